@@ -1,0 +1,33 @@
+# Every target sets up .venv by itself on first use.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: setup run test test-slow lint bench ui
+setup: $(READY)
+
+$(READY): constraints.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e . --group dev
+	touch $(READY)
+
+run: $(READY)
+	$(BIN)/textmill run
+
+test: $(READY)
+	$(BIN)/python -m pytest -q -m "not slow and not gpu"
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -q -m slow
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python benchmarks/overhead.py
+
+ui: $(READY)
+	$(BIN)/textmill ui

@@ -1,0 +1,1 @@
+"""The order of work: Prefect flows over textmill's tracked steps, and the command line."""

@@ -1,0 +1,70 @@
+"""Answers from the newest finished models: generated text, predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from textmill.compose import compose, unknown_name
+from textmill.config import Config
+from textmill.errors import InputError
+from textmill.tracking.step import FINETUNE, PRETRAIN, Step
+from textmill.tracking.store import Store
+
+BATCH_TEXTS = 256
+
+
+def write(prompt: str, config_name: str, overrides: list[str]) -> Iterator[str]:
+    """Yield the prompt, and what the newest backbone of the experiment writes after it.
+
+    Raises:
+        InputError: nothing has been pretrained yet.
+    """
+    config = compose(config_name, overrides)
+    folder = newest_model(config, PRETRAIN)
+    from textmill.corpus.tokenizer import load_tokenizer
+    from textmill.model import load
+    from textmill.training.writing import write_text
+
+    yield prompt
+    yield from write_text(load(folder), load_tokenizer(folder), prompt, config.generation)
+
+
+def answer(task: str, texts: Iterable[str], config_name: str) -> Iterator[dict[str, Any]]:
+    """Yield the newest task model's prediction for each text.
+
+    Raises:
+        InputError: there is no such task, or it has not been fine-tuned yet.
+    """
+    config = compose(config_name)
+    names = [t.name for t in config.tasks]
+    if task not in names:
+        raise InputError(unknown_name("task", task, names).capitalize())
+    folder = newest_model(config, FINETUNE, task)
+    from textmill.tasks.predictor import load_predictor
+
+    predictor = load_predictor(folder)
+    remaining = iter(texts)
+    while batch := list(islice(remaining, BATCH_TEXTS)):
+        for text, prediction in zip(batch, predictor.stream(batch), strict=True):
+            yield {"text": text, **prediction}
+
+
+def newest_model(config: Config, step: Step, task: str | None = None) -> Path:
+    """Return the output folder of the newest finished run of a step in the experiment.
+
+    Raises:
+        InputError: there is none.
+    """
+    store = Store(config.tracking)
+    condition = f"attributes.status='FINISHED' and tags.`textmill.step`='{step.name}'"
+    if task is not None:
+        condition += f" and tags.`textmill.task`='{task}'"
+    experiment_id = store.experiment(config.experiment)
+    for run in store.search(condition):
+        if run.info.experiment_id == experiment_id:
+            return store.output_folder(run.info.run_id)
+    command = f"textmill finetune {task}" if task else "textmill pretrain"
+    raise InputError(f"The experiment {config.experiment!r} has no such model yet: run {command}.")

@@ -1,0 +1,100 @@
+"""What a person sees in the terminal: one line for each event, a bar while a model trains."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bars
+
+if TYPE_CHECKING:
+    from textmill.tracking.follow import Progress
+
+PLAIN_LINE_EVERY_S = 10.0
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+bars = Bars(
+    TextColumn("{task.description:<20}"),
+    BarColumn(),
+    MofNCompleteColumn(),
+    TextColumn("{task.fields[numbers]}"),
+    console=console,
+    transient=True,
+    disable=not console.is_terminal,
+)
+"""The progress bars of this process; shown while `terminal` is entered."""
+
+
+@contextmanager
+def terminal() -> Iterator[None]:
+    """Send log messages to the terminal, without traces, above the progress bars."""
+    handler: logging.Handler
+    if console.is_terminal:
+        handler = RichHandler(console=console, show_path=False, show_level=False, markup=False)
+    else:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
+    handler.addFilter(_is_for_people)
+    root = logging.getLogger()
+    root.handlers = [handler]
+    logging.getLogger("textmill").setLevel(logging.INFO)
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    # The store is one place whichever of its two equal source types MLflow picks.
+    warnings.filterwarnings("ignore", "The specified dataset source can be interpreted in multiple")
+    with bars:
+        yield
+
+
+def _is_for_people(record: logging.LogRecord) -> bool:
+    """Keep our own messages and others' warnings; a trace goes to the log files, not here."""
+    if record.exc_info:
+        return False
+    if record.name.startswith(("textmill", "prefect.flow_runs.textmill")):
+        return True
+    return record.levelno >= logging.ERROR and not record.name.startswith("prefect")
+
+
+def progress_shower(label: str, say: Callable[[str], None]) -> Callable[[Progress], None]:
+    """Return a function that shows a training step's progress: as a bar, or as plain lines."""
+    bar = None
+    last_line_s = 0.0
+
+    def show(progress: Progress) -> None:
+        nonlocal bar, last_line_s
+        numbers = _numbers(progress)
+        if console.is_terminal:
+            if bar is None:
+                bar = bars.add_task(label, total=progress.total_steps, numbers="")
+            bars.update(
+                bar,
+                completed=progress.step,
+                numbers=numbers,
+                visible=progress.step < progress.total_steps,
+            )
+        is_last = progress.step == progress.total_steps
+        if is_last or time.monotonic() - last_line_s >= PLAIN_LINE_EVERY_S:
+            last_line_s = time.monotonic()
+            say(f"{label}: step {progress.step}/{progress.total_steps}  {numbers}")
+
+    return show
+
+
+def _numbers(progress: Progress) -> str:
+    metrics = progress.metrics
+    parts = [f"loss {metrics['train/loss']:.3f}"] if "train/loss" in metrics else []
+    if "validation/loss" in metrics:
+        parts.append(f"validation {metrics['validation/loss']:.3f}")
+    if "train/tokens_per_s" in metrics:
+        parts.append(f"{metrics['train/tokens_per_s']:,.0f} tokens/s")
+    if "train/seconds_left" in metrics:
+        minutes, seconds = divmod(int(metrics["train/seconds_left"]), 60)
+        parts.append(f"{minutes}:{seconds:02} left")
+    return "  ".join(parts)

@@ -1,0 +1,162 @@
+"""What the flows of one command share: the configuration, the open pipeline, the terminal."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from prefect import Task, get_run_logger, task
+from prefect.artifacts import create_link_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run, task_run
+from prefect.states import Completed, Failed
+from pydantic import BaseModel
+
+from flows.console import progress_shower
+from flows.server import close_killed_runs, end_abandoned_server, note_server
+from textmill import hardware
+from textmill.compose import compose
+from textmill.config import Config, TaskConfig
+from textmill.errors import InputError, RunError
+from textmill.tracking.pipeline import Pipeline, Result, Source, open_pipeline
+from textmill.tracking.step import Step
+from textmill.tracking.worker import stop_all
+
+log = logging.getLogger("textmill.flows")
+
+
+@dataclass
+class Context:
+    """One command at work. Prefect tasks share it within the process; it is never stored."""
+
+    config: Config
+    pipeline: Pipeline
+
+    @property
+    def threads_per_branch(self) -> int:
+        """Processor threads for a step while several branches over tasks run side by side."""
+        n_branches = min(self.config.cluster.max_parallel_tasks, max(1, len(self.config.tasks)))
+        return max(1, hardware.n_cores() // n_branches)
+
+
+def run_step(
+    context: Context,
+    step: Step,
+    config: BaseModel,
+    inputs: Mapping[str, Result] | None = None,
+    sources: tuple[Source, ...] = (),
+    for_task: TaskConfig | None = None,
+) -> State[Any]:
+    """Run a tracked step as the body of a Prefect task.
+
+    Returns:
+        A state that says Computed or Reused and holds the Result; or Failed, with one message.
+        (An exception would make Prefect print a trace, which tells a user nothing.)
+    """
+    label = f"{step.name} {for_task.name}" if for_task else step.name
+    logger = get_run_logger()
+
+    def say(message: str) -> None:
+        logger.info(message)
+        log.info(message)
+
+    try:
+        result = context.pipeline.run(
+            step,
+            config,
+            inputs,
+            sources,
+            for_task,
+            threads=context.threads_per_branch if for_task else None,
+            on_progress=progress_shower(label, say),
+        )
+    except (InputError, RunError) as error:
+        logger.error(str(error))
+        return Failed(message=str(error), data=error)
+    state = "reused" if result.is_reused else "computed"
+    say(f"{label}: {state}  {result.url}")
+    create_link_artifact(result.url, link_text=f"{label} ({state})", key="mlflow-run")
+    return Completed(name=state.capitalize(), message=result.url, data=result)
+
+
+def step_task(name: str) -> Callable[[Callable[..., State[Any]]], Task[..., State[Any]]]:
+    """Return the decorator of a Prefect task that runs one tracked step.
+
+    Results live in MLflow alone, so Prefect neither caches nor persists any.
+    """
+
+    def run_name() -> str:
+        config = task_run.parameters.get("config")
+        return f"{name} {config.name}" if isinstance(config, TaskConfig) else name
+
+    def decorate(function: Callable[..., State[Any]]) -> Task[..., State[Any]]:
+        return task(name=name, task_run_name=run_name, cache_policy=NO_CACHE, persist_result=False)(
+            function
+        )
+
+    return decorate
+
+
+def outcome(state: State[Any]) -> Result:
+    """Return the result that a step's state holds.
+
+    Raises:
+        InputError: the step could not use its input.
+        RunError: the step failed.
+    """
+    value = state.result(raise_on_failure=False)
+    if isinstance(value, Result):
+        return value
+    raise value if isinstance(value, Exception) else RunError(str(state.message))
+
+
+@contextmanager
+def command(name: str, config_name: str, overrides: list[str]) -> Iterator[Context]:
+    """Yield the context of one flow: composed configuration, open parent run, live terminal.
+
+    Raises:
+        InputError: the configuration or the data cannot be used.
+        RunError: a step failed.
+    """
+    config = compose(config_name, overrides)
+    with _steps_end_on_signals():
+        tags = {"prefect.flow_run_id": str(flow_run.id), "prefect.flow_run_name": flow_run.name}
+        with open_pipeline(name, config, config_name, tags) as pipeline:
+            end_abandoned_server(config)
+            note_server(config)
+            close_killed_runs(pipeline.store.tidy())
+            log.info("%s: %s", name, pipeline.url)
+            create_link_artifact(pipeline.url, link_text=f"{name} in MLflow", key="mlflow-run")
+            yield Context(config, pipeline)
+
+
+@contextmanager
+def _steps_end_on_signals() -> Iterator[None]:
+    """End the steps' processes as soon as a signal arrives, so that nothing waits for them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous: dict[int, Any] = {}
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        stop_all()
+        handler = previous[number]
+        if callable(handler):
+            handler(number, frame)
+        else:
+            raise SystemExit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        previous[number] = signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

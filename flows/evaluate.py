@@ -1,0 +1,158 @@
+"""Scores: the task models beside their baselines, and the language model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prefect import flow, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+
+from flows.context import Context, command, log, outcome, run_step, step_task
+from flows.finetune import choose_task, finetune_task, split_sources
+from flows.prepare import Prepared
+from flows.pretrain import backbone_parts
+from textmill.config import TaskConfig
+from textmill.errors import InputError, RunError
+from textmill.tracking.pipeline import Result
+from textmill.tracking.step import BASELINE, EVALUATE, EVALUATE_LM
+
+SUMMARY = ("accuracy", "f1_macro", "val_loss", "perplexity", "bits_per_byte")
+"""The metrics of steps that the parent run carries."""
+
+
+@dataclass(frozen=True)
+class TaskScores:
+    """The results of one task."""
+
+    model: Result
+    baseline: Result
+
+
+@step_task("baseline")
+def measure_baseline(context: Context, config: TaskConfig) -> State[Any]:
+    """Measure simple models on a task."""
+    sources = split_sources(config, "train", "test")
+    return run_step(context, BASELINE, config, sources=sources, for_task=config)
+
+
+@step_task("evaluate")
+def evaluate_task(context: Context, config: TaskConfig, model: Result) -> State[Any]:
+    """Measure a task model on its test examples."""
+    sources = split_sources(config, "test")
+    return run_step(context, EVALUATE, config, {"model": model}, sources, config)
+
+
+@step_task("evaluate-lm")
+def evaluate_language_model(context: Context, backbone: Result, prepared: Prepared) -> State[Any]:
+    """Measure the backbone as a language model."""
+    inputs = {"backbone": backbone, "tokens": prepared.tokens}
+    return run_step(context, EVALUATE_LM, context.config.generation, inputs)
+
+
+@task(name="branch", task_run_name="{config.name}", cache_policy=NO_CACHE, persist_result=False)
+def run_branch(context: Context, config: TaskConfig, backbone: Result) -> State[Any]:
+    """Fine-tune and evaluate one task; its steps are Prefect tasks inside this one."""
+    try:
+        # The baseline comes first: it reads all examples, and so finds bad ones soonest.
+        baseline = outcome(measure_baseline(context, config))
+        model = outcome(finetune_task(context, config, backbone))
+        scores = TaskScores(outcome(evaluate_task(context, config, model)), baseline)
+    except (InputError, RunError) as error:
+        return Failed(message=str(error), data=error)
+    return Completed(data=scores)
+
+
+def run_branches(
+    context: Context, configs: Sequence[TaskConfig], backbone: Result, prepared: Prepared | None
+) -> None:
+    """Evaluate tasks side by side, and the language model; summarise on the parent run.
+
+    Args:
+        context: the command at work.
+        configs: the tasks.
+        backbone: the pretrained model.
+        prepared: what to measure the language model on; None leaves it out.
+
+    Raises:
+        InputError: a task's data cannot be used; the other tasks' results stay.
+        RunError: a task failed; the other tasks' results stay.
+    """
+    futures = {c.name: run_branch.submit(context, c, backbone) for c in configs}
+    language = outcome(evaluate_language_model(context, backbone, prepared)) if prepared else None
+    scores: dict[str, TaskScores] = {}
+    failures: dict[str, Exception] = {}
+    for name, future in futures.items():
+        future.wait()
+        match future.state.result(raise_on_failure=False):
+            case TaskScores() as found:
+                scores[name] = found
+            case Exception() as error:
+                failures[name] = error
+            case _:
+                failures[name] = RunError(str(future.state.message))
+    summary = summarise(language, scores)
+    table = score_table(summary)
+    pipeline = context.pipeline
+    pipeline.store.log_metrics(pipeline.run_id, summary)
+    pipeline.store.client.log_text(pipeline.run_id, table, "scores.md")
+    pipeline.store.set_tags(pipeline.run_id, {"mlflow.note.content": table})
+    create_markdown_artifact(table, key="scores", description="Scores of this run")
+    log.info("\n%s", table)
+    if failures:
+        message = "\n".join(f"{name}: {error}" for name, error in failures.items())
+        are_input = all(isinstance(error, InputError) for error in failures.values())
+        raise (InputError if are_input else RunError)(message)
+
+
+def summarise(language: Result | None, scores: Mapping[str, TaskScores]) -> dict[str, float]:
+    """Return the parent run's metrics: `<task>/<metric>`, and the same under `baseline/`."""
+    models = {name: found.model.metrics() for name, found in scores.items()}
+    simple = {name: found.baseline.metrics() for name, found in scores.items()}
+    if language is not None:
+        models["lm"] = language.metrics()
+        simple["lm"] = {
+            key.removeprefix("unigram/"): value
+            for key, value in models["lm"].items()
+            if key.startswith("unigram/")
+        }
+    summary = {}
+    for name in models:
+        for key in SUMMARY:
+            for prefix, value in (
+                ("", models[name].get(key)),
+                ("baseline/", simple[name].get(key)),
+                ("baseline/majority/", simple[name].get(f"majority/{key}")),
+            ):
+                if value is not None:
+                    summary[f"{prefix}{name}/{key}"] = value
+    return summary
+
+
+def score_table(summary: Mapping[str, float]) -> str:
+    """Return a markdown table with a row for each score of the models."""
+    lines = ["| score | model | baseline | majority |", "|---|---|---|---|"]
+    for key, value in summary.items():
+        if not key.startswith("baseline/"):
+            others = (summary.get(f"baseline/{key}"), summary.get(f"baseline/majority/{key}"))
+            cells = [f"{v:.3f}" if v is not None else "" for v in (value, *others)]
+            lines.append(f"| {key} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+@flow(name="evaluate", persist_result=False, validate_parameters=False)
+def evaluate(
+    name: str | None = None, config: str = "demo", overrides: list[str] | None = None
+) -> None:
+    """Evaluate one task, or all and the language model, and compute first what that needs."""
+    with command("evaluate", config, overrides or []) as context:
+        if name is not None:
+            choose_task(context, name)  # before hours of work
+        prepared, backbone = backbone_parts(context)
+        if name is None:
+            run_branches(context, context.config.tasks, backbone, prepared)
+        else:
+            run_branches(context, [choose_task(context, name)], backbone, None)

@@ -1,0 +1,58 @@
+"""Task models: fine-tuning of the backbone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from flows.context import Context, command, outcome, run_step, step_task
+from flows.pretrain import backbone_parts
+from textmill.compose import unknown_name
+from textmill.config import TaskConfig
+from textmill.errors import InputError
+from textmill.tasks.examples import digest_split, location
+from textmill.tracking.pipeline import Result, Source
+from textmill.tracking.step import FINETUNE
+
+
+@step_task("finetune")
+def finetune_task(context: Context, config: TaskConfig, backbone: Result) -> State[Any]:
+    """Fine-tune the backbone for a task."""
+    splits = ("train", "validation") if config.validation else ("train",)
+    return run_step(
+        context, FINETUNE, config, {"backbone": backbone}, split_sources(config, *splits), config
+    )
+
+
+def split_sources(config: TaskConfig, *splits: str) -> tuple[Source, ...]:
+    """Return the labelled files of a task as sources of a step."""
+    return tuple(
+        Source(
+            f"{config.name}/{split}", location(config, split), digest_split(config, split), split
+        )
+        for split in splits
+    )
+
+
+def choose_task(context: Context, name: str) -> TaskConfig:
+    """Return the task of that name.
+
+    Raises:
+        InputError: the configuration has no such task.
+    """
+    for config in context.config.tasks:
+        if config.name == name:
+            return config
+    known = [config.name for config in context.config.tasks]
+    raise InputError(f"tasks: {unknown_name('task', name, known)}")
+
+
+@flow(name="finetune", persist_result=False, validate_parameters=False)
+def finetune(name: str, config: str = "demo", overrides: list[str] | None = None) -> None:
+    """Fine-tune for one task, and compute first what that needs."""
+    with command("finetune", config, overrides or []) as context:
+        choose_task(context, name)  # before hours of work
+        _, backbone = backbone_parts(context)
+        outcome(finetune_task(context, choose_task(context, name), backbone))

@@ -1,0 +1,86 @@
+"""The web pages of MLflow and Prefect on one store."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+from flows.console import console
+from flows.server import set_up_environment
+from textmill.compose import compose
+from textmill.errors import RunError
+from textmill.tracking.store import Store
+
+START_TIMEOUT_S = 90
+
+
+def serve_pages(config_name: str, overrides: list[str]) -> None:
+    """Start both servers and wait until Ctrl-C.
+
+    Raises:
+        RunError: a server does not start, such as when its port is taken.
+    """
+    config = compose(config_name, overrides)
+    set_up_environment(config)
+    store = Store(config.tracking)
+    tracking = config.tracking
+    servers: dict[str, tuple[str, str, list[str]]] = {}
+    if not store.uri.startswith("http"):
+        command = ["mlflow", "server", "--backend-store-uri", store.uri, "--workers", "1"]
+        command += ["--host", "127.0.0.1", "--port", str(tracking.mlflow_port)]
+        servers["MLflow"] = (store.ui_url, "/health", command)
+    if "PREFECT_API_URL" not in os.environ:
+        url = f"http://127.0.0.1:{tracking.prefect_port}"
+        command = ["prefect", "server", "start", "--host", "127.0.0.1"]
+        command += ["--port", str(tracking.prefect_port)]
+        servers["Prefect"] = (url, "/api/health", command)
+    processes = {}
+    try:
+        for name, (url, _, command) in servers.items():
+            if _answers(url):
+                raise RunError(
+                    f"{url} is in use already: stop what runs there, or set "
+                    f"tracking.{name.lower()}_port."
+                )
+            processes[name] = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=os.environ | {"PREFECT_UI_API_URL": f"{url}/api"},
+            )
+        for name, (url, health, _) in servers.items():
+            _wait_for(name, processes[name], f"{url}{health}")
+            console.print(f"{name:8} {url}")
+        console.print("Ctrl-C ends both.")
+        while all(process.poll() is None for process in processes.values()):
+            time.sleep(0.5)
+    finally:
+        for process in processes.values():
+            process.terminate()
+        for process in processes.values():
+            process.wait()
+
+
+def _wait_for(name: str, process: subprocess.Popen[bytes], url: str) -> None:
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline_s:
+        if process.poll() is not None:
+            raise RunError(f"The {name} server ended with status {process.returncode}.")
+        if _answers(url):
+            return
+        time.sleep(0.2)
+    raise RunError(f"The {name} server does not answer at {url}.")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False

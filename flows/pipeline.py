@@ -1,0 +1,17 @@
+"""The whole chain, from sources to scores."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from flows.context import command
+from flows.evaluate import run_branches
+from flows.pretrain import backbone_parts
+
+
+@flow(name="pipeline", persist_result=False, validate_parameters=False)
+def pipeline(config: str = "demo", overrides: list[str] | None = None) -> None:
+    """Clean, tokenize, pretrain, then fine-tune and evaluate every task, side by side."""
+    with command("pipeline", config, overrides or []) as context:
+        prepared, backbone = backbone_parts(context)
+        run_branches(context, context.config.tasks, backbone, prepared)

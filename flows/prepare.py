@@ -1,0 +1,92 @@
+"""From sources to tokens: sample, clean, tokenizer, tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from flows.context import Context, command, outcome, run_step, step_task
+from textmill.compose import SAMPLE as SAMPLE_PREFIX
+from textmill.config import Config, TokensConfig
+from textmill.corpus.reading import digest_source
+from textmill.tracking.pipeline import Result, Source
+from textmill.tracking.step import CLEAN, SAMPLE, TOKENIZER, TOKENS
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The folders that pretraining starts from."""
+
+    tokenizer: Result
+    tokens: Result
+
+
+@step_task("sample")
+def make_sample(context: Context) -> State[Any]:
+    """Generate the sample data."""
+    assert context.config.sample is not None
+    return run_step(context, SAMPLE, context.config.sample)
+
+
+@step_task("clean")
+def clean(context: Context) -> State[Any]:
+    """Clean the sources."""
+    corpus = context.config.corpus
+    sources = tuple(
+        Source(s.name, str(s.path or s.hub), digest_source(s), "pretraining")
+        for s in corpus.sources
+    )
+    return run_step(context, CLEAN, corpus, sources=sources)
+
+
+@step_task("tokenizer")
+def train_tokenizer(context: Context, corpus: Result) -> State[Any]:
+    """Train the tokenizer."""
+    return run_step(context, TOKENIZER, context.config.tokenizer, {"corpus": corpus})
+
+
+@step_task("tokens")
+def tokenize(context: Context, corpus: Result, tokenizer: Result) -> State[Any]:
+    """Encode the corpus."""
+    inputs = {"corpus": corpus, "tokenizer": tokenizer}
+    return run_step(context, TOKENS, TokensConfig(), inputs)
+
+
+def place_sample(context: Context) -> None:
+    """Generate the sample data if the configuration names it, and fill in where it lies."""
+    if context.config.sample is not None:
+        folder = outcome(make_sample(context)).folder
+        context.config = with_sample(context.config, str(folder))
+
+
+def with_sample(config: Config, folder: str) -> Config:
+    """Return the configuration with `sample:` paths inside a folder."""
+
+    def place(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: place(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [place(item) for item in value]
+        if isinstance(value, str) and value.startswith(SAMPLE_PREFIX):
+            return f"{folder}/{value.removeprefix(SAMPLE_PREFIX)}"
+        return value
+
+    return Config.model_validate(place(config.model_dump()))
+
+
+def prepare_parts(context: Context) -> Prepared:
+    """Run the steps of this flow inside another one."""
+    corpus = outcome(clean(context))
+    tokenizer = outcome(train_tokenizer(context, corpus))
+    return Prepared(tokenizer, outcome(tokenize(context, corpus, tokenizer)))
+
+
+@flow(name="prepare", persist_result=False, validate_parameters=False)
+def prepare(config: str = "demo", overrides: list[str] | None = None) -> None:
+    """Clean the sources, train the tokenizer, encode the corpus."""
+    with command("prepare", config, overrides or []) as context:
+        place_sample(context)
+        prepare_parts(context)

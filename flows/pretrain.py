@@ -1,0 +1,36 @@
+"""The backbone: pretraining, and its measure as a language model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from flows.context import Context, command, outcome, run_step, step_task
+from flows.prepare import Prepared, place_sample, prepare_parts
+from textmill.config import PretrainStepConfig
+from textmill.tracking.pipeline import Result
+from textmill.tracking.step import PRETRAIN
+
+
+@step_task("pretrain")
+def train_backbone(context: Context, prepared: Prepared) -> State[Any]:
+    """Pretrain the backbone."""
+    config = PretrainStepConfig(model=context.config.model, pretrain=context.config.pretrain)
+    inputs = {"tokens": prepared.tokens, "tokenizer": prepared.tokenizer}
+    return run_step(context, PRETRAIN, config, inputs)
+
+
+def backbone_parts(context: Context) -> tuple[Prepared, Result]:
+    """Run everything up to the backbone inside another flow."""
+    place_sample(context)
+    prepared = prepare_parts(context)
+    return prepared, outcome(train_backbone(context, prepared))
+
+
+@flow(name="pretrain", persist_result=False, validate_parameters=False)
+def pretrain(config: str = "demo", overrides: list[str] | None = None) -> None:
+    """Pretrain the backbone, and compute first what that needs."""
+    with command("pretrain", config, overrides or []) as context:
+        backbone_parts(context)

@@ -1,0 +1,102 @@
+"""Prefect's server: where its history lies, and the temporary servers that killed flows leave."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from textmill.config import Config
+from textmill.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+SERVER_APP = "prefect.server.api.server:create_app"
+NOTE = "prefect-server.json"
+
+log = logging.getLogger("textmill.flows")
+
+
+def prefect_home(config: Config) -> Path:
+    """Return the folder of Prefect's database: beside the results, so the pages agree."""
+    return Path(config.tracking.home) / "prefect"
+
+
+def set_up_environment(config: Config) -> None:
+    """Set Prefect's settings; has to come before Prefect is imported."""
+    os.environ.setdefault("PREFECT_HOME", str(prefect_home(config)))
+    for name, value in {
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "PREFECT_CLI_PROMPT": "false",
+        "DO_NOT_TRACK": "1",
+    }.items():
+        os.environ.setdefault(name, value)
+
+
+def note_server(config: Config) -> None:
+    """Write down the temporary server of this process, so that a later start can end it."""
+    for child in psutil.Process().children():
+        if _is_server(child):
+            write_json(
+                Path(config.tracking.home) / "wip" / NOTE,
+                {
+                    "server": [child.pid, child.create_time()],
+                    "owner": [os.getpid(), psutil.Process().create_time()],
+                },
+            )
+
+
+def end_abandoned_server(config: Config) -> None:
+    """End the temporary server whose flow was killed."""
+    note = Path(config.tracking.home) / "wip" / NOTE
+    if not note.exists():
+        return
+    processes = read_json(note)
+    if _process(*processes["owner"]) is not None:
+        return
+    server = _process(*processes["server"])
+    if server is not None and _is_server(server):
+        log.info("Ending the Prefect server that a killed run left behind.")
+        server.terminate()
+    note.unlink(missing_ok=True)
+
+
+def close_killed_runs(runs: list[Run]) -> None:
+    """Mark the Prefect flow runs of killed pipelines as crashed, as their MLflow runs are."""
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+    from prefect.states import Crashed
+
+    with get_client(sync_client=True) as client:
+        for run in runs:
+            flow_run_id = run.data.tags.get("prefect.flow_run_id")
+            if run.data.tags.get("textmill.kind") != "pipeline" or not flow_run_id:
+                continue
+            log.info("Closing %s, which was killed.", run.info.run_name)
+            try:
+                client.set_flow_run_state(flow_run_id, Crashed(message="killed"), force=True)
+            except ObjectNotFound:
+                continue  # another Prefect server knows it
+
+
+def _is_server(process: psutil.Process) -> bool:
+    try:
+        return SERVER_APP in process.cmdline()
+    except psutil.Error:
+        return False
+
+
+def _process(pid: int, create_time: float) -> psutil.Process | None:
+    """Return the process if it is still the same one."""
+    try:
+        process = psutil.Process(pid)
+        return process if abs(process.create_time() - create_time) < 1 else None
+    except psutil.NoSuchProcess:
+        return None

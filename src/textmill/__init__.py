@@ -1,0 +1,1 @@
+"""textmill: raw text in, evaluated and registered GPT models out."""

@@ -1,0 +1,318 @@
+"""conf/, a user's file and overrides, composed by Hydra into one validated Config."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString, ValueType
+from hydra.errors import HydraException
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from pydantic import BaseModel, ValidationError
+from yaml import YAMLError  # type: ignore[import-untyped]
+
+import conf
+from textmill import hardware
+from textmill.config import Config
+from textmill.errors import InputError
+
+CONF = Path(conf.__file__).parent
+SAMPLE = "sample:"
+"""Prefix of paths inside the generated sample data."""
+LOCATION_KEYS = {"data_root", "path", "train", "test", "validation", "home"}
+
+
+def compose(config: str = "demo", overrides: Sequence[str] = ()) -> Config:
+    """Return the configuration of that name or file, with the overrides applied.
+
+    Args:
+        config: the name of a file of conf/, or the path of a YAML file anywhere.
+        overrides: `key=value` in Hydra's grammar; `tasks.NAME.key=value` changes one task.
+
+    Raises:
+        InputError: an unknown file, key or value; the message names it and the fix.
+    """
+    folder, name = _find(config)
+    choices, settings, for_tasks = _split(overrides)
+    values = _compose(folder, name, choices)
+    for key, value in settings:
+        _set(values, key, _anchored(key, value))
+    _expand_tasks(values, folder, for_tasks)
+    try:
+        # Typed by what Config holds: a file with other keys is refused by `validate`.
+        resolved: Any = OmegaConf.to_container(values, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise InputError(_reword_missing(error)) from None
+    _anchor(resolved, folder if folder != CONF else Path.cwd())
+    return _choose_devices(validate(resolved, config))
+
+
+def validate(values: Mapping[str, Any], name: str) -> Config:
+    """Return the values as a Config.
+
+    Raises:
+        InputError: one line for each value that does not fit, with its key.
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        lines = [_explain(dict(problem), values) for problem in error.errors()]
+        raise InputError("\n".join([f"The configuration {name} does not fit:", *lines])) from None
+
+
+def config_names() -> list[str]:
+    """Return the names of the whole configurations in conf/."""
+    return sorted(file.stem for file in CONF.glob("*.yaml") if file.stem != "base")
+
+
+def _find(config: str) -> tuple[Path, str]:
+    """Return the folder of a configuration file and its name without ending."""
+    if config in config_names():
+        return CONF, config
+    file = Path(config).expanduser()
+    if file.suffix != ".yaml":
+        raise InputError(
+            f"There is no configuration {config!r}: choose one of {', '.join(config_names())}, "
+            "or give the path of a .yaml file."
+        )
+    if not file.is_file():
+        raise InputError(f"The configuration file {file} does not exist.")
+    return file.resolve().parent, file.stem
+
+
+Settings = list[tuple[str, Any]]
+TaskSettings = list[tuple[str, str, Any]]
+
+
+def _split(overrides: Sequence[str]) -> tuple[list[str], Settings, TaskSettings]:
+    """Return the choices of group options, the settings, and those of single tasks."""
+    groups = {path.name for path in CONF.iterdir() if path.is_dir()} & set(Config.model_fields)
+    choices: list[str] = []
+    settings: Settings = []
+    for_tasks: TaskSettings = []
+    for override in overrides:
+        try:
+            parsed = OverridesParser.create().parse_override(override)
+        except HydraException:
+            parsed = None
+        if parsed is None or not parsed.key_or_group or parsed.value_type != ValueType.ELEMENT:
+            raise InputError(
+                f"The override {override!r} cannot be read: write key=value, write lists as "
+                "key=[a,b], and quote values with special characters, such as key='\"a, b\"'."
+            )
+        key, value = parsed.key_or_group, parsed.value()
+        if key in groups and isinstance(value, str | list):
+            choices.append(override)
+        elif match := re.fullmatch(r"tasks\.([^.]+)\.(.+)", key):
+            for_tasks.append((match[1], match[2], value))
+        else:
+            # Hydra would take a folder beside the user's file that is called `tasks` for a group.
+            settings.append((key, value))
+    return choices, settings, for_tasks
+
+
+def _compose(folder: Path, name: str, choices: Sequence[str]) -> DictConfig:
+    file = folder / f"{name}.yaml"
+    searchpath = QuotedString(f"file://{CONF}", Quote.single).with_quotes()
+    more = [] if folder == CONF else [f"hydra.searchpath=[{searchpath}]"]
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(folder), version_base="1.3"):
+            return hydra_compose(name, overrides=[*more, *choices])
+    except YAMLError as error:
+        raise InputError(f"{file} is not valid YAML: {error}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}, or a file that it names, is not UTF-8: {error}.") from None
+    except RecursionError:
+        raise InputError(
+            f"{file}: its defaults lead back to a file that is already in use. The names in them "
+            f"are looked up in {folder} first: rename the file there."
+        ) from None
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(_reword(error, file)) from None
+
+
+def _set(values: DictConfig, key: str, value: Any) -> None:
+    try:
+        OmegaConf.update(values, key, value, force_add=True)
+    except (OmegaConfBaseException, IndexError, ValueError):
+        raise InputError(
+            f"{key} cannot be set to this: there is no such entry, or it holds a list."
+        ) from None
+
+
+def _reword(error: Exception, file: Path) -> str:
+    """Return Hydra's message without its advice, which does not hold here."""
+    text = str(error)
+    if match := re.search(r"Could not find '([^'/]+)/([^']+)'", text):
+        options = _options(match[1], file.parent)
+        return f"{match[1]}={match[2]}: {unknown_name(match[1], match[2], options)}"
+    if match := re.search(r"Could not override '(\w+)", text):
+        return f"{file} selects no {match[1]} that could be changed: begin its defaults with base."
+    if "must be a DictConfig" in text:
+        return f"{file} must hold settings, written as key: value."
+    if "Cannot merge" in text:
+        return f"{file}: there is a list where settings belong, or settings where a list belongs."
+    return f"{file}: {text.split('Config search path')[0].strip()}"
+
+
+def _options(group: str, folder: Path) -> list[str]:
+    files = [*(CONF / group).glob("*.yaml"), *(folder / group).glob("*.yaml")]
+    return sorted({file.stem for file in files})
+
+
+def _reword_missing(error: OmegaConfBaseException) -> str:
+    """Return a message that names the key that has no value."""
+    key = error.full_key or ""
+    if "data_root" in str(error):
+        return "data_root is not set: add data_root=FOLDER, the folder that holds the data."
+    if isinstance(error, MissingMandatoryValue):
+        return f"{key} is not set: add it to the configuration, or {key}=VALUE to the command."
+    return f"{key}: {str(error).splitlines()[0]}."
+
+
+def _expand_tasks(values: DictConfig, folder: Path, for_tasks: TaskSettings) -> None:
+    """Replace task names by the files of conf/task/, and lay the tasks' own settings over."""
+    tasks = values.get("tasks") or []
+    if not isinstance(tasks, ListConfig | list):
+        raise InputError("tasks must be a list: write tasks=[NAME,NAME].")
+    expanded = [_read_task(t, folder) if isinstance(t, str) else t for t in tasks]
+    for task in expanded:
+        if not isinstance(task, DictConfig):
+            raise InputError(f"tasks: {task!r} is neither the name of a task nor its settings.")
+    with open_dict(values):
+        # Assigned as a whole, so that ${data_root} in a task's file finds the root's.
+        values.tasks = expanded
+        names = [str(task.get("name")) for task in values.tasks]
+        # The hub first: whether there is one decides whether `train` and the others are paths.
+        for name, key, value in sorted(for_tasks, key=lambda setting: setting[1] != "hub"):
+            if name not in names:
+                raise InputError(f"tasks.{name}.{key}: {unknown_name('task', name, names)}")
+            task = values.tasks[names.index(name)]
+            _set(task, key, value if task.get("hub") else _anchored(key, value))
+        for task in values.tasks:
+            sections = [s for s in (values.get("finetune"), task.get("finetune")) if s is not None]
+            if sections and all(isinstance(section, DictConfig) for section in sections):
+                task.finetune = OmegaConf.merge(*sections)
+
+
+def _read_task(name: str, folder: Path) -> Any:
+    for file in (folder / "task" / f"{name}.yaml", CONF / "task" / f"{name}.yaml"):
+        if file.is_file():
+            try:
+                return OmegaConf.load(file)
+            except YAMLError as error:
+                raise InputError(f"{file} is not valid YAML: {error}") from None
+    raise InputError(f"tasks: {unknown_name('task', name, _options('task', folder))}")
+
+
+def unknown_name(what: str, name: str, known: Sequence[str]) -> str:
+    """Return a sentence that says what names there are, the closest first."""
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"there is no {what} {name!r}; {hint}choose one of {', '.join(known) or '(none)'}."
+
+
+def _anchor(values: dict[str, Any], base: Path) -> None:
+    """Make the relative locations of a configuration absolute."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            _anchor(value, base)
+        elif isinstance(value, list):
+            for item in value:
+                # The files of a hub data set are named by split, not by path.
+                if isinstance(item, dict) and not item.get("hub"):
+                    _anchor(item, base)
+        elif key in LOCATION_KEYS and isinstance(value, str):
+            # Results go to the working folder, wherever the configuration lies.
+            values[key] = _absolute(value, Path.cwd() if key == "home" else base)
+
+
+def _anchored(key: str, value: Any) -> Any:
+    """Return the value of an override with its locations made absolute."""
+    values = {key.rsplit(".", 1)[-1]: value}
+    _anchor(values, Path.cwd())
+    return values.popitem()[1]
+
+
+def _absolute(value: str, base: Path) -> str:
+    if value.startswith(SAMPLE) or "${" in value:
+        return value
+    return str(base / Path(value).expanduser())
+
+
+def _choose_devices(config: Config) -> Config:
+    """Replace `auto` by what this machine has: the choice changes results, so it is recorded."""
+
+    def chosen(settings: Any) -> Any:
+        accelerator = settings.accelerator
+        if accelerator == "auto":
+            accelerator = hardware.best_accelerator()
+        precision = settings.precision
+        if precision == "auto":
+            precision = hardware.best_precision(accelerator)
+        return settings.model_copy(update={"accelerator": accelerator, "precision": precision})
+
+    tasks = tuple(
+        task.model_copy(update={"finetune": chosen(task.finetune)}) for task in config.tasks
+    )
+    return config.model_copy(
+        update={
+            "pretrain": chosen(config.pretrain),
+            "finetune": chosen(config.finetune),
+            "tasks": tasks,
+        }
+    )
+
+
+def _explain(problem: dict[str, Any], values: Mapping[str, Any]) -> str:
+    """Return one line for a pydantic error: the key, what is wrong, and what would be right."""
+    loc = [part for part in problem["loc"] if part not in {"classification"}]
+    if loc[:1] == ["tasks"] and len(loc) > 1:
+        loc[1] = values["tasks"][loc[1]].get("name", loc[1])  # as in tasks.NAME.key=value
+    key = ".".join(str(part) for part in loc)
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"  {_unknown_key(key)}"
+        case "missing":
+            return f"  {key} is not set, and it must be."
+        case "model_type":
+            return f"  {key}={problem['input']}: it has settings of its own, {key}.NAME=VALUE."
+        case "value_error":
+            return f"  {key}: {problem['msg'].removeprefix('Value error, ')}".replace("  : ", "  ")
+    given = "" if isinstance(problem["input"], dict | list) else f"={problem['input']}"
+    return f"  {key}{given}: {problem['msg'][0].lower()}{problem['msg'][1:]}."
+
+
+def _unknown_key(key: str) -> str:
+    *path, last = key.split(".")
+    known = _known_keys(path)
+    close = difflib.get_close_matches(last, known, n=1)
+    hint = f" Did you mean {'.'.join([*path, close[0]])}?" if close else ""
+    where = f"keys of {'.'.join(path)}" if path else "keys"
+    return f"{key} is not a setting.{hint} The {where} are {', '.join(known)}."
+
+
+def _known_keys(path: Sequence[str]) -> list[str]:
+    """Return the settings of the group that a dotted path leads to."""
+    model: type[BaseModel] = Config
+    for part in path:
+        if part.isdigit() or part not in model.model_fields:
+            continue
+        nested = _models_in(model.model_fields[part].annotation)
+        model = nested[0] if nested else model
+    return list(model.model_fields)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for arg in get_args(annotation) for model in _models_in(arg)]

@@ -1,0 +1,353 @@
+"""The configuration as pydantic models, one for each group in conf/.
+
+Every model is frozen and forbids unknown keys. The values decide what a step computes and are part
+of its key, but for fields marked `NOT_IN_KEY`, which cannot change a result: where files lie, how
+often to save, how many to run at once. No computation belongs here: the key of a step holds these
+values and not this module's code.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class _NotInKey:
+    """Marks a field that cannot change the result of a step."""
+
+
+NOT_IN_KEY = _NotInKey()
+
+Location = Annotated[str, NOT_IN_KEY]
+"""A file, folder or glob. Steps are keyed by the digests of files, never by where they lie."""
+
+Accelerator = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "32", "bf16"]
+
+
+class Settings(BaseModel):
+    """Base of all groups: unknown keys are errors, values cannot be changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SampleConfig(Settings):
+    """Size of the generated sample data: the sample group of conf/demo.yaml."""
+
+    seed: int = 0
+    """Seed of the generator; the same seed gives the same bytes."""
+    n_documents: int = Field(9000, ge=100)
+    """Documents of raw text for pretraining, planted dirt included."""
+    n_train: int = Field(2000, ge=20)
+    """Labelled training examples for each task."""
+    n_test: int = Field(500, ge=20)
+    """Labelled test examples for each task."""
+
+
+class SourceConfig(Settings):
+    """One source of raw text: an entry of corpus.sources."""
+
+    name: str = Field(min_length=1)
+    """Name of the source, kept with every document."""
+    path: Location | None = None
+    """File, folder or glob: .txt, .jsonl, .csv or .parquet, plain or as .gz or .zst."""
+    hub: str | None = None
+    """Hub data set id (or a local data set folder) to load through `datasets`, instead of a path."""
+    subset: str | None = None
+    """Configuration name of the hub data set."""
+    split: str = "train"
+    """Split of the hub data set."""
+    revision: str | None = None
+    """Commit of the hub data set; None takes the newest and records which it was."""
+    text: str = "text"
+    """Column that holds the text."""
+    language: str = "und"
+    """BCP 47 language tag; "und" when unknown."""
+    documents: Literal["file", "paragraph", "line"] = "file"
+    """What is one document in a plain text file; paragraphs are separated by blank lines."""
+    join_chars: int = Field(0, ge=0)
+    """Join consecutive paragraphs or lines until a document has this many characters; 0: never."""
+
+    @model_validator(mode="after")
+    def _path_or_hub(self) -> Self:
+        if (self.path is None) == (self.hub is None):
+            raise ValueError(
+                f"source {self.name!r} needs either a path or a hub id: give exactly one."
+            )
+        return self
+
+
+class ExactDuplicatesConfig(Settings):
+    """Dropping documents whose cleaned text was seen before."""
+
+    enabled: bool = True
+
+
+class RedactionConfig(Settings):
+    """Replacing personal data by typed placeholders."""
+
+    enabled: bool = True
+    phone_regions: tuple[str, ...] = ("US", "GB", "DE")
+    """ISO 3166 countries whose national telephone number formats are recognised."""
+
+
+class CorpusConfig(Settings):
+    """What text goes in and how it is cleaned: the conf/corpus/ group."""
+
+    sources: tuple[SourceConfig, ...] = Field(min_length=1)
+    repair_unicode: bool = True
+    """Mend mojibake and other encoding accidents with ftfy."""
+    strip_html: bool = True
+    """Remove HTML tags, scripts, styles and comments, and decode character references."""
+    min_chars: int = Field(20, ge=1)
+    """Cleaned documents with fewer characters are dropped."""
+    exact_duplicates: ExactDuplicatesConfig = ExactDuplicatesConfig()
+    redaction: RedactionConfig = RedactionConfig()
+    validation_share: float = Field(0.05, gt=0, lt=1)
+    """Share of documents held out for validation, chosen by the hash of the document id."""
+    max_bad_share: float = Field(0.1, ge=0, le=1)
+    """The step stops when more than this share of a source's records cannot be read."""
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [source.name for source in self.sources]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two sources are called {name!r}: give each its own name.")
+        return self
+
+
+class TokenizerConfig(Settings):
+    """Byte-level BPE: the conf/tokenizer/ group."""
+
+    vocab_size: int = Field(8192, ge=300)
+    """Entries of the vocabulary, special tokens and the 256 bytes included."""
+    min_frequency: int = Field(2, ge=1)
+    """Pairs seen less often are not merged."""
+
+
+class ModelConfig(Settings):
+    """Shape and arrangement of the transformer: the conf/model/ group."""
+
+    n_layer: int = Field(4, gt=0)
+    n_head: int = Field(4, gt=0)
+    """Attention heads per layer; must divide n_embd."""
+    n_embd: int = Field(256, gt=0)
+    """Width of the residual stream, in channels."""
+    block_size: int = Field(128, gt=1)
+    """Context length in tokens."""
+    vocab_size: int | None = Field(None, gt=0)
+    """Rows of the embedding; None takes the size of the tokenizer."""
+    position: Literal["learned", "sinusoidal", "rotary"] = "rotary"
+    activation: Literal["relu", "gelu", "relu_squared", "swiglu"] = "relu_squared"
+    norm: Literal["layer", "rms"] = "rms"
+    norm_placement: Literal["pre", "post"] = "pre"
+    """Normalise before the sublayer, or after the residual addition (Vaswani et al. 2017)."""
+    qk_norm: bool = True
+    """Normalise queries and keys per head (Henry et al. 2020)."""
+    tie_embeddings: bool = True
+    """Use the token embedding as output layer too."""
+    bias: bool = False
+    """Biases in linear layers and layer norms."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> Self:
+        if self.n_embd % self.n_head:
+            fits = self.n_head * math.ceil(self.n_embd / self.n_head)
+            raise ValueError(
+                f"n_embd={self.n_embd} is not a multiple of n_head={self.n_head}: "
+                f"set n_embd to {fits}, or change n_head."
+            )
+        if self.position == "rotary" and (self.n_embd // self.n_head) % 2:
+            raise ValueError(
+                f"rotary positions need an even head width, and n_embd/n_head is "
+                f"{self.n_embd // self.n_head}: change n_embd or n_head, or set position=learned."
+            )
+        return self
+
+
+class OptimizationConfig(Settings):
+    """What pretraining and fine-tuning have in common: AdamW, batches, device, checkpoints."""
+
+    seed: int = 0
+    """Seed of initial weights, data order and dropout."""
+    micro_batch_size: int = Field(32, gt=0)
+    """Sequences per forward pass."""
+    accumulate: int = Field(1, gt=0)
+    """Micro-batches per optimizer step."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """Peak learning rate."""
+    final_learning_rate_share: float = Field(0.1, ge=0, le=1)
+    """Learning rate at the last step as a share of the peak, reached along a cosine."""
+    weight_decay: float = Field(0.1, ge=0)
+    """Decoupled weight decay of matrices; embeddings, norms and biases are not decayed."""
+    beta1: float = Field(0.9, ge=0, lt=1)
+    beta2: float = Field(0.95, ge=0, lt=1)
+    gradient_clip: float = Field(1.0, gt=0)
+    """Largest norm of the gradient over all parameters."""
+    accelerator: Accelerator = "auto"
+    """auto: a CUDA GPU where there is one, else the CPU."""
+    precision: Precision = "auto"
+    """auto: bf16 mixed where the processor computes it natively, else 32-bit."""
+    log_every_steps: int = Field(10, gt=0)
+    checkpoint_every_steps: Annotated[int, NOT_IN_KEY] = Field(200, gt=0)
+    keep_checkpoints: Annotated[int, NOT_IN_KEY] = Field(2, gt=0)
+
+
+class PretrainConfig(OptimizationConfig):
+    """Pretraining of the backbone: the conf/pretrain/ group."""
+
+    objective: Literal["causal"] = "causal"
+    """causal: predict the next token."""
+    max_steps: int = Field(600, gt=0)
+    """Optimizer steps."""
+    warmup_steps: int = Field(50, ge=0)
+    """Steps of linear warm-up."""
+    validate_every_steps: int = Field(200, gt=0)
+    validation_blocks: int = Field(512, gt=0)
+    """Most blocks used by a validation during training; the final evaluation uses all."""
+
+    @model_validator(mode="after")
+    def _warmup_fits(self) -> Self:
+        if self.warmup_steps >= self.max_steps:
+            raise ValueError(
+                f"warmup_steps={self.warmup_steps} leaves nothing of max_steps={self.max_steps}: "
+                "set warmup_steps below max_steps."
+            )
+        return self
+
+
+class FinetuneConfig(OptimizationConfig):
+    """Fine-tuning of one task: the finetune section, which each task may override."""
+
+    weight_decay: float = Field(0.01, ge=0)
+    beta2: float = Field(0.98, ge=0, lt=1)
+    epochs: int = Field(3, gt=0)
+    """Passes over the training examples; the best one on the validation split is kept."""
+    warmup_share: float = Field(0.1, ge=0, lt=1)
+    """Share of the steps with linear warm-up."""
+    label_smoothing: float = Field(0.05, ge=0, lt=1)
+    """Szegedy et al. 2016, section 7."""
+    dropout: float = Field(0.1, ge=0, lt=1)
+    """Dropout in the backbone and before the task's head."""
+    attention: Literal["bidirectional", "causal"] = "bidirectional"
+
+
+class TokensConfig(Settings):
+    """The tokens step has no settings of its own: corpus and tokenizer decide."""
+
+
+class PretrainStepConfig(Settings):
+    """What the pretrain step depends on."""
+
+    model: ModelConfig
+    pretrain: PretrainConfig
+
+
+class TaskConfig(Settings):
+    """What all kinds of task have in common: an entry of tasks, or a file of conf/task/."""
+
+    kind: str
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
+    """Name of the task in commands, runs and metrics; lower case."""
+    train: Location
+    """File of training examples (.jsonl, .csv or .parquet), or the split's name on the hub."""
+    test: Location
+    """File of test examples; never used for training or selection."""
+    validation: Location | None = None
+    """File of examples to select the best epoch by; None splits them off the training file."""
+    validation_share: float = Field(0.1, gt=0, lt=1)
+    """Share of the training examples used for validation when no file is given."""
+    hub: str | None = None
+    """Hub data set id; train, test and validation then name its splits."""
+    subset: str | None = None
+    revision: str | None = None
+    max_bad_share: float = Field(0.0, ge=0, le=1)
+    """The step stops when more than this share of a file's records cannot be read."""
+    finetune: FinetuneConfig = FinetuneConfig()
+
+
+class ClassificationConfig(TaskConfig):
+    """One label for a text."""
+
+    kind: Literal["classification"]
+    text: str = "text"
+    """Column that holds the text."""
+    label: str = "label"
+    """Column that holds the label."""
+
+
+AnyTask = ClassificationConfig
+"""Every kind of task; a union told apart by `kind` as soon as there are two."""
+
+
+class GenerationConfig(Settings):
+    """Sample texts written at the evaluation of the language model."""
+
+    prompts: tuple[str, ...] = ()
+    max_new_tokens: int = Field(48, gt=0)
+    temperature: float = Field(0.8, ge=0)
+    """0 always takes the likeliest token."""
+    top_k: int | None = Field(50, gt=0)
+    seed: int = 0
+
+
+class TrackingConfig(Settings):
+    """Where results live: the conf/tracking/ group."""
+
+    uri: Annotated[str | None, NOT_IN_KEY] = None
+    """MLflow tracking URI; None means MLFLOW_TRACKING_URI, or the database in `home`."""
+    home: Location = "mlruns"
+    """Folder of the default store, of work in progress and of Prefect's history."""
+    system_metrics: Annotated[bool, NOT_IN_KEY] = True
+    """Log processor and memory use of every step."""
+    mlflow_port: Annotated[int, NOT_IN_KEY] = Field(5000, gt=0, lt=65536)
+    prefect_port: Annotated[int, NOT_IN_KEY] = Field(4200, gt=0, lt=65536)
+
+
+class ClusterConfig(Settings):
+    """How work is spread: the conf/cluster/ group."""
+
+    max_parallel_tasks: Annotated[int, NOT_IN_KEY] = Field(2, gt=0)
+    """Branches over tasks that run at once; processor threads are shared out among them."""
+
+
+class Config(Settings):
+    """A whole configuration, as a file of conf/ composes it."""
+
+    experiment: str = Field("textmill", min_length=1)
+    """MLflow experiment."""
+    data_root: Location | None = None
+    """Folder that files of conf/ name their data by."""
+    sample: SampleConfig | None = None
+    """Generate sample data; paths that begin with `sample:` are inside it."""
+    corpus: CorpusConfig
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    model: ModelConfig = ModelConfig()
+    pretrain: PretrainConfig = PretrainConfig()
+    finetune: FinetuneConfig = FinetuneConfig()
+    """Defaults for every task's own finetune section."""
+    tasks: tuple[AnyTask, ...] = ()
+    generation: GenerationConfig = GenerationConfig()
+    tracking: TrackingConfig = TrackingConfig()
+    cluster: ClusterConfig = ClusterConfig()
+
+    @model_validator(mode="after")
+    def _sample_paths_have_a_sample(self) -> Self:
+        paths = [source.path for source in self.corpus.sources]
+        paths += [path for task in self.tasks for path in (task.train, task.test, task.validation)]
+        for path in paths:
+            if self.sample is None and path is not None and path.startswith("sample:"):
+                raise ValueError(f"{path} is sample data, and sample is not set: set it.")
+        return self
+
+    @model_validator(mode="after")
+    def _task_names_differ(self) -> Self:
+        names = [task.name for task in self.tasks]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two tasks are called {name!r}: give each its own name.")
+        return self

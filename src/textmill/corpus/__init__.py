@@ -1,0 +1,1 @@
+"""Text in, text out, then tokens: reading, cleaning and the tokenizer; no torch."""

@@ -1,0 +1,191 @@
+"""Cleaning of a text: encoding accidents, HTML and white space. Time is linear in the length."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+
+import ftfy
+from lxml.html import defs
+
+from textmill.config import CorpusConfig
+
+_FTFY = ftfy.TextFixerConfig(
+    unescape_html=False,  # strip_html does that, and only once
+    uncurl_quotes=False,
+    fix_character_width=False,  # full-width commas are the usual ones in Chinese
+    fix_line_breaks=False,  # normalize_whitespace does that; here lines are repaired one by one
+    normalization="NFC",
+    explain=False,
+)
+# Neither ASCII nor these can be mojibake among themselves: in no encoding that ftfy knows do they
+# hold both a first and a later byte of a UTF-8 character. A test compares with ftfy.
+_SUSPECT = re.compile("[^\t\n\r\x20-\x7e‘’“”–—…]")
+# What ftfy leaves: the C1 controls are clues for it. NEL (\x85), VT and FF are line breaks.
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
+
+_LINE_BREAK = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
+_SPACE = re.compile("[\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+_BLANK_AT_END = re.compile(r"[ \t](?:\n|\Z)")
+_BLANK_LINES = re.compile(r"\n{3,}")
+
+# HTML 5 elements that lxml's list lacks.
+_TAGS = defs.tags | {"bdi", "dialog", "frame", "main", "nobr", "noframes", "picture", "template"}
+# These begin a line ...
+_LINE_TAGS = {"br", "dd", "dt", "hr", "li", "option", "td", "th", "tr"}
+# ... and these stand on lines of their own. lxml counts `del` and `ins` as blocks, but they are
+# used within sentences.
+_SECTION_TAGS = """
+article aside body details dialog figcaption figure footer head header hgroup html main nav section
+select summary textarea title
+"""
+_BLOCK_TAGS = (defs.block_tags - _LINE_TAGS - {"del", "ins"}) | set(_SECTION_TAGS.split())
+# Attributes without a value; other words in a tag show that it is none: "if a <b and c> d".
+_BARE_NAMES = """
+allowfullscreen async autofocus autoplay checked compact controls default defer disabled download
+hidden inert ismap itemscope loop multiple muted nomodule noshade novalidate nowrap open playsinline
+readonly required reversed selected
+"""
+_BARE_ATTRIBUTES = set(_BARE_NAMES.split())
+_CUT_OUT = re.compile(r"<(?:(!--)|(script|style)\b[^<>]*+>)", re.IGNORECASE)
+_END_OF = {
+    kind: re.compile(end, re.IGNORECASE)
+    for kind, end in {"!--": "-->", "script": r"</script\s*+>", "style": r"</style\s*+>"}.items()
+}
+# A tag never holds "<", not even in quotes, so that a failed match ends where the next one begins.
+_TAG = re.compile(
+    r"""<(/?)([A-Za-z][A-Za-z0-9]*+)(?=[\s/>])((?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+)>"""
+)
+_DECLARATION = re.compile(r"<(?:!doctype|\?xml)\b[^<>]*+>", re.IGNORECASE)
+_ATTRIBUTE = re.compile(
+    r"""([A-Za-z_:@][\w:.-]*+)(\s*+=\s*+(?:"[^"]*+"|'[^']*+'|[^\s"'<>`]++))?\s*+"""
+)
+_REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+
+
+def clean_text(text: str, config: CorpusConfig) -> str:
+    """Return the text after the kinds of cleaning that the config asks for.
+
+    White space is always normalised, and the result can always be written as UTF-8.
+    """
+    for change in cleaning_steps(config).values():
+        text = change(text)
+    return text
+
+
+def cleaning_steps(config: CorpusConfig) -> dict[str, Callable[[str], str]]:
+    """Return what `clean_text` does, in order, by the names under which changes are counted."""
+    steps: dict[str, Callable[[str], str]] = {}
+    # HTML first: decoding its character references may bring in what has to be repaired.
+    if config.strip_html:
+        steps["stripped_html"] = strip_html
+    if config.repair_unicode:
+        steps["repaired_unicode"] = repair_unicode
+    else:
+        steps["replaced_surrogates"] = replace_surrogates
+    return steps | {"normalized_whitespace": normalize_whitespace}
+
+
+def repair_unicode(text: str) -> str:
+    """Undo encoding accidents, drop control characters, compose accents (NFC).
+
+    Curly quotes and full-width characters stay as they are.
+    """
+    if not _SUSPECT.search(text):
+        return text
+    # ftfy works line by line and is slow, so it sees only the lines that could need it.
+    lines = replace_surrogates(text).split("\n")
+    return "\n".join(_repair_line(line) if _SUSPECT.search(line) else line for line in lines)
+
+
+def _repair_line(line: str) -> str:
+    return _CONTROL.sub("", ftfy.fix_text(line, _FTFY))
+
+
+def replace_surrogates(text: str) -> str:
+    """Join pairs of surrogates, and put U+FFFD for single ones, which UTF-8 cannot hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def strip_html(text: str) -> str:
+    """Remove HTML tags, comments, scripts and styles, then decode character references once.
+
+    Only names of HTML elements with proper attributes count as tags: "a < b", "<3" and
+    "List<String>" stay. Tags of blocks become line breaks, others vanish.
+    """
+    if "<" in text:
+        text = _cut_out(text)
+        text = _TAG.sub(_tag_text, _DECLARATION.sub("", text))
+    if "&" in text:
+        text = _REFERENCE.sub(_character, text)
+    return text
+
+
+def _cut_out(text: str) -> str:
+    """Remove comments, scripts and styles; one that is never closed stays."""
+    pieces: list[str] = []
+    unclosed: set[str] = set()
+    done = position = 0
+    while match := _CUT_OUT.search(text, position):
+        position = match.end()
+        kind = (match[1] or match[2]).lower()
+        # Where one end was not found there is none further on: searching again costs n * n.
+        if kind in unclosed:
+            continue
+        end = _END_OF[kind].search(text, position)
+        if end is None:
+            unclosed.add(kind)
+            continue
+        pieces += [text[done : match.start()], "" if kind == "!--" else "\n"]
+        done = position = end.end()
+    return "".join(pieces) + text[done:]
+
+
+def _tag_text(match: re.Match[str]) -> str:
+    """Return what stands for a tag: a line break, nothing, or itself if it is no HTML tag."""
+    name = match[2].lower()
+    if name not in _TAGS or not _are_attributes(match[3]):
+        return match[0]
+    is_end = match[1] == "/"
+    return "\n" if name in _BLOCK_TAGS or (name in _LINE_TAGS and not is_end) else ""
+
+
+def _are_attributes(text: str) -> bool:
+    text = text.strip()
+    position = 0
+    while position < len(text):
+        if text[position] in "/ ":
+            position += 1
+            continue
+        match = _ATTRIBUTE.match(text, position)
+        if match is None:
+            return False
+        name = match[1].lower()
+        if match[2] is None and name not in _BARE_ATTRIBUTES and not name.startswith("data-"):
+            return False
+        position = match.end()
+    return True
+
+
+def _character(match: re.Match[str]) -> str:
+    return html.unescape(match[0])
+
+
+def normalize_whitespace(text: str) -> str:
+    r"""Return the text with "\n" as line break, plain spaces, and at most one blank line in a row.
+
+    Blanks at the end of lines and around the text go; tabs and indentation stay, for code and
+    tables.
+    """
+    text = _LINE_BREAK.sub("\n", text)
+    if not text.isascii():
+        text = _SPACE.sub(" ", text)
+    if _BLANK_AT_END.search(text):
+        # A pattern for "blanks before a line end" is quadratic in runs of blanks.
+        text = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
+    return _BLANK_LINES.sub("\n\n", text).strip(" \t\n")

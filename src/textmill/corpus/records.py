@@ -1,0 +1,456 @@
+"""Records of structured files and hub data sets, one at a time: for the corpus and for tasks.
+
+A record that cannot be read becomes a `BadRecord` with the reason, and reading goes on; only what
+makes a whole file useless (an unknown format, a missing column) is an error. pyarrow, zstandard and
+datasets are imported where they are used, because tasks read JSON Lines on machines without them.
+"""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import gzip
+import io
+import itertools
+import json
+import re
+import zlib
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from textmill.errors import InputError, RunError
+from textmill.files import digest_file, digest_values
+
+RECORD_SUFFIXES = (
+    *(f"{kind}{packed}" for kind in (".jsonl", ".csv") for packed in ("", ".gz", ".zst")),
+    ".parquet",
+)
+"""Endings of the files that `read_records` reads."""
+
+_BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_MAX_RAW_CHARS = 2000
+_MAX_FIELD_CHARS = 1 << 26  # a quote that is never closed must not swallow a whole large file
+_LOOK_AHEAD = 100  # records without a column after which the whole file is taken to lack it
+_PARQUET_ROWS = 1000
+_ZSTD_CHUNK = 1 << 14
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record: its values by column, and where it begins (lines and rows count from 1)."""
+
+    values: dict[str, object]
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A record that could not be read, the reason, and the start of it as it stands there."""
+
+    file: str
+    line: int
+    reason: str
+    raw: str
+
+
+def read_records(
+    file: Path, columns: Mapping[str, str] | None = None
+) -> Iterator[Record | BadRecord]:
+    """Return the records of a JSON Lines, CSV or Parquet file as they are read.
+
+    Args:
+        file: Its ending tells the format and the compression: one of `RECORD_SUFFIXES`.
+        columns: Columns that must be there, each with the setting that names it (for messages).
+            A record without one is bad. Parquet reads these columns only.
+
+    Raises:
+        InputError: The file is missing, of an unknown kind, in UTF-16, or lacks a column.
+    """
+    name = file.name.lower()
+    if not name.endswith(RECORD_SUFFIXES):
+        raise InputError(
+            f"{file}: unknown kind of file; its name must end in one of "
+            f"{', '.join(RECORD_SUFFIXES)}."
+        )
+    if not file.is_file():
+        raise InputError(f"{file} {'is not a file' if file.exists() else 'does not exist'}.")
+    columns = columns or {}
+    if name.endswith(".parquet"):
+        return _parquet_records(file, columns)
+    if name.removesuffix(".gz").removesuffix(".zst").endswith(".csv"):
+        return _csv_records(file, columns)
+    return _with_columns(_json_records(file), columns, str(file))
+
+
+def read_lines(file: Path) -> Iterator[tuple[int, bytes] | BadRecord]:
+    """Yield the numbered lines of a plain or compressed file, without byte order mark.
+
+    Damaged or cut-off compression ends the file with a BadRecord.
+    """
+    number = 0
+    with _open_stream(file) as stream:
+        try:
+            for line in stream:
+                number += 1
+                if number == 1:
+                    if line.startswith(_UTF16_BOMS):
+                        raise InputError(
+                            f"{file} is in UTF-16; convert it to UTF-8 first "
+                            "(iconv -f UTF-16 -t UTF-8)."
+                        )
+                    line = line.removeprefix(_BOM)
+                yield number, line
+        except (EOFError, OSError, zlib.error) as error:
+            yield BadRecord(str(file), number + 1, f"the file cannot be read on: {error}", "")
+
+
+def read_hub(
+    hub: str,
+    subset: str | None,
+    split: str,
+    revision: str | None,
+    columns: Mapping[str, str] | None = None,
+) -> Iterator[Record | BadRecord]:
+    """Yield the records of one split of a hub data set, or of a local data set folder.
+
+    Labels stored as numbers with names (ClassLabel) become their names.
+
+    Raises:
+        InputError: There is no such data set, subset, split or column, or its files are broken.
+        RunError: The hub cannot be reached.
+    """
+    import datasets
+
+    is_local = Path(hub).is_dir()
+    try:
+        # A local folder is streamed: otherwise datasets keeps a second copy of it in its cache.
+        rows = datasets.load_dataset(
+            hub, subset, split=split, revision=None if is_local else revision, streaming=is_local
+        )
+        records = _hub_records(rows, f"{hub}:{split}")
+        yield from _with_columns(records, columns or {}, f"{hub}, split {split},")
+    except InputError:
+        raise
+    except (ValueError, FileNotFoundError, datasets.exceptions.DatasetsError) as error:
+        raise InputError(f"data set {hub}: {_one_line(error)}.") from error
+    except OSError as error:
+        raise RunError(
+            f"data set {hub} cannot be loaded ({_one_line(error)}): try again when the hub can be "
+            "reached, or name a local folder."
+        ) from error
+
+
+def hub_revision(hub: str, revision: str | None) -> str:
+    """Return the commit that a revision of a hub data set stands for; None means the newest.
+
+    For a local folder it is a digest of the files in it. A full commit hash needs no network.
+
+    Raises:
+        InputError: There is no such data set or revision.
+        RunError: The hub cannot be asked.
+    """
+    folder = Path(hub)
+    if folder.is_dir():
+        names = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+        seen = {name: path for name, path in names.items() if not is_hidden(name)}
+        return digest_values({name.as_posix(): digest_file(path) for name, path in seen.items()})
+    if revision is not None and _COMMIT.fullmatch(revision):
+        return revision
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        commit = HfApi().dataset_info(hub, revision=revision).sha
+    except (RepositoryNotFoundError, RevisionNotFoundError, ValueError) as error:
+        raise InputError(f"data set {hub}, revision {revision}: {_one_line(error)}.") from error
+    except Exception as error:  # which HTTP library, and so which errors, depends on the version
+        raise RunError(
+            f"the hub cannot be asked for the commit of {hub} ({_one_line(error)}): "
+            "set revision to the full commit hash that you want."
+        ) from error
+    if commit is None:
+        raise RunError(f"the hub gives no commit for {hub}: set revision to one.")
+    return commit
+
+
+def is_hidden(relative: Path) -> bool:
+    """Whether a file, or a folder on the way to it, has a name that begins with a dot."""
+    return any(part.startswith(".") for part in relative.parts)
+
+
+def _open_stream(file: Path) -> BinaryIO:
+    name = file.name.lower()
+    if name.endswith(".gz"):
+        # GzipFile.readline is slow Python; the buffer finds line ends in C.
+        return io.BufferedReader(gzip.GzipFile(file, "rb"))
+    if name.endswith(".zst"):
+        return io.BufferedReader(_ZstdStream(file))
+    return file.open("rb")
+
+
+class _ZstdStream(io.RawIOBase):
+    """The content of a .zst file; unlike zstandard's own reader it notices when it is cut off."""
+
+    def __init__(self, file: Path) -> None:
+        import zstandard
+
+        self._file = file.open("rb")
+        self._library = zstandard
+        self._frame: zstandard.ZstdDecompressionObj | None = None
+        self._packed = self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            packed = self._packed or self._file.read(_ZSTD_CHUNK)
+            if not packed:
+                if self._frame is not None:
+                    raise EOFError("Compressed file ended before the end of its last frame")
+                return 0
+            if self._frame is None:
+                # 2 GiB: the widest window that `zstd --long` writes.
+                self._frame = self._library.ZstdDecompressor(
+                    max_window_size=1 << 31
+                ).decompressobj()
+            try:
+                self._ready = self._frame.decompress(packed)
+            except self._library.ZstdError as error:
+                raise OSError(str(error)) from error
+            self._packed = self._frame.unused_data
+            if self._frame.eof:
+                self._frame = None
+        size = min(len(buffer), len(self._ready))
+        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
+        return size
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _json_records(file: Path) -> Iterator[Record | BadRecord]:
+    for item in read_lines(file):
+        if isinstance(item, BadRecord):
+            yield item
+        elif item[1].strip():
+            yield _json_record(item[1].rstrip(b"\r\n"), str(file), item[0])
+
+
+def _json_record(line: bytes, file: str, number: int) -> Record | BadRecord:
+    try:
+        values = json.loads(line.decode())
+        if b"\\ud" in line.lower():
+            # Escapes such as "\ud83d" without their other half cannot be written or tokenized.
+            text = json.dumps(values, ensure_ascii=False)
+            values = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    except UnicodeDecodeError as error:
+        reason = f"not valid UTF-8 at byte {error.start + 1} of the line"
+    except json.JSONDecodeError as error:
+        reason = f"not valid JSON at character {error.pos + 1}: {error.msg}"
+    except RecursionError:
+        reason = "not usable JSON: nested too deeply"
+    except ValueError as error:
+        reason = f"not usable JSON: {error}"
+    else:
+        if isinstance(values, dict):
+            return Record(values, file, number)
+        reason = f"a JSON value of type {type(values).__name__}, not an object"
+    return BadRecord(file, number, reason, line.decode(errors="replace")[:_MAX_RAW_CHARS])
+
+
+class _CsvLines:
+    """Decoded lines for csv.reader that knows which lines the current record is made of."""
+
+    def __init__(self, file: Path) -> None:
+        self._source = read_lines(file)
+        self._again: deque[tuple[int, str]] = deque()
+        self.held: list[tuple[int, str]] = []
+        self.failure: BadRecord | None = None
+
+    def __iter__(self) -> _CsvLines:
+        return self
+
+    def __next__(self) -> str:
+        if self._again:
+            line = self._again.popleft()
+        else:
+            item = next(self._source)
+            if isinstance(item, BadRecord):
+                self.failure = item
+                raise StopIteration
+            # Bytes that are not UTF-8 are carried as lone surrogates until the record is whole.
+            line = (item[0], item[1].decode(errors="surrogateescape"))
+        self.held.append(line)
+        return line[1]
+
+    def reread(self) -> None:
+        """Serve all lines of the current record but the first one again."""
+        self._again.extendleft(reversed(self.held[1:]))
+
+
+def _csv_records(file: Path, columns: Mapping[str, str]) -> Iterator[Record | BadRecord]:
+    lines = _CsvLines(file)
+    reader = csv.reader(lines, strict=True)
+    header: list[str] | None = None
+    while True:
+        lines.held.clear()
+        row, problem = _next_row(reader)
+        if lines.failure and (problem or row is None):
+            yield lines.failure
+            return
+        if problem:
+            # A quote that is never closed runs on to the end: only its first line is given up.
+            lines.reread()
+            del lines.held[1:]
+        elif row is None:
+            return
+        elif not row:
+            continue
+        elif header is None:
+            header = row
+            _check_columns(header, columns, str(file))
+            continue
+        elif len(row) != len(header):
+            problem = f"{len(row)} fields, and the header has {len(header)}"
+        raw = "".join(text for _, text in lines.held)
+        if not problem and _ESCAPED_BYTE.search(raw):
+            problem = "not valid UTF-8"
+        number = lines.held[0][0]
+        if problem or row is None or header is None:
+            printable = _ESCAPED_BYTE.sub("\ufffd", raw[:_MAX_RAW_CHARS]).rstrip("\r\n")
+            yield BadRecord(str(file), number, problem, printable)
+        else:
+            yield Record(dict(zip(header, row, strict=True)), str(file), number)
+
+
+def _next_row(reader: Iterator[list[str]]) -> tuple[list[str] | None, str]:
+    """Return the next row, None at the end, and the problem if it cannot be read."""
+    # The limit belongs to the whole process, so it is raised for the time of this call only.
+    limit = csv.field_size_limit(_MAX_FIELD_CHARS)
+    try:
+        return next(reader, None), ""
+    except csv.Error as error:
+        return None, f"not valid CSV: {error}"
+    finally:
+        csv.field_size_limit(limit)
+
+
+def _parquet_records(file: Path, columns: Mapping[str, str]) -> Iterator[Record | BadRecord]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    line = 1
+    try:
+        with pq.ParquetFile(file) as parquet:
+            _check_columns(parquet.schema_arrow.names, columns, str(file))
+            for batch in parquet.iter_batches(_PARQUET_ROWS, columns=list(columns) or None):
+                for item in _batch_records(batch, str(file), line):
+                    yield item
+                    line += 1
+    except (pa.ArrowException, OSError) as error:
+        yield BadRecord(str(file), line, f"the file cannot be read on: {_one_line(error)}", "")
+
+
+def _batch_records(batch: Any, file: str, line: int) -> Iterator[Record | BadRecord]:
+    try:
+        rows = batch.to_pylist()
+    except ValueError:  # one value spoils the batch: find out which
+        for row in range(batch.num_rows):
+            yield _parquet_record(batch, row, file, line + row)
+    else:
+        for row, values in enumerate(rows):
+            yield Record(values, file, line + row)
+
+
+def _parquet_record(batch: Any, row: int, file: str, line: int) -> Record | BadRecord:
+    try:
+        return Record({name: batch[name][row].as_py() for name in batch.schema.names}, file, line)
+    except UnicodeDecodeError as error:
+        raw = error.object.decode(errors="replace")
+        return BadRecord(file, line, "not valid UTF-8", raw[:_MAX_RAW_CHARS])
+    except ValueError as error:
+        return BadRecord(file, line, f"a value has no form in Python: {error}", "")
+
+
+def _hub_records(rows: Any, name: str) -> Iterator[Record | BadRecord]:
+    features = rows.features or {}
+    # The labels of tagging data are lists: there the names are one level down.
+    names = {
+        column: getattr(feature, "names", None) or getattr(feature.feature, "names", None)
+        for column, feature in features.items()
+        if hasattr(feature, "names") or hasattr(feature, "feature")
+    }
+    for line, row in enumerate(rows, start=1):
+        values = {column: _named(value, names.get(column)) for column, value in row.items()}
+        yield Record(values, name, line)
+
+
+def _named(value: Any, names: list[str] | None) -> object:
+    """Return the names for label numbers; a column without names stays as it is."""
+    if names is None:
+        return value
+    if isinstance(value, list):
+        return [_named(number, names) for number in value]
+    # Test splits without labels hold -1, or nothing.
+    return None if value is None or value < 0 else names[value]
+
+
+def _with_columns(
+    items: Iterator[Record | BadRecord], columns: Mapping[str, str], where: str
+) -> Iterator[Record | BadRecord]:
+    """Yield the items; a record without a column is bad, and all of them without it an error."""
+    if not columns:
+        yield from items
+        return
+    held: list[Record | BadRecord] = []
+    found: dict[str, None] = {}
+    for item in items:
+        held.append(item)
+        if isinstance(item, Record):
+            found.update(dict.fromkeys(item.values))
+        if columns.keys() <= found.keys() or len(held) >= _LOOK_AHEAD:
+            break
+    if found:
+        _check_columns(list(found), columns, where)
+    for item in itertools.chain(held, items):
+        yield _with_all(item, columns)
+
+
+def _with_all(item: Record | BadRecord, columns: Mapping[str, str]) -> Record | BadRecord:
+    if isinstance(item, BadRecord):
+        return item
+    missing = [column for column in columns if column not in item.values]
+    if not missing:
+        return item
+    raw = json.dumps(item.values, ensure_ascii=False, default=str)[:_MAX_RAW_CHARS]
+    return BadRecord(item.file, item.line, f"has no {' and no '.join(map(repr, missing))}", raw)
+
+
+def _check_columns(found: list[str], columns: Mapping[str, str], where: str) -> None:
+    for column, setting in columns.items():
+        if found.count(column) == 1:
+            continue
+        if column in found:
+            raise InputError(f"{where} has more than one column {column!r} ({setting}).")
+        close = difflib.get_close_matches(column, found, n=1)
+        guess = f" Did you mean {close[0]!r}?" if close else ""
+        if len(found) == 1 and (";" in found[0] or "\t" in found[0]):
+            guess = " Columns must be separated by commas."
+        shown = ", ".join(map(repr, found[:30])) + (", ..." if len(found) > 30 else "")
+        raise InputError(
+            f"{where} has no column {column!r}, which {setting} names; it has {shown}.{guess} "
+            f"Set {setting} to the right column."
+        )
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -1,0 +1,17 @@
+"""The two ways in which work fails that a user can do something about."""
+
+from __future__ import annotations
+
+
+class InputError(ValueError):
+    """Input or configuration that cannot be used; the message names it, the place and the fix.
+
+    The command line prints the message alone and exits with status 2.
+    """
+
+
+class RunError(RuntimeError):
+    """Work that could not be finished (a crash, a full disk, a server that does not answer).
+
+    The command line prints the message alone and exits with status 1.
+    """

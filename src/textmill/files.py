@@ -1,0 +1,76 @@
+"""Files that appear whole or not at all, and digests that tell whether they still are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "manifest.json"
+
+
+def write_json(file: Path, value: Any) -> None:
+    """Write a value as indented JSON with sorted keys; the file appears whole or not at all."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    write_whole(file, text.encode())
+
+
+def read_json(file: Path) -> Any:
+    """Return the value of a JSON file."""
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Write a file beside its place, flush it to disk, and rename it into place."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        with beside.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush all files and folders below a folder to disk."""
+    for path in [folder, *folder.rglob("*")]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def digest_bytes(content: bytes) -> str:
+    """Return the SHA-256 of the content, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def digest_file(file: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def digest_files(files: Iterable[Path]) -> str:
+    """Return one digest for files in their order; where they lie does not matter."""
+    return digest_values([(file.name, digest_file(file)) for file in files])
+
+
+def digest_folder(folder: Path) -> dict[str, str]:
+    """Return the digest of every file below a folder by relative path, the manifest excepted."""
+    return {
+        file.relative_to(folder).as_posix(): digest_file(file)
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file != folder / MANIFEST
+    }
+
+
+def digest_values(value: Mapping[str, Any] | list[Any]) -> str:
+    """Return a digest of plain values; the order of keys does not matter."""
+    return digest_bytes(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())

@@ -1,0 +1,303 @@
+"""The GPT: one decoder-only transformer whose arrangement is a matter of configuration.
+
+Sources: Vaswani et al. 2017 (attention, sinusoidal positions), Radford et al. 2019 (GPT-2: norms
+before the sublayers, scaled initial weights), Su et al. 2021 (rotary positions), Zhang & Sennrich
+2019 (RMS norm), So et al. 2021 (squared ReLU), Shazeer 2020 (SwiGLU), Henry et al. 2020 (QK norm).
+
+Sizes in shape comments: B sequences, T tokens, C channels (n_embd), nh heads, hs channels a head.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from textmill.config import ModelConfig
+
+INIT_STD = 0.02
+
+
+class KVCache:
+    """Keys and values of the tokens read so far, for every layer of one model.
+
+    Args:
+        model: the model whose layers write to the cache.
+        batch_size: sequences that are decoded side by side.
+    """
+
+    def __init__(self, model: GPT, batch_size: int) -> None:
+        config = model.config
+        shape = (batch_size, config.n_head, config.block_size, config.n_embd // config.n_head)
+        like = model.wte.weight
+        self.keys = [like.new_empty(shape) for _ in range(config.n_layer)]
+        self.values = [like.new_empty(shape) for _ in range(config.n_layer)]
+        self.length = 0
+        """Tokens held; `GPT.hidden` advances it once all layers have written."""
+
+    def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Write the new tokens' keys and values and return those of all tokens so far."""
+        end = self.length + k.size(2)
+        self.keys[layer][:, :, self.length : end] = k
+        self.values[layer][:, :, self.length : end] = v
+        return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
+
+
+class Attention(nn.Module):
+    """Multi-head scaled dot-product attention, softmax(QKᵀ/√hs)V (Vaswani et al. 2017, eq. 1)."""
+
+    def __init__(self, config: ModelConfig, layer: int) -> None:
+        super().__init__()
+        self.layer = layer
+        self.n_head = config.n_head
+        self.qk_norm = config.qk_norm
+        self.dropout = config.dropout
+        self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)
+        self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
+
+    def forward(
+        self,
+        x: Tensor,
+        rotation: tuple[Tensor, Tensor] | None,
+        attention_mask: Tensor | None,
+        is_causal: bool,
+        cache: KVCache | None,
+    ) -> Tensor:
+        """Return what each token gathers from the tokens it sees, (B, T, C)."""
+        B, T, C = x.shape
+        q, k, v = (
+            part.view(B, T, self.n_head, C // self.n_head).transpose(1, 2)  # (B, nh, T, hs)
+            for part in self.c_attn(x).split(C, dim=2)
+        )
+        if self.qk_norm:
+            q, k = F.rms_norm(q, q.shape[-1:]), F.rms_norm(k, k.shape[-1:])
+        if rotation is not None:
+            q, k = rotate(q, *rotation), rotate(k, *rotation)
+        if cache is not None:
+            k, v = cache.extend(self.layer, k, v)
+        y = F.scaled_dot_product_attention(
+            q,
+            k,
+            v,
+            attn_mask=attention_mask,
+            dropout_p=self.dropout if self.training else 0.0,
+            is_causal=is_causal,
+        )
+        projected: Tensor = self.c_proj(y.transpose(1, 2).reshape(B, T, C))
+        return projected
+
+
+class MLP(nn.Module):
+    """The feed-forward sublayer, four times as wide inside (SwiGLU: 8/3, at equal size)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.activation = config.activation
+        gated = config.activation == "swiglu"
+        width = 8 * math.ceil(config.n_embd / 3) if gated else 4 * config.n_embd
+        self.c_fc = nn.Linear(config.n_embd, 2 * width if gated else width, bias=config.bias)
+        self.c_proj = nn.Linear(width, config.n_embd, bias=config.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the change to each token by itself, (B, T, C)."""
+        x = self.c_fc(x)
+        match self.activation:
+            case "relu":
+                x = F.relu(x)
+            case "gelu":
+                x = F.gelu(x, approximate="tanh")  # the form of the released GPT-2
+            case "relu_squared":
+                x = F.relu(x).square()
+            case "swiglu":
+                gate, x = x.chunk(2, dim=-1)
+                x = F.silu(gate) * x
+        projected: Tensor = self.c_proj(x)
+        return projected
+
+
+class Block(nn.Module):
+    """One layer: attention and MLP, each with its norm and a residual connection."""
+
+    def __init__(self, config: ModelConfig, layer: int) -> None:
+        super().__init__()
+        self.is_pre_norm = config.norm_placement == "pre"
+        self.ln_1 = _norm(config)
+        self.attn = Attention(config, layer)
+        self.ln_2 = _norm(config)
+        self.mlp = MLP(config)
+        self.drop = nn.Dropout(config.dropout)
+
+    def forward(
+        self,
+        x: Tensor,
+        rotation: tuple[Tensor, Tensor] | None,
+        attention_mask: Tensor | None,
+        is_causal: bool,
+        cache: KVCache | None,
+    ) -> Tensor:
+        """Return the residual stream after this layer, (B, T, C)."""
+        attend = (rotation, attention_mask, is_causal, cache)
+        if self.is_pre_norm:
+            x = x + self.drop(self.attn(self.ln_1(x), *attend))
+            x = x + self.drop(self.mlp(self.ln_2(x)))
+        else:
+            x = self.ln_1(x + self.drop(self.attn(x, *attend)))
+            x = self.ln_2(x + self.drop(self.mlp(x)))
+        return x
+
+
+class GPT(nn.Module):
+    """The transformer from token ids to logits.
+
+    Parameter names are those of the released GPT-2 (`wte`, `h.0.attn.c_attn`, …), so that a model
+    in its arrangement exchanges weights with it by name.
+
+    Raises:
+        ValueError: the configuration has no vocab_size.
+    """
+
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        if config.vocab_size is None:
+            raise ValueError("model.vocab_size is not set: give the number of token ids.")
+        self.config = config
+        self.wte = nn.Embedding(config.vocab_size, config.n_embd)
+        self.wpe = (
+            nn.Embedding(config.block_size, config.n_embd) if config.position == "learned" else None
+        )
+        self.drop = nn.Dropout(config.dropout)
+        self.h = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
+        self.ln_f = _norm(config)
+        self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
+        if config.tie_embeddings:
+            self.lm_head.weight = self.wte.weight
+        if config.position != "learned":
+            angles = _angles(config)
+            self.register_buffer("cos", angles.cos(), persistent=False)
+            self.register_buffer("sin", angles.sin(), persistent=False)
+        self.apply(_init_weights)
+        for name, parameter in self.named_parameters():
+            if name.endswith("c_proj.weight"):
+                # Each layer adds twice to the residual stream: keep its variance constant.
+                nn.init.normal_(parameter, std=INIT_STD / math.sqrt(2 * config.n_layer))
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        documents: Tensor | None = None,
+        is_causal: bool = True,
+        cache: KVCache | None = None,
+    ) -> Tensor:
+        """Return the logits (B, T, vocab_size); the arguments are those of `hidden`."""
+        logits: Tensor = self.lm_head(self.hidden(input_ids, documents, is_causal, cache))
+        return logits
+
+    def hidden(
+        self,
+        input_ids: Tensor,
+        documents: Tensor | None = None,
+        is_causal: bool = True,
+        cache: KVCache | None = None,
+    ) -> Tensor:
+        """Return the final hidden states, (B, T, n_embd), normalised.
+
+        Args:
+            input_ids: (B, T), int64.
+            documents: (B, T), integer; tokens attend only to tokens with the same number, and
+                positions count from the first of them. Equal numbers must be adjacent. None: each
+                row is one document.
+            is_causal: whether a token sees only itself and the tokens before it.
+            cache: keys and values of the tokens before these; extended by these. With a cache,
+                attention is causal and rows are one document each.
+
+        Raises:
+            ValueError: more tokens than block_size.
+        """
+        start = cache.length if cache is not None else 0
+        T = input_ids.size(1)
+        if start + T > self.config.block_size:
+            raise ValueError(
+                f"{start + T} tokens do not fit into model.block_size={self.config.block_size}: "
+                "shorten the text, or train a model with a larger block_size."
+            )
+        mask = _attention_mask(documents, is_causal)
+        if cache is not None and start and T > 1:
+            mask = torch.ones(T, start + T, dtype=torch.bool, device=input_ids.device).tril(start)
+        is_causal = is_causal and mask is None and T > 1
+        positions = torch.arange(start, start + T, device=input_ids.device)
+        if documents is not None and self.config.position != "rotary":
+            positions = positions_within(documents)  # rotary attention sees distances alone
+
+        x = self.drop(self._embed(input_ids, positions))
+        rotation = None
+        if self.config.position == "rotary":
+            rotation = (self.cos[positions].to(x.dtype), self.sin[positions].to(x.dtype))
+        for block in self.h:
+            x = block(x, rotation, mask, is_causal, cache)
+        if cache is not None:
+            cache.length += T
+        normed: Tensor = self.ln_f(x)
+        return normed
+
+    def _embed(self, input_ids: Tensor, positions: Tensor) -> Tensor:
+        x: Tensor = self.wte(input_ids)  # (B, T, C)
+        if self.wpe is not None:
+            x = x + self.wpe(positions)
+        elif self.config.position == "sinusoidal":
+            # Vaswani et al. 2017, section 3.4: embeddings are scaled up to the table's size.
+            table = torch.stack((self.sin[positions], self.cos[positions]), dim=-1)
+            x = x * math.sqrt(self.config.n_embd) + table.flatten(-2)[..., : x.size(-1)]
+        return x
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Return (B, nh, T, hs) turned pairwise by the angles of its positions (Su et al. 2021).
+
+    Args:
+        x: (B, nh, T, hs); channel i is paired with channel i + hs/2.
+        cos: (T, hs/2).
+        sin: (T, hs/2).
+    """
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)
+
+
+def positions_within(documents: Tensor) -> Tensor:
+    """Return the position of each token in its document, (B, T), counted from 0."""
+    index = torch.arange(documents.size(1), device=documents.device).expand_as(documents)
+    is_first = F.pad(documents[:, 1:] != documents[:, :-1], (1, 0), value=True)
+    return index - (index * is_first).cummax(dim=1).values
+
+
+def _attention_mask(documents: Tensor | None, is_causal: bool) -> Tensor | None:
+    """Return (B, 1, T, T), True where a query may look, or None where no mask is needed."""
+    if documents is None:
+        return None
+    same = documents[:, None, :, None] == documents[:, None, None, :]
+    return same.tril() if is_causal else same
+
+
+def _angles(config: ModelConfig) -> Tensor:
+    """Return the angle of every position and frequency, (block_size, half the width)."""
+    width = config.n_embd if config.position == "sinusoidal" else config.n_embd // config.n_head
+    frequency = 10_000.0 ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
+    positions = torch.arange(config.block_size, dtype=torch.float64)
+    return torch.outer(positions, frequency).float()
+
+
+def _norm(config: ModelConfig) -> nn.Module:
+    if config.norm == "rms":
+        return nn.RMSNorm(config.n_embd, eps=1e-6)
+    return nn.LayerNorm(config.n_embd, bias=config.bias)
+
+
+def _init_weights(module: nn.Module) -> None:
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, std=INIT_STD)
+    if isinstance(module, nn.Linear) and module.bias is not None:
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,220 @@
+"""Backbones on disk in the Hugging Face layout: config.json and model.safetensors.
+
+A backbone in the GPT-2 arrangement is written as a GPT-2, so that `transformers` loads it; the
+other arrangements keep the layout under a model type of their own.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from textmill.config import ModelConfig
+from textmill.errors import InputError
+from textmill.model.gpt import GPT
+
+MODEL_TYPE = "textmill"
+GPT2_ARRANGEMENT = {
+    "position": "learned",
+    "activation": "gelu",
+    "norm": "layer",
+    "norm_placement": "pre",
+    "qk_norm": False,
+    "tie_embeddings": True,
+    "bias": True,
+}
+# GPT-2 was published with these layers' weights stored as (in, out), the transpose of nn.Linear.
+TRANSPOSED = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
+# What transformers' GPT-2 can vary and the arrangement above cannot: the values that it accepts.
+GPT2_FIXED: dict[str, tuple[Any, ...]] = {
+    "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
+    "layer_norm_epsilon": (1e-5,),
+    "scale_attn_weights": (True,),
+    "scale_attn_by_inverse_layer_idx": (False,),
+    "add_cross_attention": (False,),
+    "tie_word_embeddings": (True,),
+}
+
+
+def save(model: GPT, folder: Path) -> None:
+    """Write config.json and model.safetensors into the folder."""
+    is_gpt2 = model.config.model_dump(include=set(GPT2_ARRANGEMENT)) == GPT2_ARRANGEMENT
+    config = _gpt2_config(model.config) if is_gpt2 else _own_config(model.config)
+    weights = {
+        name: tensor
+        for name, tensor in model.state_dict().items()
+        if not (name == "lm_head.weight" and model.config.tie_embeddings)
+    }
+    if is_gpt2:
+        weights = {
+            f"transformer.{name}": tensor.T if name.endswith(TRANSPOSED) else tensor
+            for name, tensor in weights.items()
+        }
+    _write_values(config, folder)
+    save_weights(weights, folder)
+
+
+def load(folder: Path | str, dropout: float | None = None) -> GPT:
+    """Return the model of a backbone folder, in eval mode, on the CPU.
+
+    Args:
+        folder: written by `save`, or a GPT-2 in the Hugging Face layout.
+        dropout: replaces the configured dropout.
+
+    Raises:
+        InputError: the folder holds no such model, or weights of other names or shapes.
+    """
+    folder = Path(folder)
+    config = read_config(folder)
+    if dropout is not None:
+        config = config.model_copy(update={"dropout": dropout})
+    weights = load_weights(folder)
+    if _read_values(folder)["model_type"] == "gpt2":
+        weights = {
+            name.removeprefix("transformer."): tensor.T if name.endswith(TRANSPOSED) else tensor
+            for name, tensor in weights.items()
+            if not name.endswith((".attn.bias", ".attn.masked_bias"))  # constant masks
+        }
+    if config.tie_embeddings and "wte.weight" in weights:
+        weights["lm_head.weight"] = weights["wte.weight"]
+    model = GPT(config)
+    load_state(model, weights, folder)
+    return model.eval()
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Return the configuration of a backbone folder.
+
+    Raises:
+        InputError: there is no config.json, it is damaged, or it describes another kind of model.
+    """
+    file = folder / "config.json"
+    values = _read_values(folder)
+    try:
+        match values.get("model_type"):
+            case "textmill":
+                return ModelConfig.model_validate(values["textmill"])
+            case "gpt2":
+                return _from_gpt2(values, file)
+    except KeyError as error:
+        raise InputError(f"{file} is damaged ({error} is missing): make it again.") from None
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"])
+        raise InputError(f"{file} describes no model: {where}: {problem['msg']}.") from None
+    raise InputError(
+        f"{file}: model_type {values.get('model_type')!r} cannot be loaded; "
+        f"known types are {MODEL_TYPE!r} and 'gpt2'."
+    )
+
+
+def save_weights(weights: dict[str, Tensor], folder: Path) -> None:
+    """Write model.safetensors into the folder, in the form that `transformers` accepts."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def load_weights(folder: Path) -> dict[str, Tensor]:
+    """Return the tensors of a folder's model.safetensors.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    file = folder / "model.safetensors"
+    try:
+        return load_file(file)
+    except FileNotFoundError:
+        raise InputError(f"{folder} holds no weights: model.safetensors is missing.") from None
+    except SafetensorError as error:
+        raise InputError(f"{file} is damaged ({error}): make or fetch it again.") from None
+
+
+def load_state(module: torch.nn.Module, weights: dict[str, Tensor], folder: Path) -> None:
+    """Load weights into a module.
+
+    Raises:
+        InputError: names or shapes are not those of the module; the first difference is named.
+    """
+    expected = module.state_dict()
+    for name in [*expected, *weights]:
+        if name not in weights:
+            difference = f"{name} is missing"
+        elif name not in expected:
+            difference = f"{name} has no place in it"
+        elif weights[name].shape != expected[name].shape:
+            shapes = tuple(weights[name].shape), tuple(expected[name].shape)
+            difference = f"{name} has the shape {shapes[0]}, not {shapes[1]}"
+        else:
+            continue
+        raise InputError(f"{folder}: the weights are of another model: {difference}.")
+    module.load_state_dict(weights)
+
+
+def write_config(config: ModelConfig, folder: Path) -> None:
+    """Write config.json under textmill's own model type, for networks around a backbone."""
+    _write_values(_own_config(config), folder)
+
+
+def _read_values(folder: Path) -> dict[str, Any]:
+    file = folder / "config.json"
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except OSError:
+        raise InputError(f"{folder} holds no model: config.json is missing.") from None
+    except ValueError as error:
+        raise InputError(f"{file} is damaged ({error}): make or fetch it again.") from None
+    if not isinstance(values, dict):
+        raise InputError(f"{file} is damaged (it holds no settings): make or fetch it again.")
+    return values
+
+
+def _write_values(values: dict[str, Any], folder: Path) -> None:
+    (folder / "config.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
+def _own_config(config: ModelConfig) -> dict[str, Any]:
+    return {"model_type": MODEL_TYPE, "textmill": config.model_dump()}
+
+
+def _from_gpt2(values: dict[str, Any], file: Path) -> ModelConfig:
+    for key, accepted in GPT2_FIXED.items():
+        if values.get(key, accepted[0]) not in accepted:
+            raise InputError(
+                f"{file}: {key}={values[key]!r} cannot be loaded; it must be {accepted[0]!r}."
+            )
+    return ModelConfig(
+        n_layer=values["n_layer"],
+        n_head=values["n_head"],
+        n_embd=values["n_embd"],
+        block_size=values["n_positions"],
+        vocab_size=values["vocab_size"],
+        dropout=values.get("resid_pdrop", 0.0),
+        **GPT2_ARRANGEMENT,
+    )
+
+
+def _gpt2_config(config: ModelConfig) -> dict[str, Any]:
+    return {
+        "model_type": "gpt2",
+        "architectures": ["GPT2LMHeadModel"],
+        "activation_function": "gelu_new",
+        "n_layer": config.n_layer,
+        "n_head": config.n_head,
+        "n_embd": config.n_embd,
+        "n_positions": config.block_size,
+        "vocab_size": config.vocab_size,
+        "resid_pdrop": config.dropout,
+        "embd_pdrop": config.dropout,
+        "attn_pdrop": config.dropout,
+        "layer_norm_epsilon": 1e-5,
+        "tie_word_embeddings": True,
+        "bos_token_id": 0,  # the document end opens a text too: see corpus.tokenizer
+        "eos_token_id": 0,
+    }

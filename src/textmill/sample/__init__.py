@@ -1,0 +1,1 @@
+"""Embedded sample data: a small made-up world, and raw text and labelled examples about it."""

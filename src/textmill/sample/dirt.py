@@ -1,0 +1,242 @@
+"""Dirt planted in the raw text, and the record of it, by which cleaning can be checked.
+
+Every document gets dirt of one kind at most, so that the effect on it is known.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from textmill.sample import contacts
+
+SHARES = {
+    "html": 0.06,
+    "mojibake": 0.03,
+    "exact_duplicates": 0.03,
+    "near_duplicates": 0.02,
+    "short": 0.015,
+    "emails": 0.02,
+    "phones": 0.02,
+    "ipv4": 0.01,
+    "ipv6": 0.005,
+    "look_alikes": 0.02,
+}
+"""Documents with each kind of dirt, as a share of all."""
+
+SHORT_TEXTS = ("See p. {}.", "Ref. {}", "{} words", "No. {}: void", "p. {} ff.", "#{}", "({})")
+"""Fewer than 20 characters, with a number of up to 5 digits."""
+
+MARKUP = (
+    '<script type="text/javascript">if (a < b && b > 0) {{ track("{number}"); }}</script>',
+    "<style>p.note {{ margin: {number}px; }}</style>",
+    "<!-- advertisement {number} -->",
+)
+"""Blocks of which no text remains."""
+
+NEARLY_SAME = {
+    "the": "that",
+    "and": "and also",
+    "in": "around",
+    "is": "was",
+    "will": "may",
+    "was": "has been",
+    "for": "because of",
+    "a": "one",
+    "to": "towards",
+}
+"""Words to change in near duplicates; every text contains several."""
+
+BROKEN_LINES = (
+    '{"id": "broken-#", "text": "The line ends in the middle of a sen',
+    '{"id": "broken-#", "text": "A quote " that was not escaped."}',
+    "{'id': 'broken-#', 'text': 'Quoted as in Python.'}",
+    '{"id": "broken-#" "text": "A comma is missing."}',
+    "broken-#: no JSON at all.",
+)
+
+Entry = dict[str, Any]
+"""What the record holds about one planted document, as JSON."""
+
+
+@dataclass
+class Document:
+    """A document of raw text and where it will be written."""
+
+    source: str
+    index: int
+    """Place among the documents of the source, counted from 0 in reading order."""
+    text: str
+
+
+@dataclass
+class Plan:
+    """Documents drawn for each kind of dirt, and the record of what was done to them."""
+
+    rng: Random
+    free: list[Document]
+    """Documents without dirt, in random order; drawn from the end."""
+    record: dict[str, list[Entry]] = field(default_factory=dict)
+
+    def draw(self, is_fit: Callable[[str], bool] = bool) -> Document:
+        """Take a document whose text is fit for the dirt out of the free ones."""
+        position = next(
+            position
+            for position in range(len(self.free) - 1, -1, -1)
+            if is_fit(self.free[position].text)
+        )
+        return self.free.pop(position)
+
+    def note(self, kind: str, document: Document, text: str, **facts: object) -> None:
+        """Write the dirty text into the document and record it."""
+        document.text = text
+        entry = {"source": document.source, "index": document.index, **facts}
+        self.record.setdefault(kind, []).append(entry)
+
+
+def plant(documents: list[Document], rng: Random) -> dict[str, list[Entry]]:
+    """Make part of the documents dirty, in place, and return the record by kind of dirt."""
+    free = list(documents)
+    rng.shuffle(free)
+    plan = Plan(rng, free)
+    # Mojibake is choosy about its documents, so it comes first.
+    for kind in sorted(SHARES, key=lambda kind: kind != "mojibake"):
+        for number in range(max(2, round(SHARES[kind] * len(documents)))):
+            PLANTERS[kind](plan, number)
+    for entries in plan.record.values():
+        entries.sort(key=lambda entry: (entry["source"], entry["index"]))
+    return plan.record
+
+
+def as_mojibake(text: str) -> str:
+    """Return the text as it looks when its UTF-8 bytes are read as Windows-1252."""
+    broken = text.encode("utf-8").decode("cp1252")
+    assert broken.encode("cp1252").decode("utf-8") == text
+    return broken
+
+
+def as_html(text: str, rng: Random) -> tuple[str, list[str]]:
+    """Return the text as part of a web page, and which remnants of HTML it has."""
+    page = html.escape(text).replace("&#x27;", "&#39;")
+    forms = ["reference"] if page != text else []
+    if rng.random() < 0.6:
+        page = page.replace(". ", ".<br/>\n", 1)
+        forms.append("br")
+    words = page.split(" ")
+    inner = [n for n, word in enumerate(words) if word.isalpha()]
+    bold, linked = rng.sample(inner, 2)
+    if rng.random() < 0.5:
+        words[bold] = f"<b>{words[bold]}</b>"
+        forms.append("b")
+    if rng.random() < 0.5:
+        address = f"https://www.example.org/page?id={rng.randint(1, 999)}&amp;lang=en"
+        words[linked] = f'<a href="{address}" target="_blank">{words[linked]}</a>'
+        forms.append("a")
+    page = f'<p class="text">{" ".join(words)}</p>'
+    forms.append("p")
+    if rng.random() < 0.4:
+        block = rng.choice(MARKUP)
+        page = block.format(number=rng.randint(1, 999)) + "\n" + page
+        forms.append(re.findall(r"script|style|!--", block)[0].replace("!--", "comment"))
+    return page, forms
+
+
+def _plant_html(plan: Plan, number: int) -> None:
+    document = plan.draw()
+    clean = document.text
+    page, forms = as_html(clean, plan.rng)
+    plan.note("html", document, page, clean=clean, forms=forms)
+
+
+def _plant_mojibake(plan: Plan, number: int) -> None:
+    document = plan.draw(lambda text: any(c.isalpha() and not c.isascii() for c in text))
+    clean = document.text
+    plan.note("mojibake", document, as_mojibake(clean), clean=clean)
+
+
+def _plant_exact_duplicate(plan: Plan, number: int) -> None:
+    original, copy = plan.draw(), plan.draw()
+    form = ("identical", "white space", "tag")[number % 3]
+    words = original.text.split(" ")
+    position = plan.rng.randrange(1, len(words))
+    if form == "white space":
+        words[position] = plan.rng.choice(("  ", "\n", "\t")) + words[position]
+    elif form == "tag":
+        words[position] = f"<i>{words[position]}</i>"
+    facts = {"form": form, "original": {"source": original.source, "index": original.index}}
+    plan.note("exact_duplicates", copy, " ".join(words), **facts)
+
+
+def _plant_near_duplicate(plan: Plan, number: int) -> None:
+    original = plan.draw(lambda text: not NEARLY_SAME.keys().isdisjoint(text.split(" ")))
+    copy = plan.draw()
+    words = original.text.split(" ")
+    changeable = [n for n, word in enumerate(words) if word in NEARLY_SAME]
+    for position in plan.rng.sample(changeable, min(len(changeable), plan.rng.randint(1, 3))):
+        words[position] = NEARLY_SAME[words[position]]
+    facts = {"original": {"source": original.source, "index": original.index}}
+    plan.note("near_duplicates", copy, " ".join(words), **facts)
+
+
+def _plant_short(plan: Plan, number: int) -> None:
+    document = plan.draw()
+    # The number in the text keeps short texts from being duplicates of each other as well.
+    text = plan.rng.choice(SHORT_TEXTS).format(number + 1)
+    plan.note("short", document, text, value=text)
+
+
+def _plant_value(
+    kind: str, draw: Callable[[Random], str], frames: tuple[str, ...]
+) -> Callable[[Plan, int], None]:
+    def planter(plan: Plan, number: int) -> None:
+        value = draw(plan.rng)
+        document = plan.draw()
+        text = _with_sentence(document.text, plan.rng.choice(frames).format(value), plan.rng)
+        plan.note(kind, document, text, value=value)
+
+    return planter
+
+
+def _plant_phone(plan: Plan, number: int) -> None:
+    region = list(contacts.PHONE_FORMATS)[number % len(contacts.PHONE_FORMATS)]
+    value = contacts.draw_phone(region, plan.rng)
+    document = plan.draw()
+    sentence = plan.rng.choice(contacts.PHONE_SENTENCES).format(value)
+    text = _with_sentence(document.text, sentence, plan.rng)
+    plan.note("phones", document, text, value=value, region=region)
+
+
+def _plant_look_alike(plan: Plan, number: int) -> None:
+    form = list(contacts.LOOK_ALIKES)[number % len(contacts.LOOK_ALIKES)]
+    value = contacts.draw_look_alike(form, plan.rng)
+    document = plan.draw()
+    text = _with_sentence(document.text, contacts.LOOK_ALIKES[form].format(value), plan.rng)
+    plan.note("look_alikes", document, text, value=value, form=form)
+
+
+def _with_sentence(text: str, sentence: str, rng: Random) -> str:
+    """Return the text with the sentence before it or after it."""
+    return f"{sentence} {text}" if rng.random() < 0.3 else f"{text} {sentence}"
+
+
+PLANTERS: dict[str, Callable[[Plan, int], None]] = {
+    "html": _plant_html,
+    "mojibake": _plant_mojibake,
+    "exact_duplicates": _plant_exact_duplicate,
+    "near_duplicates": _plant_near_duplicate,
+    "short": _plant_short,
+    "emails": _plant_value("emails", contacts.draw_email, contacts.EMAIL_SENTENCES),
+    "phones": _plant_phone,
+    "ipv4": _plant_value("ipv4", contacts.draw_ipv4, contacts.IP_SENTENCES),
+    "ipv6": _plant_value("ipv6", contacts.draw_ipv6, contacts.IP_SENTENCES),
+    "look_alikes": _plant_look_alike,
+}
+
+
+def broken_lines(n_lines: int, rng: Random) -> list[str]:
+    """Return lines that look like JSON and are not."""
+    return [rng.choice(BROKEN_LINES).replace("#", str(number)) for number in range(n_lines)]

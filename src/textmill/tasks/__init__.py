@@ -1,0 +1,1 @@
+"""Tasks: one file for each kind, and the steps that work with any of them."""

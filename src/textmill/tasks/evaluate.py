@@ -1,0 +1,48 @@
+"""The step that measures a task model on test examples it has never seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from textmill.config import TaskConfig
+from textmill.files import write_json, write_whole
+from textmill.tasks.kinds import KINDS
+from textmill.tasks.predictor import load_predictor
+
+
+def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
+    """Write predictions.jsonl, the metrics that they give, and plots.
+
+    Args:
+        config: the task.
+        inputs: `model`, a folder of the finetune step.
+        out: an empty folder.
+
+    Raises:
+        InputError: the test examples cannot be used.
+    """
+    kind = KINDS[config.kind]
+    predictor = load_predictor(inputs["model"])
+    examples = kind.read_examples(config, "test")
+    kind.check_examples(config, predictor.spec, examples)
+    # Texts of like length share a batch, so that little is padded.
+    by_length = sorted(range(len(examples)), key=lambda i: len(kind.input_text(examples[i])))
+    answers = predictor([kind.input_text(examples[i]) for i in by_length])
+    rows: list[dict[str, Any]] = [{} for _ in examples]
+    for i, answer in zip(by_length, answers, strict=True):
+        rows[i] = kind.reference(examples[i]) | answer
+    write_predictions(rows, out)
+    metrics = kind.score(rows)
+    metrics["test_examples"] = len(rows)
+    metrics["cut_examples"] = sum(row["is_cut"] for row in rows)
+    write_json(out / "metrics.json", metrics)
+    kind.plot(rows, out)
+
+
+def write_predictions(rows: Sequence[dict[str, Any]], folder: Path) -> None:
+    """Write predictions.jsonl, one object for each test example."""
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    write_whole(folder / "predictions.jsonl", lines.encode())

@@ -1,0 +1,85 @@
+"""Reading the labelled examples of a task, whatever its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from textmill.config import TaskConfig
+from textmill.corpus.records import BadRecord, Record, hub_revision, read_hub, read_records
+from textmill.errors import InputError
+from textmill.files import digest_file
+
+T = TypeVar("T")
+
+
+def read_rows(
+    config: TaskConfig,
+    split: str,
+    columns: Mapping[str, str],
+    parse: Callable[[dict[str, Any], str], T],
+) -> list[T]:
+    """Return the parsed records of a split of a task.
+
+    Args:
+        config: the task.
+        split: train, validation or test.
+        columns: the needed columns by the setting that names them.
+        parse: makes an example of a record and its place; a ValueError says why it cannot.
+
+    Raises:
+        InputError: a file or column is missing, or too many records cannot be used.
+    """
+    settings = {column: f"tasks.{config.name}.{key}" for key, column in columns.items()}
+    rows: list[T] = []
+    bad: list[str] = []
+    for record in _records(config, split, settings):
+        place = f"{record.file}:{record.line}"
+        if isinstance(record, BadRecord):
+            bad.append(f"{place}: {record.reason}")
+            continue
+        try:
+            rows.append(parse(record.values, place))
+        except ValueError as error:
+            bad.append(f"{place}: {error}")
+    if bad and len(bad) > config.max_bad_share * (len(bad) + len(rows)):
+        raise InputError(
+            f"{bad[0]} ({len(bad)} of {len(bad) + len(rows)} records cannot be used; correct them, "
+            f"or set tasks.{config.name}.max_bad_share to leave so many out)."
+        )
+    if not rows:
+        raise InputError(f"{location(config, split)} holds no examples for task {config.name!r}.")
+    return rows
+
+
+def location(config: TaskConfig, split: str) -> str:
+    """Return the file of a split, or its name on the hub."""
+    value = getattr(config, split)
+    assert isinstance(value, str)
+    return value
+
+
+def digest_split(config: TaskConfig, split: str) -> str:
+    """Return a digest of what a split holds.
+
+    Raises:
+        InputError: the file does not exist.
+        RunError: the hub cannot be asked.
+    """
+    place = location(config, split)
+    if config.hub:
+        revision = hub_revision(config.hub, config.revision)
+        return f"{config.hub}/{config.subset or ''}/{place}@{revision}"
+    if not Path(place).is_file():
+        raise InputError(f"tasks.{config.name}.{split}: the file {place} does not exist.")
+    return digest_file(Path(place))
+
+
+def _records(
+    config: TaskConfig, split: str, settings: Mapping[str, str]
+) -> Iterator[Record | BadRecord]:
+    place = location(config, split)
+    if config.hub:
+        return read_hub(config.hub, config.subset, place, config.revision, settings)
+    return read_records(Path(place), settings)

@@ -1,0 +1,169 @@
+"""The step that fine-tunes a backbone for a task, whatever its kind."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from textmill import model as models
+from textmill.config import FinetuneConfig, TaskConfig
+from textmill.corpus.tokenizer import load_tokenizer
+from textmill.errors import InputError
+from textmill.files import write_json
+from textmill.model.layout import load_weights, save_weights
+from textmill.tasks.kinds import KINDS, Kind
+from textmill.tasks.predictor import save_task_model
+from textmill.training.batches import Batches, by_length, in_order
+from textmill.training.fit import FitModule, fit
+from textmill.training.objectives import Batch
+
+PREDICT_BATCH = 64
+
+
+class FinetuneModule(FitModule):
+    """A task's network; keeps the weights that were best on the validation examples.
+
+    Args:
+        network: the network of the task.
+        kind: the module of its kind.
+        config: the task's finetune section.
+        total_steps: optimizer steps.
+        validation: batches to select by.
+        best: folder for the best weights.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        kind: Kind,
+        config: FinetuneConfig,
+        total_steps: int,
+        validation: Batches,
+        best: Path,
+    ) -> None:
+        super().__init__(network, config, total_steps, int(config.warmup_share * total_steps))
+        self.kind = kind
+        self.label_smoothing = config.label_smoothing
+        self.validation = validation
+        self.best = best
+        self.best_score = (float("-inf"), float("-inf"))
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the task's loss."""
+        return self.kind.loss(self.network, batch, self.label_smoothing)
+
+    def validate(self) -> dict[str, float]:
+        """Return the task's validation metrics, and keep the weights if they are the best yet."""
+        device = self.device
+        batches = ({k: v.to(device) for k, v in batch.items()} for batch in self.validation)
+        metrics = self.kind.validate(self.network, batches)
+        score = (metrics[self.kind.SELECTION], -metrics["loss"])
+        if score > self.best_score:
+            self.best_score = score
+            beside = self.best.with_name(".best")
+            shutil.rmtree(beside, ignore_errors=True)
+            beside.mkdir()
+            save_weights(self.network.state_dict(), beside)
+            shutil.rmtree(self.best, ignore_errors=True)
+            beside.rename(self.best)
+        return {f"validation/{name}": value for name, value in metrics.items()}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the best score."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["best_score"] = self.best_score
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the best score, if its weights are there: a kill may have come between."""
+        super().on_load_checkpoint(checkpoint)
+        if self.best.exists():
+            self.best_score = checkpoint["best_score"]
+
+
+def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Path) -> None:
+    """Fine-tune a backbone and write the task model: weights, tokenizer, task.json.
+
+    Args:
+        config: the task.
+        inputs: `backbone`, a folder of the pretrain step.
+        out: an empty folder.
+        work: a folder with the checkpoints of an interrupted run, if any.
+
+    Raises:
+        InputError: the examples cannot be used.
+    """
+    settings = config.finetune
+    torch.manual_seed(settings.seed)
+    kind = KINDS[config.kind]
+    train, validation = split_examples(config, kind)
+    spec = kind.make_spec(config, train)
+    kind.check_examples(config, spec, validation)
+    tokenizer = load_tokenizer(inputs["backbone"])
+    backbone = models.load(inputs["backbone"], dropout=settings.dropout)
+    network = kind.build(backbone, spec, settings.dropout, settings.attention == "causal")
+    network.train()
+    block_size = backbone.config.block_size
+    encoded = kind.encode(tokenizer, spec, train, block_size)
+    held_out = kind.encode(tokenizer, spec, validation, block_size)
+    held_out.sort(key=lambda example: len(example.ids))
+
+    order = by_length(
+        [len(example.ids) for example in encoded], settings.micro_batch_size, settings.seed
+    )
+    steps_per_epoch = max(1, len(order(0)) // settings.accumulate)
+    module = FinetuneModule(
+        network,
+        kind,
+        settings,
+        settings.epochs * steps_per_epoch,
+        Batches(
+            in_order(len(held_out), PREDICT_BATCH),
+            lambda rows: kind.collate([held_out[row] for row in rows]),
+        ),
+        work / "best",
+    )
+
+    def collate(rows: Sequence[int]) -> Batch:
+        return kind.collate([encoded[row] for row in rows])
+
+    fit(module, order, collate, steps_per_epoch, work)
+    network.load_state_dict(load_weights(work / "best"))
+    save_task_model(network, config, spec, inputs["backbone"], out)
+    write_json(
+        out / "metrics.json",
+        {
+            "train_examples": len(encoded),
+            "validation_examples": len(held_out),
+            "cut_examples": sum(example.is_cut for example in encoded),
+            f"best_validation_{kind.SELECTION}": module.best_score[0],
+        },
+    )
+
+
+def split_examples(config: TaskConfig, kind: Kind) -> tuple[list[Any], list[Any]]:
+    """Return training and validation examples; without a validation file, a seeded share.
+
+    Raises:
+        InputError: there are too few examples to split.
+    """
+    train = kind.read_examples(config, "train")
+    if config.validation is not None:
+        return train, kind.read_examples(config, "validation")
+    n_validation = round(len(train) * config.validation_share)
+    if not 0 < n_validation < len(train):
+        raise InputError(
+            f"tasks.{config.name}: {len(train)} training examples are too few to split off "
+            f"validation_share={config.validation_share}: give more, or a validation file."
+        )
+    indices = np.random.default_rng(config.finetune.seed).permutation(len(train))
+    chosen = set(indices[:n_validation].tolist())
+    return (
+        [example for i, example in enumerate(train) if i not in chosen],
+        [example for i, example in enumerate(train) if i in chosen],
+    )

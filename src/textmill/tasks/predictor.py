@@ -1,0 +1,92 @@
+"""Task models on disk, and answers from them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from textmill.config import TaskConfig
+from textmill.corpus.tokenizer import TOKENIZER_FILES, load_tokenizer
+from textmill.errors import InputError
+from textmill.files import read_json, write_json
+from textmill.model import GPT
+from textmill.model.layout import load_state, load_weights, read_config, save_weights, write_config
+from textmill.tasks.kinds import KINDS
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+TASK_FILE = "task.json"
+BATCH = 32
+
+
+class Predictor:
+    """Answers texts with the predictions of a task model.
+
+    Args:
+        network: in eval mode.
+        tokenizer: the backbone's.
+        kind: name of the kind of task.
+        spec: what the kind has to know.
+    """
+
+    def __init__(self, network: nn.Module, tokenizer: Tokenizer, kind: str, spec: Any) -> None:
+        self.network = network
+        self.tokenizer = tokenizer
+        self.kind = KINDS[kind]
+        self.spec = spec
+
+    def __call__(self, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """Return one prediction for each text, in their order."""
+        return list(self.stream(texts))
+
+    @torch.inference_mode()
+    def stream(self, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Yield one prediction for each text, in their order, a batch at a time."""
+        for at in range(0, len(texts), BATCH):
+            batch = texts[at : at + BATCH]
+            yield from self.kind.predict(self.network, self.tokenizer, self.spec, batch)
+
+
+def save_task_model(
+    network: nn.Module, config: TaskConfig, spec: Any, backbone: Path, out: Path
+) -> None:
+    """Write a task model: config.json, model.safetensors, task.json, tokenizer files."""
+    write_config(network.backbone.config, out)
+    save_weights(network.state_dict(), out)
+    write_json(
+        out / TASK_FILE,
+        {
+            "name": config.name,
+            "kind": config.kind,
+            "is_causal": config.finetune.attention == "causal",
+            "spec": dataclasses.asdict(spec),
+        },
+    )
+    for name in TOKENIZER_FILES:
+        shutil.copy(backbone / name, out / name)
+
+
+def load_predictor(folder: Path | str) -> Predictor:
+    """Return the predictor of a task model folder.
+
+    Raises:
+        InputError: the folder holds no task model.
+    """
+    folder = Path(folder)
+    try:
+        task = read_json(folder / TASK_FILE)
+    except (FileNotFoundError, json.JSONDecodeError):
+        raise InputError(f"{folder} holds no task model: {TASK_FILE} cannot be read.") from None
+    kind = KINDS[task["kind"]]
+    spec = kind.Spec(**{k: tuple(v) if isinstance(v, list) else v for k, v in task["spec"].items()})
+    network = kind.build(GPT(read_config(folder)), spec, 0.0, task["is_causal"])
+    load_state(network, load_weights(folder), folder)
+    return Predictor(network.eval(), load_tokenizer(folder), task["kind"], spec)

@@ -1,0 +1,1 @@
+"""Tracked steps on MLflow: keys, reuse, lineage and models. The only code that imports mlflow."""

@@ -1,0 +1,35 @@
+"""What a run was made with: packages, machine and commit."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+from pathlib import Path
+
+import textmill
+
+
+def packages() -> str:
+    """Return the installed packages as lines of a requirements file."""
+    found = {
+        f"{distribution.metadata['Name']}=={distribution.version}"
+        for distribution in importlib.metadata.distributions()
+    }
+    return "\n".join(sorted(found, key=str.lower)) + "\n"
+
+
+def git_commit() -> str | None:
+    """Return the commit of textmill's own checkout, with "+changes" if it has any, or None."""
+    folder = Path(textmill.__file__).parent
+    try:
+        _git(folder, "ls-files", "--error-unmatch", "__init__.py")  # else it is another's checkout
+        commit = _git(folder, "rev-parse", "HEAD")
+        return f"{commit}+changes" if _git(folder, "status", "--porcelain") else commit
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    return done.stdout.strip()

@@ -1,0 +1,108 @@
+"""Shipping the metrics that a training step appends to its work folder."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlflow.entities import Metric
+from mlflow.exceptions import MlflowException
+
+from textmill.errors import RunError
+from textmill.tracking.store import Store
+
+SHIP_EVERY_S = 2.0
+LAST_TRIES = 5
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training step has come."""
+
+    step: int
+    total_steps: int
+    metrics: dict[str, float]
+    """The newest value of every metric."""
+
+
+@dataclass
+class Follower:
+    """Follows a growing metrics.jsonl, and ships its points to a run in batches.
+
+    A server that does not answer delays the points and loses none: they wait for the next try.
+    """
+
+    store: Store
+    run_id: str
+    file: Path
+    on_progress: Callable[[Progress], None]
+    points: list[Metric] = field(default_factory=list)
+    """All points read so far."""
+    _offset: int = 0
+    _shipped: int = 0
+    _next_ship_s: float = 0.0
+    _total_steps: int = 0
+    _newest: dict[str, float] = field(default_factory=dict)
+
+    def poll(self) -> None:
+        """Read what is new; ship it if the last time is long enough ago."""
+        self._read()
+        if time.monotonic() >= self._next_ship_s:
+            self._next_ship_s = time.monotonic() + SHIP_EVERY_S
+            try:
+                self._ship()
+            except MlflowException as error:
+                log.warning("The tracking server did not take metrics, they wait: %s", error)
+
+    def finish(self) -> None:
+        """Ship all that is left.
+
+        Raises:
+            RunError: the server does not take the points after several tries.
+        """
+        self._read()
+        for attempt in range(LAST_TRIES):
+            try:
+                return self._ship()
+            except MlflowException as error:
+                problem = str(error).splitlines()[0]
+                time.sleep(2**attempt)
+        raise RunError(
+            f"The tracking server takes no metrics ({problem}). Nothing is lost: run again when it "
+            "answers, and the step's result is taken from its work folder."
+        )
+
+    def _read(self) -> None:
+        if not self.file.exists():
+            return
+        with self.file.open("rb") as stream:
+            stream.seek(self._offset)
+            content = stream.read()
+        whole = content[: content.rfind(b"\n") + 1]  # the last line may be half-written
+        self._offset += len(whole)
+        for line in whole.splitlines():
+            self._take(json.loads(line))
+
+    def _take(self, entry: dict[str, object]) -> None:
+        if "total_steps" in entry:
+            self._total_steps = int(str(entry["total_steps"]))
+            return
+        step, time_ms, metrics = entry["step"], entry["time_ms"], entry["metrics"]
+        assert isinstance(step, int)
+        assert isinstance(time_ms, int)
+        assert isinstance(metrics, dict)
+        self.points += [Metric(name, value, time_ms, step) for name, value in metrics.items()]
+        self._newest |= metrics
+        self.on_progress(Progress(step, self._total_steps, dict(self._newest)))
+
+    def _ship(self) -> None:
+        waiting = self.points[self._shipped :]
+        if waiting:
+            self.store.log_points(self.run_id, waiting)
+            self._shipped += len(waiting)

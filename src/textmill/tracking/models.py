@@ -1,0 +1,45 @@
+"""Task models as MLflow LoggedModels: a signature, an example, weights as safetensors."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, Schema
+
+import textmill
+from textmill.config import TaskConfig
+from textmill.tracking import served
+from textmill.tracking.store import Store
+
+REQUIREMENTS = ("torch", "numpy", "pandas", "pydantic", "safetensors", "tokenizers")
+EXAMPLE = "The waiter was friendly, and the soup was warm."
+
+
+def log_task_model(store: Store, run_id: str, task: TaskConfig, folder: Path) -> None:
+    """Log the model folder of a fine-tuning run as its LoggedModel, once.
+
+    The model carries textmill's own code, so that it loads where textmill is not installed.
+    """
+    outputs = store.client.get_run(run_id).outputs
+    if outputs is not None and outputs.model_outputs:
+        return  # logged before the run was interrupted
+    Model.log(
+        artifact_path=None,
+        flavor=mlflow.pyfunc,
+        name=task.name,
+        run_id=run_id,
+        python_model=served.__file__,
+        artifacts={"model": folder.as_uri()},
+        code_paths=[str(Path(textmill.__file__).parent)],
+        signature=ModelSignature(
+            inputs=Schema([ColSpec("string", "text")]),
+            outputs=Schema([ColSpec("string", "label"), ColSpec("double", "score")]),
+        ),
+        input_example=pd.DataFrame({"text": [EXAMPLE]}),
+        pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS],
+        tags={"textmill.task": task.name, "textmill.kind": "task_model"},
+    )

@@ -1,0 +1,361 @@
+"""A pipeline run: the parent in MLflow, and the tracked steps under it."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+from pydantic import BaseModel
+
+from textmill import hardware
+from textmill.config import Config, TaskConfig
+from textmill.errors import InputError, RunError
+from textmill.files import MANIFEST, digest_folder, digest_values, read_json, write_json
+from textmill.tracking import environment, plots
+from textmill.tracking.follow import Follower, Progress
+from textmill.tracking.key import describe_step, key_of, key_values
+from textmill.tracking.models import log_task_model
+from textmill.tracking.step import FINETUNE, Step
+from textmill.tracking.store import OUTPUT, Dataset, Store
+from textmill.tracking.worker import Job, Stopped, run_job, warm_up
+
+SYSTEM_METRICS_EVERY_S = 5
+RESULT_TAG = "textmill.result."
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Raw input of a step: where it lies, and the digest of its content."""
+
+    name: str
+    place: str
+    digest: str
+    context: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished step."""
+
+    label: str
+    """Name of the step, with its task."""
+    key: str
+    run_id: str
+    url: str
+    folder: Path
+    digest: str
+    """Digest of all files of the folder."""
+    is_reused: bool
+
+    def metrics(self) -> dict[str, float]:
+        """Return the numbers that the step computed."""
+        file = self.folder / "metrics.json"
+        return dict(read_json(file)) if file.exists() else {}
+
+
+@dataclass
+class Pipeline:
+    """A running pipeline: `run` computes a step or finds its result."""
+
+    store: Store
+    experiment_id: str
+    run_id: str
+    config_name: str
+    system_metrics: bool
+    tags: Mapping[str, str]
+    """Tags that the steps' runs share with the parent."""
+    results: list[Result] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """The page of the parent run."""
+        return self.store.run_url(self.experiment_id, self.run_id)
+
+    def run(
+        self,
+        step: Step,
+        config: BaseModel,
+        inputs: Mapping[str, Result] | None = None,
+        sources: tuple[Source, ...] = (),
+        task: TaskConfig | None = None,
+        threads: int | None = None,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> Result:
+        """Return the result of a step: found by its key, or computed now.
+
+        Args:
+            step: what to do.
+            config: the step's own configuration.
+            inputs: results of earlier steps, by the names that the step knows them by.
+            sources: raw files that the configuration names.
+            task: the task that the step belongs to, if any.
+            threads: processor threads for the step; None for all.
+            on_progress: called as a training step goes on.
+
+        Raises:
+            InputError: the step could not use its input.
+            RunError: the step failed or was stopped.
+        """
+        inputs = inputs or {}
+        label = f"{step.name} {task.name}" if task else step.name
+        digests = {name: result.digest for name, result in inputs.items()}
+        digests |= {f"source:{source.name}": source.digest for source in sources}
+        description = describe_step(step, config, digests)
+        key = key_of(description)
+        attempt = _Attempt(self, step, config, inputs, sources, task, label, description, key)
+        lock = FileLock(self.store.locks / f"{key}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            log.info("Another run is computing %s: waiting for its result.", label)
+            lock.acquire()
+        with lock:
+            result = attempt.find() or attempt.compute(threads or hardware.n_cores(), on_progress)
+            lock.release()
+        self.results.append(result)
+        self.store.set_tags(self.run_id, {f"{RESULT_TAG}{label.replace(' ', '.')}": result.run_id})
+        return result
+
+
+@dataclass
+class _Attempt:
+    """One step of a pipeline, from its key to its published result."""
+
+    pipeline: Pipeline
+    step: Step
+    config: BaseModel
+    inputs: Mapping[str, Result]
+    sources: tuple[Source, ...]
+    task: TaskConfig | None
+    label: str
+    description: dict[str, Any]
+    key: str
+
+    def __post_init__(self) -> None:
+        self.store = self.pipeline.store
+        self.folder = self.store.wip / self.key
+        self.out = self.folder / "out"
+        self.work = self.folder / "work"
+
+    def find(self) -> Result | None:
+        """Return the result of a finished run with this key, if there is a whole one."""
+        condition = f"attributes.status='FINISHED' and tags.`textmill.key`='{self.key}'"
+        for run in self.store.search(condition):
+            try:
+                return self._result(run, self.store.output_folder(run.info.run_id), True)
+            except (RunError, MlflowException) as error:
+                log.warning(
+                    "The result of %s cannot be used, it is computed again: %s", self.label, error
+                )
+        return None
+
+    def compute(self, threads: int, on_progress: Callable[[Progress], None]) -> Result:
+        """Compute the step in a process of its own and publish its output folder."""
+        started_s = time.monotonic()
+        run_id = self._take_up_or_start()
+        store = self.store
+        follower = Follower(store, run_id, self.work / "metrics.jsonl", on_progress)
+        status = "FAILED"
+        try:
+            with self._watch_system(run_id):
+                if not (self.out / MANIFEST).exists():
+                    self._fill(run_id, threads, follower)
+                follower.finish()
+                seconds = time.monotonic() - started_s
+                folder = self._publish(run_id, follower, seconds)
+            status = "FINISHED"
+        except (KeyboardInterrupt, Stopped):
+            status = "KILLED"
+            raise
+        except (InputError, RunError) as error:
+            store.set_tags(run_id, {"textmill.failure": str(error)[:5000]})
+            raise
+        finally:
+            if status != "FINISHED":
+                self._keep_log(run_id)
+                if not (self.out / MANIFEST).exists():
+                    shutil.rmtree(self.out, ignore_errors=True)
+            store.end_run(run_id, status)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        return self._result(store.client.get_run(run_id), folder, False)
+
+    def _fill(self, run_id: str, threads: int, follower: Follower) -> None:
+        """Compute the output folder, and complete it with its manifest."""
+        shutil.rmtree(self.out, ignore_errors=True)
+        self.out.mkdir(parents=True)
+        self.work.mkdir(exist_ok=True)
+        warm_up()
+        folders = {name: result.folder for name, result in self.inputs.items()}
+        job = Job(self.step, self.config, folders, self.out, self.work, threads)
+        run_job(job, follower.poll)
+        inputs = {
+            name: {"run_id": result.run_id, "key": result.key, "digest": result.digest}
+            for name, result in self.inputs.items()
+        }
+        files = digest_folder(self.out)
+        manifest = self.description | {
+            "key": self.key,
+            "run_id": run_id,
+            "inputs": inputs,
+            "sources": {s.name: {"place": s.place, "digest": s.digest} for s in self.sources},
+            "files": files,
+            "digest": digest_values(files),
+        }
+        write_json(self.out / MANIFEST, manifest)
+
+    def _take_up_or_start(self) -> str:
+        """Return the run to compute in: the interrupted one of this key, or else a new one."""
+        store, pipeline = self.store, self.pipeline
+        tags = {
+            **pipeline.tags,
+            **store.lock_tags(f"{self.key}.lock"),
+            "mlflow.parentRunId": pipeline.run_id,
+            "textmill.kind": "step",
+            "textmill.step": self.step.name,
+            "textmill.key": self.key,
+        }
+        if self.task:
+            tags["textmill.task"] = self.task.name
+        note = self.folder / "run.json"
+        if note.exists():
+            try:
+                run = store.client.get_run(read_json(note)["run_id"])
+            except MlflowException:
+                run = None  # deleted since, or in another store
+            if run is not None and run.info.lifecycle_stage == "active":
+                run_id = str(run.info.run_id)
+                store.client.update_run(run_id, "RUNNING")
+                store.set_tags(run_id, tags)
+                log.info("Going on with %s, which was interrupted.", self.label)
+                return run_id
+        run_id = store.start_run(pipeline.experiment_id, self.label, tags)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(note, {"run_id": run_id})
+        store.log_params(run_id, key_values(self.config))
+        store.log_datasets(run_id, self._datasets())
+        return run_id
+
+    def _datasets(self) -> list[Dataset]:
+        raw = [(s.name, s.place, s.digest, s.context) for s in self.sources]
+        made = [(n, str(r.folder), r.digest, self.step.name) for n, r in self.inputs.items()]
+        return raw + made
+
+    def _publish(self, run_id: str, follower: Follower, seconds: float) -> Path:
+        """Make the output the run's artifact, with its numbers, plots and model; return it."""
+        store = self.store
+        numbers = {}
+        if (self.out / "metrics.json").exists():
+            numbers = read_json(self.out / "metrics.json")
+        folder = store.publish(run_id, self.out)
+        store.log_metrics(run_id, {**numbers, "seconds": seconds})
+        self._keep_log(run_id)
+        if follower.points:
+            store.client.log_figure(run_id, plots.loss_curve(follower.points), "plots/loss.png")
+        if self.step is FINETUNE and self.task:
+            log_task_model(store, run_id, self.task, folder)
+        return folder
+
+    def _keep_log(self, run_id: str) -> None:
+        for name in ("worker.log", "metrics.jsonl"):
+            file = self.work / name
+            if file.exists() and file.stat().st_size:
+                try:
+                    self.store.client.log_artifact(run_id, str(file), "log")
+                except (OSError, MlflowException) as error:
+                    log.warning("%s could not be kept: %s", file, error)
+
+    @contextmanager
+    def _watch_system(self, run_id: str) -> Iterator[None]:
+        if not self.pipeline.system_metrics:
+            yield
+            return
+        monitor = SystemMetricsMonitor(
+            run_id, SYSTEM_METRICS_EVERY_S, resume_logging=True, tracking_uri=self.store.uri
+        )
+        monitor.start()
+        try:
+            yield
+        finally:
+            monitor.finish()
+
+    def _result(self, run: Run, folder: Path, is_reused: bool) -> Result:
+        return Result(
+            label=self.label,
+            key=self.key,
+            run_id=run.info.run_id,
+            url=self.store.run_url(run.info.experiment_id, run.info.run_id),
+            folder=folder,
+            digest=read_json(folder / MANIFEST)["digest"],
+            is_reused=is_reused,
+        )
+
+
+@contextmanager
+def open_pipeline(
+    name: str, config: Config, config_name: str, tags: Mapping[str, str]
+) -> Iterator[Pipeline]:
+    """Yield a pipeline with a new parent run, which is ended with the right status.
+
+    Args:
+        name: what runs, such as "pipeline" or "finetune".
+        config: the whole configuration.
+        config_name: the name or file that it was composed from.
+        tags: further tags of the parent and its steps' runs, such as the Prefect flow run's id.
+
+    Raises:
+        RunError: the tracking store does not answer.
+    """
+    store = Store(config.tracking)
+    experiment_id = store.experiment(config.experiment)
+    shared = {"textmill.config": config_name, **tags}
+    if commit := environment.git_commit():
+        shared["mlflow.source.git.commit"] = commit
+    lock_name = f"pipeline-{time.time_ns()}.lock"
+    with FileLock(store.locks / lock_name):
+        run_id = store.start_run(
+            experiment_id,
+            f"{name} {time.strftime('%Y-%m-%d %H:%M:%S')}",
+            {
+                **shared,
+                **store.lock_tags(lock_name),
+                **{f"textmill.machine.{k}": v for k, v in hardware.describe().items()},
+                "textmill.kind": "pipeline",
+                "textmill.pipeline": name,
+            },
+        )
+        pipeline = Pipeline(
+            store, experiment_id, run_id, config_name, config.tracking.system_metrics, shared
+        )
+        status = "FAILED"
+        try:
+            values = config.model_dump(mode="json")
+            store.log_params(run_id, key_values(config))
+            store.client.log_dict(run_id, values, "config.yaml")
+            store.client.log_text(run_id, environment.packages(), "environment.txt")
+            yield pipeline
+            status = "FINISHED"
+        except (KeyboardInterrupt, Stopped):
+            status = "KILLED"
+            raise
+        except Exception as error:
+            store.set_tags(run_id, {"textmill.failure": str(error)[:5000]})
+            raise
+        finally:
+            store.end_run(run_id, status)
+
+
+def artifact_uri(store: Store, run_id: str, path: str = OUTPUT) -> str:
+    """Return the address of a run's artifact."""
+    return f"{store.client.get_run(run_id).info.artifact_uri}/{path}"

@@ -1,0 +1,25 @@
+"""Plots that are drawn from what MLflow holds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from matplotlib.figure import Figure
+from mlflow.entities import Metric
+
+
+def loss_curve(points: list[Metric]) -> Figure:
+    """Return the curves of all losses over the steps."""
+    curves: dict[str, dict[int, float]] = defaultdict(dict)
+    for point in points:
+        if point.key.endswith("loss"):
+            curves[point.key][point.step] = point.value
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, curve in sorted(curves.items()):
+        style = {"marker": "o", "markersize": 3} if len(curve) < 20 else {}
+        axes.plot(list(curve), list(curve.values()), label=name, **style)
+    axes.set(xlabel="optimizer step", ylabel="loss (nats)")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure

@@ -1,0 +1,144 @@
+"""The steps of the pipeline by name, and the code and packages that each is made of.
+
+A step is a plain function `(config, inputs, out)` that reads input folders and fills an output
+folder. A training step takes a fourth argument, its work folder, which survives a kill: it keeps
+checkpoints and `metrics.jsonl` there and goes on from them. Steps are named here as strings, so
+that the process that orders them never loads torch.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import importlib.util
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from textmill.files import digest_bytes
+
+PACKAGE = "textmill"
+# Not part of any step's code: the key holds the validated values themselves, and errors and
+# digests do not enter results.
+NOT_CODE = {"textmill.config", "textmill.errors", "textmill.files", "textmill.hardware"}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step: what it is called, which function computes it, and how it has to be run."""
+
+    name: str
+    function: str
+    """`module:function`, imported only in the process that computes."""
+    is_training: bool = False
+    """Trains a model: takes a work folder, and is resumed from its checkpoints."""
+    needs_torch: bool = False
+    """Runs in a process forked from one that has loaded torch already."""
+
+    @property
+    def module(self) -> str:
+        """The module that holds the function."""
+        return self.function.partition(":")[0]
+
+
+SAMPLE = Step("sample", "textmill.sample.generate:generate")
+CLEAN = Step("clean", "textmill.corpus.clean:clean")
+TOKENIZER = Step("tokenizer", "textmill.corpus.tokenizer:train_tokenizer")
+TOKENS = Step("tokens", "textmill.corpus.tokens:tokenize")
+PRETRAIN = Step("pretrain", "textmill.training.pretrain:pretrain", True, True)
+FINETUNE = Step("finetune", "textmill.tasks.finetune:finetune", True, True)
+BASELINE = Step("baseline", "textmill.tasks.baseline:baseline", needs_torch=True)
+EVALUATE = Step("evaluate", "textmill.tasks.evaluate:evaluate", needs_torch=True)
+EVALUATE_LM = Step("evaluate-lm", "textmill.training.evaluate_lm:evaluate_lm", needs_torch=True)
+
+
+@dataclass(frozen=True)
+class Code:
+    """What a step's code consists of."""
+
+    modules: dict[str, str]
+    """Digest of the syntax tree of every textmill module that the step reaches."""
+    packages: dict[str, str]
+    """Version of every installed package that those modules import, and of Python."""
+
+
+def code_of(step: Step) -> Code:
+    """Return the modules that a step reaches through imports, and the packages they use."""
+    modules: dict[str, str] = {}
+    packages = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+    waiting = [step.module]
+    while waiting:
+        name = waiting.pop()
+        if name in modules:
+            continue
+        modules[name], imported = _read_module(name)
+        for other in imported:
+            top = other.partition(".")[0]
+            if top == PACKAGE:
+                waiting.extend(_with_parents(other) - NOT_CODE)
+            elif top not in sys.stdlib_module_names:
+                packages |= {dist: _version(dist) for dist in _distributions().get(top, ())}
+    return Code(dict(sorted(modules.items())), dict(sorted(packages.items())))
+
+
+@cache
+def _read_module(name: str) -> tuple[str, frozenset[str]]:
+    """Return the digest of a module's code, and the modules it imports anywhere inside."""
+    spec = importlib.util.find_spec(name)
+    assert spec is not None
+    assert spec.origin is not None
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    imported: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            imported.add(node.module)
+            imported.update(
+                f"{node.module}.{alias.name}"
+                for alias in node.names
+                if _is_module(f"{node.module}.{alias.name}")
+            )
+        _drop_docstring(node)
+    return digest_bytes(ast.dump(tree).encode()), frozenset(imported)
+
+
+def _drop_docstring(node: ast.AST) -> None:
+    """Remove strings that stand as statements: docstrings of definitions and of fields."""
+    body = getattr(node, "body", None)
+    if isinstance(body, list):
+        node.body = [  # type: ignore[attr-defined]
+            statement
+            for statement in body
+            if not (
+                isinstance(statement, ast.Expr)
+                and isinstance(statement.value, ast.Constant)
+                and isinstance(statement.value.value, str)
+            )
+        ]
+
+
+def _is_module(name: str) -> bool:
+    if not name.startswith(f"{PACKAGE}."):
+        return False
+    parent = importlib.util.find_spec(name.rpartition(".")[0])
+    if parent is None or parent.submodule_search_locations is None:
+        return False
+    return importlib.util.find_spec(name) is not None
+
+
+def _with_parents(name: str) -> set[str]:
+    """Return a module and the packages around it, whose code runs at its import too."""
+    parts = name.split(".")
+    return {".".join(parts[:end]) for end in range(2, len(parts) + 1)}
+
+
+@cache
+def _distributions() -> dict[str, list[str]]:
+    return dict(importlib.metadata.packages_distributions())
+
+
+@cache
+def _version(distribution: str) -> str:
+    return importlib.metadata.version(distribution)

@@ -1,0 +1,252 @@
+"""The MLflow store: the one place where results live."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+# Read when MLflow is imported: an address that does not answer is reported soon, not in minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+
+import mlflow
+from filelock import FileLock, Timeout
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunStatus, RunTag, ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
+
+from textmill.config import TrackingConfig
+from textmill.errors import InputError, RunError
+from textmill.files import MANIFEST, digest_folder, read_json, sync_folder
+
+OUTPUT = "output"
+"""Where a step's output folder stands among its run's artifacts."""
+MAX_PER_BATCH = 100  # params and tags that MLflow takes in one call
+MAX_METRICS = 1000
+PING_TIMEOUT_S = 5
+
+
+class Store:
+    """An MLflow tracking store, and the folder beside it for work in progress.
+
+    Args:
+        config: where it is; without a URI, a database in the home folder.
+
+    Raises:
+        RunError: the tracking address does not answer, or the database cannot be opened.
+    """
+
+    def __init__(self, config: TrackingConfig) -> None:
+        self.home = Path(config.home)
+        self.wip = self.home / "wip"
+        self.locks = self.wip / "locks"
+        try:
+            self.locks.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"{self.home} cannot be written: {error}. Set tracking.home.") from None
+        default = f"sqlite:///{self.home / 'mlflow.db'}"
+        self.uri = config.uri or os.environ.get("MLFLOW_TRACKING_URI") or default
+        self.artifact_root = (self.home / "artifacts").as_uri() if self.uri == default else None
+        self.client = self._open()
+        self.ui_url = (
+            self.uri if self.uri.startswith("http") else f"http://127.0.0.1:{config.mlflow_port}"
+        )
+
+    def _open(self) -> MlflowClient:
+        if self.uri.startswith("http"):
+            ping(self.uri)
+        mlflow.set_tracking_uri(self.uri)
+        client = MlflowClient(self.uri)
+        # First starts at the same time would race on the migrations of the database.
+        with FileLock(self.locks / "open.lock"):
+            try:
+                client.search_experiments(max_results=1)
+            except MlflowException as error:
+                first = str(error).splitlines()[0]
+                raise RunError(
+                    f"The tracking store {self.uri} cannot be opened: {first} "
+                    "Check tracking.uri and MLFLOW_TRACKING_URI."
+                ) from None
+        return client
+
+    def experiment(self, name: str) -> str:
+        """Return the id of the experiment of that name, made if need be.
+
+        Raises:
+            InputError: the experiment was deleted.
+        """
+        with FileLock(self.locks / "open.lock"):
+            found = self.client.get_experiment_by_name(name)
+            if found is None:
+                return str(self.client.create_experiment(name, self.artifact_root))
+        if found.lifecycle_stage != "active":
+            raise InputError(
+                f"The MLflow experiment {name!r} was deleted: restore it, or set experiment=NAME."
+            )
+        return str(found.experiment_id)
+
+    def start_run(self, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
+        """Return the id of a new run."""
+        run = self.client.create_run(experiment_id, run_name=name, tags=dict(tags))
+        return str(run.info.run_id)
+
+    def end_run(self, run_id: str, status: str) -> None:
+        """Set the final status of a run: FINISHED, FAILED or KILLED."""
+        self.client.set_terminated(run_id, status)
+
+    def search(self, condition: str, most: int = 1000) -> list[Run]:
+        """Return the runs of all experiments for which the condition holds, the newest first."""
+        experiments = [e.experiment_id for e in self.client.search_experiments()]
+        return list(
+            self.client.search_runs(
+                experiments, condition, ViewType.ACTIVE_ONLY, most, ["attributes.start_time DESC"]
+            )
+        )
+
+    def log_params(self, run_id: str, values: Mapping[str, Any]) -> None:
+        """Log a nested configuration as params with dotted names."""
+        params = [Param(key, str(value)) for key, value in flatten(values).items()]
+        for start in range(0, len(params), MAX_PER_BATCH):
+            self.client.log_batch(run_id, params=params[start : start + MAX_PER_BATCH])
+
+    def log_metrics(self, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
+        """Log numbers under their names."""
+        now = int(time.time() * 1000)
+        self.log_points(run_id, [Metric(k, float(v), now, step) for k, v in values.items()])
+
+    def log_points(self, run_id: str, points: list[Metric]) -> None:
+        """Log points of metrics over time; points sent twice count once."""
+        for start in range(0, len(points), MAX_METRICS):
+            self.client.log_batch(run_id, metrics=points[start : start + MAX_METRICS])
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags of a run."""
+        self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+    def log_datasets(self, run_id: str, inputs: Iterable[Dataset]) -> None:
+        """Record what data a run read, with its digest."""
+        entries = []
+        for name, place, digest, context in inputs:
+            source = mlflow.data.dataset_source_registry.resolve_dataset_source(place)
+            dataset = mlflow.data.meta_dataset.MetaDataset(source, name=name, digest=digest[:36])
+            tags = [InputTag("mlflow.data.context", context)]
+            entries.append(DatasetInput(dataset._to_mlflow_entity(), tags))
+        if entries:
+            self.client.log_inputs(run_id, entries)
+
+    def publish(self, run_id: str, out: Path) -> Path:
+        """Make a finished output folder the run's artifact, whole; return where it is readable."""
+        sync_folder(out)
+        place = self._local_artifacts(run_id)
+        if place is None:
+            self.client.log_artifacts(run_id, str(out), OUTPUT)
+            return self.output_folder(run_id)
+        target = place / OUTPUT
+        beside = place / f".{OUTPUT}"
+        place.mkdir(parents=True, exist_ok=True)
+        for leftover in (target, beside):
+            shutil.rmtree(leftover, ignore_errors=True)
+        shutil.move(out, beside)  # may cross file systems
+        beside.rename(target)
+        return target
+
+    def output_folder(self, run_id: str) -> Path:
+        """Return a local folder with a run's output, each file checked by its digest.
+
+        Raises:
+            RunError: the artifacts are missing or damaged.
+        """
+        place = self._local_artifacts(run_id)
+        folder = self.home / "cache" / run_id / OUTPUT if place is None else place / OUTPUT
+        if place is None and not folder.exists():
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.locks / f"{run_id}.lock"):
+                if not folder.exists():
+                    beside = folder.parent / "download"
+                    shutil.rmtree(beside, ignore_errors=True)
+                    beside.mkdir()
+                    self.client.download_artifacts(run_id, OUTPUT, str(beside))
+                    (beside / OUTPUT).rename(folder)
+        manifest = folder / MANIFEST
+        if not manifest.exists():
+            raise RunError(f"{folder} is not whole: {MANIFEST} is missing.")
+        expected: dict[str, str] = read_json(manifest)["files"]
+        present = digest_folder(folder)
+        for name in sorted(expected.keys() | present.keys()):
+            if expected.get(name) != present.get(name):
+                if place is None:
+                    shutil.rmtree(folder, ignore_errors=True)
+                raise RunError(f"{folder / name} is not what was written.")
+        return folder
+
+    def run_url(self, experiment_id: str, run_id: str) -> str:
+        """Return the address of a run's page."""
+        return f"{self.ui_url}/#/experiments/{experiment_id}/runs/{run_id}"
+
+    def lock_tags(self, lock: str) -> dict[str, str]:
+        """Return the tags by which a later start sees whether a run's process still lives."""
+        return {"textmill.host": socket.gethostname(), "textmill.lock": str(self.locks / lock)}
+
+    def tidy(self) -> list[Run]:
+        """Close the runs that killed processes of this machine left RUNNING; return them."""
+        closed = []
+        host = socket.gethostname()
+        for run in self.search(f"attributes.status='RUNNING' and tags.`textmill.host`='{host}'"):
+            lock = FileLock(run.data.tags["textmill.lock"])
+            try:
+                with lock.acquire(timeout=0):
+                    # Its process may have ended it properly since the search.
+                    if self.client.get_run(run.info.run_id).info.status == "RUNNING":
+                        self.end_run(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
+                        closed.append(run)
+            except Timeout:
+                continue
+        return closed
+
+    def _local_artifacts(self, run_id: str) -> Path | None:
+        uri = self.client.get_run(run_id).info.artifact_uri
+        return Path(local_file_uri_to_path(uri)) if is_local_uri(uri) else None
+
+
+Dataset = tuple[str, str, str, str]
+"""Name, place, digest, and what the data is for (such as "training")."""
+
+
+def ping(uri: str) -> None:
+    """Return if an MLflow server answers.
+
+    Raises:
+        RunError: nothing answers there.
+    """
+    try:
+        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=PING_TIMEOUT_S):
+            return
+    except (OSError, ValueError) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise RunError(
+            f"The tracking server {uri} does not answer ({reason}): start it, or set tracking.uri "
+            "and MLFLOW_TRACKING_URI to one that does."
+        ) from None
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one with dotted keys; lists of mappings by their `name`."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{name}.")
+        elif isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
+            flat |= flatten({item["name"]: item for item in value}, f"{name}.")
+        else:
+            flat[name] = value
+    return flat

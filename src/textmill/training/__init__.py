@@ -1,0 +1,1 @@
+"""Training with Lightning: objectives, batches, optimizers, checkpoints, and the loop."""

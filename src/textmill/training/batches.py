@@ -1,0 +1,103 @@
+"""Batches whose content depends on the seed and their number alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+
+from textmill.training.objectives import Batch
+
+Order = Callable[[int], Sequence[Sequence[int]]]
+"""From the number of an epoch to its batches, each as indices of examples."""
+Collate = Callable[[Sequence[int]], Batch]
+"""From indices of examples to their batch."""
+
+
+class BatchStream:
+    """An endless stream of batches that can begin anywhere.
+
+    The position of a training run in its data is the number of batches it has taken: nothing else
+    needs to be saved for an exact resume.
+
+    Args:
+        order: gives each epoch's batches; every epoch has equally many.
+        collate: makes a batch.
+        start: number of the first batch.
+    """
+
+    def __init__(self, order: Order, collate: Collate, start: int = 0) -> None:
+        self.order = order
+        self.collate = collate
+        self.start = start
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch, index = divmod(self.start, len(self.order(0)))
+        while True:
+            for indices in self.order(epoch)[index:]:
+                yield self.collate(indices)
+            epoch, index = epoch + 1, 0
+
+
+class Batches:
+    """A fixed sequence of batches, made anew each time they are read."""
+
+    def __init__(self, indices: Sequence[Sequence[int]], collate: Collate) -> None:
+        self.indices = indices
+        self.collate = collate
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __iter__(self) -> Iterator[Batch]:
+        return map(self.collate, self.indices)
+
+
+def shuffled(n: int, batch_size: int, seed: int) -> Order:
+    """Return an order that shuffles n examples anew each epoch; the last few wait their turn.
+
+    An example left over when an epoch does not divide evenly is not lost to training: the next
+    epoch's shuffle leaves others.
+    """
+    batch_size = min(batch_size, n)
+    n_batches = n // batch_size
+
+    def order(epoch: int) -> Sequence[Sequence[int]]:
+        indices = np.random.default_rng([seed, epoch]).permutation(n)
+        return indices[: n_batches * batch_size].reshape(n_batches, batch_size).tolist()
+
+    return order
+
+
+def by_length(lengths: Sequence[int], batch_size: int, seed: int, pool: int = 16) -> Order:
+    """Return an order whose batches hold examples of like length, so that little is padded.
+
+    Each epoch is shuffled, sorted by length within pools of some batches, and the batches are
+    shuffled again; every example comes once an epoch.
+    """
+    tokens = np.asarray(lengths)
+
+    def order(epoch: int) -> Sequence[Sequence[int]]:
+        rng = np.random.default_rng([seed, epoch])
+        indices = rng.permutation(len(tokens))
+        pools = [
+            indices[at : at + pool * batch_size] for at in range(0, len(indices), pool * batch_size)
+        ]
+        ordered = np.concatenate([p[np.argsort(tokens[p], kind="stable")] for p in pools])
+        batches = [
+            ordered[at : at + batch_size].tolist() for at in range(0, len(ordered), batch_size)
+        ]
+        return [batches[i] for i in rng.permutation(len(batches))]
+
+    return order
+
+
+def in_order(n: int, batch_size: int) -> list[list[int]]:
+    """Return the numbers below n in consecutive batches."""
+    return [list(range(at, min(n, at + batch_size))) for at in range(0, n, batch_size)]
+
+
+def to_tensors(arrays: dict[str, np.ndarray]) -> Batch:
+    """Return arrays as tensors that share their memory."""
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}

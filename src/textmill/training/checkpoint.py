@@ -1,0 +1,143 @@
+"""Checkpoints as folders: tensors in safetensors, the rest in JSON, digests of both.
+
+Nothing is pickled, so a checkpoint from elsewhere can hold wrong numbers but no code.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import CheckpointIO
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from textmill.files import digest_file, read_json, sync_folder, write_json
+
+TENSORS = "tensors.safetensors"
+STATE = "state.json"
+DIGESTS = "digests.json"
+
+log = logging.getLogger(__name__)
+
+
+class FolderCheckpointIO(CheckpointIO):
+    """Lightning's way to disk: writes beside the place, flushes, and renames."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
+    ) -> None:
+        """Write the checkpoint as a folder that appears whole or not at all."""
+        folder = Path(path)
+        beside = folder.with_name(f".{folder.name}")
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        tensors: dict[str, Tensor] = {}
+        state = pack_state(checkpoint, tensors)
+        # Tied weights share memory, which safetensors refuses: store each tensor on its own.
+        save_file({k: t.detach().cpu().clone() for k, t in tensors.items()}, beside / TENSORS)
+        write_json(beside / STATE, state)
+        write_json(beside / DIGESTS, {n: digest_file(beside / n) for n in (TENSORS, STATE)})
+        sync_folder(beside)
+        shutil.rmtree(folder, ignore_errors=True)
+        beside.rename(folder)
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Return the checkpoint of a folder."""
+        folder = Path(path)
+        state = unpack_state(read_json(folder / STATE), load_file(folder / TENSORS))
+        assert isinstance(state, dict)
+        return state
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Delete a checkpoint folder."""
+        shutil.rmtree(path)
+
+
+def checkpoint_folder(work: Path, step: int) -> Path:
+    """Return the place of the checkpoint after so many optimizer steps."""
+    return work / "checkpoints" / f"step-{step:08}"
+
+
+def newest_checkpoint(work: Path) -> Path | None:
+    """Return the newest whole checkpoint; damaged ones are named in the log and passed over."""
+    for folder in sorted((work / "checkpoints").glob("step-*"), reverse=True):
+        if is_whole(folder):
+            return folder
+        log.warning("The checkpoint %s is damaged, the one before it is used.", folder)
+    return None
+
+
+def is_whole(folder: Path) -> bool:
+    """Return whether all files of a checkpoint are what was written."""
+    try:
+        digests: dict[str, str] = read_json(folder / DIGESTS)
+        return all(digest_file(folder / name) == digest for name, digest in digests.items())
+    except (OSError, json.JSONDecodeError):
+        return False
+
+
+def keep_newest(work: Path, number: int) -> None:
+    """Delete all but the newest checkpoints."""
+    for folder in sorted((work / "checkpoints").glob("step-*"))[:-number]:
+        shutil.rmtree(folder)
+
+
+def pack_state(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """Return nested state as JSON values; tensors move into `tensors` and leave their name.
+
+    Raises:
+        TypeError: a value that has no such form.
+    """
+    match value:
+        case Tensor():
+            name = str(len(tensors))
+            tensors[name] = value
+            return {"tensor": name}
+        case dict():
+            # JSON knows string keys only, and optimizers number their parameters.
+            return {
+                "dict": [[pack_state(k, tensors), pack_state(v, tensors)] for k, v in value.items()]
+            }
+        case tuple():
+            return {"tuple": [pack_state(item, tensors) for item in value]}
+        case list():
+            return [pack_state(item, tensors) for item in value]
+        case None | bool() | int() | float() | str():
+            return value
+    raise TypeError(f"a checkpoint cannot hold {type(value).__name__}: {value!r}")
+
+
+def unpack_state(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """Return the nested state that `pack_state` took apart."""
+    match value:
+        case {"tensor": name}:
+            return tensors[name]
+        case {"dict": items}:
+            return {unpack_state(k, tensors): unpack_state(v, tensors) for k, v in items}
+        case {"tuple": items}:
+            return tuple(unpack_state(item, tensors) for item in items)
+        case list():
+            return [unpack_state(item, tensors) for item in value]
+    return value
+
+
+def random_state() -> dict[str, Tensor]:
+    """Return the states of torch's generators: dropout draws from them."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def restore_random_state(states: dict[str, Tensor]) -> None:
+    """Set torch's generators to saved states."""
+    torch.set_rng_state(states["cpu"].cpu())
+    if "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"].cpu())

@@ -1,0 +1,52 @@
+"""Metrics over time as lines of JSON: all that a training step knows of tracking."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+NAME = "metrics.jsonl"
+
+
+class MetricsFile:
+    """Appends points to metrics.jsonl in a work folder.
+
+    A step that goes on after a kill repeats some of its steps: points at or below the newest
+    written step of their metric are there already and are not written again.
+
+    Args:
+        work: the folder.
+        total_steps: where the step will end, so that a reader can tell how far it is.
+    """
+
+    def __init__(self, work: Path, total_steps: int) -> None:
+        self.file = work / NAME
+        self._newest: dict[str, int] = {}
+        self._restore()
+        if not self._newest:
+            self._append({"total_steps": total_steps})
+
+    def write(self, step: int, metrics: dict[str, float]) -> None:
+        """Append one point of each metric."""
+        new = {k: v for k, v in metrics.items() if step > self._newest.get(k, -1)}
+        if new:
+            self._append({"step": step, "time_ms": int(time.time() * 1000), "metrics": new})
+            self._newest |= dict.fromkeys(new, step)
+
+    def _restore(self) -> None:
+        """Read what is there, and cut off a line that a kill left half-written."""
+        if not self.file.exists():
+            return
+        content = self.file.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            with self.file.open("r+b") as stream:
+                stream.truncate(len(whole))
+        for line in whole.splitlines():
+            entry = json.loads(line)
+            self._newest |= dict.fromkeys(entry.get("metrics", ()), entry.get("step", -1))
+
+    def _append(self, entry: dict[str, object]) -> None:
+        with self.file.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(entry) + "\n")

@@ -1,0 +1,215 @@
+"""Specifies the step that turns sources into a corpus."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from textmill.config import CorpusConfig
+from textmill.corpus import clean as module
+from textmill.corpus.clean import clean, document_id, split_of
+from textmill.errors import InputError
+from textmill.files import digest_folder
+
+LONG = "A sentence that is long enough, number {}."
+
+
+def config_of(*paths: Path, **fields: Any) -> CorpusConfig:
+    sources = [
+        {"name": path.stem, "path": str(path), "documents": "line", "language": "en"}
+        for path in paths
+    ]
+    return CorpusConfig.model_validate({"validation_share": 0.3, "sources": sources, **fields})
+
+
+def cleaned(folder: Path, config: CorpusConfig) -> Path:
+    folder.mkdir()
+    clean(config, {}, folder)
+    return folder
+
+
+def rows(folder: Path) -> list[dict[str, Any]]:
+    return [row for file in sorted(folder.iterdir()) for row in pq.read_table(file).to_pylist()]
+
+
+def metrics(out: Path) -> dict[str, int]:
+    values: dict[str, int] = json.loads((out / "metrics.json").read_text())
+    return values
+
+
+@pytest.fixture
+def sentences(tmp_path: Path) -> Path:
+    file = tmp_path / "many.txt"
+    file.write_text("\n".join(LONG.format(n) for n in range(40)))
+    return file
+
+
+def test_every_document_is_kept_in_the_split_of_its_id(tmp_path: Path, sentences: Path) -> None:
+    out = cleaned(tmp_path / "out", config_of(sentences))
+    kept = {split: rows(out / split) for split in ("train", "validation")}
+    assert sorted(row["text"] for split in kept.values() for row in split) == sorted(
+        LONG.format(n) for n in range(40)
+    )
+    for split, documents in kept.items():
+        for row in documents:
+            digest = hashlib.blake2b(row["text"].encode(), digest_size=16).hexdigest()
+            assert row["doc_id"] == document_id(row["text"]) == digest
+            assert (int(digest[:16], 16) / 2**64 < 0.3) == (split == "validation")
+            assert (row["source"], row["language"]) == ("many", "en")
+    assert list(documents[0]) == ["text", "source", "language", "doc_id"]
+    assert metrics(out)["documents_validation"] == len(kept["validation"])
+
+
+@pytest.mark.parametrize(
+    ("doc_id", "split"),
+    [("0" * 32, "validation"), ("4" + "0" * 31, "train"), ("3f" + "0" * 30, "validation")],
+)
+def test_the_first_quarter_of_ids_is_the_validation_quarter(doc_id: str, split: str) -> None:
+    assert split_of(doc_id, 0.25) == split
+
+
+def test_what_is_dropped_is_kept_aside_with_the_reason(tmp_path: Path, sentences: Path) -> None:
+    extra = tmp_path / "extra.jsonl"
+    texts = ["short", LONG.format(1) + " ", "x" * 3000, "x" * 3000, "tiny a@b.com"]
+    lines = [json.dumps({"text": text}) for text in texts] + ['{"text": "ring a@b.com']
+    extra.write_text("\n".join(lines))
+    out = cleaned(tmp_path / "out", config_of(sentences, extra, max_bad_share=0.5))
+    expected = [
+        ("short", 1, "too_short", "5 characters"),
+        (LONG.format(1), 2, "exact_duplicate", document_id(LONG.format(1))),
+        ("x" * 2000, 4, "exact_duplicate", document_id("x" * 3000)),
+        ("tiny [EMAIL]", 5, "too_short", "12 characters"),
+        ('{"text": "ring [EMAIL]', 6, "bad_record", "not valid JSON at character 10: "),
+    ]
+    found = rows(out / "rejected")
+    assert [
+        (row["text"], row["line"], row["reason"], row["detail"][: len(want[3])])
+        for row, want in zip(found, expected, strict=True)
+    ] == expected
+    assert {(row["source"], row["file"]) for row in found} == {("extra", "extra.jsonl")}
+
+
+def test_metrics_add_up(tmp_path: Path) -> None:
+    file = tmp_path / "dirty.jsonl"
+    texts = [
+        *(LONG.format(n) for n in range(30)),
+        "<p>Some <b>HTML</b> that says enough.</p>",
+        "ZÃ¼rich is a place with a lake, too.",
+        "Mail a@b.com and c@d.com, or dial (212) 736-5000.",
+        "The server 10.0.0.1 did not answer.",
+        LONG.format(1),
+        "no",
+    ]
+    file.write_text("\n".join([*(json.dumps({"text": text}) for text in texts), "broken"]))
+    out = cleaned(tmp_path / "out", config_of(file))
+    found = metrics(out)
+    kept = rows(out / "train") + rows(out / "validation")
+    assert found == {
+        "documents_read": 37,
+        "documents_kept": 34,
+        "documents_train": len(rows(out / "train")),
+        "documents_validation": len(rows(out / "validation")),
+        "bytes_read": sum(len(text.encode()) for text in texts),
+        "bytes_kept": sum(len(row["text"].encode()) for row in kept),
+        "rejected_bad_record": 1,
+        "rejected_too_short": 1,
+        "rejected_exact_duplicate": 1,
+        "repaired_unicode": 1,
+        "stripped_html": 1,
+        "redacted_email": 2,
+        "redacted_phone": 1,
+        "redacted_ip": 1,
+        "kept/dirty": 34,
+    }
+    assert "Zürich is a place with a lake, too." in {row["text"] for row in kept}
+
+
+def test_duplicates_are_kept_when_asked(tmp_path: Path, sentences: Path) -> None:
+    sentences.write_text(sentences.read_text() + "\n" + LONG.format(1))
+    config = config_of(sentences, exact_duplicates={"enabled": False})
+    assert metrics(cleaned(tmp_path / "out", config))["documents_kept"] == 41
+
+
+def test_the_same_input_gives_the_same_bytes_wherever_it_lies(
+    tmp_path: Path, sentences: Path
+) -> None:
+    moved = tmp_path / "elsewhere" / sentences.name
+    moved.parent.mkdir()
+    moved.write_bytes(sentences.read_bytes())
+    first = cleaned(tmp_path / "first", config_of(sentences))
+    second = cleaned(tmp_path / "second", config_of(moved))
+    assert digest_folder(first) == digest_folder(second)
+
+
+def test_shards_and_row_groups_stay_below_their_size(
+    tmp_path: Path, sentences: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SHARD_BYTES", 400)
+    monkeypatch.setattr(module, "_ROW_GROUP_BYTES", 200)
+    out = cleaned(tmp_path / "out", config_of(sentences))
+    files = sorted((out / "train").iterdir())
+    assert len(files) > 1
+    assert [file.name for file in files] == [f"{n:05d}.parquet" for n in range(len(files))]
+    for file in files:
+        parquet = pq.ParquetFile(file)
+        assert parquet.metadata.row_group(0).column(0).compression == "ZSTD"
+        assert parquet.num_row_groups <= 2
+        assert parquet.metadata.num_rows <= 12
+    assert [row["text"] for row in rows(out / "train")] == [
+        LONG.format(n) for n in range(40) if split_of(document_id(LONG.format(n)), 0.3) == "train"
+    ]
+
+
+def test_rejected_has_a_shard_even_when_nothing_is(tmp_path: Path, sentences: Path) -> None:
+    out = cleaned(tmp_path / "out", config_of(sentences))
+    table = pq.read_table(out / "rejected" / "00000.parquet")
+    assert table.num_rows == 0
+    assert table.column_names == ["text", "source", "file", "line", "reason", "detail"]
+
+
+def test_a_corpus_of_nothing_says_why(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("too\nshort\n")
+    with pytest.raises(InputError, match=r"corpus is empty: of 2 .* 2 as too short \(corpus.min_"):
+        cleaned(tmp_path / "out", config_of(tmp_path / "a.txt"))
+
+
+@pytest.mark.parametrize(
+    ("share", "split", "fix"), [(1e-9, "validation", "raise"), (1 - 1e-9, "train", "lower")]
+)
+def test_an_empty_split_is_an_error_with_the_fix(
+    tmp_path: Path, sentences: Path, share: float, split: str, fix: str
+) -> None:
+    with pytest.raises(InputError, match=f"no {split} document.* {fix} corpus.validation_share"):
+        cleaned(tmp_path / "out", config_of(sentences, validation_share=share))
+
+
+def test_too_many_bad_records_stop_the_step_at_the_first_one(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text(
+        "\n".join([*(json.dumps({"text": LONG.format(n)}) for n in range(6)), "[]", "x"])
+    )
+    with pytest.raises(InputError) as caught:
+        cleaned(tmp_path / "out", config_of(file, max_bad_share=0.2))
+    assert str(caught.value) == (
+        "source 'rows': 2 of 8 records (25.0%) cannot be read, more than "
+        f"corpus.max_bad_share=0.2 allows. The first is {file}:7: a JSON value of type list, not "
+        "an object. Mend the source, or raise corpus.max_bad_share."
+    )
+    config = config_of(file, max_bad_share=0.25, validation_share=0.5)
+    assert metrics(cleaned(tmp_path / "out2", config))["rejected_bad_record"] == 2
+
+
+def test_lone_surrogates_and_cut_off_files_do_not_stop_the_step(tmp_path: Path) -> None:
+    lines = [json.dumps({"text": LONG.format(n) + " \ud800 " * (n % 2)}) for n in range(20_000)]
+    file = tmp_path / "rows.jsonl.gz"
+    file.write_bytes(gzip.compress("\n".join(lines).encode())[:-500])
+    out = cleaned(tmp_path / "out", config_of(file, repair_unicode=False))
+    found = metrics(out)
+    assert found["rejected_bad_record"] == 1
+    assert found["documents_kept"] == found["documents_read"] - 1 > 1000

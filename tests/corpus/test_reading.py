@@ -1,0 +1,159 @@
+"""Specifies which files a source stands for, and how they divide into documents."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from textmill.config import SourceConfig
+from textmill.corpus.reading import RawDocument, read_documents, source_files
+from textmill.corpus.records import BadRecord
+from textmill.errors import InputError
+
+POEM = b"\n\none\ntwo\n\n \t\nthree\n\nfour\n"
+
+
+def source(path: Path | str, **fields: Any) -> SourceConfig:
+    return SourceConfig(name="books", path=str(path), **fields)
+
+
+def texts(config: SourceConfig) -> list[tuple[int, str]]:
+    return [
+        (item.line, item.text if isinstance(item, RawDocument) else item.reason)
+        for item in read_documents(config)
+    ]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in ("b.txt", "a/z.jsonl", "a/y.txt.gz", "notes.md", ".git/c.txt", "a/.d.txt"):
+        file = tmp_path / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("b.txt", ["b.txt"]),
+        ("", ["a/y.txt.gz", "a/z.jsonl", "b.txt"]),
+        ("*.txt", ["b.txt"]),
+        ("**/*.txt*", ["a/y.txt.gz", "b.txt"]),
+    ],
+    ids=["file", "folder", "glob", "deep glob"],
+)
+def test_files_are_found_in_order_without_hidden_ones(
+    tree: Path, path: str, expected: list[str]
+) -> None:
+    found = source_files(source(f"{tree}/{path}" if path else tree))
+    assert [file.relative_to(tree).as_posix() for file in found] == expected
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_found(tmp_path: Path) -> None:
+    (tmp_path / "part[1].txt").touch()
+    assert source_files(source(tmp_path / "part[1].txt")) == [tmp_path / "part[1].txt"]
+
+
+@pytest.mark.parametrize(
+    ("path", "problem"),
+    [("nowhere", "it does not exist"), ("*.csv", "no file matches"), ("empty", "no file in")],
+)
+def test_nothing_found_names_source_and_path(tmp_path: Path, path: str, problem: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=problem) as caught:
+        source_files(source(tmp_path / path))
+    assert "'books'" in str(caught.value)
+    assert str(tmp_path / path) in str(caught.value)
+
+
+def test_an_unknown_kind_of_file_named_by_a_pattern_is_an_error(tree: Path) -> None:
+    with pytest.raises(InputError, match=r"notes\.md.*\.txt, "):
+        list(read_documents(source(tree / "*.md")))
+
+
+@pytest.mark.parametrize(
+    ("documents", "join_chars", "expected"),
+    [
+        ("file", 0, [(3, "one\ntwo\n\n \t\nthree\n\nfour")]),
+        ("paragraph", 0, [(3, "one\ntwo"), (7, "three"), (9, "four")]),
+        ("paragraph", 8, [(3, "one\ntwo\n\nthree"), (9, "four")]),
+        ("paragraph", 99, [(3, "one\ntwo\n\nthree\n\nfour")]),
+        ("line", 0, [(3, "one"), (4, "two"), (7, "three"), (9, "four")]),
+        ("line", 7, [(3, "one\ntwo"), (7, "three\nfour")]),
+    ],
+)
+@pytest.mark.parametrize("packed", ["", ".gz", ".zst"])
+def test_plain_text_divides_as_asked(
+    tmp_path: Path, packed: str, documents: str, join_chars: int, expected: list[tuple[int, str]]
+) -> None:
+    pack = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}[packed]
+    (tmp_path / f"poem.txt{packed}").write_bytes(pack(POEM))
+    assert texts(source(tmp_path, documents=documents, join_chars=join_chars)) == expected
+
+
+def test_windows_line_ends_divide_paragraphs_too(tmp_path: Path) -> None:
+    (tmp_path / "poem.txt").write_bytes(b"\xef\xbb\xbfone\r\ntwo\r\n\r\nthree\r\n")
+    assert texts(source(tmp_path, documents="paragraph")) == [(1, "one\r\ntwo"), (4, "three")]
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("Müller – “ja”".encode("cp1252"), "Müller – “ja”"),
+        ("Grüße ".encode() + b"\xff" + " Grüße".encode(), "Grüße ÿ Grüße"),
+        ("gut é\n".encode() + "alt é".encode("latin-1"), "gut é\nalt é"),
+        (b"\x81 \x8d", "\ufffd \ufffd"),
+    ],
+    ids=["cp1252", "stray byte", "mixed", "no cp1252 either"],
+)
+def test_bytes_that_are_not_utf8_are_read_as_cp1252(
+    tmp_path: Path, content: bytes, text: str
+) -> None:
+    (tmp_path / "old.txt").write_bytes(content)
+    assert texts(source(tmp_path)) == [(1, text)]
+
+
+def test_a_cut_off_text_gives_what_there_is_and_a_bad_record(tmp_path: Path) -> None:
+    lines = [str(n**7) for n in range(20_000)]
+    (tmp_path / "long.txt.gz").write_bytes(gzip.compress("\n".join(lines).encode())[:-2000])
+    *documents, bad = read_documents(source(tmp_path, documents="line"))
+    assert isinstance(bad, BadRecord)
+    assert [item.text for item in documents if isinstance(item, RawDocument)] == lines[
+        : len(documents)
+    ]
+    (whole, _) = read_documents(source(tmp_path))
+    assert isinstance(whole, RawDocument)
+    assert whole.text == "\n".join(lines[: len(documents)])
+
+
+def test_records_give_their_text_column(tmp_path: Path) -> None:
+    file = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"body": ["x", None], "n": [1, 2]}), file)
+    assert list(read_documents(source(file, text="body", language="en"))) == [
+        RawDocument("x", "books", "en", str(file), 1),
+        BadRecord(str(file), 2, "column 'body' is empty (null)", "None"),
+    ]
+
+
+def test_a_text_that_is_no_string_is_a_bad_record(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"text": 7}\n{"text": "x"}\n')
+    assert texts(source(tmp_path)) == [(1, "column 'text' is of type int, not text"), (2, "x")]
+
+
+def test_a_wrong_text_column_names_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("body\nx\n")
+    with pytest.raises(InputError, match=r"corpus\.sources\[books\]\.text"):
+        list(read_documents(source(tmp_path)))
+
+
+def test_a_hub_folder_gives_documents(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text('{"text": "x"}\n')
+    config = SourceConfig(name="h", hub=str(tmp_path))
+    assert list(read_documents(config)) == [RawDocument("x", "h", "und", f"{tmp_path}:train", 1)]

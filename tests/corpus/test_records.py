@@ -1,0 +1,321 @@
+"""Specifies how structured files become records, and what happens to broken ones."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from textmill.corpus.records import (
+    BadRecord,
+    Record,
+    hub_revision,
+    read_hub,
+    read_records,
+)
+from textmill.errors import InputError, RunError
+
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "": lambda content: content,
+    ".gz": gzip.compress,
+    ".zst": lambda content: zstandard.ZstdCompressor().compress(content),
+}
+ROWS = [{"text": "one, two", "label": "a"}, {"text": "Grüße\nthere", "label": "b"}]
+JSONL = (
+    b'{"text": "one, two", "label": "a"}\n\n{"text": "Gr\xc3\xbc\xc3\x9fe\\nthere", "label": "b"}'
+)
+CSV = b'text,label\r\n"one, two",a\r\n\r\n"Gr\xc3\xbc\xc3\x9fe\nthere",b\r\n'
+
+
+def written(folder: Path, name: str, content: bytes) -> Path:
+    file = folder / name
+    file.write_bytes(content)
+    return file
+
+
+def outcomes(file: Path, columns: dict[str, str] | None = None) -> list[tuple[int, object]]:
+    """Return line and values, or line and reason, of every record."""
+    return [
+        (item.line, item.values if isinstance(item, Record) else item.reason)
+        for item in read_records(file, columns)
+    ]
+
+
+@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("packed", PACK)
+@pytest.mark.parametrize(
+    ("kind", "content", "lines"), [(".jsonl", JSONL, [1, 3]), (".csv", CSV, [2, 4])]
+)
+def test_text_formats_give_the_same_records_however_packed(
+    tmp_path: Path, kind: str, content: bytes, lines: list[int], packed: str, bom: bytes
+) -> None:
+    file = written(tmp_path, f"rows{kind}{packed}", PACK[packed](bom + content))
+    assert outcomes(file) == list(zip(lines, ROWS, strict=True))
+
+
+def test_parquet_gives_the_same_records_numbered_by_row(tmp_path: Path) -> None:
+    file = tmp_path / "rows.parquet"
+    pq.write_table(pa.Table.from_pylist(ROWS), file)
+    assert outcomes(file) == [(1, ROWS[0]), (2, ROWS[1])]
+    assert outcomes(file, {"label": "x"})[0] == (1, {"label": "a"})
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"text": ', "not valid JSON at character 10: Expecting value"),
+        (b"[1, 2]", "a JSON value of type list, not an object"),
+        (b"null", "a JSON value of type NoneType, not an object"),
+        (b'{"text": "\xff"}', "not valid UTF-8 at byte 11 of the line"),
+        (b'{"a":' * 100_000, "not usable JSON: nested too deeply"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "not usable JSON: Exceeds the limit"),
+    ],
+)
+def test_a_broken_json_line_is_bad_and_the_others_are_read(
+    tmp_path: Path, line: bytes, reason: str
+) -> None:
+    file = written(tmp_path, "rows.jsonl", b'{"n": 1}\n' + line + b'\n{"n": 3}\n')
+    first, bad, last = read_records(file)
+    assert isinstance(bad, BadRecord)
+    assert bad.reason.startswith(reason)
+    assert (bad.file, bad.line) == (str(file), 2)
+    assert line.decode(errors="replace").startswith(bad.raw)
+    assert len(bad.raw) <= 2000
+    assert [first, last] == [Record({"n": 1}, str(file), 1), Record({"n": 3}, str(file), 3)]
+
+
+def test_lone_surrogates_in_json_are_replaced_and_pairs_kept(tmp_path: Path) -> None:
+    file = written(tmp_path, "rows.jsonl", rb'{"a": ["\ud83d\ude00", "x\ud800y"], "b": "\\ud800"}')
+    assert outcomes(file) == [(1, {"a": ["😀", "x\ufffdy"], "b": "\\ud800"})]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (b"1\n3,4\n", [(2, "1 fields, and the header has 2"), (3, {"a": "3", "b": "4"})]),
+        (b"1,2,3\n3,4\n", [(2, "3 fields, and the header has 2"), (3, {"a": "3", "b": "4"})]),
+        (b"1,\xff\n3,4\n", [(2, "not valid UTF-8"), (3, {"a": "3", "b": "4"})]),
+        (
+            b'"x"y,2\n3,4\n',
+            [(2, "not valid CSV: ',' expected after '\"'"), (3, {"a": "3", "b": "4"})],
+        ),
+        (
+            b'1,"open\n3,4\n5,6\n',
+            [
+                (2, "not valid CSV: unexpected end of data"),
+                (3, {"a": "3", "b": "4"}),
+                (4, {"a": "5", "b": "6"}),
+            ],
+        ),
+    ],
+    ids=["too few", "too many", "not UTF-8", "stray quote", "quote never closed"],
+)
+def test_a_broken_csv_row_is_bad_and_the_others_are_read(
+    tmp_path: Path, rows: bytes, expected: list[tuple[int, object]]
+) -> None:
+    assert outcomes(written(tmp_path, "rows.csv", b"a,b\n" + rows)) == expected
+
+
+def test_large_csv_fields_are_read_and_the_limit_of_the_process_is_left_alone(
+    tmp_path: Path,
+) -> None:
+    limit = csv.field_size_limit()
+    file = written(tmp_path, "rows.csv", b"a\n" + b"x" * 200_000 + b"\n")
+    records = read_records(file)
+    assert next(records) == Record({"a": "x" * 200_000}, str(file), 2)
+    assert csv.field_size_limit() == limit
+
+
+@pytest.mark.parametrize("packed", [".gz", ".zst"])
+@pytest.mark.parametrize("kind", [".jsonl", ".csv"])
+def test_a_cut_off_file_gives_its_records_and_one_bad_record(
+    tmp_path: Path, kind: str, packed: str
+) -> None:
+    numbers = [str(n**7) for n in range(20_000)]
+    rows = [f'{{"n": "{n}"}}' for n in numbers] if kind == ".jsonl" else ["n", *numbers]
+    content = PACK[packed]("\n".join(rows).encode())
+    *records, bad = read_records(written(tmp_path, f"rows{kind}{packed}", content[:-2000]))
+    assert isinstance(bad, BadRecord)
+    assert bad.reason.startswith("the file cannot be read on: Compressed file ended before")
+    values = [item.values["n"] for item in records if isinstance(item, Record)]
+    assert 0 < len(values) < 20_000
+    assert values == numbers[: len(records)]
+
+
+def test_frames_one_after_another_are_read_as_one_file(tmp_path: Path) -> None:
+    for packed in (".gz", ".zst"):
+        halves = PACK[packed](b'{"n": 1}\n{"n"') + PACK[packed](b": 2}\n")
+        file = written(tmp_path, f"rows.jsonl{packed}", halves)
+        assert outcomes(file) == [(1, {"n": 1}), (2, {"n": 2})]
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.jsonl.gz", "rows.csv.zst"])
+def test_a_file_that_is_not_what_its_name_says_is_one_bad_record(tmp_path: Path, name: str) -> None:
+    (bad,) = read_records(written(tmp_path, name, b"a,b\n1,2\n"))
+    assert isinstance(bad, BadRecord)
+    assert bad.line == 1
+
+
+def test_broken_utf8_in_parquet_is_a_bad_record(tmp_path: Path) -> None:
+    file = tmp_path / "rows.parquet"
+    texts = pa.array([b"a", b"\xff", b"c"], pa.binary()).cast(pa.string(), safe=False)
+    texts = pa.StringArray.from_buffers(3, texts.buffers()[1], texts.buffers()[2])
+    pq.write_table(pa.table({"text": texts}), file)
+    assert outcomes(file) == [(1, {"text": "a"}), (2, "not valid UTF-8"), (3, {"text": "c"})]
+
+
+@pytest.mark.parametrize("name", ["rows.xlsx", "rows.json", "rows.parquet.gz", "rows"])
+def test_an_unknown_ending_lists_the_known_ones(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"\.jsonl, .*\.csv\.zst, \.parquet"):
+        read_records(written(tmp_path, name, b""))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nowhere.csv does not exist"):
+        read_records(tmp_path / "nowhere.csv")
+
+
+def test_utf16_is_refused_with_the_fix(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="iconv -f UTF-16"):
+        list(read_records(written(tmp_path, "rows.csv", "a,b\n".encode("utf-16"))))
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl", "rows.parquet"])
+def test_a_column_that_is_missing_everywhere_is_an_error_with_setting_and_guess(
+    tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / name
+    if name.endswith("parquet"):
+        pq.write_table(pa.table({"text": ["x"], "intent_label": ["y"]}), file)
+    else:
+        file.write_text(
+            "text,intent_label\nx,y\n" if "csv" in name else '{"text": "x", "intent_label": "y"}\n'
+        )
+    with pytest.raises(InputError) as caught:
+        list(read_records(file, {"text": "tasks.t.text", "intent_lable": "tasks.t.label"}))
+    assert str(caught.value) == (
+        f"{file} has no column 'intent_lable', which tasks.t.label names; it has 'text', "
+        "'intent_label'. Did you mean 'intent_label'? Set tasks.t.label to the right column."
+    )
+
+
+def test_a_csv_file_with_semicolons_is_told_apart(tmp_path: Path) -> None:
+    file = written(tmp_path, "rows.csv", b"text;label\nx;y\n")
+    with pytest.raises(InputError, match="must be separated by commas"):
+        list(read_records(file, {"text": "tasks.t.text"}))
+
+
+def test_a_key_that_one_json_record_lacks_makes_that_record_bad(tmp_path: Path) -> None:
+    file = written(tmp_path, "rows.jsonl", b'{"b": 0}\n{"a": 1, "b": 2}\n{"b": 3}\n')
+    expected = [(1, "has no 'a'"), (2, {"a": 1, "b": 2}), (3, "has no 'a'")]
+    assert outcomes(file, {"a": "tasks.t.a", "b": "tasks.t.b"}) == expected
+
+
+@settings(deadline=None)
+@given(
+    st.one_of(
+        st.binary(max_size=200),
+        st.text('{}[]":,a1\\\n\r\ud800', max_size=60).map(
+            lambda text: text.encode(errors="surrogatepass")
+        ),
+    ).filter(lambda content: not content.startswith((b"\xff\xfe", b"\xfe\xff")))
+)
+def test_no_content_raises_an_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    for name in ("x.jsonl", "x.csv", "x.csv.gz", "x.jsonl.zst", "x.parquet"):
+        items = list(read_records(written(folder, name, content)))
+        assert all(1 <= item.line <= content.count(b"\n") + 1 for item in items)
+
+
+def test_json_lines_are_read_without_the_heavy_libraries(tmp_path: Path) -> None:
+    file = written(tmp_path, "rows.jsonl", b'{"n": 1}\n')
+    program = (
+        "import sys; from pathlib import Path; from textmill.corpus.records import read_records;"
+        f"print(len(list(read_records(Path({str(file)!r})))),"
+        "{'pyarrow', 'zstandard', 'datasets', 'huggingface_hub'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "1 set()\n"
+
+
+class TestHub:
+    """Hub data sets, as folders with the files of one."""
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        import datasets
+
+        features = datasets.Features(
+            text=datasets.Value("string"),
+            label=datasets.ClassLabel(names=["neg", "pos"]),
+            tags=datasets.List(datasets.ClassLabel(names=["O", "B"])),
+        )
+        rows = {"text": ["x", "y"], "label": [1, -1], "tags": [[0, 1], []]}
+        datasets.Dataset.from_dict(rows, features).to_parquet(tmp_path / "train.parquet")
+        return tmp_path
+
+    def test_label_numbers_become_names(self, folder: Path) -> None:
+        records = list(read_hub(str(folder), None, "train", None, {"text": "t"}))
+        assert records == [
+            Record({"text": "x", "label": "pos", "tags": ["O", "B"]}, f"{folder}:train", 1),
+            Record({"text": "y", "label": None, "tags": []}, f"{folder}:train", 2),
+        ]
+
+    def test_json_lines_in_a_folder_are_read(self, tmp_path: Path) -> None:
+        written(tmp_path, "test.jsonl", json.dumps({"n": 1}).encode())
+        (record,) = read_hub(str(tmp_path), None, "test", None)
+        assert isinstance(record, Record)
+        assert record.values == {"n": 1}
+
+    @pytest.mark.parametrize(
+        ("subset", "split", "column", "message"),
+        [
+            (None, "nope", "text", r"Bad split: nope. Available splits: \['train'\]"),
+            ("nope", "train", "text", "'nope' not found"),
+            (None, "train", "txt", "Did you mean 'text'"),
+        ],
+    )
+    def test_a_wrong_subset_split_or_column_is_an_input_error_of_one_line(
+        self, folder: Path, subset: str | None, split: str, column: str, message: str
+    ) -> None:
+        with pytest.raises(InputError, match=message) as caught:
+            list(read_hub(str(folder), subset, split, None, {column: "corpus.text"}))
+        assert "\n" not in str(caught.value)
+
+    def test_without_a_network_the_error_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import datasets
+        import huggingface_hub
+
+        def unreachable(*_: object, **__: object) -> None:
+            raise ConnectionError("Couldn't reach the Hub")
+
+        monkeypatch.setattr(datasets, "load_dataset", unreachable)
+        monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", unreachable)
+        with pytest.raises(RunError, match="when the hub can be reached"):
+            list(read_hub("some/data", None, "train", None))
+        with pytest.raises(RunError, match="set revision to the full commit hash"):
+            hub_revision("some/data", None)
+
+    def test_a_full_commit_needs_no_network(self) -> None:
+        assert hub_revision("some/data", "0123456789" * 4) == "0123456789" * 4
+
+    def test_the_revision_of_a_folder_follows_its_visible_files(self, tmp_path: Path) -> None:
+        written(tmp_path, "a.jsonl", b"1")
+        before = hub_revision(str(tmp_path), None)
+        written(tmp_path, ".hidden", b"x")
+        assert hub_revision(str(tmp_path), None) == before
+        written(tmp_path, "a.jsonl", b"2")
+        assert hub_revision(str(tmp_path), None) != before

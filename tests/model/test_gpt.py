@@ -1,0 +1,292 @@
+"""Specifies the GPT: what it computes, in what order, and what a token may see."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any, get_args
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from textmill.compose import compose
+from textmill.config import ModelConfig
+from textmill.model.gpt import GPT, Attention, KVCache, positions_within, rotate
+
+VOCAB_SIZE = 23
+POSITIONS = ["learned", "sinusoidal", "rotary"]
+ARRANGEMENTS: dict[str, dict[str, Any]] = {
+    "gpt2": dict(position="learned", activation="gelu", norm="layer", bias=True, qk_norm=False),
+    "attention is all you need": dict(
+        position="sinusoidal", activation="relu", norm="layer", norm_placement="post", bias=True
+    ),
+    "modern": dict(position="rotary", activation="relu_squared", norm="rms", qk_norm=True),
+    "llama": dict(position="rotary", activation="swiglu", tie_embeddings=False, qk_norm=False),
+    "rms after": dict(position="rotary", activation="swiglu", norm="rms", norm_placement="post"),
+}
+CHOICES = ["position", "activation", "norm", "norm_placement", "qk_norm", "bias"]
+COMBINATIONS = [
+    dict(zip(CHOICES, values, strict=True))
+    for values in itertools.product(
+        *(get_args(ModelConfig.model_fields[name].annotation) or (False, True) for name in CHOICES)
+    )
+]
+
+
+def tiny(**choices: Any) -> ModelConfig:
+    shape = dict(n_layer=2, n_head=2, n_embd=16, block_size=12, vocab_size=VOCAB_SIZE)
+    return ModelConfig.model_validate(shape | choices)
+
+
+def build(**choices: Any) -> GPT:
+    """A model in float64 whose weights, biases and gains are large enough to matter."""
+    torch.manual_seed(0)
+    model = GPT(tiny(**choices)).double().eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.3)
+    return model
+
+
+def tokens(*shape: int, seed: int = 1) -> Tensor:
+    return torch.randint(VOCAB_SIZE, shape, generator=torch.Generator().manual_seed(seed))
+
+
+def plain_attention(q: Tensor, k: Tensor, v: Tensor, is_causal: bool) -> Tensor:
+    """One head, (T, hs), query by query: Vaswani et al. 2017, eq. 1."""
+    rows = []
+    for t, query in enumerate(q):
+        end = t + 1 if is_causal else len(q)
+        weights = torch.exp(k[:end] @ query / math.sqrt(q.size(1)))
+        rows.append(weights / weights.sum() @ v[:end])
+    return torch.stack(rows)
+
+
+def plain_forward(model: GPT, input_ids: Tensor, is_causal: bool) -> Tensor:
+    """The logits of one sequence, (T, vocab_size), from the weights and the papers' formulas."""
+    config, weights = model.config, model.state_dict()
+    T, C, hs = len(input_ids), config.n_embd, config.n_embd // config.n_head
+
+    def linear(name: str, x: Tensor) -> Tensor:
+        return x @ weights[f"{name}.weight"].T + weights.get(f"{name}.bias", torch.zeros(()))
+
+    def norm(name: str, x: Tensor) -> Tensor:
+        if config.norm == "rms":
+            return x / (x.pow(2).mean(1, keepdim=True) + 1e-6).sqrt() * weights[f"{name}.weight"]
+        x = x - x.mean(1, keepdim=True)
+        x = x / (x.pow(2).mean(1, keepdim=True) + 1e-5).sqrt() * weights[f"{name}.weight"]
+        return x + weights.get(f"{name}.bias", torch.zeros(()))
+
+    def turn(x: Tensor) -> Tensor:
+        if config.qk_norm:
+            x = x / (x.pow(2).mean(1, keepdim=True) + torch.finfo(x.dtype).eps).sqrt()
+        if config.position != "rotary":
+            return x
+        theta = [10000 ** (-2 * i / hs) for i in range(hs // 2)]
+        phase = torch.tensor([[m * angle for angle in theta] for m in range(T)]).double()
+        turned = torch.complex(x[:, : hs // 2], x[:, hs // 2 :]) * torch.exp(1j * phase)
+        return torch.cat((turned.real, turned.imag), dim=1)
+
+    def attend(name: str, x: Tensor) -> Tensor:
+        q, k, v = linear(f"{name}.c_attn", x).split(C, dim=1)
+        heads = [slice(h * hs, (h + 1) * hs) for h in range(config.n_head)]
+        y = [plain_attention(turn(q[:, h]), turn(k[:, h]), v[:, h], is_causal) for h in heads]
+        return linear(f"{name}.c_proj", torch.cat(y, dim=1))
+
+    def feed_forward(name: str, x: Tensor) -> Tensor:
+        x = linear(f"{name}.c_fc", x)
+        half = x.size(1) // 2
+        x = {
+            "relu": lambda: x.clamp(min=0),
+            "gelu": lambda: x / 2 * (1 + (math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)).tanh()),
+            "relu_squared": lambda: x.clamp(min=0) ** 2,
+            "swiglu": lambda: x[:, :half] * x[:, :half].sigmoid() * x[:, half:],
+        }[config.activation]()
+        return linear(f"{name}.c_proj", x)
+
+    x = weights["wte.weight"][input_ids]
+    if config.position == "learned":
+        x = x + weights["wpe.weight"][:T]
+    if config.position == "sinusoidal":
+        x = x * math.sqrt(C)
+        for pos, i in itertools.product(range(T), range(C // 2)):
+            x[pos, 2 * i] += math.sin(pos / 10000 ** (2 * i / C))
+            x[pos, 2 * i + 1] += math.cos(pos / 10000 ** (2 * i / C))
+    for layer in (f"h.{i}" for i in range(config.n_layer)):
+        if config.norm_placement == "pre":
+            x = x + attend(f"{layer}.attn", norm(f"{layer}.ln_1", x))
+            x = x + feed_forward(f"{layer}.mlp", norm(f"{layer}.ln_2", x))
+        else:
+            x = norm(f"{layer}.ln_1", x + attend(f"{layer}.attn", x))
+            x = norm(f"{layer}.ln_2", x + feed_forward(f"{layer}.mlp", x))
+    return norm("ln_f", x) @ weights["lm_head.weight"].T
+
+
+@pytest.mark.parametrize("is_causal", [True, False])
+def test_attention_is_the_softmax_of_scaled_products_over_the_values(is_causal: bool) -> None:
+    torch.manual_seed(0)
+    attention = Attention(tiny(qk_norm=False), layer=0).double()
+    x = torch.randn(1, 7, 16, dtype=torch.float64)
+    q, k, v = attention.c_attn(x)[0].split(16, dim=1)
+    heads = [
+        plain_attention(q[:, h], k[:, h], v[:, h], is_causal) for h in (slice(8), slice(8, 16))
+    ]
+    expected = torch.cat(heads, dim=1) @ attention.c_proj.weight.T
+    torch.testing.assert_close(attention(x, None, None, is_causal, None)[0], expected)
+
+
+@pytest.mark.parametrize("is_causal", [True, False])
+@pytest.mark.parametrize("choices", ARRANGEMENTS.values(), ids=ARRANGEMENTS)
+def test_the_logits_are_those_of_the_papers_formulas(
+    choices: dict[str, Any], is_causal: bool
+) -> None:
+    model = build(**choices)
+    input_ids = tokens(2, 12)
+    expected = torch.stack([plain_forward(model, row, is_causal) for row in input_ids])
+    # The tables of angles are kept in single precision.
+    torch.testing.assert_close(model(input_ids, is_causal=is_causal), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("choices", ARRANGEMENTS.values(), ids=ARRANGEMENTS)
+@pytest.mark.parametrize(("is_causal", "changed"), [(True, [5, 6, 7, 8]), (False, list(range(9)))])
+def test_a_token_changes_the_logits_of_those_that_see_it(
+    choices: dict[str, Any], is_causal: bool, changed: list[int]
+) -> None:
+    model = build(**choices)
+    input_ids = tokens(1, 9)
+    other = input_ids.clone()
+    other[0, 5] = (other[0, 5] + 1) % VOCAB_SIZE
+    difference = model(input_ids, is_causal=is_causal) - model(other, is_causal=is_causal)
+    assert difference[0].abs().amax(dim=1).gt(1e-9).nonzero().flatten().tolist() == changed
+
+
+@pytest.mark.parametrize("is_causal", [True, False])
+@pytest.mark.parametrize("position", POSITIONS)
+def test_packed_documents_have_the_logits_that_they_have_apart(
+    position: str, is_causal: bool
+) -> None:
+    model = build(position=position)
+    input_ids = tokens(2, 12)
+    lengths = [[3, 1, 6, 2], [12]]
+    documents = torch.tensor([[7] * 3 + [2] + [5] * 6 + [9] * 2, [0] * 12])
+    packed = model(input_ids, documents, is_causal)
+    for row, row_lengths in enumerate(lengths):
+        pieces = input_ids[row].split(row_lengths)
+        apart = [model(piece[None], is_causal=is_causal)[0] for piece in pieces]
+        torch.testing.assert_close(packed[row], torch.cat(apart), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("is_causal", [True, False])
+@pytest.mark.parametrize("position", POSITIONS)
+def test_padding_does_not_change_the_logits_of_a_text(position: str, is_causal: bool) -> None:
+    model = build(position=position)
+    text = tokens(1, 5)
+    padded = torch.cat((text, torch.zeros(1, 7, dtype=torch.int64)), dim=1)
+    documents = torch.tensor([[0] * 5 + [-1] * 7])
+    logits = model(padded, documents, is_causal)[:, :5]
+    torch.testing.assert_close(logits, model(text, is_causal=is_causal))
+
+
+def test_positions_count_from_the_start_of_each_document() -> None:
+    documents = torch.tensor([[4, 4, 4, 1, 1, 4], [0, 1, 2, 2, 2, 2]])
+    expected = [[0, 1, 2, 0, 1, 0], [0, 0, 0, 1, 2, 3]]
+    assert positions_within(documents).tolist() == expected
+
+
+def test_rotated_products_depend_on_the_distance_alone() -> None:
+    model = build(position="rotary")
+    q, k = torch.randn(2, 8, dtype=torch.float64)
+    at = [(rotate(q, c, s), rotate(k, c, s)) for c, s in zip(model.cos, model.sin, strict=True)]
+    scores = [at[t][0] @ at[t - 3][1] for t in range(3, 12)]
+    torch.testing.assert_close(scores, [scores[0]] * 9, atol=1e-6, rtol=0)
+    assert abs(at[5][0] @ at[3][1] - scores[0]) > 1e-3
+
+
+@pytest.mark.parametrize("chunks", [[1] * 12, [4, 1, 5, 2], [12], [7, 5]], ids=str)
+@pytest.mark.parametrize("choices", ARRANGEMENTS.values(), ids=ARRANGEMENTS)
+def test_reading_through_a_cache_gives_the_logits_of_one_pass(
+    choices: dict[str, Any], chunks: list[int]
+) -> None:
+    model = build(**choices)
+    input_ids = tokens(2, 12)
+    cache = KVCache(model, batch_size=2)
+    read = [model(chunk, cache=cache) for chunk in input_ids.split(chunks, dim=1)]
+    torch.testing.assert_close(torch.cat(read, dim=1), model(input_ids))
+    assert cache.length == 12
+
+
+def test_the_smallest_gpt2_has_its_published_number_of_parameters() -> None:
+    config = compose("demo", ["model=gpt2-124m", "model.vocab_size=50257"]).model
+    with torch.device("meta"):
+        model = GPT(config)
+    assert sum(parameter.numel() for parameter in model.parameters()) == 124_439_808
+
+
+def test_tied_embeddings_are_one_matrix_and_untied_ones_are_two() -> None:
+    tied, untied = GPT(tiny(tie_embeddings=True)), GPT(tiny(tie_embeddings=False))
+    assert tied.lm_head.weight is tied.wte.weight
+    sizes = [sum(p.numel() for p in model.parameters()) for model in (tied, untied)]
+    assert sizes[1] - sizes[0] == VOCAB_SIZE * 16
+    assert not torch.equal(untied.lm_head.weight, untied.wte.weight)
+
+
+@pytest.mark.parametrize(
+    "choices", COMBINATIONS, ids=lambda choices: "-".join(map(str, choices.values()))
+)
+def test_every_combination_gives_every_parameter_a_finite_gradient(choices: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    model = GPT(tiny(**choices))
+    logits = model(tokens(2, 12))
+    F.cross_entropy(logits.flatten(0, 1), tokens(2, 12).flatten()).backward()
+    assert logits.shape == (2, 12, VOCAB_SIZE)
+    unfit = [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.grad is None or not parameter.grad.isfinite().all()
+    ]
+    assert unfit == []
+
+
+@pytest.mark.parametrize("choices", ARRANGEMENTS.values(), ids=ARRANGEMENTS)
+def test_an_untrained_model_is_nearly_indifferent_between_tokens(choices: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    logits = GPT(tiny(**choices))(tokens(16, 12))
+    loss = F.cross_entropy(logits.flatten(0, 1), tokens(16, 12, seed=2).flatten())
+    assert loss.item() == pytest.approx(math.log(VOCAB_SIZE), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("layers", "part", "std"),
+    [(2, "c_proj", 0.01), (8, "c_proj", 0.005), (2, "c_fc", 0.02), (2, "c_attn", 0.02)],
+)
+def test_initial_weights_into_the_residual_stream_shrink_with_depth(
+    layers: int, part: str, std: float
+) -> None:
+    torch.manual_seed(0)
+    weights = GPT(tiny(n_layer=layers)).state_dict()
+    chosen = torch.cat([w.flatten() for name, w in weights.items() if f"{part}.weight" in name])
+    assert chosen.std().item() == pytest.approx(std, rel=0.1)
+
+
+def test_dropout_acts_in_training_alone() -> None:
+    model = build(dropout=0.5)
+    input_ids = tokens(1, 8)
+    torch.testing.assert_close(model(input_ids), build(dropout=0.0)(input_ids))
+    model.train()
+    assert not torch.allclose(model(input_ids), model(input_ids))
+
+
+@pytest.mark.parametrize(("held", "new"), [(0, 13), (12, 1), (5, 8)])
+def test_more_tokens_than_the_context_holds_are_an_error(held: int, new: int) -> None:
+    model = build()
+    cache = KVCache(model, batch_size=1)
+    cache.length = held
+    with pytest.raises(ValueError, match="13 tokens do not fit into model.block_size=12: shorten"):
+        model(tokens(1, new), cache=cache)
+
+
+def test_a_model_without_a_vocabulary_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"model\.vocab_size is not set"):
+        GPT(tiny(vocab_size=None))

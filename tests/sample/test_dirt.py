@@ -1,0 +1,178 @@
+import difflib
+import json
+import re
+from html.parser import HTMLParser
+from random import Random
+
+import ftfy
+import pytest
+
+from textmill.sample import contacts
+from textmill.sample.dirt import SHARES, as_mojibake, broken_lines
+
+VALUES = ("emails", "phones", "ipv4", "ipv6", "look_alikes")
+EMAIL = re.compile(r"\S+@\S+\.example\b")
+PHONE = re.compile(r"555.01\d\d|7946 0\d{3}|496 0\d{3}|23125.?\d{3}|66969-|4710-|99998 ")
+IPV4 = re.compile(r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b")
+IPV6 = re.compile(r"(?i)\b2001:0?db8:")
+TAG = re.compile(r"<[!/a-z]")
+
+
+class _VisibleText(HTMLParser):
+    """The text of a page, by the standard library."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[str] = []
+        self.hidden = 0
+
+    def handle_starttag(self, tag, attrs):
+        self.hidden += tag in ("script", "style")
+
+    def handle_endtag(self, tag):
+        self.hidden -= tag in ("script", "style")
+
+    def handle_data(self, data):
+        if not self.hidden:
+            self.parts.append(data)
+
+
+def visible(text: str) -> str:
+    parser = _VisibleText()
+    parser.feed(text)
+    parser.close()
+    return squeezed("".join(parser.parts))
+
+
+def squeezed(text: str) -> str:
+    return " ".join(text.split())
+
+
+def places(sample, kind) -> set[tuple[str, int]]:
+    return {(entry["source"], entry["index"]) for entry in sample.planted[kind]}
+
+
+def matching(sample, is_match) -> set[tuple[str, int]]:
+    return {
+        (source, index)
+        for source, texts in sample.raw.items()
+        for index, text in enumerate(texts)
+        if is_match(text)
+    }
+
+
+def test_the_counts_are_those_of_the_lists(sample):
+    counts = sample.planted["counts"]
+    assert counts == {kind: len(sample.planted[kind]) for kind in counts}
+    assert set(counts) == {*SHARES, "broken_lines"}
+    assert all(counts[kind] == max(2, round(share * 1005)) for kind, share in SHARES.items())
+
+
+def test_no_document_has_two_kinds_of_dirt(sample):
+    dirty = [place for kind in SHARES for place in places(sample, kind)]
+    assert len(dirty) == len(set(dirty))
+
+
+def test_html_is_where_it_is_said_to_be_and_nowhere_else(sample):
+    tagged = {
+        (entry["source"], entry["index"])
+        for entry in sample.planted["exact_duplicates"]
+        if entry["form"] == "tag"
+    }
+    assert matching(sample, TAG.search) == places(sample, "html") | tagged
+    assert matching(sample, re.compile(r"&#?\w+;").search) <= places(sample, "html")
+    for entry in sample.planted["html"]:
+        assert visible(sample.text_of(entry)) == squeezed(entry["clean"])
+
+
+@pytest.mark.parametrize(
+    ("form", "mark"),
+    [
+        ("p", "<p "),
+        ("br", "<br/>"),
+        ("b", "<b>"),
+        ("a", "<a href="),
+        ("script", "<script"),
+        ("style", "<style"),
+        ("comment", "<!--"),
+        ("reference", r"&(amp|quot|#39);(?!lang)"),
+    ],
+)
+def test_the_forms_of_html_are_recorded(sample, form, mark):
+    entries = sample.planted["html"]
+    having = [entry for entry in entries if re.search(mark, sample.text_of(entry))]
+    assert having
+    assert having == [entry for entry in entries if form in entry["forms"]]
+
+
+def test_mojibake_is_restored_by_its_inverse_and_by_ftfy(sample):
+    for entry in sample.planted["mojibake"]:
+        text = sample.text_of(entry)
+        assert text != entry["clean"]
+        assert text.encode("cp1252").decode("utf-8") == entry["clean"]
+        assert ftfy.fix_text(text) == entry["clean"]
+
+
+def test_all_other_text_is_left_alone_by_ftfy(sample):
+    changed = matching(sample, lambda text: ftfy.fix_text(text, unescape_html=False) != text)
+    assert changed == places(sample, "mojibake")
+
+
+def test_mojibake_of_a_known_text():
+    assert as_mojibake("Kørvik, £5") == "KÃ¸rvik, Â£5"
+
+
+def test_duplicates_are_equal_once_cleaned_and_there_are_no_others(sample):
+    entries = sample.planted["exact_duplicates"]
+    for entry in entries:
+        copy, original = sample.text_of(entry), sample.text_of(entry["original"])
+        assert (copy == original) == (entry["form"] == "identical")
+        assert visible(copy) == squeezed(original)
+    cleaned = [ftfy.fix_text(visible(text)) for texts in sample.raw.values() for text in texts]
+    assert len(cleaned) - len(set(cleaned)) == len(entries)
+    assert {entry["form"] for entry in entries} == {"identical", "white space", "tag"}
+
+
+def test_near_duplicates_differ_in_a_few_words(sample):
+    for entry in sample.planted["near_duplicates"]:
+        copy, original = sample.text_of(entry), sample.text_of(entry["original"])
+        steps = difflib.SequenceMatcher(None, copy.split(), original.split()).get_opcodes()
+        assert 1 <= sum(step[0] != "equal" for step in steps) <= 3
+
+
+def test_short_documents_are_those_under_20_characters(sample):
+    assert matching(sample, lambda text: len(text) < 20) == places(sample, "short")
+
+
+@pytest.mark.parametrize("kind", VALUES)
+def test_values_stand_in_their_documents(sample, kind):
+    for entry in sample.planted[kind]:
+        assert entry["value"] in sample.text_of(entry)
+
+
+@pytest.mark.parametrize(
+    ("kind", "regex"), [("emails", EMAIL), ("phones", PHONE), ("ipv4", IPV4), ("ipv6", IPV6)]
+)
+def test_personal_data_is_where_it_is_said_to_be_and_nowhere_else(sample, kind, regex):
+    assert matching(sample, regex.search) == places(sample, kind)
+
+
+def test_every_kind_of_value_occurs(sample):
+    assert {e["form"] for e in sample.planted["look_alikes"]} == set(contacts.LOOK_ALIKES)
+    assert {e["region"] for e in sample.planted["phones"]} == set(contacts.PHONE_FORMATS)
+
+
+def test_broken_lines_are_the_only_ones_that_are_no_json(sample):
+    broken = []
+    for number, line in enumerate(sample.article_lines):
+        try:
+            json.loads(line)
+        except json.JSONDecodeError:
+            broken.append({"line": number, "raw": line})
+    assert broken == sample.planted["broken_lines"]
+
+
+def test_every_form_of_broken_line_is_broken():
+    for line in broken_lines(50, Random(0)):
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(line)

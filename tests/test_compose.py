@@ -1,0 +1,353 @@
+"""Specifies how conf/, a user's file and overrides become one configuration, or one message."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from textmill import hardware
+from textmill.compose import CONF, compose, config_names
+from textmill.errors import InputError
+
+FILES = sorted(CONF.rglob("*.yaml"))
+OPTIONS = [(file.parent.name, file.stem) for file in FILES if file.parent != CONF]
+CHOICES = [option for option in OPTIONS if option[0] != "task"]
+TASKS = [name for group, name in OPTIONS if group == "task"]
+NEEDS = {("corpus", "default"): ["corpus.sources=[{name: books, path: books.txt}]"]}
+CHOSEN_HERE = {"accelerator", "precision"}  # auto becomes what this machine has
+LOCATIONS = {"sources", "home", "train", "test", "validation"}
+BASE = "defaults: [base, _self_]\ncorpus: {sources: [{name: books, path: text/*.txt}]}\n"
+OWN_TASK = "name: own\nkind: classification\ntrain: own/train.csv\ntest: own/test.csv\n"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, which holds nothing."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def there(tmp_path: Path) -> Path:
+    """The folder of a user's file."""
+    folder = tmp_path / "there"
+    folder.mkdir()
+    return folder
+
+
+def write(folder: Path, text: str = BASE, name: str = "my.yaml") -> str:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text, encoding="utf-8")
+    return str(folder / name)
+
+
+def message(config: str, *overrides: str) -> str:
+    with pytest.raises(InputError) as caught:
+        compose(config, overrides)
+    return str(caught.value)
+
+
+def stated(file: Path, *without: str) -> dict[str, Any]:
+    """What a file says, but for locations and choices of this machine."""
+    values = OmegaConf.to_container(OmegaConf.load(file))
+    assert isinstance(values, dict)
+    dropped = {"defaults", *LOCATIONS, *CHOSEN_HERE, *without}
+    return {str(key): value for key, value in values.items() if key not in dropped}
+
+
+def plain(config: Any) -> dict[str, Any]:
+    dumped: dict[str, Any] = config.model_dump(mode="json")
+    return dumped
+
+
+def test_every_file_of_conf_is_composed_by_these_tests() -> None:
+    assert {file.relative_to(CONF).as_posix() for file in FILES} == {
+        "base.yaml",
+        *(f"{name}.yaml" for name in config_names()),
+        *(f"{group}/{name}.yaml" for group, name in CHOICES),
+        *(f"task/{name}.yaml" for name in TASKS),
+    }
+
+
+@pytest.mark.parametrize("name", config_names())
+def test_every_whole_configuration_says_what_its_file_says(name: str) -> None:
+    config = compose(name, ["data_root=data"])
+    said = stated(CONF / f"{name}.yaml", "tasks", "data_root")
+    for key, value in said.items():
+        section = plain(config)[key]
+        assert section == (section | value if isinstance(value, dict) else value), key
+
+
+@pytest.mark.parametrize(("group", "option"), CHOICES, ids="=".join)
+def test_every_option_of_every_group_says_what_its_file_says(group: str, option: str) -> None:
+    needs = NEEDS.get((group, option), [])
+    config = compose("demo", [f"{group}={option}", "data_root=data", *needs])
+    demo = OmegaConf.load(CONF / "demo.yaml").get(group) or {}
+    said = stated(CONF / group / f"{option}.yaml", *demo)
+    section = plain(config)[group]
+    assert section == section | said
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_says_what_its_file_says(name: str) -> None:
+    (task,) = compose("demo", [f"tasks=[{name}]", "data_root=data"]).tasks
+    assert plain(task) == plain(task) | stated(CONF / "task" / f"{name}.yaml")
+    assert task.finetune == compose("demo").finetune
+
+
+def test_a_users_file_on_base_has_the_values_of_base(there: Path) -> None:
+    config = plain(compose(write(there)))
+    for key, value in stated(CONF / "base.yaml", "finetune").items():
+        assert config[key] == value
+    finetune = OmegaConf.load(CONF / "base.yaml").finetune
+    assert config["finetune"] == {**finetune, **{k: config["finetune"][k] for k in CHOSEN_HERE}}
+
+
+@pytest.mark.parametrize("name", config_names())
+def test_composing_twice_gives_equal_configurations(name: str) -> None:
+    assert compose(name, ["data_root=data"]) == compose(name, ["data_root=data"])
+
+
+def test_a_configuration_does_not_depend_on_the_working_folder(
+    there: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(there, BASE + "data_root: data\ntasks: [topic]\n")
+    write(tmp_path / "here" / "model", "n_layer: 99\n", "modern-5m.yaml")
+    write(tmp_path / "here", "tasks: []\n", "demo.yaml")
+    composed = []
+    for folder in (tmp_path / "here", Path("/")):
+        monkeypatch.chdir(folder)
+        composed.append([compose(file, ["tracking.home=/runs"]), compose("demo").model])
+    assert composed[0] == composed[1]
+
+
+def test_auto_is_replaced_by_what_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "best_accelerator", lambda: "cuda")
+    monkeypatch.setattr(hardware, "best_precision", lambda accelerator: f"best of {accelerator}")
+    config = compose("demo", ["tasks.topic.finetune.accelerator=cpu", "pretrain.precision='32'"])
+    optimizations = [config.pretrain, config.finetune, *(task.finetune for task in config.tasks)]
+    assert [(o.accelerator, o.precision) for o in optimizations] == [
+        ("cuda", "32"),
+        ("cuda", "best of cuda"),
+        ("cpu", "best of cpu"),
+        ("cuda", "best of cuda"),
+    ]
+
+
+def test_overrides_lie_over_groups_and_groups_over_base() -> None:
+    config = compose("demo", ["model.n_layer=7", "model=gpt2-tiny", "+generation.seed=5"])
+    assert (config.model.n_layer, config.model.position) == (7, "learned")
+    assert config.generation.seed == 5
+    assert compose("demo", ["pretrain={max_steps: 77}"]).pretrain.max_steps == 77
+    assert compose("demo", ["pretrain={max_steps: 77}"]).pretrain.warmup_steps == 50
+
+
+def test_text_with_commas_and_blanks_can_be_quoted() -> None:
+    config = compose("demo", ["experiment='a, b'", "generation.prompts=['The end','a, b ']"])
+    assert config.experiment == "a, b"
+    assert config.generation.prompts == ("The end", "a, b ")
+
+
+def test_a_section_that_is_off_in_base_can_be_set_key_by_key(there: Path) -> None:
+    config = compose(write(there), ["sample.n_documents=500"])
+    assert config.sample is not None
+    assert (config.sample.n_documents, config.sample.n_train) == (500, 2000)
+
+
+def test_a_users_file_selects_groups_of_conf_and_its_own(there: Path) -> None:
+    defaults = "defaults: [base, {override model: gpt2-tiny}, {override pretrain: brief}, _self_]\n"
+    write(there / "pretrain", "defaults: [causal]\nmax_steps: 120\n", "brief.yaml")
+    write(there / "tokenizer", "vocab_size: 999\n", "small.yaml")
+    file = write(there, defaults + BASE.split("\n", 1)[1])
+    config = compose(file, ["tokenizer=small"])
+    assert config.model.position == "learned"
+    assert (config.pretrain.max_steps, config.pretrain.warmup_steps) == (120, 100)
+    assert config.tokenizer.vocab_size == 999
+    assert compose(file, ["model=modern-1m"]).model.n_embd == 128
+
+
+def test_a_users_file_can_build_on_a_whole_configuration(there: Path) -> None:
+    config = compose(write(there, "defaults: [demo, _self_]\nexperiment: mine\n"))
+    assert config.experiment == "mine"
+    assert config.model_copy(update={"experiment": "demo"}) == compose("demo")
+
+
+@pytest.mark.parametrize("folder", ["with blanks", "a,b", "it's", "x=[1]", "ümlaut", "tasks"])
+def test_a_users_file_may_lie_in_a_folder_of_any_name(there: Path, folder: str) -> None:
+    file = write(there / folder, name="my own.yaml")
+    write(there / folder / "tasks", "", "train.csv")
+    (source,) = compose(file, ["tasks=[]"]).corpus.sources
+    assert source.path == str(there / folder / "text/*.txt")
+
+
+def test_the_package_may_lie_in_a_folder_of_any_name(
+    there: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = shutil.copytree(CONF, tmp_path / "it's a,b" / "conf")
+    expected = compose(write(there))
+    monkeypatch.setattr("textmill.compose.CONF", copy)
+    assert compose(write(there)) == expected
+
+
+@pytest.mark.parametrize("text", ["- a\n", "just text\n", ""])
+def test_a_file_of_another_form_is_refused_by_name(there: Path, text: str) -> None:
+    file = write(there, text)
+    assert file in message(file)
+
+
+def test_a_list_in_place_of_settings_names_the_file(there: Path) -> None:
+    file = write(there, BASE + "model: [1]\n")
+    assert file in message(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [(BASE + "a: b: c\n", 3), (BASE + "model:\n\tn_layer: 3\n", 4), (BASE + BASE, 3)],
+    ids=["colons", "tab", "same key twice"],
+)
+def test_broken_yaml_names_file_and_line(there: Path, text: str, line: int) -> None:
+    file = write(there, text)
+    assert re.search(rf'is not valid YAML.*"{file}", line {line}, column', message(file), re.S)
+
+
+def test_broken_yaml_of_a_task_names_its_file_and_line(there: Path) -> None:
+    write(there / "task", "name: own\nkind: [\n", "own.yaml")
+    problem = message(write(there, BASE + "tasks: [own]\n"))
+    assert re.search(rf'is not valid YAML.*"{there}/task/own.yaml", line 3', problem, re.S)
+
+
+def test_a_file_that_is_not_utf8_is_named(there: Path) -> None:
+    file = Path(write(there))
+    file.write_bytes(file.read_bytes() + "experiment: é\n".encode("latin-1"))
+    assert re.match(rf"{file}.* is not UTF-8", message(str(file)))
+
+
+def test_a_file_whose_defaults_name_itself_says_so(there: Path) -> None:
+    file = write(there, name="base.yaml")
+    assert f"{file}: its defaults lead back to a file" in message(file)
+
+
+def test_a_missing_file_is_named(there: Path) -> None:
+    assert message(f"{there}/no.yaml") == f"The configuration file {there}/no.yaml does not exist."
+
+
+@pytest.mark.parametrize("name", ["no", "base", "", "my.yml", "model/gpt2-tiny"])
+def test_an_unknown_configuration_lists_those_that_there_are(name: str) -> None:
+    known = ", ".join(config_names())
+    assert f"no configuration {name!r}: choose one of {known}, or give the path" in message(name)
+
+
+def test_an_unknown_option_in_a_users_file_lists_its_own_ones_too(there: Path) -> None:
+    write(there / "model", "n_layer: 3\n", "mine.yaml")
+    file = write(there, "defaults: [base, {override model: mime}, _self_]\n")
+    own = "did you mean 'mine'? choose one of gpt2-124m, gpt2-tiny, mine, modern-1m, modern-5m."
+    assert message(file) == f"model=mime: there is no model 'mime'; {own}"
+
+
+def test_missing_data_root_says_how_to_set_it(there: Path) -> None:
+    expected = "data_root is not set: add data_root=FOLDER, the folder that holds the data."
+    assert message("benchmark") == expected
+    assert message(write(there), "tasks=[topic]") == expected
+
+
+def test_missing_sources_are_named(there: Path) -> None:
+    problem = message(write(there, "defaults: [base, _self_]\n"))
+    assert problem.startswith("corpus.sources is not set: add it to the configuration")
+
+
+def test_one_task_is_changed_by_its_name() -> None:
+    config = compose("demo", ["tasks.sentiment.finetune.epochs=9", "tasks.topic.text=body"])
+    assert [(task.text, task.finetune.epochs) for task in config.tasks] == [
+        ("body", 3),
+        ("text", 9),
+    ]
+
+
+def test_a_tasks_own_finetune_section_lies_over_the_shared_one(there: Path) -> None:
+    write(there / "task", OWN_TASK + "finetune: {epochs: 5, dropout: 0.3}\n", "own.yaml")
+    file = write(there, BASE + "tasks: [own]\nfinetune: {epochs: 7, label_smoothing: 0.2}\n")
+    (task,) = compose(file, ["finetune.dropout=0.4", "finetune.seed=8"]).tasks
+    tuned = task.finetune
+    assert (tuned.epochs, tuned.dropout, tuned.label_smoothing, tuned.seed) == (5, 0.3, 0.2, 8)
+    (task,) = compose(file, ["tasks.own.finetune.epochs=6"]).tasks
+    assert (task.finetune.epochs, task.finetune.dropout) == (6, 0.3)
+
+
+def test_a_users_own_task_comes_first_and_is_listed(there: Path) -> None:
+    write(there / "task", OWN_TASK, "topic.yaml")
+    write(there / "task", OWN_TASK, "own.yaml")
+    file = write(there, BASE + "tasks: [topic]\n")
+    assert [task.name for task in compose(file).tasks] == ["own"]
+    known = "own, sample-sentiment, sample-topic, sentiment, topic"
+    problem = "tasks: there is no task 'owm'; did you mean 'own'? choose one of"
+    assert message(file, "tasks=[owm]") == f"{problem} {known}."
+
+
+def test_paths_in_a_users_file_are_relative_to_it(there: Path) -> None:
+    write(there / "task", OWN_TASK, "own.yaml")
+    inline = "{name: far, kind: classification, train: ../a.csv, test: /b.csv, validation: c.csv}"
+    file = write(there, BASE + f"data_root: data\ntasks: [own, {inline}, topic]\n")
+    config = compose(file)
+    assert config.corpus.sources[0].path == f"{there}/text/*.txt"
+    assert config.data_root == f"{there}/data"
+    assert [(task.train, task.test, task.validation) for task in config.tasks] == [
+        (f"{there}/own/train.csv", f"{there}/own/test.csv", None),
+        (f"{there}/../a.csv", "/b.csv", f"{there}/c.csv"),
+        (f"{there}/data/ag_news/train.jsonl.gz", f"{there}/data/ag_news/test.jsonl.gz", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "corpus.sources.0.path=x.txt",
+        "corpus.sources=[{name: books, path: x.txt}]",
+        "corpus={sources: [{name: books, path: x.txt}]}",
+        "tasks=[{name: own, kind: classification, train: x.txt, test: y.csv}]",
+        "tasks.own.train=x.txt",
+        "data_root=x.txt",
+        "tracking.home=x.txt",
+    ],
+)
+def test_paths_on_the_command_line_are_relative_to_the_working_folder(
+    here: Path, there: Path, override: str
+) -> None:
+    config = compose(
+        write(there, BASE + f"tasks: [{{{OWN_TASK.replace(chr(10), ', ')}}}]"), [override]
+    )
+    places = [config.corpus.sources[0].path, config.tasks[0].train, config.data_root]
+    assert [*places, config.tracking.home].count(str(here / "x.txt")) == 1
+
+
+def test_results_go_to_the_working_folder(here: Path, there: Path) -> None:
+    assert compose(write(there)).tracking.home == str(here / "mlruns")
+
+
+def test_splits_of_hub_data_are_not_paths(there: Path) -> None:
+    hub = "{name: h, hub: imdb, kind: classification, train: 'train[:9%]', test: test}"
+    file = write(there, BASE + f"tasks: [{hub}]\n")
+    for overrides in ([], [f"tasks=[{hub}]"], ["tasks.h.test=test", "tasks.h.hub=imdb"]):
+        (task,) = compose(file, overrides).tasks
+        assert (task.train, task.test) == ("train[:9%]", "test")
+
+
+def test_paths_into_the_sample_data_are_left_alone() -> None:
+    config = compose("demo")
+    assert config.tasks[0].train == "sample:topic/train.jsonl"
+    assert config.corpus.sources[0].path == "sample:text/articles.jsonl.gz"
+
+
+def test_a_task_can_be_moved_to_the_hub_in_any_order(there: Path) -> None:
+    write(there / "task", OWN_TASK, "own.yaml")
+    file = write(there, BASE + "tasks: [own]\n")
+    moves = ["tasks.own.train=train", "tasks.own.test=test", "tasks.own.hub=imdb"]
+    for overrides in (moves, moves[::-1]):
+        (task,) = compose(file, overrides).tasks
+        assert (task.hub, task.train, task.test) == ("imdb", "train", "test")

@@ -1,0 +1,229 @@
+"""Specifies which values a configuration may hold, and what is said about the others."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, get_args
+
+import annotated_types
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from textmill import config as definitions
+from textmill.compose import CONF, compose
+from textmill.config import Config, CorpusConfig, ModelConfig, PretrainConfig, Settings
+from textmill.errors import InputError
+
+GROUPS = [
+    value
+    for value in vars(definitions).values()
+    if isinstance(value, type) and issubclass(value, Settings)
+]
+NUMBERS = [
+    (group, name)
+    for group in GROUPS
+    for name, field in group.model_fields.items()
+    if {int, float} & {field.annotation, *get_args(field.annotation)} and name != "seed"
+]
+GROUPS_OF_CONF = ["cluster", "corpus", "model", "pretrain", "tokenizer", "tracking"]
+SOURCE = {"name": "books", "path": "books.txt"}
+TASK = {"name": "topic", "kind": "classification", "train": "a.csv", "test": "b.csv"}
+
+
+def whole(**settings: Any) -> Config:
+    return Config.model_validate({"corpus": {"sources": [SOURCE]}} | settings)
+
+
+def sections(value: BaseModel) -> list[BaseModel]:
+    inner = [getattr(value, name) for name in type(value).model_fields]
+    flat = [item for part in inner for item in (part if isinstance(part, tuple) else (part,))]
+    return [value, *(s for part in flat if isinstance(part, BaseModel) for s in sections(part))]
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_an_unknown_key_is_refused(group: type[Settings]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        group.model_validate({"no_such_key": 1})
+    problems = {(error["type"], error["loc"]) for error in caught.value.errors()}
+    assert ("extra_forbidden", ("no_such_key",)) in problems
+
+
+def test_no_value_of_any_section_can_be_changed() -> None:
+    found = sections(whole(tasks=[TASK], sample={}))
+    assert {type(section) for section in found} >= {Config, CorpusConfig, ModelConfig}
+    for section in found:
+        name = next(iter(type(section).model_fields))
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(section, name, getattr(section, name))
+
+
+@pytest.mark.parametrize(("group", "name"), NUMBERS, ids=str)
+def test_every_number_has_a_lower_bound(group: type[Settings], name: str) -> None:
+    kinds = {type(constraint) for constraint in group.model_fields[name].metadata}
+    assert kinds & {annotated_types.Gt, annotated_types.Ge}
+
+
+@pytest.mark.parametrize(
+    ("section", "values"),
+    [
+        ("model", {"n_layer": 0}),
+        ("model", {"n_embd": -4}),
+        ("model", {"block_size": 1}),
+        ("model", {"dropout": 1.0}),
+        ("model", {"activation": "tanh"}),
+        ("model", {"n_layer": "many"}),
+        ("tokenizer", {"vocab_size": 256}),
+        ("pretrain", {"learning_rate": 0}),
+        ("pretrain", {"objective": "wishful"}),
+        ("pretrain", {"precision": "64"}),
+        ("finetune", {"epochs": 0}),
+        ("finetune", {"attention": "none"}),
+        ("cluster", {"max_parallel_tasks": 0}),
+        ("tracking", {"mlflow_port": 65536}),
+    ],
+    ids=str,
+)
+def test_a_value_outside_its_range_is_refused_at_its_key(
+    section: str, values: dict[str, Any]
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        whole(**{section: values})
+    assert [error["loc"] for error in caught.value.errors()] == [(section, *values)]
+
+
+@pytest.mark.parametrize(
+    ("n_embd", "n_head", "fits"), [(65, 4, 68), (7, 16, 16), (100, 12, 108), (257, 2, 258)]
+)
+def test_a_width_that_heads_do_not_divide_names_the_next_one_that_they_do(
+    n_embd: int, n_head: int, fits: int
+) -> None:
+    problem = f"n_embd={n_embd} is not a multiple of n_head={n_head}: set n_embd to {fits},"
+    with pytest.raises(ValidationError, match=problem):
+        ModelConfig(n_embd=n_embd, n_head=n_head, position="learned")
+    ModelConfig(n_embd=fits, n_head=n_head, position="learned")
+
+
+def test_rotary_positions_need_an_even_head_width() -> None:
+    with pytest.raises(ValidationError, match="n_embd/n_head is 3: .* set position=learned"):
+        ModelConfig(n_embd=12, n_head=4, position="rotary")
+    ModelConfig(n_embd=12, n_head=4, position="learned")
+
+
+@pytest.mark.parametrize("warmup_steps", [10, 11])
+def test_warmup_ends_before_training_does(warmup_steps: int) -> None:
+    problem = f"warmup_steps={warmup_steps} leaves nothing of max_steps=10: set warmup_steps below"
+    with pytest.raises(ValidationError, match=problem):
+        PretrainConfig(warmup_steps=warmup_steps, max_steps=10)
+    assert PretrainConfig(warmup_steps=9, max_steps=10).warmup_steps == 9
+
+
+@pytest.mark.parametrize("place", [{}, {"path": "a.txt", "hub": "imdb"}], ids=["none", "both"])
+def test_a_source_has_either_a_path_or_a_hub_id(place: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="source 'books' needs either a path or a hub id"):
+        whole(corpus={"sources": [{"name": "books"} | place]})
+
+
+def test_sources_are_told_apart_by_name() -> None:
+    with pytest.raises(ValidationError, match="two sources are called 'books'"):
+        whole(corpus={"sources": [SOURCE, SOURCE]})
+
+
+def test_tasks_are_told_apart_by_name() -> None:
+    with pytest.raises(ValidationError, match="two tasks are called 'topic'"):
+        whole(tasks=[TASK, TASK])
+
+
+@pytest.mark.parametrize("name", ["", "Topic", "1st", "a b", "a/b", "a.b", "../x"])
+def test_a_task_name_serves_in_commands_and_folders(name: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        whole(tasks=[TASK | {"name": name}])
+    assert [error["type"] for error in caught.value.errors()] == ["string_pattern_mismatch"]
+
+
+def test_a_corpus_has_a_source() -> None:
+    with pytest.raises(ValidationError, match="at least 1 item"):
+        whole(corpus={"sources": []})
+
+
+def message(override: str) -> str:
+    with pytest.raises(InputError) as caught:
+        compose("demo", [override])
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "problem"),
+    [
+        ("model.n_embed=64", "model.n_embed is not a setting. Did you mean model.n_embd? The keys"),
+        ("tokenizr=bpe", "tokenizr is not a setting. Did you mean tokenizer? The keys are exp"),
+        ("task=topic", "task is not a setting. Did you mean tasks? The keys are experiment,"),
+        ("qqq=1", "qqq is not a setting. The keys are experiment, data_root, sample, corpus,"),
+        ("+model.qqq=1", "model.qqq is not a setting. The keys of model are n_layer, n_head,"),
+        ("hydra.run.dir=x", "hydra is not a setting."),
+        (
+            "corpus.redaction.enable=1",
+            "Did you mean corpus.redaction.enabled? The keys of corpus.r",
+        ),
+        (
+            "tasks.topic.fintune=1",
+            "tasks.topic.fintune is not a setting. Did you mean tasks.topic.f",
+        ),
+        ("tasks.topic.finetune.epoch=1", "Did you mean tasks.topic.finetune.epochs? The keys of t"),
+        (
+            "tasks.topc.text=a",
+            "there is no task 'topc'; did you mean 'topic'? choose one of topic, s",
+        ),
+        ("model.n_embd=0", "model.n_embd=0: input should be greater than 0."),
+        ("model.n_embd=65", "model: n_embd=65 is not a multiple of n_head=4: set n_embd to 68, or"),
+        ("model.n_layer=many", "model.n_layer=many: input should be a valid integer"),
+        ("model.norm=batch", "model.norm=batch: input should be 'layer' or 'rms'."),
+        ("model.n_layer.x=3", "model.n_layer: input should be a valid integer"),
+        ("tasks.topic.kind=q", "tasks.topic.kind=q: input should be 'classification'."),
+        ("tasks=[{name: a, kind: classification, test: b}]", "tasks.a.train is not set, and it"),
+        ("tasks=[sample-topic,sample-topic]", "two tasks are called 'topic': give each its own"),
+        ("pretrain=3", "pretrain=3: it has settings of its own, pretrain.NAME=VALUE."),
+        ("finetune=3", "finetune=3: it has settings of its own, finetune.NAME=VALUE."),
+        ("tasks.topic.finetune=3", "tasks.topic.finetune=3: it has settings of its own"),
+        ("model=null", "model=None: it has settings of its own"),
+        (
+            "corpus.sources.9.path=a",
+            "corpus.sources.9.path cannot be set to this: there is no such",
+        ),
+        ("tasks={a: 1}", "tasks cannot be set to this: there is no such entry, or it holds a list"),
+        ("experiment=${no_such}", "experiment: Interpolation key 'no_such' not found."),
+    ],
+)
+def test_a_wrong_setting_is_named_with_the_fix(override: str, problem: str) -> None:
+    assert problem in message(override)
+
+
+def test_all_wrong_settings_are_reported_at_once() -> None:
+    with pytest.raises(InputError) as caught:
+        compose("demo", ["model.n_layer=0", "pretrain.max_steps=-1", "qqq=1"])
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "The configuration demo does not fit:"
+    assert [line.split()[0] for line in lines[1:]] == [
+        "model.n_layer=0:",
+        "pretrain.max_steps=-1:",
+        "qqq",
+    ]
+
+
+@pytest.mark.parametrize(
+    "override", ["a b", "model.n_embd", "=3", "", "--foo", "~model", "model.n_embd=64,128", "x=[1"]
+)
+def test_an_override_that_cannot_be_read_is_quoted_with_the_form(override: str) -> None:
+    assert f"The override {override!r} cannot be read: write key=value" in message(override)
+
+
+@pytest.mark.parametrize("group", GROUPS_OF_CONF)
+def test_an_unknown_option_lists_exactly_those_that_there_are(group: str) -> None:
+    names = ", ".join(sorted(file.stem for file in (CONF / group).glob("*.yaml")))
+    expected = f"{group}=q: there is no {group} 'q'; choose one of {names}."
+    assert message(f"{group}=q") == expected
+
+
+@pytest.mark.parametrize("value", ["topic", "3", "[3]", "[null]", "[[topic]]"])
+def test_tasks_of_another_form_are_refused(value: str) -> None:
+    problem = message(f"tasks={value}")
+    assert re.match(r"tasks must be a list: |tasks: .* is neither the name of a task", problem)
