@@ -131,7 +131,10 @@ def command(name: str, config_name: str, overrides: list[str]) -> Iterator[Conte
         with open_pipeline(name, config, config_name, tags) as pipeline:
             end_abandoned_server(config)
             note_server(config)
-            close_killed_runs(pipeline.store.tidy())
+            killed = pipeline.store.tidy()
+            close_killed_runs(
+                [t["prefect.flow_run_id"] for t in killed if t["textmill.kind"] == "pipeline"]
+            )
             log.info("%s: %s", name, pipeline.url)
             create_link_artifact(pipeline.url, link_text=f"{name} in MLflow", key="mlflow-run")
             yield Context(config, pipeline)
@@ -143,11 +146,11 @@ def _steps_end_on_signals() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous: dict[int, Any] = {}
+    previous: dict[signal.Signals, Any] = {}
 
     def handle(number: int, frame: FrameType | None) -> None:
         stop_all()
-        handler = previous[number]
+        handler = previous[signal.Signals(number)]
         if callable(handler):
             handler(number, frame)
         else:

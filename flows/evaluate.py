@@ -10,6 +10,7 @@ from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
 
 from flows.context import Context, command, log, outcome, run_step, step_task
 from flows.finetune import choose_task, finetune_task, split_sources

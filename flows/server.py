@@ -5,15 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 
 from textmill.config import Config
+from textmill.errors import RunError
 from textmill.files import read_json, write_json
-
-if TYPE_CHECKING:
-    from mlflow.entities import Run
 
 SERVER_APP = "prefect.server.api.server:create_app"
 NOTE = "prefect-server.json"
@@ -27,7 +24,17 @@ def prefect_home(config: Config) -> Path:
 
 
 def set_up_environment(config: Config) -> None:
-    """Set Prefect's settings; has to come before Prefect is imported."""
+    """Set Prefect's settings; has to come before Prefect is imported.
+
+    Raises:
+        RunError: the folder of results cannot be written.
+    """
+    try:
+        prefect_home(config).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"{config.tracking.home} cannot be written ({error.strerror}): set tracking.home."
+        ) from None
     os.environ.setdefault("PREFECT_HOME", str(prefect_home(config)))
     for name, value in {
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -68,18 +75,14 @@ def end_abandoned_server(config: Config) -> None:
     note.unlink(missing_ok=True)
 
 
-def close_killed_runs(runs: list[Run]) -> None:
+def close_killed_runs(flow_run_ids: list[str]) -> None:
     """Mark the Prefect flow runs of killed pipelines as crashed, as their MLflow runs are."""
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
     from prefect.states import Crashed
 
     with get_client(sync_client=True) as client:
-        for run in runs:
-            flow_run_id = run.data.tags.get("prefect.flow_run_id")
-            if run.data.tags.get("textmill.kind") != "pipeline" or not flow_run_id:
-                continue
-            log.info("Closing %s, which was killed.", run.info.run_name)
+        for flow_run_id in flow_run_ids:
             try:
                 client.set_flow_run_state(flow_run_id, Crashed(message="killed"), force=True)
             except ObjectNotFound:

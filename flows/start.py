@@ -7,7 +7,8 @@ from typing import Any
 
 from prefect import Flow
 from prefect.exceptions import TerminationSignal
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.futures import PrefectFuture
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.console import terminal
 from textmill.config import Config
@@ -22,9 +23,10 @@ def start(name: str, config: Config, arguments: tuple[Any, ...]) -> None:
         SystemExit: 143, when the run was ended by SIGTERM.
     """
     flow: Flow[..., Any] = getattr(importlib.import_module(f"flows.{name}"), name)
-    limited = flow.with_options(
-        task_runner=ThreadPoolTaskRunner(max_workers=config.cluster.max_parallel_tasks)
+    runner: TaskRunner[PrefectFuture[Any]] = ThreadPoolTaskRunner(  # type: ignore[assignment]
+        config.cluster.max_parallel_tasks
     )
+    limited = flow.with_options(task_runner=runner)
     try:
         with terminal():
             limited(*arguments)

@@ -54,7 +54,7 @@ class SourceConfig(Settings):
     path: Location | None = None
     """File, folder or glob: .txt, .jsonl, .csv or .parquet, plain or as .gz or .zst."""
     hub: str | None = None
-    """Hub data set id (or a local data set folder) to load through `datasets`, instead of a path."""
+    """Hub data set id, or a local data set folder, to load through `datasets` instead of a path."""
     subset: str | None = None
     """Configuration name of the hub data set."""
     split: str = "train"

@@ -8,14 +8,14 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 
 @cache
 def gpu_names() -> tuple[str, ...]:
     """Return the names of the CUDA GPUs that the driver shows, in its order."""
     try:
-        import pynvml  # type: ignore[import-untyped]
+        import pynvml
     except ImportError:
         return ()
     try:

@@ -48,7 +48,7 @@ def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> Non
     """
     tokenizer = load_tokenizer(inputs["tokenizer"])
     vocab_size = tokenizer.get_vocab_size()
-    dtype = np.dtype(np.uint16 if vocab_size <= 2**16 else np.uint32)
+    dtype: np.dtype[np.unsignedinteger] = np.dtype(np.uint16 if vocab_size <= 2**16 else np.uint32)
     index: dict[str, object] = {"vocab_size": vocab_size, "dtype": dtype.name}
     metrics: dict[str, float] = {}
     for split in SPLITS:
@@ -149,6 +149,6 @@ def _plot_lengths(lengths: list[int], file: Path) -> None:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     longest = max(lengths, default=1)
-    axes.hist(lengths, bins=np.geomspace(1, longest + 1, 40))
+    axes.hist(lengths, bins=np.geomspace(1, longest + 1, 40).tolist())
     axes.set(xscale="log", xlabel="tokens in a document", ylabel="documents")
     figure.savefig(file, metadata={"Software": None})

@@ -173,9 +173,10 @@ class GPT(nn.Module):
         self.drop = nn.Dropout(config.dropout)
         self.h = nn.ModuleList(Block(config, layer) for layer in range(config.n_layer))
         self.ln_f = _norm(config)
-        self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
+        output = nn.Linear(config.n_embd, config.vocab_size, bias=False)
         if config.tie_embeddings:
-            self.lm_head.weight = self.wte.weight
+            output.weight = self.wte.weight
+        self.lm_head: nn.Module = output
         if config.position != "learned":
             angles = _angles(config)
             self.register_buffer("cos", angles.cos(), persistent=False)

@@ -59,6 +59,7 @@ def save_task_model(
     network: nn.Module, config: TaskConfig, spec: Any, backbone: Path, out: Path
 ) -> None:
     """Write a task model: config.json, model.safetensors, task.json, tokenizer files."""
+    assert isinstance(network.backbone, GPT)
     write_config(network.backbone.config, out)
     save_weights(network.state_dict(), out)
     write_json(

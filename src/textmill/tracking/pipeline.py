@@ -281,14 +281,14 @@ class _Attempt:
         if not self.pipeline.system_metrics:
             yield
             return
-        monitor = SystemMetricsMonitor(
+        monitor = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
             run_id, SYSTEM_METRICS_EVERY_S, resume_logging=True, tracking_uri=self.store.uri
         )
-        monitor.start()
+        monitor.start()  # type: ignore[no-untyped-call]
         try:
             yield
         finally:
-            monitor.finish()
+            monitor.finish()  # type: ignore[no-untyped-call]
 
     def _result(self, run: Run, folder: Path, is_reused: bool) -> Result:
         return Result(

@@ -7,6 +7,8 @@ from collections import defaultdict
 from matplotlib.figure import Figure
 from mlflow.entities import Metric
 
+FEW_POINTS = 20
+
 
 def loss_curve(points: list[Metric]) -> Figure:
     """Return the curves of all losses over the steps."""
@@ -17,8 +19,8 @@ def loss_curve(points: list[Metric]) -> Figure:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     for name, curve in sorted(curves.items()):
-        style = {"marker": "o", "markersize": 3} if len(curve) < 20 else {}
-        axes.plot(list(curve), list(curve.values()), label=name, **style)
+        marker = "o" if len(curve) < FEW_POINTS else None
+        axes.plot(list(curve), list(curve.values()), label=name, marker=marker, markersize=3)
     axes.set(xlabel="optimizer step", ylabel="loss (nats)")
     axes.grid(alpha=0.3)
     axes.legend()

@@ -9,7 +9,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from textmill.tasks.predictor import Predictor, load_predictor
 
 
-class TaskModel(PythonModel):  # type: ignore[misc]
+class TaskModel(PythonModel):
     """Answers a data frame with the column `text` by one row of predictions for each text."""
 
     predictor: Predictor

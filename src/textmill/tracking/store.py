@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import socket
@@ -15,9 +16,11 @@ from typing import Any
 # Read when MLflow is imported: an address that does not answer is reported soon, not in minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
 from filelock import FileLock, Timeout
+from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunStatus, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -33,6 +36,8 @@ OUTPUT = "output"
 MAX_PER_BATCH = 100  # params and tags that MLflow takes in one call
 MAX_METRICS = 1000
 PING_TIMEOUT_S = 5
+
+log = logging.getLogger(__name__)
 
 
 class Store:
@@ -137,7 +142,7 @@ class Store:
         entries = []
         for name, place, digest, context in inputs:
             source = mlflow.data.dataset_source_registry.resolve_dataset_source(place)
-            dataset = mlflow.data.meta_dataset.MetaDataset(source, name=name, digest=digest[:36])
+            dataset = MetaDataset(source, name=name, digest=digest[:36])  # type: ignore[abstract]
             tags = [InputTag("mlflow.data.context", context)]
             entries.append(DatasetInput(dataset._to_mlflow_entity(), tags))
         if entries:
@@ -196,9 +201,9 @@ class Store:
         """Return the tags by which a later start sees whether a run's process still lives."""
         return {"textmill.host": socket.gethostname(), "textmill.lock": str(self.locks / lock)}
 
-    def tidy(self) -> list[Run]:
-        """Close the runs that killed processes of this machine left RUNNING; return them."""
-        closed = []
+    def tidy(self) -> list[dict[str, str]]:
+        """Close the runs that killed processes of this machine left RUNNING; return their tags."""
+        closed: list[dict[str, str]] = []
         host = socket.gethostname()
         for run in self.search(f"attributes.status='RUNNING' and tags.`textmill.host`='{host}'"):
             lock = FileLock(run.data.tags["textmill.lock"])
@@ -207,14 +212,16 @@ class Store:
                     # Its process may have ended it properly since the search.
                     if self.client.get_run(run.info.run_id).info.status == "RUNNING":
                         self.end_run(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
-                        closed.append(run)
+                        log.info("Closed %s, which was killed.", run.info.run_name)
+                        closed.append(dict(run.data.tags))
             except Timeout:
                 continue
         return closed
 
     def _local_artifacts(self, run_id: str) -> Path | None:
         uri = self.client.get_run(run_id).info.artifact_uri
-        return Path(local_file_uri_to_path(uri)) if is_local_uri(uri) else None
+        is_local = is_local_uri(uri)  # type: ignore[no-untyped-call]
+        return Path(local_file_uri_to_path(uri)) if is_local else None  # type: ignore[no-untyped-call]
 
 
 Dataset = tuple[str, str, str, str]

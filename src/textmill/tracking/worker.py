@@ -20,6 +20,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,9 @@ def run_job(job: Job, watch: Callable[[], None], interval_s: float = 0.25) -> No
     """
     if _stopping.is_set():
         raise Stopped(f"{job.step.name} was not started: the run is being stopped.")
-    context = multiprocessing.get_context("forkserver" if job.step.needs_torch else "spawn")
+    context: ForkServerContext | SpawnContext = multiprocessing.get_context("spawn")
+    if job.step.needs_torch:
+        context = multiprocessing.get_context("forkserver")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(job, sender), daemon=True)
     process.start()

@@ -63,7 +63,9 @@ def unigram_loss(tokens: Path) -> float:
     def count(split: str) -> NDArray[np.int64]:
         # The END that opens a shard is no target.
         shards = read_shards(tokens / split)
-        return np.sum([np.bincount(s.ids[1:], minlength=vocab_size) for s in shards], axis=0)
+        counts = [np.bincount(shard.ids[1:], minlength=vocab_size) for shard in shards]
+        total: NDArray[np.int64] = np.sum(counts, axis=0)
+        return total
 
     seen = count("train") + 1
     held_out = count("validation")

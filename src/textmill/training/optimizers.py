@@ -19,7 +19,8 @@ def adamw(module: nn.Module, config: OptimizationConfig) -> AdamW:
         if isinstance(child, nn.Embedding)
         for parameter in child.parameters()
     }
-    decayed, others = [], []
+    decayed: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for parameter in module.parameters():
         is_matrix = parameter.dim() >= 2 and id(parameter) not in embeddings
         (decayed if is_matrix else others).append(parameter)
