@@ -235,10 +235,11 @@ def _check_splits(config: CorpusConfig, counts: Mapping[str, int]) -> None:
             "bad records": counts["rejected_bad_record"],
             f"too short (corpus.min_chars={config.min_chars})": counts["rejected_too_short"],
         }
+        places = ", ".join(str(source.path or source.hub) for source in config.sources)
         listed = ", ".join(f"{count} as {reason}" for reason, count in reasons.items() if count)
         raise InputError(
             f"the corpus is empty: of {counts['documents_read']} documents read none was kept; "
-            f"rejected {listed or 'none'}. Check corpus.sources and corpus.min_chars."
+            f"rejected {listed or 'none'}. Check corpus.min_chars and the sources: {places}."
         )
     for split, change in (("train", "lower"), ("validation", "raise")):
         if not counts[f"documents_{split}"]:

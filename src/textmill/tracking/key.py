@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from textmill.config import NOT_IN_KEY
 from textmill.files import digest_values
@@ -40,8 +41,14 @@ def key_values(config: BaseModel) -> dict[str, Any]:
     return {
         name: _plain(getattr(config, name))
         for name, field in type(config).model_fields.items()
-        if NOT_IN_KEY not in field.metadata
+        if not _is_left_out(field)
     }
+
+
+def _is_left_out(field: FieldInfo) -> bool:
+    """Return whether a field is marked; on an optional one the mark sits on its inner type."""
+    inner = [getattr(part, "__metadata__", ()) for part in get_args(field.annotation)]
+    return any(NOT_IN_KEY in marks for marks in (field.metadata, *inner))
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mlflow
 import pandas as pd
+from mlflow.entities import LoggedModelStatus
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
 
@@ -15,6 +16,7 @@ from textmill.config import TaskConfig
 from textmill.tracking import served
 from textmill.tracking.store import Store
 
+READY = LoggedModelStatus.READY
 REQUIREMENTS = ("torch", "numpy", "pandas", "pydantic", "safetensors", "tokenizers")
 EXAMPLE = "The waiter was friendly, and the soup was warm."
 
@@ -24,13 +26,22 @@ def log_task_model(store: Store, run_id: str, task: TaskConfig, folder: Path) ->
 
     The model carries textmill's own code, so that it loads where textmill is not installed.
     """
-    outputs = store.client.get_run(run_id).outputs
-    if outputs is not None and outputs.model_outputs:
+    run = store.client.get_run(run_id)
+    logged = run.outputs.model_outputs if run.outputs is not None else []
+    if any(store.client.get_logged_model(m.model_id).status == READY for m in logged):
         return  # logged before the run was interrupted
+    # Left to itself, MLflow puts it into the default experiment, whose files lie elsewhere.
+    model = store.client.create_logged_model(
+        run.info.experiment_id,
+        task.name,
+        source_run_id=run_id,
+        tags={"textmill.task": task.name, "textmill.kind": "task_model"},
+        params=run.data.params,
+    )
     Model.log(
         artifact_path=None,
+        model_id=model.model_id,
         flavor=mlflow.pyfunc,
-        name=task.name,
         run_id=run_id,
         python_model=served.__file__,
         artifacts={"model": folder.as_uri()},
@@ -41,5 +52,4 @@ def log_task_model(store: Store, run_id: str, task: TaskConfig, folder: Path) ->
         ),
         input_example=pd.DataFrame({"text": [EXAMPLE]}),
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS],
-        tags={"textmill.task": task.name, "textmill.kind": "task_model"},
     )

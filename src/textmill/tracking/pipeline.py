@@ -169,6 +169,7 @@ class _Attempt:
         follower = Follower(store, run_id, self.work / "metrics.jsonl", on_progress)
         status = "FAILED"
         try:
+            self._describe(run_id)
             with self._watch_system(run_id):
                 if not (self.out / MANIFEST).exists():
                     self._fill(run_id, threads, follower)
@@ -236,16 +237,21 @@ class _Attempt:
                 run = None  # deleted since, or in another store
             if run is not None and run.info.lifecycle_stage == "active":
                 run_id = str(run.info.run_id)
-                store.client.update_run(run_id, "RUNNING")
                 store.set_tags(run_id, tags)
+                if "textmill.failure" in run.data.tags:
+                    store.client.delete_tag(run_id, "textmill.failure")
+                store.client.update_run(run_id, "RUNNING")
                 log.info("Going on with %s, which was interrupted.", self.label)
                 return run_id
-        run_id = store.start_run(pipeline.experiment_id, self.label, tags)
+        return store.start_run(pipeline.experiment_id, self.label, tags)
+
+    def _describe(self, run_id: str) -> None:
+        """Note the run in the work folder, and record in it what is computed from what."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(note, {"run_id": run_id})
-        store.log_params(run_id, key_values(self.config))
-        store.log_datasets(run_id, self._datasets())
-        return run_id
+        write_json(self.folder / "run.json", {"run_id": run_id})
+        # Once more for a run that goes on: the interruption may have come before.
+        self.store.log_params(run_id, key_values(self.config))
+        self.store.log_datasets(run_id, self._datasets())
 
     def _datasets(self) -> list[Dataset]:
         raw = [(s.name, s.place, s.digest, s.context) for s in self.sources]

@@ -26,6 +26,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
+from sqlalchemy.exc import SQLAlchemyError
 
 from textmill.config import TrackingConfig
 from textmill.errors import InputError, RunError
@@ -69,13 +70,19 @@ class Store:
     def _open(self) -> MlflowClient:
         if self.uri.startswith("http"):
             ping(self.uri)
+        given = os.environ.get("MLFLOW_TRACKING_URI")
         mlflow.set_tracking_uri(self.uri)
-        client = MlflowClient(self.uri)
+        # MLflow puts the address into the environment too, where the next store of this process
+        # would take it for the user's wish.
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        if given is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = given
         # First starts at the same time would race on the migrations of the database.
         with FileLock(self.locks / "open.lock"):
             try:
+                client = MlflowClient(self.uri)
                 client.search_experiments(max_results=1)
-            except MlflowException as error:
+            except (MlflowException, SQLAlchemyError) as error:
                 first = str(error).splitlines()[0]
                 raise RunError(
                     f"The tracking store {self.uri} cannot be opened: {first} "

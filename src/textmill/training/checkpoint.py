@@ -5,7 +5,6 @@ Nothing is pickled, so a checkpoint from elsewhere can hold wrong numbers but no
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from pathlib import Path
@@ -38,8 +37,12 @@ class FolderCheckpointIO(CheckpointIO):
         beside.mkdir(parents=True)
         tensors: dict[str, Tensor] = {}
         state = pack_state(checkpoint, tensors)
-        # Tied weights share memory, which safetensors refuses: store each tensor on its own.
-        save_file({k: t.detach().cpu().clone() for k, t in tensors.items()}, beside / TENSORS)
+        # Tied and transposed weights are refused by safetensors: store each tensor on its own.
+        apart = {
+            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, tensor in tensors.items()
+        }
+        save_file(apart, beside / TENSORS)
         write_json(beside / STATE, state)
         write_json(beside / DIGESTS, {n: digest_file(beside / n) for n in (TENSORS, STATE)})
         sync_folder(beside)
@@ -79,7 +82,7 @@ def is_whole(folder: Path) -> bool:
     try:
         digests: dict[str, str] = read_json(folder / DIGESTS)
         return all(digest_file(folder / name) == digest for name, digest in digests.items())
-    except (OSError, json.JSONDecodeError):
+    except (OSError, ValueError):  # no JSON, or no UTF-8
         return False
 
 

@@ -135,7 +135,8 @@ class _Watch(pl.Callback):
         batch_idx: int,
     ) -> None:
         assert isinstance(pl_module, FitModule)
-        self.losses.append(outputs["loss"].detach())
+        # Lightning hands back the loss divided by the micro-batches of a step.
+        self.losses.append(outputs["loss"].detach() * self.config.accumulate)
         self.n_tokens.append((batch["documents"] >= 0).sum())
         step = trainer.global_step
         if step == self.last_step:
@@ -143,23 +144,34 @@ class _Watch(pl.Callback):
         self.last_step = step
         is_last = step == pl_module.total_steps
         if step % self.config.log_every_steps == 0 or is_last:
+            self._check_numbers(pl_module, step)
             self._log(trainer, pl_module, step)
         if step % self.validate_every_steps == 0 or is_last:
             with _evaluating(trainer, pl_module):
                 self.metrics.write(step, pl_module.validate())
             self._restart()
         if step % self.config.checkpoint_every_steps == 0 and not is_last:
+            self._check_numbers(pl_module, step)
             trainer.save_checkpoint(checkpoint_folder(self.work, step))
             keep_newest(self.work, self.config.keep_checkpoints)
             self._restart()
 
+    def _check_numbers(self, module: FitModule, step: int) -> None:
+        """Stop before a model is saved whose loss or gradient has left the numbers.
+
+        Raises:
+            RunError: one of them is infinite or not a number.
+        """
+        assert module.gradient_norm is not None
+        if not torch.stack([*self.losses[-1:], module.gradient_norm]).isfinite().all():
+            raise RunError(
+                f"The loss or the gradient is not a finite number at step {step}: lower "
+                "learning_rate, or raise warmup_steps. The newest checkpoint is "
+                f"{newest_checkpoint(self.work)}."
+            )
+
     def _log(self, trainer: pl.Trainer, module: FitModule, step: int) -> None:
         loss = torch.stack(self.losses).mean().item()
-        if loss != loss:
-            raise RunError(
-                f"The loss is not a number at step {step}: lower learning_rate, or raise "
-                f"warmup_steps. The newest checkpoint is {newest_checkpoint(self.work)}."
-            )
         seconds = time.perf_counter() - self.started_s
         n_steps = len(self.losses) / self.config.accumulate
         assert module.gradient_norm is not None

@@ -24,7 +24,7 @@ class MetricsFile:
         self.file = work / NAME
         self._newest: dict[str, int] = {}
         self._restore()
-        if not self._newest:
+        if not self.file.exists() or self.file.stat().st_size == 0:
             self._append({"total_steps": total_steps})
 
     def write(self, step: int, metrics: dict[str, float]) -> None:

@@ -1,0 +1,151 @@
+"""Specifies packing: every token is learned from once, and documents do not meet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from textmill.config import ModelConfig
+from textmill.corpus.packing import PackedBlocks, Piece, cut, pack
+from textmill.corpus.tokens import read_shards, write_shards
+from textmill.model.gpt import GPT
+from textmill.training.objectives import token_nll
+
+UINT16 = np.dtype(np.uint16)
+LENGTHS = st.lists(st.integers(0, 40), min_size=1, max_size=25)
+
+
+def numbered(lengths: list[int]) -> list[list[int]]:
+    """Documents of these lengths in which every token occurs once."""
+    starts = np.cumsum([5, *lengths[:-1]])
+    return [
+        list(range(start, start + length)) for start, length in zip(starts, lengths, strict=True)
+    ]
+
+
+def packed(
+    folder: Path, documents: list[list[int]], block_size: int, shard_tokens: int = 1000
+) -> PackedBlocks:
+    write_shards(folder, documents, UINT16, shard_tokens)
+    return PackedBlocks(folder, block_size)
+
+
+@given(lengths=LENGTHS, block_size=st.integers(2, 16), shard_tokens=st.integers(1, 100))
+def test_every_token_of_the_corpus_is_a_target_once(
+    tmp_path_factory: pytest.TempPathFactory,
+    lengths: list[int],
+    block_size: int,
+    shard_tokens: int,
+) -> None:
+    documents = numbered(lengths)
+    folder = tmp_path_factory.mktemp("tokens")
+    blocks = packed(folder, documents, block_size, shard_tokens)
+    rows = blocks.rows(range(len(blocks)))
+    expected = sorted([token for document in documents for token in document] + [0] * len(lengths))
+    assert sorted(rows["targets"][rows["loss_mask"]].tolist()) == expected
+    assert rows["targets"].shape == (len(blocks), block_size)
+    assert blocks.padding_share == pytest.approx(1 - rows["loss_mask"].mean())
+
+
+@given(lengths=LENGTHS, block_size=st.integers(2, 16))
+def test_targets_are_the_tokens_after_the_inputs(
+    tmp_path_factory: pytest.TempPathFactory, lengths: list[int], block_size: int
+) -> None:
+    documents = numbered(lengths)
+    after = {
+        (a, b)
+        for document in documents
+        for a, b in zip([0, *document], [*document, 0], strict=True)
+    }
+    blocks = packed(tmp_path_factory.mktemp("tokens"), documents, block_size)
+    rows = blocks.rows(range(len(blocks)))
+    mask = rows["loss_mask"]
+    pairs = zip(rows["input_ids"][mask].tolist(), rows["targets"][mask].tolist(), strict=True)
+    assert set(pairs) == after
+    inside = (rows["documents"][:, 1:] == rows["documents"][:, :-1]) & mask[:, 1:]
+    assert (rows["input_ids"][:, 1:] == rows["targets"][:, :-1])[inside].all()
+
+
+@given(
+    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=60),
+)
+def test_no_block_is_too_full_and_few_more_than_needed_are_made(lengths: list[int]) -> None:
+    pieces = [Piece(0, 1, length) for length in lengths]
+    blocks = pack(pieces, 30)
+    sizes = [sum(piece.length for piece in block) for block in blocks]
+    assert sum(sizes) == sum(lengths)
+    assert max(sizes) <= 30
+    # First and best fit leave no two blocks whose contents fit into one.
+    assert len(sizes) == 1 or sum(sorted(sizes)[:2]) > 30
+
+
+def test_mixed_lengths_leave_little_padding() -> None:
+    lengths = np.random.default_rng(0).lognormal(3, 1, 2000).astype(int).clip(1, 128)
+    blocks = pack([Piece(0, 1, int(length)) for length in lengths], 128)
+    assert lengths.sum() / (128 * len(blocks)) > 0.98
+
+
+def test_a_long_document_is_cut_into_consecutive_pieces(tmp_path: Path) -> None:
+    write_shards(tmp_path, numbered([2, 9]), UINT16)
+    pieces = cut(read_shards(tmp_path), 4)
+    # Two tokens and an END, then nine and an END.
+    assert pieces == [Piece(0, 1, 3), Piece(0, 4, 4), Piece(0, 8, 4), Piece(0, 12, 2)]
+
+
+@pytest.mark.parametrize(("length", "pieces"), [(0, [1]), (3, [4]), (4, [4, 1]), (7, [4, 4])])
+def test_pieces_cover_a_document_and_its_end(
+    tmp_path: Path, length: int, pieces: list[int]
+) -> None:
+    write_shards(tmp_path, numbered([length]), UINT16)
+    assert [piece.length for piece in cut(read_shards(tmp_path), 4)] == pieces
+
+
+def test_a_block_holds_its_pieces_in_numbered_runs_and_then_padding(tmp_path: Path) -> None:
+    blocks = packed(tmp_path, [[7, 8], [9]], block_size=6)
+    [row] = [{name: array[0].tolist() for name, array in blocks.rows([0]).items()}]
+    assert row == {
+        "input_ids": [0, 7, 8, 0, 9, 1],
+        "targets": [7, 8, 0, 9, 0, 1],
+        "loss_mask": [True] * 5 + [False],
+        "documents": [0, 0, 0, 1, 1, -1],
+    }
+
+
+def test_two_packings_are_the_same(tmp_path: Path) -> None:
+    lengths = np.random.default_rng(0).integers(0, 40, 60).tolist()
+    first = packed(tmp_path, numbered(lengths), block_size=16)
+    assert first.blocks == PackedBlocks(tmp_path, 16).blocks
+
+
+def test_packed_documents_have_the_losses_that_they_have_apart(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model = GPT(ModelConfig(n_layer=2, n_head=2, n_embd=16, block_size=16, vocab_size=300))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.3)
+    model = model.double().eval()
+    documents = numbered([3, 0, 14, 7, 5, 15, 1])
+    blocks = packed(tmp_path, documents, block_size=16)
+    rows = {name: torch.from_numpy(a) for name, a in blocks.rows(range(len(blocks))).items()}
+    nll = token_nll(model(rows["input_ids"], rows["documents"]), rows["targets"])
+    mask = rows["loss_mask"]
+    found = dict(
+        zip(
+            zip(rows["input_ids"][mask].tolist(), rows["targets"][mask].tolist(), strict=True),
+            nll[mask].tolist(),
+            strict=True,
+        )
+    )
+    expected = {}
+    for document in documents:
+        ids = torch.tensor([[0, *document, 0]])
+        apart = token_nll(model(ids[:, :-1]), ids[:, 1:])[0].tolist()
+        expected |= dict(
+            zip(zip(ids[0, :-1].tolist(), ids[0, 1:].tolist(), strict=True), apart, strict=True)
+        )
+    assert found == pytest.approx(expected, abs=1e-5)

@@ -1,0 +1,172 @@
+"""Specifies the tokenizer: any text comes back, and what is fixed in its vocabulary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Tokenizer
+
+from textmill.config import TokenizerConfig
+from textmill.corpus.tokenizer import (
+    END_ID,
+    MASK_ID,
+    PAD_ID,
+    SOURCE_ID,
+    SPECIAL_TOKENS,
+    TARGET_ID,
+    load_tokenizer,
+    read_texts,
+    train_tokenizer,
+)
+from textmill.errors import InputError
+from textmill.safety.redaction import PLACEHOLDERS
+
+TEXTS = ["Write to [EMAIL] or call [PHONE].", "The cat sat on the mat.", "那只猫坐在垫子上。"] * 20
+STRANGE = [
+    "",
+    " ",
+    "  two blanks,\ttab\r\nline",
+    "\x00\x01\x1f\x7f\x85",
+    "naïve Ångström e\u0301",
+    "👩‍👩‍👧‍👦 🇩🇪 🏳️‍🌈",
+    "从前有一座山，山里有一座庙。",
+    "\ufffd\ufeff\u200b\u2028",
+    "[EMAIL][EMAIL] [EMAIL], [email] [EMAI",
+    "".join(SPECIAL_TOKENS),
+    "a <|endoftext|> b<|pad|>",
+]
+
+
+def write_corpus(folder: Path, *shards: list[str], split: str = "train") -> Path:
+    (folder / split).mkdir(parents=True)
+    for number, texts in enumerate(shards):
+        pq.write_table(pa.table({"text": texts}), folder / split / f"{number:05}.parquet")
+    return folder
+
+
+def train(corpus: Path, out: Path, vocab_size: int = 300) -> Path:
+    out.mkdir()
+    train_tokenizer(TokenizerConfig(vocab_size=vocab_size), {"corpus": corpus}, out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("tokenizer")
+    return train(write_corpus(base / "corpus", TEXTS), base / "out")
+
+
+@pytest.fixture(scope="module")
+def tokenizer(folder: Path) -> Tokenizer:
+    return load_tokenizer(folder)
+
+
+def ids_of(tokenizer: Tokenizer, text: str) -> list[int]:
+    return tokenizer.encode(text, add_special_tokens=False).ids
+
+
+@given(
+    text=st.lists(
+        st.one_of(
+            st.text(max_size=20),
+            st.sampled_from([*SPECIAL_TOKENS, *PLACEHOLDERS.values(), *STRANGE]),
+        ),
+        max_size=6,
+    ).map("".join)
+)
+def test_any_text_comes_back_and_holds_no_special_token(tokenizer: Tokenizer, text: str) -> None:
+    ids = ids_of(tokenizer, text)
+    assert tokenizer.decode(ids, skip_special_tokens=False) == text
+    assert tokenizer.decode(ids) == text
+    assert all(token >= len(SPECIAL_TOKENS) for token in ids)
+
+
+@pytest.mark.parametrize("text", STRANGE, ids=ascii)
+def test_a_text_has_the_same_ids_in_a_batch(tokenizer: Tokenizer, text: str) -> None:
+    assert tokenizer.encode_batch_fast([text])[0].ids == ids_of(tokenizer, text)
+
+
+@pytest.mark.parametrize("text", STRANGE, ids=ascii)
+def test_a_strange_text_comes_back_byte_for_byte(tokenizer: Tokenizer, text: str) -> None:
+    assert tokenizer.decode(ids_of(tokenizer, text)).encode() == text.encode()
+
+
+def test_special_tokens_have_the_first_five_ids(tokenizer: Tokenizer) -> None:
+    assert [END_ID, PAD_ID, MASK_ID, SOURCE_ID, TARGET_ID] == [0, 1, 2, 3, 4]
+    assert [tokenizer.id_to_token(i) for i in range(5)] == [
+        "<|endoftext|>",
+        "<|pad|>",
+        "<|mask|>",
+        "<|source|>",
+        "<|target|>",
+    ]
+
+
+@pytest.mark.parametrize("placeholder", PLACEHOLDERS.values())
+@pytest.mark.parametrize("before", ["", "to ", "(", "字"])
+def test_a_placeholder_is_one_token_wherever_it_stands(
+    tokenizer: Tokenizer, placeholder: str, before: str
+) -> None:
+    ids = ids_of(tokenizer, f"{before}{placeholder}.")
+    assert ids.count(tokenizer.token_to_id(placeholder)) == 1
+    assert ids == [*ids_of(tokenizer, before), *ids_of(tokenizer, placeholder), *ids[-1:]]
+
+
+def test_the_vocabulary_has_the_configured_size(tokenizer: Tokenizer) -> None:
+    assert tokenizer.get_vocab_size() == 300
+    assert sorted(tokenizer.get_vocab().values()) == list(range(300))
+
+
+def test_frequent_words_become_one_token(tokenizer: Tokenizer) -> None:
+    assert len(ids_of(tokenizer, "The cat sat")) < len("The cat sat") // 2
+
+
+def test_two_trainings_write_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    again = train(write_corpus(tmp_path / "corpus", TEXTS), tmp_path / "out")
+    for file in sorted(folder.iterdir()):
+        assert (again / file.name).read_bytes() == file.read_bytes()
+
+
+def test_the_validation_split_does_not_change_the_tokenizer(folder: Path, tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "corpus", TEXTS)
+    write_corpus(corpus, ["zebra zebra zebra"] * 100, split="validation")
+    again = train(corpus, tmp_path / "out")
+    assert (again / "tokenizer.json").read_bytes() == (folder / "tokenizer.json").read_bytes()
+
+
+@pytest.mark.parametrize("text", STRANGE, ids=ascii)
+def test_transformers_loads_the_folder_and_gives_the_same_ids(
+    folder: Path, tokenizer: Tokenizer, text: str
+) -> None:
+    from transformers import PreTrainedTokenizerFast
+
+    theirs = PreTrainedTokenizerFast.from_pretrained(folder)
+    ids = ids_of(tokenizer, text)
+    assert theirs(text, split_special_tokens=True)["input_ids"] == ids
+    assert theirs.decode(ids) == text
+    assert (theirs.eos_token_id, theirs.pad_token_id, theirs.mask_token_id) == (0, 1, 2)
+
+
+def test_a_corpus_too_small_for_the_vocabulary_is_an_error_that_names_its_size(
+    tmp_path: Path,
+) -> None:
+    # Five special tokens, 256 bytes, three placeholders, and the two merges of "aaaa".
+    corpus = write_corpus(tmp_path / "corpus", ["aaaa aaaa"])
+    with pytest.raises(InputError, match=r"vocab_size=400.*only 26\d entries; set .* to 26\d"):
+        train(corpus, tmp_path / "out", vocab_size=400)
+
+
+def test_a_folder_without_a_tokenizer_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no tokenizer: tokenizer\.json is missing"):
+        load_tokenizer(tmp_path)
+
+
+def test_texts_are_read_in_the_order_of_the_shards(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path, ["b", "a"], ["d", "c"])
+    assert list(read_texts(corpus, "train")) == ["b", "a", "d", "c"]
+    assert list(read_texts(corpus, "validation")) == []

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SMALL = [
+    "sample.n_documents=400",
+    "sample.n_train=200",
+    "sample.n_test=60",
+    "tokenizer.vocab_size=600",
+    "model.n_layer=2",
+    "model.n_head=2",
+    "model.n_embd=32",
+    "model.block_size=64",
+    "pretrain.max_steps=40",
+    "pretrain.warmup_steps=4",
+    "pretrain.micro_batch_size=8",
+    "pretrain.validate_every_steps=20",
+    "pretrain.validation_blocks=32",
+    "finetune.epochs=2",
+    "generation.max_new_tokens=8",
+]
+"""The demo, shrunk to seconds."""
+
+
+class Product:
+    """The installed command in a working folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+        environment.pop("MLFLOW_TRACKING_URI", None)
+        return subprocess.Popen(
+            [str(Path(sys.executable).with_name("textmill")), *words],
+            cwd=self.folder,
+            env=environment,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            # Files, not pipes: the Prefect server of a killed flow would hold a pipe open.
+            stdout=(self.folder / "stdout").open("w"),
+            stderr=(self.folder / "stderr").open("w"),
+        )
+
+    def run(self, *words: str, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
+        process = self.start(*words)
+        status = process.wait(timeout_s)
+        out, err = ((self.folder / name).read_text() for name in ("stdout", "stderr"))
+        return subprocess.CompletedProcess(process.args, status, out, err)
+
+    def stop_in_training(self, number: signal.Signals, *words: str, step: int) -> int:
+        """Start a run, send the signal once training has passed a step; return the exit status."""
+        process = self.start(*words)
+        wait_until(lambda: self.newest_step() >= step or process.poll() is not None, 120)
+        assert process.poll() is None, (self.folder / "stderr").read_text()
+        process.send_signal(number)
+        return process.wait(60)
+
+    def newest_step(self) -> int:
+        lines = [
+            line
+            for file in self.folder.glob("mlruns/wip/*/work/metrics.jsonl")
+            for line in file.read_text().splitlines()
+            if '"step"' in line
+        ]
+        return max((int(line.split('"step": ')[1].split(",")[0]) for line in lines), default=0)
+
+
+def wait_until(holds: Callable[[], bool], timeout_s: float) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline_s, "waited too long"
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def product(tmp_path: Path) -> Product:
+    return Product(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Product:
+    """A working folder in which the shrunken demo has run once."""
+    product = Product(tmp_path_factory.mktemp("finished"))
+    done = product.run("run", *SMALL)
+    assert done.returncode == 0, done.stderr
+    return product

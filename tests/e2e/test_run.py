@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from tests.e2e.conftest import SMALL, Product
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # third parties' warnings inside MLflow
+
+STEPS = {
+    "sample",
+    "clean",
+    "tokenizer",
+    "tokens",
+    "pretrain",
+    "evaluate-lm",
+    "baseline topic",
+    "finetune topic",
+    "evaluate topic",
+    "baseline sentiment",
+    "finetune sentiment",
+    "evaluate sentiment",
+}
+
+
+def runs_of(product: Product) -> list[Run]:
+    client = MlflowClient(f"sqlite:///{product.folder}/mlruns/mlflow.db")
+    return client.search_runs([e.experiment_id for e in client.search_experiments()])
+
+
+def parents_of(product: Product) -> list[Run]:
+    return [run for run in runs_of(product) if run.data.tags["textmill.kind"] == "pipeline"]
+
+
+def test_every_step_is_a_finished_child_of_the_parent(finished: Product) -> None:
+    first = parents_of(finished)[-1]
+    children = [
+        run
+        for run in runs_of(finished)
+        if run.data.tags.get("mlflow.parentRunId") == first.info.run_id
+    ]
+    assert {run.info.run_name for run in children} == STEPS
+    assert {run.info.status for run in [first, *children]} == {"FINISHED"}
+
+
+@pytest.mark.parametrize("prefix", ["", "baseline/"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lm/val_loss",
+        "lm/perplexity",
+        "lm/bits_per_byte",
+        "topic/accuracy",
+        "topic/f1_macro",
+        "sentiment/accuracy",
+        "sentiment/f1_macro",
+    ],
+)
+def test_the_parent_carries_the_summary(finished: Product, prefix: str, name: str) -> None:
+    assert parents_of(finished)[-1].data.metrics[prefix + name] > 0
+
+
+def test_the_parent_records_config_commit_machine_and_prefect_run(finished: Product) -> None:
+    parent = parents_of(finished)[-1]
+    assert parent.data.params["pretrain.max_steps"] == "40"
+    assert parent.data.tags["textmill.config"] == "demo"
+    assert parent.data.tags["prefect.flow_run_id"]
+    assert parent.data.tags["textmill.machine.cores"]
+
+
+def test_a_score_can_be_recomputed_from_the_predictions(finished: Product) -> None:
+    run = next(r for r in runs_of(finished) if r.info.run_name == "evaluate topic")
+    folder = Path(run.info.artifact_uri.removeprefix("file://")) / "output"
+    rows = [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
+    share = sum(row["label"] == row["reference"] for row in rows) / len(rows)
+    assert run.data.metrics["accuracy"] == pytest.approx(share)
+
+
+def test_the_task_model_answers_a_data_frame_of_texts(finished: Product) -> None:
+    client = MlflowClient(f"sqlite:///{finished.folder}/mlruns/mlflow.db")
+    experiment = client.get_experiment_by_name("demo").experiment_id
+    models = client.search_logged_models([experiment])
+    assert {model.name for model in models} == {"topic", "sentiment"}
+    mlflow.set_tracking_uri(f"sqlite:///{finished.folder}/mlruns/mlflow.db")
+    model = mlflow.pyfunc.load_model(models[0].model_uri)
+    answers = model.predict(pd.DataFrame({"text": ["The soup was cold.", "They won again."]}))
+    assert list(answers["score"].between(0, 1)) == [True, True]
+
+
+def test_a_second_run_reuses_every_step(finished: Product) -> None:
+    before = len(runs_of(finished))
+    started_s = time.monotonic()
+    done = finished.run("run", *SMALL)
+    assert done.returncode == 0
+    assert time.monotonic() - started_s < 40
+    assert done.stderr.count(": reused") == len(STEPS)
+    assert len(runs_of(finished)) == before + 1  # the parent alone
+
+
+def test_predict_answers_texts_and_files(finished: Product, tmp_path: Path) -> None:
+    file = tmp_path / "texts.txt"
+    file.write_text("A lovely evening.\n\nThe room was dirty.\n")
+    done = finished.run("predict", "sentiment", "--file", str(file))
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["text"] for row in rows] == ["A lovely evening.", "The room was dirty."]
+    assert {row["label"] for row in rows} <= {"negative", "positive"}
+
+
+def test_generate_goes_on_from_the_prompt(finished: Product) -> None:
+    done = finished.run("generate", "The harbour", "generation.max_new_tokens=5")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("The harbour")
+
+
+def test_help_is_quick_and_shows_an_example(product: Product) -> None:
+    started_s = time.monotonic()
+    done = product.run("finetune", "--help")
+    assert "Example: textmill finetune" in done.stdout
+    assert time.monotonic() - started_s < 1

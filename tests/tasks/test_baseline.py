@@ -1,0 +1,47 @@
+"""Specifies the baseline step: every simple model with its predictions and scores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from textmill.config import ClassificationConfig
+from textmill.errors import InputError
+from textmill.evaluation.metrics import score_classification
+from textmill.files import read_json
+from textmill.tasks.baseline import baseline
+
+NAMES = ["majority", "tfidf_logistic_regression"]
+
+
+@pytest.fixture(scope="module")
+def out(toy: ClassificationConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("baseline")
+    baseline(toy, {}, folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_predictions_of_each_baseline_reproduce_its_metrics(out: Path, name: str) -> None:
+    lines = (out / name / "predictions.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    scores = score_classification([r["label"] for r in rows], [r["reference"] for r in rows])
+    metrics = read_json(out / "metrics.json")
+    assert scores == {key: metrics[f"{name}/{key}"] for key in scores}
+
+
+def test_the_classical_baseline_stands_under_plain_names_too(out: Path) -> None:
+    metrics = read_json(out / "metrics.json")
+    assert metrics["accuracy"] == metrics["tfidf_logistic_regression/accuracy"]
+    assert metrics["accuracy"] > metrics["majority/accuracy"] == 0.5
+
+
+def test_a_test_label_that_training_lacks_is_refused(
+    toy: ClassificationConfig, tmp_path: Path
+) -> None:
+    file = tmp_path / "odd.jsonl"
+    file.write_text('{"text": "x", "label": "good"}\n{"text": "x", "label": "odd"}\n')
+    with pytest.raises(InputError, match=r"odd.jsonl:2: the label 'odd' .*bad, good"):
+        baseline(toy.model_copy(update={"test": str(file)}), {}, tmp_path)

@@ -1,0 +1,141 @@
+"""Specifies classification: labels, encoding, padding, and the network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from textmill import model as models
+from textmill.config import ClassificationConfig
+from textmill.corpus.tokenizer import END_ID, PAD_ID, load_tokenizer
+from textmill.errors import InputError
+from textmill.tasks.classification import (
+    Classifier,
+    Encoded,
+    Example,
+    Spec,
+    build,
+    check_examples,
+    collate,
+    encode,
+    loss,
+    make_spec,
+    predict,
+    validate,
+)
+
+SPEC = Spec(("bad", "good", "so-so"))
+BLOCK_SIZE = 48
+
+
+@pytest.fixture(params=["bidirectional", "causal"])
+def network(request: pytest.FixtureRequest, backbone: Path) -> Classifier:
+    torch.manual_seed(1)
+    return build(models.load(backbone), SPEC, 0.0, request.param == "causal").eval()
+
+
+def example(label: str, place: str = "test.jsonl:4") -> Example:
+    return Example("text", label, place)
+
+
+def test_labels_are_those_of_training_by_name(toy: ClassificationConfig) -> None:
+    assert make_spec(toy, [example("b"), example("c"), example("a"), example("b")]) == Spec(
+        ("a", "b", "c")
+    )
+
+
+def test_a_single_label_is_refused(toy: ClassificationConfig) -> None:
+    with pytest.raises(InputError, match="tasks.mood: all training examples have the label 'b'"):
+        make_spec(toy, [example("b"), example("b")])
+
+
+def test_an_unknown_label_is_named_with_place_and_known_ones(toy: ClassificationConfig) -> None:
+    with pytest.raises(InputError, match=r"test.jsonl:4: the label 'odd' .*bad, good, so-so"):
+        check_examples(toy, SPEC, [example("good", "test.jsonl:3"), example("odd")])
+
+
+def test_known_labels_pass(toy: ClassificationConfig) -> None:
+    check_examples(toy, SPEC, [example("good"), example("so-so")])
+
+
+def test_texts_begin_with_a_document_end(backbone: Path) -> None:
+    tokenizer = load_tokenizer(backbone)
+    (one,) = encode(tokenizer, SPEC, [Example("the room", "good", "")], BLOCK_SIZE)
+    assert one.ids == [END_ID, *tokenizer.encode("the room", add_special_tokens=False).ids]
+    assert one.label == 1
+    assert not one.is_cut
+
+
+@pytest.mark.parametrize(("room", "is_cut"), [(1, False), (0, True), (-3, True)])
+def test_only_texts_beyond_the_context_are_cut_and_flagged(
+    backbone: Path, room: int, is_cut: bool
+) -> None:
+    tokenizer = load_tokenizer(backbone)
+    text = "the room was lovely and the meal superb"
+    n_tokens = len(tokenizer.encode(text, add_special_tokens=False).ids)
+    (one,) = encode(tokenizer, SPEC, [Example(text, "bad", "")], n_tokens + room)
+    assert one.is_cut is is_cut
+    assert len(one.ids) == n_tokens + min(room, 1)
+
+
+def test_collate_pads_and_marks_padding() -> None:
+    batch = collate([Encoded([1, 7, 8], 2, False), Encoded([1], 0, False)])
+    assert batch["input_ids"].tolist() == [[1, 7, 8], [1, PAD_ID, PAD_ID]]
+    assert batch["documents"].tolist() == [[0, 0, 0], [0, -1, -1]]
+    assert batch["labels"].tolist() == [2, 0]
+
+
+def test_padding_does_not_change_the_logits(network: Classifier) -> None:
+    short, long = Encoded([1, 9, 12, 30], 0, False), Encoded([1, *range(20, 40)], 1, False)
+    alone, beside = collate([short]), collate([short, long])
+    with torch.no_grad():
+        lone = network(alone["input_ids"], alone["documents"])[0]
+        padded = network(beside["input_ids"], beside["documents"])[0]
+    torch.testing.assert_close(padded, lone)
+
+
+def test_logits_come_from_the_mean_hidden_state(network: Classifier) -> None:
+    batch = collate([Encoded([1, 9, 12, 30], 0, False)])
+    with torch.no_grad():
+        logits = network(batch["input_ids"], batch["documents"])
+        hidden = network.backbone.hidden(
+            batch["input_ids"], batch["documents"], is_causal=network.is_causal
+        )
+        expected = hidden.mean(dim=1) @ network.head.weight.T + network.head.bias
+    torch.testing.assert_close(logits, expected)
+
+
+def test_the_loss_is_the_cross_entropy_of_the_labels(network: Classifier) -> None:
+    batch = collate([Encoded([1, 9], 0, False), Encoded([1, 9, 12], 2, False)])
+    with torch.no_grad():
+        log_p = F.log_softmax(network(batch["input_ids"], batch["documents"]), dim=-1)
+        expected = -(log_p[0, 0] + log_p[1, 2]) / 2
+        torch.testing.assert_close(loss(network, batch, 0.0), expected)
+        smoothed = 0.7 * expected - 0.3 * log_p.mean()
+        torch.testing.assert_close(loss(network, batch, 0.3), smoothed)
+
+
+def test_validation_does_not_depend_on_the_batches(network: Classifier) -> None:
+    examples = [Encoded([1, *range(9, 10 + i)], i % 3, False) for i in range(7)]
+    with torch.no_grad():
+        whole = validate(network, [collate(examples)])
+        parts = validate(network, [collate(examples[:3]), collate(examples[3:])])
+    assert parts == pytest.approx(whole, rel=1e-5)
+    assert 0 <= whole["accuracy"] <= 1
+
+
+def test_predictions_carry_the_likeliest_label_and_its_probability(
+    network: Classifier, backbone: Path
+) -> None:
+    tokenizer = load_tokenizer(backbone)
+    texts = ["the room", "meal " * 60]
+    with torch.no_grad():
+        answers = list(predict(network, tokenizer, SPEC, texts))
+        batch = collate(encode(tokenizer, SPEC, [Example(t, "bad", "") for t in texts], BLOCK_SIZE))
+        p = network(batch["input_ids"], batch["documents"]).softmax(dim=-1)
+    assert [a["label"] for a in answers] == [SPEC.labels[i] for i in p.argmax(dim=-1)]
+    assert [a["score"] for a in answers] == pytest.approx(p.max(dim=-1).values.tolist())
+    assert [a["is_cut"] for a in answers] == [False, True]

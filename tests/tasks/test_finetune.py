@@ -1,0 +1,123 @@
+"""Specifies fine-tuning: it learns, keeps the best epoch, and splits off validation by seed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from textmill import model as models
+from textmill.config import ClassificationConfig
+from textmill.errors import InputError
+from textmill.files import read_json
+from textmill.model.layout import load_weights
+from textmill.tasks.classification import Spec, build
+from textmill.tasks.finetune import FinetuneModule, finetune, split_examples
+from textmill.tasks.kinds import KINDS
+from textmill.tasks.predictor import load_predictor
+
+# Lightning announces its own changes, and that two processor cores could load data.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning:lightning"
+)
+KIND = KINDS["classification"]
+
+
+def with_finetune(config: ClassificationConfig, **changes: Any) -> ClassificationConfig:
+    return config.model_copy(update={"finetune": config.finetune.model_copy(update=changes)})
+
+
+def test_a_separable_task_is_learned(tuned: tuple[Path, Path], toy: ClassificationConfig) -> None:
+    examples = KIND.read_examples(toy, "test")
+    answers = load_predictor(tuned[0])([e.text for e in examples])
+    right = [a["label"] == e.label for a, e in zip(answers, examples, strict=True)]
+    assert sum(right) / len(right) > 0.9
+
+
+def test_the_folder_is_a_whole_task_model(tuned: tuple[Path, Path], backbone: Path) -> None:
+    names = {file.name for file in tuned[0].iterdir()}
+    assert {"config.json", "model.safetensors", "task.json", "tokenizer.json"} <= names
+    assert read_json(tuned[0] / "task.json")["spec"] == {"labels": ["bad", "good"]}
+    tokenizer = (backbone / "tokenizer.json").read_bytes()
+    assert (tuned[0] / "tokenizer.json").read_bytes() == tokenizer
+
+
+def test_metrics_count_the_examples(tuned: tuple[Path, Path]) -> None:
+    metrics = read_json(tuned[0] / "metrics.json")
+    assert metrics["train_examples"] == 108
+    assert metrics["validation_examples"] == 12
+    assert metrics["cut_examples"] == 0
+
+
+def test_the_best_validation_accuracy_is_that_of_the_kept_epoch(
+    tuned: tuple[Path, Path], toy: ClassificationConfig
+) -> None:
+    entries = [json.loads(line) for line in (tuned[1] / "metrics.jsonl").read_text().splitlines()]
+    name = "validation/accuracy"
+    seen = [e["metrics"][name] for e in entries if name in e.get("metrics", {})]
+    assert len(seen) == toy.finetune.epochs
+    best = read_json(tuned[0] / "metrics.json")["best_validation_accuracy"]
+    assert best == max(seen)
+    _, validation = split_examples(toy, KIND)
+    answers = load_predictor(tuned[0])([e.text for e in validation])
+    right = [a["label"] == e.label for a, e in zip(answers, validation, strict=True)]
+    assert sum(right) / len(right) == best
+
+
+def test_the_weights_of_the_best_validation_are_kept(
+    backbone: Path, toy: ClassificationConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = build(models.load(backbone), Spec(("a", "b")), 0.0, False)
+    module = FinetuneModule(network, KIND, toy.finetune, 9, [], tmp_path / "best")  # type: ignore[arg-type]
+    scores = [(0.5, 1.0), (0.75, 0.9), (0.75, 0.8), (0.75, 0.85), (0.7, 0.1)]
+    for number, (accuracy, nll) in enumerate(scores):
+        with torch.no_grad():
+            network.head.bias.fill_(number)
+        metrics = {"accuracy": accuracy, "loss": nll}
+        monkeypatch.setattr(KIND, "validate", lambda *_, metrics=metrics: metrics)
+        module.validate()
+    assert load_weights(tmp_path / "best")["head.bias"].tolist() == [2, 2]
+    assert module.best_score == (0.75, -0.8)
+
+
+def test_the_same_seed_gives_the_same_weights(
+    backbone: Path, toy: ClassificationConfig, tmp_path: Path
+) -> None:
+    digests = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        out, work = tmp_path / f"out-{name}", tmp_path / f"work-{name}"
+        out.mkdir()
+        work.mkdir()
+        finetune(with_finetune(toy, epochs=1, seed=seed), {"backbone": backbone}, out, work)
+        digests.append((out / "model.safetensors").read_bytes())
+    assert digests[0] == digests[1]
+    assert digests[0] != digests[2]
+
+
+def test_the_validation_split_is_seeded_disjoint_and_complete(toy: ClassificationConfig) -> None:
+    everything = {e.place for e in KIND.read_examples(toy, "train")}
+    splits = []
+    for seed in (0, 0, 1):
+        train, validation = split_examples(with_finetune(toy, seed=seed), KIND)
+        places = {e.place for e in train}, {e.place for e in validation}
+        assert places[0] | places[1] == everything
+        assert len(train) + len(validation) == len(everything)
+        assert len(validation) == 12
+        splits.append(places[1])
+    assert splits[0] == splits[1]
+    assert splits[0] != splits[2]
+
+
+def test_a_validation_file_is_used_as_it_is(toy: ClassificationConfig) -> None:
+    train, validation = split_examples(toy.model_copy(update={"validation": toy.test}), KIND)
+    assert (len(train), len(validation)) == (120, 40)
+
+
+@pytest.mark.parametrize("share", [0.001, 0.999])
+def test_a_share_that_leaves_nothing_is_refused(toy: ClassificationConfig, share: float) -> None:
+    config = toy.model_copy(update={"validation_share": share})
+    with pytest.raises(InputError, match=rf"tasks.mood: 120 .*validation_share={share}"):
+        split_examples(config, KIND)

@@ -1,0 +1,77 @@
+"""Specifies task models on disk and the answers they give."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from textmill import model as models
+from textmill.config import ClassificationConfig
+from textmill.corpus.tokenizer import load_tokenizer
+from textmill.errors import InputError
+from textmill.tasks.classification import Spec, build
+from textmill.tasks.predictor import BATCH, Predictor, load_predictor, save_task_model
+
+SPEC = Spec(("bad", "good", "so-so"))
+TEXTS = ["the room", "a lovely meal and splendid staff", "sad"]
+
+
+def labelled(backbone: Path, is_causal: bool = False) -> Predictor:
+    torch.manual_seed(2)
+    network = build(models.load(backbone), SPEC, 0.0, is_causal).eval()
+    return Predictor(network, load_tokenizer(backbone), "classification", SPEC)
+
+
+@pytest.mark.parametrize("attention", ["bidirectional", "causal"])
+def test_a_saved_model_gives_the_same_predictions(
+    backbone: Path, toy: ClassificationConfig, tmp_path: Path, attention: str
+) -> None:
+    settings = toy.finetune.model_copy(update={"attention": attention})
+    config = toy.model_copy(update={"finetune": settings})
+    predictor = labelled(backbone, attention == "causal")
+    save_task_model(predictor.network, config, SPEC, backbone, tmp_path)
+    loaded = load_predictor(tmp_path)
+    assert loaded.spec == SPEC
+    assert loaded(TEXTS) == predictor(TEXTS)
+
+
+def test_answers_keep_the_order_across_batches(backbone: Path) -> None:
+    predictor = labelled(backbone)
+    texts = [f"meal number {i} was {'lovely ' * (i % 5)}" for i in range(BATCH + 5)]
+    scores = [answer["score"] for answer in predictor(texts)]
+    alone = [predictor([text])[0]["score"] for text in texts]
+    assert scores == pytest.approx(alone, rel=1e-4)
+
+
+def test_no_texts_give_no_answers(backbone: Path) -> None:
+    assert labelled(backbone)([]) == []
+
+
+def test_an_empty_text_gets_an_answer(backbone: Path) -> None:
+    (answer,) = labelled(backbone)([""])
+    assert answer["label"] in SPEC.labels
+    assert 1 / 3 <= answer["score"] <= 1
+
+
+@pytest.mark.parametrize("content", [None, "{broken"])
+def test_a_folder_without_task_model_is_named(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "task.json").write_text(content)
+    with pytest.raises(InputError, match=f"{tmp_path} holds no task model"):
+        load_predictor(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("model.safetensors", "weights"), ("tokenizer.json", "tokenizer")]
+)
+def test_a_missing_file_is_named(
+    tuned: tuple[Path, Path], tmp_path: Path, name: str, message: str
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tuned[0], folder)
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=message):
+        load_predictor(folder)

@@ -1,0 +1,153 @@
+"""A store, and steps that succeed, fail and die, for the tests of this folder."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from textmill.config import Config, SampleConfig
+from textmill.tracking import worker
+from textmill.tracking.step import Step
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # MLflow warns of its own code when it is first imported
+    importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
+    pipelines = importlib.import_module("textmill.tracking.pipeline")
+    Store = importlib.import_module("textmill.tracking.store").Store
+
+PROBES = """
+import errno, json, os, signal, time
+from textmill.errors import InputError, RunError
+
+def _count():
+    with open(os.environ["PROBE_CALLS"], "a") as calls:
+        calls.write("x")
+
+def write(config, inputs, out):
+    _count()
+    (out / "deep").mkdir()
+    (out / "deep" / "more.bin").write_bytes(bytes(9))
+    (out / "seed.txt").write_text(str(config.seed))
+    (out / "metrics.json").write_text(json.dumps({"score": config.seed / 4}))
+
+def slow(config, inputs, out):
+    _count()
+    time.sleep(0.7)
+    (out / "seed.txt").write_text(str(config.seed))
+
+def hang(config, inputs, out):
+    time.sleep(60)
+
+def bad_input(config, inputs, out):
+    (out / "half").write_text("x")
+    raise InputError("data.csv:3: no label")
+
+def run_error(config, inputs, out):
+    raise RunError("the hub is down")
+
+def full_disk(config, inputs, out):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+def no_memory(config, inputs, out):
+    raise MemoryError
+
+def bug(config, inputs, out):
+    print("before the bug")
+    raise KeyError("lost")
+
+def killed(config, inputs, out):
+    print("last words", flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def exits(config, inputs, out):
+    os._exit(7)
+
+def _point(work, step):
+    with (work / "metrics.jsonl").open("a") as stream:
+        point = {"step": step, "time_ms": 1000 + step, "metrics": {"train/loss": 1 / step}}
+        stream.write(json.dumps(point) + "\\n")
+
+def train(config, inputs, out, work):
+    _count()
+    mark = work / "checkpoint"
+    if not mark.exists():
+        (work / "metrics.jsonl").write_text(json.dumps({"total_steps": 6}) + "\\n")
+        for step in (1, 2, 3):
+            _point(work, step)
+        mark.write_text("3")
+        os.kill(os.getpid(), signal.SIGKILL)
+    for step in (4, 5, 6):
+        _point(work, step)
+    (out / "weights").write_text("w")
+
+def train_and_hang(config, inputs, out, work):
+    _point(work, 1)
+    time.sleep(60)
+"""
+
+
+def probe(name: str) -> Step:
+    return Step(name, f"probe_steps:{name}", is_training=name.startswith("train"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _probe_steps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    folder = tmp_path_factory.mktemp("probes")
+    (folder / "probe_steps.py").write_text(PROBES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.setattr(pipelines, "warm_up", lambda: None)  # none of these steps needs torch
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _not_stopping() -> Iterator[None]:
+    yield
+    worker._stopping.clear()
+
+
+@pytest.fixture(name="probe")
+def _probe() -> Callable[[str], Step]:
+    return probe
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
+    """How often a counting probe has been computed in this test."""
+    file = tmp_path / "calls"
+    file.touch()
+    monkeypatch.setenv("PROBE_CALLS", str(file))
+    return lambda: len(file.read_text())
+
+
+_seeds = itertools.count(1)
+
+
+@pytest.fixture
+def seed() -> SampleConfig:
+    """A configuration that no other test uses, so that tests can share a store."""
+    return SampleConfig(seed=next(_seeds))
+
+
+@pytest.fixture(scope="session")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    home = tmp_path_factory.mktemp("home") / "mlruns"
+    return Config.model_validate(
+        {
+            "experiment": "tests",
+            "corpus": {"sources": [{"name": "own", "path": "own.jsonl"}]},
+            "tracking": {"home": str(home), "system_metrics": False},
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def store(config: Config) -> Any:
+    return Store(config.tracking)

@@ -1,0 +1,44 @@
+"""Specifies what is recorded of packages and commit."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+import textmill
+from textmill.tracking import environment
+
+
+def test_packages_are_pinned_lines_of_a_requirements_file() -> None:
+    pins = {}
+    lines = environment.packages().splitlines()
+    for line in lines:
+        requirement = Requirement(line)
+        pins[requirement.name] = str(requirement.specifier)
+    assert pins["torch"] == f"=={importlib.metadata.version('torch')}"
+    assert lines == sorted(lines, key=str.lower)
+
+
+def test_the_commit_is_that_of_the_checkout() -> None:
+    folder = str(Path(textmill.__file__).parent)
+    command = ["git", "-C", folder, "rev-parse", "HEAD"]
+    head = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    assert environment.git_commit() in (head, f"{head}+changes")
+
+
+def test_an_installed_copy_in_anothers_checkout_has_no_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    (tmp_path / "__init__.py").touch()
+    monkeypatch.setattr(textmill, "__file__", str(tmp_path / "__init__.py"))
+    assert environment.git_commit() is None
+
+
+def test_without_git_there_is_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert environment.git_commit() is None

@@ -1,0 +1,176 @@
+"""Specifies the store: what it opens, what it refuses, and which dead runs it closes."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from mlflow.entities import Metric
+
+from textmill.config import TrackingConfig
+from textmill.errors import InputError, RunError
+from textmill.files import MANIFEST, digest_folder, write_json
+from textmill.tracking import store as stores
+from textmill.tracking.store import Store, flatten
+
+
+@pytest.fixture
+def run_id(store: Store) -> Iterator[str]:
+    run_id = store.start_run(store.experiment("tests"), "a run", {})
+    yield run_id
+    store.end_run(run_id, "FINISHED")
+
+
+def closed_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def test_an_address_where_nothing_listens_is_reported_soon(tmp_path: Path) -> None:
+    uri = f"http://127.0.0.1:{closed_port()}"
+    started = time.monotonic()
+    with pytest.raises(RunError, match=f"{uri} does not answer .*tracking.uri"):
+        Store(TrackingConfig(home=str(tmp_path), uri=uri))
+    assert time.monotonic() - started < 10
+
+
+def test_a_server_that_accepts_and_says_nothing_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "PING_TIMEOUT_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        uri = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(RunError, match="does not answer"):
+            Store(TrackingConfig(home=str(tmp_path), uri=uri))
+
+
+def test_the_environment_names_the_store_unless_the_configuration_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{closed_port()}")
+    with pytest.raises(RunError, match="does not answer"):
+        Store(TrackingConfig(home=str(tmp_path)))
+
+
+def test_two_stores_of_a_process_do_not_mix(store: Store, tmp_path: Path) -> None:
+    shutil.copy(store.home / "mlflow.db", tmp_path)  # faster than making one
+    second = Store(TrackingConfig(home=str(tmp_path)))
+    store.experiment("only here")
+    assert store.client.get_experiment_by_name("only here") is not None
+    assert second.client.get_experiment_by_name("only here") is None
+
+
+def test_a_damaged_database_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"no database " * 100)
+    with pytest.raises(RunError, match="mlflow.db cannot be opened"):
+        Store(TrackingConfig(home=str(tmp_path)))
+
+
+def test_a_home_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="tracking.home"):
+        Store(TrackingConfig(home=str(tmp_path / "file")))
+
+
+def test_an_experiment_keeps_its_id(store: Store) -> None:
+    assert store.experiment("kept") == store.experiment("kept")
+
+
+def test_a_deleted_experiment_is_refused(store: Store) -> None:
+    store.client.delete_experiment(store.experiment("gone"))
+    with pytest.raises(InputError, match="gone"):
+        store.experiment("gone")
+
+
+def test_tidy_closes_runs_whose_lock_is_free_and_no_others(store: Store) -> None:
+    experiment = store.experiment("tidy")
+    dead = store.start_run(experiment, "dead", store.lock_tags("dead.lock"))
+    alive = store.start_run(experiment, "alive", store.lock_tags("alive.lock"))
+    ended = store.start_run(experiment, "ended", store.lock_tags("ended.lock"))
+    store.end_run(ended, "FINISHED")
+    away = store.lock_tags("away.lock") | {"textmill.host": "another-machine"}
+    remote = store.start_run(experiment, "remote", away)
+    with FileLock(store.locks / "alive.lock"):
+        closed = store.tidy()
+    states = [store.client.get_run(r).info.status for r in (dead, alive, ended, remote)]
+    assert states == ["KILLED", "RUNNING", "FINISHED", "RUNNING"]
+    for left in (alive, remote):
+        store.end_run(left, "FINISHED")
+    assert [tags["textmill.lock"] for tags in closed] == [str(store.locks / "dead.lock")]
+
+
+def test_tidy_leaves_locks_free(store: Store) -> None:
+    store.start_run(store.experiment("tidy"), "dead", store.lock_tags("freed.lock"))
+    store.tidy()
+    with FileLock(store.locks / "freed.lock").acquire(timeout=0):
+        assert store.tidy() == []
+
+
+def test_more_params_and_points_than_one_call_takes_are_all_logged(
+    store: Store, run_id: str
+) -> None:
+    store.log_params(run_id, {f"p{i}": i for i in range(250)})
+    store.log_points(run_id, [Metric("m", float(i), i, i) for i in range(2100)])
+    assert store.client.get_run(run_id).data.params == {f"p{i}": str(i) for i in range(250)}
+    steps = [point.step for point in store.client.get_metric_history(run_id, "m")]
+    assert steps == list(range(2100))
+
+
+def test_points_sent_twice_count_once(store: Store, run_id: str) -> None:
+    points = [Metric("twice", i / 3, 10 + i, i) for i in range(3)]
+    store.log_points(run_id, points[:2])
+    store.log_points(run_id, points)
+    history = store.client.get_metric_history(run_id, "twice")
+    assert [point.value for point in history] == [0, 1 / 3, 2 / 3]
+
+
+def published(store: Store, run_id: str, out: Path) -> Path:
+    (out / "sub").mkdir(parents=True)
+    (out / "sub" / "data").write_bytes(b"data")
+    write_json(out / MANIFEST, {"files": digest_folder(out)})
+    return store.publish(run_id, out)
+
+
+def test_a_published_folder_moves_whole(store: Store, run_id: str, tmp_path: Path) -> None:
+    folder = published(store, run_id, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert store.output_folder(run_id) == folder
+    assert (folder / "sub" / "data").read_bytes() == b"data"
+
+
+def test_publishing_again_replaces_what_was_there(
+    store: Store, run_id: str, tmp_path: Path
+) -> None:
+    folder = published(store, run_id, tmp_path / "out")
+    (folder / "stray").touch()
+    published(store, run_id, tmp_path / "out")
+    assert not (store.output_folder(run_id) / "stray").exists()
+
+
+def test_a_changed_file_is_named(store: Store, run_id: str, tmp_path: Path) -> None:
+    folder = published(store, run_id, tmp_path / "out")
+    (folder / "sub" / "data").write_bytes(b"Data")
+    with pytest.raises(RunError, match="sub/data is not what was written"):
+        store.output_folder(run_id)
+
+
+def test_a_run_without_output_is_not_whole(store: Store, run_id: str) -> None:
+    with pytest.raises(RunError, match=f"{MANIFEST} is missing"):
+        store.output_folder(run_id)
+
+
+def test_flatten_names_nested_values_with_dots() -> None:
+    values = {"a": 1, "b": {"c": {"d": [1, 2]}}, "s": [{"name": "x", "v": 3}], "none": []}
+    assert flatten(values) == {
+        "a": 1,
+        "b.c.d": [1, 2],
+        "s.x.name": "x",
+        "s.x.v": 3,
+        "none": [],
+    }

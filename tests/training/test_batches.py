@@ -1,0 +1,126 @@
+"""Specifies batches: their content depends on the seed and their number alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain, islice
+
+import numpy as np
+import pytest
+import torch
+
+from textmill.training.batches import (
+    Batches,
+    BatchStream,
+    Order,
+    by_length,
+    in_order,
+    shuffled,
+    to_tensors,
+)
+from textmill.training.objectives import Batch
+
+LENGTHS = np.random.default_rng(1).integers(1, 100, 150).tolist()
+ORDERS = {
+    "shuffled": shuffled(50, 8, seed=3),
+    "by length": by_length(LENGTHS[:50], 8, seed=3, pool=2),
+}
+
+
+def collate(indices: Sequence[int]) -> Batch:
+    return {"indices": torch.tensor(indices)}
+
+
+def taken(order: Order, start: int, number: int) -> list[list[int]]:
+    stream = BatchStream(order, collate, start)
+    return [batch["indices"].tolist() for batch in islice(stream, number)]
+
+
+def padding(batches: Sequence[Sequence[int]]) -> int:
+    return sum(
+        max(LENGTHS[i] for i in batch) * len(batch) - sum(LENGTHS[i] for i in batch)
+        for batch in batches
+    )
+
+
+@pytest.mark.parametrize("start", [0, 1, 5, 6, 7, 20])
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_a_stream_begun_later_is_the_stream_without_its_first_batches(
+    order: Order, start: int
+) -> None:
+    assert taken(order, start, 20) == taken(order, 0, start + 20)[start:]
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_a_stream_can_be_read_twice(order: Order) -> None:
+    stream = BatchStream(order, collate, 3)
+    first, second = ([b["indices"].tolist() for b in islice(stream, 9)] for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_epochs_differ_in_order_and_not_in_number(order: Order) -> None:
+    assert order(0) != order(1)
+    assert len(order(0)) == len(order(1))
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_no_example_comes_twice_in_an_epoch(order: Order) -> None:
+    for epoch in range(3):
+        indices = list(chain.from_iterable(order(epoch)))
+        assert len(set(indices)) == len(indices)
+        assert set(indices) <= set(range(50))
+
+
+@pytest.mark.parametrize(
+    ("n", "batch_size", "shape"), [(50, 8, (6, 8)), (48, 8, (6, 8)), (3, 8, (1, 3)), (1, 1, (1, 1))]
+)
+def test_shuffled_batches_are_full(n: int, batch_size: int, shape: tuple[int, int]) -> None:
+    assert np.shape(shuffled(n, batch_size, seed=0)(0)) == shape
+
+
+def test_examples_left_out_of_one_epoch_come_in_others() -> None:
+    order = shuffled(50, 8, seed=0)
+    assert set(chain.from_iterable(chain.from_iterable(map(order, range(5))))) == set(range(50))
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 8, 150, 500])
+def test_by_length_takes_every_example_once_an_epoch(batch_size: int) -> None:
+    order = by_length(LENGTHS, batch_size, seed=0)
+    for epoch in range(3):
+        batches = order(epoch)
+        assert sorted(chain.from_iterable(batches)) == list(range(150))
+        assert max(map(len, batches)) <= batch_size
+
+
+@pytest.mark.parametrize("make", [shuffled, lambda n, b, seed: by_length(LENGTHS[:n], b, seed)])
+def test_the_seed_decides(make: object) -> None:
+    assert callable(make)
+    assert make(100, 8, seed=1)(2) == make(100, 8, seed=1)(2)
+    assert make(100, 8, seed=1)(2) != make(100, 8, seed=2)(2)
+
+
+def test_by_length_pads_far_less_than_a_random_order() -> None:
+    random = shuffled(len(LENGTHS), 10, seed=0)(0)
+    assert padding(by_length(LENGTHS, 10, seed=0)(0)) < 0.3 * padding(random)
+
+
+@pytest.mark.parametrize(
+    ("n", "expected"), [(0, []), (2, [[0, 1]]), (7, [[0, 1, 2], [3, 4, 5], [6]])]
+)
+def test_in_order_counts_up(n: int, expected: list[list[int]]) -> None:
+    assert in_order(n, 3) == expected
+
+
+def test_batches_are_the_same_at_every_reading() -> None:
+    batches = Batches([[3, 1], [2]], collate)
+    assert len(batches) == 2
+    for _ in range(2):
+        assert [batch["indices"].tolist() for batch in batches] == [[3, 1], [2]]
+
+
+def test_tensors_share_the_memory_of_their_arrays() -> None:
+    array = np.zeros(3, np.int64)
+    tensor = to_tensors({"ids": array})["ids"]
+    array[1] = 7
+    assert tensor.tolist() == [0, 7, 0]

@@ -1,0 +1,112 @@
+"""Specifies the evaluation of a language model: its loss, the baseline, and the samples."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from textmill import model as models
+from textmill.config import GenerationConfig, ModelConfig, TokenizerConfig, TokensConfig
+from textmill.corpus.tokenizer import TOKENIZER_FILES, load_tokenizer, train_tokenizer
+from textmill.corpus.tokens import tokenize, write_shards
+from textmill.model import GPT
+from textmill.training.evaluate_lm import evaluate_lm, unigram_loss
+from textmill.training.objectives import token_nll
+from textmill.training.writing import write_text
+
+HELD_OUT = ["The cat sat.", "那只猫", "", "The mat was under the cat, and the dog was not there."]
+TRAIN = ["The cat sat on the mat, and the dog sat on the cat.", "那只猫坐在垫子上。"] * 30
+GENERATION = GenerationConfig(prompts=("The", "那"), max_new_tokens=12)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    base = tmp_path_factory.mktemp("evaluate")
+    folders = {name: base / name for name in ("corpus", "backbone", "tokens", "out")}
+    for folder in folders.values():
+        folder.mkdir()
+    for split, texts in (("train", TRAIN), ("validation", HELD_OUT)):
+        (folders["corpus"] / split).mkdir()
+        pq.write_table(pa.table({"text": texts}), folders["corpus"] / split / "00000.parquet")
+    train_tokenizer(TokenizerConfig(vocab_size=300), folders, folders["backbone"])
+    tokenize(TokensConfig(), folders | {"tokenizer": folders["backbone"]}, folders["tokens"])
+    torch.manual_seed(0)
+    shape = ModelConfig(n_layer=2, n_head=2, n_embd=16, block_size=12, vocab_size=300)
+    network = GPT(shape)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.2)
+    models.save(network, folders["backbone"])
+    evaluate_lm(GENERATION, folders, folders["out"])
+    return folders
+
+
+@pytest.fixture(scope="module")
+def metrics(folders: dict[str, Path]) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads((folders["out"] / "metrics.json").read_text())
+    return values
+
+
+def test_the_loss_is_that_of_the_documents_run_apart(
+    folders: dict[str, Path], metrics: dict[str, Any]
+) -> None:
+    network, tokenizer = models.load(folders["backbone"]), load_tokenizer(folders["backbone"])
+    losses = []
+    for text in HELD_OUT:
+        ids = torch.tensor([0, *tokenizer.encode(text).ids, 0])
+        for at in range(0, len(ids) - 1, 12):
+            piece = ids[None, at : at + 13]
+            losses.append(token_nll(network(piece[:, :-1]), piece[:, 1:])[0])
+    nll = torch.cat(losses)
+    assert metrics["val_loss"] == pytest.approx(nll.mean().item(), rel=1e-5)
+    assert metrics["validation_targets"] == len(nll)
+    bits = nll.sum().item() / math.log(2) / len("".join(HELD_OUT).encode())
+    assert metrics["bits_per_byte"] == pytest.approx(bits, rel=1e-5)
+    assert metrics["perplexity"] == pytest.approx(math.exp(nll.mean().item()), rel=1e-4)
+
+
+def test_the_baseline_stands_beside_the_model(
+    folders: dict[str, Path], metrics: dict[str, Any]
+) -> None:
+    loss = unigram_loss(folders["tokens"])
+    assert metrics["unigram/val_loss"] == pytest.approx(loss)
+    assert metrics["unigram/perplexity"] == pytest.approx(math.exp(loss))
+    ratio = metrics["unigram/bits_per_byte"] / metrics["bits_per_byte"]
+    assert ratio == pytest.approx(loss / metrics["val_loss"])
+
+
+def test_the_unigram_loss_by_hand(tmp_path: Path) -> None:
+    for split, documents in (("train", [[2, 2, 3], [2]]), ("validation", [[2, 1]])):
+        (tmp_path / split).mkdir()
+        write_shards(tmp_path / split, documents, np.dtype(np.uint16))
+    (tmp_path / "index.json").write_text('{"vocab_size": 4}')
+    # Seen, with one added: END 2+1, 1 0+1, 2 3+1, 3 1+1 of ten. Held out: 2, 1, END.
+    expected = -(math.log(0.4) + math.log(0.1) + math.log(0.3)) / 3
+    assert unigram_loss(tmp_path) == pytest.approx(expected)
+
+
+def test_the_samples_are_prompts_with_what_the_model_writes(folders: dict[str, Path]) -> None:
+    network, tokenizer = models.load(folders["backbone"]), load_tokenizer(folders["backbone"])
+    samples = (folders["out"] / "samples.txt").read_text(encoding="utf-8")
+    expected = [p + "".join(write_text(network, tokenizer, p, GENERATION)) for p in ("The", "那")]
+    assert samples == "\n\n---\n\n".join(expected) + "\n"
+
+
+def test_evaluating_again_writes_the_same_bytes(folders: dict[str, Path], tmp_path: Path) -> None:
+    evaluate_lm(GENERATION, folders, tmp_path)
+    files = sorted(file.name for file in tmp_path.iterdir())
+    assert files == ["metrics.json", "samples.txt"]
+    for file in files:
+        assert (tmp_path / file).read_bytes() == (folders["out"] / file).read_bytes()
+
+
+def test_the_backbone_brings_its_tokenizer(folders: dict[str, Path]) -> None:
+    assert all((folders["backbone"] / name).exists() for name in TOKENIZER_FILES)

@@ -1,0 +1,221 @@
+"""Specifies pretraining: what it learns, what it writes, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from textmill import model as models
+from textmill.config import ModelConfig, PretrainConfig, PretrainStepConfig
+from textmill.corpus.packing import PackedBlocks
+from textmill.corpus.tokens import write_shards
+from textmill.errors import InputError
+from textmill.model import GPT
+from textmill.training import pretrain as subject
+from textmill.training.batches import Batches, in_order, to_tensors
+from textmill.training.objectives import Batch, token_nll
+from textmill.training.pretrain import language_metrics, pretrain, sum_nll
+
+# Lightning asks torch whether a tree is a leaf in a way that torch will drop.
+pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
+
+VOCAB_SIZE = 20
+REPETITIVE = [[5, 6, 7, 8, 9, 10, 11] * (1 + i % 4) for i in range(60)]
+SETTINGS: dict[str, Any] = dict(
+    micro_batch_size=4,
+    max_steps=6,
+    warmup_steps=1,
+    learning_rate=0.02,
+    accelerator="cpu",
+    precision="32",
+    log_every_steps=2,
+    validate_every_steps=3,
+    checkpoint_every_steps=2,
+)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """So small a network is slower on two threads."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> dict[str, Path]:
+    """Folders of the tokens and tokenizer steps; a token stands for two bytes."""
+    tokens, tokenizer = tmp_path / "tokens", tmp_path / "tokenizer"
+    index: dict[str, Any] = {"vocab_size": VOCAB_SIZE, "dtype": "uint16"}
+    for split, documents in (("train", REPETITIVE), ("validation", REPETITIVE[:10])):
+        (tokens / split).mkdir(parents=True)
+        write_shards(tokens / split, documents, np.dtype(np.uint16))
+        n_tokens = sum(map(len, documents))
+        index[split] = {"documents": len(documents), "tokens": n_tokens, "bytes": 2 * n_tokens}
+    (tokens / "index.json").write_text(json.dumps(index))
+    tokenizer.mkdir()
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tokenizer / name).write_text(f'{{"file": "{name}"}}')
+    return {"tokens": tokens, "tokenizer": tokenizer}
+
+
+def run(
+    inputs: dict[str, Path], name: str, model: dict[str, Any] | None = None, **choices: Any
+) -> Path:
+    """Pretrain in folders of this name and return the backbone's."""
+    base = inputs["tokens"].parent / name
+    out, work = base / "out", base / "work"
+    out.mkdir(parents=True)
+    work.mkdir(exist_ok=True)
+    shape = dict(n_layer=2, n_head=2, n_embd=16, block_size=16) | (model or {})
+    config = PretrainStepConfig(
+        model=ModelConfig.model_validate(shape),
+        pretrain=PretrainConfig.model_validate(SETTINGS | choices),
+    )
+    pretrain(config, inputs, out, work)
+    return out
+
+
+def logged(out: Path, metric: str) -> list[float]:
+    lines = (out.parent / "work" / "metrics.jsonl").read_text().splitlines()
+    points = [json.loads(line).get("metrics", {}) for line in lines]
+    return [point[metric] for point in points if metric in point]
+
+
+def apart_loss(network: GPT, tokens: Path, block_size: int) -> float:
+    """The loss per token of documents run one by one, piece by piece."""
+    losses = []
+    for document in REPETITIVE[:10]:
+        ids = torch.tensor([0, *document, 0])
+        for at in range(0, len(ids) - 1, block_size):
+            piece = ids[None, at : at + block_size + 1]
+            losses.append(token_nll(network(piece[:, :-1]), piece[:, 1:])[0])
+    return torch.cat(losses).mean().item()
+
+
+def test_repetitive_text_is_learned(inputs: dict[str, Path]) -> None:
+    out = run(inputs, "a", max_steps=60, validate_every_steps=60, checkpoint_every_steps=100)
+    assert logged(out, "train/loss")[0] == pytest.approx(math.log(VOCAB_SIZE), abs=0.4)
+    assert logged(out, "validation/loss")[-1] < math.log(VOCAB_SIZE) / 3
+
+
+def test_the_backbone_has_the_loss_of_the_last_validation(inputs: dict[str, Path]) -> None:
+    out = run(inputs, "a")
+    network = models.load(out)
+    loss = apart_loss(network, inputs["tokens"], 16)
+    assert logged(out, "validation/loss")[-1] == pytest.approx(loss, rel=1e-4)
+    assert logged(out, "validation/perplexity")[-1] == pytest.approx(math.exp(loss), rel=1e-4)
+    n_targets = sum(len(document) + 1 for document in REPETITIVE[:10])
+    bits = loss * n_targets / math.log(2) / (2 * (n_targets - 10))
+    assert logged(out, "validation/bits_per_byte")[-1] == pytest.approx(bits, rel=1e-4)
+
+
+def test_the_same_seed_writes_the_same_bytes(inputs: dict[str, Path]) -> None:
+    one, other = (run(inputs, name, model={"dropout": 0.2}) for name in "ab")
+    names = sorted(file.name for file in one.iterdir())
+    assert names == [
+        "config.json",
+        "metrics.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ]
+    for name in names:
+        assert (one / name).read_bytes() == (other / name).read_bytes()
+
+
+def test_an_interrupted_run_writes_the_bytes_of_a_whole_one(
+    inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choices: dict[str, Any] = dict(model={"dropout": 0.2}, accumulate=2)
+    whole = run(inputs, "whole", **choices)
+    calls = iter(range(100))
+
+    def die_in_step_five(model: GPT, batch: Batch) -> torch.Tensor:
+        if next(calls) == 9:
+            raise KeyError("killed")
+        return causal_loss(model, batch)
+
+    causal_loss = subject.causal_loss
+    with monkeypatch.context() as patch:
+        patch.setattr(subject, "causal_loss", die_in_step_five)
+        with pytest.raises(KeyError, match="killed"):
+            run(inputs, "parts", **choices)
+    out = inputs["tokens"].parent / "parts" / "out"
+    assert list(out.iterdir()) == []
+    out.rmdir()
+    parts = run(inputs, "parts", **choices)
+    for file in whole.iterdir():
+        assert (parts / file.name).read_bytes() == file.read_bytes()
+    for metric in ("train/loss", "train/gradient_norm", "validation/loss"):
+        assert logged(parts, metric) == logged(whole, metric)
+
+
+def test_the_vocabulary_is_the_tokenizers_unless_it_is_set(inputs: dict[str, Path]) -> None:
+    sizes = [
+        models.load(run(inputs, str(size), {"vocab_size": size}, max_steps=2)).config.vocab_size
+        for size in (None, 32)
+    ]
+    assert sizes == [VOCAB_SIZE, 32]
+
+
+def test_the_metrics_count_parameters_blocks_and_tokens(inputs: dict[str, Path]) -> None:
+    out = run(inputs, "a", accumulate=3, max_steps=2)
+    metrics = json.loads((out / "metrics.json").read_text())
+    n_targets = sum(len(document) + 1 for document in REPETITIVE)
+    used = metrics["blocks"] * 16 * (1 - metrics["padding_share"])
+    assert used == pytest.approx(n_targets)
+    assert metrics["tokens_seen"] == 2 * 3 * 4 * 16
+    assert metrics["parameters"] == sum(p.numel() for p in models.load(out).parameters())
+
+
+def test_a_vocabulary_smaller_than_the_tokenizers_is_an_error(inputs: dict[str, Path]) -> None:
+    with pytest.raises(InputError, match=r"model\.vocab_size=19 is smaller .* 20 entries"):
+        run(inputs, "a", {"vocab_size": 19})
+
+
+def test_a_corpus_of_less_than_a_batch_is_an_error(inputs: dict[str, Path]) -> None:
+    n_blocks = len(PackedBlocks(inputs["tokens"] / "train", 16))
+    match = rf"micro_batch_size={n_blocks + 1}: the corpus fills only {n_blocks} blocks"
+    with pytest.raises(InputError, match=match):
+        run(inputs, "a", micro_batch_size=n_blocks + 1)
+
+
+@pytest.mark.parametrize("batch_blocks", [1, 3, 100])
+def test_the_sum_over_blocks_does_not_depend_on_their_batches(
+    inputs: dict[str, Path], batch_blocks: int
+) -> None:
+    torch.manual_seed(0)
+    shape = ModelConfig(n_layer=2, n_head=2, n_embd=16, block_size=16, vocab_size=VOCAB_SIZE)
+    network = GPT(shape).eval()
+    blocks = PackedBlocks(inputs["tokens"] / "validation", 16)
+    batches = Batches(
+        in_order(len(blocks), batch_blocks), lambda rows: to_tensors(blocks.rows(rows))
+    )
+    with torch.inference_mode():
+        nll, n_targets = sum_nll(network, batches)
+        assert n_targets == sum(len(document) + 1 for document in REPETITIVE[:10])
+        expected = apart_loss(network, inputs["tokens"], 16)
+    assert nll / n_targets == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("loss", "perplexity", "bits"), [(0.0, 1.0, 0.0), (math.log(8), 8.0, 0.75)]
+)
+def test_language_metrics_by_hand(loss: float, perplexity: float, bits: float) -> None:
+    # A quarter of a token in a byte: log2(8) bits a token are 3/4 bits a byte.
+    assert language_metrics(loss, 0.25, "x/") == pytest.approx(
+        {"x/loss": loss, "x/perplexity": perplexity, "x/bits_per_byte": bits}
+    )
+
+
+def test_a_hopeless_loss_has_a_finite_perplexity() -> None:
+    assert math.isfinite(language_metrics(1e6, 0.25)["perplexity"])
