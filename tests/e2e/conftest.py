@@ -31,14 +31,20 @@ SMALL = [
 
 
 class Product:
-    """The installed command in a working folder of its own."""
+    """The installed command in a working folder of its own.
 
-    def __init__(self, folder: Path) -> None:
+    Making Prefect's database takes seconds: a home for it may be shared.
+    """
+
+    def __init__(self, folder: Path, prefect_home: Path | None = None) -> None:
         self.folder = folder
+        self.prefect_home = prefect_home
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
         environment.pop("MLFLOW_TRACKING_URI", None)
+        if self.prefect_home is not None:
+            environment["PREFECT_HOME"] = str(self.prefect_home)
         return subprocess.Popen(
             [str(Path(sys.executable).with_name("textmill")), *words],
             cwd=self.folder,
@@ -82,8 +88,10 @@ def wait_until(holds: Callable[[], bool], timeout_s: float) -> None:
 
 
 @pytest.fixture
-def product(tmp_path: Path) -> Product:
-    return Product(tmp_path)
+def product(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Product:
+    home = tmp_path_factory.getbasetemp() / "prefect"
+    home.mkdir(exist_ok=True)
+    return Product(tmp_path, home)
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ def weights_of(product: Product) -> bytes:
 def test_a_killed_training_goes_on_in_its_run_to_the_same_weights(
     product: Product, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    undisturbed = Product(tmp_path_factory.mktemp("undisturbed"))
+    undisturbed = Product(tmp_path_factory.mktemp("undisturbed"), product.prefect_home)
     assert undisturbed.run("pretrain", *LONG).returncode == 0
 
     assert product.stop_in_training(signal.SIGKILL, "pretrain", *LONG, step=40) == -signal.SIGKILL
