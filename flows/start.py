@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+import signal
+from types import FrameType
+from typing import Any, NoReturn
 
 from prefect import Flow
-from prefect.exceptions import TerminationSignal
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
@@ -27,8 +28,11 @@ def start(name: str, config: Config, arguments: tuple[Any, ...]) -> None:
         config.cluster.max_parallel_tasks
     )
     limited = flow.with_options(task_runner=runner)
-    try:
-        with terminal():
-            limited(*arguments)
-    except TerminationSignal as error:
-        raise SystemExit(128 + error.signal) from None
+    # Prefect cleans up after SIGTERM, and then sends it again to whoever handled it before.
+    signal.signal(signal.SIGTERM, _exit)
+    with terminal():
+        limited(*arguments)
+
+
+def _exit(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)

@@ -19,14 +19,14 @@ from pydantic import BaseModel
 
 from textmill import hardware
 from textmill.config import Config, TaskConfig
-from textmill.errors import InputError, RunError
+from textmill.errors import RunError
 from textmill.files import MANIFEST, digest_folder, digest_values, read_json, write_json
 from textmill.tracking import environment, plots
 from textmill.tracking.follow import Follower, Progress
 from textmill.tracking.key import describe_step, key_of, key_values
 from textmill.tracking.models import log_task_model
 from textmill.tracking.step import FINETUNE, Step
-from textmill.tracking.store import OUTPUT, Dataset, Store
+from textmill.tracking.store import Dataset, Store
 from textmill.tracking.worker import Job, Stopped, run_job, warm_up
 
 SYSTEM_METRICS_EVERY_S = 5
@@ -167,7 +167,7 @@ class _Attempt:
         run_id = self._take_up_or_start()
         store = self.store
         follower = Follower(store, run_id, self.work / "metrics.jsonl", on_progress)
-        status = "FAILED"
+        status = "KILLED"  # what becomes of it when a signal ends this process
         try:
             self._describe(run_id)
             with self._watch_system(run_id):
@@ -177,18 +177,23 @@ class _Attempt:
                 seconds = time.monotonic() - started_s
                 folder = self._publish(run_id, follower, seconds)
             status = "FINISHED"
-        except (KeyboardInterrupt, Stopped):
-            status = "KILLED"
+        except Stopped:
             raise
-        except (InputError, RunError) as error:
-            store.set_tags(run_id, {"textmill.failure": str(error)[:5000]})
+        except Exception as error:
+            status = "FAILED"
+            _note_failure(store, run_id, error)
+            if isinstance(error, OSError | MlflowException):
+                raise RunError(
+                    f"The result of {self.label} could not be kept: {error}. "
+                    f"Nothing is lost: what is computed stays in {self.folder}."
+                ) from error
             raise
         finally:
             if status != "FINISHED":
                 self._keep_log(run_id)
                 if not (self.out / MANIFEST).exists():
                     shutil.rmtree(self.out, ignore_errors=True)
-            store.end_run(run_id, status)
+            _end_run(store, run_id, status)
         shutil.rmtree(self.folder, ignore_errors=True)
         return self._result(store.client.get_run(run_id), folder, False)
 
@@ -344,7 +349,7 @@ def open_pipeline(
         pipeline = Pipeline(
             store, experiment_id, run_id, config_name, config.tracking.system_metrics, shared
         )
-        status = "FAILED"
+        status = "KILLED"  # what becomes of it when a signal ends this process
         try:
             values = config.model_dump(mode="json")
             store.log_params(run_id, key_values(config))
@@ -352,16 +357,27 @@ def open_pipeline(
             store.client.log_text(run_id, environment.packages(), "environment.txt")
             yield pipeline
             status = "FINISHED"
-        except (KeyboardInterrupt, Stopped):
-            status = "KILLED"
+        except Stopped:
             raise
         except Exception as error:
-            store.set_tags(run_id, {"textmill.failure": str(error)[:5000]})
+            status = "FAILED"
+            _note_failure(store, run_id, error)
             raise
         finally:
-            store.end_run(run_id, status)
+            _end_run(store, run_id, status)
 
 
-def artifact_uri(store: Store, run_id: str, path: str = OUTPUT) -> str:
-    """Return the address of a run's artifact."""
-    return f"{store.client.get_run(run_id).info.artifact_uri}/{path}"
+def _note_failure(store: Store, run_id: str, error: Exception) -> None:
+    """Put the reason on the run, if the store takes it; the error itself is reported anyway."""
+    try:
+        store.set_tags(run_id, {"textmill.failure": str(error)[:5000]})
+    except MlflowException as problem:
+        log.warning("The tracking store did not take the reason of a failure: %s", problem)
+
+
+def _end_run(store: Store, run_id: str, status: str) -> None:
+    """Set a run's status; when the store does not take it, the next start closes the run."""
+    try:
+        store.end_run(run_id, status)
+    except MlflowException as problem:
+        log.warning("The run %s stays open until the next start: %s", run_id, problem)
