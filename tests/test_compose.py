@@ -146,7 +146,7 @@ def test_overrides_lie_over_groups_and_groups_over_base() -> None:
     assert (config.model.n_layer, config.model.position) == (7, "learned")
     assert config.generation.seed == 5
     assert compose("demo", ["pretrain={max_steps: 77}"]).pretrain.max_steps == 77
-    assert compose("demo", ["pretrain={max_steps: 77}"]).pretrain.warmup_steps == 50
+    assert compose("demo", ["pretrain={max_steps: 77}"]).pretrain.warmup_steps == 30
 
 
 def test_text_with_commas_and_blanks_can_be_quoted() -> None:
@@ -168,7 +168,7 @@ def test_a_users_file_selects_groups_of_conf_and_its_own(there: Path) -> None:
     file = write(there, defaults + BASE.split("\n", 1)[1])
     config = compose(file, ["tokenizer=small"])
     assert config.model.position == "learned"
-    assert (config.pretrain.max_steps, config.pretrain.warmup_steps) == (120, 100)
+    assert (config.pretrain.max_steps, config.pretrain.warmup_steps) == (120, 40)
     assert config.tokenizer.vocab_size == 999
     assert compose(file, ["model=modern-1m"]).model.n_embd == 128
 

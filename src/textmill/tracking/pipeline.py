@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +72,9 @@ class Pipeline:
     store: Store
     experiment_id: str
     run_id: str
-    config_name: str
     system_metrics: bool
     tags: Mapping[str, str]
     """Tags that the steps' runs share with the parent."""
-    results: list[Result] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -121,10 +119,10 @@ class Pipeline:
         except Timeout:
             log.info("Another run is computing %s: waiting for its result.", label)
             lock.acquire()
-        with lock:
+        try:
             result = attempt.find() or attempt.compute(threads or hardware.n_cores(), on_progress)
+        finally:
             lock.release()
-        self.results.append(result)
         self.store.set_tags(self.run_id, {f"{RESULT_TAG}{label.replace(' ', '.')}": result.run_id})
         return result
 
@@ -346,9 +344,7 @@ def open_pipeline(
                 "textmill.pipeline": name,
             },
         )
-        pipeline = Pipeline(
-            store, experiment_id, run_id, config_name, config.tracking.system_metrics, shared
-        )
+        pipeline = Pipeline(store, experiment_id, run_id, config.tracking.system_metrics, shared)
         status = "KILLED"  # what becomes of it when a signal ends this process
         try:
             values = config.model_dump(mode="json")
