@@ -181,10 +181,9 @@ class _Attempt:
             status = "FAILED"
             _note_failure(store, run_id, error)
             if isinstance(error, OSError | MlflowException):
-                raise RunError(
-                    f"The result of {self.label} could not be kept: {error}. "
-                    f"Nothing is lost: what is computed stays in {self.folder}."
-                ) from error
+                is_computed = (self.out / MANIFEST).exists()
+                kept = f" Its result stays in {self.out} for the next run." if is_computed else ""
+                raise RunError(f"{self.label} could not be finished: {error}.{kept}") from error
             raise
         finally:
             if status != "FINISHED":

@@ -211,7 +211,7 @@ def fit(
         work: where checkpoints and metrics.jsonl are kept.
 
     Raises:
-        RunError: the accelerator is not there, or the loss is not a number.
+        RunError: the accelerator is not there, or the loss or gradient is not a finite number.
     """
     config = module.config
     if config.accelerator == "cuda" and not torch.cuda.is_available():
