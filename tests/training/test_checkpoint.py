@@ -70,7 +70,12 @@ def test_packed_state_comes_back_through_json(state: Any) -> None:
     assert same(unpack_state(packed, tensors), state)
 
 
-@pytest.mark.parametrize("value", [{1, 2}, b"bytes", object(), Path("here")], ids=str)
+@pytest.mark.parametrize(
+    "value",
+    [{1, 2}, b"bytes", object(), Path("here")],
+    ids=lambda value: type(value).__name__,
+    ids=str,
+)
 def test_a_value_without_a_plain_form_is_an_error(value: Any) -> None:
     with pytest.raises(TypeError, match=f"cannot hold {type(value).__name__}"):
         pack_state({"a": [value]}, {})
