@@ -83,12 +83,17 @@ def test_a_score_can_be_recomputed_from_the_predictions(finished: Product) -> No
     assert run.data.metrics["accuracy"] == pytest.approx(share)
 
 
-def test_the_task_model_answers_a_data_frame_of_texts(finished: Product) -> None:
-    client = MlflowClient(f"sqlite:///{finished.folder}/mlruns/mlflow.db")
+def test_the_task_model_answers_a_data_frame_of_texts(
+    finished: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = f"sqlite:///{finished.folder}/mlruns/mlflow.db"
+    # MLflow writes the variable too: so it is taken back, and no other test finds this store.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    client = MlflowClient(store)
     experiment = client.get_experiment_by_name("demo").experiment_id
     models = client.search_logged_models([experiment])
     assert {model.name for model in models} == {"topic", "sentiment"}
-    mlflow.set_tracking_uri(f"sqlite:///{finished.folder}/mlruns/mlflow.db")
+    mlflow.set_tracking_uri(store)
     model = mlflow.pyfunc.load_model(models[0].model_uri)
     answers = model.predict(pd.DataFrame({"text": ["The soup was cold.", "They won again."]}))
     assert list(answers["score"].between(0, 1)) == [True, True]

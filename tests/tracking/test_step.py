@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.metadata
-from collections.abc import Callable
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from textmill.tracking import step
 from textmill.tracking import step as steps
 from textmill.tracking.step import (
     BASELINE,
@@ -167,3 +171,40 @@ def test_an_import_inside_a_function_counts(
 
 def reached(module: str) -> Code:
     return code_of(Step("any", f"{module}:any"))
+
+
+@pytest.fixture
+def _threads_that_switch_while_trees_are_built() -> Iterator[None]:
+    """Run Python code in every garbage collection, where another thread may get its turn."""
+
+    def pause(phase: str, info: dict[str, int]) -> None:
+        sum(range(50))
+
+    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(1e-6)
+    gc.set_threshold(20)
+    gc.callbacks.append(pause)
+    yield
+    gc.callbacks.remove(pause)
+    gc.set_threshold(*threshold)
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("_threads_that_switch_while_trees_are_built")
+def test_branches_side_by_side_find_the_same_code() -> None:
+    expected = code_of(CLEAN)
+    found: list[object] = []
+
+    def look() -> None:
+        step._read_module.cache_clear()
+        try:
+            found.append(code_of(CLEAN))
+        except SystemError as error:
+            found.append(error)
+
+    threads = [threading.Thread(target=look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 4

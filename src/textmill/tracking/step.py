@@ -12,6 +12,7 @@ import ast
 import importlib.metadata
 import importlib.util
 import sys
+import threading
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,9 @@ PACKAGE = "textmill"
 # Not part of any step's code: the key holds the validated values themselves, and errors and
 # digests do not enter results.
 NOT_CODE = {"textmill.config", "textmill.errors", "textmill.files", "textmill.hardware"}
+
+
+_parsing = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,11 @@ def _read_module(name: str) -> tuple[str, frozenset[str]]:
     spec = importlib.util.find_spec(name)
     assert spec is not None
     assert spec.origin is not None
-    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    text = Path(spec.origin).read_text(encoding="utf-8")
+    # Two threads that build trees at once fail with "AST constructor recursion depth mismatch"
+    # (seen on CPython 3.11): its depth counter belongs to the interpreter, not to the thread.
+    with _parsing:
+        tree = ast.parse(text)
     imported: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
