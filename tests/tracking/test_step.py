@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from textmill.tracking import step
 from textmill.tracking import step as steps
 from textmill.tracking.step import (
     BASELINE,
@@ -196,7 +195,7 @@ def test_branches_side_by_side_find_the_same_code() -> None:
     found: list[object] = []
 
     def look() -> None:
-        step._read_module.cache_clear()
+        steps._read_module.cache_clear()
         try:
             found.append(code_of(CLEAN))
         except SystemError as error:
