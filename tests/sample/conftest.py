@@ -22,12 +22,13 @@ class Sample:
     folder: Path
     planted: dict[str, Any]
     raw: dict[str, list[str]]
+    """Texts by source."""
     article_lines: list[str]
 
     def text_of(self, entry: dict[str, Any]) -> str:
         return self.raw[entry["source"]][entry["index"]]
 
-    def rows(self, task: str, split: str) -> list[dict[str, str]]:
+    def rows(self, task: str, split: str) -> list[dict[str, Any]]:
         lines = (self.folder / task / f"{split}.jsonl").read_text("utf-8").split("\n")
         return [json.loads(line) for line in lines if line]
 
@@ -55,4 +56,6 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     ]
     letters = pq.read_table(text / "letters.parquet").column("body").to_pylist()
     raw = {"articles": articles, "reviews": reviews, "notes": notes, "letters": letters}
+    for source in ("german", "chinese"):
+        raw[source] = (text / f"{source}.txt").read_bytes().decode().split("\n")[:-1]
     return Sample(out, planted, raw, lines)

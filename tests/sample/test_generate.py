@@ -9,7 +9,19 @@ from textmill.sample.generate import generate
 from textmill.sample.opinions import SENTIMENTS
 from textmill.sample.topic_patterns import TOPICS
 
+COLUMNS = {
+    "topic": ("text", "label"),
+    "sentiment": ("text", "label"),
+    "ner": ("tokens", "ner_tags"),
+    "translation-de": ("source", "target"),
+    "translation-zh": ("source", "target"),
+}
+
 SMALL = {"n_documents": 100, "n_train": 20, "n_test": 20}
+
+
+def without_blanks(text: str) -> str:
+    return "".join(text.split())
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -43,10 +55,9 @@ def test_the_layout_is_as_documented(sample):
         "text/articles.jsonl.gz",
         "text/reviews.csv",
         "text/letters.parquet",
-        "topic/train.jsonl",
-        "topic/test.jsonl",
-        "sentiment/train.jsonl",
-        "sentiment/test.jsonl",
+        "text/german.txt",
+        "text/chinese.txt",
+        *(f"{task}/{split}.jsonl" for task in COLUMNS for split in ("train", "test")),
     }
     assert len(list((sample.folder / "text/notes").glob("*.txt"))) == 36
     assert pq.read_schema(sample.folder / "text/letters.parquet").names == ["body"]
@@ -57,15 +68,32 @@ def test_the_layout_is_as_documented(sample):
 def test_there_are_as_many_documents_as_configured(sample):
     counts = {source: len(texts) for source, texts in sample.raw.items()}
     assert counts == sample.planted["documents"]
+    assert counts == {
+        "articles": 331,  # 33 of 100, rounded down
+        "reviews": 251,  # up to 58 of 100 with those before, and so on
+        "notes": 161,
+        "letters": 81,
+        "german": 120,
+        "chinese": 61,
+    }
     assert sum(counts.values()) == 1005
 
 
-@pytest.mark.parametrize("task", ["topic", "sentiment"])
+@pytest.mark.parametrize("task", COLUMNS)
 def test_there_are_as_many_rows_as_configured_and_no_two_are_the_same(sample, task):
-    train = [row["text"] for row in sample.rows(task, "train")]
-    test = [row["text"] for row in sample.rows(task, "test")]
-    assert (len(train), len(test)) == (600, 300)
-    assert len(set(train + test)) == 900
+    column, _ = COLUMNS[task]
+    train, test = (
+        [str(row[column]) for row in sample.rows(task, split)] for split in ("train", "test")
+    )
+    n_train = 1200 if task.startswith("translation") else 600
+    assert (len(train), len(test)) == (n_train, 300)
+    assert len(set(train + test)) == n_train + 300
+
+
+@pytest.mark.parametrize("task", COLUMNS)
+def test_rows_have_the_columns_of_the_task(sample, task):
+    for split in ("train", "test"):
+        assert all(tuple(row) == COLUMNS[task] for row in sample.rows(task, split))
 
 
 @pytest.mark.parametrize(("task", "labels"), [("topic", TOPICS), ("sentiment", SENTIMENTS)])
@@ -77,7 +105,9 @@ def test_labels_are_nearly_balanced(sample, task, labels, split):
     assert all(0.8 * fair < count < 1.2 * fair for count in counts.values())
 
 
-@pytest.mark.parametrize("task", ["topic", "sentiment"])
+@pytest.mark.parametrize("task", COLUMNS)
 def test_no_test_text_is_in_the_raw_text(sample, task):
-    raw = "\n".join(text for texts in sample.raw.values() for text in texts)
-    assert not [row for row in sample.rows(task, "test") if row["text"] in raw]
+    raw = "\n".join(without_blanks(text) for texts in sample.raw.values() for text in texts)
+    *_, column = [name for name in COLUMNS[task] if name in ("text", "tokens", "target")]
+    texts = ["".join(row[column]) for row in sample.rows(task, "test")]
+    assert not [text for text in texts if without_blanks(text) in raw]

@@ -4,7 +4,9 @@ from dataclasses import fields
 import pytest
 
 from textmill.sample.names import HELD_OUT_REGIONS
-from textmill.sample.world import Entity, Town, build_world
+from textmill.sample.world import Company, Entity, Product, Town, build_world
+
+TASKS = ["topic", "sentiment", "ner", "translation-de", "translation-zh"]
 
 
 def entities_of(town: Town) -> list[Entity]:
@@ -16,7 +18,7 @@ def entities_of(town: Town) -> list[Entity]:
 
 
 def names_of(world) -> set[str]:
-    return {name for town in world.towns for e in entities_of(town) for name in e.names.values()}
+    return {e.names["en"] for town in world.towns for e in entities_of(town)}
 
 
 def families_of(world) -> set[str]:
@@ -35,6 +37,31 @@ def test_every_name_belongs_to_one_entity(world):
     assert len(families_of(world)) == 7 * len(world.towns)
 
 
+@pytest.mark.parametrize("language", ["de", "zh"])
+def test_every_name_has_a_translation_of_its_own(world, language):
+    entities = {entity for town in world.towns for entity in entities_of(town)}
+    translations = [entity.names[language] for entity in entities]
+    assert len(set(translations)) == len(translations)
+
+
+def test_chinese_writes_all_names_but_those_of_companies_and_products_in_chinese(world):
+    latin = {
+        type(entity)
+        for town in world.towns
+        for entity in entities_of(town)
+        if re.search(r"[^\u4e00-\u9fff·《》]", entity.names["zh"])
+    }
+    assert latin == {Company, Product}
+
+
+def test_about_half_of_the_first_companies_are_called_after_their_director(world):
+    directors = [town.people["director"].family_names["en"] for town in world.towns]
+    companies = [town.companies[0].names["en"] for town in world.towns]
+    alike = [c for c, family in zip(companies, directors, strict=True) if c.startswith(family)]
+    assert 16 < len(alike) < 32
+    assert set(alike) & set(directors)  # some have no "Group" or the like to tell them apart
+
+
 def test_every_company_makes_one_product(world):
     for town in world.towns:
         assert [thing.maker for thing in town.products] == list(town.companies)
@@ -46,7 +73,11 @@ def test_about_a_quarter_of_the_towns_is_held_out(world):
     assert (len(train.towns), len(test.towns)) == (36, 12)
 
 
-@pytest.mark.parametrize("task", ["topic", "sentiment"])
+def english_of(row) -> str:
+    return row.get("text") or row.get("source") or " ".join(row["tokens"])
+
+
+@pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize(("split", "is_held_out"), [("train", False), ("test", True)])
 def test_labelled_examples_name_nothing_from_the_other_side(
     sample, world, task, split, is_held_out
@@ -54,12 +85,13 @@ def test_labelled_examples_name_nothing_from_the_other_side(
     others = world.part(is_held_out=not is_held_out)
     names = sorted(names_of(others) | families_of(others), key=len, reverse=True)
     foreign = re.compile(rf"\b({'|'.join(map(re.escape, names))})\b")
-    found = [foreign.findall(row["text"]) for row in sample.rows(task, split)]
+    found = [foreign.findall(english_of(row)) for row in sample.rows(task, split)]
     assert not any(found)
 
 
-@pytest.mark.parametrize("task", ["topic", "sentiment"])
+@pytest.mark.parametrize("task", TASKS)
 def test_labelled_examples_are_full_of_names_from_their_own_side(sample, world, task):
-    names = names_of(world.part(is_held_out=True))
-    texts = [row["text"] for row in sample.rows(task, "test")]
+    own = world.part(is_held_out=True)
+    names = names_of(own) | families_of(own)
+    texts = [english_of(row) for row in sample.rows(task, "test")]
     assert sum(any(name in text for name in names) for text in texts) > 0.8 * len(texts)

@@ -3,54 +3,79 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from random import Random
 from typing import Protocol
 
 from textmill.config import SampleConfig
 from textmill.sample.dirt import Document, plant
+from textmill.sample.entities import write_tagged
 from textmill.sample.opinions import SENTIMENTS, write_raw_review, write_review
 from textmill.sample.patterns import Span, plain
 from textmill.sample.prose import write_letter, write_note
 from textmill.sample.sources import (
     write_articles,
     write_letters,
+    write_lines,
     write_notes,
     write_reviews,
     write_text,
 )
 from textmill.sample.topic_patterns import TOPICS
 from textmill.sample.topics import write_article, write_topic
+from textmill.sample.translations import write_foreign, write_pair
 from textmill.sample.world import World, build_world
 
 WRITERS: dict[str, tuple[int, Callable[[World, Random], list[Span]]]] = {
-    "articles": (4, write_article),
-    "reviews": (3, write_raw_review),
-    "notes": (2, write_note),
-    "letters": (1, write_letter),
+    "articles": (33, write_article),
+    "reviews": (25, write_raw_review),
+    "notes": (16, write_note),
+    "letters": (8, write_letter),
+    "german": (12, partial(write_foreign, "de")),
+    "chinese": (6, partial(write_foreign, "zh")),
 }
-"""Tenths of the documents and writer, by source of raw text."""
+"""Hundredths of the documents and writer, by source of raw text."""
+
+CLEAN_SOURCES = ("german", "chinese")
+"""Sources without planted dirt, which is all made for English."""
+
+Row = Mapping[str, object]
+"""An example by column, as JSON."""
 
 
 class LabelledWriter(Protocol):
-    """Writes one labelled example."""
+    """Writes the text of an example with a given label."""
 
     def __call__(self, label: str, world: World, rng: Random, *, is_test: bool) -> list[Span]:
         """Return an example with the label, from the side of the split asked for."""
 
 
-TASKS: dict[str, tuple[tuple[str, ...], LabelledWriter]] = {
+class RowWriter(Protocol):
+    """Writes a whole example."""
+
+    def __call__(self, world: World, rng: Random, *, is_test: bool) -> Row:
+        """Return an example from the side of the split asked for."""
+
+
+LABELLED_TASKS: dict[str, tuple[tuple[str, ...], LabelledWriter]] = {
     "topic": (tuple(TOPICS), write_topic),
     "sentiment": (SENTIMENTS, write_review),
 }
-"""Labels and writer, by task."""
+"""Labels and writer, by task; the columns are text and label."""
+
+OTHER_TASKS: dict[str, tuple[int, RowWriter]] = {
+    "ner": (1, write_tagged),
+    "translation-de": (2, partial(write_pair, "de")),
+    "translation-zh": (2, partial(write_pair, "zh")),
+}
+"""How many times as many training examples as configured, and writer, by task."""
 
 
 def generate(config: SampleConfig, inputs: Mapping[str, Path], out: Path) -> None:
-    """Write the sample data: text/, topic/, sentiment/, and planted.json, which lists the dirt.
+    """Write the sample data: text/, a folder for each task, and planted.json, which lists the dirt.
 
     The same seed gives the same data everywhere; the bytes of the two compressed files also hang
     on the versions of zlib and pyarrow.
@@ -62,15 +87,22 @@ def generate(config: SampleConfig, inputs: Mapping[str, Path], out: Path) -> Non
     """
     world = build_world()
     _write_raw(config, world, out)
-    for task in TASKS:
+    for task in [*LABELLED_TASKS, *OTHER_TASKS]:
         (out / task).mkdir()
-        _write_labelled(task, config, world, out / task / "train.jsonl", is_test=False)
-        _write_labelled(task, config, world, out / task / "test.jsonl", is_test=True)
+        for split, is_test in (("train", False), ("test", True)):
+            part = world.part(is_held_out=is_test)
+            rng = Random(f"{config.seed} {task} {split}")
+            rows = _draw_rows(task, config, part, rng, is_test=is_test)
+            lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+            write_lines(lines, out / task / f"{split}.jsonl")
 
 
 def _write_raw(config: SampleConfig, world: World, out: Path) -> None:
     documents = _write_documents(config, world)
-    planted = plant(documents, Random(f"{config.seed} dirt"))
+    planted = plant(
+        [document for document in documents if document.source not in CLEAN_SOURCES],
+        Random(f"{config.seed} dirt"),
+    )
     texts: dict[str, list[str]] = {source: [] for source in WRITERS}
     for document in documents:
         texts[document.source].append(document.text)
@@ -82,6 +114,8 @@ def _write_raw(config: SampleConfig, world: World, out: Path) -> None:
     write_reviews(texts["reviews"], folder / "reviews.csv")
     write_notes(texts["notes"], folder / "notes")
     write_letters(texts["letters"], folder / "letters.parquet")
+    write_lines(texts["german"], folder / "german.txt")
+    write_lines(texts["chinese"], folder / "chinese.txt")
     record = {
         "documents": {source: len(texts[source]) for source in WRITERS},
         "counts": {kind: len(entries) for kind, entries in planted.items()},
@@ -92,31 +126,39 @@ def _write_raw(config: SampleConfig, world: World, out: Path) -> None:
 
 def _write_documents(config: SampleConfig, world: World) -> list[Document]:
     """Return the clean documents of all sources; no two have the same text."""
-    tenths = [source for source, (share, _) in WRITERS.items() for _ in range(share)]
-    n_documents = Counter(tenths[number % len(tenths)] for number in range(config.n_documents))
     rng = Random(f"{config.seed} text")
     seen: set[str] = set()
-    return [
-        Document(source, index, _new_text(partial(write, world, rng), seen))
-        for source, (_, write) in WRITERS.items()
-        for index in range(n_documents[source])
-    ]
+    documents = []
+    n_before = 0
+    # Shares are rounded as running totals, so that the numbers of documents add up.
+    ends = accumulate(share for share, _ in WRITERS.values())
+    for (source, (_, write)), end in zip(WRITERS.items(), ends, strict=True):
+        n_documents = config.n_documents * end // 100 - n_before
+        n_before += n_documents
+        for index in range(n_documents):
+            text = _new_text(partial(write, world, rng), seen)
+            documents.append(Document(source, index, text))
+    return documents
 
 
-def _write_labelled(
-    task: str, config: SampleConfig, world: World, path: Path, *, is_test: bool
-) -> None:
-    """Write distinct examples as JSON Lines with the columns text and label."""
-    labels, write = TASKS[task]
-    part = world.part(is_held_out=is_test)
+def _draw_rows(
+    task: str, config: SampleConfig, world: World, rng: Random, *, is_test: bool
+) -> Iterator[Row]:
+    """Yield distinct examples of the task, as many as configured."""
     n_rows = config.n_test if is_test else config.n_train
-    rng = Random(f"{config.seed} {task} {path.stem}")
     seen: set[str] = set()
-    lines = []
-    for label in _draw_labels(labels, n_rows, rng):
-        text = _new_text(partial(write, label, part, rng, is_test=is_test), seen)
-        lines.append(json.dumps({"text": text, "label": label}, ensure_ascii=False) + "\n")
-    write_text(path, "".join(lines))
+    if task in LABELLED_TASKS:
+        labels, write = LABELLED_TASKS[task]
+        for label in _draw_labels(labels, n_rows, rng):
+            text = _new_text(partial(write, label, world, rng, is_test=is_test), seen)
+            yield {"text": text, "label": label}
+        return
+    factor, write_row = OTHER_TASKS[task]
+    for _ in range(n_rows if is_test else factor * n_rows):
+        while (key := str(row := write_row(world, rng, is_test=is_test))) in seen:
+            pass
+        seen.add(key)
+        yield row
 
 
 def _draw_labels(labels: tuple[str, ...], n_rows: int, rng: Random) -> list[str]:

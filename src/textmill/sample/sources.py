@@ -1,4 +1,4 @@
-"""The raw text as files: JSON Lines, CSV, plain text and Parquet, one format a source."""
+"""The raw text as files: JSON Lines, CSV, plain text by paragraph and by line, and Parquet."""
 
 from __future__ import annotations
 
@@ -57,6 +57,11 @@ def write_letters(texts: Sequence[str], path: Path) -> None:
     import pyarrow.parquet as pq
 
     pq.write_table(pa.table({"body": pa.array(texts, pa.string())}), path)
+
+
+def write_lines(lines: Sequence[str], path: Path) -> None:
+    """Write plain text or JSON Lines; every line is a document or an example."""
+    write_text(path, "".join(line + "\n" for line in lines))
 
 
 def write_text(path: Path, text: str) -> None:

@@ -14,9 +14,7 @@ from random import Random
 from typing import ClassVar
 
 from textmill.sample import names
-
-Names = Mapping[str, str]
-"""A name or a word by language, as an ISO 639-1 code."""
+from textmill.sample.name_translations import Names, named, named_restaurant, titled
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +100,7 @@ class Town:
     hotel: Organization
     restaurant: Organization
     companies: tuple[Company, Company]
-    """The first is run by the director."""
+    """The first is run by the director, and often called after the director's family."""
     products: tuple[Product, Product]
     """One of each company."""
     people: Mapping[str, Person]
@@ -124,6 +122,9 @@ JOBS = {
     "guide": "tour guide",
 }
 """The people of every town, by role, with the English word for their work."""
+
+FAMILY_BUSINESS_SHARE = 0.5
+"""Towns whose first company is called after the family of its director."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def build_world() -> World:
         tuple(
             _build_town(name, region, supply)
             for region_name, town_names in names.REGIONS.items()
-            for region in [Region(_en(region_name))]
+            for region in [Region(named(region_name))]
             for name in town_names.split()
         )
     )
@@ -162,70 +163,71 @@ class _NameSupply:
     def __init__(self) -> None:
         rng = Random("textmill world")
 
-        def mixed(forms: Iterator[str]) -> Iterator[str]:
+        def mixed(forms: Iterator[Names]) -> Iterator[Names]:
             unused = list(forms)
             rng.shuffle(unused)
             return iter(unused)
 
+        def joined(stems: tuple[str, ...], endings: tuple[str, ...]) -> Iterator[Names]:
+            return (named("{}{}", *parts) for parts in product(stems, endings))
+
+        def filled(forms: tuple[str, ...], stems: tuple[str, ...]) -> Iterator[Names]:
+            return (named(form, stem) for form, stem in product(forms, stems))
+
         self.rng = rng
-        self.families = mixed(map("".join, product(names.FAMILY_STEMS, names.FAMILY_ENDINGS)))
-        self.companies = mixed(map("".join, product(names.COMPANY_STEMS, names.COMPANY_ENDINGS)))
-        self.products = mixed(map("".join, product(names.PRODUCT_STEMS, names.PRODUCT_ENDINGS)))
+        self.families = mixed(joined(names.FAMILY_STEMS, names.FAMILY_ENDINGS))
+        self.companies = mixed(joined(names.COMPANY_STEMS, names.COMPANY_ENDINGS))
+        self.products = mixed(joined(names.PRODUCT_STEMS, names.PRODUCT_ENDINGS))
         titles = product(names.TITLE_ADJECTIVES, names.TITLE_NOUNS)
-        self.titles = mixed(f"The {adjective} {noun}" for adjective, noun in titles)
-        self.hotels = mixed(_filled(names.HOTEL_FORMS, names.HOTEL_STEMS))
-        self.sights = mixed(_filled(names.SIGHT_FORMS, names.SIGHT_STEMS))
+        self.titles = mixed(titled(*words) for words in titles)
+        self.hotels = mixed(filled(names.HOTEL_FORMS, names.HOTEL_STEMS))
+        self.sights = mixed(filled(names.SIGHT_FORMS, names.SIGHT_STEMS))
         restaurants = product(names.RESTAURANT_STEMS, names.RESTAURANT_ENDINGS)
-        self.restaurants = mixed(f"{stem} {ending}" for stem, ending in restaurants)
-
-
-def _filled(forms: tuple[str, ...], stems: tuple[str, ...]) -> Iterator[str]:
-    return (form.format(stem) for form, stem in product(forms, stems))
-
-
-def _en(text: str) -> Names:
-    return {"en": text}
+        self.restaurants = mixed(named_restaurant(*words) for words in restaurants)
 
 
 def _build_town(name: str, region: Region, supply: _NameSupply) -> Town:
     rng = supply.rng
+    place = Place(named(name), region)
 
     def called_after_town(forms: tuple[str, ...]) -> Names:
-        return _en(rng.choice(forms).format(name))
+        return named(rng.choice(forms), place.names)
 
-    place = Place(_en(name), region)
-    first, second = _build_product(supply), _build_product(supply)
+    people = {role: _build_person(role, supply) for role in JOBS}
+    # A company named like its director makes the type of a name hang on the sentence around it.
+    is_family_business = rng.random() < FAMILY_BUSINESS_SHARE
+    founder = people["director"].family_names if is_family_business else next(supply.companies)
+    first, second = (_build_product(stem, supply) for stem in (founder, next(supply.companies)))
     return Town(
         place=place,
-        sight=Place(_en(next(supply.sights)), region),
+        sight=Place(next(supply.sights), region),
         team=Organization(called_after_town(names.TEAM_FORMS)),
         institute=Organization(called_after_town(names.INSTITUTE_FORMS)),
-        hotel=Organization(_en(next(supply.hotels))),
-        restaurant=Organization(_en(next(supply.restaurants))),
+        hotel=Organization(next(supply.hotels)),
+        restaurant=Organization(next(supply.restaurants)),
         companies=(first.maker, second.maker),
         products=(first, second),
-        people={role: _build_person(role, supply) for role in JOBS},
-        film=Work(_en(next(supply.titles)), rng.randint(1995, 2024)),
-        book=Work(_en(next(supply.titles)), rng.randint(1995, 2024)),
-        festival=Festival(called_after_town(names.FESTIVAL_FORMS), _en(rng.choice(names.MONTHS))),
+        people=people,
+        film=Work(next(supply.titles), rng.randint(1995, 2024)),
+        book=Work(next(supply.titles), rng.randint(1995, 2024)),
+        festival=Festival(called_after_town(names.FESTIVAL_FORMS), named(rng.choice(names.MONTHS))),
     )
 
 
-def _build_product(supply: _NameSupply) -> Product:
+def _build_product(company_stem: Names, supply: _NameSupply) -> Product:
     trade = supply.rng.choice(list(names.PRODUCTS_BY_TRADE))
     kind = supply.rng.choice(names.PRODUCTS_BY_TRADE[trade].split())
-    company_name = supply.rng.choice(names.COMPANY_FORMS).format(next(supply.companies))
-    maker = Company(_en(company_name), _en(trade))
-    return Product(_en(next(supply.products)), maker, _en(kind))
+    company_names = named(supply.rng.choice(names.COMPANY_FORMS), company_stem)
+    return Product(next(supply.products), Company(company_names, named(trade)), named(kind))
 
 
 def _build_person(role: str, supply: _NameSupply) -> Person:
     is_woman = supply.rng.random() < 0.5
     first = supply.rng.choice(names.WOMEN if is_woman else names.MEN)
     family = next(supply.families)
+    job = named(JOBS[role])
+    if is_woman:
+        job = {**job, "de": job["de"] + "in"}
     return Person(
-        names=_en(f"{first} {family}"),
-        family_names=_en(family),
-        is_woman=is_woman,
-        job=_en(JOBS[role]),
+        names=named("{} {}", first, family), family_names=family, is_woman=is_woman, job=job
     )
