@@ -53,8 +53,11 @@ def run_step(
     inputs: Mapping[str, Result] | None = None,
     sources: tuple[Source, ...] = (),
     for_task: TaskConfig | None = None,
+    is_branch: bool = False,
 ) -> State[Any]:
     """Run a tracked step as the body of a Prefect task.
+
+    A step of a task, or one that is a branch by itself, shares the cores with other branches.
 
     Returns:
         A state that says Computed or Reused and holds the Result; or Failed, with one message.
@@ -74,7 +77,7 @@ def run_step(
             inputs,
             sources,
             for_task,
-            threads=context.threads_per_branch if for_task else None,
+            threads=context.threads_per_branch if for_task or is_branch else None,
             on_progress=progress_shower(label, say),
         )
     except (InputError, RunError) as error:

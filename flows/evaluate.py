@@ -10,6 +10,7 @@ from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 
 from flows.context import Context, command, log, outcome, run_step, step_task
@@ -21,7 +22,16 @@ from textmill.errors import InputError, RunError
 from textmill.tracking.pipeline import Result
 from textmill.tracking.step import BASELINE, EVALUATE, EVALUATE_LM
 
-SUMMARY = ("accuracy", "f1_macro", "val_loss", "perplexity", "bits_per_byte")
+SUMMARY = (
+    "accuracy",
+    "f1_macro",
+    "f1",
+    "precision",
+    "recall",
+    "val_loss",
+    "perplexity",
+    "bits_per_byte",
+)
 """The metrics of steps that the parent run carries."""
 
 
@@ -51,7 +61,7 @@ def evaluate_task(context: Context, config: TaskConfig, model: Result) -> State[
 def evaluate_language_model(context: Context, backbone: Result, prepared: Prepared) -> State[Any]:
     """Measure the backbone as a language model."""
     inputs = {"backbone": backbone, "tokens": prepared.tokens}
-    return run_step(context, EVALUATE_LM, context.config.generation, inputs)
+    return run_step(context, EVALUATE_LM, context.config.generation, inputs, is_branch=True)
 
 
 @task(name="branch", task_run_name="{config.name}", cache_policy=NO_CACHE, persist_result=False)
@@ -82,8 +92,12 @@ def run_branches(
         InputError: a task's data cannot be used; the other tasks' results stay.
         RunError: a task failed; the other tasks' results stay.
     """
-    futures = {c.name: run_branch.submit(context, c, backbone) for c in configs}
-    language = outcome(evaluate_language_model(context, backbone, prepared)) if prepared else None
+    # The language model waits for its turn like a branch: memory and cores suffice for so many.
+    futures: dict[str, PrefectFuture[Any]] = {}
+    if prepared is not None:
+        futures["lm"] = evaluate_language_model.submit(context, backbone, prepared)
+    futures |= {c.name: run_branch.submit(context, c, backbone) for c in configs}
+    language: Result | None = None
     scores: dict[str, TaskScores] = {}
     failures: dict[str, Exception] = {}
     for name, future in futures.items():
@@ -91,6 +105,8 @@ def run_branches(
         match future.state.result(raise_on_failure=False):
             case TaskScores() as found:
                 scores[name] = found
+            case Result() as found:
+                language = found
             case Exception() as error:
                 failures[name] = error
             case _:
@@ -126,7 +142,7 @@ def summarise(language: Result | None, scores: Mapping[str, TaskScores]) -> dict
             for prefix, value in (
                 ("", models[name].get(key)),
                 ("baseline/", simple[name].get(key)),
-                ("baseline/majority/", simple[name].get(f"majority/{key}")),
+                ("baseline/trivial/", simple[name].get(f"trivial/{key}")),
             ):
                 if value is not None:
                     summary[f"{prefix}{name}/{key}"] = value
@@ -135,10 +151,10 @@ def summarise(language: Result | None, scores: Mapping[str, TaskScores]) -> dict
 
 def score_table(summary: Mapping[str, float]) -> str:
     """Return a markdown table with a row for each score of the models."""
-    lines = ["| score | model | baseline | majority |", "|---|---|---|---|"]
+    lines = ["| score | model | baseline | trivial |", "|---|---|---|---|"]
     for key, value in summary.items():
         if not key.startswith("baseline/"):
-            others = (summary.get(f"baseline/{key}"), summary.get(f"baseline/majority/{key}"))
+            others = (summary.get(f"baseline/{key}"), summary.get(f"baseline/trivial/{key}"))
             cells = [f"{v:.3f}" if v is not None else "" for v in (value, *others)]
             lines.append(f"| {key} | {' | '.join(cells)} |")
     return "\n".join(lines)

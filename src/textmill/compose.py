@@ -21,12 +21,16 @@ from yaml import YAMLError
 
 import conf
 from textmill import hardware
-from textmill.config import Config
+from textmill.config import Config, TaskConfig
 from textmill.errors import InputError
 
 CONF = Path(conf.__file__).parent
 SAMPLE = "sample:"
 """Prefix of paths inside the generated sample data."""
+KINDS: dict[str, type[TaskConfig]] = {
+    get_args(task.model_fields["kind"].annotation)[0]: task for task in TaskConfig.__subclasses__()
+}
+"""The settings of a task by its kind."""
 LOCATION_KEYS = {"data_root", "path", "train", "test", "validation", "home"}
 
 
@@ -275,13 +279,14 @@ def _choose_devices(config: Config) -> Config:
 
 def _explain(problem: dict[str, Any], values: Mapping[str, Any]) -> str:
     """Return one line for a pydantic error: the key, what is wrong, and what would be right."""
-    loc = [part for part in problem["loc"] if part not in {"classification"}]
+    loc = list(problem["loc"])
+    kind = loc.pop(2) if loc[:1] == ["tasks"] and loc[2:3] and loc[2] in KINDS else None
     if loc[:1] == ["tasks"] and len(loc) > 1:
         loc[1] = values["tasks"][loc[1]].get("name", loc[1])  # as in tasks.NAME.key=value
     key = ".".join(str(part) for part in loc)
     match problem["type"]:
         case "extra_forbidden":
-            return f"  {_unknown_key(key)}"
+            return f"  {_unknown_key(key, kind)}"
         case "missing":
             return f"  {key} is not set, and it must be."
         case "model_type":
@@ -292,22 +297,24 @@ def _explain(problem: dict[str, Any], values: Mapping[str, Any]) -> str:
     return f"  {key}{given}: {problem['msg'][0].lower()}{problem['msg'][1:]}."
 
 
-def _unknown_key(key: str) -> str:
+def _unknown_key(key: str, kind: str | None) -> str:
     *path, last = key.split(".")
-    known = _known_keys(path)
+    known = _known_keys(path, kind)
     close = difflib.get_close_matches(last, known, n=1)
     hint = f" Did you mean {'.'.join([*path, close[0]])}?" if close else ""
     where = f"keys of {'.'.join(path)}" if path else "keys"
     return f"{key} is not a setting.{hint} The {where} are {', '.join(known)}."
 
 
-def _known_keys(path: Sequence[str]) -> list[str]:
-    """Return the settings of the group that a dotted path leads to."""
+def _known_keys(path: Sequence[str], kind: str | None) -> list[str]:
+    """Return the settings of the group that a dotted path leads to, in a task those of its kind."""
     model: type[BaseModel] = Config
     for part in path:
         if part.isdigit() or part not in model.model_fields:
             continue
         nested = _models_in(model.model_fields[part].annotation)
+        if model is Config and part == "tasks" and kind is not None:
+            nested = [KINDS[kind]]
         model = nested[0] if nested else model
     return list(model.model_fields)
 

@@ -280,8 +280,18 @@ class ClassificationConfig(TaskConfig):
     """Column that holds the label."""
 
 
-AnyTask = ClassificationConfig
-"""Every kind of task; a union told apart by `kind` as soon as there are two."""
+class TaggingConfig(TaskConfig):
+    """The entities of a text, from a tag for each of its words."""
+
+    kind: Literal["tagging"]
+    tokens: str = "tokens"
+    """Column that holds the list of words."""
+    tags: str = "ner_tags"
+    """Column that holds the list of their tags in strict IOB2: O, B-TYPE, I-TYPE."""
+
+
+AnyTask = Annotated[ClassificationConfig | TaggingConfig, Field(discriminator="kind")]
+"""Every kind of task, told apart by `kind`."""
 
 
 class GenerationConfig(Settings):
@@ -350,4 +360,6 @@ class Config(Settings):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two tasks are called {name!r}: give each its own name.")
+        if "lm" in names:
+            raise ValueError("a task is called 'lm', as the language model's scores are: rename it.")
         return self

@@ -1,4 +1,4 @@
-"""Metrics as `evaluate.Metric` classes over scikit-learn; they need no download.
+"""Metrics as `evaluate.Metric` classes over scikit-learn and seqeval; they need no download.
 
 `evaluate.load("accuracy")` fetches a script from the hub; classes that are built directly do not.
 """
@@ -9,6 +9,8 @@ from typing import Any
 
 import datasets
 import evaluate
+from seqeval.metrics import classification_report
+from seqeval.scheme import IOB2
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 
@@ -49,5 +51,42 @@ def score_classification(predictions: list[str], references: list[str]) -> dict[
     """Return the scores of `Classification` by name."""
     # In memory: the default writes to a cache that processes running side by side would share.
     metric = Classification(keep_in_memory=True)
+    scores: dict[str, Any] = metric.compute(predictions=predictions, references=references)
+    return {name: float(value) for name, value in scores.items()}
+
+
+class Entities(evaluate.Metric):  # type: ignore[misc]
+    """Entity-level precision, recall and F1, overall and by type, as seqeval counts in strict mode.
+
+    An entity is right when its type, its first and its last word are (Tjong Kim Sang & De Meulder
+    2003, section 2.3); an I- tag that continues nothing begins none.
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        tags = datasets.List(datasets.Value("string"))
+        return evaluate.MetricInfo(
+            description="Scores of entity tagging.",
+            citation="",
+            inputs_description="predictions and references: lists of IOB2 tags of each text.",
+            features=datasets.Features({"predictions": tags, "references": tags}),
+        )
+
+    def _compute(
+        self, predictions: list[list[str]], references: list[list[str]]
+    ) -> dict[str, float]:
+        report = classification_report(
+            references, predictions, mode="strict", scheme=IOB2, output_dict=True, zero_division=0
+        )
+        names = {"precision": "precision", "recall": "recall", "f1": "f1-score"}
+        scores = {name: float(report["micro avg"][key]) for name, key in names.items()}
+        for entity_type in sorted(report.keys() - {"micro avg", "macro avg", "weighted avg"}):
+            for name, key in names.items():
+                scores[f"type/{entity_type}/{name}"] = float(report[entity_type][key])
+        return scores
+
+
+def score_tagging(predictions: list[list[str]], references: list[list[str]]) -> dict[str, float]:
+    """Return the scores of `Entities` by name."""
+    metric = Entities(keep_in_memory=True)
     scores: dict[str, Any] = metric.compute(predictions=predictions, references=references)
     return {name: float(value) for name, value in scores.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -23,4 +24,18 @@ def plot_confusion(predictions: list[str], references: list[str], file: Path) ->
         xticks_rotation=45,
         ax=figure.subplots(),
     )
+    figure.savefig(file, metadata={"Software": None})  # the same bytes whatever the version
+
+
+def plot_entity_scores(scores: Mapping[str, float], file: Path) -> None:
+    """Write precision, recall and F1 of every entity type as bars, as PNG."""
+    types = sorted({name.split("/")[1] for name in scores if name.startswith("type/")})
+    figure = Figure(figsize=(7, 1.5 + 0.6 * len(types)), layout="constrained")
+    axes = figure.subplots()
+    for index, metric in enumerate(("precision", "recall", "f1")):
+        places = [row + 0.27 * (index - 1) for row in range(len(types))]
+        axes.barh(places, [scores[f"type/{t}/{metric}"] for t in types], 0.25, label=metric)
+    axes.set(xlim=(0, 1), yticks=range(len(types)), yticklabels=types)
+    axes.invert_yaxis()
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)
     figure.savefig(file, metadata={"Software": None})  # the same bytes whatever the version

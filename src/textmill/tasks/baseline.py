@@ -14,7 +14,8 @@ from textmill.tasks.kinds import KINDS
 def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     """Write predictions and metrics of every baseline, in a folder each.
 
-    The metrics of the classical baseline stand under their own names too, without a prefix.
+    The metrics of the classical baseline stand under their own names too, without a prefix, and
+    those of the one that learns next to nothing under `trivial/`.
 
     Args:
         config: the task.
@@ -37,4 +38,6 @@ def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
         metrics |= {f"{name}/{key}": value for key, value in scores.items()}
         if name == kind.CLASSICAL_BASELINE:
             metrics |= scores
+        if name == kind.TRIVIAL_BASELINE:
+            metrics |= {f"trivial/{key}": value for key, value in scores.items()}
     write_json(out / "metrics.json", metrics)

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from textmill.config import ClassificationConfig
-from textmill.corpus.tokenizer import END_ID, PAD_ID
+from textmill.corpus.tokenizer import END_ID
 from textmill.errors import InputError
 from textmill.model import GPT
-from textmill.tasks.examples import read_rows
+from textmill.tasks.examples import pad, read_rows
 from textmill.training.objectives import Batch
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ SELECTION = "accuracy"
 """The validation metric by which the best epoch is kept."""
 CLASSICAL_BASELINE = "tfidf_logistic_regression"
 """The baseline whose scores stand beside the model's."""
+TRIVIAL_BASELINE = "majority"
+"""The baseline that learns next to nothing."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def encode(
 
 def collate(examples: Sequence[Encoded]) -> Batch:
     """Return a batch: input_ids and documents (B, T), padded to its longest text; labels (B,)."""
-    return _pad([example.ids for example in examples]) | {
+    return pad([example.ids for example in examples]) | {
         "labels": torch.tensor([example.label for example in examples])
     }
 
@@ -164,12 +166,12 @@ def validate(network: Classifier, batches: Iterable[Batch]) -> dict[str, float]:
 
 
 def predict(
-    network: Classifier, tokenizer: Tokenizer, spec: Spec, texts: Sequence[str]
+    network: Classifier, tokenizer: Tokenizer, spec: Spec, inputs: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     """Yield a prediction for each text: label, its probability, and whether the text was cut."""
     block_size = network.backbone.config.block_size
-    encoded = _encode_texts(tokenizer, texts, block_size)
-    batch = _pad([ids for ids, _ in encoded])
+    encoded = _encode_texts(tokenizer, inputs, block_size)
+    batch = pad([ids for ids, _ in encoded])
     probabilities = network(batch["input_ids"], batch["documents"]).float().softmax(dim=-1)
     scores, labels = probabilities.max(dim=-1)
     for label, score, (_, is_cut) in zip(labels.tolist(), scores.tolist(), encoded, strict=True):
@@ -181,7 +183,7 @@ def reference(example: Example) -> dict[str, Any]:
     return {"text": example.text, "reference": example.label}
 
 
-def input_text(example: Example) -> str:
+def model_input(example: Example) -> str:
     """Return what a model is given."""
     return example.text
 
@@ -219,13 +221,3 @@ def _encode_texts(
     """Return the token ids of each text after a document end, and whether it had to be cut."""
     encodings = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
     return [([END_ID, *e.ids][:block_size], len(e.ids) >= block_size) for e in encodings]
-
-
-def _pad(rows: Sequence[list[int]]) -> Batch:
-    width = max(len(ids) for ids in rows)
-    input_ids = torch.full((len(rows), width), PAD_ID)
-    documents = torch.full((len(rows), width), -1, dtype=torch.int32)
-    for row, ids in enumerate(rows):
-        input_ids[row, : len(ids)] = torch.tensor(ids)
-        documents[row, : len(ids)] = 0
-    return {"input_ids": input_ids, "documents": documents}

@@ -29,8 +29,8 @@ def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     examples = kind.read_examples(config, "test")
     kind.check_examples(config, predictor.spec, examples)
     # Texts of like length share a batch, so that little is padded.
-    by_length = sorted(range(len(examples)), key=lambda i: len(kind.input_text(examples[i])))
-    answers = predictor([kind.input_text(examples[i]) for i in by_length])
+    by_length = sorted(range(len(examples)), key=lambda i: len(kind.model_input(examples[i])))
+    answers = predictor([kind.model_input(examples[i]) for i in by_length])
     rows: list[dict[str, Any]] = [{} for _ in examples]
     for i, answer in zip(by_length, answers, strict=True):
         rows[i] = kind.reference(examples[i]) | answer

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from textmill.tasks import classification
+from textmill.tasks import classification, tagging
 from textmill.training.objectives import Batch
 
 
@@ -20,6 +20,7 @@ class Kind(Protocol):
 
     SELECTION: str
     CLASSICAL_BASELINE: str
+    TRIVIAL_BASELINE: str
     Spec: Any
 
     def read_examples(self, config: Any, split: str) -> list[Any]: ...
@@ -33,10 +34,10 @@ class Kind(Protocol):
     def loss(self, network: Any, batch: Batch, label_smoothing: float) -> Tensor: ...
     def validate(self, network: Any, batches: Iterable[Batch]) -> dict[str, float]: ...
     def predict(
-        self, network: Any, tokenizer: Any, spec: Any, texts: Sequence[str]
+        self, network: Any, tokenizer: Any, spec: Any, inputs: Sequence[Any]
     ) -> Iterator[dict[str, Any]]: ...
     def reference(self, example: Any) -> dict[str, Any]: ...
-    def input_text(self, example: Any) -> str: ...
+    def model_input(self, example: Any) -> Any: ...
     def score(self, rows: Sequence[dict[str, Any]]) -> dict[str, float]: ...
     def plot(self, rows: Sequence[dict[str, Any]], out: Path) -> None: ...
     def baselines(
@@ -44,4 +45,4 @@ class Kind(Protocol):
     ) -> Iterator[tuple[str, list[dict[str, Any]]]]: ...
 
 
-KINDS: dict[str, Kind] = {"classification": classification}
+KINDS: dict[str, Kind] = {"classification": classification, "tagging": tagging}

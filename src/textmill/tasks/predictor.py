@@ -28,7 +28,7 @@ BATCH = 32
 
 
 class Predictor:
-    """Answers texts with the predictions of a task model.
+    """Answers texts, or whatever its kind of task reads, with the predictions of a task model.
 
     Args:
         network: in eval mode.
@@ -43,15 +43,15 @@ class Predictor:
         self.kind = KINDS[kind]
         self.spec = spec
 
-    def __call__(self, texts: Sequence[str]) -> list[dict[str, Any]]:
-        """Return one prediction for each text, in their order."""
-        return list(self.stream(texts))
+    def __call__(self, inputs: Sequence[Any]) -> list[dict[str, Any]]:
+        """Return one prediction for each input, in their order."""
+        return list(self.stream(inputs))
 
     @torch.inference_mode()
-    def stream(self, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """Yield one prediction for each text, in their order, a batch at a time."""
-        for at in range(0, len(texts), BATCH):
-            batch = texts[at : at + BATCH]
+    def stream(self, inputs: Sequence[Any]) -> Iterator[dict[str, Any]]:
+        """Yield one prediction for each input, in their order, a batch at a time."""
+        for at in range(0, len(inputs), BATCH):
+            batch = inputs[at : at + BATCH]
             yield from self.kind.predict(self.network, self.tokenizer, self.spec, batch)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from mlflow.entities import LoggedModelStatus
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
+from mlflow.types.schema import Array, Object, Property
 
 import textmill
 from textmill.config import TaskConfig
@@ -19,6 +20,20 @@ from textmill.tracking.store import Store
 READY = LoggedModelStatus.READY
 REQUIREMENTS = ("torch", "numpy", "pandas", "pydantic", "safetensors", "tokenizers")
 EXAMPLE = "The waiter was friendly, and the soup was warm."
+IS_CUT = ColSpec("boolean", "is_cut")
+ENTITY = Object(
+    [
+        Property("text", "string"),
+        Property("type", "string"),
+        Property("start", "long"),
+        Property("end", "long"),
+    ]
+)
+OUTPUTS = {
+    "classification": (ColSpec("string", "label"), ColSpec("double", "score"), IS_CUT),
+    "tagging": (ColSpec(Array(ENTITY), "entities"), IS_CUT),
+}
+"""The columns of the answers, by kind of task."""
 
 
 def log_task_model(store: Store, run_id: str, task: TaskConfig, folder: Path) -> None:
@@ -48,7 +63,7 @@ def log_task_model(store: Store, run_id: str, task: TaskConfig, folder: Path) ->
         code_paths=[str(Path(textmill.__file__).parent)],
         signature=ModelSignature(
             inputs=Schema([ColSpec("string", "text")]),
-            outputs=Schema([ColSpec("string", "label"), ColSpec("double", "score")]),
+            outputs=Schema(list(OUTPUTS[task.kind])),
         ),
         input_example=pd.DataFrame({"text": [EXAMPLE]}),
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS],

@@ -1,0 +1,343 @@
+"""Tagging: the entities of a text, from a tag for each of its words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from textmill.config import TaggingConfig
+from textmill.corpus.tokenizer import END_ID
+from textmill.errors import InputError
+from textmill.evaluation.iob2 import best_tags, check_tags, spans, tags_of, types_in
+from textmill.model import GPT
+from textmill.tasks.examples import pad, read_rows
+from textmill.training.objectives import Batch
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+SELECTION = "f1"
+"""The validation metric by which the best epoch is kept."""
+CLASSICAL_BASELINE = "word_logistic_regression"
+"""The baseline whose scores stand beside the model's."""
+TRIVIAL_BASELINE = "word_lookup"
+"""The baseline that learns next to nothing."""
+
+NO_LABEL = -100
+"""Stands for padding among the labels; F.cross_entropy leaves it out."""
+WINDOWS = 32
+"""Windows of long texts that go through the network at once."""
+# A mark between letters or digits stays in the word; any other mark is a word of its own.
+_WORD = re.compile(r"https?://\S+|[@#]?\w+(?:[^\w\s]\w+)*|[^\w\s]")
+_CHARACTER = re.compile(r"\S")
+
+Words = Sequence[str]
+
+
+@dataclass(frozen=True)
+class Example:
+    """Words with their tags, and where they stand."""
+
+    words: tuple[str, ...]
+    tags: tuple[str, ...]
+    place: str
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a fine-tuned model has to know besides its weights."""
+
+    labels: tuple[str, ...]
+    """The tags, in the order of the network's outputs."""
+    is_by_character: bool
+    """Every word of the training examples was one character, as in Chinese."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """An example in numbers."""
+
+    ids: list[int]
+    """The tokens of the words after a document end."""
+    words: list[int]
+    """The number of the word that each token belongs to; -1 for the document end."""
+    labels: list[int]
+    """The tag of each word."""
+    is_cut: bool
+    """The words were longer than the context, and the last are left out."""
+
+
+class Tagger(nn.Module):
+    """A backbone with a linear layer on the mean of each word's final hidden states."""
+
+    def __init__(self, backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> None:
+        super().__init__()
+        self.backbone = backbone
+        backbone.lm_head = nn.Identity()  # its output layer has no part in this
+        self.is_causal = is_causal
+        self.labels = spec.labels
+        self.drop = nn.Dropout(dropout)
+        self.head = nn.Linear(backbone.config.n_embd, len(spec.labels))
+
+    def forward(self, input_ids: Tensor, documents: Tensor, words: Tensor) -> Tensor:
+        """Return the logits of every word, (B, W, labels).
+
+        Args:
+            input_ids: (B, T).
+            documents: (B, T), -1 on padding.
+            words: (B, T), the word of each token, below W; -1 for tokens of no word.
+        """
+        hidden = self.backbone.hidden(input_ids, documents, is_causal=self.is_causal)
+        n_words = int(words.max()) + 1
+        belongs = words[:, None, :] == torch.arange(n_words, device=words.device)[:, None]
+        share = belongs / belongs.sum(dim=2, keepdim=True).clamp(min=1)  # (B, W, T)
+        logits: Tensor = self.head(self.drop(share.to(hidden.dtype) @ hidden))
+        return logits
+
+
+def read_examples(config: TaggingConfig, split: str) -> list[Example]:
+    """Return the examples of a split.
+
+    Raises:
+        InputError: the data cannot be used; the message names the file, the line and the fix.
+    """
+
+    def parse(values: dict[str, Any], place: str) -> Example:
+        words, tags = (_strings(values[name], name) for name in (config.tokens, config.tags))
+        if len(words) != len(tags):
+            raise ValueError(
+                f"there are {len(words)} words in column {config.tokens!r} and {len(tags)} tags "
+                f"in column {config.tags!r}"
+            )
+        check_tags(tags)
+        return Example(words, tags, place)
+
+    return read_rows(config, split, {"tokens": config.tokens, "tags": config.tags}, parse)
+
+
+def make_spec(config: TaggingConfig, train: Sequence[Example]) -> Spec:
+    """Return the tags of the training examples' entity types.
+
+    Raises:
+        InputError: there is no entity.
+    """
+    types = {name for example in train for name in types_in(example.tags)}
+    if not types:
+        raise InputError(
+            f"tasks.{config.name}: the training examples hold no entity, all tags are O: "
+            "give examples with B- tags."
+        )
+    is_by_character = all(len(word) == 1 for example in train for word in example.words)
+    return Spec(tags_of(types), is_by_character)
+
+
+def check_examples(config: TaggingConfig, spec: Spec, examples: Sequence[Example]) -> None:
+    """Check that all entity types are known.
+
+    Raises:
+        InputError: a type does not occur in training.
+    """
+    known = types_in(spec.labels)
+    for example in examples:
+        for name in sorted(types_in(example.tags) - known):
+            raise InputError(
+                f"{example.place}: the entity type {name!r} does not occur in the training data "
+                f"of task {config.name!r}, which has {', '.join(sorted(known))}: correct it, or "
+                "add training examples of it."
+            )
+
+
+def build(backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> Tagger:
+    """Return the network of the task around a backbone."""
+    return Tagger(backbone, spec, dropout, is_causal)
+
+
+def encode(
+    tokenizer: Tokenizer, spec: Spec, examples: Sequence[Example], block_size: int
+) -> list[Encoded]:
+    """Return the examples in numbers; words beyond the context are left out."""
+    encoded = []
+    for example in examples:
+        words = _encode_words(tokenizer, spec, example.words, block_size)
+        ids, owners, n_words = next(_windows(words, block_size))
+        labels = [spec.labels.index(tag) for tag in example.tags[:n_words]]
+        encoded.append(Encoded(ids, owners, labels, n_words < len(example.words)))
+    return encoded
+
+
+def collate(examples: Sequence[Encoded]) -> Batch:
+    """Return a batch: input_ids, documents and words (B, T), padded; labels (B, W)."""
+    n_words = max(len(example.labels) for example in examples)
+    labels = torch.full((len(examples), n_words), NO_LABEL)
+    for row, example in enumerate(examples):
+        labels[row, : len(example.labels)] = torch.tensor(example.labels)
+    return _pad_windows([(e.ids, e.words) for e in examples]) | {"labels": labels}
+
+
+def loss(network: Tagger, batch: Batch, label_smoothing: float) -> Tensor:
+    """Return the mean cross-entropy of the words' tags, in nats."""
+    logits = network(batch["input_ids"], batch["documents"], batch["words"])
+    return F.cross_entropy(
+        logits.flatten(0, 1).float(),
+        batch["labels"].flatten(),
+        ignore_index=NO_LABEL,
+        label_smoothing=label_smoothing,
+    )
+
+
+def validate(network: Tagger, batches: Iterable[Batch]) -> dict[str, float]:
+    """Return entity-level F1 and loss over the batches."""
+    n_right = n_found = n_true = n_words = 0
+    nll = 0.0
+    for batch in batches:
+        logits = network(batch["input_ids"], batch["documents"], batch["words"]).float()
+        labels = batch["labels"]
+        nll += float(
+            F.cross_entropy(
+                logits.flatten(0, 1), labels.flatten(), ignore_index=NO_LABEL, reduction="sum"
+            )
+        )
+        for scores, row in zip(_log_probabilities(logits), labels.tolist(), strict=True):
+            true = [network.labels[label] for label in row if label != NO_LABEL]
+            guessed = set(spans(best_tags(scores[: len(true)], network.labels)))
+            right = set(spans(true))
+            n_right += len(guessed & right)
+            n_found += len(guessed)
+            n_true += len(right)
+            n_words += len(true)
+    return {"f1": 2 * n_right / max(1, n_found + n_true), "loss": nll / n_words}
+
+
+def predict(
+    network: Tagger, tokenizer: Tokenizer, spec: Spec, inputs: Sequence[str | Words]
+) -> Iterator[dict[str, Any]]:
+    """Yield the entities of each text with character offsets, or the tags of given words.
+
+    A text beyond the context is read in windows, so none is cut.
+    """
+    block_size = network.backbone.config.block_size
+    pattern = _CHARACTER if spec.is_by_character else _WORD
+    found = [list(pattern.finditer(item)) if isinstance(item, str) else [] for item in inputs]
+    words = [
+        [match[0] for match in matches] if isinstance(item, str) else item
+        for item, matches in zip(inputs, found, strict=True)
+    ]
+    windows = [
+        list(_windows(_encode_words(tokenizer, spec, row, block_size), block_size)) for row in words
+    ]
+    scores = _score_windows(network, [window for row in windows for window in row])
+    for item, matches, row in zip(inputs, found, windows, strict=True):
+        parts = [next(scores) for _ in row]
+        tags = best_tags(np.concatenate(parts), spec.labels) if parts else []
+        if not isinstance(item, str):
+            yield {"tags": tags, "is_cut": False}
+            continue
+        entities = []
+        for first, end, name in spans(tags):
+            start, stop = matches[first].start(), matches[end - 1].end()
+            entities.append({"text": item[start:stop], "type": name, "start": start, "end": stop})
+        yield {"entities": entities, "is_cut": False}
+
+
+def reference(example: Example) -> dict[str, Any]:
+    """Return what a prediction is compared with, as it stands in the predictions file."""
+    return {"tokens": list(example.words), "reference": list(example.tags)}
+
+
+def model_input(example: Example) -> Words:
+    """Return what a model is given."""
+    return example.words
+
+
+def score(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Return the metrics of rows that hold tags and their reference."""
+    from textmill.evaluation.metrics import score_tagging
+
+    return score_tagging([r["tags"] for r in rows], [r["reference"] for r in rows])
+
+
+def plot(rows: Sequence[dict[str, Any]], out: Path) -> None:
+    """Draw precision, recall and F1 by entity type."""
+    from textmill.evaluation.plots import plot_entity_scores
+
+    plot_entity_scores(score(rows), out / "entity_scores.png")
+
+
+def baselines(
+    train: Sequence[Example], test: Sequence[Example]
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield the name and the predictions of each simple model."""
+    from textmill.evaluation.baselines import word_logistic_regression, word_lookup
+
+    words, tags = [e.words for e in train], [e.tags for e in train]
+    asked = [e.words for e in test]
+    yield "word_lookup", [{"tags": row} for row in word_lookup(words, tags, asked)]
+    answers = word_logistic_regression(words, tags, asked)
+    yield CLASSICAL_BASELINE, [{"tags": row} for row in answers]
+
+
+def _strings(value: Any, column: str) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError(f"column {column!r} holds no list of strings")
+    if not all(isinstance(item, str) and item.strip() for item in value):
+        raise ValueError(f"column {column!r} holds an entry that is empty or no string")
+    return tuple(value)
+
+
+def _encode_words(
+    tokenizer: Tokenizer, spec: Spec, words: Words, block_size: int
+) -> list[list[int]]:
+    """Return the tokens of each word, as in running text; no word fills more than the context."""
+    blank = "" if spec.is_by_character else " "
+    forms = [f"{blank}{word}" if index else word for index, word in enumerate(words)]
+    encodings = tokenizer.encode_batch_fast(forms, add_special_tokens=False)
+    return [encoding.ids[: block_size - 1] for encoding in encodings]
+
+
+def _windows(
+    words: Sequence[list[int]], block_size: int
+) -> Iterator[tuple[list[int], list[int], int]]:
+    """Yield tokens, the word that each belongs to, and the number of words, of each window."""
+    at = 0
+    while at < len(words):
+        ids, owners, n_words = [END_ID], [-1], 0
+        while at < len(words) and len(ids) + len(words[at]) <= block_size:
+            ids += words[at]
+            owners += [n_words] * len(words[at])
+            n_words += 1
+            at += 1
+        yield ids, owners, n_words
+
+
+def _pad_windows(windows: Sequence[tuple[list[int], list[int]]]) -> Batch:
+    batch = pad([ids for ids, _ in windows])
+    words = torch.full_like(batch["input_ids"], -1)
+    for row, (_, owners) in enumerate(windows):
+        words[row, : len(owners)] = torch.tensor(owners)
+    return batch | {"words": words}
+
+
+def _score_windows(
+    network: Tagger, windows: Sequence[tuple[list[int], list[int], int]]
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the log-probabilities of each window's words, (words, labels)."""
+    for at in range(0, len(windows), WINDOWS):
+        chunk = windows[at : at + WINDOWS]
+        batch = _pad_windows([(ids, owners) for ids, owners, _ in chunk])
+        logits = network(batch["input_ids"], batch["documents"], batch["words"])
+        for scores, (_, _, n_words) in zip(_log_probabilities(logits), chunk, strict=True):
+            yield scores[:n_words]
+
+
+def _log_probabilities(logits: Tensor) -> NDArray[np.float32]:
+    scores: NDArray[np.float32] = logits.float().log_softmax(dim=-1).cpu().numpy()
+    return scores
