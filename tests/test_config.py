@@ -128,6 +128,12 @@ def test_sources_are_told_apart_by_name() -> None:
         whole(corpus={"sources": [SOURCE, SOURCE]})
 
 
+def test_no_task_is_called_as_the_language_model_is() -> None:
+    task = {"kind": "tagging", "name": "lm", "train": "a.jsonl", "test": "b.jsonl"}
+    with pytest.raises(ValidationError, match="a task is called 'lm'"):
+        whole(tasks=[task])
+
+
 def test_tasks_are_told_apart_by_name() -> None:
     with pytest.raises(ValidationError, match="two tasks are called 'topic'"):
         whole(tasks=[TASK, TASK])
@@ -178,7 +184,10 @@ def message(override: str) -> str:
         ("model.n_layer=many", "model.n_layer=many: input should be a valid integer"),
         ("model.norm=batch", "model.norm=batch: input should be 'layer' or 'rms'."),
         ("model.n_layer.x=3", "model.n_layer: input should be a valid integer"),
-        ("tasks.topic.kind=q", "tasks.topic.kind=q: input should be 'classification'."),
+        ("tasks.topic.kind=q", "tasks.topic.kind=q: choose one of classification, tagging."),
+        ("tasks=[{name: a}]", "tasks.a.kind is not set: choose one of classification, tagging."),
+        ("tasks.ner.token=a", "Did you mean tasks.ner.tokens? The keys of tasks.ner are "),
+        ("tasks=[{name: a, kind: tagging, test: b}]", "tasks.a.train is not set, and it"),
         ("tasks=[{name: a, kind: classification, test: b}]", "tasks.a.train is not set, and it"),
         ("tasks=[sample-topic,sample-topic]", "two tasks are called 'topic': give each its own"),
         ("pretrain=3", "pretrain=3: it has settings of its own, pretrain.NAME=VALUE."),

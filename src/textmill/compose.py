@@ -289,6 +289,11 @@ def _explain(problem: dict[str, Any], values: Mapping[str, Any]) -> str:
             return f"  {_unknown_key(key, kind)}"
         case "missing":
             return f"  {key} is not set, and it must be."
+        case "union_tag_invalid":
+            tag = problem["ctx"]["tag"]
+            return f"  {key}.kind={tag}: choose one of {', '.join(KINDS)}."
+        case "union_tag_not_found":
+            return f"  {key}.kind is not set: choose one of {', '.join(KINDS)}."
         case "model_type":
             return f"  {key}={problem['input']}: it has settings of its own, {key}.NAME=VALUE."
         case "value_error":

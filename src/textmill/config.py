@@ -361,5 +361,7 @@ class Config(Settings):
             if names.count(name) > 1:
                 raise ValueError(f"two tasks are called {name!r}: give each its own name.")
         if "lm" in names:
-            raise ValueError("a task is called 'lm', as the language model's scores are: rename it.")
+            raise ValueError(
+                "a task is called 'lm', as the language model's scores are: rename it."
+            )
         return self

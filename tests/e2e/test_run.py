@@ -27,6 +27,9 @@ STEPS = {
     "baseline sentiment",
     "finetune sentiment",
     "evaluate sentiment",
+    "baseline ner",
+    "finetune ner",
+    "evaluate ner",
 }
 
 
@@ -61,6 +64,9 @@ def test_every_step_is_a_finished_child_of_the_parent(finished: Product) -> None
         "topic/f1_macro",
         "sentiment/accuracy",
         "sentiment/f1_macro",
+        "ner/precision",
+        "ner/recall",
+        "ner/f1",
     ],
 )
 def test_the_parent_carries_the_summary(finished: Product, prefix: str, name: str) -> None:
@@ -92,11 +98,14 @@ def test_the_task_model_answers_a_data_frame_of_texts(
     client = MlflowClient(store)
     experiment = client.get_experiment_by_name("demo").experiment_id
     models = client.search_logged_models([experiment])
-    assert {model.name for model in models} == {"topic", "sentiment"}
+    by_name = {model.name: model for model in models}
+    assert by_name.keys() == {"topic", "sentiment", "ner"}
     mlflow.set_tracking_uri(store)
-    model = mlflow.pyfunc.load_model(models[0].model_uri)
-    answers = model.predict(pd.DataFrame({"text": ["The soup was cold.", "They won again."]}))
+    texts = pd.DataFrame({"text": ["The soup was cold.", "They won again."]})
+    answers = mlflow.pyfunc.load_model(by_name["topic"].model_uri).predict(texts)
     assert list(answers["score"].between(0, 1)) == [True, True]
+    answers = mlflow.pyfunc.load_model(by_name["ner"].model_uri).predict(texts)
+    assert [type(entities) for entities in answers["entities"]] == [list, list]
 
 
 def test_a_second_run_reuses_every_step(finished: Product) -> None:
@@ -116,6 +125,14 @@ def test_predict_answers_texts_and_files(finished: Product, tmp_path: Path) -> N
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["text"] for row in rows] == ["A lovely evening.", "The room was dirty."]
     assert {row["label"] for row in rows} <= {"negative", "positive"}
+
+
+def test_predict_gives_entities_with_their_place_in_the_text(finished: Product) -> None:
+    text = "Greta Ashbourne, the mayor of Marlock, met Zürnbach United."
+    done = finished.run("predict", "ner", text)
+    assert done.returncode == 0, done.stderr
+    for entity in json.loads(done.stdout)["entities"]:
+        assert text[entity["start"] : entity["end"]] == entity["text"]
 
 
 def test_generate_goes_on_from_the_prompt(finished: Product) -> None:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from textmill.evaluation.baselines import majority, tfidf_logistic_regression
+from textmill.evaluation.baselines import (
+    majority,
+    tfidf_logistic_regression,
+    word_logistic_regression,
+    word_lookup,
+)
 
 TEXTS = ["lovely meal", "a lovely room", "superb and lovely", "awful meal", "an awful room"]
 LABELS = ["good", "good", "good", "bad", "bad"]
@@ -30,3 +35,17 @@ def test_tfidf_answers_alike_each_time() -> None:
     answers = [tfidf_logistic_regression(TEXTS, LABELS, ["meal room"]) for _ in range(2)]
     assert answers[0] == answers[1]
     assert type(answers[0][0]) is str
+
+
+SENTENCES = [["Ann", "Lee", "sleeps"], ["Bob", "Lee", "runs"], ["we", "met", "Ann"], ["Lee", "ran"]]
+TAGS = [["B-PER", "I-PER", "O"], ["B-PER", "I-PER", "O"], ["O", "O", "B-PER"], ["B-PER", "O"]]
+
+
+def test_the_word_lookup_knows_no_new_word_and_gives_valid_tags() -> None:
+    answers = word_lookup(SENTENCES, TAGS, [["Zoe", "met", "Lee"], ["Ann", "Lee"]])
+    assert answers == [["O", "O", "B-PER"], ["B-PER", "I-PER"]]
+
+
+def test_the_word_regression_judges_a_new_word_by_its_neighbours_and_shape() -> None:
+    answers = word_logistic_regression(SENTENCES * 20, TAGS * 20, [["Zoe", "Lee", "sleeps"]])
+    assert answers == [["B-PER", "I-PER", "O"]]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, classification_report, f1_score
 
-from textmill.evaluation.metrics import score_classification
+from textmill.evaluation.iob2 import best_tags, spans, tags_of
+from textmill.evaluation.metrics import score_classification, score_tagging
 
 
 def test_a_small_case_by_hand() -> None:
@@ -50,3 +52,37 @@ def test_a_class_that_is_only_predicted_scores_nought_and_counts() -> None:
 
 def test_perfect_predictions_score_one() -> None:
     assert set(score_classification(["a", "b"], ["a", "b"]).values()) == {1.0}
+
+
+def test_entities_by_hand() -> None:
+    references = [["B-PER", "I-PER", "O", "B-LOC"], ["B-LOC", "O"]]
+    predictions = [["B-PER", "I-PER", "O", "B-PER"], ["B-LOC", "B-LOC"]]
+    # Four guesses, of which (PER, 0-2) and (LOC, 0-1) are right; three entities.
+    scores = score_tagging(predictions, references)
+    assert scores["precision"] == pytest.approx(2 / 4)
+    assert scores["recall"] == pytest.approx(2 / 3)
+    assert scores["f1"] == pytest.approx(4 / 7)
+    assert scores["type/PER/precision"] == pytest.approx(1 / 2)
+    assert scores["type/LOC/recall"] == pytest.approx(1 / 2)
+
+
+def test_a_continuation_without_a_beginning_is_no_entity() -> None:
+    assert score_tagging([["O", "I-PER"]], [["O", "B-PER"]])["f1"] == 0.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_entities_equal_the_spans_counted_directly(seed: int) -> None:
+    rng = random.Random(seed)
+    tags = tags_of(["PER", "LOC", "ORG"])
+
+    def draw() -> list[str]:
+        return best_tags(np.array([[rng.gauss(0, 1) for _ in tags] for _ in range(12)]), tags)
+
+    references, predictions = [draw() for _ in range(30)], [draw() for _ in range(30)]
+    pairs = list(zip(predictions, references, strict=True))
+    n_right = sum(len(set(spans(guess)) & set(spans(true))) for guess, true in pairs)
+    n_found = sum(len(spans(guess)) for guess, _ in pairs)
+    n_true = sum(len(spans(true)) for _, true in pairs)
+    scores = score_tagging(predictions, references)
+    assert scores["precision"] == pytest.approx(n_right / n_found)
+    assert scores["recall"] == pytest.approx(n_right / n_true)

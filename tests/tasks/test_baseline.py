@@ -36,6 +36,7 @@ def test_the_classical_baseline_stands_under_plain_names_too(out: Path) -> None:
     metrics = read_json(out / "metrics.json")
     assert metrics["accuracy"] == metrics["tfidf_logistic_regression/accuracy"]
     assert metrics["accuracy"] > metrics["majority/accuracy"] == 0.5
+    assert metrics["trivial/accuracy"] == 0.5
 
 
 def test_a_test_label_that_training_lacks_is_refused(

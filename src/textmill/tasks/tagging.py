@@ -339,5 +339,5 @@ def _score_windows(
 
 
 def _log_probabilities(logits: Tensor) -> NDArray[np.float32]:
-    scores: NDArray[np.float32] = logits.float().log_softmax(dim=-1).cpu().numpy()
+    scores: NDArray[np.float32] = logits.float().log_softmax(dim=-1).detach().cpu().numpy()
     return scores

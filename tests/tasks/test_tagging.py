@@ -1,0 +1,220 @@
+"""Specifies tagging: words over subword tokens, valid tags, entities with character offsets."""
+
+from __future__ import annotations
+
+import json
+import random
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.tasks.conftest import write_rows
+from textmill import model as models
+from textmill.config import TaggingConfig
+from textmill.corpus.tokenizer import END_ID, load_tokenizer
+from textmill.errors import InputError
+from textmill.files import read_json
+from textmill.tasks.evaluate import evaluate
+from textmill.tasks.finetune import finetune
+from textmill.tasks.predictor import Predictor, load_predictor
+from textmill.tasks.tagging import (
+    NO_LABEL,
+    Example,
+    Spec,
+    Tagger,
+    build,
+    check_examples,
+    collate,
+    encode,
+    loss,
+    make_spec,
+    predict,
+    read_examples,
+)
+
+SPEC = Spec(("O", "B-PER", "I-PER"), False)
+NAMES = ["Ann", "Bob", "Cid", "Dora"]
+OTHERS = ["sleeps", "runs", "reads", "in", "the", "garden", "today"]
+
+
+def make_config(folder: Path, **further: Any) -> TaggingConfig:
+    values = {
+        "kind": "tagging",
+        "name": "ner",
+        "train": str(folder / "train.jsonl"),
+        "test": str(folder / "test.jsonl"),
+        "finetune": {
+            "epochs": 15,
+            "micro_batch_size": 8,
+            "learning_rate": 1e-2,
+            "accelerator": "cpu",
+            "precision": "32",
+            "dropout": 0.0,
+        },
+    }
+    return TaggingConfig.model_validate(values | further)
+
+
+def toy_rows(n: int, seed: int) -> list[dict[str, list[str]]]:
+    """One or two names, each of one or two words, among other words."""
+    rng = random.Random(seed)
+    rows = []
+    for _ in range(n):
+        tokens, tags = [], []
+        for _ in range(rng.randint(1, 2)):
+            n_words = rng.randint(1, 2)
+            tokens += rng.choices(NAMES, k=n_words)
+            tags += ["B-PER", "I-PER"][:n_words]
+            others = rng.choices(OTHERS, k=rng.randint(1, 3))
+            tokens += others
+            tags += ["O"] * len(others)
+        rows.append({"tokens": tokens, "ner_tags": tags})
+    return rows
+
+
+@pytest.fixture
+def network(backbone: Path) -> Tagger:
+    torch.manual_seed(1)
+    return build(models.load(backbone), SPEC, 0.0, False).eval()
+
+
+@pytest.fixture(scope="module")
+def tuned(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[TaggingConfig, Path]:
+    folder, out = tmp_path_factory.mktemp("toy"), tmp_path_factory.mktemp("model")
+    write_rows(folder / "train.jsonl", toy_rows(120, seed=1))
+    write_rows(folder / "test.jsonl", toy_rows(40, seed=2))
+    config = make_config(folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Lightning's own, as in test_finetune.py
+        finetune(config, {"backbone": backbone}, out, tmp_path_factory.mktemp("work"))
+    return config, out
+
+
+@pytest.mark.parametrize(
+    ("row", "named"),
+    [
+        ({"tokens": ["a", "b"], "ner_tags": ["O"]}, "2 words in column 'tokens' and 1 tags"),
+        ({"tokens": ["a", "b"], "ner_tags": ["O", "I-PER"]}, "entity begins with B-PER"),
+        ({"tokens": "a b", "ner_tags": ["O"]}, "'tokens' holds no list"),
+        ({"tokens": ["a", " "], "ner_tags": ["O", "O"]}, "empty or no string"),
+        ({"tokens": ["a"], "ner_tags": [0]}, "'ner_tags' holds an entry"),
+    ],
+)
+def test_a_bad_row_is_named_with_its_line(tmp_path: Path, row: dict[str, Any], named: str) -> None:
+    write_rows(tmp_path / "train.jsonl", [{"tokens": ["x"], "ner_tags": ["B-PER"]}, row])
+    with pytest.raises(InputError, match=rf"train.jsonl:2: .*{named}"):
+        read_examples(make_config(tmp_path), "train")
+
+
+def test_the_spec_holds_both_tags_of_every_type(tmp_path: Path) -> None:
+    rows = [Example(("a", "bc"), ("B-PER", "B-LOC"), ""), Example(("d",), ("O",), "")]
+    expected = Spec(("O", "B-LOC", "I-LOC", "B-PER", "I-PER"), False)
+    assert make_spec(make_config(tmp_path), rows) == expected
+    by_character = make_spec(make_config(tmp_path), [Example(("王", "三"), ("B-PER", "I-PER"), "")])
+    assert by_character.is_by_character
+
+
+def test_examples_without_an_entity_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="tasks.ner: the training examples hold no entity"):
+        make_spec(make_config(tmp_path), [Example(("a",), ("O",), "")])
+
+
+def test_a_type_that_training_lacks_is_named_with_its_place(tmp_path: Path) -> None:
+    odd = Example(("Rome",), ("B-LOC",), "test.jsonl:7")
+    with pytest.raises(InputError, match=r"test.jsonl:7: the entity type 'LOC' .*which has PER"):
+        check_examples(make_config(tmp_path), SPEC, [odd])
+
+
+def test_the_tokens_of_the_words_are_those_of_the_running_text(backbone: Path) -> None:
+    tokenizer = load_tokenizer(backbone)
+    words = ("The", "lovely", "room", ".")
+    (encoded,) = encode(tokenizer, SPEC, [Example(words, ("O", "B-PER", "I-PER", "O"), "")], 48)
+    assert encoded.ids == [END_ID, *tokenizer.encode("The lovely room .").ids]
+    assert encoded.labels == [0, 1, 2, 0]
+    for number, word in enumerate(words):
+        ids = [i for i, owner in zip(encoded.ids, encoded.words, strict=True) if owner == number]
+        assert tokenizer.decode(ids).strip() == word
+
+
+def test_a_word_is_the_mean_of_its_tokens(network: Tagger, backbone: Path) -> None:
+    tokenizer = load_tokenizer(backbone)
+    example = Example(("Unheardof", "x"), ("B-PER", "O"), "")
+    batch = collate(encode(tokenizer, SPEC, [example], 48))
+    logits = network(batch["input_ids"], batch["documents"], batch["words"])
+    hidden = network.backbone.hidden(batch["input_ids"], batch["documents"], is_causal=False)
+    of_first = hidden[0][batch["words"][0] == 0]
+    assert len(of_first) > 1
+    torch.testing.assert_close(logits[0, 0], network.head(of_first.mean(dim=0)))
+
+
+def test_padding_does_not_change_the_loss(network: Tagger, backbone: Path) -> None:
+    tokenizer = load_tokenizer(backbone)
+    examples = encode(
+        tokenizer,
+        SPEC,
+        [
+            Example(("Ann", "runs"), ("B-PER", "O"), ""),
+            Example(("the", "cat", "sees", "Bob"), ("O", "O", "O", "B-PER"), ""),
+        ],
+        48,
+    )
+    both = collate(examples)
+    assert both["labels"].tolist() == [[1, 0, NO_LABEL, NO_LABEL], [0, 0, 0, 1]]
+    apart = [loss(network, collate([e]), 0.0) * len(e.labels) for e in examples]
+    torch.testing.assert_close(loss(network, both, 0.0), sum(apart) / 6)
+
+
+def test_words_beyond_the_context_are_left_out_of_training_and_counted(backbone: Path) -> None:
+    words = ("word",) * 60
+    example = Example(words, ("O",) * 60, "")
+    (encoded,) = encode(load_tokenizer(backbone), SPEC, [example], 48)
+    assert encoded.is_cut
+    assert len(encoded.ids) <= 48
+    assert 0 < len(encoded.labels) < 60
+
+
+def test_a_long_text_is_read_to_its_end(network: Tagger, backbone: Path) -> None:
+    tokenizer = load_tokenizer(backbone)
+    words = [f"w{i}" for i in range(500)]
+    (answer,) = predict(network, tokenizer, SPEC, [words])
+    assert len(answer["tags"]) == 500
+    (beginning,) = predict(network, tokenizer, SPEC, [words[:5]])
+    assert set(answer["tags"]) <= set(SPEC.labels)
+    assert not answer["is_cut"]
+    assert len(beginning["tags"]) == 5
+
+
+@pytest.mark.parametrize("text", ["", " ", "\N{GREEK SMALL LETTER OMEGA}", "?!", "x" * 5000])
+def test_odd_texts_are_answered(network: Tagger, backbone: Path, text: str) -> None:
+    (answer,) = predict(network, load_tokenizer(backbone), SPEC, [text])
+    for entity in answer["entities"]:
+        assert text[entity["start"] : entity["end"]] == entity["text"]
+
+
+def test_a_fine_tuned_model_finds_the_names_with_their_offsets(
+    tuned: tuple[TaggingConfig, Path],
+) -> None:
+    predictor: Predictor = load_predictor(tuned[1])
+    (answer,) = predictor(["in the garden  Ann Bob reads today Dora sleeps"])
+    assert answer == {
+        "entities": [
+            {"text": "Ann Bob", "type": "PER", "start": 15, "end": 22},
+            {"text": "Dora", "type": "PER", "start": 35, "end": 39},
+        ],
+        "is_cut": False,
+    }
+
+
+def test_the_evaluation_writes_scores_that_its_predictions_give(
+    tuned: tuple[TaggingConfig, Path], tmp_path: Path
+) -> None:
+    evaluate(tuned[0], {"model": tuned[1]}, tmp_path)
+    metrics = read_json(tmp_path / "metrics.json")
+    rows = [json.loads(line) for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    assert metrics["f1"] > 0.9
+    assert metrics["test_examples"] == len(rows) == 40
+    assert [row["tokens"] for row in rows] == [row["tokens"] for row in toy_rows(40, seed=2)]
+    assert (tmp_path / "entity_scores.png").exists()
