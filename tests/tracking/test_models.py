@@ -80,10 +80,10 @@ def test_a_model_lies_among_the_artifacts_of_its_store(store: Store, logged: Log
     assert str(logged.artifact_location).startswith((store.home / "artifacts").as_uri())
 
 
-def test_the_signature_names_text_label_and_score(logged: LoggedModel) -> None:
+def test_the_signature_names_the_text_and_the_columns_of_the_answer(logged: LoggedModel) -> None:
     signature = Model.load(logged.artifact_location.removeprefix("file://")).signature
     assert signature.inputs.input_names() == ["text"]
-    assert signature.outputs.input_names() == ["label", "score"]
+    assert signature.outputs.input_names() == ["label", "score", "is_cut"]
 
 
 def test_no_file_of_the_model_is_a_pickle(logged: LoggedModel) -> None:
