@@ -38,12 +38,8 @@ class Context:
 
     config: Config
     pipeline: Pipeline
-
-    @property
-    def threads_per_branch(self) -> int:
-        """Processor threads for a step while several branches over tasks run side by side."""
-        n_branches = min(self.config.cluster.max_parallel_tasks, max(1, len(self.config.tasks)))
-        return max(1, hardware.n_cores() // n_branches)
+    n_side_by_side: int = 1
+    """Steps that may run at once; processor threads are shared out among them."""
 
 
 def run_step(
@@ -53,11 +49,8 @@ def run_step(
     inputs: Mapping[str, Result] | None = None,
     sources: tuple[Source, ...] = (),
     for_task: TaskConfig | None = None,
-    is_branch: bool = False,
 ) -> State[Any]:
     """Run a tracked step as the body of a Prefect task.
-
-    A step of a task, or one that is a branch by itself, shares the cores with other branches.
 
     Returns:
         A state that says Computed or Reused and holds the Result; or Failed, with one message.
@@ -77,7 +70,7 @@ def run_step(
             inputs,
             sources,
             for_task,
-            threads=context.threads_per_branch if for_task or is_branch else None,
+            threads=max(1, hardware.n_cores() // context.n_side_by_side),
             on_progress=progress_shower(label, say),
         )
     except (InputError, RunError) as error:

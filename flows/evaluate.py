@@ -61,7 +61,7 @@ def evaluate_task(context: Context, config: TaskConfig, model: Result) -> State[
 def evaluate_language_model(context: Context, backbone: Result, prepared: Prepared) -> State[Any]:
     """Measure the backbone as a language model."""
     inputs = {"backbone": backbone, "tokens": prepared.tokens}
-    return run_step(context, EVALUATE_LM, context.config.generation, inputs, is_branch=True)
+    return run_step(context, EVALUATE_LM, context.config.generation, inputs)
 
 
 @task(name="branch", task_run_name="{config.name}", cache_policy=NO_CACHE, persist_result=False)
@@ -93,6 +93,8 @@ def run_branches(
         RunError: a task failed; the other tasks' results stay.
     """
     # The language model waits for its turn like a branch: memory and cores suffice for so many.
+    n_branches = len(configs) + (prepared is not None)
+    context.n_side_by_side = min(context.config.cluster.max_parallel_tasks, max(1, n_branches))
     futures: dict[str, PrefectFuture[Any]] = {}
     if prepared is not None:
         futures["lm"] = evaluate_language_model.submit(context, backbone, prepared)

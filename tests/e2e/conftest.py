@@ -25,6 +25,8 @@ SMALL = [
     "pretrain.validate_every_steps=20",
     "pretrain.validation_blocks=32",
     "finetune.epochs=2",
+    "tasks.ner.finetune.epochs=12",
+    "tasks.ner.finetune.learning_rate=0.01",
     "generation.max_new_tokens=8",
 ]
 """The demo, shrunk to seconds."""

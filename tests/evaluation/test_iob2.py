@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from textmill.evaluation.iob2 import best_tags, check_tags, spans, tags_of, types_in
+from textmill.evaluation.iob2 import best_tags, check_tags, entity_f1, spans, tags_of, types_in
 
 TAGS = tags_of(["PER", "LOC"])
 
@@ -50,6 +50,14 @@ def test_the_best_tags_are_those_of_an_exhaustive_search(seed: int) -> None:
     paths = [path for path in product(range(len(TAGS)), repeat=4) if is_valid(path)]
     best = max(paths, key=lambda path: sum(scores[word, i] for word, i in enumerate(path)))
     assert best_tags(scores, TAGS) == [TAGS[i] for i in best]
+
+
+def test_f1_counts_whole_entities_alone() -> None:
+    # Two guesses, of which one is right; three entities.
+    guessed = [["B-PER", "I-PER", "O"], ["B-LOC"]]
+    true = [["B-PER", "O", "B-PER"], ["B-LOC"]]
+    assert entity_f1(guessed, true) == pytest.approx(2 * 1 / (2 + 3))
+    assert entity_f1([["O"]], [["O"]]) == 0.0
 
 
 def test_no_words_have_no_tags() -> None:

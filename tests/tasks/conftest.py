@@ -46,20 +46,24 @@ def write_rows(file: Path, rows: Iterable[Any]) -> Path:
     return file
 
 
+QUICK = {
+    "epochs": 6,
+    "micro_batch_size": 16,
+    "learning_rate": 1e-2,
+    "accelerator": "cpu",
+    "precision": "32",
+    "dropout": 0.0,
+}
+"""Fine-tuning of a tiny network in seconds."""
+
+
 def make_config(folder: Path, **further: Any) -> ClassificationConfig:
     values = {
         "kind": "classification",
         "name": "mood",
         "train": str(folder / "train.jsonl"),
         "test": str(folder / "test.jsonl"),
-        "finetune": {
-            "epochs": 6,
-            "micro_batch_size": 16,
-            "learning_rate": 1e-2,
-            "accelerator": "cpu",
-            "precision": "32",
-            "dropout": 0.0,
-        },
+        "finetune": QUICK,
     }
     return ClassificationConfig.model_validate(values | further)
 

@@ -7,6 +7,7 @@ begins with B).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,16 @@ def spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
     return found
 
 
-def best_tags(scores: NDArray[np.floating], tags: Sequence[str]) -> list[str]:
+def entity_f1(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> float:
+    """Return F1 over the entities of valid tags; 0 where there are none at all."""
+    n_right = n_both = 0
+    for guessed, true in zip(predictions, references, strict=True):
+        n_right += len(set(spans(guessed)) & set(spans(true)))
+        n_both += len(spans(guessed)) + len(spans(true))
+    return 2 * n_right / max(1, n_both)
+
+
+def best_tags(scores: NDArray[np.floating], tags: tuple[str, ...]) -> list[str]:
     """Return the valid sequence with the highest sum of scores (Viterbi 1967).
 
     Args:
@@ -62,13 +72,8 @@ def best_tags(scores: NDArray[np.floating], tags: Sequence[str]) -> list[str]:
     """
     if not len(scores):
         return []
-    # Before an I- tag only the B- and I- of its type are allowed; before the others, everything.
-    allowed = np.array(
-        [[not to.startswith("I-") or before[2:] == to[2:] for to in tags] for before in tags]
-    )
-    barrier = np.where(allowed, 0.0, -np.inf)
-    may_begin = np.array([-np.inf if tag.startswith("I-") else 0.0 for tag in tags])
-    total = scores[0].astype(np.float64) + may_begin
+    barrier = _barrier(tags)
+    total = scores[0] + barrier[tags.index(OUTSIDE)]  # a text begins as after a word outside
     came_from = np.zeros(scores.shape, dtype=np.intp)
     for word in range(1, len(scores)):
         paths = total[:, None] + barrier
@@ -78,3 +83,17 @@ def best_tags(scores: NDArray[np.floating], tags: Sequence[str]) -> list[str]:
     for word in range(len(scores) - 1, 0, -1):
         path.append(int(came_from[word, path[-1]]))
     return [tags[index] for index in reversed(path)]
+
+
+@cache
+def _barrier(tags: tuple[str, ...]) -> NDArray[np.float64]:
+    """Return (tags, tags): 0 where the second tag may follow the first, minus infinity elsewhere.
+
+    Before an I- tag only the B- and I- of its type are allowed; before the others, everything.
+    """
+    return np.array(
+        [
+            [0.0 if not to.startswith("I-") or before[2:] == to[2:] else -np.inf for to in tags]
+            for before in tags
+        ]
+    )

@@ -17,7 +17,14 @@ from torch import Tensor, nn
 from textmill.config import TaggingConfig
 from textmill.corpus.tokenizer import END_ID
 from textmill.errors import InputError
-from textmill.evaluation.iob2 import best_tags, check_tags, spans, tags_of, types_in
+from textmill.evaluation.iob2 import (
+    best_tags,
+    check_tags,
+    entity_f1,
+    spans,
+    tags_of,
+    types_in,
+)
 from textmill.model import GPT
 from textmill.tasks.examples import pad, read_rows
 from textmill.training.objectives import Batch
@@ -196,7 +203,8 @@ def loss(network: Tagger, batch: Batch, label_smoothing: float) -> Tensor:
 
 def validate(network: Tagger, batches: Iterable[Batch]) -> dict[str, float]:
     """Return entity-level F1 and loss over the batches."""
-    n_right = n_found = n_true = n_words = 0
+    predictions: list[list[str]] = []
+    references: list[list[str]] = []
     nll = 0.0
     for batch in batches:
         logits = network(batch["input_ids"], batch["documents"], batch["words"]).float()
@@ -207,14 +215,10 @@ def validate(network: Tagger, batches: Iterable[Batch]) -> dict[str, float]:
             )
         )
         for scores, row in zip(_log_probabilities(logits), labels.tolist(), strict=True):
-            true = [network.labels[label] for label in row if label != NO_LABEL]
-            guessed = set(spans(best_tags(scores[: len(true)], network.labels)))
-            right = set(spans(true))
-            n_right += len(guessed & right)
-            n_found += len(guessed)
-            n_true += len(right)
-            n_words += len(true)
-    return {"f1": 2 * n_right / max(1, n_found + n_true), "loss": nll / n_words}
+            references.append([network.labels[label] for label in row if label != NO_LABEL])
+            predictions.append(best_tags(scores[: len(references[-1])], network.labels))
+    n_words = sum(map(len, references))
+    return {"f1": entity_f1(predictions, references), "loss": nll / n_words}
 
 
 def predict(
@@ -286,7 +290,7 @@ def baselines(
 
 
 def _strings(value: Any, column: str) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not value:
+    if not isinstance(value, list) or not value:
         raise ValueError(f"column {column!r} holds no list of strings")
     if not all(isinstance(item, str) and item.strip() for item in value):
         raise ValueError(f"column {column!r} holds an entry that is empty or no string")
