@@ -93,7 +93,7 @@ def tuned(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Tag
         ({"tokens": ["a", "b"], "ner_tags": ["O"]}, "2 words in column 'tokens' and 1 tags"),
         ({"tokens": ["a", "b"], "ner_tags": ["O", "I-PER"]}, "entity begins with B-PER"),
         ({"tokens": "a b", "ner_tags": ["O"]}, "'tokens' holds no list"),
-        ({"tokens": ["a", " "], "ner_tags": ["O", "O"]}, "empty or no string"),
+        ({"tokens": ["a", 3], "ner_tags": ["O", "O"]}, "'tokens' holds an entry that is no string"),
         ({"tokens": ["a"], "ner_tags": [0]}, "'ner_tags' holds an entry"),
     ],
 )
@@ -178,6 +178,18 @@ def test_a_long_text_is_read_to_its_end(network: Tagger, backbone: Path) -> None
     assert [entity["text"] for entity in by_text["entities"]] == text.split()
     assert by_text["entities"][-1]["end"] == len(text)
     assert not by_text["is_cut"]
+
+
+@pytest.mark.parametrize("is_by_character", [False, True])
+@pytest.mark.parametrize("words", [[""], ["", "a"], ["a", "", " "]])
+def test_words_without_a_character_are_tagged_like_others(
+    network: Tagger, backbone: Path, words: list[str], is_by_character: bool
+) -> None:
+    tokenizer, spec = load_tokenizer(backbone), Spec(SPEC.labels, is_by_character)
+    (encoded,) = encode(tokenizer, spec, [Example(tuple(words), ("O",) * len(words), "")], 48)
+    assert set(encoded.words) == {-1, *range(len(words))}
+    (answer,) = predict(network, tokenizer, spec, [words])
+    assert len(answer["tags"]) == len(words)
 
 
 @pytest.mark.parametrize("text", ["", " ", "\N{GREEK SMALL LETTER OMEGA}", "?!", "x" * 5000])

@@ -292,8 +292,8 @@ def baselines(
 def _strings(value: Any, column: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
         raise ValueError(f"column {column!r} holds no list of strings")
-    if not all(isinstance(item, str) and item.strip() for item in value):
-        raise ValueError(f"column {column!r} holds an entry that is empty or no string")
+    if not all(isinstance(item, str) for item in value):
+        raise ValueError(f"column {column!r} holds an entry that is no string")
     return tuple(value)
 
 
@@ -302,7 +302,8 @@ def _encode_words(
 ) -> list[list[int]]:
     """Return the tokens of each word, as in running text; no word fills more than the context."""
     blank = "" if spec.is_by_character else " "
-    forms = [f"{blank}{word}" if index else word for index, word in enumerate(words)]
+    # Published data hold words without a character, which need a token to be judged by.
+    forms = [(f"{blank}{word}" if index else word) or " " for index, word in enumerate(words)]
     encodings = tokenizer.encode_batch_fast(forms, add_special_tokens=False)
     return [encoding.ids[: block_size - 1] for encoding in encodings]
 
