@@ -26,10 +26,11 @@ def bare(folder: Path) -> None:
     from textmill.tasks.baseline import baseline
     from textmill.tasks.evaluate import evaluate
     from textmill.tasks.finetune import finetune
-    from textmill.tracking.worker import keep_freed_memory
+    from textmill.tracking.worker import keep_freed_memory, limit_kernel_cache
     from textmill.training.evaluate_lm import evaluate_lm
     from textmill.training.pretrain import pretrain
 
+    limit_kernel_cache()
     keep_freed_memory()
 
     def out(name: str) -> Path:

@@ -194,6 +194,15 @@ def _redirect_output(log: Path) -> None:
     os.close(descriptor)
 
 
+def limit_kernel_cache() -> None:
+    """Let oneDNN keep few kernels; has to come before torch computes anything.
+
+    It keeps one for each shape of a product, with its memory: three epochs of batches of all
+    widths peaked at 2.9 GiB with the usual 1024, and at 1.9 GiB with 64.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+
+
 def keep_freed_memory() -> None:
     """Let glibc keep freed memory instead of returning it: a training step was 25 % faster."""
     if not sys.platform.startswith("linux"):
@@ -207,6 +216,7 @@ def keep_freed_memory() -> None:
 def _limit_threads(job: Job) -> None:
     os.environ["RAYON_NUM_THREADS"] = str(job.threads)  # the tokenizers library
     if job.step.needs_torch:
+        limit_kernel_cache()
         import torch
 
         keep_freed_memory()
