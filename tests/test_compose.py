@@ -343,6 +343,11 @@ def test_splits_of_hub_data_are_not_paths(there: Path) -> None:
         assert (task.train, task.test) == ("train[:9%]", "test")
 
 
+def test_an_empty_path_is_refused_and_not_taken_for_the_folder() -> None:
+    with pytest.raises(InputError, match=r"corpus\.sources.*path"):
+        compose("demo", ["corpus.sources=[{name: a, path: ''}]"])
+
+
 def test_paths_into_the_sample_data_are_left_alone() -> None:
     config = compose("demo")
     assert config.tasks[0].train == "sample:topic/train.jsonl"

@@ -248,7 +248,7 @@ def _anchored(key: str, value: Any) -> Any:
 
 
 def _absolute(value: str, base: Path) -> str:
-    if value.startswith(SAMPLE) or "${" in value:
+    if not value or value.startswith(SAMPLE) or "${" in value:
         return value
     return str(base / Path(value).expanduser())
 

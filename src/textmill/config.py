@@ -20,7 +20,7 @@ class _NotInKey:
 
 NOT_IN_KEY = _NotInKey()
 
-Location = Annotated[str, NOT_IN_KEY]
+Location = Annotated[str, Field(min_length=1), NOT_IN_KEY]
 """A file, folder or glob. Steps are keyed by the digests of files, never by where they lie."""
 
 Accelerator = Literal["auto", "cpu", "cuda"]
@@ -90,7 +90,7 @@ class RedactionConfig(Settings):
 
     enabled: bool = True
     phone_regions: tuple[str, ...] = ("US", "GB", "DE")
-    """ISO 3166 countries whose national telephone number formats are recognised."""
+    """ISO 3166 countries, in capitals, whose national telephone number formats are recognised."""
 
 
 class CorpusConfig(Settings):

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textmill.config import RedactionConfig
-from textmill.safety.redaction import PLACEHOLDERS, redact
+from textmill.errors import InputError
+from textmill.safety.redaction import PLACEHOLDERS, check_regions, redact
 
 CONFIG = RedactionConfig()
 
@@ -122,3 +123,13 @@ def test_long_runs_of_any_one_thing_take_no_quadratic_time(unit: str) -> None:
     begin = time.process_time()
     redact(text, CONFIG)
     assert time.process_time() - begin < 4
+
+
+@pytest.mark.parametrize(("region", "fix"), [("de", "write DE"), ("XX", "leave it out")])
+def test_an_unknown_region_is_named_with_its_fix(region: str, fix: str) -> None:
+    with pytest.raises(InputError, match=f"phone_regions: '{region}'.*{fix}"):
+        check_regions(RedactionConfig(phone_regions=("US", region)))
+
+
+def test_the_regions_of_the_default_are_known() -> None:
+    check_regions(CONFIG)

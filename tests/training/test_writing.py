@@ -12,7 +12,7 @@ import torch
 from tokenizers import Tokenizer
 
 from textmill.config import GenerationConfig, ModelConfig, TokenizerConfig
-from textmill.corpus.tokenizer import load_tokenizer, train_tokenizer
+from textmill.corpus.tokenizer import PAD_ID, TARGET_ID, load_tokenizer, train_tokenizer
 from textmill.model import GPT
 from textmill.training import writing
 from textmill.training.writing import write_text
@@ -102,6 +102,21 @@ def test_an_end_at_once_writes_nothing(
 ) -> None:
     script += [0]
     assert written(network, tokenizer) == []
+
+
+def test_marks_of_structure_are_no_text(
+    network: GPT, tokenizer: Tokenizer, script: list[int]
+) -> None:
+    script += [*tokenizer.encode("ab").ids, PAD_ID, TARGET_ID, *tokenizer.encode("cd").ids]
+    assert "".join(written(network, tokenizer)) == "abcd"
+
+
+def test_bytes_that_are_no_character_hold_nothing_up(
+    network: GPT, tokenizer: Tokenizer, script: list[int]
+) -> None:
+    half = tokenizer.encode("字").ids[:-1]
+    script += [*tokenizer.encode("ab").ids, *half, *tokenizer.encode("cd").ids]
+    assert "".join(written(network, tokenizer)) == "ab\N{REPLACEMENT CHARACTER}cd"
 
 
 def test_half_a_character_at_the_end_is_left_out(

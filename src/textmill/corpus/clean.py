@@ -19,7 +19,7 @@ from textmill.corpus.reading import RawDocument, read_documents
 from textmill.corpus.records import BadRecord
 from textmill.errors import InputError
 from textmill.files import write_json
-from textmill.safety.redaction import redact
+from textmill.safety.redaction import check_regions, redact
 
 SPLITS = ("train", "validation")
 
@@ -68,9 +68,11 @@ def clean(config: CorpusConfig, inputs: Mapping[str, Path], out: Path) -> None:
         out: An empty folder.
 
     Raises:
-        InputError: A source cannot be read, too much of it is broken, or a split is left empty.
+        InputError: A source cannot be read, too much of it is broken, a split is left empty, or
+            a region of redaction is not known.
         RunError: The hub cannot be reached.
     """
+    check_regions(config.redaction)
     with ExitStack() as stack:
         shards = {split: stack.enter_context(_Shards(out / split, _DOCUMENT)) for split in SPLITS}
         rejected = stack.enter_context(_Shards(out / "rejected", _REJECTED))

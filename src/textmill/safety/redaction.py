@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import phonenumbers
 
 from textmill.config import RedactionConfig
+from textmill.errors import InputError
 
 PLACEHOLDERS = {"email": "[EMAIL]", "phone": "[PHONE]", "ip": "[IP]"}
 """What stands in a text for an address or number of each kind."""
@@ -36,6 +37,22 @@ _DATE = re.compile(
 _DIGIT_GROUP = re.compile(r"\d(?:[^\w\n:]{0,4}\d){6,}+")
 _CHARS_BEFORE = 12  # phonenumbers looks at leading brackets and signs, and the character before
 _CHARS_AFTER = 32  # and at an extension, or the minutes of a time
+
+
+def check_regions(config: RedactionConfig) -> None:
+    """Check that the telephone numbers of all regions are known.
+
+    Raises:
+        InputError: a region is not.
+    """
+    for region in config.phone_regions:
+        if region not in phonenumbers.SUPPORTED_REGIONS:
+            upper = region.upper()
+            hint = f"write {upper}" if upper in phonenumbers.SUPPORTED_REGIONS else "leave it out"
+            raise InputError(
+                f"corpus.redaction.phone_regions: {region!r} is no region whose telephone numbers "
+                f"are known: {hint}. Regions are ISO 3166 codes of countries such as US, GB or DE."
+            )
 
 
 def redact(text: str, config: RedactionConfig) -> tuple[str, dict[str, int]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from textmill.config import GenerationConfig
-from textmill.corpus.tokenizer import END_ID
+from textmill.corpus.tokenizer import END_ID, SPECIAL_TOKENS
 from textmill.model import GPT, generate
 
 if TYPE_CHECKING:
@@ -20,13 +20,15 @@ def write_text(
 ) -> Iterator[str]:
     """Yield the continuation of a prompt as it is written, until the document ends.
 
-    A character whose bytes are spread over several tokens is yielded once it is whole.
+    A character whose bytes are spread over several tokens is yielded once it is whole, and left
+    out if writing ends before.
     """
+    from tokenizers.decoders import DecodeStream
+
     # The document end before the text is what a first token is predicted from.
     ids = [END_ID, *tokenizer.encode(prompt, add_special_tokens=False).ids]
     generator = torch.Generator().manual_seed(config.seed)
-    written: list[int] = []
-    shown = ""
+    text = DecodeStream(skip_special_tokens=False)
     for token in generate(
         network,
         torch.tensor([ids]),
@@ -37,8 +39,7 @@ def write_text(
     ):
         if int(token) == END_ID:
             return
-        written.append(int(token))
-        text = tokenizer.decode(written, skip_special_tokens=False)
-        if not text.endswith("\N{REPLACEMENT CHARACTER}"):
-            yield text[len(shown) :]
-            shown = text
+        if int(token) < len(SPECIAL_TOKENS):
+            continue  # a mark of structure, which is no text
+        if piece := text.step(tokenizer, int(token)):
+            yield piece
