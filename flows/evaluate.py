@@ -115,10 +115,7 @@ def run_branches(
                 failures[name] = RunError(str(future.state.message))
     summary = summarise(language, scores)
     table = score_table(summary)
-    pipeline = context.pipeline
-    pipeline.store.log_metrics(pipeline.run_id, summary)
-    pipeline.store.client.log_text(pipeline.run_id, table, "scores.md")
-    pipeline.store.set_tags(pipeline.run_id, {"mlflow.note.content": table})
+    context.pipeline.record_scores(summary, table)
     create_markdown_artifact(table, key="scores", description="Scores of this run")
     log.info("\n%s", table)
     if failures:

@@ -12,6 +12,7 @@ from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.console import terminal
+from flows.server import prefect_failures_in_words
 from textmill.config import Config
 
 
@@ -20,7 +21,7 @@ def start(name: str, config: Config, arguments: tuple[Any, ...]) -> None:
 
     Raises:
         InputError: the configuration or the data cannot be used.
-        RunError: a step failed.
+        RunError: a step failed, or Prefect's server.
         SystemExit: 143, when the run was ended by SIGTERM.
     """
     flow: Flow[..., Any] = getattr(importlib.import_module(f"flows.{name}"), name)
@@ -30,7 +31,7 @@ def start(name: str, config: Config, arguments: tuple[Any, ...]) -> None:
     limited = flow.with_options(task_runner=runner)
     # Prefect cleans up after SIGTERM, and then sends it again to whoever handled it before.
     signal.signal(signal.SIGTERM, _exit)
-    with terminal():
+    with terminal(), prefect_failures_in_words():
         limited(*arguments)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -18,6 +19,7 @@ from textmill.files import (
     digest_files,
     digest_folder,
     digest_values,
+    is_disk_full,
     read_json,
     sync_folder,
     write_json,
@@ -134,3 +136,37 @@ def test_the_order_of_keys_does_not_change_a_digest(values: dict[str, Any]) -> N
 )
 def test_another_value_has_another_digest(other: dict[str, Any]) -> None:
     assert digest_values(other) != digest_values({"a": [1, 2]})
+
+
+def wrapped(inner: Exception) -> Exception:
+    try:
+        try:
+            raise inner
+        except Exception as error:
+            raise RuntimeError("could not save") from error
+    except RuntimeError as outer:
+        return outer
+
+
+@pytest.mark.parametrize(
+    ("error", "is_full"),
+    [
+        (OSError(errno.ENOSPC, "whatever the language says"), True),
+        (OSError(errno.EDQUOT, "quota"), True),
+        (RuntimeError("No space left on device (os error 28)"), True),
+        (Exception("(sqlite3.OperationalError) database or disk is full"), True),
+        (OSError("4096 requested and 512 written"), True),
+        (wrapped(OSError(errno.ENOSPC, "full")), True),
+        (OSError(errno.EACCES, "Permission denied"), False),
+        (wrapped(ValueError("a bad value")), False),
+        (None, False),
+    ],
+)
+def test_a_full_disk_is_told_whoever_reports_it(error: Exception | None, is_full: bool) -> None:
+    assert is_disk_full(error) == is_full
+
+
+def test_a_real_full_device_is_told() -> None:
+    with pytest.raises(OSError, match="No space left") as caught, open("/dev/full", "w") as device:
+        device.write("x" * 10_000)
+    assert is_disk_full(caught.value)

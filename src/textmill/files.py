@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 MANIFEST = "manifest.json"
+
+# What safetensors, tokenizers, pyarrow and numpy say of it, which keep no error number, and SQLite.
+_FULL_DISK = re.compile(
+    r"no space left on device|disk quota exceeded|database or disk is full"
+    r"|\d requested and \d+ written",
+    re.IGNORECASE,
+)
 
 
 def write_json(file: Path, value: Any) -> None:
@@ -44,6 +53,27 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Return whether a full disk, or a full quota, is behind an error, whoever has wrapped it."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if _FULL_DISK.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def full_disk_message(place: str | Path) -> str:
+    """Return what to tell a user whose disk is full."""
+    return (
+        f"The disk that holds {place} is full: make room and run again, or set tracking.home to "
+        "a folder on another disk. Finished steps are kept, and not computed again."
+    )
 
 
 def digest_bytes(content: bytes) -> str:

@@ -10,12 +10,10 @@ from typing import Any, cast
 
 import pytest
 from mlflow.entities import Metric
-from mlflow.exceptions import MlflowException
 
-from textmill.errors import RunError
 from textmill.tracking import follow
 from textmill.tracking.follow import Follower, Progress
-from textmill.tracking.store import Store
+from textmill.tracking.store import Store, StoreError
 
 
 class Server:
@@ -29,7 +27,7 @@ class Server:
         assert run_id == "run"
         if self.refusals:
             self.refusals -= 1
-            raise MlflowException("the server is away")
+            raise StoreError("the server is away")
         self.taken += [(p.key, p.step, p.value) for p in points]
 
 
@@ -101,10 +99,22 @@ def test_finish_tries_several_times(tmp_path: Path) -> None:
     assert server.taken == [("loss", 1, 1.0)]
 
 
-def test_finish_gives_up_with_a_message_that_says_nothing_is_lost(tmp_path: Path) -> None:
+def test_finish_gives_up_after_some_tries_with_the_reason(tmp_path: Path) -> None:
+    server = Server(refusals=99)
     append(tmp_path, line(1, loss=1.0))
-    with pytest.raises(RunError, match="the server is away.*Nothing is lost"):
-        follower(Server(refusals=99), tmp_path).finish()
+    with pytest.raises(StoreError, match="the server is away"):
+        follower(server, tmp_path).finish()
+    assert server.refusals == 99 - follow.LAST_TRIES
+
+
+def test_an_outage_is_reported_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    following = follower(Server(refusals=3), tmp_path)
+    for step in (1, 2, 3, 4):
+        append(tmp_path, line(step, loss=1.0))
+        following.poll()
+    assert [record.message for record in caplog.records] == [
+        "Metrics wait to be sent. the server is away"
+    ]
 
 
 def test_progress_holds_the_newest_value_of_every_metric(tmp_path: Path) -> None:

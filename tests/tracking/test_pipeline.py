@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
 
 from textmill.config import Config, CorpusConfig, SampleConfig, TokenizerConfig, TokensConfig
 from textmill.errors import InputError, RunError
@@ -19,7 +21,7 @@ from textmill.tracking import pipeline as pipelines
 from textmill.tracking import worker
 from textmill.tracking.pipeline import Result, Source, open_pipeline
 from textmill.tracking.step import CLEAN, TOKENIZER, TOKENS, Step
-from textmill.tracking.store import Store
+from textmill.tracking.store import Store, StoreError
 
 # MLflow registers its source of local files twice, and warns of the choice that gives it.
 pytestmark = pytest.mark.filterwarnings("ignore:The specified dataset source:UserWarning")
@@ -362,7 +364,39 @@ def test_a_step_killed_before_publication_is_published_and_not_computed_again(
     assert calls() == 1
 
 
-def test_a_server_that_fails_at_publication_leaves_no_result_until_the_next_run(
+@pytest.mark.parametrize(
+    ("method", "error", "message"),
+    [
+        ("log_metrics", MlflowException("no route to host"), "failed: no route to host.*waits in"),
+        ("publish", MlflowException("no route to host"), "failed: no route to host.*waits in"),
+        ("publish", OSError(errno.ENOSPC, "No space left on device"), "is full.*waits in"),
+    ],
+)
+def test_a_store_that_fails_after_the_work_leaves_no_result_until_the_next_run(
+    config: Config,
+    store: Store,
+    probe: Probe,
+    seed: SampleConfig,
+    calls: Calls,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    error: Exception,
+    message: str,
+) -> None:
+    def fails(*_: object) -> Path:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, method, fails)
+        with pytest.raises(RunError, match=message):
+            run_once(config, probe("write"), seed)
+    (run,) = key_runs(store, "write", seed.seed)
+    assert run.info.status == "FAILED"
+    assert run_once(config, probe("write"), seed).run_id == run.info.run_id
+    assert calls() == 1
+
+
+def test_an_output_damaged_while_it_waited_is_computed_again(
     config: Config,
     store: Store,
     probe: Probe,
@@ -370,17 +404,39 @@ def test_a_server_that_fails_at_publication_leaves_no_result_until_the_next_run(
     calls: Calls,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def unreachable(*_: object) -> Path:
-        raise MlflowException("no route to host")
+    def fails(*_: object) -> Path:
+        raise StoreError("away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "publish", unreachable)
-        with pytest.raises(Exception, match="no route to host"):
+        patch.setattr(Store, "publish", fails)
+        with pytest.raises(RunError, match="waits in"):
             run_once(config, probe("write"), seed)
     (run,) = key_runs(store, "write", seed.seed)
-    assert run.info.status == "FAILED"
-    assert run_once(config, probe("write"), seed).run_id == run.info.run_id
-    assert calls() == 1
+    waiting = store.wip / run.data.tags["textmill.key"] / "out" / "seed.txt"
+    waiting.write_text("other")
+    assert (run_once(config, probe("write"), seed).folder / "seed.txt").read_text() == str(
+        seed.seed
+    )
+    assert calls() == 2
+
+
+@pytest.mark.parametrize("method", ["search_runs", "log_batch", "create_run"])
+def test_a_store_that_fails_between_steps_is_reported_in_words(
+    config: Config,
+    store: Store,
+    probe: Probe,
+    seed: SampleConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise MlflowException("the server is away")
+
+    with open_pipeline("test", config, "tests", {}) as pipeline, monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, method, fails)
+        with pytest.raises(RunError, match="failed: the server is away. Run again when it works"):
+            pipeline.run(probe("write"), seed)
+    assert running(store) == []
 
 
 def test_two_pipelines_that_need_the_same_step_compute_it_once(

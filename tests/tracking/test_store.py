@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from mlflow.entities import Metric
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
 
 from textmill.config import TrackingConfig
 from textmill.errors import InputError, RunError
@@ -76,6 +78,38 @@ def test_a_home_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="tracking.home"):
         Store(TrackingConfig(home=str(tmp_path / "file")))
+
+
+def test_a_database_that_could_not_be_made_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        (tmp_path / ".mlflow.db").write_text("half")
+        raise MlflowException("(sqlite3.OperationalError) database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "search_experiments", full)
+        with pytest.raises(RunError, match="is full: make room and run again"):
+            Store(TrackingConfig(home=str(tmp_path)))
+    assert [file.name for file in tmp_path.iterdir()] == ["wip"]
+
+
+def test_a_run_is_closed_on_a_full_disk_by_giving_up_the_room_set_aside(
+    store: Store, run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = MlflowClient.set_terminated
+
+    def needs_room(client: MlflowClient, *arguments: str) -> None:
+        if store.reserve.exists():
+            raise MlflowException("(sqlite3.OperationalError) database or disk is full")
+        end(client, *arguments)
+
+    store.set_room_aside()
+    assert store.reserve.stat().st_size > 0
+    monkeypatch.setattr(MlflowClient, "set_terminated", needs_room)
+    store.end_run(run_id, "FAILED", "the disk is full")
+    run = store.client.get_run(run_id)
+    assert (run.info.status, run.data.tags["textmill.failure"]) == ("FAILED", "the disk is full")
 
 
 def test_an_experiment_keeps_its_id(store: Store) -> None:

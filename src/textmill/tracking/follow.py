@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlflow.entities import Metric
-from mlflow.exceptions import MlflowException
 
-from textmill.errors import RunError
-from textmill.tracking.store import Store
+from textmill.tracking.store import Store, StoreError
 
 SHIP_EVERY_S = 2.0
 LAST_TRIES = 5
@@ -47,6 +45,7 @@ class Follower:
     _offset: int = 0
     _shipped: int = 0
     _next_ship_s: float = 0.0
+    _is_waiting: bool = False
     _total_steps: int = 0
     _newest: dict[str, float] = field(default_factory=dict)
 
@@ -57,26 +56,26 @@ class Follower:
             self._next_ship_s = time.monotonic() + SHIP_EVERY_S
             try:
                 self._ship()
-            except MlflowException as error:
-                log.warning("The tracking server did not take metrics, they wait: %s", error)
+                self._is_waiting = False
+            except StoreError as error:
+                if not self._is_waiting:  # an outage is reported once
+                    log.warning("Metrics wait to be sent. %s", error)
+                self._is_waiting = True
 
     def finish(self) -> None:
         """Ship all that is left.
 
         Raises:
-            RunError: the server does not take the points after several tries.
+            StoreError: the store does not take the points after several tries.
         """
         self._read()
         for attempt in range(LAST_TRIES):
             try:
                 return self._ship()
-            except MlflowException as error:
-                problem = str(error).splitlines()[0]
+            except StoreError:
+                if attempt == LAST_TRIES - 1:
+                    raise
                 time.sleep(2**attempt)
-        raise RunError(
-            f"The tracking server takes no metrics ({problem}). Nothing is lost: run again when it "
-            "answers, and the step's result is taken from its work folder."
-        )
 
     def _read(self) -> None:
         if not self.file.exists():

@@ -6,14 +6,13 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from pydantic import BaseModel
 
@@ -26,7 +25,7 @@ from textmill.tracking.follow import Follower, Progress
 from textmill.tracking.key import describe_step, key_of, key_values
 from textmill.tracking.models import log_task_model
 from textmill.tracking.step import FINETUNE, Step
-from textmill.tracking.store import Dataset, Store
+from textmill.tracking.store import Dataset, Store, StoreError
 from textmill.tracking.worker import Job, Stopped, run_job, warm_up
 
 SYSTEM_METRICS_EVERY_S = 5
@@ -104,7 +103,7 @@ class Pipeline:
 
         Raises:
             InputError: the step could not use its input.
-            RunError: the step failed or was stopped.
+            RunError: the step failed or was stopped, or the tracking store failed.
         """
         inputs = inputs or {}
         label = f"{step.name} {task.name}" if task else step.name
@@ -114,17 +113,28 @@ class Pipeline:
         key = key_of(description)
         attempt = _Attempt(self, step, config, inputs, sources, task, label, description, key)
         lock = FileLock(self.store.locks / f"{key}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            log.info("Another run is computing %s: waiting for its result.", label)
-            lock.acquire()
+        with self.store.failures_in_words():
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                log.info("Another run is computing %s: waiting for its result.", label)
+                lock.acquire()
         try:
             result = attempt.find() or attempt.compute(threads or hardware.n_cores(), on_progress)
         finally:
             lock.release()
         self.store.set_tags(self.run_id, {f"{RESULT_TAG}{label.replace(' ', '.')}": result.run_id})
         return result
+
+    def record_scores(self, metrics: Mapping[str, float], table: str) -> None:
+        """Put the scores on the parent run: as metrics, and as a table that is its description.
+
+        Raises:
+            StoreError: the tracking store does not take them.
+        """
+        self.store.log_metrics(self.run_id, metrics)
+        self.store.client.log_text(self.run_id, table, "scores.md")
+        self.store.set_tags(self.run_id, {"mlflow.note.content": table})
 
 
 @dataclass
@@ -153,7 +163,7 @@ class _Attempt:
         for run in self.store.search(condition):
             try:
                 return self._result(run, self.store.output_folder(run.info.run_id), True)
-            except (RunError, MlflowException) as error:
+            except RunError as error:
                 log.warning(
                     "The result of %s cannot be used, it is computed again: %s", self.label, error
                 )
@@ -166,33 +176,42 @@ class _Attempt:
         store = self.store
         follower = Follower(store, run_id, self.work / "metrics.jsonl", on_progress)
         status = "KILLED"  # what becomes of it when a signal ends this process
+        failure: str | None = None
         try:
-            self._describe(run_id)
-            with self._watch_system(run_id):
-                if not (self.out / MANIFEST).exists():
-                    self._fill(run_id, threads, follower)
-                follower.finish()
-                seconds = time.monotonic() - started_s
-                folder = self._publish(run_id, follower, seconds)
+            with store.failures_in_words():
+                self._describe(run_id)
+                with self._watch_system(run_id):
+                    if not self._is_computed():
+                        self._fill(run_id, threads, follower)
+                    follower.finish()
+                    self._record(run_id, follower, time.monotonic() - started_s)
+                # Last, as it moves the output away: whatever fails before is made good next time.
+                folder = store.publish(run_id, self.out)
             status = "FINISHED"
         except Stopped:
             raise
         except Exception as error:
-            status = "FAILED"
-            _note_failure(store, run_id, error)
-            if isinstance(error, OSError | MlflowException):
-                is_computed = (self.out / MANIFEST).exists()
-                kept = f" Its result stays in {self.out} for the next run." if is_computed else ""
-                raise RunError(f"{self.label} could not be finished: {error}.{kept}") from error
+            status, failure = "FAILED", str(error)
+            if isinstance(error, OSError | StoreError):
+                kept = f" Its result waits in {self.out}." if self._is_computed() else ""
+                raise RunError(f"{self.label} could not be finished: {error}{kept}") from error
             raise
         finally:
             if status != "FINISHED":
-                self._keep_log(run_id)
-                if not (self.out / MANIFEST).exists():
+                if not self._is_computed():
                     shutil.rmtree(self.out, ignore_errors=True)
-            _end_run(store, run_id, status)
+                self._keep_log(run_id)
+            _end_run(store, run_id, status, failure)
         shutil.rmtree(self.folder, ignore_errors=True)
         return self._result(store.client.get_run(run_id), folder, False)
+
+    def _is_computed(self) -> bool:
+        """Return whether the output folder is whole: it waits there if publishing it failed."""
+        try:
+            files: dict[str, str] = read_json(self.out / MANIFEST)["files"]
+            return digest_folder(self.out) == files
+        except (OSError, ValueError):
+            return False
 
     def _fill(self, run_id: str, threads: int, follower: Follower) -> None:
         """Compute the output folder, and complete it with its manifest."""
@@ -235,7 +254,7 @@ class _Attempt:
         if note.exists():
             try:
                 run = store.client.get_run(read_json(note)["run_id"])
-            except MlflowException:
+            except StoreError:
                 run = None  # deleted since, or in another store
             if run is not None and run.info.lifecycle_stage == "active":
                 run_id = str(run.info.run_id)
@@ -260,29 +279,26 @@ class _Attempt:
         made = [(n, str(r.folder), r.digest, self.step.name) for n, r in self.inputs.items()]
         return raw + made
 
-    def _publish(self, run_id: str, follower: Follower, seconds: float) -> Path:
-        """Make the output the run's artifact, with its numbers, plots and model; return it."""
+    def _record(self, run_id: str, follower: Follower, seconds: float) -> None:
+        """Log the numbers of the output, plots and, of a fine-tuning, the model."""
         store = self.store
         numbers = {}
         if (self.out / "metrics.json").exists():
             numbers = read_json(self.out / "metrics.json")
-        folder = store.publish(run_id, self.out)
         store.log_metrics(run_id, {**numbers, "seconds": seconds})
         self._keep_log(run_id)
         if follower.points:
             store.client.log_figure(run_id, plots.loss_curve(follower.points), "plots/loss.png")
         if self.step is FINETUNE and self.task:
-            log_task_model(store, run_id, self.task, folder)
-        return folder
+            log_task_model(store, run_id, self.task, self.out)
 
     def _keep_log(self, run_id: str) -> None:
         for name in ("worker.log", "metrics.jsonl"):
             file = self.work / name
             if file.exists() and file.stat().st_size:
-                try:
+                # A store that does not take it has failed already, or fails at what comes next.
+                with suppress(OSError, StoreError):
                     self.store.client.log_artifact(run_id, str(file), "log")
-                except (OSError, MlflowException) as error:
-                    log.warning("%s could not be kept: %s", file, error)
 
     @contextmanager
     def _watch_system(self, run_id: str) -> Iterator[None]:
@@ -323,15 +339,16 @@ def open_pipeline(
         tags: further tags of the parent and its steps' runs, such as the Prefect flow run's id.
 
     Raises:
-        RunError: the tracking store does not answer.
+        RunError: the tracking store does not answer, or its disk is full.
     """
     store = Store(config.tracking)
+    store.set_room_aside()
     experiment_id = store.experiment(config.experiment)
     shared = {"textmill.config": config_name, **tags}
     if commit := environment.git_commit():
         shared["mlflow.source.git.commit"] = commit
     lock_name = f"pipeline-{time.time_ns()}.lock"
-    with FileLock(store.locks / lock_name):
+    with store.failures_in_words(), FileLock(store.locks / lock_name):
         run_id = store.start_run(
             experiment_id,
             f"{name} {time.strftime('%Y-%m-%d %H:%M:%S')}",
@@ -345,6 +362,7 @@ def open_pipeline(
         )
         pipeline = Pipeline(store, experiment_id, run_id, config.tracking.system_metrics, shared)
         status = "KILLED"  # what becomes of it when a signal ends this process
+        failure: str | None = None
         try:
             values = config.model_dump(mode="json")
             store.log_params(run_id, key_values(config))
@@ -355,24 +373,15 @@ def open_pipeline(
         except Stopped:
             raise
         except Exception as error:
-            status = "FAILED"
-            _note_failure(store, run_id, error)
+            status, failure = "FAILED", str(error)
             raise
         finally:
-            _end_run(store, run_id, status)
+            _end_run(store, run_id, status, failure)
 
 
-def _note_failure(store: Store, run_id: str, error: Exception) -> None:
-    """Put the reason on the run, if the store takes it; the error itself is reported anyway."""
+def _end_run(store: Store, run_id: str, status: str, failure: str | None) -> None:
+    """Set a run's status; a run that the store leaves open is closed by the next start."""
     try:
-        store.set_tags(run_id, {"textmill.failure": str(error)[:5000]})
-    except MlflowException as problem:
-        log.warning("The tracking store did not take the reason of a failure: %s", problem)
-
-
-def _end_run(store: Store, run_id: str, status: str) -> None:
-    """Set a run's status; when the store does not take it, the next start closes the run."""
-    try:
-        store.end_run(run_id, status)
-    except MlflowException as problem:
-        log.warning("The run %s stays open until the next start: %s", run_id, problem)
+        store.end_run(run_id, status, failure)
+    except StoreError as problem:
+        log.warning("The run %s could not be ended properly. %s", run_id, problem)

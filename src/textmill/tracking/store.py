@@ -9,9 +9,10 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 # Read when MLflow is imported: an address that does not answer is reported soon, not in minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
@@ -26,23 +27,39 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
+from requests import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
 from textmill.config import TrackingConfig
 from textmill.errors import InputError, RunError
-from textmill.files import MANIFEST, digest_folder, read_json, sync_folder
+from textmill.files import (
+    MANIFEST,
+    digest_folder,
+    full_disk_message,
+    is_disk_full,
+    read_json,
+    sync_folder,
+    write_whole,
+)
 
 OUTPUT = "output"
 """Where a step's output folder stands among its run's artifacts."""
 MAX_PER_BATCH = 100  # params and tags that MLflow takes in one call
 MAX_METRICS = 1000
 PING_TIMEOUT_S = 5
+RESERVE_BYTES = 1 << 20
 
 log = logging.getLogger(__name__)
 
 
+class StoreError(RunError):
+    """The tracking store failed, or its disk is full; what is finished stays."""
+
+
 class Store:
     """An MLflow tracking store, and the folder beside it for work in progress.
+
+    Every method, and every method of its client, raises a StoreError when the store fails.
 
     Args:
         config: where it is; without a URI, a database in the home folder.
@@ -55,19 +72,24 @@ class Store:
         self.home = Path(config.home)
         self.wip = self.home / "wip"
         self.locks = self.wip / "locks"
-        try:
-            self.locks.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"{self.home} cannot be written: {error}. Set tracking.home.") from None
-        default = f"sqlite:///{self.home / 'mlflow.db'}"
+        self.reserve = self.wip / "reserve"
+        database = self.home / "mlflow.db"
+        default = f"sqlite:///{database}"
         self.uri = config.uri or os.environ.get("MLFLOW_TRACKING_URI") or default
         self.artifact_root = (self.home / "artifacts").as_uri() if self.uri == default else None
-        self.client = self._open()
+        try:
+            with self.failures_in_words():
+                self.locks.mkdir(parents=True, exist_ok=True)
+                # First starts at the same time would race on the migrations of the database.
+                with FileLock(self.locks / "open.lock"):
+                    self.client = self._open(database if self.uri == default else None)
+        except OSError as error:
+            raise RunError(f"{self.home} cannot be written: {error}. Set tracking.home.") from None
         self.ui_url = (
             self.uri if self.uri.startswith("http") else f"http://127.0.0.1:{config.mlflow_port}"
         )
 
-    def _open(self) -> MlflowClient:
+    def _open(self, database: Path | None) -> MlflowClient:
         if self.uri.startswith("http"):
             ping(self.uri)
         given = os.environ.get("MLFLOW_TRACKING_URI")
@@ -77,18 +99,52 @@ class Store:
         os.environ.pop("MLFLOW_TRACKING_URI", None)
         if given is not None:
             os.environ["MLFLOW_TRACKING_URI"] = given
-        # First starts at the same time would race on the migrations of the database.
-        with FileLock(self.locks / "open.lock"):
-            try:
-                client = MlflowClient(self.uri)
-                client.search_experiments(max_results=1)
-            except (MlflowException, SQLAlchemyError) as error:
-                first = str(error).splitlines()[0]
-                raise RunError(
-                    f"The tracking store {self.uri} cannot be opened: {first} "
-                    "Check tracking.uri and MLFLOW_TRACKING_URI."
-                ) from None
-        return client
+        # It logs, with a trace, the same errors that it raises.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+        try:
+            if database is not None and not database.exists():
+                _make_database(database)
+            client = MlflowClient(self.uri)
+            client.search_experiments(max_results=1)
+        except (MlflowException, SQLAlchemyError) as error:
+            if is_disk_full(error):
+                raise
+            raise RunError(
+                f"The tracking store {self.uri} cannot be opened: {_first_line(error)}. "
+                "Check tracking.uri and MLFLOW_TRACKING_URI."
+            ) from None
+        return cast(MlflowClient, _Client(client, self))
+
+    @contextmanager
+    def failures_in_words(self) -> Iterator[None]:
+        """Raise every failure of the store, and a full disk, as one message.
+
+        Raises:
+            StoreError: in place of the exceptions of MLflow and the libraries under it.
+        """
+        try:
+            yield
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            is_ours = isinstance(error, OSError) and not isinstance(error, RequestException)
+            if is_disk_full(error) and (is_ours or not self.uri.startswith("http")):
+                raise StoreError(full_disk_message(self.home)) from error
+            if is_ours:
+                raise
+            raise StoreError(
+                f"The tracking store {self.uri} failed: {_first_line(error)}. Run again when it "
+                "works: finished steps are kept, and not computed again."
+            ) from error
+
+    def set_room_aside(self) -> None:
+        """Keep some room on the disk, so that runs can be closed even when it is full.
+
+        Raises:
+            StoreError: there is not so much.
+        """
+        with self.failures_in_words():
+            if not self.reserve.exists():
+                # Not zeros: some file systems take no room for them.
+                write_whole(self.reserve, os.urandom(RESERVE_BYTES))
 
     def experiment(self, name: str) -> str:
         """Return the id of the experiment of that name, made if need be.
@@ -111,9 +167,19 @@ class Store:
         run = self.client.create_run(experiment_id, run_name=name, tags=dict(tags))
         return str(run.info.run_id)
 
-    def end_run(self, run_id: str, status: str) -> None:
-        """Set the final status of a run: FINISHED, FAILED or KILLED."""
-        self.client.set_terminated(run_id, status)
+    def end_run(self, run_id: str, status: str, failure: str | None = None) -> None:
+        """Set the final status of a run: FINISHED, FAILED or KILLED; and why it failed."""
+
+        def end() -> None:
+            self.client.set_terminated(run_id, status)
+            if failure is not None:
+                self.set_tags(run_id, {"textmill.failure": failure[:5000]})
+
+        try:
+            end()
+        except StoreError:
+            self.reserve.unlink(missing_ok=True)  # the disk may be full: this makes room
+            end()
 
     def search(self, condition: str, most: int = 1000) -> list[Run]:
         """Return the runs of all experiments for which the condition holds, the newest first."""
@@ -167,7 +233,11 @@ class Store:
         place.mkdir(parents=True, exist_ok=True)
         for leftover in (target, beside):
             shutil.rmtree(leftover, ignore_errors=True)
-        shutil.move(out, beside)  # may cross file systems
+        try:
+            shutil.move(out, beside)  # may cross file systems
+        except OSError:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
         beside.rename(target)
         return target
 
@@ -180,14 +250,8 @@ class Store:
         place = self._local_artifacts(run_id)
         folder = self.home / "cache" / run_id / OUTPUT if place is None else place / OUTPUT
         if place is None and not folder.exists():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(self.locks / f"{run_id}.lock"):
-                if not folder.exists():
-                    beside = folder.parent / "download"
-                    shutil.rmtree(beside, ignore_errors=True)
-                    beside.mkdir()
-                    self.client.download_artifacts(run_id, OUTPUT, str(beside))
-                    (beside / OUTPUT).rename(folder)
+            with self.failures_in_words():
+                self._download(run_id, folder)
         manifest = folder / MANIFEST
         if not manifest.exists():
             raise RunError(f"{folder} is not whole: {MANIFEST} is missing.")
@@ -225,6 +289,16 @@ class Store:
                 continue
         return closed
 
+    def _download(self, run_id: str, folder: Path) -> None:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.locks / f"{run_id}.lock"):
+            if not folder.exists():
+                beside = folder.parent / "download"
+                shutil.rmtree(beside, ignore_errors=True)
+                beside.mkdir()
+                self.client.download_artifacts(run_id, OUTPUT, str(beside))
+                (beside / OUTPUT).rename(folder)
+
     def _local_artifacts(self, run_id: str) -> Path | None:
         uri = self.client.get_run(run_id).info.artifact_uri
         is_local = is_local_uri(uri)  # type: ignore[no-untyped-call]
@@ -233,6 +307,39 @@ class Store:
 
 Dataset = tuple[str, str, str, str]
 """Name, place, digest, and what the data is for (such as "training")."""
+
+
+class _Client:
+    """MLflow's client, with its failures in words."""
+
+    def __init__(self, client: MlflowClient, store: Store) -> None:
+        self._client = client
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+        return self._store.failures_in_words()(method) if callable(method) else method
+
+
+def _make_database(file: Path) -> None:
+    """Make MLflow's database whole or not at all: it cannot open one that is half-made."""
+    beside = file.with_name(f".{file.name}")
+
+    def remove() -> None:
+        for leftover in file.parent.glob(f"{beside.name}*"):  # SQLite has a journal beside it
+            leftover.unlink()
+
+    remove()
+    try:
+        MlflowClient(f"sqlite:///{beside}").search_experiments(max_results=1)
+        beside.rename(file)
+    finally:
+        remove()
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def ping(uri: str) -> None:

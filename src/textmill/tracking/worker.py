@@ -8,7 +8,6 @@ importing torch and Lightning takes.
 from __future__ import annotations
 
 import ctypes
-import errno
 import importlib
 import multiprocessing
 import os
@@ -17,6 +16,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
@@ -28,6 +28,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from textmill.errors import InputError, RunError
+from textmill.files import full_disk_message, is_disk_full
 from textmill.tracking.step import Step
 
 PRELOAD = [
@@ -149,24 +150,27 @@ def _work(job: Job, sender: Connection) -> None:
     # The terminal sends Ctrl-C to the whole group: the flow decides what becomes of its steps.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _redirect_output(job.work / "worker.log")
     try:
+        _redirect_output(job.work / "worker.log")
         _limit_threads(job)
         module, _, name = job.step.function.partition(":")
         function: Callable[..., None] = getattr(importlib.import_module(module), name)
         extra: tuple[Any, ...] = (job.work,) if job.step.is_training else ()
         function(job.config, job.inputs, job.out, *extra)
     except BaseException as error:
-        traceback.print_exc()
         sender.send(_describe(job, error))
+        with suppress(OSError):  # a full disk takes no trace either
+            traceback.print_exc()
         sys.exit(1)
+    finally:
+        _close_output()
 
 
 def _describe(job: Job, error: BaseException) -> _Failure:
     if isinstance(error, InputError | RunError):
         return _Failure(isinstance(error, InputError), str(error))
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return _Failure(False, f"The disk that holds {job.out} is full: make room and run again.")
+    if is_disk_full(error):
+        return _Failure(False, full_disk_message(job.out))
     if isinstance(error, MemoryError):
         return _Failure(False, f"Memory ran out in {job.step.name}: lower micro_batch_size.")
     place = traceback.extract_tb(error.__traceback__)[-1]
@@ -192,6 +196,13 @@ def _redirect_output(log: Path) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     os.close(descriptor)
+
+
+def _close_output() -> None:
+    """Close the log; that a full disk does not take its last lines is no failure of the step."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.close()
 
 
 def limit_kernel_cache() -> None:
