@@ -23,7 +23,7 @@ LARGER = [
 SCRIPT = """
 mount -t tmpfs -o size={mib}m tmpfs {folder}
 cd {folder}
-(sleep {fill_after_s}; cat /dev/zero > ballast) 2> /dev/null &
+(for second in $(seq {fill_after_s}); do sleep 1; done; cat /dev/zero > ballast) > /dev/null 2>&1 &
 "{command}" run {settings}; echo "status $?"
 kill $! 2> /dev/null; rm -f ballast
 mount -o remount,size=500m {folder}

@@ -40,6 +40,7 @@ PRELOAD = [
 ]
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+KERNELS_KEPT = 32
 
 _running: set[BaseProcess] = set()
 _stopping = threading.Event()
@@ -206,12 +207,13 @@ def _close_output() -> None:
 
 
 def limit_kernel_cache() -> None:
-    """Let oneDNN keep few kernels; has to come before torch computes anything.
+    """Keep few kernels of matrix products; has to come before torch computes anything.
 
-    It keeps one for each shape of a product, with its memory: three epochs of batches of all
-    widths peaked at 2.9 GiB with the usual 1024, and at 1.9 GiB with 64.
+    oneDNN, and PyTorch before it, keep one for each shape of a product, with its memory. The usual
+    1024 let a process that fine-tunes on batches of all widths grow by more than a gigabyte.
     """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+    for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        os.environ.setdefault(name, str(KERNELS_KEPT))
 
 
 def keep_freed_memory() -> None:
