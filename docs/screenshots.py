@@ -1,0 +1,103 @@
+"""Takes the README's pictures: two runs compared in MLflow, a flow run in Prefect, a report.
+
+    python docs/screenshots.py [FOLDER WITH mlruns/]
+
+Needs a store with at least two finished `textmill run`s, and Chromium.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from mlflow.tracking import MlflowClient
+from playwright.sync_api import Page, sync_playwright
+
+IMAGES = Path(__file__).parent / "images"
+START_TIMEOUT_S = 120
+WIDTH, HEIGHT = 1280, 900
+
+
+def free_port() -> int:
+    """Return a port of this machine on which nothing listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def pages(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the addresses of MLflow and Prefect on a store, served by `textmill ui`."""
+    ports = free_port(), free_port()
+    overrides = [f"tracking.mlflow_port={ports[0]}", f"tracking.prefect_port={ports[1]}"]
+    server = subprocess.Popen(
+        [Path(sys.executable).with_name("textmill"), "ui", *overrides],
+        cwd=folder,
+        env={k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")},
+    )
+    urls = f"http://127.0.0.1:{ports[0]}", f"http://127.0.0.1:{ports[1]}"
+    try:
+        for url in (f"{urls[0]}/health", f"{urls[1]}/api/health"):
+            wait_for(url)
+        yield urls
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait()
+
+
+def wait_for(url: str) -> None:
+    """Return when the address answers."""
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline_s:
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2):
+            return
+        time.sleep(0.5)
+    raise TimeoutError(f"{url} does not answer.")
+
+
+def take(page: Page, url: str, expected: str, name: str) -> None:
+    """Save a picture of a page once a text has appeared on it."""
+    page.goto(url)
+    page.get_by_text(expected).first.wait_for(timeout=60_000)
+    page.wait_for_timeout(2_000)  # charts are drawn after the text
+    page.screenshot(path=IMAGES / f"{name}.png")
+
+
+def main(folder: Path) -> None:
+    """Take all pictures of the newest two pipeline runs."""
+    client = MlflowClient(f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}")
+    experiments = [e.experiment_id for e in client.search_experiments()]
+    runs = client.search_runs(
+        experiments,
+        "attributes.status='FINISHED' and tags.`textmill.pipeline`='pipeline'",
+        max_results=2,
+        order_by=["attributes.start_time DESC"],
+    )
+    ids = [run.info.run_id for run in runs]
+    chosen = sorted({run.info.experiment_id for run in runs})
+    compare = f"runs={quote(json.dumps(ids))}&experiments={quote(json.dumps(chosen))}"
+    flow_run = runs[0].data.tags["prefect.flow_run_id"]
+    report = folder / "mlruns" / "artifacts" / ids[0] / "artifacts" / "report.html"
+    IMAGES.mkdir(exist_ok=True)
+    with pages(folder) as (mlflow, prefect), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
+        take(page, f"{mlflow}/#/compare-runs?{compare}", "Parameters", "compare")
+        take(page, f"{prefect}/runs/flow-run/{flow_run}", "finetune", "flow-run")
+        take(page, report.as_uri(), "Scores", "report")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve())
