@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,16 +134,13 @@ def word_by_word(
     The likelihoods are those of IBM Model 1; a word that training lacks stays as it is. In scripts
     without blanks every character counts as a word.
     """
-    tokenized = [(_split(s), _split(t)) for s, t in zip(sources, targets, strict=True)]
-    tokenized = tokenized[:MODEL1_PAIRS]
-    forms = _forms([target for _, target in tokenized])
-    table = ibm_model_1(
-        [
-            ([w.lower() for w in source], [w.lower() for w in target])
-            for source, target in tokenized
-        ],
-        n_iterations,
-    )
+    spelled = [_split(text) for text in targets[:MODEL1_PAIRS]]
+    forms = _forms(spelled)
+    pairs = [
+        (_split(source.lower()), [word.lower() for word in target])
+        for source, target in zip(sources, spelled, strict=False)
+    ]
+    table = ibm_model_1(pairs, n_iterations)
     best = {
         word: min(likely, key=lambda target: (-likely[target], target))
         for word, likely in table.items()
@@ -211,7 +209,7 @@ def _forms(texts: Sequence[Words]) -> dict[str, str]:
 
 def _join(words: Sequence[str]) -> str:
     text = ""
-    for before, word in zip(("", *words), words):
+    for before, word in pairwise(("", *words)):
         is_apart = text and not _NO_BLANK_BEFORE.match(word) and not _NO_BLANK_AFTER.match(before)
         text += f" {word}" if is_apart else word
     return text

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
-from sacrebleu.metrics import CHRF
+from sacrebleu.metrics.chrf import CHRF
 from sklearn.metrics import ConfusionMatrixDisplay
 
 

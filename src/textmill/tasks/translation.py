@@ -20,8 +20,8 @@ from textmill.training.objectives import Batch
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-# BLEU would need every text to be written anew after every epoch, one token after the other; the
-# share of right next tokens takes one pass. Its loss is no better: it rises while BLEU still does.
+# BLEU would need every validation text to be written after every epoch, one token after the other;
+# the share of right next tokens takes a single pass.
 SELECTION = "token_accuracy"
 """The validation metric by which the best epoch is kept."""
 CLASSICAL_BASELINE = "word_by_word"
