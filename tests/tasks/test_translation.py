@@ -238,7 +238,7 @@ def aligned(folder: Path, source: bytes, target: bytes) -> TranslationConfig:
 
 
 def test_two_files_of_plain_text_belong_together_line_by_line(tmp_path: Path) -> None:
-    config = aligned(tmp_path, b"a room\r\na meal", "ein Zimmer\nein Essen\n".encode())
+    config = aligned(tmp_path, b"a room\r\na meal", b"ein Zimmer\nein Essen\n")
     assert [(e.source, e.target, e.place) for e in read_examples(config, "train")] == [
         ("a room", "ein Zimmer", f"{tmp_path}/train.en:1"),
         ("a meal", "ein Essen", f"{tmp_path}/train.en:2"),
