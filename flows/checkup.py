@@ -12,7 +12,7 @@ from textmill.compose import SAMPLE, compose
 from textmill.config import Config
 from textmill.corpus.reading import digest_source
 from textmill.errors import InputError, RunError
-from textmill.tasks.examples import digest_split
+from textmill.tasks.examples import digest_split, settings_of
 from textmill.tracking.store import Store
 
 PACKAGES = ("torch", "lightning", "prefect", "mlflow", "datasets", "evaluate", "scikit-learn")
@@ -47,11 +47,11 @@ def _findings(config: Config) -> Iterator[tuple[bool, str]]:
     for source in config.corpus.sources:
         yield _try(f"source {source.name}", source.path, lambda s=source: digest_source(s))
     for task in config.tasks:
-        for split in ("train", "test"):
+        for setting in (*settings_of(task, "train"), *settings_of(task, "test")):
             yield _try(
-                f"task {task.name}, {split}",
-                getattr(task, split),
-                lambda t=task, s=split: digest_split(t, s),
+                f"task {task.name}, {setting}",
+                getattr(task, setting),
+                lambda t=task, s=setting: digest_split(t, s),
             )
 
 

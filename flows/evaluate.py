@@ -28,6 +28,8 @@ SUMMARY = (
     "f1",
     "precision",
     "recall",
+    "bleu",
+    "chrf",
     "val_loss",
     "perplexity",
     "bits_per_byte",

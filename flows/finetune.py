@@ -12,7 +12,7 @@ from flows.pretrain import backbone_parts
 from textmill.compose import unknown_name
 from textmill.config import TaskConfig
 from textmill.errors import InputError
-from textmill.tasks.examples import digest_split, location
+from textmill.tasks.examples import digest_split, location, settings_of
 from textmill.tracking.pipeline import Result, Source
 from textmill.tracking.step import FINETUNE
 
@@ -29,10 +29,9 @@ def finetune_task(context: Context, config: TaskConfig, backbone: Result) -> Sta
 def split_sources(config: TaskConfig, *splits: str) -> tuple[Source, ...]:
     """Return the labelled files of a task as sources of a step."""
     return tuple(
-        Source(
-            f"{config.name}/{split}", location(config, split), digest_split(config, split), split
-        )
+        Source(f"{config.name}/{name}", location(config, name), digest_split(config, name), split)
         for split in splits
+        for name in settings_of(config, split)
     )
 
 

@@ -101,7 +101,8 @@ def test_every_task_says_what_its_file_says(name: str) -> None:
     said = stated(CONF / "task" / f"{name}.yaml")
     own = said.pop("finetune", {})
     assert plain(task) == plain(task) | said
-    assert task.finetune == compose("demo").finetune.model_copy(update=own)
+    of_kind = {"attention": type(task.finetune).model_fields["attention"].default}
+    assert plain(task.finetune) == plain(compose("demo").finetune) | of_kind | own
 
 
 def test_a_users_file_on_base_has_the_values_of_base(there: Path) -> None:
@@ -109,7 +110,8 @@ def test_a_users_file_on_base_has_the_values_of_base(there: Path) -> None:
     for key, value in stated(CONF / "base.yaml", "finetune").items():
         assert config[key] == value
     finetune = OmegaConf.load(CONF / "base.yaml").finetune
-    assert config["finetune"] == {**finetune, **{k: config["finetune"][k] for k in CHOSEN_HERE}}
+    not_stated = CHOSEN_HERE | {"attention"}  # each kind of task has its own
+    assert config["finetune"] == {**finetune, **{k: config["finetune"][k] for k in not_stated}}
 
 
 @pytest.mark.parametrize("name", config_names())
@@ -139,6 +141,7 @@ def test_auto_is_replaced_by_what_the_machine_has(monkeypatch: pytest.MonkeyPatc
         ("cuda", "32"),
         ("cuda", "best of cuda"),
         ("cpu", "best of cpu"),
+        ("cuda", "best of cuda"),
         ("cuda", "best of cuda"),
         ("cuda", "best of cuda"),
     ]
@@ -266,7 +269,9 @@ def test_missing_sources_are_named(there: Path) -> None:
 
 
 def test_one_task_is_changed_by_its_name() -> None:
-    config = compose("demo", ["tasks.sentiment.finetune.epochs=9", "tasks.topic.train=a.csv"])
+    tasks = "tasks=[sample-topic,sample-sentiment,sample-ner]"
+    changes = ["tasks.sentiment.finetune.epochs=9", "tasks.topic.train=a.csv"]
+    config = compose("demo", [tasks, *changes])
     here = Path.cwd() / "a.csv"
     assert [(task.train == str(here), task.finetune.epochs) for task in config.tasks] == [
         (True, 3),
@@ -290,9 +295,18 @@ def test_a_users_own_task_comes_first_and_is_listed(there: Path) -> None:
     write(there / "task", OWN_TASK, "own.yaml")
     file = write(there, BASE + "tasks: [topic]\n")
     assert [task.name for task in compose(file).tasks] == ["own"]
-    known = "ner, own, sample-ner, sample-sentiment, sample-topic, sentiment, topic"
+    known = ", ".join(sorted([*TASKS, "own"]))
     problem = "tasks: there is no task 'owm'; did you mean 'own'? choose one of"
     assert message(file, "tasks=[owm]") == f"{problem} {known}."
+
+
+def test_the_two_files_of_a_translation_task_are_both_paths(there: Path) -> None:
+    files = "train: en.txt, train_target: de.txt, test: /t.en, test_target: ../t.de"
+    file = write(there, BASE + f"tasks: [{{name: de, kind: translation, {files}}}]\n")
+    (task,) = compose(file).tasks
+    places = [task.train, task.train_target, task.test, task.test_target]
+    assert places == [f"{there}/en.txt", f"{there}/de.txt", "/t.en", f"{there}/../t.de"]
+    assert task.finetune.attention == "causal"
 
 
 def test_paths_in_a_users_file_are_relative_to_it(there: Path) -> None:

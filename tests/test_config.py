@@ -184,8 +184,16 @@ def message(override: str) -> str:
         ("model.n_layer=many", "model.n_layer=many: input should be a valid integer"),
         ("model.norm=batch", "model.norm=batch: input should be 'layer' or 'rms'."),
         ("model.n_layer.x=3", "model.n_layer: input should be a valid integer"),
-        ("tasks.topic.kind=q", "tasks.topic.kind=q: choose one of classification, tagging."),
-        ("tasks=[{name: a}]", "tasks.a.kind is not set: choose one of classification, tagging."),
+        ("tasks.topic.kind=q", "tasks.topic.kind=q: choose one of classification, tagging, tr"),
+        ("tasks=[{name: a}]", "tasks.a.kind is not set: choose one of classification, tagging, tr"),
+        (
+            "tasks.translation.finetune.attention=bidirectional",
+            "tasks.translation.finetune.attention=bidirectional: input should be 'causal'.",
+        ),
+        (
+            "finetune.attention=bidirectional",
+            "tasks.translation.finetune.attention=bidirectional: input should be 'causal'.",
+        ),
         ("tasks.ner.token=a", "Did you mean tasks.ner.tokens? The keys of tasks.ner are "),
         ("tasks=[{name: a, kind: tagging, test: b}]", "tasks.a.train is not set, and it"),
         ("tasks=[{name: a, kind: classification, test: b}]", "tasks.a.train is not set, and it"),

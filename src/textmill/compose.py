@@ -31,7 +31,10 @@ KINDS: dict[str, type[TaskConfig]] = {
     get_args(task.model_fields["kind"].annotation)[0]: task for task in TaskConfig.__subclasses__()
 }
 """The settings of a task by its kind."""
-LOCATION_KEYS = {"data_root", "path", "train", "test", "validation", "home"}
+LOCATION_KEYS = {
+    *("data_root", "path", "train", "test", "validation", "home"),
+    *("train_target", "test_target", "validation_target"),
+}
 
 
 def compose(config: str = "demo", overrides: Sequence[str] = ()) -> Config:

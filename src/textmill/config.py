@@ -234,6 +234,7 @@ class FinetuneConfig(OptimizationConfig):
     dropout: float = Field(0.1, ge=0, lt=1)
     """Dropout in the backbone and before the task's head."""
     attention: Literal["bidirectional", "causal"] = "bidirectional"
+    """Whether a token sees all others or those before it; a kind that writes allows one alone."""
 
 
 class TokensConfig(Settings):
@@ -290,7 +291,47 @@ class TaggingConfig(TaskConfig):
     """Column that holds the list of their tags in strict IOB2: O, B-TYPE, I-TYPE."""
 
 
-AnyTask = Annotated[ClassificationConfig | TaggingConfig, Field(discriminator="kind")]
+class TranslationFinetuneConfig(FinetuneConfig):
+    """Fine-tuning of a translation task: the target is written from its beginning to its end."""
+
+    attention: Literal["causal"] = "causal"
+
+
+class TranslationConfig(TaskConfig):
+    """A text in another language."""
+
+    kind: Literal["translation"]
+    source: str = "source"
+    """Column that holds the text to translate."""
+    target: str = "target"
+    """Column that holds its translation."""
+    target_language: str = "und"
+    """BCP 47 tag of the target's language, by which BLEU tells words apart; "und" when unknown."""
+    train_target: Location | None = None
+    """Plain text with the translation of each line of `train`, which then is plain text too."""
+    test_target: Location | None = None
+    """The same for `test`."""
+    validation_target: Location | None = None
+    """The same for `validation`."""
+    source_share: float = Field(0.5, gt=0, lt=1)
+    """Largest share of the context that a source may take; a longer one is cut."""
+    finetune: TranslationFinetuneConfig = TranslationFinetuneConfig()
+
+    @model_validator(mode="after")
+    def _targets_have_sources(self) -> Self:
+        if self.hub is not None and (self.train_target or self.test_target):
+            raise ValueError(
+                "a hub data set has columns for source and target: leave out train_target and "
+                "test_target, or hub."
+            )
+        if self.validation_target is not None and (self.validation is None or self.hub is not None):
+            raise ValueError("validation_target needs a file of sources: set validation too.")
+        return self
+
+
+AnyTask = Annotated[
+    ClassificationConfig | TaggingConfig | TranslationConfig, Field(discriminator="kind")
+]
 """Every kind of task, told apart by `kind`."""
 
 

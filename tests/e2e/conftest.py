@@ -27,6 +27,7 @@ SMALL = [
     "finetune.epochs=2",
     "tasks.ner.finetune.epochs=12",
     "tasks.ner.finetune.learning_rate=0.01",
+    "tasks.translation.finetune.epochs=8",
     "generation.max_new_tokens=8",
 ]
 """The demo, shrunk to seconds."""

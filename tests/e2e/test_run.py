@@ -30,6 +30,9 @@ STEPS = {
     "baseline ner",
     "finetune ner",
     "evaluate ner",
+    "baseline translation",
+    "finetune translation",
+    "evaluate translation",
 }
 
 
@@ -67,6 +70,8 @@ def test_every_step_is_a_finished_child_of_the_parent(finished: Product) -> None
         "ner/precision",
         "ner/recall",
         "ner/f1",
+        "translation/bleu",
+        "translation/chrf",
     ],
 )
 def test_the_parent_carries_the_summary(finished: Product, prefix: str, name: str) -> None:
@@ -99,7 +104,7 @@ def test_the_task_model_answers_a_data_frame_of_texts(
     experiment = client.get_experiment_by_name("demo").experiment_id
     models = client.search_logged_models([experiment])
     by_name = {model.name: model for model in models}
-    assert by_name.keys() == {"topic", "sentiment", "ner"}
+    assert by_name.keys() == {"topic", "sentiment", "ner", "translation"}
     mlflow.set_tracking_uri(store)
     texts = pd.DataFrame({"text": ["The soup was cold.", "They won again."]})
     answers = mlflow.pyfunc.load_model(by_name["topic"].model_uri).predict(texts)
@@ -133,6 +138,19 @@ def test_predict_gives_entities_with_their_place_in_the_text(finished: Product) 
     assert done.returncode == 0, done.stderr
     for entity in json.loads(done.stdout)["entities"]:
         assert text[entity["start"] : entity["end"]] == entity["text"]
+
+
+def test_predict_translates(finished: Product) -> None:
+    done = finished.run("predict", "translation", "The harbour is old.")
+    assert done.returncode == 0, done.stderr
+    row = json.loads(done.stdout)
+    assert (row["text"], type(row["translation"])) == ("The harbour is old.", str)
+    assert row.keys() == {"text", "translation", "is_cut"}
+
+
+def test_the_signature_of_bleu_stands_beside_it(finished: Product) -> None:
+    run = next(r for r in runs_of(finished) if r.info.run_name == "evaluate translation")
+    assert "|tok:13a|" in run.data.tags["signature.bleu"]
 
 
 def test_generate_goes_on_from_the_prompt(finished: Product) -> None:

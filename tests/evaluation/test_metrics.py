@@ -1,15 +1,25 @@
-"""Specifies the metrics, against scikit-learn and by hand."""
+"""Specifies the metrics, against scikit-learn, sacrebleu and by hand."""
 
 from __future__ import annotations
 
 import random
+import sys
 
 import numpy as np
 import pytest
+from sacrebleu import corpus_bleu, corpus_chrf
 from sklearn.metrics import accuracy_score, classification_report, f1_score
 
 from textmill.evaluation.iob2 import best_tags, spans, tags_of
-from textmill.evaluation.metrics import score_classification, score_tagging
+from textmill.evaluation.metrics import (
+    bleu_tokenizer,
+    score_classification,
+    score_tagging,
+    score_translation,
+    sign_classification,
+    sign_tagging,
+    sign_translation,
+)
 
 
 def test_a_small_case_by_hand() -> None:
@@ -86,3 +96,59 @@ def test_entities_equal_the_spans_counted_directly(seed: int) -> None:
     scores = score_tagging(predictions, references)
     assert scores["precision"] == pytest.approx(n_right / n_found)
     assert scores["recall"] == pytest.approx(n_right / n_true)
+
+
+GERMAN = [
+    ("Der Hund läuft über das Gras.", "Ein Hund läuft über das Gras."),
+    ("Zwei Männer, die reden", "Zwei Männer reden."),
+    ("", "Sie schläft."),
+]
+CHINESE = [("狗在草地上跑。", "一只狗在草地上跑。"), ("两个人说话", "两个男人在说话。")]
+
+
+@pytest.mark.parametrize(
+    ("language", "tokenize", "pairs"),
+    [("de", "13a", GERMAN), ("und", "13a", GERMAN), ("zh-Hans", "zh", CHINESE)],
+)
+def test_translation_scores_equal_those_of_sacrebleu(
+    language: str, tokenize: str, pairs: list[tuple[str, str]]
+) -> None:
+    predictions, references = (list(side) for side in zip(*pairs, strict=True))
+    assert score_translation(predictions, references, language) == {
+        "bleu": corpus_bleu(predictions, [references], tokenize=tokenize).score,
+        "chrf": corpus_chrf(predictions, [references]).score,
+    }
+    assert f"|tok:{tokenize}|" in sign_translation(language)["bleu"]
+
+
+def test_bleu_by_hand() -> None:
+    # Of 6, 5, 4 and 3 n-grams 5, 4, 3 and 2 are right; the prediction is one word short of 7.
+    scores = score_translation(["a b c d e x"], ["a b c d e f g"], "und")
+    expected = 100 * (5 / 6 * 4 / 5 * 3 / 4 * 2 / 3) ** 0.25 * np.exp(1 - 7 / 6)
+    assert scores["bleu"] == pytest.approx(expected)
+
+
+def test_translations_like_their_references_score_a_hundred() -> None:
+    texts = ["Ein Hund läuft über das Gras."]
+    assert score_translation(texts, texts, "de") == pytest.approx({"bleu": 100, "chrf": 100})
+
+
+@pytest.mark.parametrize(
+    ("language", "tokenizer"), [("de", "13a"), ("zh", "zh"), ("ZH-Hant-TW", "zh"), ("und", "13a")]
+)
+def test_the_language_decides_how_bleu_tells_words_apart(language: str, tokenizer: str) -> None:
+    assert bleu_tokenizer(language) == tokenizer
+
+
+@pytest.mark.parametrize(("is_there", "tokenizer"), [(True, "ja-mecab"), (False, "13a")])
+def test_japanese_is_taken_apart_by_mecab_where_that_is_installed(
+    monkeypatch: pytest.MonkeyPatch, is_there: bool, tokenizer: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "MeCab", sys if is_there else None)
+    assert bleu_tokenizer("ja") == tokenizer
+
+
+def test_every_summary_metric_has_a_signature_with_a_version() -> None:
+    signed = sign_classification() | sign_tagging() | sign_translation("de")
+    assert signed.keys() == {"accuracy", "f1_macro", "precision", "recall", "f1", "bleu", "chrf"}
+    assert all("version:" in signature for signature in signed.values())

@@ -83,12 +83,19 @@ def test_the_manifest_holds_the_digest_of_every_file(
 ) -> None:
     result = run_once(config, probe("write"), seed)
     manifest = read_json(result.folder / MANIFEST)
-    assert set(manifest["files"]) == {"seed.txt", "deep/more.bin", "metrics.json"}
+    assert set(manifest["files"]) == {"seed.txt", "deep/more.bin", "metrics.json", "tags.json"}
     for name, digest in manifest["files"].items():
         assert digest == digest_file(result.folder / name)
     assert manifest["digest"] == digest_values(manifest["files"]) == result.digest
     assert manifest["key"] == result.key
     assert manifest["run_id"] == result.run_id
+
+
+def test_the_tags_that_a_step_writes_stand_on_its_run(
+    config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
+) -> None:
+    result = run_once(config, probe("write"), seed)
+    assert store.client.get_run(result.run_id).data.tags["signature.score"] == "seed|per:4"
 
 
 def test_a_step_run_records_params_tags_metrics_and_data(

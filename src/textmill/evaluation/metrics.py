@@ -1,14 +1,18 @@
-"""Metrics as `evaluate.Metric` classes over scikit-learn and seqeval; they need no download.
+"""Metrics as `evaluate.Metric` classes over scikit-learn, seqeval and sacrebleu, without download.
 
 `evaluate.load("accuracy")` fetches a script from the hub; classes that are built directly do not.
+A signature says how a metric was computed, in the form of sacrebleu's (Post 2018, section 4).
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 from typing import Any
 
 import datasets
 import evaluate
+from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
 from seqeval.metrics import classification_report
 from seqeval.scheme import IOB2
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
@@ -55,6 +59,15 @@ def score_classification(predictions: list[str], references: list[str]) -> dict[
     return {name: float(value) for name, value in scores.items()}
 
 
+def sign_classification() -> dict[str, str]:
+    """Return the signatures of `Classification`."""
+    version = importlib.metadata.version("scikit-learn")
+    return {
+        "accuracy": f"version:scikit-learn {version}",
+        "f1_macro": f"average:macro|classes:all that occur|version:scikit-learn {version}",
+    }
+
+
 class Entities(evaluate.Metric):  # type: ignore[misc]
     """Entity-level precision, recall and F1, overall and by type, as seqeval counts in strict mode.
 
@@ -90,3 +103,80 @@ def score_tagging(predictions: list[list[str]], references: list[list[str]]) -> 
     metric = Entities(keep_in_memory=True)
     scores: dict[str, Any] = metric.compute(predictions=predictions, references=references)
     return {name: float(value) for name, value in scores.items()}
+
+
+def sign_tagging() -> dict[str, str]:
+    """Return the signatures of `Entities`."""
+    version = importlib.metadata.version("seqeval")
+    signature = f"average:micro|mode:strict|scheme:IOB2|version:seqeval {version}"
+    return dict.fromkeys(("precision", "recall", "f1"), signature)
+
+
+class Translation(evaluate.Metric):  # type: ignore[misc]
+    """Corpus-level BLEU and chrF as sacrebleu computes them, from 0 to 100.
+
+    Sources: Papineni et al. 2002 (BLEU), Popović 2015 (chrF), Post 2018 (sacrebleu).
+    """
+
+    def _info(self) -> evaluate.MetricInfo:
+        return evaluate.MetricInfo(
+            description="Scores of translation with one reference for each text.",
+            citation="",
+            inputs_description="predictions and references: lists of texts; target_language.",
+            features=datasets.Features(
+                {"predictions": datasets.Value("string"), "references": datasets.Value("string")}
+            ),
+        )
+
+    def _compute(
+        self, predictions: list[str], references: list[str], target_language: str
+    ) -> dict[str, float]:
+        return {
+            name: float(metric.corpus_score(predictions, [references]).score)
+            for name, metric in _translation_metrics(target_language).items()
+        }
+
+
+def score_translation(
+    predictions: list[str], references: list[str], target_language: str
+) -> dict[str, float]:
+    """Return the scores of `Translation` by name."""
+    metric = Translation(keep_in_memory=True)
+    scores: dict[str, Any] = metric.compute(
+        predictions=predictions, references=references, target_language=target_language
+    )
+    return {name: float(value) for name, value in scores.items()}
+
+
+def sign_translation(target_language: str) -> dict[str, str]:
+    """Return sacrebleu's own signatures."""
+    metrics = _translation_metrics(target_language)
+    for metric in metrics.values():
+        metric.corpus_score([""], [[""]])  # the number of references is part of the signature
+    return {name: str(metric.get_signature()) for name, metric in metrics.items()}
+
+
+def _translation_metrics(target_language: str) -> dict[str, BLEU | CHRF]:
+    return {"bleu": BLEU(tokenize=bleu_tokenizer(target_language)), "chrf": CHRF()}
+
+
+def bleu_tokenizer(target_language: str) -> str:
+    """Return the name of sacrebleu's tokenizer for a language given by its BCP 47 tag.
+
+    Japanese needs MeCab; where it is not installed, 13a counts as everywhere else.
+    """
+    match target_language.lower().split("-")[0]:
+        case "zh":
+            return "zh"
+        case "ja" if _has_mecab():
+            return "ja-mecab"
+        case _:
+            return "13a"
+
+
+def _has_mecab() -> bool:
+    try:
+        import MeCab  # noqa: F401  # not searched for: what is imported is part of a step's key
+    except ImportError:
+        return False
+    return True

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from matplotlib.figure import Figure
+from sacrebleu.metrics.chrf import CHRF
 from sklearn.metrics import ConfusionMatrixDisplay
 
 
@@ -38,4 +40,31 @@ def plot_entity_scores(scores: Mapping[str, float], file: Path) -> None:
     axes.set(xlim=(0, 1), yticks=range(len(types)), yticklabels=types)
     axes.invert_yaxis()
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)
+    figure.savefig(file, metadata={"Software": None})  # the same bytes whatever the version
+
+
+def plot_sentence_scores(
+    sources: Sequence[str], predictions: Sequence[str], references: Sequence[str], file: Path
+) -> None:
+    """Write the chrF of single texts, how often each value occurs and by length, as PNG.
+
+    chrF and not BLEU, which says little about a single sentence.
+    """
+    chrf = CHRF()
+    pairs = zip(predictions, references, strict=True)
+    scores = np.array([chrf.sentence_score(guess, [true]).score for guess, true in pairs])
+    lengths = np.array([len(source) for source in sources])
+    # Groups of equally many texts, from the shortest to the longest.
+    groups = np.array_split(np.argsort(lengths, kind="stable"), min(6, len(lengths)))
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.hist(scores, bins=20, range=(0, 100))
+    left.set(xlabel="chrF of a text", ylabel="texts", xlim=(0, 100))
+    right.boxplot(
+        [scores[group] for group in groups],
+        tick_labels=[f"{lengths[group[0]]} to {lengths[group[-1]]}" for group in groups],
+        showmeans=True,
+    )
+    right.set(xlabel="characters of the source", ylabel="chrF of a text", ylim=(0, 100))
+    right.tick_params(axis="x", labelrotation=30)
     figure.savefig(file, metadata={"Software": None})  # the same bytes whatever the version

@@ -26,14 +26,26 @@ class KVCache:
     Args:
         model: the model whose layers write to the cache.
         batch_size: sequences that are decoded side by side.
+        capacity: tokens to make room for, padding included; None: the model's block_size.
+        padding: (B,), int64, how many tokens at the start of each row stand for nothing: no token
+            attends to them, and positions count from the first one after them. None: none do.
     """
 
-    def __init__(self, model: GPT, batch_size: int) -> None:
+    def __init__(
+        self,
+        model: GPT,
+        batch_size: int,
+        capacity: int | None = None,
+        padding: Tensor | None = None,
+    ) -> None:
         config = model.config
-        shape = (batch_size, config.n_head, config.block_size, config.n_embd // config.n_head)
+        size = capacity or config.block_size
+        shape = (batch_size, config.n_head, size, config.n_embd // config.n_head)
         like = model.wte.weight
         self.keys = [like.new_empty(shape) for _ in range(config.n_layer)]
         self.values = [like.new_empty(shape) for _ in range(config.n_layer)]
+        self.padding = padding
+        self.least_padding = int(padding.min()) if padding is not None else 0
         self.length = 0
         """Tokens held; `GPT.hidden` advances it once all layers have written."""
 
@@ -43,6 +55,39 @@ class KVCache:
         self.keys[layer][:, :, self.length : end] = k
         self.values[layer][:, :, self.length : end] = v
         return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
+
+    def keep(self, rows: Tensor) -> None:
+        """Drop the rows whose numbers are not among those given, and renumber the others."""
+        self.keys = [keys[rows] for keys in self.keys]
+        self.values = [values[rows] for values in self.values]
+        if self.padding is not None:
+            self.padding = self.padding[rows]
+            self.least_padding = int(self.padding.min())
+
+    def attention_mask(self, n_new: int) -> Tensor | None:
+        """Return what new tokens may look at, (T, S) or (B, 1, T, S), or None where all is.
+
+        T is the number of new tokens and S that of all tokens with them.
+        """
+        if self.padding is None and (n_new == 1 or self.length == 0):
+            return None  # the kernel's own causal mask, if any, does
+        device = self.keys[0].device
+        keys = torch.arange(self.length + n_new, device=device)
+        queries = keys[self.length :, None]
+        is_past = keys <= queries  # (T, S)
+        if self.padding is None:
+            return is_past
+        is_token = (keys >= self.padding[:, None])[:, None, None]  # (B, 1, 1, S)
+        # Padding looks at itself: a softmax over nothing is not a number, and would spread.
+        return is_past & is_token | (keys == queries)
+
+    def positions(self, n_new: int) -> Tensor:
+        """Return the positions of new tokens, (T,) or (B, T); padding has position 0."""
+        end = self.length + n_new
+        positions = torch.arange(self.length, end, device=self.keys[0].device)
+        if self.padding is None:
+            return positions
+        return (positions - self.padding[:, None]).clamp(min=0)
 
 
 class Attention(nn.Module):
@@ -214,30 +259,33 @@ class GPT(nn.Module):
                 row is one document.
             is_causal: whether a token sees only itself and the tokens before it.
             cache: keys and values of the tokens before these; extended by these. With a cache,
-                attention is causal and rows are one document each.
+                attention is causal and rows are one document each, after the cache's padding.
 
         Raises:
             ValueError: more tokens than block_size.
         """
-        start = cache.length if cache is not None else 0
         T = input_ids.size(1)
-        if start + T > self.config.block_size:
+        n_tokens = T if cache is None else cache.length + T - cache.least_padding
+        if n_tokens > self.config.block_size:
             raise ValueError(
-                f"{start + T} tokens do not fit into model.block_size={self.config.block_size}: "
+                f"{n_tokens} tokens do not fit into model.block_size={self.config.block_size}: "
                 "shorten the text, or train a model with a larger block_size."
             )
-        mask = _attention_mask(documents, is_causal)
-        if cache is not None and start and T > 1:
-            mask = torch.ones(T, start + T, dtype=torch.bool, device=input_ids.device).tril(start)
+        if cache is not None:
+            mask, positions = cache.attention_mask(T), cache.positions(T)
+        else:
+            mask = _attention_mask(documents, is_causal)
+            positions = torch.arange(T, device=input_ids.device)
+            if documents is not None and self.config.position != "rotary":
+                positions = positions_within(documents)  # rotary attention sees distances alone
         is_causal = is_causal and mask is None and T > 1
-        positions = torch.arange(start, start + T, device=input_ids.device)
-        if documents is not None and self.config.position != "rotary":
-            positions = positions_within(documents)  # rotary attention sees distances alone
 
         x = self.drop(self._embed(input_ids, positions))
         rotation = None
         if self.config.position == "rotary":
-            rotation = (self.cos[positions].to(x.dtype), self.sin[positions].to(x.dtype))
+            angles = self.cos[positions], self.sin[positions]  # (T, hs/2) or (B, T, hs/2)
+            cos, sin = (part.to(x.dtype).unsqueeze(-3) for part in angles)
+            rotation = (cos, sin)
         for block in self.h:
             x = block(x, rotation, mask, is_causal, cache)
         if cache is not None:
@@ -261,8 +309,8 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
     Args:
         x: (B, nh, T, hs); channel i is paired with channel i + hs/2.
-        cos: (T, hs/2).
-        sin: (T, hs/2).
+        cos: (T, hs/2), or (B, 1, T, hs/2) where the rows' positions differ.
+        sin: the same.
     """
     a, b = x.chunk(2, dim=-1)
     return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)

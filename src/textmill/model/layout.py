@@ -7,6 +7,7 @@ other arrangements keep the layout under a model type of their own.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,7 @@ def save(model: GPT, folder: Path) -> None:
     """Write config.json and model.safetensors into the folder."""
     is_gpt2 = model.config.model_dump(include=set(GPT2_ARRANGEMENT)) == GPT2_ARRANGEMENT
     config = _gpt2_config(model.config) if is_gpt2 else _own_config(model.config)
-    weights = {
-        name: tensor
-        for name, tensor in model.state_dict().items()
-        if not (name == "lm_head.weight" and model.config.tie_embeddings)
-    }
+    weights = model.state_dict()
     if is_gpt2:
         weights = {
             f"transformer.{name}": tensor.T if name.endswith(TRANSPOSED) else tensor
@@ -82,8 +79,6 @@ def load(folder: Path | str, dropout: float | None = None) -> GPT:
             for name, tensor in weights.items()
             if not name.endswith((".attn.bias", ".attn.masked_bias"))  # constant masks
         }
-    if config.tie_embeddings and "wte.weight" in weights:
-        weights["lm_head.weight"] = weights["wte.weight"]
     model = GPT(config)
     load_state(model, weights, folder)
     return model.eval()
@@ -116,8 +111,16 @@ def read_config(folder: Path) -> ModelConfig:
 
 
 def save_weights(weights: dict[str, Tensor], folder: Path) -> None:
-    """Write model.safetensors into the folder, in the form that `transformers` accepts."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    """Write model.safetensors into the folder, in the form that `transformers` accepts.
+
+    Of tensors that are one in memory, as tied embeddings are, the first is written.
+    """
+    first = _first_names(weights)
+    tensors = {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in weights.items()
+        if first[name] == name
+    }
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
 
@@ -143,6 +146,9 @@ def load_state(module: torch.nn.Module, weights: dict[str, Tensor], folder: Path
         InputError: names or shapes are not those of the module; the first difference is named.
     """
     expected = module.state_dict()
+    for name, first in _first_names(expected).items():
+        if name not in weights and first in weights:
+            weights = weights | {name: weights[first]}
     for name in [*expected, *weights]:
         if name not in weights:
             difference = f"{name} is missing"
@@ -155,6 +161,15 @@ def load_state(module: torch.nn.Module, weights: dict[str, Tensor], folder: Path
             continue
         raise InputError(f"{folder}: the weights are of another model: {difference}.")
     module.load_state_dict(weights)
+
+
+def _first_names(weights: Mapping[str, Tensor]) -> dict[str, str]:
+    """Return for each tensor the name of the first one that is the same in memory."""
+    names: dict[tuple[int, torch.Size], str] = {}
+    return {
+        name: names.setdefault((tensor.data_ptr(), tensor.shape), name)
+        for name, tensor in weights.items()
+    }
 
 
 def write_config(config: ModelConfig, folder: Path) -> None:

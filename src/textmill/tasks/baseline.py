@@ -7,7 +7,7 @@ from pathlib import Path
 
 from textmill.config import TaskConfig
 from textmill.files import write_json
-from textmill.tasks.evaluate import write_predictions
+from textmill.tasks.evaluate import signature_tags, write_predictions
 from textmill.tasks.kinds import KINDS
 
 
@@ -34,10 +34,11 @@ def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
         folder = out / name
         folder.mkdir()
         write_predictions(rows, folder)
-        scores = kind.score(rows)
+        scores = kind.score(config, rows)
         metrics |= {f"{name}/{key}": value for key, value in scores.items()}
         if name == kind.CLASSICAL_BASELINE:
             metrics |= scores
         if name == kind.TRIVIAL_BASELINE:
             metrics |= {f"trivial/{key}": value for key, value in scores.items()}
     write_json(out / "metrics.json", metrics)
+    write_json(out / "tags.json", signature_tags(kind.signatures(config)))

@@ -188,11 +188,18 @@ def model_input(example: Example) -> str:
     return example.text
 
 
-def score(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+def score(config: ClassificationConfig, rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Return the metrics of rows that hold a label and its reference."""
     from textmill.evaluation.metrics import score_classification
 
     return score_classification([r["label"] for r in rows], [r["reference"] for r in rows])
+
+
+def signatures(config: ClassificationConfig) -> dict[str, str]:
+    """Return how each metric was computed."""
+    from textmill.evaluation.metrics import sign_classification
+
+    return sign_classification()
 
 
 def plot(rows: Sequence[dict[str, Any]], out: Path) -> None:

@@ -14,7 +14,7 @@ from textmill.tasks.predictor import load_predictor
 
 
 def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
-    """Write predictions.jsonl, the metrics that they give, and plots.
+    """Write predictions.jsonl, the metrics that they give, how these are computed, and plots.
 
     Args:
         config: the task.
@@ -35,10 +35,11 @@ def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     for i, answer in zip(by_length, answers, strict=True):
         rows[i] = kind.reference(examples[i]) | answer
     write_predictions(rows, out)
-    metrics = kind.score(rows)
+    metrics = kind.score(config, rows)
     metrics["test_examples"] = len(rows)
     metrics["cut_examples"] = sum(row["is_cut"] for row in rows)
     write_json(out / "metrics.json", metrics)
+    write_json(out / "tags.json", signature_tags(kind.signatures(config)))
     kind.plot(rows, out)
 
 
@@ -46,3 +47,8 @@ def write_predictions(rows: Sequence[dict[str, Any]], folder: Path) -> None:
     """Write predictions.jsonl, one object for each test example."""
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     write_whole(folder / "predictions.jsonl", lines.encode())
+
+
+def signature_tags(signatures: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of a run that say how its metrics were computed."""
+    return {f"signature.{metric}": signature for metric, signature in signatures.items()}

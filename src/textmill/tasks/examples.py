@@ -9,7 +9,14 @@ from typing import Any, TypeVar
 import torch
 
 from textmill.config import TaskConfig
-from textmill.corpus.records import BadRecord, Record, hub_revision, read_hub, read_records
+from textmill.corpus.records import (
+    BadRecord,
+    Record,
+    hub_revision,
+    read_aligned,
+    read_hub,
+    read_records,
+)
 from textmill.corpus.tokenizer import PAD_ID
 from textmill.errors import InputError
 from textmill.files import digest_file
@@ -57,26 +64,32 @@ def read_rows(
     return rows
 
 
-def location(config: TaskConfig, split: str) -> str:
-    """Return the file of a split, or its name on the hub."""
-    value = getattr(config, split)
+def location(config: TaskConfig, setting: str) -> str:
+    """Return the file that a setting names, or the name of a split on the hub."""
+    value = getattr(config, setting)
     assert isinstance(value, str)
     return value
 
 
-def digest_split(config: TaskConfig, split: str) -> str:
-    """Return a digest of what a split holds.
+def settings_of(config: TaskConfig, split: str) -> tuple[str, ...]:
+    """Return the settings that name what a split consists of: one file, or two side by side."""
+    target = f"{split}_target"
+    return (split, target) if getattr(config, target, None) is not None else (split,)
+
+
+def digest_split(config: TaskConfig, setting: str) -> str:
+    """Return a digest of the file that a setting names, or of a split on the hub.
 
     Raises:
         InputError: the file does not exist.
         RunError: the hub cannot be asked.
     """
-    place = location(config, split)
+    place = location(config, setting)
     if config.hub:
         revision = hub_revision(config.hub, config.revision)
         return f"{config.hub}/{config.subset or ''}/{place}@{revision}"
     if not Path(place).is_file():
-        raise InputError(f"tasks.{config.name}.{split}: the file {place} does not exist.")
+        raise InputError(f"tasks.{config.name}.{setting}: the file {place} does not exist.")
     return digest_file(Path(place))
 
 
@@ -86,7 +99,8 @@ def _records(
     place = location(config, split)
     if config.hub:
         return read_hub(config.hub, config.subset, place, config.revision, settings)
-    return read_records(Path(place), settings)
+    files = [Path(location(config, setting)) for setting in settings_of(config, split)]
+    return read_aligned(files, settings) if len(files) > 1 else read_records(files[0], settings)
 
 
 def pad(rows: Sequence[Sequence[int]]) -> Batch:

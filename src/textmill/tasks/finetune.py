@@ -16,7 +16,7 @@ from textmill.config import FinetuneConfig, TaskConfig
 from textmill.corpus.tokenizer import load_tokenizer
 from textmill.errors import InputError
 from textmill.files import write_json
-from textmill.model.layout import load_weights, save_weights
+from textmill.model.layout import load_state, load_weights, save_weights
 from textmill.tasks.kinds import KINDS, Kind
 from textmill.tasks.predictor import save_task_model
 from textmill.training.batches import Batches, by_length, in_order
@@ -133,7 +133,7 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
         return kind.collate([encoded[row] for row in rows])
 
     fit(module, order, collate, steps_per_epoch, work)
-    network.load_state_dict(load_weights(work / "best"))
+    load_state(network, load_weights(work / "best"), work / "best")
     save_task_model(network, config, spec, inputs["backbone"], out)
     write_json(
         out / "metrics.json",

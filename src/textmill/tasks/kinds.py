@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from textmill.tasks import classification, tagging
+from textmill.tasks import classification, tagging, translation
 from textmill.training.objectives import Batch
 
 
@@ -38,11 +38,16 @@ class Kind(Protocol):
     ) -> Iterator[dict[str, Any]]: ...
     def reference(self, example: Any) -> dict[str, Any]: ...
     def model_input(self, example: Any) -> Any: ...
-    def score(self, rows: Sequence[dict[str, Any]]) -> dict[str, float]: ...
+    def score(self, config: Any, rows: Sequence[dict[str, Any]]) -> dict[str, float]: ...
+    def signatures(self, config: Any) -> dict[str, str]: ...
     def plot(self, rows: Sequence[dict[str, Any]], out: Path) -> None: ...
     def baselines(
         self, train: Sequence[Any], test: Sequence[Any]
     ) -> Iterator[tuple[str, list[dict[str, Any]]]]: ...
 
 
-KINDS: dict[str, Kind] = {"classification": classification, "tagging": tagging}
+KINDS: dict[str, Kind] = {
+    "classification": classification,
+    "tagging": tagging,
+    "translation": translation,
+}

@@ -262,18 +262,27 @@ def model_input(example: Example) -> Words:
     return example.words
 
 
-def score(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+def score(config: TaggingConfig, rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Return the metrics of rows that hold tags and their reference."""
     from textmill.evaluation.metrics import score_tagging
 
     return score_tagging([r["tags"] for r in rows], [r["reference"] for r in rows])
 
 
+def signatures(config: TaggingConfig) -> dict[str, str]:
+    """Return how each metric was computed."""
+    from textmill.evaluation.metrics import sign_tagging
+
+    return sign_tagging()
+
+
 def plot(rows: Sequence[dict[str, Any]], out: Path) -> None:
     """Draw precision, recall and F1 by entity type."""
+    from textmill.evaluation.metrics import score_tagging
     from textmill.evaluation.plots import plot_entity_scores
 
-    plot_entity_scores(score(rows), out / "entity_scores.png")
+    scores = score_tagging([r["tags"] for r in rows], [r["reference"] for r in rows])
+    plot_entity_scores(scores, out / "entity_scores.png")
 
 
 def baselines(

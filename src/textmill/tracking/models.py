@@ -32,6 +32,7 @@ ENTITY = Object(
 OUTPUTS = {
     "classification": (ColSpec("string", "label"), ColSpec("double", "score"), IS_CUT),
     "tagging": (ColSpec(Array(ENTITY), "entities"), IS_CUT),
+    "translation": (ColSpec("string", "translation"), IS_CUT),
 }
 """The columns of the answers, by kind of task."""
 

@@ -280,12 +280,15 @@ class _Attempt:
         return raw + made
 
     def _record(self, run_id: str, follower: Follower, seconds: float) -> None:
-        """Log the numbers of the output, plots and, of a fine-tuning, the model."""
+        """Log the numbers and tags of the output, plots and, of a fine-tuning, the model."""
         store = self.store
-        numbers = {}
+        numbers, tags = {}, {}
         if (self.out / "metrics.json").exists():
             numbers = read_json(self.out / "metrics.json")
+        if (self.out / "tags.json").exists():
+            tags = read_json(self.out / "tags.json")
         store.log_metrics(run_id, {**numbers, "seconds": seconds})
+        store.set_tags(run_id, tags)
         self._keep_log(run_id)
         if follower.points:
             store.client.log_figure(run_id, plots.loss_curve(follower.points), "plots/loss.png")
