@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from tests.e2e.conftest import Product
+from tests.e2e.test_bad_input import CONFIG, NOTE, TRAIN
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+SECOND = "  - {name: place, kind: tagging, train: train.jsonl, test: test.jsonl}\n"
+TAGGED = [
+    {"tokens": ["the", "old", "harbour"], "ner_tags": ["O", "O", "B-LOC"]},
+    {"tokens": ["no", "place", "at", "all"], "ner_tags": ["O", "O", "O", "O"]},
+]
+UNKNOWN = {"tokens": ["Mara", "left"], "ner_tags": ["B-PER", "O"]}
+
+
+def write(file: Path, rows: list[dict[str, list[str]]]) -> None:
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def newest_parent(folder: Path) -> Run:
+    client = MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db")
+    experiments = [e.experiment_id for e in client.search_experiments()]
+    return client.search_runs(experiments, "tags.`textmill.kind`='pipeline'")[0]
+
+
+def test_a_failing_task_leaves_the_others_and_is_made_good_by_itself(product: Product) -> None:
+    folder = product.folder
+    (folder / "my.yaml").write_text(CONFIG + SECOND)
+    (folder / "notes.jsonl").write_text("".join(NOTE % i for i in range(200)))
+    (folder / "train.csv").write_text(TRAIN)
+    (folder / "test.csv").write_text("text,label\na fine day,good\n")
+    write(folder / "train.jsonl", TAGGED * 20)
+    write(folder / "test.jsonl", [*TAGGED, UNKNOWN])
+
+    done = product.run("run", "--config", "my.yaml")
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+    assert "place: " in done.stderr.splitlines()[-1]
+    assert "test.jsonl:3" in done.stderr
+    parent = newest_parent(folder)
+    assert parent.info.status == "FAILED"
+    assert parent.data.tags["textmill.failure"].startswith("place: ")
+    assert "mood/accuracy" in parent.data.metrics
+    assert not any(name.startswith("place/") for name in parent.data.metrics)
+
+    write(folder / "test.jsonl", TAGGED)
+    done = product.run("run", "--config", "my.yaml")
+    assert done.returncode == 0, done.stderr
+    computed = [line for line in done.stderr.splitlines() if ": computed" in line]
+    assert {line.split()[1] for line in computed} == {"baseline", "finetune", "evaluate"}
+    assert all(line.split()[2] == "place:" for line in computed)
+    assert {"mood/accuracy", "place/f1"} <= newest_parent(folder).data.metrics.keys()
