@@ -52,7 +52,7 @@ def choose_task(context: Context, name: str) -> TaskConfig:
 @flow(name="finetune", persist_result=False, validate_parameters=False)
 def finetune(name: str, config: str = "demo", overrides: list[str] | None = None) -> None:
     """Fine-tune for one task, and compute first what that needs."""
-    with command("finetune", config, overrides or []) as context:
+    with command("finetune", config, overrides or [], name) as context:
         choose_task(context, name)  # before hours of work
         _, backbone = backbone_parts(context)
         outcome(finetune_task(context, choose_task(context, name), backbone))

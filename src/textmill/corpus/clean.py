@@ -82,8 +82,8 @@ def clean(config: CorpusConfig, inputs: Mapping[str, Path], out: Path) -> None:
             cleaner.read(source)
     _check_splits(config, cleaner.counts)
     metrics = {name: cleaner.counts[name] for name in _COUNTS}
-    for source, counts in cleaner.counts_of_sources.items():
-        metrics |= {f"{name}/{source}": counts[name] for name in _COUNTS}
+    for source_name, counts in cleaner.counts_of_sources.items():
+        metrics |= {f"{name}/{source_name}": counts[name] for name in _COUNTS}
     write_json(out / "metrics.json", metrics)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -19,7 +20,7 @@ _VARIABLES = {_INK: "--soft", _LINE: "--line"} | {
 }
 _FEW_POINTS = 20
 _SIZE_INCHES = (5.0, 2.9)
-_STYLE = {
+_STYLE: dict[Any, Any] = {  # matplotlib's stubs know each setting's name as a type
     "axes.edgecolor": _LINE,
     "axes.labelcolor": _INK,
     "axes.spines.right": False,

@@ -227,6 +227,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["lower_is_better"] = LOWER_IS_BETTER
     environment.filters |= {
         "chart": lambda curves: Markup(loss_chart(curves)),
         "cut": cut,
