@@ -172,6 +172,12 @@ class Origin:
     config_url: str
     packages_url: str
 
+    @property
+    def short_commit(self) -> str:
+        """The commit as people quote it, and whether there were changes to it."""
+        commit, plus, changes = self.commit.partition("+")
+        return f"{commit[:12]}{plus}{changes}"
+
 
 @dataclass(frozen=True)
 class Report:

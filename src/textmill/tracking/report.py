@@ -294,7 +294,8 @@ def _step(pipeline: Pipeline, result: Result) -> pages.Step:
             [p.value for p in client.get_metric_history(result.run_id, key)] if key in last else []
         )
 
-    memory, processor = history(MEMORY), history(PROCESSOR)
+    memory = history(MEMORY)
+    processor = history(PROCESSOR)[1:]  # psutil's first answer is always 0
     gpus = [history(GPU_MEMORY.format(i)) for i in range(16) if GPU_MEMORY.format(i) in last]
     return pages.Step(
         label=result.label,
