@@ -19,6 +19,7 @@ from flows.prepare import Prepared
 from flows.pretrain import backbone_parts
 from textmill.config import TaskConfig
 from textmill.errors import InputError, RunError
+from textmill.tracking.cards import log_card
 from textmill.tracking.pipeline import Result
 from textmill.tracking.report import NAME as REPORT
 from textmill.tracking.report import artifact_url, log_report
@@ -73,7 +74,9 @@ def run_branch(context: Context, config: TaskConfig, backbone: Result) -> State[
         # The baseline comes first: it reads all examples, and so finds bad ones soonest.
         baseline = outcome(measure_baseline(context, config))
         model = outcome(finetune_task(context, config, backbone))
+        log_card(context.pipeline, context.config, config)
         scores = TaskScores(outcome(evaluate_task(context, config, model)), baseline)
+        log_card(context.pipeline, context.config, config)  # again, with its scores
     except (InputError, RunError) as error:
         return Failed(message=str(error), data=error)
     return Completed(data=scores)

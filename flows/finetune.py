@@ -13,6 +13,7 @@ from textmill.compose import unknown_name
 from textmill.config import TaskConfig
 from textmill.errors import InputError
 from textmill.tasks.examples import digest_split, location
+from textmill.tracking.cards import log_card
 from textmill.tracking.pipeline import Result, Source
 from textmill.tracking.step import FINETUNE
 
@@ -55,4 +56,6 @@ def finetune(name: str, config: str = "demo", overrides: list[str] | None = None
     with command("finetune", config, overrides or [], name) as context:
         choose_task(context, name)  # before hours of work
         _, backbone = backbone_parts(context)
-        outcome(finetune_task(context, choose_task(context, name), backbone))
+        task = choose_task(context, name)
+        outcome(finetune_task(context, task, backbone))
+        log_card(context.pipeline, context.config, task)
