@@ -89,7 +89,7 @@ def _about(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> I
     if config.sample is not None:
         yield (
             "**Made from generated sample data: it shows that the chain works, and is of no other "
-            "use. Its scores are no results.**"
+            "use. The scores of generated sample data are no results.**"
         )
     yield (
         f"A model that {WHAT.get(task.kind, 'answers a text')} ({task.kind.replace('_', ' ')}), "
@@ -143,8 +143,8 @@ def _data(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> It
             continue
         sources = read_json(results[label].folder / MANIFEST)["sources"]
         for name, source in list(sources.items())[:MOST_SOURCES]:
-            place, digest = plain(source["place"][-LONGEST_NAME:]), source["digest"][:DIGEST_CHARS]
-            lines.append(f"| {plain(name)} | {place} | `{plain(digest)}` |")
+            place, digest = _end_of(source["place"]), source["digest"][:DIGEST_CHARS]
+            lines.append(f"| {plain(name)} | {plain(place)} | {plain(digest)} |")
         if len(sources) > MOST_SOURCES:
             lines.append(f"| {len(sources) - MOST_SOURCES} more | | |")
     yield "\n".join(lines)
@@ -161,7 +161,19 @@ def _data(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> It
         f"{corpus.min_chars} characters dropped. Kept {counts['documents_kept']:,.0f} of "
         f"{counts['documents_read']:,.0f} documents."
     )
+    yield f"MLflow runs: {_runs(task, results)}."
     yield "Licence: unknown. The terms of the data apply, and none were given to textmill."
+
+
+def _runs(task: TaskConfig, results: Mapping[str, Result]) -> str:
+    """Return links to the runs that made the model, whose pages lead to everything else."""
+    labels = ("clean", "tokenizer", "tokens", "pretrain", f"finetune {task.name}")
+    return ", ".join(f"[{label}]({results[label].url})" for label in labels if label in results)
+
+
+def _end_of(place: str) -> str:
+    """Return the end of a long path: there it says what it is."""
+    return place if len(place) <= LONGEST_NAME else f"… {place[2 - LONGEST_NAME :]}"
 
 
 def _limits(config: Config, task: TaskConfig) -> Iterator[str]:
