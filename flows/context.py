@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +27,7 @@ from textmill.compose import compose
 from textmill.config import Config, TaskConfig
 from textmill.errors import InputError, RunError
 from textmill.tracking.pipeline import Pipeline, Result, Source, open_pipeline
+from textmill.tracking.report import COMMAND_TAG
 from textmill.tracking.step import Step
 from textmill.tracking.worker import stop_all
 
@@ -114,8 +116,16 @@ def outcome(state: State[Any]) -> Result:
 
 
 @contextmanager
-def command(name: str, config_name: str, overrides: list[str]) -> Iterator[Context]:
+def command(
+    name: str, config_name: str, overrides: list[str], task: str | None = None
+) -> Iterator[Context]:
     """Yield the context of one flow: composed configuration, open parent run, live terminal.
+
+    Args:
+        name: the flow.
+        config_name: a file of conf/, or the path of a YAML file.
+        overrides: settings to change.
+        task: the task that the command names, if any.
 
     Raises:
         InputError: the configuration or the data cannot be used.
@@ -123,7 +133,11 @@ def command(name: str, config_name: str, overrides: list[str]) -> Iterator[Conte
     """
     config = compose(config_name, overrides)
     with _steps_end_on_signals():
-        tags = {"prefect.flow_run_id": str(flow_run.id), "prefect.flow_run_name": flow_run.name}
+        tags = {
+            "prefect.flow_run_id": str(flow_run.id),
+            "prefect.flow_run_name": flow_run.name,
+            COMMAND_TAG: command_line(name, config_name, overrides, task),
+        }
         with open_pipeline(name, config, config_name, tags) as pipeline:
             end_abandoned_server(config)
             note_server(config)
@@ -134,6 +148,12 @@ def command(name: str, config_name: str, overrides: list[str]) -> Iterator[Conte
             log.info("%s: %s", name, pipeline.url)
             create_link_artifact(pipeline.url, link_text=f"{name} in MLflow", key="mlflow-run")
             yield Context(config, pipeline)
+
+
+def command_line(name: str, config_name: str, overrides: list[str], task: str | None) -> str:
+    """Return the words of a terminal that do what a flow does."""
+    words = ["textmill", "run" if name == "pipeline" else name]
+    return shlex.join([*words, *([task] if task else []), "--config", config_name, *overrides])
 
 
 @contextmanager

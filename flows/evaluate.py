@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefect import flow, task
-from prefect.artifacts import create_markdown_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
@@ -19,7 +19,10 @@ from flows.prepare import Prepared
 from flows.pretrain import backbone_parts
 from textmill.config import TaskConfig
 from textmill.errors import InputError, RunError
+from textmill.tracking.cards import log_card
 from textmill.tracking.pipeline import Result
+from textmill.tracking.report import NAME as REPORT
+from textmill.tracking.report import artifact_url, log_report
 from textmill.tracking.step import BASELINE, EVALUATE, EVALUATE_LM
 
 SUMMARY = (
@@ -73,7 +76,9 @@ def run_branch(context: Context, config: TaskConfig, backbone: Result) -> State[
         # The baseline comes first: it reads all examples, and so finds bad ones soonest.
         baseline = outcome(measure_baseline(context, config))
         model = outcome(finetune_task(context, config, backbone))
+        log_card(context.pipeline, context.config, config)
         scores = TaskScores(outcome(evaluate_task(context, config, model)), baseline)
+        log_card(context.pipeline, context.config, config)  # again, with its scores
     except (InputError, RunError) as error:
         return Failed(message=str(error), data=error)
     return Completed(data=scores)
@@ -115,15 +120,45 @@ def run_branches(
                 failures[name] = error
             case _:
                 failures[name] = RunError(str(future.state.message))
-    summary = summarise(language, scores)
-    table = score_table(summary)
-    context.pipeline.record_scores(summary, table)
-    create_markdown_artifact(table, key="scores", description="Scores of this run")
-    log.info("\n%s", table)
+    record(context, summarise(language, scores), failures)
     if failures:
         message = "\n".join(f"{name}: {error}" for name, error in failures.items())
         are_input = all(isinstance(error, InputError) for error in failures.values())
         raise (InputError if are_input else RunError)(message)
+
+
+def record(context: Context, summary: Mapping[str, float], failures: dict[str, Exception]) -> None:
+    """Put the scores and the report on the parent run, on Prefect's page and in the terminal.
+
+    A report that the store does not take joins the failures.
+    """
+    pipeline = context.pipeline
+    table = score_table(summary)
+    pipeline.record_scores(summary, table)
+    page = artifact_url(pipeline.url, REPORT)
+    create_markdown_artifact(
+        f"{table}\n\n[Report]({page})", key="scores", description="Scores of this run"
+    )
+    log.info("\n%s", table)
+    reasons = {name: str(error) for name, error in failures.items()}
+    problem = write_report(context, summary, reasons).result(raise_on_failure=False)
+    if isinstance(problem, RunError):
+        failures["report"] = problem
+
+
+@task(name="report", cache_policy=NO_CACHE, persist_result=False)
+def write_report(
+    context: Context, summary: Mapping[str, float], failures: Mapping[str, str]
+) -> State[Any]:
+    """Put the page that tells of this run beside its numbers, and say where it is."""
+    try:
+        place = log_report(context.pipeline, context.config, summary, failures)
+    except RunError as error:
+        return Failed(message=str(error), data=error)
+    page = artifact_url(context.pipeline.url, REPORT)
+    create_link_artifact(page, link_text="report of this run", key="report")
+    log.info("report: %s", place)
+    return Completed(message=page)
 
 
 def summarise(language: Result | None, scores: Mapping[str, TaskScores]) -> dict[str, float]:
@@ -166,7 +201,7 @@ def evaluate(
     name: str | None = None, config: str = "demo", overrides: list[str] | None = None
 ) -> None:
     """Evaluate one task, or all and the language model, and compute first what that needs."""
-    with command("evaluate", config, overrides or []) as context:
+    with command("evaluate", config, overrides or [], name) as context:
         if name is not None:
             choose_task(context, name)  # before hours of work
         prepared, backbone = backbone_parts(context)

@@ -13,6 +13,7 @@ from textmill.compose import unknown_name
 from textmill.config import TaskConfig
 from textmill.errors import InputError
 from textmill.tasks.examples import digest_split, location, settings_of
+from textmill.tracking.cards import log_card
 from textmill.tracking.pipeline import Result, Source
 from textmill.tracking.step import FINETUNE
 
@@ -51,7 +52,9 @@ def choose_task(context: Context, name: str) -> TaskConfig:
 @flow(name="finetune", persist_result=False, validate_parameters=False)
 def finetune(name: str, config: str = "demo", overrides: list[str] | None = None) -> None:
     """Fine-tune for one task, and compute first what that needs."""
-    with command("finetune", config, overrides or []) as context:
+    with command("finetune", config, overrides or [], name) as context:
         choose_task(context, name)  # before hours of work
         _, backbone = backbone_parts(context)
-        outcome(finetune_task(context, choose_task(context, name), backbone))
+        task = choose_task(context, name)
+        outcome(finetune_task(context, task, backbone))
+        log_card(context.pipeline, context.config, task)

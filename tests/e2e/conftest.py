@@ -42,6 +42,8 @@ class Product:
     def __init__(self, folder: Path, prefect_home: Path | None = None) -> None:
         self.folder = folder
         self.prefect_home = prefect_home
+        self.first_err = ""
+        """What the run that made `finished` wrote on standard error."""
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
@@ -103,4 +105,5 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Product:
     product = Product(tmp_path_factory.mktemp("finished"))
     done = product.run("run", *SMALL)
     assert done.returncode == 0, done.stderr
+    product.first_err = done.stderr
     return product

@@ -113,6 +113,32 @@ def test_the_task_model_answers_a_data_frame_of_texts(
     assert [type(entities) for entities in answers["entities"]] == [list, list]
 
 
+def test_the_parent_has_a_report_with_the_scores_of_this_run(finished: Product) -> None:
+    parent = parents_of(finished)[-1]
+    client = MlflowClient(f"sqlite:///{finished.folder}/mlruns/mlflow.db")
+    page = Path(client.download_artifacts(parent.info.run_id, "report.html")).read_text()
+    scores = {k: v for k, v in parent.data.metrics.items() if not k.startswith("baseline/")}
+    assert len(scores) >= 10
+    assert [key for key, value in scores.items() if f">{value:,.3f}<" not in page] == []
+    for words in ("generated sample data are no results", "textmill run --config demo", "kept"):
+        assert words in page
+    assert len(page) < 2_000_000
+    *_, last = (line for line in finished.first_err.splitlines() if "report: " in line)
+    assert Path(last.partition("report: ")[2]).read_text() == page
+
+
+def test_every_task_model_has_a_card_with_its_scores(finished: Product) -> None:
+    client = MlflowClient(f"sqlite:///{finished.folder}/mlruns/mlflow.db")
+    experiment = client.get_experiment_by_name("demo").experiment_id
+    for model in client.search_logged_models([experiment]):
+        card = model.tags["mlflow.note.content"]
+        file = Path(model.artifact_location.removeprefix("file://"), "model_card.md")
+        assert file.read_text() == card
+        metric = {"ner": "f1", "translation": "bleu"}.get(model.name, "accuracy")
+        value = parents_of(finished)[-1].data.metrics[f"{model.name}/{metric}"]
+        assert f"| {metric} | {value:.3f} |" in card
+
+
 def test_a_second_run_reuses_every_step(finished: Product) -> None:
     before = len(runs_of(finished))
     started_s = time.monotonic()

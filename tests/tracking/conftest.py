@@ -6,12 +6,17 @@ import importlib
 import itertools
 import warnings
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pydantic import TypeAdapter
 
-from textmill.config import Config, SampleConfig
+from textmill.config import AnyTask, Config, ModelConfig, SampleConfig, TokenizerConfig
+from textmill.corpus.tokenizer import load_tokenizer, train_tokenizer
 from textmill.tracking import worker
 from textmill.tracking.step import Step
 
@@ -126,6 +131,57 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     file.touch()
     monkeypatch.setenv("PROBE_CALLS", str(file))
     return lambda: len(file.read_text())
+
+
+TEXTS = ["the room", "a lovely meal", "sad staff"]
+CORPUS = [*TEXTS, "The waiter was friendly, and the soup was warm, and windows looked splendid."]
+LABELS = {"classification": ("bad", "good"), "tagging": ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")}
+
+
+def make_task(kind: str, name: str) -> Any:
+    values = {"kind": kind, "name": name, "train": "a.csv", "test": "b.csv"}
+    return TypeAdapter(AnyTask).validate_python(values)
+
+
+@pytest.fixture(scope="session")
+def task_of() -> Callable[[str, str], Any]:
+    """Returns the configuration of a task of a kind and a name."""
+    return make_task
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Returns the folder of an untrained task model of a kind: 2 layers of 16 channels."""
+
+    @cache
+    def make(kind: str) -> Path:
+        import torch
+
+        from textmill.model import GPT
+        from textmill.tasks.kinds import KINDS
+        from textmill.tasks.predictor import save_task_model
+
+        corpus, tokenizer = tmp_path_factory.mktemp("corpus"), tmp_path_factory.mktemp("tokenizer")
+        (corpus / "train").mkdir()
+        pq.write_table(pa.table({"text": CORPUS * 9}), corpus / "train" / "00000.parquet")
+        train_tokenizer(TokenizerConfig(vocab_size=300), {"corpus": corpus}, tokenizer)
+        size = load_tokenizer(tokenizer).get_vocab_size()
+        torch.manual_seed(0)
+        shape = ModelConfig(n_layer=2, n_head=2, n_embd=16, block_size=48, vocab_size=size)
+        module = KINDS[kind]
+        further = (False,) if kind == "tagging" else ()
+        spec = module.Spec(LABELS[kind], *further)
+        out = tmp_path_factory.mktemp("task-model")
+        save_task_model(
+            module.build(GPT(shape), spec, 0.0, False),
+            make_task(kind, "mood"),
+            spec,
+            tokenizer,
+            out,
+        )
+        return out
+
+    return make
 
 
 _seeds = itertools.count(1)

@@ -60,7 +60,8 @@ def clean(config: CorpusConfig, inputs: Mapping[str, Path], out: Path) -> None:
     """Write the cleaned corpus: shards of train and validation, what was rejected, and metrics.
 
     The documents read are those kept and those rejected for one of three reasons. Changes and
-    replacements are counted in the documents kept.
+    replacements are counted in the documents kept. Every count stands there for the whole corpus,
+    and for each source as `<count>/<source>`.
 
     Args:
         config: The sources and how to clean them.
@@ -80,8 +81,10 @@ def clean(config: CorpusConfig, inputs: Mapping[str, Path], out: Path) -> None:
         for source in config.sources:
             cleaner.read(source)
     _check_splits(config, cleaner.counts)
-    names = (*_COUNTS, *(f"kept/{source.name}" for source in config.sources))
-    write_json(out / "metrics.json", {name: cleaner.counts[name] for name in names})
+    metrics = {name: cleaner.counts[name] for name in _COUNTS}
+    for source_name, counts in cleaner.counts_of_sources.items():
+        metrics |= {f"{name}/{source_name}": counts[name] for name in _COUNTS}
+    write_json(out / "metrics.json", metrics)
 
 
 def document_id(text: str) -> str:
@@ -110,6 +113,7 @@ class _Cleaner:
         self._rejected = rejected
         self._seen: set[bytes] = set()
         self.counts: Counter[str] = Counter()
+        self.counts_of_sources: dict[str, Counter[str]] = {}
 
     def read(self, source: SourceConfig) -> None:
         """Take in all documents of a source.
@@ -117,6 +121,7 @@ class _Cleaner:
         Raises:
             InputError: Among other reasons, too many of its records are bad.
         """
+        before = self.counts.copy()
         read = bad = 0
         first_bad: BadRecord | None = None
         for item in read_documents(source):
@@ -128,6 +133,7 @@ class _Cleaner:
             else:
                 self._take(item, source)
         self.counts["documents_read"] += read
+        self.counts_of_sources[source.name] = self.counts - before
         if first_bad and bad > self._config.max_bad_share * read:
             raise InputError(
                 f"source {source.name!r}: {bad} of {read} records ({bad / read:.1%}) cannot be "
@@ -155,7 +161,6 @@ class _Cleaner:
         self.counts["documents_kept"] += 1
         self.counts[f"documents_{split}"] += 1
         self.counts["bytes_kept"] += len(content)
-        self.counts[f"kept/{source.name}"] += 1
 
     def _final_text(self, text: str) -> tuple[str, dict[str, int]]:
         """Return the text cleaned and redacted, and the count of each kind of change."""

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,8 @@ class Pipeline:
     system_metrics: bool
     tags: Mapping[str, str]
     """Tags that the steps' runs share with the parent."""
+    results: dict[str, Result] = field(default_factory=dict)
+    """What the steps gave so far, by label."""
 
     @property
     def url(self) -> str:
@@ -124,6 +126,7 @@ class Pipeline:
         finally:
             lock.release()
         self.store.set_tags(self.run_id, {f"{RESULT_TAG}{label.replace(' ', '.')}": result.run_id})
+        self.results[label] = result
         return result
 
     def record_scores(self, metrics: Mapping[str, float], table: str) -> None:

@@ -264,6 +264,11 @@ class Store:
                 raise RunError(f"{folder / name} is not what was written.")
         return folder
 
+    def local_file(self, run_id: str, name: str) -> Path | None:
+        """Return where an artifact lies on this machine, or None if the store is elsewhere."""
+        place = self._local_artifacts(run_id)
+        return None if place is None else place / name
+
     def run_url(self, experiment_id: str, run_id: str) -> str:
         """Return the address of a run's page."""
         return f"{self.ui_url}/#/experiments/{experiment_id}/runs/{run_id}"

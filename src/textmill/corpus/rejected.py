@@ -1,0 +1,40 @@
+"""Reading back what the clean step put aside."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import islice, zip_longest
+from pathlib import Path
+from typing import Any
+
+MOST_ROWS = 50_000
+"""Rows looked through for examples; a reason that comes up later only is not shown."""
+BATCH_ROWS = 1000
+
+
+def rejected_examples(corpus: Path, most: int) -> dict[str, list[dict[str, Any]]]:
+    """Return dropped documents by reason, as rows of the clean step's `rejected/`.
+
+    Args:
+        corpus: a folder of the clean step.
+        most: documents for each reason, taken from as many sources as there are.
+    """
+    found: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+    for row in islice(_rows(corpus / "rejected"), MOST_ROWS):
+        of_source = found[row["reason"]][row["source"]]
+        if len(of_source) < most:
+            of_source.append(row)
+    return {
+        reason: [row for turn in zip_longest(*sources.values()) for row in turn if row][:most]
+        for reason, sources in sorted(found.items())
+    }
+
+
+def _rows(folder: Path) -> Iterator[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    for shard in sorted(folder.glob("*.parquet")):
+        with pq.ParquetFile(shard) as file:
+            for batch in file.iter_batches(BATCH_ROWS):
+                yield from batch.to_pylist()

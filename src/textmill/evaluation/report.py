@@ -1,0 +1,275 @@
+"""A pipeline run as one HTML page that needs nothing beside itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import groupby
+from typing import Literal
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from textmill.evaluation.charts import Points, loss_chart
+from textmill.evaluation.examples import Examples
+
+LOWER_IS_BETTER = {"val_loss", "perplexity", "bits_per_byte"}
+LONGEST_TEXT = 600
+"""Characters of a text that are shown."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One score of a model on a task, beside what it is compared with."""
+
+    task: str
+    metric: str
+    model: float
+    baseline: float | None = None
+    trivial: float | None = None
+    previous: float | None = None
+    """The model's score in the previous run."""
+
+    @property
+    def ahead(self) -> Literal["model", "baseline", "equal", ""]:
+        """Whether the model or its baseline is better; empty without a baseline."""
+        if self.baseline is None:
+            return ""
+        gain = self._gain_over(self.baseline)
+        return "equal" if gain == 0 else "model" if gain > 0 else "baseline"
+
+    @property
+    def change(self) -> float | None:
+        """What the score has grown by since the previous run."""
+        return None if self.previous is None else self.model - self.previous
+
+    @property
+    def trend(self) -> Literal["better", "worse", ""]:
+        """Whether a change that can be seen is for the better."""
+        if self.previous is None or f"{self.change:.3f}".strip("-") == "0.000":
+            return ""
+        return "better" if self._gain_over(self.previous) > 0 else "worse"
+
+    def _gain_over(self, other: float) -> float:
+        return other - self.model if self.metric in LOWER_IS_BETTER else self.model - other
+
+
+@dataclass(frozen=True)
+class Previous:
+    """The run that scores are compared with."""
+
+    name: str
+    url: str
+    differences: Mapping[str, tuple[str, str]]
+    """Settings that differ: by name, their value there and here."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One source of raw text, and what became of it."""
+
+    name: str
+    place: str
+    language: str
+    documents_read: int
+    documents_kept: int
+    bytes_read: int
+    bytes_kept: int
+    dropped: Mapping[str, int]
+    """Documents by the reason for which they were dropped."""
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """An example of a dropped document."""
+
+    reason: str
+    place: str
+    detail: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """What text went in and how it was changed."""
+
+    sources: tuple[Source, ...]
+    examples: tuple[Dropped, ...]
+    changes: Mapping[str, int]
+    """Repairs and redactions by name."""
+    tokens: Mapping[str, str]
+    """Facts about tokenizer and tokens, in words."""
+
+    def dropped(self) -> dict[str, int]:
+        """Return the documents dropped in all sources, by reason."""
+        reasons = dict.fromkeys(reason for source in self.sources for reason in source.dropped)
+        return {r: sum(source.dropped.get(r, 0) for source in self.sources) for r in reasons}
+
+    def languages(self) -> dict[str, int]:
+        """Return the documents kept by language, the commonest first."""
+        found: dict[str, int] = {}
+        for source in self.sources:
+            found[source.language] = found.get(source.language, 0) + source.documents_kept
+        return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The losses of one training."""
+
+    title: str
+    curves: Mapping[str, Points]
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture of a step's output: inline, or too large for that and only linked."""
+
+    caption: str
+    data_uri: str | None
+    url: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task in detail."""
+
+    name: str
+    kind: str
+    facts: Mapping[str, str]
+    baselines: Mapping[str, Mapping[str, float]]
+    """Scores of every simple model, by its name."""
+    images: tuple[Image, ...]
+    examples: Examples
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: where its result is, and what it took to compute."""
+
+    label: str
+    url: str
+    key: str
+    digest: str
+    is_reused: bool
+    seconds: float | None
+    memory_mib: float | None
+    """Most memory in use on the machine while it ran."""
+    processor_percent: float | None
+    """Mean use of all processor cores while it ran."""
+    gpu_memory_mib: float | None = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How to repeat the run."""
+
+    command: str
+    config_name: str
+    commit: str
+    config_url: str
+    packages_url: str
+
+    @property
+    def short_commit(self) -> str:
+        """The commit as people quote it, and whether there were changes to it."""
+        commit, plus, changes = self.commit.partition("+")
+        return f"{commit[:12]}{plus}{changes}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that the page says; nothing else enters it."""
+
+    experiment: str
+    run_name: str
+    run_url: str
+    date: str
+    machine: Mapping[str, str]
+    origin: Origin
+    is_sample: bool
+    seconds: float
+    """Wall time of the run so far."""
+    failures: Mapping[str, str]
+    """Branches that failed, and why."""
+    scores: tuple[Score, ...]
+    previous: Previous | None
+    corpus: Corpus | None
+    curves: tuple[Curves, ...]
+    tasks: tuple[Task, ...]
+    samples: tuple[str, ...]
+    """Texts written by the language model."""
+    steps: tuple[Step, ...]
+
+    computed_s: float = field(init=False)
+    """Time of the steps computed in this run; those side by side count each."""
+
+    def __post_init__(self) -> None:
+        seconds = sum(s.seconds or 0.0 for s in self.steps if not s.is_reused)
+        object.__setattr__(self, "computed_s", seconds)
+
+    def scores_of_tasks(self) -> list[tuple[str, list[Score]]]:
+        """Return the scores in groups, a task each."""
+        return [(task, list(group)) for task, group in groupby(self.scores, lambda s: s.task)]
+
+    def tasks_where_ahead(self, who: str) -> list[str]:
+        """Return the tasks in whose first score the model, or its baseline, is better."""
+        return [task for task, (first, *_) in self.scores_of_tasks() if first.ahead == who]
+
+
+def render(report: Report) -> str:
+    """Return the page; the same report gives the same bytes."""
+    return _environment().get_template("report.html.j2").render(report=report)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        autoescape=True,  # texts of a corpus are anything, HTML included
+        loader=PackageLoader("textmill.evaluation", "."),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["lower_is_better"] = LOWER_IS_BETTER
+    environment.filters |= {
+        "chart": lambda curves: Markup(loss_chart(curves)),
+        "cut": cut,
+        "duration": duration,
+        "number": number,
+        "size": size,
+        "words": lambda name: name.replace("_", " "),
+    }
+    return environment
+
+
+def cut(text: str, longest: int = LONGEST_TEXT) -> str:
+    """Return a text, its end replaced by an ellipsis if it is too long."""
+    return text if len(text) <= longest else f"{text[:longest].rstrip()} …"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time in words."""
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def number(value: float | None, form: str = ",.0f") -> str:
+    """Return a number in the given form, or a dash where there is none."""
+    return "–" if value is None or math.isnan(value) else format(value, form)
+
+
+def size(n_bytes: float) -> str:
+    """Return a size in words, in powers of 1,000."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < 999.5:
+            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.3g} {unit}"
+        n_bytes /= 1000
+    return f"{n_bytes:,.1f} TB"

@@ -1,0 +1,196 @@
+"""Model cards: what a task model is, what it was made from, how good it is, and where it ends.
+
+Source: Mitchell et al. 2019, "Model Cards for Model Reporting".
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mlflow.entities import LoggedModelStatus
+
+from textmill.config import Config, TaskConfig
+from textmill.evaluation.report import cut
+from textmill.files import MANIFEST, read_json
+from textmill.tracking.pipeline import Pipeline, Result
+
+NAME = "model_card.md"
+TAG = "mlflow.note.content"
+"""What MLflow's page of a logged model shows as its description."""
+
+MOST_LABELS = 40
+MOST_SOURCES = 15
+LONGEST_NAME = 60
+DIGEST_CHARS = 16
+
+WHAT = {
+    "classification": "gives a text one label",
+    "tagging": "finds the entities of a text",
+    "translation": "translates a text",
+}
+LONG_TEXTS = {
+    "classification": "a longer text loses its end, and `is_cut` says so",
+    "tagging": "a longer text is read in windows, so an entity across a border may be missed",
+    "translation": "a longer text loses its end, and `is_cut` says so",
+}
+_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
+
+
+def log_card(pipeline: Pipeline, config: Config, task: TaskConfig) -> None:
+    """Write the card of a task's model from the results so far, as its description and as a file.
+
+    A card without scores never takes the place of another: a model that is only fine-tuned again,
+    and found, may have been evaluated before.
+
+    Raises:
+        StoreError: the store does not take it.
+    """
+    client = pipeline.store.client
+    card = card_text(config, task, pipeline.results)
+    has_scores = f"evaluate {task.name}" in pipeline.results
+    outputs = client.get_run(pipeline.results[f"finetune {task.name}"].run_id).outputs
+    for output in outputs.model_outputs if outputs is not None else []:
+        model = client.get_logged_model(output.model_id)
+        written = model.tags.get(TAG)
+        if model.status != LoggedModelStatus.READY or written == card:
+            continue
+        if written is None or has_scores:
+            with pipeline.store.failures_in_words(), tempfile.TemporaryDirectory() as folder:
+                file = Path(folder, NAME)
+                file.write_text(card, encoding="utf-8")
+                client.log_model_artifact(model.model_id, str(file))
+                # Last: the description says that the file is there as well.
+                client.set_logged_model_tags(model.model_id, {TAG: card})
+
+
+def card_text(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> str:
+    """Return the card of a task's model in Markdown.
+
+    Args:
+        config: the configuration that the results were made with.
+        task: the task.
+        results: by label, at least of pretraining, fine-tuning and what comes before; the scores
+            are there once the task is evaluated.
+    """
+    parts = [f"# {task.name}", *_about(config, task, results)]
+    parts += ["## Scores", *_scores(task, results)]
+    parts += ["## Data", *_data(config, task, results)]
+    parts += ["## Limits", *_limits(config, task)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _about(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
+    shape, training = config.model, config.pretrain
+    base = results["pretrain"].metrics()
+    if config.sample is not None:
+        yield (
+            "**Made from generated sample data: it shows that the chain works, and is of no other "
+            "use. The scores of generated sample data are no results.**"
+        )
+    yield (
+        f"A model that {WHAT.get(task.kind, 'answers a text')} ({task.kind.replace('_', ' ')}), "
+        "fine-tuned by textmill."
+    )
+    spec = read_json(results[f"finetune {task.name}"].folder / "task.json")["spec"]
+    labels = _labels(spec.get("labels", ()))
+    if labels:
+        shown = ", ".join(labels[:MOST_LABELS])
+        more = len(labels) - MOST_LABELS
+        yield f"Labels: {shown}{f', and {more} more' if more > 0 else ''}."
+    yield (
+        f"Base: a GPT of {base['parameters']:,.0f} parameters ({shape.n_layer} layers, "
+        f"{shape.n_head} heads, {shape.n_embd} channels, {shape.block_size} tokens of context, "
+        f"{shape.position} positions), pretrained on {base['tokens_seen']:,.0f} tokens "
+        f"({training.objective} objective, {training.max_steps:,} steps), then fine-tuned for "
+        f"{task.finetune.epochs} epochs with {task.finetune.attention} attention."
+    )
+
+
+def _labels(labels: list[str]) -> list[str]:
+    """Return labels as they are read: of tags, the entity types that they name."""
+    if "O" in labels and all(label == "O" or label[:2] in ("B-", "I-") for label in labels):
+        labels = [label[2:] for label in labels if label.startswith("B-")]
+    return [plain(label) for label in labels]
+
+
+def _scores(task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
+    if f"evaluate {task.name}" not in results:
+        yield "Not evaluated yet."
+        return
+    tested = results[f"evaluate {task.name}"].metrics()
+    simple = results[f"baseline {task.name}"].metrics()
+    lines = ["| score | model | baseline | trivial |", "|---|---|---|---|"]
+    for key, value in tested.items():
+        if "/" not in key and key in simple:
+            cells = (value, simple[key], simple.get(f"trivial/{key}"))
+            shown = " | ".join("" if cell is None else f"{cell:.3f}" for cell in cells)
+            lines.append(f"| {key.replace('_', ' ')} | {shown} |")
+    yield "\n".join(lines)
+    yield (
+        f"On {tested['test_examples']:,.0f} test examples, used for nothing else "
+        f"({tested['cut_examples']:,.0f} of them cut)."
+    )
+
+
+def _data(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
+    lines = ["| data | place | SHA-256 |", "|---|---|---|"]
+    for label in ("clean", f"finetune {task.name}", f"evaluate {task.name}"):
+        if label not in results:
+            continue
+        sources = read_json(results[label].folder / MANIFEST)["sources"]
+        for name, source in list(sources.items())[:MOST_SOURCES]:
+            place, digest = _end_of(source["place"]), source["digest"][:DIGEST_CHARS]
+            lines.append(f"| {plain(name)} | {plain(place)} | {plain(digest)} |")
+        if len(sources) > MOST_SOURCES:
+            lines.append(f"| {len(sources) - MOST_SOURCES} more | | |")
+    yield "\n".join(lines)
+    corpus, counts = config.corpus, results["clean"].metrics()
+    filters = {
+        "Unicode repaired": corpus.repair_unicode,
+        "HTML stripped": corpus.strip_html,
+        "exact duplicates dropped": corpus.exact_duplicates.enabled,
+        "addresses and telephone numbers redacted": corpus.redaction.enabled,
+    }
+    used = [name for name, is_used in filters.items() if is_used]
+    yield (
+        f"Filters of the pretraining text: {', '.join(used) or 'none'}; documents below "
+        f"{corpus.min_chars} characters dropped. Kept {counts['documents_kept']:,.0f} of "
+        f"{counts['documents_read']:,.0f} documents."
+    )
+    yield f"MLflow runs: {_runs(task, results)}."
+    yield "Licence: unknown. The terms of the data apply, and none were given to textmill."
+
+
+def _runs(task: TaskConfig, results: Mapping[str, Result]) -> str:
+    """Return links to the runs that made the model, whose pages lead to everything else."""
+    labels = ("clean", "tokenizer", "tokens", "pretrain", f"finetune {task.name}")
+    return ", ".join(f"[{label}]({results[label].url})" for label in labels if label in results)
+
+
+def _end_of(place: str) -> str:
+    """Return the end of a long path: there it says what it is."""
+    return place if len(place) <= LONGEST_NAME else f"… {place[2 - LONGEST_NAME :]}"
+
+
+def _limits(config: Config, task: TaskConfig) -> Iterator[str]:
+    languages = sorted({source.language for source in config.corpus.sources} - {"und"})
+    known = ", ".join(plain(language) for language in languages) or "not known"
+    cutting = LONG_TEXTS.get(task.kind, "what is longer may be cut")
+    yield "\n".join(
+        [
+            f"- It reads {config.model.block_size} tokens at once: {cutting}.",
+            f"- Languages of the pretraining text: {known}. In others it is unreliable.",
+            "- It repeats the mistakes and prejudices of its data, and can be wrong when it is "
+            "sure.",
+        ]
+    )
+
+
+def plain(text: str) -> str:
+    """Return a name from outside as Markdown that shows it and does nothing else."""
+    line = cut(" ".join(text.split()), LONGEST_NAME)
+    return _MARKUP.sub(r"\\\1", html.escape(line, quote=False))

@@ -1,0 +1,311 @@
+"""The report of a pipeline run: gathered from the store, and put beside the run's numbers."""
+
+from __future__ import annotations
+
+import base64
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mlflow.entities import Run
+
+from textmill.config import Config, TaskConfig
+from textmill.corpus.rejected import rejected_examples
+from textmill.errors import RunError
+from textmill.evaluation import report as pages
+from textmill.evaluation.charts import Points, thin_out
+from textmill.evaluation.examples import choose_examples
+from textmill.tracking.pipeline import Pipeline, Result
+
+NAME = "report.html"
+COMMAND_TAG = "textmill.command"
+
+N_REJECTED = 3
+"""Dropped documents shown for each reason."""
+N_WRONG, N_RIGHT = 6, 4
+"""Test examples shown of each task."""
+MOST_POINTS = 400
+"""Points of a curve."""
+MOST_IMAGE_BYTES = 1_000_000
+"""Of all pictures inside the page together; the others are linked."""
+CURVES = ("train/loss", "validation/loss")
+MEMORY = "system/system_memory_usage_megabytes"
+PROCESSOR = "system/cpu_utilization_percentage"
+GPU_MEMORY = "system/gpu_{}_memory_usage_megabytes"
+REJECTED = "rejected_"
+
+
+def log_report(
+    pipeline: Pipeline, config: Config, summary: Mapping[str, float], failures: Mapping[str, str]
+) -> str:
+    """Write the report and make it an artifact of the parent run; return where it is found.
+
+    Args:
+        pipeline: the run, with the results of its steps.
+        config: the configuration with which they were made.
+        summary: the scores, as the parent run carries them.
+        failures: the branches that failed, and why.
+
+    Returns:
+        The file on this machine, or its page where the store is elsewhere.
+
+    Raises:
+        RunError: the store cannot be read or written.
+    """
+    try:
+        with pipeline.store.failures_in_words(), tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, NAME)
+            page = pages.render(gather(pipeline, config, summary, failures))
+            file.write_text(page, encoding="utf-8")
+            pipeline.store.client.log_artifact(pipeline.run_id, str(file))
+            place = pipeline.store.local_file(pipeline.run_id, NAME)
+    except OSError as error:
+        raise RunError(f"The report could not be written: {error}") from error
+    return str(place) if place else artifact_url(pipeline.url, NAME)
+
+
+def artifact_url(run_url: str, name: str) -> str:
+    """Return the page of a run's artifact."""
+    return f"{run_url}/artifacts/{name}"
+
+
+def gather(
+    pipeline: Pipeline, config: Config, summary: Mapping[str, float], failures: Mapping[str, str]
+) -> pages.Report:
+    """Return what the report says; the arguments are those of `log_report`."""
+    store = pipeline.store
+    parent = store.client.get_run(pipeline.run_id)
+    tags = parent.data.tags
+    previous = _previous(pipeline, parent, summary)
+    results = {label: pipeline.results[label] for label in _in_order(pipeline, config)}
+    machine = {k: tags.get(f"textmill.machine.{k}", "") for k in ("processor", "cores", "gpus")}
+    memory = tags.get("textmill.machine.memory_gib", "?")
+    images = _Images()
+    return pages.Report(
+        experiment=config.experiment,
+        run_name=parent.info.run_name,
+        run_url=pipeline.url,
+        date=_time(parent.info.start_time),
+        machine={**machine, "memory": f"{memory} GiB"},
+        origin=pages.Origin(
+            command=tags.get(COMMAND_TAG, ""),
+            config_name=tags["textmill.config"],
+            commit=tags.get("mlflow.source.git.commit", "unknown"),
+            config_url=artifact_url(pipeline.url, "config.yaml"),
+            packages_url=artifact_url(pipeline.url, "environment.txt"),
+        ),
+        is_sample=config.sample is not None,
+        seconds=time.time() - parent.info.start_time / 1000,
+        failures=failures,
+        scores=_scores(summary, previous.data.metrics if previous else {}),
+        previous=_compared(pipeline, parent, previous) if previous else None,
+        corpus=_corpus(config, results),
+        curves=tuple(_curves(pipeline, results)),
+        tasks=tuple(
+            _task(task, results, images)
+            for task in config.tasks
+            if f"evaluate {task.name}" in results
+        ),
+        samples=_samples(results.get("evaluate-lm")),
+        steps=tuple(_step(pipeline, result) for result in results.values()),
+    )
+
+
+def _in_order(pipeline: Pipeline, config: Config) -> list[str]:
+    """Return the labels of the results so far in the order of the work, whatever ended first."""
+    shared = ["sample", "clean", "tokenizer", "tokens", "pretrain", "evaluate-lm"]
+    own = [
+        f"{step} {task.name}"
+        for task in config.tasks
+        for step in ("baseline", "finetune", "evaluate")
+    ]
+    return [label for label in (*shared, *own) if label in pipeline.results]
+
+
+def _time(time_ms: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(time_ms / 1000))
+
+
+def _scores(summary: Mapping[str, float], previous: Mapping[str, float]) -> tuple[pages.Score, ...]:
+    """Return the models' scores beside those they are compared with."""
+    scores = []
+    for key, value in summary.items():
+        if key.startswith("baseline/"):
+            continue
+        task, _, metric = key.partition("/")
+        simple, trivial = (summary.get(f"baseline/{part}{key}") for part in ("", "trivial/"))
+        scores.append(pages.Score(task, metric, value, simple, trivial, previous.get(key)))
+    return tuple(scores)
+
+
+def _previous(pipeline: Pipeline, parent: Run, summary: Mapping[str, float]) -> Run | None:
+    """Return the newest earlier finished run of the experiment that has one of these scores."""
+    found = pipeline.store.client.search_runs(
+        [pipeline.experiment_id],
+        "attributes.status='FINISHED' and tags.`textmill.kind`='pipeline' "
+        f"and attributes.start_time < {parent.info.start_time}",
+        max_results=50,
+        order_by=["attributes.start_time DESC"],
+    )
+    return next((run for run in found if run.data.metrics.keys() & summary.keys()), None)
+
+
+def _compared(pipeline: Pipeline, parent: Run, previous: Run) -> pages.Previous:
+    there, here = previous.data.params, parent.data.params
+    return pages.Previous(
+        name=previous.info.run_name,
+        url=pipeline.store.run_url(pipeline.experiment_id, previous.info.run_id),
+        differences={
+            key: (there.get(key, "–"), here.get(key, "–"))
+            for key in sorted(there.keys() | here.keys())
+            if there.get(key) != here.get(key)
+        },
+    )
+
+
+def _corpus(config: Config, results: Mapping[str, Result]) -> pages.Corpus | None:
+    if "clean" not in results:
+        return None
+    counts = {key: int(value) for key, value in results["clean"].metrics().items()}
+    reasons = [key for key in counts if key.startswith(REJECTED) and "/" not in key]
+    sources = [
+        pages.Source(
+            name=source.name,
+            place=str(source.path or source.hub),
+            language=source.language,
+            documents_read=counts[f"documents_read/{source.name}"],
+            documents_kept=counts[f"documents_kept/{source.name}"],
+            bytes_read=counts[f"bytes_read/{source.name}"],
+            bytes_kept=counts[f"bytes_kept/{source.name}"],
+            dropped={
+                reason.removeprefix(REJECTED): counts[f"{reason}/{source.name}"]
+                for reason in reasons
+            },
+        )
+        for source in config.corpus.sources
+    ]
+    examples = [
+        pages.Dropped(
+            reason=reason,
+            place=f"{row['source']}, {row['file']}:{row['line']}",
+            detail="" if reason == "exact_duplicate" else row["detail"],
+            text=row["text"],
+        )
+        for reason, rows in rejected_examples(results["clean"].folder, N_REJECTED).items()
+        for row in rows
+    ]
+    is_change = ("repaired_", "stripped_", "redacted_")
+    changes = {k: v for k, v in counts.items() if k.startswith(is_change) and "/" not in k}
+    return pages.Corpus(tuple(sources), tuple(examples), changes, _token_facts(results))
+
+
+def _token_facts(results: Mapping[str, Result]) -> dict[str, str]:
+    facts: dict[str, str] = {}
+    if "tokenizer" in results:
+        facts["vocabulary"] = f"{results['tokenizer'].metrics()['vocab_size']:,.0f}"
+    if "tokens" in results:
+        tokens = results["tokens"].metrics()
+        facts["training tokens"] = f"{tokens['train_tokens']:,.0f}"
+        facts["validation tokens"] = f"{tokens['validation_tokens']:,.0f}"
+        facts["bytes per token"] = f"{tokens['validation_bytes_per_token']:.2f}"
+        facts["tokens per byte"] = f"{1 / tokens['validation_bytes_per_token']:.3f}"
+    if "pretrain" in results:
+        numbers = results["pretrain"].metrics()
+        facts["parameters of the model"] = f"{numbers['parameters']:,.0f}"
+        facts["tokens seen in pretraining"] = f"{numbers['tokens_seen']:,.0f}"
+    return facts
+
+
+def _curves(pipeline: Pipeline, results: Mapping[str, Result]) -> Iterator[pages.Curves]:
+    for label, result in results.items():
+        if label.split()[0] in ("pretrain", "finetune"):
+            found = {key.split("/")[0]: _points(pipeline, result, key) for key in CURVES}
+            if curves := {name: points for name, points in found.items() if points}:
+                yield pages.Curves(label, curves)
+
+
+def _points(pipeline: Pipeline, result: Result, key: str) -> Points:
+    history = pipeline.store.client.get_metric_history(result.run_id, key)
+    return thin_out(sorted({point.step: point.value for point in history}.items()), MOST_POINTS)
+
+
+def _task(task: TaskConfig, results: Mapping[str, Result], images: _Images) -> pages.Task:
+    result = results[f"evaluate {task.name}"]
+    tuned, tested = results[f"finetune {task.name}"].metrics(), result.metrics()
+    counts = ("train_examples", "validation_examples", "test_examples", "cut_examples")
+    numbers = {**tuned, **{key: tested[key] for key in counts if key in tested}}
+    facts = {key.replace("_", " "): f"{numbers[key]:,.0f}" for key in counts if key in numbers}
+    facts["epochs"] = str(task.finetune.epochs)
+    with (result.folder / "predictions.jsonl").open(encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    return pages.Task(
+        name=task.name,
+        kind=task.kind,
+        facts=facts,
+        baselines=_baselines(results[f"baseline {task.name}"]),
+        images=tuple(images.of(result)),
+        examples=choose_examples(task.kind, rows, N_RIGHT, N_WRONG),
+    )
+
+
+def _baselines(result: Result) -> dict[str, dict[str, float]]:
+    """Return the overall scores of every simple model, each of which has a folder."""
+    names = sorted(file.parent.name for file in result.folder.glob("*/predictions.jsonl"))
+    scores: dict[str, dict[str, float]] = {name: {} for name in names}
+    for key, value in result.metrics().items():
+        name, _, metric = key.partition("/")
+        if name in scores and metric and "/" not in metric:
+            scores[name][metric] = value
+    return scores
+
+
+class _Images:
+    """Puts pictures inside the page as long as there is room."""
+
+    def __init__(self) -> None:
+        self._room = MOST_IMAGE_BYTES
+
+    def of(self, result: Result) -> Iterator[pages.Image]:
+        """Yield the pictures of a step's output."""
+        for file in sorted(result.folder.glob("*.png")):
+            uri = None
+            if file.stat().st_size <= self._room:
+                self._room -= file.stat().st_size
+                content = base64.b64encode(file.read_bytes()).decode()
+                uri = f"data:image/png;base64,{content}"
+            caption = file.stem.replace("_", " ").capitalize()
+            yield pages.Image(caption, uri, artifact_url(result.url, f"output/{file.name}"))
+
+
+def _samples(result: Result | None) -> tuple[str, ...]:
+    if result is None:
+        return ()
+    texts = (result.folder / "samples.txt").read_text(encoding="utf-8").strip()
+    return tuple(texts.split("\n\n---\n\n")) if texts else ()
+
+
+def _step(pipeline: Pipeline, result: Result) -> pages.Step:
+    client = pipeline.store.client
+    last = client.get_run(result.run_id).data.metrics
+
+    def history(key: str) -> list[float]:
+        return (
+            [p.value for p in client.get_metric_history(result.run_id, key)] if key in last else []
+        )
+
+    memory = history(MEMORY)
+    processor = history(PROCESSOR)[1:]  # psutil's first answer is always 0
+    gpus = [history(GPU_MEMORY.format(i)) for i in range(16) if GPU_MEMORY.format(i) in last]
+    return pages.Step(
+        label=result.label,
+        url=result.url,
+        key=result.key,
+        digest=result.digest,
+        is_reused=result.is_reused,
+        seconds=last.get("seconds"),
+        memory_mib=max(memory) if memory else None,
+        processor_percent=sum(processor) / len(processor) if processor else None,
+        gpu_memory_mib=max(map(max, gpus)) if gpus else None,
+    )

@@ -1,0 +1,152 @@
+"""Specifies task models behind MLflow's interfaces, in processes that know nothing of textmill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from textmill.config import TaskConfig
+from textmill.tasks.predictor import load_predictor
+from textmill.tracking.models import log_task_model
+from textmill.tracking.store import Store
+
+KINDS = ("classification", "tagging")
+TEXTS = ["the room", "a lovely meal", "sad staff in a lovely room"]
+START_S = 120
+
+# What a user of MLflow does, elsewhere.
+LOAD = """
+import json, sys
+import mlflow, pandas as pd
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model(sys.argv[2])
+answers = model.predict(pd.DataFrame({"text": json.loads(sys.argv[3])}))
+print("ANSWERS " + json.dumps(answers.to_dict("records")))
+"""
+
+
+@pytest.fixture(scope="module")
+def model_uri(
+    store: Store, model_folder: Callable[[str], Path], task_of: Callable[[str, str], TaskConfig]
+) -> Callable[[str], str]:
+    """Returns the address of the logged model of a kind."""
+    experiment = store.experiment("served")
+    for kind in KINDS:
+        run_id = store.start_run(experiment, f"finetune {kind}", {})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # MLflow calls pandas and pydantic in outdated ways
+            log_task_model(store, run_id, task_of(kind, kind), model_folder(kind))
+        store.end_run(run_id, "FINISHED")
+    models = store.client.search_logged_models([experiment])
+    return {model.name: model.model_uri for model in models}.__getitem__
+
+
+def clean_environment() -> dict[str, str]:
+    """An environment in which textmill's code is only to be had from the model."""
+    return {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+
+
+def check(answers: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None:
+    assert len(answers) == len(expected)
+    for answer, right in zip(answers, expected, strict=True):
+        score, right_score = answer.pop("score", 0.0), right.pop("score", 0.0)
+        assert score == pytest.approx(right_score, abs=1e-5)
+        assert answer == right
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_fresh_process_that_refuses_pickles_gets_the_same_answers(
+    store: Store,
+    model_uri: Callable[[str], str],
+    model_folder: Callable[[str], Path],
+    tmp_path: Path,
+    kind: str,
+) -> None:
+    script = tmp_path / "load.py"
+    script.write_text(LOAD)
+    done = subprocess.run(
+        [sys.executable, str(script), store.uri, model_uri(kind), json.dumps(TEXTS)],
+        env=clean_environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=START_S,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("ANSWERS ")]
+    assert lines, done.stderr[-2000:]
+    check(json.loads(lines[0].removeprefix("ANSWERS ")), load_predictor(model_folder(kind))(TEXTS))
+
+
+@contextmanager
+def serving(uri: str, store: Store, folder: Path) -> Iterator[str]:
+    """Yield the address of `mlflow models serve` while it runs."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ["-m", "mlflow", "models", "serve", "-m", uri, "--env-manager", "local"]
+    log = folder / "serve.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [sys.executable, *words, "--host", "127.0.0.1", "--port", str(port)],
+            env=clean_environment() | {"MLFLOW_TRACKING_URI": store.uri},
+            cwd=folder,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        deadline_s = time.monotonic() + START_S
+        while not answers_ping(address):
+            assert server.poll() is None, log.read_text()[-3000:]
+            assert time.monotonic() < deadline_s, log.read_text()[-3000:]
+            time.sleep(0.2)
+        yield address
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)  # the command has started the server proper
+        server.wait(30)
+
+
+def answers_ping(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/ping", timeout=5) as response:
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_mlflow_models_serve_answers_a_data_frame(
+    store: Store,
+    model_uri: Callable[[str], str],
+    model_folder: Callable[[str], Path],
+    tmp_path: Path,
+    kind: str,
+) -> None:
+    table = {"columns": ["text"], "data": [[text] for text in TEXTS]}
+    with serving(model_uri(kind), store, tmp_path) as address:
+        request = urllib.request.Request(
+            f"{address}/invocations",
+            json.dumps({"dataframe_split": table}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as response:
+            answers = json.load(response)["predictions"]
+    check(answers, load_predictor(model_folder(kind))(TEXTS))
