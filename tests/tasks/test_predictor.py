@@ -12,8 +12,8 @@ from textmill import model as models
 from textmill.config import ClassificationConfig
 from textmill.corpus.tokenizer import load_tokenizer
 from textmill.errors import InputError
-from textmill.tasks.classification import Spec, build
-from textmill.tasks.predictor import BATCH, Predictor, load_predictor, save_task_model
+from textmill.tasks.classification import PREDICT_BATCH, Spec, build
+from textmill.tasks.predictor import Predictor, load_predictor, save_task_model
 
 SPEC = Spec(("bad", "good", "so-so"))
 TEXTS = ["the room", "a lovely meal and splendid staff", "sad"]
@@ -40,7 +40,7 @@ def test_a_saved_model_gives_the_same_predictions(
 
 def test_answers_keep_the_order_across_batches(backbone: Path) -> None:
     predictor = labelled(backbone)
-    texts = [f"meal number {i} was {'lovely ' * (i % 5)}" for i in range(BATCH + 5)]
+    texts = [f"meal number {i} was {'lovely ' * (i % 5)}" for i in range(PREDICT_BATCH + 5)]
     scores = [answer["score"] for answer in predictor(texts)]
     alone = [predictor([text])[0]["score"] for text in texts]
     assert scores == pytest.approx(alone, rel=1e-4)

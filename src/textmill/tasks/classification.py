@@ -27,6 +27,8 @@ CLASSICAL_BASELINE = "tfidf_logistic_regression"
 """The baseline whose scores stand beside the model's."""
 TRIVIAL_BASELINE = "majority"
 """The baseline that learns next to nothing."""
+PREDICT_BATCH = 32
+"""Texts that are answered at once."""
 
 
 @dataclass(frozen=True)

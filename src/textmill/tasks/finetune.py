@@ -23,7 +23,7 @@ from textmill.training.batches import Batches, by_length, in_order
 from textmill.training.fit import FitModule, fit
 from textmill.training.objectives import Batch
 
-PREDICT_BATCH = 64
+VALIDATION_BATCH = 64
 
 
 class FinetuneModule(FitModule):
@@ -123,7 +123,7 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
         settings,
         settings.epochs * steps_per_epoch,
         Batches(
-            in_order(len(held_out), PREDICT_BATCH),
+            in_order(len(held_out), VALIDATION_BATCH),
             lambda rows: kind.collate([held_out[row] for row in rows]),
         ),
         work / "best",

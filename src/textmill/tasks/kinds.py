@@ -21,6 +21,7 @@ class Kind(Protocol):
     SELECTION: str
     CLASSICAL_BASELINE: str
     TRIVIAL_BASELINE: str
+    PREDICT_BATCH: int
     Spec: Any
 
     def read_examples(self, config: Any, split: str) -> list[Any]: ...

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 TASK_FILE = "task.json"
-BATCH = 32
 
 
 class Predictor:
@@ -50,8 +49,9 @@ class Predictor:
     @torch.inference_mode()
     def stream(self, inputs: Sequence[Any]) -> Iterator[dict[str, Any]]:
         """Yield one prediction for each input, in their order, a batch at a time."""
-        for at in range(0, len(inputs), BATCH):
-            batch = inputs[at : at + BATCH]
+        size = self.kind.PREDICT_BATCH
+        for at in range(0, len(inputs), size):
+            batch = inputs[at : at + size]
             yield from self.kind.predict(self.network, self.tokenizer, self.spec, batch)
 
 

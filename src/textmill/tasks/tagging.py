@@ -38,6 +38,8 @@ CLASSICAL_BASELINE = "word_logistic_regression"
 """The baseline whose scores stand beside the model's."""
 TRIVIAL_BASELINE = "word_lookup"
 """The baseline that learns next to nothing."""
+PREDICT_BATCH = 32
+"""Texts that are answered at once."""
 
 NO_LABEL = -100
 """Stands for padding among the labels; F.cross_entropy leaves it out."""

@@ -28,6 +28,9 @@ CLASSICAL_BASELINE = "word_by_word"
 """The baseline whose scores stand beside the model's."""
 TRIVIAL_BASELINE = "copy_source"
 """The baseline that learns next to nothing."""
+# A step of decoding costs hardly more for many texts than for few.
+PREDICT_BATCH = 128
+"""Texts that are answered at once."""
 
 
 @dataclass(frozen=True)
