@@ -174,6 +174,26 @@ def test_predict_translates(finished: Product) -> None:
     assert row.keys() == {"text", "translation", "is_cut"}
 
 
+@pytest.mark.parametrize(
+    ("task", "is_cut"), [("topic", True), ("ner", False), ("translation", True)]
+)
+def test_a_text_of_50_000_words_is_answered_and_says_whether_it_was_cut(
+    finished: Product, tmp_path: Path, task: str, is_cut: bool
+) -> None:
+    file = tmp_path / "long.txt"
+    file.write_text("harbour " * 50_000)
+    done = finished.run("predict", task, "--file", str(file), timeout_s=60)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["is_cut"] == is_cut
+
+
+@pytest.mark.parametrize("task", ["topic", "ner", "translation"])
+def test_a_text_of_one_unknown_character_is_answered(finished: Product, task: str) -> None:
+    done = finished.run("predict", task, "\N{COPTIC CAPITAL LETTER SHAI}")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["text"] == "\N{COPTIC CAPITAL LETTER SHAI}"
+
+
 def test_the_signature_of_bleu_stands_beside_it(finished: Product) -> None:
     run = next(r for r in runs_of(finished) if r.info.run_name == "evaluate translation")
     assert "|tok:13a|" in run.data.tags["signature.bleu"]
