@@ -26,6 +26,7 @@ from textmill import hardware
 from textmill.compose import compose
 from textmill.config import Config, TaskConfig
 from textmill.errors import InputError, RunError
+from textmill.tracking.interruption import interrupt
 from textmill.tracking.pipeline import Pipeline, Result, Source, open_pipeline
 from textmill.tracking.report import COMMAND_TAG
 from textmill.tracking.step import Step
@@ -166,11 +167,15 @@ def _steps_end_on_signals() -> Iterator[None]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         stop_all()
-        handler = previous[signal.Signals(number)]
-        if callable(handler):
-            handler(number, frame)
-        else:
-            raise SystemExit(128 + number)
+
+        def end() -> None:
+            handler = previous[signal.Signals(number)]
+            if callable(handler):
+                handler(number, frame)
+            else:
+                raise SystemExit(128 + number)
+
+        interrupt(end)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         previous[number] = signal.signal(number, handle)

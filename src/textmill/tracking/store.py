@@ -41,6 +41,7 @@ from textmill.files import (
     sync_folder,
     write_whole,
 )
+from textmill.tracking.interruption import undisturbed
 
 OUTPUT = "output"
 """Where a step's output folder stands among its run's artifacts."""
@@ -315,7 +316,7 @@ Dataset = tuple[str, str, str, str]
 
 
 class _Client:
-    """MLflow's client, with its failures in words."""
+    """MLflow's client, with its failures in words, and its calls whole when a signal comes."""
 
     def __init__(self, client: MlflowClient, store: Store) -> None:
         self._client = client
@@ -323,7 +324,12 @@ class _Client:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._client, name)
-        return self._store.failures_in_words()(method) if callable(method) else method
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            with undisturbed(), self._store.failures_in_words():
+                return method(*arguments, **named)
+
+        return call if callable(method) else method
 
 
 def _make_database(file: Path) -> None:
