@@ -146,7 +146,7 @@ def record(context: Context, summary: Mapping[str, float], failures: dict[str, E
         failures["report"] = problem
 
 
-@task(name="report", cache_policy=NO_CACHE, persist_result=False)
+@task(name="report", task_run_name="report", cache_policy=NO_CACHE, persist_result=False)
 def write_report(
     context: Context, summary: Mapping[str, float], failures: Mapping[str, str]
 ) -> State[Any]:

@@ -31,10 +31,8 @@ KINDS: dict[str, type[TaskConfig]] = {
     get_args(task.model_fields["kind"].annotation)[0]: task for task in TaskConfig.__subclasses__()
 }
 """The settings of a task by its kind."""
-LOCATION_KEYS = {
-    *("data_root", "path", "train", "test", "validation", "home"),
-    *("train_target", "test_target", "validation_target"),
-}
+SPLITS = ("train", "test", "validation")
+LOCATION_KEYS = {"data_root", "path", "home", *SPLITS, *(f"{split}_target" for split in SPLITS)}
 
 
 def compose(config: str = "demo", overrides: Sequence[str] = ()) -> Config:

@@ -140,7 +140,7 @@ def test_the_language_decides_how_bleu_tells_words_apart(language: str, tokenize
     assert bleu_tokenizer(language) == tokenizer
 
 
-@pytest.mark.parametrize(("is_there", "tokenizer"), [(True, "ja-mecab"), (False, "13a")])
+@pytest.mark.parametrize(("is_there", "tokenizer"), [(True, "ja-mecab"), (False, "char")])
 def test_japanese_is_taken_apart_by_mecab_where_that_is_installed(
     monkeypatch: pytest.MonkeyPatch, is_there: bool, tokenizer: str
 ) -> None:

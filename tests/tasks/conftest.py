@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from textmill import model as models
-from textmill.config import ClassificationConfig, ModelConfig, TokenizerConfig
+from textmill.config import ClassificationConfig, ModelConfig, TaskConfig, TokenizerConfig
 from textmill.corpus.tokenizer import TOKENIZER_FILES, load_tokenizer, train_tokenizer
 from textmill.model.gpt import GPT
 from textmill.tasks.finetune import finetune
@@ -102,7 +102,12 @@ def tuned(
 ) -> tuple[Path, Path]:
     """Output and work folder of the finetune step on the toy task."""
     out, work = tmp_path_factory.mktemp("model"), tmp_path_factory.mktemp("work")
+    tune(toy, backbone, out, work)
+    return out, work
+
+
+def tune(config: TaskConfig, backbone: Path, out: Path, work: Path) -> None:
+    """Run the finetune step."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's own, as in test_finetune.py
-        finetune(toy, {"backbone": backbone}, out, work)
-    return out, work
+        finetune(config, {"backbone": backbone}, out, work)

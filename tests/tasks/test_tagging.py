@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import random
-import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from tests.tasks.conftest import QUICK, write_rows
+from tests.tasks.conftest import QUICK, tune, write_rows
 from textmill import model as models
 from textmill.config import TaggingConfig
 from textmill.corpus.tokenizer import END_ID, load_tokenizer
 from textmill.errors import InputError
 from textmill.files import read_json
 from textmill.tasks.evaluate import evaluate
-from textmill.tasks.finetune import finetune
 from textmill.tasks.predictor import Predictor, load_predictor
 from textmill.tasks.tagging import (
     NO_LABEL,
@@ -81,9 +79,7 @@ def tuned(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Tag
     write_rows(folder / "train.jsonl", toy_rows(120, seed=1))
     write_rows(folder / "test.jsonl", toy_rows(40, seed=2))
     config = make_config(folder)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Lightning's own, as in test_finetune.py
-        finetune(config, {"backbone": backbone}, out, tmp_path_factory.mktemp("work"))
+    tune(config, backbone, out, tmp_path_factory.mktemp("work"))
     return config, out
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import random
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
 
-from tests.tasks.conftest import QUICK, write_rows
+from tests.tasks.conftest import QUICK, tune, write_rows
 from textmill import model as models
 from textmill.config import TranslationConfig
 from textmill.corpus.tokenizer import END_ID, PAD_ID, SOURCE_ID, TARGET_ID, load_tokenizer
@@ -24,7 +23,6 @@ from textmill.files import read_json
 from textmill.tasks.baseline import baseline
 from textmill.tasks.evaluate import evaluate
 from textmill.tasks.examples import digest_split, settings_of
-from textmill.tasks.finetune import finetune
 from textmill.tasks.predictor import load_predictor
 from textmill.tasks.translation import (
     Encoded,
@@ -86,9 +84,7 @@ def tuned(
     write_rows(folder / "train.jsonl", toy_rows(150, seed=1))
     write_rows(folder / "test.jsonl", toy_rows(40, seed=2))
     config = make_config(folder)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Lightning's own, as in test_finetune.py
-        finetune(config, {"backbone": backbone}, out, tmp_path_factory.mktemp("work"))
+    tune(config, backbone, out, tmp_path_factory.mktemp("work"))
     return config, out
 
 

@@ -135,7 +135,12 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
 
 TEXTS = ["the room", "a lovely meal", "sad staff"]
 CORPUS = [*TEXTS, "The waiter was friendly, and the soup was warm, and windows looked splendid."]
-LABELS = {"classification": ("bad", "good"), "tagging": ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")}
+SPECS: dict[str, tuple[Any, ...]] = {
+    "classification": (("bad", "good"),),
+    "tagging": (("O", "B-LOC", "I-LOC", "B-PER", "I-PER"), False),
+    "translation": (0.5,),
+}
+"""What a task model of each kind has to know, for its Spec."""
 
 
 def make_task(kind: str, name: str) -> Any:
@@ -168,17 +173,11 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
         size = load_tokenizer(tokenizer).get_vocab_size()
         torch.manual_seed(0)
         shape = ModelConfig(n_layer=2, n_head=2, n_embd=16, block_size=48, vocab_size=size)
-        module = KINDS[kind]
-        further = (False,) if kind == "tagging" else ()
-        spec = module.Spec(LABELS[kind], *further)
+        module, task = KINDS[kind], make_task(kind, "mood")
+        spec = module.Spec(*SPECS[kind])
+        network = module.build(GPT(shape), spec, 0.0, task.finetune.attention == "causal")
         out = tmp_path_factory.mktemp("task-model")
-        save_task_model(
-            module.build(GPT(shape), spec, 0.0, False),
-            make_task(kind, "mood"),
-            spec,
-            tokenizer,
-            out,
-        )
+        save_task_model(network, task, spec, tokenizer, out)
         return out
 
     return make

@@ -11,8 +11,12 @@ import pytest
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 
 from textmill.config import Config, TaskConfig
+from textmill.evaluation.examples import SHOWERS
 from textmill.files import MANIFEST
+from textmill.tasks.kinds import KINDS
+from textmill.tracking import cards
 from textmill.tracking.cards import NAME, TAG, card_text, log_card, plain
+from textmill.tracking.models import OUTPUTS
 from textmill.tracking.pipeline import Result, open_pipeline
 from textmill.tracking.store import Store
 
@@ -151,3 +155,8 @@ def test_the_card_stands_on_the_model_and_scores_stay(
         del pipeline.results["evaluate mood"]
         log_card(pipeline, config, task)
         assert "| accuracy | 0.910 | 0.880 | 0.500 |" in card()
+
+
+def test_every_kind_of_task_is_told_of() -> None:
+    assert KINDS.keys() == cards.WHAT.keys() == cards.LONG_TEXTS.keys() == OUTPUTS.keys()
+    assert KINDS.keys() == SHOWERS.keys()

@@ -8,13 +8,21 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from textmill.config import Config, CorpusConfig, SampleConfig, TokenizerConfig, TokensConfig
+from textmill.config import (
+    ClassificationConfig,
+    Config,
+    CorpusConfig,
+    SampleConfig,
+    TokenizerConfig,
+    TokensConfig,
+)
 from textmill.errors import InputError, RunError
 from textmill.files import MANIFEST, digest_file, digest_values, read_json
 from textmill.tracking import pipeline as pipelines
@@ -258,20 +266,11 @@ def test_a_stopped_step_and_its_parent_are_killed_runs(
 
 
 def test_an_interruption_while_the_run_is_described_leaves_none_running(
-    config: Config,
-    store: Store,
-    probe: Probe,
-    seed: SampleConfig,
-    calls: Calls,
-    monkeypatch: pytest.MonkeyPatch,
+    config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
 ) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Store, "log_datasets", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            run_once(config, probe("write"), seed)
+    interruption = patch.object(Store, "log_datasets", side_effect=KeyboardInterrupt)
+    with interruption, pytest.raises(KeyboardInterrupt):
+        run_once(config, probe("write"), seed)
     (run,) = key_runs(store, "write", seed.seed)
     assert run.info.status == "KILLED"
     assert running(store) == []
@@ -349,20 +348,11 @@ def test_a_step_whose_run_was_deleted_gets_a_new_one(
 
 
 def test_a_step_killed_before_publication_is_published_and_not_computed_again(
-    config: Config,
-    store: Store,
-    probe: Probe,
-    seed: SampleConfig,
-    calls: Calls,
-    monkeypatch: pytest.MonkeyPatch,
+    config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
 ) -> None:
-    def interrupted(*_: object) -> Path:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Store, "publish", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            run_once(config, probe("write"), seed)
+    interruption = patch.object(Store, "publish", side_effect=KeyboardInterrupt)
+    with interruption, pytest.raises(KeyboardInterrupt):
+        run_once(config, probe("write"), seed)
     (run,) = key_runs(store, "write", seed.seed)
     assert run.info.status == "KILLED"
     result = run_once(config, probe("write"), seed)
@@ -385,18 +375,12 @@ def test_a_store_that_fails_after_the_work_leaves_no_result_until_the_next_run(
     probe: Probe,
     seed: SampleConfig,
     calls: Calls,
-    monkeypatch: pytest.MonkeyPatch,
     method: str,
     error: Exception,
     message: str,
 ) -> None:
-    def fails(*_: object) -> Path:
-        raise error
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Store, method, fails)
-        with pytest.raises(RunError, match=message):
-            run_once(config, probe("write"), seed)
+    with patch.object(Store, method, side_effect=error), pytest.raises(RunError, match=message):
+        run_once(config, probe("write"), seed)
     (run,) = key_runs(store, "write", seed.seed)
     assert run.info.status == "FAILED"
     assert run_once(config, probe("write"), seed).run_id == run.info.run_id
@@ -404,45 +388,31 @@ def test_a_store_that_fails_after_the_work_leaves_no_result_until_the_next_run(
 
 
 def test_an_output_damaged_while_it_waited_is_computed_again(
-    config: Config,
-    store: Store,
-    probe: Probe,
-    seed: SampleConfig,
-    calls: Calls,
-    monkeypatch: pytest.MonkeyPatch,
+    config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
 ) -> None:
-    def fails(*_: object) -> Path:
-        raise StoreError("away")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Store, "publish", fails)
-        with pytest.raises(RunError, match="waits in"):
-            run_once(config, probe("write"), seed)
+    away = patch.object(Store, "publish", side_effect=StoreError("away"))
+    with away, pytest.raises(RunError, match="waits in"):
+        run_once(config, probe("write"), seed)
     (run,) = key_runs(store, "write", seed.seed)
     waiting = store.wip / run.data.tags["textmill.key"] / "out" / "seed.txt"
     waiting.write_text("other")
-    assert (run_once(config, probe("write"), seed).folder / "seed.txt").read_text() == str(
-        seed.seed
-    )
+    result = run_once(config, probe("write"), seed)
+    assert (result.folder / "seed.txt").read_text() == str(seed.seed)
     assert calls() == 2
 
 
 @pytest.mark.parametrize("method", ["search_runs", "log_batch", "create_run"])
 def test_a_store_that_fails_between_steps_is_reported_in_words(
-    config: Config,
-    store: Store,
-    probe: Probe,
-    seed: SampleConfig,
-    monkeypatch: pytest.MonkeyPatch,
-    method: str,
+    config: Config, store: Store, probe: Probe, seed: SampleConfig, method: str
 ) -> None:
-    def fails(*_: object, **__: object) -> None:
-        raise MlflowException("the server is away")
-
-    with open_pipeline("test", config, "tests", {}) as pipeline, monkeypatch.context() as patch:
-        patch.setattr(MlflowClient, method, fails)
-        with pytest.raises(RunError, match="failed: the server is away. Run again when it works"):
-            pipeline.run(probe("write"), seed)
+    error = MlflowException("the server is away")
+    message = "failed: the server is away. Run again when it works"
+    with (
+        open_pipeline("test", config, "tests", {}) as pipeline,
+        patch.object(MlflowClient, method, side_effect=error),
+        pytest.raises(RunError, match=message),
+    ):
+        pipeline.run(probe("write"), seed)
     assert running(store) == []
 
 
@@ -468,8 +438,6 @@ def test_two_pipelines_that_need_the_same_step_compute_it_once(
 def test_a_step_of_a_task_carries_the_tasks_name(
     config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
 ) -> None:
-    from textmill.config import ClassificationConfig
-
     task = ClassificationConfig(kind="classification", name="mood", train="a.csv", test="b.csv")
     result = run_once(config, probe("write"), seed, task=task)
     assert result.label == "write mood"

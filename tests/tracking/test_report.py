@@ -19,6 +19,7 @@ from mlflow.tracking import MlflowClient
 
 from textmill.config import Config, TaskConfig
 from textmill.errors import RunError
+from textmill.files import write_json
 from textmill.tracking import report as module
 from textmill.tracking.pipeline import Pipeline, Result, open_pipeline
 from textmill.tracking.report import NAME, gather, log_report
@@ -75,7 +76,7 @@ def write_outputs(folder: Path) -> None:
     dropped = {"text": "ab", "source": "own", "file": "own.jsonl", "line": 3}
     dropped |= {"reason": "too_short", "detail": "2 characters"}
     pq.write_table(pa.Table.from_pylist([dropped]), folder / "clean" / "rejected" / "0.parquet")
-    (folder / "evaluate-lm" / "samples.txt").write_text("One.\n\n---\n\nTwo\nlines.\n")
+    write_json(folder / "evaluate-lm" / "samples.json", ["One.", "Two\nlines."])
     lines = "".join(json.dumps(row) + "\n" for row in PREDICTIONS)
     (folder / "evaluate mood" / "predictions.jsonl").write_text(lines)
     (folder / "evaluate mood" / "confusion_matrix.png").write_bytes(b"png")

@@ -21,10 +21,9 @@ import pytest
 
 from textmill.config import TaskConfig
 from textmill.tasks.predictor import load_predictor
-from textmill.tracking.models import log_task_model
+from textmill.tracking.models import OUTPUTS, log_task_model
 from textmill.tracking.store import Store
 
-KINDS = ("classification", "tagging")
 TEXTS = ["the room", "a lovely meal", "sad staff in a lovely room"]
 START_S = 120
 
@@ -45,7 +44,7 @@ def model_uri(
 ) -> Callable[[str], str]:
     """Returns the address of the logged model of a kind."""
     experiment = store.experiment("served")
-    for kind in KINDS:
+    for kind in OUTPUTS:
         run_id = store.start_run(experiment, f"finetune {kind}", {})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MLflow calls pandas and pydantic in outdated ways
@@ -71,13 +70,23 @@ def check(answers: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None
         assert answer == right
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.fixture(params=sorted(OUTPUTS))
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def expected(model_folder: Callable[[str], Path], kind: str) -> list[dict[str, Any]]:
+    """What the model of a kind answers here."""
+    return load_predictor(model_folder(kind))(TEXTS)
+
+
 def test_a_fresh_process_that_refuses_pickles_gets_the_same_answers(
     store: Store,
     model_uri: Callable[[str], str],
-    model_folder: Callable[[str], Path],
-    tmp_path: Path,
     kind: str,
+    expected: list[dict[str, Any]],
+    tmp_path: Path,
 ) -> None:
     script = tmp_path / "load.py"
     script.write_text(LOAD)
@@ -91,7 +100,7 @@ def test_a_fresh_process_that_refuses_pickles_gets_the_same_answers(
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith("ANSWERS ")]
     assert lines, done.stderr[-2000:]
-    check(json.loads(lines[0].removeprefix("ANSWERS ")), load_predictor(model_folder(kind))(TEXTS))
+    check(json.loads(lines[0].removeprefix("ANSWERS ")), expected)
 
 
 @contextmanager
@@ -132,13 +141,12 @@ def answers_ping(address: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("kind", KINDS)
 def test_mlflow_models_serve_answers_a_data_frame(
     store: Store,
     model_uri: Callable[[str], str],
-    model_folder: Callable[[str], Path],
-    tmp_path: Path,
     kind: str,
+    expected: list[dict[str, Any]],
+    tmp_path: Path,
 ) -> None:
     table = {"columns": ["text"], "data": [[text] for text in TEXTS]}
     with serving(model_uri(kind), store, tmp_path) as address:
@@ -149,4 +157,4 @@ def test_mlflow_models_serve_answers_a_data_frame(
         )
         with urllib.request.urlopen(request, timeout=60) as response:
             answers = json.load(response)["predictions"]
-    check(answers, load_predictor(model_folder(kind))(TEXTS))
+    check(answers, expected)

@@ -16,7 +16,7 @@ import json
 import re
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -79,14 +79,23 @@ def read_records(
             f"{file}: unknown kind of file; its name must end in one of "
             f"{', '.join(RECORD_SUFFIXES)}."
         )
-    if not file.is_file():
-        raise InputError(f"{file} {'is not a file' if file.exists() else 'does not exist'}.")
+    check_file(file)
     columns = columns or {}
     if name.endswith(".parquet"):
         return _parquet_records(file, columns)
     if name.removesuffix(".gz").removesuffix(".zst").endswith(".csv"):
         return _csv_records(file, columns)
     return _with_columns(_json_records(file), columns, str(file))
+
+
+def check_file(file: Path) -> None:
+    """Check that a file is there.
+
+    Raises:
+        InputError: it is not, or it is a folder.
+    """
+    if not file.is_file():
+        raise InputError(f"{file} {'is not a file' if file.exists() else 'does not exist'}.")
 
 
 def read_lines(file: Path) -> Iterator[tuple[int, bytes] | BadRecord]:
@@ -109,52 +118,6 @@ def read_lines(file: Path) -> Iterator[tuple[int, bytes] | BadRecord]:
                 yield number, line
         except (EOFError, OSError, zlib.error) as error:
             yield BadRecord(str(file), number + 1, f"the file cannot be read on: {error}", "")
-
-
-def read_aligned(files: Sequence[Path], columns: Iterable[str]) -> Iterator[Record | BadRecord]:
-    """Yield a record for each line of plain text files that belong together line by line.
-
-    Args:
-        files: UTF-8 text, plain or as .gz or .zst.
-        columns: the column that the lines of each file become; an empty line is a bad record.
-
-    Raises:
-        InputError: A file is missing, damaged or in UTF-16, or their numbers of lines differ.
-    """
-    texts = [_text_lines(file) for file in files]
-    counts = [len(lines) for lines in texts]
-    if len(set(counts)) > 1:
-        found = " and ".join(f"{f} has {n} lines" for f, n in zip(files, counts, strict=True))
-        raise InputError(f"{found}: line by line they must belong together; correct them.")
-    names = tuple(columns)
-    for number, lines in enumerate(zip(*texts, strict=True), start=1):
-        yield _aligned_record(files, names, lines, number)
-
-
-def _text_lines(file: Path) -> list[bytes]:
-    if not file.is_file():
-        raise InputError(f"{file} {'is not a file' if file.exists() else 'does not exist'}.")
-    lines = []
-    for item in read_lines(file):
-        if isinstance(item, BadRecord):
-            raise InputError(f"{item.file}:{item.line}: {item.reason}.")
-        lines.append(item[1].rstrip(b"\r\n"))
-    return lines
-
-
-def _aligned_record(
-    files: Sequence[Path], columns: Sequence[str], lines: Sequence[bytes], number: int
-) -> Record | BadRecord:
-    values: dict[str, object] = {}
-    for file, column, line in zip(files, columns, lines, strict=True):
-        try:
-            values[column] = line.decode()
-        except UnicodeDecodeError as error:
-            reason = f"not valid UTF-8 at byte {error.start + 1} of the line"
-            return BadRecord(str(file), number, reason, repr(line)[:_MAX_RAW_CHARS])
-        if not line.strip():
-            return BadRecord(str(file), number, "the line is empty", "")
-    return Record(values, str(files[0]), number)
 
 
 def read_hub(
@@ -299,7 +262,7 @@ def _json_record(line: bytes, file: str, number: int) -> Record | BadRecord:
             text = json.dumps(values, ensure_ascii=False)
             values = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     except UnicodeDecodeError as error:
-        reason = f"not valid UTF-8 at byte {error.start + 1} of the line"
+        return not_utf8(line, file, number, error)
     except json.JSONDecodeError as error:
         reason = f"not valid JSON at character {error.pos + 1}: {error.msg}"
     except RecursionError:
@@ -310,6 +273,12 @@ def _json_record(line: bytes, file: str, number: int) -> Record | BadRecord:
         if isinstance(values, dict):
             return Record(values, file, number)
         reason = f"a JSON value of type {type(values).__name__}, not an object"
+    return BadRecord(file, number, reason, line.decode(errors="replace")[:_MAX_RAW_CHARS])
+
+
+def not_utf8(line: bytes, file: str, number: int, error: UnicodeDecodeError) -> BadRecord:
+    """Return the bad record for a line that cannot be decoded."""
+    reason = f"not valid UTF-8 at byte {error.start + 1} of the line"
     return BadRecord(file, number, reason, line.decode(errors="replace")[:_MAX_RAW_CHARS])
 
 

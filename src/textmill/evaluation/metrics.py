@@ -163,13 +163,14 @@ def _translation_metrics(target_language: str) -> dict[str, BLEU | CHRF]:
 def bleu_tokenizer(target_language: str) -> str:
     """Return the name of sacrebleu's tokenizer for a language given by its BCP 47 tag.
 
-    Japanese needs MeCab; where it is not installed, 13a counts as everywhere else.
+    Japanese needs MeCab; where it is not installed, every character counts as a word, because 13a
+    would take a sentence without blanks for one.
     """
     match target_language.lower().split("-")[0]:
         case "zh":
             return "zh"
-        case "ja" if _has_mecab():
-            return "ja-mecab"
+        case "ja":
+            return "ja-mecab" if _has_mecab() else "char"
         case _:
             return "13a"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from typing import Literal
@@ -203,12 +203,15 @@ class Report:
     """Texts written by the language model."""
     steps: tuple[Step, ...]
 
-    computed_s: float = field(init=False)
-    """Time of the steps computed in this run; those side by side count each."""
+    @property
+    def computed_s(self) -> float:
+        """Time of the steps computed in this run; those side by side count each."""
+        return sum(step.seconds or 0.0 for step in self.steps if not step.is_reused)
 
-    def __post_init__(self) -> None:
-        seconds = sum(s.seconds or 0.0 for s in self.steps if not s.is_reused)
-        object.__setattr__(self, "computed_s", seconds)
+    @property
+    def longest_s(self) -> float:
+        """Time of the longest step; 1 where none is known."""
+        return max((step.seconds or 0.0 for step in self.steps), default=0.0) or 1.0
 
     def scores_of_tasks(self) -> list[tuple[str, list[Score]]]:
         """Return the scores in groups, a task each."""

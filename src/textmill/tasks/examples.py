@@ -9,14 +9,8 @@ from typing import Any, TypeVar
 import torch
 
 from textmill.config import TaskConfig
-from textmill.corpus.records import (
-    BadRecord,
-    Record,
-    hub_revision,
-    read_aligned,
-    read_hub,
-    read_records,
-)
+from textmill.corpus.aligned import read_aligned
+from textmill.corpus.records import BadRecord, Record, hub_revision, read_hub, read_records
 from textmill.corpus.tokenizer import PAD_ID
 from textmill.errors import InputError
 from textmill.files import digest_file

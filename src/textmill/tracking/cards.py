@@ -92,8 +92,7 @@ def _about(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> I
             "use. The scores of generated sample data are no results.**"
         )
     yield (
-        f"A model that {WHAT.get(task.kind, 'answers a text')} ({task.kind.replace('_', ' ')}), "
-        "fine-tuned by textmill."
+        f"A model that {WHAT[task.kind]} ({task.kind.replace('_', ' ')}), fine-tuned by textmill."
     )
     spec = read_json(results[f"finetune {task.name}"].folder / "task.json")["spec"]
     labels = _labels(spec.get("labels", ()))
@@ -179,7 +178,7 @@ def _end_of(place: str) -> str:
 def _limits(config: Config, task: TaskConfig) -> Iterator[str]:
     languages = sorted({source.language for source in config.corpus.sources} - {"und"})
     known = ", ".join(plain(language) for language in languages) or "not known"
-    cutting = LONG_TEXTS.get(task.kind, "what is longer may be cut")
+    cutting = LONG_TEXTS[task.kind]
     yield "\n".join(
         [
             f"- It reads {config.model.block_size} tokens at once: {cutting}.",

@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _depth = 0
-_waiting: list[Callable[[], None]] = []
+_waiting: Callable[[], None] | None = None
 
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Put off what `interrupt` is given until the block ends; only the main thread gets signals."""
-    global _depth
+    global _depth, _waiting
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -26,17 +26,16 @@ def undisturbed() -> Iterator[None]:
         yield
     finally:
         _depth -= 1
-        if _depth == 0 and _waiting:
-            actions = _waiting.copy()
-            _waiting.clear()
-            for act in actions:
-                act()
+        if _depth == 0 and _waiting is not None:
+            act, _waiting = _waiting, None
+            act()
 
 
 def interrupt(act: Callable[[], None]) -> None:
     """Do what a signal asks for, now or after the running call; asked twice, now."""
-    if _depth and not _waiting:
-        _waiting.append(act)
+    global _waiting
+    if _depth and _waiting is None:
+        _waiting = act
     else:
-        _waiting.clear()
+        _waiting = None
         act()

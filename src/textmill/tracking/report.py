@@ -17,6 +17,7 @@ from textmill.errors import RunError
 from textmill.evaluation import report as pages
 from textmill.evaluation.charts import Points, thin_out
 from textmill.evaluation.examples import choose_examples
+from textmill.files import read_json
 from textmill.tracking.pipeline import Pipeline, Result
 
 NAME = "report.html"
@@ -280,10 +281,7 @@ class _Images:
 
 
 def _samples(result: Result | None) -> tuple[str, ...]:
-    if result is None:
-        return ()
-    texts = (result.folder / "samples.txt").read_text(encoding="utf-8").strip()
-    return tuple(texts.split("\n\n---\n\n")) if texts else ()
+    return () if result is None else tuple(read_json(result.folder / "samples.json"))
 
 
 def _step(pipeline: Pipeline, result: Result) -> pages.Step:

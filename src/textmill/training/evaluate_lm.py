@@ -51,7 +51,7 @@ def evaluate_lm(config: GenerationConfig, inputs: Mapping[str, Path], out: Path)
         f"{prompt}{''.join(write_text(network, tokenizer, prompt, config))}"
         for prompt in config.prompts
     ]
-    (out / "samples.txt").write_text("\n\n---\n\n".join(samples) + "\n", encoding="utf-8")
+    write_json(out / "samples.json", samples)
 
 
 def unigram_loss(tokens: Path) -> float:
