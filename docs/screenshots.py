@@ -66,12 +66,22 @@ def wait_for(url: str) -> None:
     raise TimeoutError(f"{url} does not answer.")
 
 
-def take(page: Page, url: str, expected: str, name: str) -> None:
-    """Save a picture of a page once a text has appeared on it."""
+def open_page(page: Page, url: str, expected: str) -> None:
+    """Go to an address and wait until a text has appeared there, and the charts after it."""
     page.goto(url)
     page.get_by_text(expected).first.wait_for(timeout=60_000)
-    page.wait_for_timeout(2_000)  # charts are drawn after the text
-    page.screenshot(path=IMAGES / f"{name}.png")
+    page.wait_for_timeout(2_000)
+
+
+def show_differences(page: Page) -> None:
+    """Leave of MLflow's comparison what it is about: the settings and scores that differ."""
+    page.get_by_role("button", name="Close", exact=True).click()
+    page.get_by_role("button", name="Visualizations", exact=True).click()
+    for section in ("Parameters", "Metrics"):
+        switch = page.get_by_role("switch", name=f"{section} - Show diff only")
+        if switch.get_attribute("aria-checked") != "true":
+            switch.click()
+    page.wait_for_timeout(1_000)
 
 
 def main(folder: Path) -> None:
@@ -93,9 +103,13 @@ def main(folder: Path) -> None:
     with pages(folder) as (mlflow, prefect), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
         page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        take(page, f"{mlflow}/#/compare-runs?{compare}", "Parameters", "compare")
-        take(page, f"{prefect}/runs/flow-run/{flow_run}", "finetune", "flow-run")
-        take(page, report.as_uri(), "Scores", "report")
+        open_page(page, f"{mlflow}/#/compare-runs?{compare}", "Parameters")
+        show_differences(page)
+        page.screenshot(path=IMAGES / "compare.png")
+        open_page(page, f"{prefect}/runs/flow-run/{flow_run}", "finetune")
+        page.screenshot(path=IMAGES / "flow-run.png")
+        open_page(page, report.as_uri(), "Scores")
+        page.screenshot(path=IMAGES / "report.png")
         browser.close()
 
 
