@@ -131,14 +131,17 @@ def _run_flow(name: str, config: str, overrides: list[str] | None, *first: str |
         from textmill.compose import compose
 
         composed = compose(config, overrides or [])
-        from flows.server import set_up_environment
+        from flows.server import set_up_environment, start_server
 
         set_up_environment(composed)
-        from flows.start import start
+        wait_for_server = start_server()
+        from flows.start import load, start
 
+        flow = load(name, composed)
+        wait_for_server()
         # Absolute, so that a flow run repeated from Prefect's page finds it.
         place = str(Path(config).resolve()) if config.endswith((".yaml", ".yml")) else config
-        start(name, composed, (*first, place, list(overrides or [])))
+        start(flow, (*first, place, list(overrides or [])))
 
 
 def _texts(text: str | None, file: Path | None) -> Iterator[str]:

@@ -21,7 +21,7 @@ from prefect.states import Completed, Failed
 from pydantic import BaseModel
 
 from flows.console import progress_shower
-from flows.server import close_killed_runs, end_abandoned_server, note_server
+from flows.server import close_killed_runs
 from textmill import hardware
 from textmill.compose import compose
 from textmill.config import Config, TaskConfig
@@ -140,8 +140,6 @@ def command(
             COMMAND_TAG: command_line(name, config_name, overrides, task),
         }
         with open_pipeline(name, config, config_name, tags) as pipeline:
-            end_abandoned_server(config)
-            note_server(config)
             killed = pipeline.store.tidy()
             close_killed_runs(
                 [t["prefect.flow_run_id"] for t in killed if t["textmill.kind"] == "pipeline"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
@@ -19,6 +21,7 @@ from flows.prepare import Prepared
 from flows.pretrain import backbone_parts
 from textmill.config import TaskConfig
 from textmill.errors import InputError, RunError
+from textmill.tasks.examples import location, settings_of
 from textmill.tracking.cards import log_card
 from textmill.tracking.pipeline import Result
 from textmill.tracking.report import NAME as REPORT
@@ -105,11 +108,14 @@ def run_branches(
     futures: dict[str, PrefectFuture[Any]] = {}
     if prepared is not None:
         futures["lm"] = evaluate_language_model.submit(context, backbone, prepared)
-    futures |= {c.name: run_branch.submit(context, c, backbone) for c in configs}
+    # The longest first: begun last, it would run on alone beside idle cores.
+    for config in sorted(configs, key=training_bytes, reverse=True):
+        futures[config.name] = run_branch.submit(context, config, backbone)
     language: Result | None = None
     scores: dict[str, TaskScores] = {}
     failures: dict[str, Exception] = {}
-    for name, future in futures.items():
+    for name in [name for name in ("lm", *(c.name for c in configs)) if name in futures]:
+        future = futures[name]
         future.wait()
         match future.state.result(raise_on_failure=False):
             case TaskScores() as found:
@@ -125,6 +131,14 @@ def run_branches(
         message = "\n".join(f"{name}: {error}" for name, error in failures.items())
         are_input = all(isinstance(error, InputError) for error in failures.values())
         raise (InputError if are_input else RunError)(message)
+
+
+def training_bytes(config: TaskConfig) -> float:
+    """Return how much a task trains on: the size of its training files, times the epochs."""
+    if config.hub:
+        return math.inf  # unknown
+    files = [Path(location(config, name)) for name in settings_of(config, "train")]
+    return config.finetune.epochs * sum(file.stat().st_size for file in files if file.exists())
 
 
 def record(context: Context, summary: Mapping[str, float], failures: dict[str, Exception]) -> None:

@@ -1,27 +1,27 @@
-"""Prefect's server: where its history lies, and the temporary servers that killed flows leave."""
+"""Prefect's server: where its history lies, and the one that a command starts for itself."""
 
 from __future__ import annotations
 
-import logging
+import atexit
 import os
 import shutil
-from collections.abc import Iterator
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
 from textmill.config import Config
 from textmill.errors import RunError
-from textmill.files import full_disk_message, is_disk_full, read_json, write_json
+from textmill.files import full_disk_message, is_disk_full
 
-SERVER_APP = "prefect.server.api.server:create_app"
-NOTE = "prefect-server.json"
 LEAST_MIB = 32
 """Room for the databases of Prefect and MLflow, without which no run can begin."""
 FULL_MIB = 1
-
-log = logging.getLogger("textmill.flows")
+START_TIMEOUT_S = 180
+STOP_TIMEOUT_S = 10
 
 
 def prefect_home(config: Config) -> Path:
@@ -50,8 +50,8 @@ def set_up_environment(config: Config) -> None:
         raise RunError(f"{full_disk_message(home)} At least {LEAST_MIB} MiB are needed.")
     for name, value in {
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        # For a flow that is called from Python: it starts a server as a command does.
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         # It prints traces into the user's terminal; what matters arrives as an answer.
         "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
@@ -66,6 +66,52 @@ def free_mib(folder: Path) -> float:
     return shutil.disk_usage(folder).free / 2**20
 
 
+def start_server() -> Callable[[], None]:
+    """Start a Prefect server for the time of this process, unless PREFECT_API_URL names one.
+
+    It starts beside this process, which has libraries to load; Prefect's own temporary server
+    would load all of the server's code here first. Has to come before Prefect is imported, as
+    what Prefect has still to send at the exit is sent before the server is ended.
+
+    Returns:
+        A function that waits until the server answers, and raises a RunError if it does not.
+    """
+    if "PREFECT_API_URL" in os.environ:
+        return lambda: None
+    log = Path(os.environ["PREFECT_HOME"]) / "server.log"
+    with socket.create_server(("127.0.0.1", 0)) as listening, log.open("wb") as output:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
+        server = subprocess.Popen(
+            [sys.executable, "-m", "flows.prefect_app", str(listening.fileno())],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            pass_fds=[listening.fileno()],
+            process_group=0,  # Ctrl-C is for the flow, which has its end to report
+        )
+    os.environ["PREFECT_API_URL"] = url
+    atexit.register(_stop, server)
+
+    def wait() -> None:
+        try:
+            # Its socket listens already: the answer comes when it is ready, or breaks off.
+            with urllib.request.urlopen(f"{url}/health", timeout=START_TIMEOUT_S):
+                pass
+        except OSError as error:
+            raise _failure(error) from error
+
+    return wait
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    server.terminate()
+    try:
+        server.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
+
+
 @contextmanager
 def prefect_failures_in_words() -> Iterator[None]:
     """Raise failures of Prefect's server as one message; has to come after Prefect's settings.
@@ -78,47 +124,20 @@ def prefect_failures_in_words() -> Iterator[None]:
 
     try:
         yield
-    except (HTTPError, PrefectHTTPStatusError, RuntimeError) as error:
-        # Prefect has no type of its own for a server that does not start.
-        is_of_prefect = not isinstance(error, RuntimeError) or "Prefect API server" in str(error)
-        if not is_of_prefect or isinstance(error, RunError):
-            raise
-        home = Path(os.environ["PREFECT_HOME"])
-        if free_mib(home) < FULL_MIB:
-            raise RunError(full_disk_message(home)) from error
-        raise RunError(
-            f"Prefect's server failed ({str(error).splitlines()[0]}): run again, and if that does "
-            "not help, set PREFECT_SERVER_LOGGING_LEVEL=ERROR to see why, or delete its history "
-            f"in {home}."
-        ) from error
+    except (HTTPError, PrefectHTTPStatusError) as error:
+        raise _failure(error) from error
 
 
-def note_server(config: Config) -> None:
-    """Write down the temporary server of this process, so that a later start can end it."""
-    for child in psutil.Process().children():
-        if _is_server(child):
-            write_json(
-                Path(config.tracking.home) / "wip" / NOTE,
-                {
-                    "server": [child.pid, child.create_time()],
-                    "owner": [os.getpid(), psutil.Process().create_time()],
-                },
-            )
-
-
-def end_abandoned_server(config: Config) -> None:
-    """End the temporary server whose flow was killed."""
-    note = Path(config.tracking.home) / "wip" / NOTE
-    if not note.exists():
-        return
-    processes = read_json(note)
-    if _process(*processes["owner"]) is not None:
-        return
-    server = _process(*processes["server"])
-    if server is not None and _is_server(server):
-        log.info("Ending the Prefect server that a killed run left behind.")
-        server.terminate()
-    note.unlink(missing_ok=True)
+def _failure(error: Exception) -> RunError:
+    """Return what to tell a user whose Prefect server fails."""
+    home = Path(os.environ["PREFECT_HOME"])
+    if free_mib(home) < FULL_MIB:
+        return RunError(full_disk_message(home))
+    return RunError(
+        f"Prefect's server failed ({(str(error) or type(error).__name__).splitlines()[0]}): run "
+        f"again, and if that does not help, read {home / 'server.log'}, or delete its history in "
+        f"{home}."
+    )
 
 
 def close_killed_runs(flow_run_ids: list[str]) -> None:
@@ -133,19 +152,3 @@ def close_killed_runs(flow_run_ids: list[str]) -> None:
                 client.set_flow_run_state(flow_run_id, Crashed(message="killed"), force=True)
             except ObjectNotFound:
                 continue  # another Prefect server knows it
-
-
-def _is_server(process: psutil.Process) -> bool:
-    try:
-        return SERVER_APP in process.cmdline()
-    except psutil.Error:
-        return False
-
-
-def _process(pid: int, create_time: float) -> psutil.Process | None:
-    """Return the process if it is still the same one."""
-    try:
-        process = psutil.Process(pid)
-        return process if abs(process.create_time() - create_time) < 1 else None
-    except psutil.NoSuchProcess:
-        return None

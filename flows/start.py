@@ -14,25 +14,35 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from flows.console import terminal
 from flows.server import prefect_failures_in_words
 from textmill.config import Config
+from textmill.tracking.store import Store
 
 
-def start(name: str, config: Config, arguments: tuple[Any, ...]) -> None:
-    """Run the flow `flows.<name>:<name>` in this process.
+def load(name: str, config: Config) -> Flow[..., Any]:
+    """Return the flow `flows.<name>:<name>` with the limits of a configuration, its store opened.
+
+    Raises:
+        RunError: the tracking store cannot be opened.
+    """
+    flow: Flow[..., Any] = getattr(importlib.import_module(f"flows.{name}"), name)
+    runner: TaskRunner[PrefectFuture[Any]] = ThreadPoolTaskRunner(  # type: ignore[assignment]
+        config.cluster.max_parallel_tasks
+    )
+    Store(config.tracking)  # makes the database of a first run, while Prefect's server makes its
+    return flow.with_options(task_runner=runner)
+
+
+def start(flow: Flow[..., Any], arguments: tuple[Any, ...]) -> None:
+    """Run a flow in this process.
 
     Raises:
         InputError: the configuration or the data cannot be used.
         RunError: a step failed, or Prefect's server.
         SystemExit: 143, when the run was ended by SIGTERM.
     """
-    flow: Flow[..., Any] = getattr(importlib.import_module(f"flows.{name}"), name)
-    runner: TaskRunner[PrefectFuture[Any]] = ThreadPoolTaskRunner(  # type: ignore[assignment]
-        config.cluster.max_parallel_tasks
-    )
-    limited = flow.with_options(task_runner=runner)
     # Prefect cleans up after SIGTERM, and then sends it again to whoever handled it before.
     signal.signal(signal.SIGTERM, _exit)
     with terminal(), prefect_failures_in_words():
-        limited(*arguments)
+        flow(*arguments)
 
 
 def _exit(number: int, frame: FrameType | None) -> NoReturn:

@@ -15,7 +15,8 @@ from textmill.config import ClassificationConfig
 from textmill.corpus.tokenizer import END_ID
 from textmill.errors import InputError
 from textmill.model import GPT
-from textmill.tasks.examples import pad, read_rows
+from textmill.tasks.examples import read_rows
+from textmill.training.batches import pad
 from textmill.training.objectives import Batch
 
 if TYPE_CHECKING:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
-
-import torch
 
 from textmill.config import TaskConfig
 from textmill.corpus.aligned import read_aligned
 from textmill.corpus.records import BadRecord, Record, hub_revision, read_hub, read_records
-from textmill.corpus.tokenizer import PAD_ID
 from textmill.errors import InputError
 from textmill.files import digest_file
-from textmill.training.objectives import Batch
 
 T = TypeVar("T")
 
@@ -95,17 +91,3 @@ def _records(
         return read_hub(config.hub, config.subset, place, config.revision, settings)
     files = [Path(location(config, setting)) for setting in settings_of(config, split)]
     return read_aligned(files, settings) if len(files) > 1 else read_records(files[0], settings)
-
-
-def pad(rows: Sequence[Sequence[int]]) -> Batch:
-    """Return rows of token ids as a batch: input_ids and documents (B, T), as wide as the longest.
-
-    documents is 0 on tokens and -1 on padding.
-    """
-    width = max(len(ids) for ids in rows)
-    input_ids = torch.full((len(rows), width), PAD_ID)
-    documents = torch.full((len(rows), width), -1, dtype=torch.int32)
-    for row, ids in enumerate(rows):
-        input_ids[row, : len(ids)] = torch.tensor(ids)
-        documents[row, : len(ids)] = 0
-    return {"input_ids": input_ids, "documents": documents}

@@ -26,7 +26,8 @@ from textmill.evaluation.iob2 import (
     types_in,
 )
 from textmill.model import GPT
-from textmill.tasks.examples import pad, read_rows
+from textmill.tasks.examples import read_rows
+from textmill.training.batches import pad
 from textmill.training.objectives import Batch
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from textmill.config import TranslationConfig
 from textmill.corpus.tokenizer import END_ID, SOURCE_ID, TARGET_ID
 from textmill.model import GPT, complete
-from textmill.tasks.examples import pad, read_rows
+from textmill.tasks.examples import read_rows
+from textmill.training.batches import pad
 from textmill.training.objectives import Batch
 
 if TYPE_CHECKING:

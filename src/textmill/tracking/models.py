@@ -14,10 +14,10 @@ from mlflow.types.schema import Array, Object, Property
 
 import textmill
 from textmill.config import TaskConfig
-from textmill.tracking import served
 from textmill.tracking.store import Store
 
 READY = LoggedModelStatus.READY
+SERVED = str(Path(__file__).with_name("served.py"))  # not imported: it would load torch
 REQUIREMENTS = ("torch", "numpy", "pandas", "pydantic", "safetensors", "tokenizers")
 EXAMPLE = "The waiter was friendly, and the soup was warm."
 IS_CUT = ColSpec("boolean", "is_cut")
@@ -59,7 +59,7 @@ def log_task_model(store: Store, run_id: str, task: TaskConfig, folder: Path) ->
         model_id=model.model_id,
         flavor=mlflow.pyfunc,
         run_id=run_id,
-        python_model=served.__file__,
+        python_model=SERVED,
         artifacts={"model": folder.as_uri()},
         code_paths=[str(Path(textmill.__file__).parent)],
         signature=ModelSignature(

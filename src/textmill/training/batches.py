@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import torch
 
+from textmill.corpus.tokenizer import PAD_ID
 from textmill.training.objectives import Batch
 
 Order = Callable[[int], Sequence[Sequence[int]]]
@@ -101,3 +102,17 @@ def in_order(n: int, batch_size: int) -> list[list[int]]:
 def to_tensors(arrays: dict[str, np.ndarray]) -> Batch:
     """Return arrays as tensors that share their memory."""
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def pad(rows: Sequence[Sequence[int]]) -> Batch:
+    """Return rows of token ids as a batch: input_ids and documents (B, T), as wide as the longest.
+
+    documents is 0 on tokens and -1 on padding.
+    """
+    width = max(len(ids) for ids in rows)
+    input_ids = torch.full((len(rows), width), PAD_ID)
+    documents = torch.full((len(rows), width), -1, dtype=torch.int32)
+    for row, ids in enumerate(rows):
+        input_ids[row, : len(ids)] = torch.tensor(ids)
+        documents[row, : len(ids)] = 0
+    return {"input_ids": input_ids, "documents": documents}
