@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import urllib.request
 from flows.console import console
 from flows.server import set_up_environment
 from textmill.compose import compose
-from textmill.errors import RunError
+from textmill.errors import InputError, RunError
 from textmill.tracking.store import Store
 
 START_TIMEOUT_S = 90
@@ -22,6 +23,7 @@ def serve_pages(config_name: str, overrides: list[str]) -> None:
     """Start both servers and wait until Ctrl-C.
 
     Raises:
+        InputError: there is none to start, as addresses of others are set.
         RunError: a server does not start, such as when its port is taken.
     """
     config = compose(config_name, overrides)
@@ -38,6 +40,9 @@ def serve_pages(config_name: str, overrides: list[str]) -> None:
         command = ["prefect", "server", "start", "--host", "127.0.0.1"]
         command += ["--port", str(tracking.prefect_port)]
         servers["Prefect"] = (url, "/api/health", command)
+    if not servers:
+        raise InputError(f"Others run both servers: {store.ui_url}, {os.environ['PREFECT_API_URL']}.")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or the servers would be left behind
     processes = {}
     try:
         for name, (url, _, command) in servers.items():
@@ -55,9 +60,13 @@ def serve_pages(config_name: str, overrides: list[str]) -> None:
         for name, (url, health, _) in servers.items():
             _wait_for(name, processes[name], f"{url}{health}")
             console.print(f"{name:8} {url}")
-        console.print("Ctrl-C ends both.")
-        while all(process.poll() is None for process in processes.values()):
+        console.print("Ctrl-C ends both." if len(processes) > 1 else "Ctrl-C ends it.")
+        while True:
             time.sleep(0.5)
+            for name, process in processes.items():
+                _raise_if_ended(name, process)
+    except KeyboardInterrupt:
+        pass  # how it is meant to end
     finally:
         for process in processes.values():
             process.terminate()
@@ -68,12 +77,16 @@ def serve_pages(config_name: str, overrides: list[str]) -> None:
 def _wait_for(name: str, process: subprocess.Popen[bytes], url: str) -> None:
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline_s:
-        if process.poll() is not None:
-            raise RunError(f"The {name} server ended with status {process.returncode}.")
+        _raise_if_ended(name, process)
         if _answers(url):
             return
         time.sleep(0.2)
     raise RunError(f"The {name} server does not answer at {url}.")
+
+
+def _raise_if_ended(name: str, process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is not None:
+        raise RunError(f"The {name} server ended with status {process.returncode}.")
 
 
 def _answers(url: str) -> bool:

@@ -89,10 +89,9 @@ def code_of(step: Step) -> Code:
 @cache
 def _read_module(name: str) -> tuple[str, frozenset[str]]:
     """Return the digest of a module's code, and the modules it imports anywhere inside."""
-    spec = importlib.util.find_spec(name)
-    assert spec is not None
-    assert spec.origin is not None
-    text = Path(spec.origin).read_text(encoding="utf-8")
+    file = _file_of(name)
+    assert file is not None
+    text = file.read_text(encoding="utf-8")
     # Two threads that build trees at once fail with "AST constructor recursion depth mismatch"
     # (seen on CPython 3.11): its depth counter belongs to the interpreter, not to the thread.
     with _parsing:
@@ -128,12 +127,20 @@ def _drop_docstring(node: ast.AST) -> None:
 
 
 def _is_module(name: str) -> bool:
-    if not name.startswith(f"{PACKAGE}."):
-        return False
-    parent = importlib.util.find_spec(name.rpartition(".")[0])
-    if parent is None or parent.submodule_search_locations is None:
-        return False
-    return importlib.util.find_spec(name) is not None
+    return name.startswith(f"{PACKAGE}.") and _file_of(name) is not None
+
+
+def _file_of(name: str) -> Path | None:
+    """Return the file of a module; `find_spec` of a submodule would import the package around."""
+    top, *inner = name.split(".")
+    spec = importlib.util.find_spec(top)
+    assert spec is not None
+    assert spec.origin is not None
+    if not inner:
+        return Path(spec.origin)
+    place = Path(spec.origin).parent.joinpath(*inner)
+    files = (place.with_suffix(".py"), place / "__init__.py")
+    return next((file for file in files if file.is_file()), None)
 
 
 def _with_parents(name: str) -> set[str]:
