@@ -27,7 +27,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY)
-	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/pipeline.py
 
 ui: $(READY)
 	$(BIN)/textmill ui

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import weakref
 from pathlib import Path
 
 NAME = "metrics.jsonl"
@@ -24,7 +25,10 @@ class MetricsFile:
         self.file = work / NAME
         self._newest: dict[str, int] = {}
         self._restore()
-        if not self.file.exists() or self.file.stat().st_size == 0:
+        # Kept open: opening it for every point cost four times as much as writing the point.
+        self._stream = self.file.open("ab")
+        weakref.finalize(self, self._stream.close)
+        if self.file.stat().st_size == 0:
             self._append({"total_steps": total_steps})
 
     def write(self, step: int, metrics: dict[str, float]) -> None:
@@ -48,5 +52,5 @@ class MetricsFile:
             self._newest |= dict.fromkeys(entry.get("metrics", ()), entry.get("step", -1))
 
     def _append(self, entry: dict[str, object]) -> None:
-        with self.file.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(entry) + "\n")
+        self._stream.write(json.dumps(entry).encode() + b"\n")
+        self._stream.flush()

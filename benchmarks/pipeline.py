@@ -1,0 +1,203 @@
+"""What orchestration and tracking cost, and how soon an unchanged pipeline is through.
+
+    python benchmarks/pipeline.py [overhead] [reuse] [logging] [store]
+
+Without names, all of them; `overhead` takes as long as three demo runs. Each measurement works in
+fresh processes and folders.
+
+    overhead  the demo as a flow, beside the same step functions in one script
+    reuse     a pipeline of eight small tasks: unchanged, and with one task changed
+    logging   a point written by the training thread, beside MLflow's own call
+    store     looking up a result among 500 runs and 5 million metric points
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+TEXTMILL = str(Path(sys.executable).with_name("textmill"))
+N_RUNS = 500
+POINTS_PER_RUN = 10_000
+LOGGED_POINTS = 2_000
+
+
+def bare(folder: Path) -> None:
+    """Call the step functions of the demo one after the other, without Prefect and MLflow."""
+    from flows.prepare import with_sample
+    from textmill.compose import compose
+    from textmill.config import PretrainStepConfig, TokensConfig
+    from textmill.corpus.clean import clean
+    from textmill.corpus.tokenizer import train_tokenizer
+    from textmill.corpus.tokens import tokenize
+    from textmill.sample.generate import generate
+    from textmill.tasks.baseline import baseline
+    from textmill.tasks.evaluate import evaluate
+    from textmill.tasks.finetune import finetune
+    from textmill.tracking.worker import keep_freed_memory, limit_kernel_cache
+    from textmill.training.evaluate_lm import evaluate_lm
+    from textmill.training.pretrain import pretrain
+
+    limit_kernel_cache()
+    keep_freed_memory()
+
+    def out(name: str) -> Path:
+        place = folder / name
+        place.mkdir(parents=True)
+        return place
+
+    config = compose("demo")
+    assert config.sample is not None
+    sample = out("sample")
+    generate(config.sample, {}, sample)
+    config = with_sample(config, str(sample))
+    corpus, tokenizer, tokens, backbone = map(out, ("corpus", "tokenizer", "tokens", "backbone"))
+    clean(config.corpus, {}, corpus)
+    train_tokenizer(config.tokenizer, {"corpus": corpus}, tokenizer)
+    tokenize(TokensConfig(), {"corpus": corpus, "tokenizer": tokenizer}, tokens)
+    step = PretrainStepConfig(model=config.model, pretrain=config.pretrain)
+    pretrain(step, {"tokens": tokens, "tokenizer": tokenizer}, backbone, out("work"))
+    evaluate_lm(config.generation, {"backbone": backbone, "tokens": tokens}, out("lm"))
+    for task in config.tasks:
+        baseline(task, {}, out(f"baseline-{task.name}"))
+        model = out(f"model-{task.name}")
+        finetune(task, {"backbone": backbone}, model, out(f"work-{task.name}"))
+        evaluate(task, {"model": model}, out(f"scores-{task.name}"))
+
+
+def timed_s(command: list[str], folder: Path, **environment: str) -> float:
+    """Return the wall time of a command in a folder, in seconds."""
+    started_s = time.perf_counter()
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | environment, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
+    return time.perf_counter() - started_s
+
+
+def overhead(folder: Path) -> None:
+    """Time the demo bare, as a flow on a new store, again, and with Prefect's database made."""
+    run = [TEXTMILL, "run"]
+    new, made = folder / "new", folder / "made"
+    new.mkdir()
+    made.mkdir()
+    bare_s = timed_s([sys.executable, __file__, "--bare", str(folder / "bare")], folder)
+    new_s = timed_s(run, new)
+    again_s = timed_s(run, new)
+    made_s = timed_s(run, made, PREFECT_HOME=str(new / "mlruns" / "prefect"))
+    print(f"bare script                          {bare_s:7.1f} s")
+    for what, seconds in (("new store", new_s), ("Prefect's database made", made_s)):
+        cost_s = seconds - bare_s
+        print(f"textmill run, {what:<23}{seconds:7.1f} s  {cost_s:+.1f} s, {cost_s / bare_s:+.1%}")
+    print(f"unchanged again                      {again_s:7.1f} s")
+
+
+def reuse(folder: Path) -> None:
+    """Time a pipeline of eight small tasks: unchanged, and with one task changed."""
+    tasks = [
+        {"name": f"{kind}-{number}", "kind": "classification", "train": f"sample:{kind}/train.csv",
+         "test": f"sample:{kind}/test.csv", "text": "text", "label": "label"}
+        for kind in ("topic", "sentiment")
+        for number in range(4)
+    ]  # fmt: skip
+    config = {
+        "defaults": ["demo", "_self_"],
+        "sample": {"n_documents": 400, "n_train": 200, "n_test": 60},
+        "tokenizer": {"vocab_size": 600},
+        "model": {"n_layer": 2, "n_head": 2, "n_embd": 32, "block_size": 64},
+        "pretrain": {"max_steps": 40, "warmup_steps": 4, "validate_every_steps": 20},
+        "tasks": tasks,
+    }
+    (folder / "eight.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    run = [TEXTMILL, "run", "--config", "eight.yaml"]
+    timed_s(run, folder)
+    print(f"eight tasks, unchanged               {timed_s(run, folder):7.1f} s")
+    changed = [*run, "tasks.topic-2.finetune.seed=1"]
+    done = subprocess.run(changed, cwd=folder, capture_output=True, text=True, check=True)
+    computed = [line.split("  ")[1] for line in done.stderr.splitlines() if ": computed" in line]
+    print(f"one task's seed changed              computed: {', '.join(computed)}")
+
+
+def logging(folder: Path) -> None:
+    """Time what the training thread pays for a point, and MLflow's own call."""
+    from mlflow.tracking import MlflowClient
+
+    from textmill.training.metrics_file import MetricsFile
+
+    metrics = MetricsFile(folder, LOGGED_POINTS)
+    ours_us = mean_us(lambda step: metrics.write(step, {"train/loss": 1 / (step + 1)}))
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    run_id = client.create_run("0").info.run_id
+    direct_us = mean_us(lambda step: client.log_metric(run_id, "loss", 1 / (step + 1), step=step))
+    print(f"a point, from the training thread    {ours_us:7.1f} us")
+    print(f"a point, MlflowClient.log_metric     {direct_us:7.1f} us")
+
+
+def mean_us(call: Callable[[int], object]) -> float:
+    """Return the mean time of a call with the numbers of steps, in microseconds."""
+    started_s = time.perf_counter()
+    for step in range(LOGGED_POINTS):
+        call(step)
+    return (time.perf_counter() - started_s) / LOGGED_POINTS * 1e6
+
+
+def store(folder: Path) -> None:
+    """Time look-ups in a store of many runs and points."""
+    from textmill.config import TrackingConfig
+    from textmill.tracking.store import Store
+
+    tracked = Store(TrackingConfig(home=str(folder / "mlruns")))
+    experiment_id = tracked.experiment("many")
+    run_ids = [
+        tracked.start_run(
+            experiment_id, f"run {i}", {"textmill.key": f"{i:064}", "textmill.kind": "step"}
+        )
+        for i in range(N_RUNS)
+    ]
+    for run_id in run_ids:
+        tracked.end_run(run_id, "FINISHED")
+    rows = (
+        ("train/loss", 1 / (step + 1), step, run_id, step, 0)
+        for run_id in run_ids
+        for step in range(POINTS_PER_RUN)
+    )
+    with sqlite3.connect(folder / "mlruns" / "mlflow.db") as database:
+        database.executemany(
+            "INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan) "
+            "VALUES (?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+    started_s = time.perf_counter()
+    (found,) = tracked.search(
+        f"attributes.status='FINISHED' and tags.`textmill.key`='{N_RUNS // 2:064}'"
+    )
+    assert found.info.run_id == run_ids[N_RUNS // 2]
+    found_s = time.perf_counter() - started_s
+    print(f"a result by its key                  {found_s * 1000:7.1f} ms")
+
+
+MEASUREMENTS = (overhead, reuse, logging, store)
+
+
+def main(names: list[str]) -> None:
+    """Take the measurements of these names, or all."""
+    for measure in MEASUREMENTS:
+        if not names or measure.__name__ in names:
+            with tempfile.TemporaryDirectory() as folder:
+                measure(Path(folder))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--bare"]:
+        bare(Path(sys.argv[2]))
+    else:
+        main(sys.argv[1:])
