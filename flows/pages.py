@@ -42,7 +42,8 @@ def serve_pages(config_name: str, overrides: list[str]) -> None:
         servers["Prefect"] = (url, "/api/health", command)
     if not servers:
         raise InputError(f"Others run both servers: {store.ui_url}, {os.environ['PREFECT_API_URL']}.")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # or the servers would be left behind
+    # Or it would leave the servers behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     processes = {}
     try:
         for name, (url, _, command) in servers.items():
