@@ -41,7 +41,8 @@ def serve_pages(config_name: str, overrides: list[str]) -> None:
         command += ["--port", str(tracking.prefect_port)]
         servers["Prefect"] = (url, "/api/health", command)
     if not servers:
-        raise InputError(f"Others run both servers: {store.ui_url}, {os.environ['PREFECT_API_URL']}.")
+        others = f"{store.ui_url} and {os.environ['PREFECT_API_URL']}"
+        raise InputError(f"Both servers run elsewhere: {others}.")
     # Or it would leave the servers behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     processes = {}
