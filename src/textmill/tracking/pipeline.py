@@ -13,7 +13,6 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from mlflow.entities import Run
-from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from pydantic import BaseModel
 
 from textmill import hardware
@@ -26,9 +25,9 @@ from textmill.tracking.key import describe_step, key_of, key_values
 from textmill.tracking.models import log_task_model
 from textmill.tracking.step import FINETUNE, Step
 from textmill.tracking.store import Dataset, Store, StoreError
+from textmill.tracking.system import SystemMonitor
 from textmill.tracking.worker import Job, Stopped, run_job, warm_up
 
-SYSTEM_METRICS_EVERY_S = 5
 RESULT_TAG = "textmill.result."
 
 log = logging.getLogger(__name__)
@@ -183,11 +182,11 @@ class _Attempt:
         try:
             with store.failures_in_words():
                 self._describe(run_id)
-                with self._watch_system(run_id):
-                    if not self._is_computed():
+                if not self._is_computed():
+                    with self._watch_system(follower):
                         self._fill(run_id, threads, follower)
-                    follower.finish()
-                    self._record(run_id, follower, time.monotonic() - started_s)
+                follower.finish()
+                self._record(run_id, follower, time.monotonic() - started_s)
                 # Last, as it moves the output away: whatever fails before is made good next time.
                 folder = store.publish(run_id, self.out)
             status = "FINISHED"
@@ -307,18 +306,16 @@ class _Attempt:
                     self.store.client.log_artifact(run_id, str(file), "log")
 
     @contextmanager
-    def _watch_system(self, run_id: str) -> Iterator[None]:
+    def _watch_system(self, follower: Follower) -> Iterator[None]:
         if not self.pipeline.system_metrics:
             yield
             return
-        monitor = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
-            run_id, SYSTEM_METRICS_EVERY_S, resume_logging=True, tracking_uri=self.store.uri
-        )
-        monitor.start()  # type: ignore[no-untyped-call]
+        monitor = SystemMonitor(follower)
+        monitor.start()
         try:
             yield
         finally:
-            monitor.finish()  # type: ignore[no-untyped-call]
+            monitor.finish()
 
     def _result(self, run: Run, folder: Path, is_reused: bool) -> Result:
         return Result(

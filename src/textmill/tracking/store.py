@@ -9,14 +9,16 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-# Read when MLflow is imported: an address that does not answer is reported soon, not in minutes.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+# MLflow reads these when it needs them. Trying again is ours: at the start an address that does not
+# answer is reported at once, in the middle of a run it is waited for, and people are told.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
@@ -42,6 +44,7 @@ from textmill.files import (
     write_whole,
 )
 from textmill.tracking.interruption import undisturbed
+from textmill.tracking.patience import Answer, Patience
 
 OUTPUT = "output"
 """Where a step's output folder stands among its run's artifacts."""
@@ -60,7 +63,8 @@ class StoreError(RunError):
 class Store:
     """An MLflow tracking store, and the folder beside it for work in progress.
 
-    Every method, and every method of its client, raises a StoreError when the store fails.
+    Every method, and every method of its client, raises a StoreError when the store fails. A
+    server that is away in the middle of a run is waited for first.
 
     Args:
         config: where it is; without a URI, a database in the home folder.
@@ -77,6 +81,7 @@ class Store:
         database = self.home / "mlflow.db"
         default = f"sqlite:///{database}"
         self.uri = config.uri or os.environ.get("MLFLOW_TRACKING_URI") or default
+        self.patience = Patience(self.uri)
         self.artifact_root = (self.home / "artifacts").as_uri() if self.uri == default else None
         try:
             with self.failures_in_words():
@@ -115,6 +120,19 @@ class Store:
                 "Check tracking.uri and MLFLOW_TRACKING_URI."
             ) from None
         return cast(MlflowClient, _Client(client, self))
+
+    def at_once(self) -> MlflowClient:
+        """Return a client that waits for no server."""
+        return cast(MlflowClient, _Client(cast(_Client, self.client).bare, self, is_patient=False))
+
+    def patiently(self, attempt: Callable[[], Answer]) -> Answer:
+        """Return what a function returns, called again while the server it needs is away.
+
+        Raises:
+            StoreError: the store failed, or the server stayed away.
+        """
+        with self.failures_in_words():
+            return self.patience.call(attempt) if self.uri.startswith("http") else attempt()
 
     @contextmanager
     def failures_in_words(self) -> Iterator[None]:
@@ -202,10 +220,11 @@ class Store:
         now = int(time.time() * 1000)
         self.log_points(run_id, [Metric(k, float(v), now, step) for k, v in values.items()])
 
-    def log_points(self, run_id: str, points: list[Metric]) -> None:
+    def log_points(self, run_id: str, points: list[Metric], is_patient: bool = True) -> None:
         """Log points of metrics over time; points sent twice count once."""
+        client = self.client if is_patient else self.at_once()
         for start in range(0, len(points), MAX_METRICS):
-            self.client.log_batch(run_id, metrics=points[start : start + MAX_METRICS])
+            client.log_batch(run_id, metrics=points[start : start + MAX_METRICS])
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags of a run."""
@@ -318,16 +337,23 @@ Dataset = tuple[str, str, str, str]
 class _Client:
     """MLflow's client, with its failures in words, and its calls whole when a signal comes."""
 
-    def __init__(self, client: MlflowClient, store: Store) -> None:
-        self._client = client
+    def __init__(self, bare: MlflowClient, store: Store, is_patient: bool = True) -> None:
+        self.bare = bare
         self._store = store
+        self._is_patient = is_patient
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self._client, name)
+        method = getattr(self.bare, name)
 
         def call(*arguments: Any, **named: Any) -> Any:
-            with undisturbed(), self._store.failures_in_words():
-                return method(*arguments, **named)
+            def attempt() -> Any:
+                with undisturbed():
+                    return method(*arguments, **named)
+
+            if self._is_patient:
+                return self._store.patiently(attempt)
+            with self._store.failures_in_words():
+                return attempt()
 
         return call if callable(method) else method
 
