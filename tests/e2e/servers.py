@@ -209,7 +209,7 @@ class Services:
         return process
 
     def _here(self, word: str) -> str:
-        """Return a word with the names and ports of containers replaced by those of this machine."""
+        """Return a word with this machine in place of the containers, and the ports used here."""
         word = re.sub(r"(?<=//)(mlflow|prefect)(?=:)|(?<=@)postgres(?=:)", "127.0.0.1", word)
         word = re.sub(r"\b(5432|5000|4200)\b", lambda m: str(self.ports[m.group()]), word)
         word = word.replace("0.0.0.0", "127.0.0.1")

@@ -173,7 +173,6 @@ class _Attempt:
 
     def compute(self, threads: int, on_progress: Callable[[Progress], None]) -> Result:
         """Compute the step in a process of its own and publish its output folder."""
-        started_s = time.monotonic()
         run_id = self._take_up_or_start()
         store = self.store
         follower = Follower(store, run_id, self.work / "metrics.jsonl", on_progress)
@@ -186,7 +185,7 @@ class _Attempt:
                     with self._watch_system(follower):
                         self._fill(run_id, threads, follower)
                 follower.finish()
-                self._record(run_id, follower, time.monotonic() - started_s)
+                self._record(run_id, follower)
                 # Last, as it moves the output away: whatever fails before is made good next time.
                 folder = store.publish(run_id, self.out)
             status = "FINISHED"
@@ -217,6 +216,7 @@ class _Attempt:
 
     def _fill(self, run_id: str, threads: int, follower: Follower) -> None:
         """Compute the output folder, and complete it with its manifest."""
+        started_s = time.monotonic()
         shutil.rmtree(self.out, ignore_errors=True)
         self.out.mkdir(parents=True)
         self.work.mkdir(exist_ok=True)
@@ -236,6 +236,8 @@ class _Attempt:
             "sources": {s.name: {"place": s.place, "digest": s.digest} for s in self.sources},
             "files": files,
             "digest": digest_values(files),
+            "seconds": time.monotonic() - started_s,
+            "time_ms": int(time.time() * 1000),
         }
         write_json(self.out / MANIFEST, manifest)
 
@@ -281,15 +283,18 @@ class _Attempt:
         made = [(n, str(r.folder), r.digest, self.step.name) for n, r in self.inputs.items()]
         return raw + made
 
-    def _record(self, run_id: str, follower: Follower, seconds: float) -> None:
-        """Log the numbers and tags of the output, plots and, of a fine-tuning, the model."""
-        store = self.store
+    def _record(self, run_id: str, follower: Follower) -> None:
+        """Log the numbers and tags of the output, plots and, of a fine-tuning, the model.
+
+        All of it is the same when it is logged again, because an earlier run could not publish.
+        """
+        store, made = self.store, read_json(self.out / MANIFEST)
         numbers, tags = {}, {}
         if (self.out / "metrics.json").exists():
             numbers = read_json(self.out / "metrics.json")
         if (self.out / "tags.json").exists():
             tags = read_json(self.out / "tags.json")
-        store.log_metrics(run_id, {**numbers, "seconds": seconds})
+        store.log_metrics(run_id, {**numbers, "seconds": made["seconds"]}, made["time_ms"])
         store.set_tags(run_id, tags)
         self._keep_log(run_id)
         if follower.points:

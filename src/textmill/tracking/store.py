@@ -215,10 +215,13 @@ class Store:
         for start in range(0, len(params), MAX_PER_BATCH):
             self.client.log_batch(run_id, params=params[start : start + MAX_PER_BATCH])
 
-    def log_metrics(self, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
-        """Log numbers under their names."""
-        now = int(time.time() * 1000)
-        self.log_points(run_id, [Metric(k, float(v), now, step) for k, v in values.items()])
+    def log_metrics(
+        self, run_id: str, values: Mapping[str, float], time_ms: int | None = None
+    ) -> None:
+        """Log numbers under their names; those with the same time, logged again, count once."""
+        if time_ms is None:
+            time_ms = int(time.time() * 1000)
+        self.log_points(run_id, [Metric(k, float(v), time_ms, 0) for k, v in values.items()])
 
     def log_points(self, run_id: str, points: list[Metric], is_patient: bool = True) -> None:
         """Log points of metrics over time; points sent twice count once."""
