@@ -29,11 +29,16 @@ def serve_pages(config_name: str, overrides: list[str]) -> None:
     store = Store(config.tracking)
     tracking = config.tracking
     servers: dict[str, tuple[str, str, list[str]]] = {}
-    if not store.uri.startswith("http"):
+    elsewhere: dict[str, str] = {}
+    if store.uri.startswith("http"):
+        elsewhere["MLflow"] = store.ui_url
+    else:
         command = ["mlflow", "server", "--backend-store-uri", store.uri, "--workers", "1"]
         command += ["--host", "127.0.0.1", "--port", str(tracking.mlflow_port)]
         servers["MLflow"] = (store.ui_url, "/health", command)
-    if "PREFECT_API_URL" not in os.environ:
+    if "PREFECT_API_URL" in os.environ:
+        elsewhere["Prefect"] = os.environ["PREFECT_API_URL"].removesuffix("/api")
+    else:
         url = f"http://127.0.0.1:{tracking.prefect_port}"
         command = ["prefect", "server", "start", "--host", "127.0.0.1"]
         command += ["--port", str(tracking.prefect_port)]
@@ -55,7 +60,11 @@ def serve_pages(config_name: str, overrides: list[str]) -> None:
         for name, (url, health, _) in servers.items():
             _wait_for(name, processes[name], f"{url}{health}")
             console.print(f"{name:8} {url}")
-        console.print("Ctrl-C ends both.")
+        for name, url in elsewhere.items():
+            console.print(f"{name:8} {url} (runs already)")
+        if not processes:
+            return
+        console.print(f"Ctrl-C ends {' and '.join(processes)}.")
         while all(process.poll() is None for process in processes.values()):
             time.sleep(0.5)
     finally:

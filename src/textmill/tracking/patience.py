@@ -70,7 +70,7 @@ class Patience:
 def is_passing(error: Exception) -> bool:
     """Return whether the cause may be gone soon: the server is away, or has failed itself."""
     if isinstance(error, RestException):
-        return bool(error.get_http_status_code() >= SERVER_ERROR)
+        return bool(error.get_http_status_code() >= SERVER_ERROR)  # type: ignore[no-untyped-call]
     if isinstance(error, RequestException):
         return error.response is None or error.response.status_code >= SERVER_ERROR
     internal = ErrorCode.Name(INTERNAL_ERROR)

@@ -316,11 +316,11 @@ class _Attempt:
             yield
             return
         monitor = SystemMonitor(follower)
-        monitor.start()
+        monitor.start()  # type: ignore[no-untyped-call]
         try:
             yield
         finally:
-            monitor.finish()
+            monitor.finish()  # type: ignore[no-untyped-call]
 
     def _result(self, run: Run, folder: Path, is_reused: bool) -> Result:
         return Result(
