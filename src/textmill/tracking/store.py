@@ -98,6 +98,7 @@ class Store:
     def _open(self, database: Path | None) -> MlflowClient:
         if self.uri.startswith("http"):
             ping(self.uri)
+            check_version(self.uri)
         given = os.environ.get("MLFLOW_TRACKING_URI")
         mlflow.set_tracking_uri(self.uri)
         # MLflow puts the address into the environment too, where the next store of this process
@@ -397,6 +398,25 @@ def ping(uri: str) -> None:
             f"The tracking server {uri} does not answer ({reason}): start it, or set tracking.uri "
             "and MLFLOW_TRACKING_URI to one that does."
         ) from None
+
+
+def check_version(uri: str) -> None:
+    """Return if an MLflow server speaks this package's interface, or does not tell its version.
+
+    Raises:
+        RunError: its version has another major number; calls would fail in the middle of a run.
+    """
+    try:
+        with urllib.request.urlopen(f"{uri.rstrip('/')}/version", timeout=PING_TIMEOUT_S) as answer:
+            theirs = answer.read(99).decode().strip()
+    except (OSError, ValueError):
+        return  # what stands before a server need not pass this address on
+    major = theirs.partition(".")[0]
+    if major.isdigit() and major != mlflow.__version__.partition(".")[0]:
+        raise RunError(
+            f"The tracking server {uri} runs MLflow {theirs}, and textmill MLflow "
+            f"{mlflow.__version__}: both need the same major version."
+        )
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
