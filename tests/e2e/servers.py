@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ import yaml
 
 DOCKER = Path(__file__).parents[2] / "docker"
 PASSWORD = "only-for-tests"
-START_TIMEOUT_S = 120
+START_TIMEOUT_S = 300
+STOP_TIMEOUT_S = 30
 POSTGRES_PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
@@ -69,13 +71,17 @@ class Process:
                 process_group=0,
             )
 
-    def stop(self, *, kill: bool = False) -> None:
-        if self.process is not None and self.process.poll() is None:
-            if kill:
-                os.killpg(self.process.pid, 9)
-            else:
-                self.process.terminate()
-            self.process.wait(60)
+    def stop(self) -> None:
+        """End the server and all its processes."""
+        if self.process is None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
+        try:
+            self.process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
     def wait_for(self, url: str) -> None:
         deadline_s = time.monotonic() + START_TIMEOUT_S
