@@ -25,7 +25,6 @@ from textmill.config import (
 )
 from textmill.errors import InputError, RunError
 from textmill.files import MANIFEST, digest_file, digest_values, read_json
-from textmill.tracking import pipeline as pipelines
 from textmill.tracking import system, worker
 from textmill.tracking.pipeline import Result, Source, open_pipeline
 from textmill.tracking.step import CLEAN, TOKENIZER, TOKENS, Step
