@@ -47,6 +47,8 @@ def terminal() -> Iterator[None]:
     root.handlers = [handler]
     logging.getLogger("textmill").setLevel(logging.INFO)
     logging.getLogger("mlflow").setLevel(logging.ERROR)
+    # Prefect would say on standard error, line by line, which messages its server does not take.
+    logging.raiseExceptions = False
     # The store is one place whichever of its two equal source types MLflow picks.
     warnings.filterwarnings("ignore", "The specified dataset source can be interpreted in multiple")
     with bars:

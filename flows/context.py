@@ -13,7 +13,6 @@ from types import FrameType
 from typing import Any
 
 from prefect import Task, get_run_logger, task
-from prefect.artifacts import create_link_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run, task_run
@@ -21,6 +20,7 @@ from prefect.states import Completed, Failed
 from pydantic import BaseModel
 
 from flows.console import progress_shower
+from flows.page import Page
 from flows.server import close_killed_runs
 from textmill import hardware
 from textmill.compose import compose
@@ -41,6 +41,7 @@ class Context:
 
     config: Config
     pipeline: Pipeline
+    page: Page
     n_side_by_side: int = 1
     """Steps that may run at once; processor threads are shared out among them."""
 
@@ -81,7 +82,7 @@ def run_step(
         return Failed(message=str(error), data=error)
     state = "reused" if result.is_reused else "computed"
     say(f"{label}: {state}  {result.url}")
-    create_link_artifact(result.url, link_text=f"{label} ({state})", key="mlflow-run")
+    context.page.link(result.url, f"{label} ({state})")
     return Completed(name=state.capitalize(), message=result.url, data=result)
 
 
@@ -145,8 +146,9 @@ def command(
                 [t["prefect.flow_run_id"] for t in killed if t["textmill.kind"] == "pipeline"]
             )
             log.info("%s: %s", name, pipeline.url)
-            create_link_artifact(pipeline.url, link_text=f"{name} in MLflow", key="mlflow-run")
-            yield Context(config, pipeline)
+            page = Page()
+            page.link(pipeline.url, f"{name} in MLflow")
+            yield Context(config, pipeline, page)
 
 
 def command_line(name: str, config_name: str, overrides: list[str], task: str | None) -> str:

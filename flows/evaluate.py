@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
-from prefect.artifacts import create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
@@ -150,9 +149,7 @@ def record(context: Context, summary: Mapping[str, float], failures: dict[str, E
     table = score_table(summary)
     pipeline.record_scores(summary, table)
     page = artifact_url(pipeline.url, REPORT)
-    create_markdown_artifact(
-        f"{table}\n\n[Report]({page})", key="scores", description="Scores of this run"
-    )
+    context.page.text(f"{table}\n\n[Report]({page})", "scores", "Scores of this run")
     log.info("\n%s", table)
     reasons = {name: str(error) for name, error in failures.items()}
     problem = write_report(context, summary, reasons).result(raise_on_failure=False)
@@ -170,7 +167,7 @@ def write_report(
     except RunError as error:
         return Failed(message=str(error), data=error)
     page = artifact_url(context.pipeline.url, REPORT)
-    create_link_artifact(page, link_text="report of this run", key="report")
+    context.page.link(page, "report of this run", "report")
     log.info("report: %s", place)
     return Completed(message=page)
 

@@ -13,7 +13,7 @@ import urllib.request
 from flows.console import console
 from flows.server import set_up_environment
 from textmill.compose import compose
-from textmill.errors import InputError, RunError
+from textmill.errors import RunError
 from textmill.tracking.store import Store
 
 START_TIMEOUT_S = 90
@@ -23,7 +23,6 @@ def serve_pages(config_name: str, overrides: list[str]) -> None:
     """Start both servers and wait until Ctrl-C.
 
     Raises:
-        InputError: there is none to start, as addresses of others are set.
         RunError: a server does not start, such as when its port is taken.
     """
     config = compose(config_name, overrides)
@@ -31,18 +30,20 @@ def serve_pages(config_name: str, overrides: list[str]) -> None:
     store = Store(config.tracking)
     tracking = config.tracking
     servers: dict[str, tuple[str, str, list[str]]] = {}
-    if not store.uri.startswith("http"):
+    elsewhere: dict[str, str] = {}
+    if store.uri.startswith("http"):
+        elsewhere["MLflow"] = store.ui_url
+    else:
         command = ["mlflow", "server", "--backend-store-uri", store.uri, "--workers", "1"]
         command += ["--host", "127.0.0.1", "--port", str(tracking.mlflow_port)]
         servers["MLflow"] = (store.ui_url, "/health", command)
-    if "PREFECT_API_URL" not in os.environ:
+    if "PREFECT_API_URL" in os.environ:
+        elsewhere["Prefect"] = os.environ["PREFECT_API_URL"].removesuffix("/api")
+    else:
         url = f"http://127.0.0.1:{tracking.prefect_port}"
         command = ["prefect", "server", "start", "--host", "127.0.0.1"]
         command += ["--port", str(tracking.prefect_port)]
         servers["Prefect"] = (url, "/api/health", command)
-    if not servers:
-        others = f"{store.ui_url} and {os.environ['PREFECT_API_URL']}"
-        raise InputError(f"Both servers run elsewhere: {others}.")
     # Or it would leave the servers behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     processes = {}
@@ -62,7 +63,11 @@ def serve_pages(config_name: str, overrides: list[str]) -> None:
         for name, (url, health, _) in servers.items():
             _wait_for(name, processes[name], f"{url}{health}")
             console.print(f"{name:8} {url}")
-        console.print("Ctrl-C ends both." if len(processes) > 1 else "Ctrl-C ends it.")
+        for name, url in elsewhere.items():
+            console.print(f"{name:8} {url} (runs already)")
+        if not processes:
+            return
+        console.print(f"Ctrl-C ends {' and '.join(processes)}.")
         while True:
             time.sleep(0.5)
             for name, process in processes.items():

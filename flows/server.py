@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,8 +21,17 @@ from textmill.files import full_disk_message, is_disk_full
 LEAST_MIB = 32
 """Room for the databases of Prefect and MLflow, without which no run can begin."""
 FULL_MIB = 1
+PING_TIMEOUT_S = 5
 START_TIMEOUT_S = 180
 STOP_TIMEOUT_S = 10
+PATIENCE = {
+    "PREFECT_CLIENT_MAX_RETRIES": "6",
+    "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500,504",
+    "PREFECT_API_REQUEST_TIMEOUT": "30",
+}
+"""Settings with which a server of the user's may be away for two minutes (2 + 4 + … + 64 s)."""
+
+_own: subprocess.Popen[bytes] | None = None
 
 
 def prefect_home(config: Config) -> Path:
@@ -55,8 +65,10 @@ def set_up_environment(config: Config) -> None:
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         # It prints traces into the user's terminal; what matters arrives as an answer.
         "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
         "PREFECT_CLI_PROMPT": "false",
         "DO_NOT_TRACK": "1",
+        **(PATIENCE if "PREFECT_API_URL" in os.environ else {}),
     }.items():
         os.environ.setdefault(name, value)
 
@@ -67,7 +79,7 @@ def free_mib(folder: Path) -> float:
 
 
 def start_server() -> Callable[[], None]:
-    """Start a Prefect server for the time of this process, unless PREFECT_API_URL names one.
+    """Start a Prefect server for the time of this process, unless PREFECT_API_URL names another.
 
     It starts beside this process, which has libraries to load; Prefect's own temporary server
     would load all of the server's code here first. Has to come before Prefect is imported, as
@@ -75,8 +87,12 @@ def start_server() -> Callable[[], None]:
 
     Returns:
         A function that waits until the server answers, and raises a RunError if it does not.
+
+    Raises:
+        RunError: the server that PREFECT_API_URL names does not answer.
     """
     if "PREFECT_API_URL" in os.environ:
+        _ping(os.environ["PREFECT_API_URL"])
         return lambda: None
     log = Path(os.environ["PREFECT_HOME"]) / "server.log"
     with socket.create_server(("127.0.0.1", 0)) as listening, log.open("wb") as output:
@@ -90,6 +106,8 @@ def start_server() -> Callable[[], None]:
             process_group=0,  # Ctrl-C is for the flow, which has its end to report
         )
     os.environ["PREFECT_API_URL"] = url
+    global _own
+    _own = server
     atexit.register(_stop, server)
 
     def wait() -> None:
@@ -101,6 +119,18 @@ def start_server() -> Callable[[], None]:
             raise _failure(error) from error
 
     return wait
+
+
+def _ping(url: str) -> None:
+    try:
+        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=PING_TIMEOUT_S):
+            return
+    except (OSError, ValueError) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise RunError(
+            f"The Prefect server {url} does not answer ({reason}): start it, or set "
+            "PREFECT_API_URL to one that does; without it a server is started for each run."
+        ) from None
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:
@@ -133,10 +163,15 @@ def _failure(error: Exception) -> RunError:
     home = Path(os.environ["PREFECT_HOME"])
     if free_mib(home) < FULL_MIB:
         return RunError(full_disk_message(home))
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    if _own is None and "PREFECT_API_URL" in os.environ:
+        return RunError(
+            f"The Prefect server {os.environ['PREFECT_API_URL']} failed ({reason}). Run again when "
+            "it works: finished steps are kept, and not computed again."
+        )
     return RunError(
-        f"Prefect's server failed ({(str(error) or type(error).__name__).splitlines()[0]}): run "
-        f"again, and if that does not help, read {home / 'server.log'}, or delete its history in "
-        f"{home}."
+        f"Prefect's server failed ({reason}): run again, and if that does not help, read "
+        f"{home / 'server.log'}, or delete its history in {home}."
     )
 
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import importlib
+import os
 import signal
+import threading
 from types import FrameType
 from typing import Any, NoReturn
 
+from httpx import HTTPError
 from prefect import Flow
+from prefect.exceptions import PrefectHTTPStatusError
 from prefect.futures import PrefectFuture
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.console import terminal
 from flows.server import prefect_failures_in_words
 from textmill.config import Config
+from textmill.errors import RunError
 from textmill.tracking.store import Store
+
+LAST_SENDING_S = 15
 
 
 def load(name: str, config: Config) -> Flow[..., Any]:
@@ -41,8 +48,23 @@ def start(flow: Flow[..., Any], arguments: tuple[Any, ...]) -> None:
     """
     # Prefect cleans up after SIGTERM, and then sends it again to whoever handled it before.
     signal.signal(signal.SIGTERM, _exit)
-    with terminal(), prefect_failures_in_words():
-        flow(*arguments)
+    try:
+        with terminal(), prefect_failures_in_words():
+            flow(*arguments)
+    except RunError as error:
+        if isinstance(error.__cause__, HTTPError | PrefectHTTPStatusError):
+            _give_up_sending()
+        raise
+
+
+def _give_up_sending() -> None:
+    """End this process soon: at its exit Prefect waits minutes for a server that is away.
+
+    What it would send are states and logs for its page; what the run made is with MLflow.
+    """
+    timer = threading.Timer(LAST_SENDING_S, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
 
 
 def _exit(number: int, frame: FrameType | None) -> NoReturn:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -39,9 +39,16 @@ class Product:
     Making Prefect's database takes seconds: a home for it may be shared.
     """
 
-    def __init__(self, folder: Path, prefect_home: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        prefect_home: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.prefect_home = prefect_home
+        self.environment = environment or {}
         self.first_err = ""
         """What the run that made `finished` wrote on standard error."""
 
@@ -53,7 +60,7 @@ class Product:
         return subprocess.Popen(
             [str(Path(sys.executable).with_name("textmill")), *words],
             cwd=self.folder,
-            env=environment,
+            env=environment | self.environment,
             text=True,
             stdin=subprocess.DEVNULL,
             # Files, not pipes: the Prefect server of a killed flow would hold a pipe open.

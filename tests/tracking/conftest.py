@@ -92,6 +92,17 @@ def train(config, inputs, out, work):
         _point(work, step)
     (out / "weights").write_text("w")
 
+def train_in_view(config, inputs, out, work):
+    _count()
+    with (work / "metrics.jsonl").open("w") as stream:
+        for step in range(1, 31):
+            point = {"step": step, "time_ms": 1000 + step, "metrics": {"train/loss": 1 / step}}
+            stream.write(json.dumps(point) + "\\n")
+            stream.flush()
+            time.sleep(0.05)
+    (out / "weights").write_text("w")
+    (out / "metrics.json").write_text(json.dumps({"score": 0.5}))
+
 def train_and_hang(config, inputs, out, work):
     _point(work, 1)
     time.sleep(60)

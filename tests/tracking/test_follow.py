@@ -23,8 +23,9 @@ class Server:
         self.refusals = refusals
         self.taken: list[tuple[str, int, float]] = []
 
-    def log_points(self, run_id: str, points: list[Metric]) -> None:
+    def log_points(self, run_id: str, points: list[Metric], is_patient: bool = True) -> None:
         assert run_id == "run"
+        self.was_waited_for = is_patient
         if self.refusals:
             self.refusals -= 1
             raise StoreError("the server is away")
@@ -105,6 +106,32 @@ def test_finish_gives_up_after_some_tries_with_the_reason(tmp_path: Path) -> Non
     with pytest.raises(StoreError, match="the server is away"):
         follower(server, tmp_path).finish()
     assert server.refusals == 99 - follow.LAST_TRIES
+
+
+def test_a_running_step_does_not_wait_for_the_server_and_a_finished_one_does(
+    tmp_path: Path,
+) -> None:
+    server = Server()
+    following = follower(server, tmp_path)
+    append(tmp_path, line(1, loss=1.0))
+    following.poll()
+    assert not server.was_waited_for
+    append(tmp_path, line(2, loss=0.5))
+    following.finish()
+    assert server.was_waited_for
+
+
+def test_points_from_elsewhere_are_shipped_and_are_no_points_of_the_training(
+    tmp_path: Path,
+) -> None:
+    server = Server(refusals=1)
+    following = follower(server, tmp_path)
+    append(tmp_path, line(1, loss=1.0))
+    following.add([Metric("system/memory", 5.0, 100, 0)])
+    following.poll()
+    following.finish()
+    assert sorted(server.taken) == [("loss", 1, 1.0), ("system/memory", 0, 5.0)]
+    assert [point.key for point in following.points] == ["loss"]
 
 
 def test_an_outage_is_reported_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,30 @@ def test_a_server_that_accepts_and_says_nothing_is_reported(
         uri = f"http://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(RunError, match="does not answer"):
             Store(TrackingConfig(home=str(tmp_path), uri=uri))
+
+
+@pytest.mark.parametrize(("version", "is_refused"), [("2.22.1", True), ("3.1.0", False)])
+def test_a_server_of_another_major_version_is_refused(version: str, is_refused: bool) -> None:
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(version.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            uri = f"http://127.0.0.1:{server.server_port}"
+            if is_refused:
+                with pytest.raises(RunError, match=f"{uri} runs MLflow {version}, .* same major"):
+                    stores.check_version(uri)
+            else:
+                stores.check_version(uri)
+        finally:
+            server.shutdown()
 
 
 def test_the_environment_names_the_store_unless_the_configuration_does(

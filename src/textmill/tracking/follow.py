@@ -42,10 +42,10 @@ class Follower:
     on_progress: Callable[[Progress], None]
     points: list[Metric] = field(default_factory=list)
     """All points read so far."""
+    _waiting: list[Metric] = field(default_factory=list)
     _offset: int = 0
-    _shipped: int = 0
     _next_ship_s: float = 0.0
-    _is_waiting: bool = False
+    _is_late: bool = False
     _total_steps: int = 0
     _newest: dict[str, float] = field(default_factory=dict)
 
@@ -55,12 +55,16 @@ class Follower:
         if time.monotonic() >= self._next_ship_s:
             self._next_ship_s = time.monotonic() + SHIP_EVERY_S
             try:
-                self._ship()
-                self._is_waiting = False
+                self._ship(is_patient=False)
+                self._is_late = False
             except StoreError as error:
-                if not self._is_waiting:  # an outage is reported once
+                if not self._is_late:  # an outage is reported once
                     log.warning("Metrics wait to be sent. %s", error)
-                self._is_waiting = True
+                self._is_late = True
+
+    def add(self, points: list[Metric]) -> None:
+        """Take points from elsewhere, to be shipped with the others; from any thread."""
+        self._waiting += points
 
     def finish(self) -> None:
         """Ship all that is left.
@@ -96,12 +100,14 @@ class Follower:
         assert isinstance(step, int)
         assert isinstance(time_ms, int)
         assert isinstance(metrics, dict)
-        self.points += [Metric(name, value, time_ms, step) for name, value in metrics.items()]
+        points = [Metric(name, value, time_ms, step) for name, value in metrics.items()]
+        self.points += points
+        self._waiting += points
         self._newest |= metrics
         self.on_progress(Progress(step, self._total_steps, dict(self._newest)))
 
-    def _ship(self) -> None:
-        waiting = self.points[self._shipped :]
+    def _ship(self, is_patient: bool = True) -> None:
+        waiting = self._waiting[:]
         if waiting:
-            self.store.log_points(self.run_id, waiting)
-            self._shipped += len(waiting)
+            self.store.log_points(self.run_id, waiting, is_patient)
+            del self._waiting[: len(waiting)]

@@ -42,23 +42,34 @@ def log_task_model(store: Store, run_id: str, task: TaskConfig, folder: Path) ->
 
     The model carries textmill's own code, so that it loads where textmill is not installed.
     """
+    store.patiently(lambda: _log(store, run_id, task, folder))
+
+
+def _log(store: Store, run_id: str, task: TaskConfig, folder: Path) -> None:
     run = store.client.get_run(run_id)
-    logged = run.outputs.model_outputs if run.outputs is not None else []
-    if any(store.client.get_logged_model(m.model_id).status == READY for m in logged):
+    outputs = run.outputs.model_outputs if run.outputs is not None else []
+    experiment_id = run.info.experiment_id
+    begun = store.client.search_logged_models([experiment_id], f"source_run_id='{run_id}'")
+    if any(model.status == READY for model in begun):
         return  # logged before the run was interrupted
     # Left to itself, MLflow puts it into the default experiment, whose files lie elsewhere.
-    model = store.client.create_logged_model(
-        run.info.experiment_id,
-        task.name,
-        source_run_id=run_id,
-        tags={"textmill.task": task.name, "textmill.kind": "task_model"},
-        params=run.data.params,
+    model = (
+        begun[0]
+        if begun
+        else store.client.create_logged_model(
+            experiment_id,
+            task.name,
+            source_run_id=run_id,
+            tags={"textmill.task": task.name, "textmill.kind": "task_model"},
+            params=run.data.params,
+        )
     )
+    is_linked = any(output.model_id == model.model_id for output in outputs)
     Model.log(
         artifact_path=None,
         model_id=model.model_id,
         flavor=mlflow.pyfunc,
-        run_id=run_id,
+        run_id=None if is_linked else run_id,  # a second link to the same model is an error
         python_model=SERVED,
         artifacts={"model": folder.as_uri()},
         code_paths=[str(Path(textmill.__file__).parent)],

@@ -13,7 +13,6 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from mlflow.entities import Run
-from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from pydantic import BaseModel
 
 from textmill import hardware
@@ -26,9 +25,9 @@ from textmill.tracking.key import describe_step, key_of, key_values
 from textmill.tracking.models import log_task_model
 from textmill.tracking.step import FINETUNE, Step
 from textmill.tracking.store import Dataset, Store, StoreError
+from textmill.tracking.system import SystemMonitor
 from textmill.tracking.worker import Job, Stopped, run_job, warm_up
 
-SYSTEM_METRICS_EVERY_S = 5
 RESULT_TAG = "textmill.result."
 
 log = logging.getLogger(__name__)
@@ -174,7 +173,6 @@ class _Attempt:
 
     def compute(self, threads: int, on_progress: Callable[[Progress], None]) -> Result:
         """Compute the step in a process of its own and publish its output folder."""
-        started_s = time.monotonic()
         run_id = self._take_up_or_start()
         store = self.store
         follower = Follower(store, run_id, self.work / "metrics.jsonl", on_progress)
@@ -183,11 +181,11 @@ class _Attempt:
         try:
             with store.failures_in_words():
                 self._describe(run_id)
-                with self._watch_system(run_id):
-                    if not self._is_computed():
+                if not self._is_computed():
+                    with self._watch_system(follower):
                         self._fill(run_id, threads, follower)
-                    follower.finish()
-                    self._record(run_id, follower, time.monotonic() - started_s)
+                follower.finish()
+                self._record(run_id, follower)
                 # Last, as it moves the output away: whatever fails before is made good next time.
                 folder = store.publish(run_id, self.out)
             status = "FINISHED"
@@ -218,6 +216,7 @@ class _Attempt:
 
     def _fill(self, run_id: str, threads: int, follower: Follower) -> None:
         """Compute the output folder, and complete it with its manifest."""
+        started_s = time.monotonic()
         shutil.rmtree(self.out, ignore_errors=True)
         self.out.mkdir(parents=True)
         self.work.mkdir(exist_ok=True)
@@ -237,6 +236,8 @@ class _Attempt:
             "sources": {s.name: {"place": s.place, "digest": s.digest} for s in self.sources},
             "files": files,
             "digest": digest_values(files),
+            "seconds": time.monotonic() - started_s,
+            "time_ms": int(time.time() * 1000),
         }
         write_json(self.out / MANIFEST, manifest)
 
@@ -282,15 +283,18 @@ class _Attempt:
         made = [(n, str(r.folder), r.digest, self.step.name) for n, r in self.inputs.items()]
         return raw + made
 
-    def _record(self, run_id: str, follower: Follower, seconds: float) -> None:
-        """Log the numbers and tags of the output, plots and, of a fine-tuning, the model."""
-        store = self.store
+    def _record(self, run_id: str, follower: Follower) -> None:
+        """Log the numbers and tags of the output, plots and, of a fine-tuning, the model.
+
+        All of it is the same when it is logged again, because an earlier run could not publish.
+        """
+        store, made = self.store, read_json(self.out / MANIFEST)
         numbers, tags = {}, {}
         if (self.out / "metrics.json").exists():
             numbers = read_json(self.out / "metrics.json")
         if (self.out / "tags.json").exists():
             tags = read_json(self.out / "tags.json")
-        store.log_metrics(run_id, {**numbers, "seconds": seconds})
+        store.log_metrics(run_id, {**numbers, "seconds": made["seconds"]}, made["time_ms"])
         store.set_tags(run_id, tags)
         self._keep_log(run_id)
         if follower.points:
@@ -307,13 +311,11 @@ class _Attempt:
                     self.store.client.log_artifact(run_id, str(file), "log")
 
     @contextmanager
-    def _watch_system(self, run_id: str) -> Iterator[None]:
+    def _watch_system(self, follower: Follower) -> Iterator[None]:
         if not self.pipeline.system_metrics:
             yield
             return
-        monitor = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
-            run_id, SYSTEM_METRICS_EVERY_S, resume_logging=True, tracking_uri=self.store.uri
-        )
+        monitor = SystemMonitor(follower)
         monitor.start()  # type: ignore[no-untyped-call]
         try:
             yield

@@ -9,14 +9,16 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-# Read when MLflow is imported: an address that does not answer is reported soon, not in minutes.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+# MLflow reads these when it needs them. Trying again is ours: at the start an address that does not
+# answer is reported at once, in the middle of a run it is waited for, and people are told.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
@@ -42,6 +44,7 @@ from textmill.files import (
     write_whole,
 )
 from textmill.tracking.interruption import undisturbed
+from textmill.tracking.patience import Answer, Patience
 
 OUTPUT = "output"
 """Where a step's output folder stands among its run's artifacts."""
@@ -60,7 +63,8 @@ class StoreError(RunError):
 class Store:
     """An MLflow tracking store, and the folder beside it for work in progress.
 
-    Every method, and every method of its client, raises a StoreError when the store fails.
+    Every method, and every method of its client, raises a StoreError when the store fails. A
+    server that is away in the middle of a run is waited for first.
 
     Args:
         config: where it is; without a URI, a database in the home folder.
@@ -77,6 +81,7 @@ class Store:
         database = self.home / "mlflow.db"
         default = f"sqlite:///{database}"
         self.uri = config.uri or os.environ.get("MLFLOW_TRACKING_URI") or default
+        self.patience = Patience(self.uri)
         self.artifact_root = (self.home / "artifacts").as_uri() if self.uri == default else None
         try:
             with self.failures_in_words():
@@ -93,6 +98,7 @@ class Store:
     def _open(self, database: Path | None) -> MlflowClient:
         if self.uri.startswith("http"):
             ping(self.uri)
+            check_version(self.uri)
         given = os.environ.get("MLFLOW_TRACKING_URI")
         mlflow.set_tracking_uri(self.uri)
         # MLflow puts the address into the environment too, where the next store of this process
@@ -115,6 +121,19 @@ class Store:
                 "Check tracking.uri and MLFLOW_TRACKING_URI."
             ) from None
         return cast(MlflowClient, _Client(client, self))
+
+    def at_once(self) -> MlflowClient:
+        """Return a client that waits for no server."""
+        return cast(MlflowClient, _Client(cast(_Client, self.client).bare, self, is_patient=False))
+
+    def patiently(self, attempt: Callable[[], Answer]) -> Answer:
+        """Return what a function returns, called again while the server it needs is away.
+
+        Raises:
+            StoreError: the store failed, or the server stayed away.
+        """
+        with self.failures_in_words():
+            return self.patience.call(attempt) if self.uri.startswith("http") else attempt()
 
     @contextmanager
     def failures_in_words(self) -> Iterator[None]:
@@ -197,15 +216,19 @@ class Store:
         for start in range(0, len(params), MAX_PER_BATCH):
             self.client.log_batch(run_id, params=params[start : start + MAX_PER_BATCH])
 
-    def log_metrics(self, run_id: str, values: Mapping[str, float], step: int = 0) -> None:
-        """Log numbers under their names."""
-        now = int(time.time() * 1000)
-        self.log_points(run_id, [Metric(k, float(v), now, step) for k, v in values.items()])
+    def log_metrics(
+        self, run_id: str, values: Mapping[str, float], time_ms: int | None = None
+    ) -> None:
+        """Log numbers under their names; those with the same time, logged again, count once."""
+        if time_ms is None:
+            time_ms = int(time.time() * 1000)
+        self.log_points(run_id, [Metric(k, float(v), time_ms, 0) for k, v in values.items()])
 
-    def log_points(self, run_id: str, points: list[Metric]) -> None:
+    def log_points(self, run_id: str, points: list[Metric], is_patient: bool = True) -> None:
         """Log points of metrics over time; points sent twice count once."""
+        client = self.client if is_patient else self.at_once()
         for start in range(0, len(points), MAX_METRICS):
-            self.client.log_batch(run_id, metrics=points[start : start + MAX_METRICS])
+            client.log_batch(run_id, metrics=points[start : start + MAX_METRICS])
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags of a run."""
@@ -318,16 +341,23 @@ Dataset = tuple[str, str, str, str]
 class _Client:
     """MLflow's client, with its failures in words, and its calls whole when a signal comes."""
 
-    def __init__(self, client: MlflowClient, store: Store) -> None:
-        self._client = client
+    def __init__(self, bare: MlflowClient, store: Store, is_patient: bool = True) -> None:
+        self.bare = bare
         self._store = store
+        self._is_patient = is_patient
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self._client, name)
+        method = getattr(self.bare, name)
 
         def call(*arguments: Any, **named: Any) -> Any:
-            with undisturbed(), self._store.failures_in_words():
-                return method(*arguments, **named)
+            def attempt() -> Any:
+                with undisturbed():
+                    return method(*arguments, **named)
+
+            if self._is_patient:
+                return self._store.patiently(attempt)
+            with self._store.failures_in_words():
+                return attempt()
 
         return call if callable(method) else method
 
@@ -368,6 +398,25 @@ def ping(uri: str) -> None:
             f"The tracking server {uri} does not answer ({reason}): start it, or set tracking.uri "
             "and MLFLOW_TRACKING_URI to one that does."
         ) from None
+
+
+def check_version(uri: str) -> None:
+    """Return if an MLflow server speaks this package's interface, or does not tell its version.
+
+    Raises:
+        RunError: its version has another major number; calls would fail in the middle of a run.
+    """
+    try:
+        with urllib.request.urlopen(f"{uri.rstrip('/')}/version", timeout=PING_TIMEOUT_S) as answer:
+            theirs = answer.read(99).decode().strip()
+    except (OSError, ValueError):
+        return  # what stands before a server need not pass this address on
+    major = theirs.partition(".")[0]
+    if major.isdigit() and major != mlflow.__version__.partition(".")[0]:
+        raise RunError(
+            f"The tracking server {uri} runs MLflow {theirs}, and textmill MLflow "
+            f"{mlflow.__version__}: both need the same major version."
+        )
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,0 +1,3 @@
+-- Run once, when the volume of the database is new.
+CREATE DATABASE mlflow;
+CREATE DATABASE prefect;

@@ -1,0 +1,198 @@
+"""Runs textmill on the servers of docker/compose.yaml: PostgreSQL, MLflow, Prefect, a worker."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from mlflow.tracking import MlflowClient
+from moto.server import ThreadedMotoServer
+
+from tests.e2e.conftest import SMALL, Product, wait_until
+from tests.e2e.servers import PASSWORD, Postgres, Services, postgres_server, services
+from textmill.config import TrackingConfig
+from textmill.errors import RunError
+from textmill.tracking.store import Store
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+DEPLOY = """
+import sys
+from prefect.flows import EntrypointType
+from flows.pipeline import pipeline
+pipeline.to_deployment(
+    name="test",
+    work_pool_name="textmill",
+    parameters={"config": "demo", "overrides": sys.argv[1:]},
+    entrypoint_type=EntrypointType.MODULE_PATH,
+).apply()
+"""
+FEW = ["pretrain.max_steps=20", "tasks=[sample-sentiment]"]
+SMALLER = [word for word in SMALL if not word.startswith("tasks.")] + FEW
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with postgres_server() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def stack(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Services]:
+    with services(tmp_path_factory.mktemp("stack"), postgres) as started:
+        yield started
+
+
+def on(stack: Services, folder: Path) -> Product:
+    """A working folder of its own whose runs use the servers."""
+    return Product(
+        folder,
+        stack.folder / "prefect",
+        {"MLFLOW_TRACKING_URI": stack.mlflow_url, "PREFECT_API_URL": stack.prefect_url},
+    )
+
+
+def runs_of(url: str, kind: str) -> list[Any]:
+    client = MlflowClient(url)
+    experiments = [e.experiment_id for e in client.search_experiments()]
+    return list(client.search_runs(experiments, f"tags.`textmill.kind`='{kind}'"))
+
+
+def test_a_pipeline_runs_through_all_of_them(stack: Services, tmp_path: Path) -> None:
+    here, there = on(stack, tmp_path / "here"), on(stack, tmp_path / "there")
+    done = here.run("run", *SMALLER)
+    assert done.returncode == 0, done.stderr
+    steps = Counter(run.info.run_name for run in runs_of(stack.mlflow_url, "step"))
+    assert set(steps.values()) == {1}
+    (parent,) = runs_of(stack.mlflow_url, "pipeline")
+    assert (parent.info.status, "sentiment/accuracy" in parent.data.metrics) == ("FINISHED", True)
+    names = {a.path for a in MlflowClient(stack.mlflow_url).list_artifacts(parent.info.run_id)}
+    assert {"report.html", "config.yaml", "environment.txt", "scores.md"} <= names
+    assert not (tmp_path / "here" / "mlruns" / "mlflow.db").exists()
+
+    again = there.run("run", *SMALLER)  # another machine, for all that they know
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count(": reused") == len(steps), again.stderr
+    answered = there.run("predict", "sentiment", "A lovely day.")
+    assert '"label"' in answered.stdout, answered.stderr
+    written = there.run("generate", "The", "generation.max_new_tokens=4")
+    assert written.stdout.startswith("The"), written.stderr
+    pages = there.run("ui")
+    assert (pages.returncode, stack.mlflow_url in pages.stderr) == (0, True), pages.stderr
+
+
+def test_a_worker_runs_two_pipelines_at_once_and_computes_each_step_once(
+    stack: Services, tmp_path: Path
+) -> None:
+    stack.start("worker")
+    environment = stack.running["worker"].environment
+    overrides = [*SMALLER, "experiment=worker", "sample.seed=7", f"tracking.home={tmp_path}/mlruns"]
+
+    def pool_is_there() -> bool:
+        inspect = ["prefect", "work-pool", "inspect", "textmill", "--output", "json"]
+        found = subprocess.run(inspect, env=environment, capture_output=True, text=True)
+        return '"READY"' in found.stdout  # the health check of the compose file
+
+    wait_until(pool_is_there, 120)
+    deploy = [sys.executable, "-c", DEPLOY, *overrides]
+    subprocess.run(deploy, env=environment, check=True, cwd=tmp_path)
+    start = ["prefect", "deployment", "run", "pipeline/test", "--watch"]
+    both = [
+        subprocess.Popen(start, env=environment, stdout=(tmp_path / f"out{i}").open("w"))
+        for i in range(2)
+    ]
+    assert [process.wait(400) for process in both] == [0, 0], stack.running[
+        "worker"
+    ].log.read_text()
+    mine = Store(TrackingConfig(uri=stack.mlflow_url, home=str(tmp_path / "mlruns")))
+    experiment = mine.experiment("worker")
+    runs = [run for run in mine.search("attributes.status='FINISHED'")]
+    ours = [run for run in runs if run.info.experiment_id == experiment]
+    kinds = Counter(run.data.tags["textmill.kind"] for run in ours)
+    assert kinds["pipeline"] == 2
+    keys = Counter(run.data.tags["textmill.key"] for run in ours if "textmill.key" in run.data.tags)
+    assert set(keys.values()) == {1}
+    assert mine.search("attributes.status='RUNNING'") == []
+
+
+def test_mlflow_answers_by_its_name_in_the_network_of_containers_and_to_no_other(
+    stack: Services,
+) -> None:
+    port = stack.ports["5000"]
+
+    def status(host: str) -> int:
+        address = f"{stack.mlflow_url}/api/2.0/mlflow/experiments/search?max_results=1"
+        request = urllib.request.Request(address, headers={"Host": f"{host}:{port}"})
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    assert (status("mlflow"), status("evil.example")) == (200, 403)
+
+
+def test_artifacts_may_lie_in_s3(postgres: Postgres, tmp_path: Path) -> None:
+    postgres.sql("--command", "DROP DATABASE IF EXISTS mlflow_s3")
+    postgres.sql("--command", "CREATE DATABASE mlflow_s3")
+    store = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    store.start()
+    host, port = store.get_host_and_port()
+    keys = {
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "MLFLOW_S3_ENDPOINT_URL": f"http://{host}:{port}",
+    }
+    (tmp_path / "stack").mkdir()
+    servers = Services(
+        tmp_path / "stack", postgres, {"TEXTMILL_ARTIFACTS": "s3://textmill/artifacts"}, keys
+    )
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            for key, value in keys.items():
+                patch.setenv(key, value)
+            s3 = boto3.client("s3", endpoint_url=keys["MLFLOW_S3_ENDPOINT_URL"])
+        s3.create_bucket(Bucket="textmill")
+        servers.compose["services"]["mlflow"]["command"] = [
+            word.replace("5432/mlflow", "5432/mlflow_s3")
+            for word in servers.compose["services"]["mlflow"]["command"]
+        ]
+        servers.start("mlflow").wait_for(f"{servers.mlflow_url}/health")
+        folders = tmp_path / "here", tmp_path / "there"
+        here, there = (
+            Product(f, tmp_path / "prefect", {"MLFLOW_TRACKING_URI": servers.mlflow_url})
+            for f in folders
+        )
+        for product, state in ((here, "computed"), (there, "reused")):
+            done = product.run("prepare", *SMALLER)
+            assert done.returncode == 0, done.stderr
+            assert done.stderr.count(f": {state}") == 4, done.stderr
+        found = [o["Key"] for o in s3.list_objects_v2(Bucket="textmill")["Contents"]]
+        assert sum(key.endswith("/output/manifest.json") for key in found) == 4
+        assert all(key.startswith("artifacts/") for key in found)
+    finally:
+        servers.close()
+        store.stop()
+
+
+def test_a_database_without_rights_is_one_message(
+    postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    role = f"reader{os.getpid()}"
+    postgres.sql("--command", f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
+    postgres.sql("--command", f"CREATE DATABASE {role}_db")
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    uri = f"postgresql+psycopg://{role}@127.0.0.1:{postgres.port}/{role}_db"
+    with pytest.raises(RunError, match="permission denied for schema public") as raised:
+        Store(TrackingConfig(uri=uri, home=str(tmp_path)))
+    assert len(str(raised.value).splitlines()) == 1

@@ -1,0 +1,244 @@
+"""Specifies what becomes of work when the tracking server fails: nothing is lost, or there twice.
+
+A real MLflow server stands behind a proxy that delays, hangs, drops or fails requests.
+"""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from tests.faults import Fault, FaultyProxy
+from textmill.config import Config, SampleConfig
+from textmill.errors import RunError
+from textmill.files import MANIFEST
+from textmill.tracking import follow, patience
+from textmill.tracking import store as stores
+from textmill.tracking.models import log_task_model
+from textmill.tracking.pipeline import Result, Source, open_pipeline
+from textmill.tracking.step import Step
+from textmill.tracking.store import Store
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow and pandas
+
+Probe = Callable[[str], Step]
+Calls = Callable[[], int]
+
+FAILING = [Fault.HANG, Fault.DROP, Fault.FAIL]
+ALL = [Fault.SLOW, *FAILING, Fault.LOSE]
+POINTS = "mlflow/runs/log-batch"
+UPLOAD = "PUT /api/2.0/mlflow-artifacts"
+
+
+@pytest.fixture(scope="module")
+def server_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    folder = tmp_path_factory.mktemp("server")
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = int(listener.getsockname()[1])
+    with (folder / "log").open("wb") as log:
+        command = ["mlflow", "server", "--port", str(port), "--workers", "1"]
+        command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+        command += ["--artifacts-destination", str(folder / "artifacts")]
+        process = subprocess.Popen([sys.executable, "-m", *command], stdout=log, stderr=log)
+    deadline_s = time.monotonic() + 90
+    while True:
+        try:
+            stores.ping(f"http://127.0.0.1:{port}")
+            break
+        except RunError:
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline_s
+            time.sleep(0.2)
+    MlflowClient(f"http://127.0.0.1:{port}").search_experiments()  # the first call takes seconds
+    yield port
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture
+def proxy(server_port: int) -> Iterator[FaultyProxy]:
+    proxy = FaultyProxy(server_port, slow_s=0.4)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def remote(config: Config, proxy: FaultyProxy, tmp_path: Path) -> Config:
+    tracking = {"home": str(tmp_path / "mlruns"), "uri": proxy.url, "system_metrics": False}
+    return Config.model_validate({**config.model_dump(), "tracking": tracking})
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")
+    monkeypatch.setattr(stores, "PING_TIMEOUT_S", 1)
+    monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr(follow, "SHIP_EVERY_S", 0.2)
+    monkeypatch.setattr(follow, "LAST_TRIES", 2)
+
+
+class Outage:
+    """Chooses a fault for the first so many requests whose line holds some words."""
+
+    def __init__(self, fault: Fault, words: str, most: int) -> None:
+        self.fault, self.words, self.most = fault, words, most
+
+    def __call__(self, request: str) -> Fault:
+        if self.words not in request or self.most <= 0:
+            return Fault.NONE
+        if self.fault is not Fault.HANG:  # which asks again and again
+            self.most -= 1
+        return self.fault
+
+
+def run_once(config: Config, step: Step, settings: SampleConfig) -> Result:
+    source = Source("notes", "notes.csv", "0" * 32, "training")
+    with open_pipeline("test", config, "tests", {}) as pipeline:
+        return pipeline.run(step, settings, sources=(source,))
+
+
+def runs_of(store: Store, step: Step, seed: int) -> list[Run]:
+    return store.search(f"tags.`textmill.step`='{step.name}' and params.seed='{seed}'")
+
+
+def assert_everything_once(config: Config, step: Step, seed: int) -> Run:
+    """Every run of the step is finished, there is one, and it holds everything once."""
+    store = Store(config.tracking)
+    (run,) = runs_of(store, step, seed)
+    assert run.info.status == "FINISHED"
+    history = store.client.get_metric_history(run.info.run_id, "train/loss")
+    assert [(p.step, p.value) for p in history] == [(s, 1 / s) for s in range(1, 31)]
+    for name in ("score", "seconds"):
+        assert len(store.client.get_metric_history(run.info.run_id, name)) == 1
+    assert Counter(i.dataset.name for i in run.inputs.dataset_inputs) == {"notes": 1}
+    assert {"weights", "metrics.json", MANIFEST} == {
+        file.name for file in store.output_folder(run.info.run_id).iterdir()
+    }
+    assert store.search("attributes.status='RUNNING'") == []
+    return run
+
+
+@pytest.mark.parametrize("fault", FAILING)
+def test_at_the_start_a_server_that_fails_is_reported_at_once(
+    remote: Config, proxy: FaultyProxy, fault: Fault
+) -> None:
+    proxy.choose = lambda request: fault
+    started_s = time.monotonic()
+    with pytest.raises(RunError, match=f"{proxy.url} does not answer"):
+        Store(remote.tracking)
+    assert time.monotonic() - started_s < 8
+
+
+def test_at_the_start_a_server_whose_database_fails_is_reported_at_once(
+    remote: Config, proxy: FaultyProxy
+) -> None:
+    proxy.choose = Outage(Fault.FAIL, "/experiments/search", 99)
+    started_s = time.monotonic()
+    with pytest.raises(RunError, match=f"{proxy.url} cannot be opened"):
+        Store(remote.tracking)
+    assert time.monotonic() - started_s < 8
+
+
+@pytest.mark.parametrize("fault", ALL)
+@pytest.mark.parametrize("words", [POINTS, UPLOAD, "mlflow/runs/update", "log-inputs"])
+def test_an_outage_that_passes_delays_and_loses_nothing(
+    remote: Config,
+    proxy: FaultyProxy,
+    probe: Probe,
+    seed: SampleConfig,
+    calls: Calls,
+    words: str,
+    fault: Fault,
+) -> None:
+    step = probe("train_in_view")
+    outage = Outage(fault, words, 3)
+    proxy.choose = outage
+    if fault is Fault.HANG:
+        threading.Timer(2.5, lambda: setattr(outage, "most", 0)).start()
+    assert run_once(remote, step, seed).metrics() == {"score": 0.5}
+    assert calls() == 1
+    assert any(words in request for request in proxy.seen)
+    assert_everything_once(remote, step, seed.seed)
+
+
+@pytest.mark.parametrize("fault", FAILING)
+@pytest.mark.parametrize("words", [POINTS, UPLOAD])
+def test_after_a_lasting_outage_the_next_run_publishes_what_was_computed(
+    remote: Config,
+    proxy: FaultyProxy,
+    probe: Probe,
+    seed: SampleConfig,
+    calls: Calls,
+    monkeypatch: pytest.MonkeyPatch,
+    words: str,
+    fault: Fault,
+) -> None:
+    monkeypatch.setattr(patience, "PATIENCE_S", 0.5)
+    step = probe("train_in_view")
+
+    def fail_at_the_end(request: str) -> Fault:
+        done = list(Path(remote.tracking.home, "wip").glob(f"*/out/{MANIFEST}"))
+        return fault if done and words in request else Fault.NONE
+
+    proxy.choose = fail_at_the_end
+    with pytest.raises(RunError, match=r"could not be finished: .*Its result waits in"):
+        run_once(remote, step, seed)
+    proxy.choose = lambda request: Fault.NONE
+    run_once(remote, step, seed)
+    assert calls() == 1
+    assert_everything_once(remote, step, seed.seed)
+
+
+def test_a_server_killed_in_mid_training_is_waited_for(
+    remote: Config, proxy: FaultyProxy, probe: Probe, seed: SampleConfig, calls: Calls
+) -> None:
+    step = probe("train_in_view")
+    begun_s = 0.0
+
+    def away_for_a_while(request: str) -> Fault:
+        nonlocal begun_s
+        if POINTS in request and begun_s == 0.0:
+            begun_s = time.monotonic()
+        is_away = begun_s and time.monotonic() < begun_s + 3
+        return Fault.DROP if is_away else Fault.NONE
+
+    proxy.choose = away_for_a_while
+    run_once(remote, step, seed)
+    assert calls() == 1
+    assert_everything_once(remote, step, seed.seed)
+
+
+@pytest.mark.parametrize("fault", [Fault.DROP, Fault.FAIL, Fault.LOSE])
+@pytest.mark.parametrize("words", [UPLOAD, "logged-models", "mlflow/runs/outputs"])
+def test_a_model_whose_upload_breaks_off_is_there_once(
+    remote: Config,
+    proxy: FaultyProxy,
+    model_folder: Callable[[str], Path],
+    task_of: Callable[[str, str], Any],
+    words: str,
+    fault: Fault,
+) -> None:
+    store = Store(remote.tracking)
+    experiment = store.experiment("models")
+    run_id = store.start_run(experiment, "finetune mood", {})
+    task, folder = task_of("classification", "mood"), model_folder("classification")
+    proxy.choose = Outage(fault, words, 2)
+    log_task_model(store, run_id, task, folder)
+    log_task_model(store, run_id, task, folder)
+    store.end_run(run_id, "FINISHED")
+    (model,) = store.client.search_logged_models([experiment], f"source_run_id='{run_id}'")
+    assert model.status == "READY"
+    outputs = store.client.get_run(run_id).outputs.model_outputs
+    assert [output.model_id for output in outputs] == [model.model_id]
