@@ -72,6 +72,32 @@ def evaluate(
     _run_flow("evaluate", config, words[has_task:], *task)
 
 
+@app.command(epilog="Example: textmill reproduce 3f9a2c")
+def reproduce(
+    run_words: Annotated[
+        str, typer.Argument(metavar="RUN", help="Pipeline run: its id, a beginning of it, or name.")
+    ],
+    overrides: Overrides = None,
+    anyway: Annotated[
+        bool, typer.Option(help="Go on where data, code or packages are others than they were.")
+    ] = False,
+    moved: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OLD=NEW", help="Look in folder NEW for data that lay in OLD."),
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0.0, help="How far a metric may be off to be equal within it.")
+    ] = 0.02,
+    config: ConfigOption = "demo",
+) -> None:
+    """Compute a finished run again from what MLflow recorded, and say what came out equal.
+
+    Exits with 0 if every digest and metric is equal, and with 1 if not. Settings say where results
+    live (tracking.uri, tracking.home); all others are those that were recorded.
+    """
+    _run_flow("reproduce", config, overrides, run_words, anyway, moved or [], tolerance)
+
+
 @app.command(epilog='Example: textmill generate "The train to the coast"')
 def generate(
     prompt: Annotated[str, typer.Argument(help="Beginning of the text.")],
@@ -124,7 +150,7 @@ def doctor(overrides: Overrides = None, config: ConfigOption = "demo") -> None:
             raise typer.Exit(1)
 
 
-def _run_flow(name: str, config: str, overrides: list[str] | None, *first: str | None) -> None:
+def _run_flow(name: str, config: str, overrides: list[str] | None, *first: Any) -> None:
     """Run a flow of the module of that name."""
     with _errors_in_words():
         # Composed before Prefect is loaded: a wrong key is reported at once.

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import socket
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -264,6 +265,21 @@ class Store:
                     shutil.rmtree(folder, ignore_errors=True)
                 raise RunError(f"{folder / name} is not what was written.")
         return folder
+
+    def read_artifact(self, run_id: str, name: str) -> str:
+        """Return the text of one artifact, without fetching others.
+
+        Raises:
+            RunError: it is not there.
+        """
+        file = self.local_file(run_id, name)
+        with self.failures_in_words(), tempfile.TemporaryDirectory() as folder:
+            try:
+                if file is None:
+                    file = Path(self.client.download_artifacts(run_id, name, folder))
+                return file.read_text(encoding="utf-8")
+            except (FileNotFoundError, StoreError) as error:
+                raise RunError(f"{name} of the run {run_id} is not there: {error}") from None
 
     def local_file(self, run_id: str, name: str) -> Path | None:
         """Return where an artifact lies on this machine, or None if the store is elsewhere."""
