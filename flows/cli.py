@@ -98,6 +98,30 @@ def reproduce(
     _run_flow("reproduce", config, overrides, run_words, anyway, moved or [], tolerance)
 
 
+@app.command(epilog="Example: textmill lineage models:/topic@champion")
+def lineage(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|MODEL|FILE",
+            help="A run's id or name, m-ID, models:/NAME/VERSION, a file, its SHA-256, a hub id.",
+        ),
+    ],
+    overrides: Overrides = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of a tree.")] = False,
+    config: ConfigOption = "demo",
+) -> None:
+    """Say what a run or model was made from, or which steps and models have seen a file."""
+    with _errors_in_words():
+        from textmill.compose import compose
+        from textmill.tracking.lineage import as_text, as_values, trace
+        from textmill.tracking.store import Store
+
+        found = trace(Store(compose(config, overrides or []).tracking), what)
+        text = json.dumps(as_values(found), indent=2) if as_json else as_text(found)
+        sys.stdout.write(f"{text}\n")
+
+
 @app.command(epilog='Example: textmill generate "The train to the coast"')
 def generate(
     prompt: Annotated[str, typer.Argument(help="Beginning of the text.")],

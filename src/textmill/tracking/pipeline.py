@@ -31,6 +31,8 @@ from textmill.tracking.worker import Job, Stopped, run_job, warm_up
 SYSTEM_METRICS_EVERY_S = 5
 RESULT_TAG = "textmill.result."
 THREADS_TAG = "textmill.threads"
+PLACES_TAG = "textmill.places"
+DIGEST_TAG = "textmill.digest"
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,8 @@ class Source:
     place: str
     digest: str
     context: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Digest of each of its files by path, where there may be several."""
 
 
 @dataclass(frozen=True)
@@ -239,7 +243,10 @@ class _Attempt:
             "key": self.key,
             "run_id": run_id,
             "inputs": inputs,
-            "sources": {s.name: {"place": s.place, "digest": s.digest} for s in self.sources},
+            "sources": {
+                s.name: {"place": s.place, "digest": s.digest, "files": dict(s.files)}
+                for s in self.sources
+            },
             "files": files,
             "digest": digest_values(files),
         }
@@ -298,7 +305,9 @@ class _Attempt:
         if (self.out / "tags.json").exists():
             tags = read_json(self.out / "tags.json")
         store.log_metrics(run_id, {**numbers, "seconds": seconds})
-        store.set_tags(run_id, tags)
+        places = "\n".join(source.place for source in self.sources)
+        digest = read_json(self.out / MANIFEST)["digest"]
+        store.set_tags(run_id, {**tags, PLACES_TAG: places, DIGEST_TAG: digest})
         self._keep_log(run_id)
         if follower.points:
             store.client.log_figure(run_id, plots.loss_curve(follower.points), "plots/loss.png")
