@@ -122,6 +122,21 @@ def lineage(
         sys.stdout.write(f"{text}\n")
 
 
+@app.command(epilog="Example: textmill prune --keep 5 --yes")
+def prune(
+    overrides: Overrides = None,
+    keep: Annotated[int, typer.Option(min=0, help="Newest pipeline runs whose results stay.")] = 10,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it; else it is only shown.")] = False,
+    config: ConfigOption = "demo",
+) -> None:
+    """Show, and remove, what no registered model and no recent run needs."""
+    with _errors_in_words():
+        from flows.housekeeping import prune_store
+        from textmill.compose import compose
+
+        prune_store(compose(config, overrides or []), keep, yes, sys.stdout)
+
+
 @app.command(epilog='Example: textmill generate "The train to the coast"')
 def generate(
     prompt: Annotated[str, typer.Argument(help="Beginning of the text.")],

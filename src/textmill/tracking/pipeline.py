@@ -19,13 +19,20 @@ from pydantic import BaseModel
 from textmill import hardware
 from textmill.config import Config, TaskConfig
 from textmill.errors import RunError
-from textmill.files import MANIFEST, digest_folder, digest_values, read_json, write_json
+from textmill.files import (
+    MANIFEST,
+    digest_file,
+    digest_folder,
+    digest_values,
+    read_json,
+    write_json,
+)
 from textmill.tracking import environment, plots
 from textmill.tracking.follow import Follower, Progress
 from textmill.tracking.key import describe_step, key_of, key_values
 from textmill.tracking.models import log_task_model
 from textmill.tracking.step import FINETUNE, Step
-from textmill.tracking.store import Dataset, Store, StoreError
+from textmill.tracking.store import MANIFEST_TAG, Dataset, Store, StoreError
 from textmill.tracking.worker import Job, Stopped, run_job, warm_up
 
 SYSTEM_METRICS_EVERY_S = 5
@@ -306,8 +313,13 @@ class _Attempt:
             tags = read_json(self.out / "tags.json")
         store.log_metrics(run_id, {**numbers, "seconds": seconds})
         places = "\n".join(source.place for source in self.sources)
-        digest = read_json(self.out / MANIFEST)["digest"]
-        store.set_tags(run_id, {**tags, PLACES_TAG: places, DIGEST_TAG: digest})
+        manifest = self.out / MANIFEST
+        own = {
+            PLACES_TAG: places,
+            DIGEST_TAG: read_json(manifest)["digest"],
+            MANIFEST_TAG: digest_file(manifest),
+        }
+        store.set_tags(run_id, tags | own)
         self._keep_log(run_id)
         if follower.points:
             store.client.log_figure(run_id, plots.loss_curve(follower.points), "plots/loss.png")
