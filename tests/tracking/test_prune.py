@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from mlflow.entities import LoggedModelStatus
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 
 from textmill.config import Config, SampleConfig, TrackingConfig
 from textmill.errors import RunError
@@ -48,7 +48,8 @@ def run_all(config: Config, probe: Probe, *seeds: int) -> tuple[Pipeline, list[R
     with open_pipeline("test", config, "tests", {}) as pipeline:
         for seed in seeds:
             inputs = {"before": results[-1]} if results else {}
-            results.append(pipeline.run(probe("write"), SampleConfig(seed=seed), inputs))
+            step = Step(f"write-{len(results)}", probe("write").function)
+            results.append(pipeline.run(step, SampleConfig(seed=seed), inputs))
     return pipeline, results
 
 
@@ -108,8 +109,6 @@ def test_the_models_logged_from_a_run_go_with_it(own: Config, probe: Probe) -> N
     client = pipeline.store.client
     model = client.create_logged_model(pipeline.experiment_id, "mood", source_run_id=result.run_id)
     client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
-    from mlflow.entities import LoggedModelOutput
-
     client.log_outputs(result.run_id, [LoggedModelOutput(model.model_id, 0)])
     weights = Path(model.artifact_location.removeprefix("file://"), "weights")
     weights.parent.mkdir(parents=True)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlflow.entities import Run
+from mlflow.entities import DatasetInput, Run
 from mlflow.exceptions import MlflowException
 
 from textmill.errors import InputError
@@ -28,6 +28,7 @@ DATASET_DIGEST_CHARS = 36
 FILTERED = re.compile(
     r"(documents_(read|kept)|rejected_\w+|repaired_\w+|stripped_\w+|redacted_\w+)"
 )
+MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # of an id, or of an alias
 DIGEST_CHARS = 12
 BRANCH, LAST, BAR, SPACE = "├─ ", "└─ ", "│  ", "   "
 MAKES_MODELS = (PRETRAIN.name, FINETUNE.name)
@@ -127,7 +128,7 @@ def _run_of_model(store: Store, words: str) -> str:
             return str(store.client.get_model_version(*match.groups()).run_id)
     except StoreError as error:
         cause = error.__cause__
-        if isinstance(cause, MlflowException) and cause.get_http_status_code() in (400, 404):
+        if isinstance(cause, MlflowException) and cause.error_code in MISSING:
             raise InputError(f"There is no model {words!r} in {store.uri}.") from None
         raise
     raise InputError(
@@ -216,7 +217,7 @@ def _forward(store: Store, words: str) -> Lineage:
         by_digest[digest] = run.info.run_id
         for reader in _who_read(store, digest):
             names = made_from.setdefault(reader.info.run_id, {})
-            for entry in reader.inputs.dataset_inputs:
+            for entry in _read_by(reader):
                 if entry.dataset.digest == digest[:DATASET_DIGEST_CHARS]:
                     names[entry.dataset.name] = run.info.run_id
             if reader.info.run_id not in runs:
@@ -256,7 +257,7 @@ def _readers(store: Store, words: str) -> dict[str, Run]:
     seen: dict[str, bool] = {}
     condition = f"attributes.status='FINISHED' and tags.`textmill.step`='{CLEAN.name}'"
     for run in store.search(condition):
-        read = str(sorted(entry.dataset.digest for entry in run.inputs.dataset_inputs))
+        read = str(sorted(entry.dataset.digest for entry in _read_by(run)))
         paths = run.data.tags.get(PLACES_TAG, "")
         if (read + paths) not in seen:
             manifest = json.loads(store.read_artifact(run.info.run_id, f"{OUTPUT}/{MANIFEST}"))
@@ -273,6 +274,10 @@ def _readers(store: Store, words: str) -> dict[str, Run]:
 def _who_read(store: Store, digest: str) -> list[Run]:
     condition = f"dataset.digest='{digest[:DATASET_DIGEST_CHARS]}'"
     return store.search(f"attributes.status='FINISHED' and {condition}")
+
+
+def _read_by(run: Run) -> list[DatasetInput]:
+    return list(run.inputs.dataset_inputs) if run.inputs is not None else []
 
 
 def _digest_of(store: Store, run: Run) -> str:

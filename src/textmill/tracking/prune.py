@@ -133,7 +133,7 @@ def remove(store: Store, waste: Waste) -> None:
             # First the run: whatever happens then, nobody takes what is left for a result.
             store.client.delete_run(waste.run_id)
             for repository, name, _ in _artifacts(store, run):
-                repository.delete_artifacts(name)
+                repository.delete_artifacts(name)  # type: ignore[no-untyped-call]
             for model_id in _models(run):
                 store.client.delete_logged_model(model_id)
     except OSError as error:
@@ -150,7 +150,7 @@ def _artifacts(store: Store, run: Run) -> Iterator[tuple[ArtifactRepository, str
     places = [run.info.artifact_uri]
     places += [store.client.get_logged_model(i).artifact_location for i in _models(run)]
     for place in places:
-        repository = get_artifact_repository(place, tracking_uri=store.uri)  # type: ignore[no-untyped-call]
+        repository = get_artifact_repository(place, tracking_uri=store.uri)
         for name, n_bytes in _files(repository, None):
             if name not in RECORDS:
                 yield repository, name, n_bytes
