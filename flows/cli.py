@@ -72,6 +72,71 @@ def evaluate(
     _run_flow("evaluate", config, words[has_task:], *task)
 
 
+@app.command(epilog="Example: textmill reproduce 3f9a2c")
+def reproduce(
+    run_words: Annotated[
+        str, typer.Argument(metavar="RUN", help="Pipeline run: its id, a beginning of it, or name.")
+    ],
+    overrides: Overrides = None,
+    anyway: Annotated[
+        bool, typer.Option(help="Go on where data, code or packages are others than they were.")
+    ] = False,
+    moved: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OLD=NEW", help="Look in folder NEW for data that lay in OLD."),
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0.0, help="How far a metric may be off to be equal within it.")
+    ] = 0.02,
+    config: ConfigOption = "demo",
+) -> None:
+    """Compute a finished run again from what MLflow recorded, and say what came out equal.
+
+    Exits with 0 if every digest and metric is equal, and with 1 if not. Settings say where results
+    live (tracking.uri, tracking.home); all others are those that were recorded.
+    """
+    _run_flow("reproduce", config, overrides, run_words, anyway, moved or [], tolerance)
+
+
+@app.command(epilog="Example: textmill lineage models:/topic@champion")
+def lineage(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|MODEL|FILE",
+            help="A run's id or name, m-ID, models:/NAME/VERSION, a file, its SHA-256, a hub id.",
+        ),
+    ],
+    overrides: Overrides = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of a tree.")] = False,
+    config: ConfigOption = "demo",
+) -> None:
+    """Say what a run or model was made from, or which steps and models have seen a file."""
+    with _errors_in_words():
+        from textmill.compose import compose
+        from textmill.tracking.lineage import as_text, as_values, trace
+        from textmill.tracking.store import Store
+
+        found = trace(Store(compose(config, overrides or []).tracking), what)
+        text = json.dumps(as_values(found), indent=2) if as_json else as_text(found)
+        sys.stdout.write(f"{text}\n")
+
+
+@app.command(epilog="Example: textmill prune --keep 5 --yes")
+def prune(
+    overrides: Overrides = None,
+    keep: Annotated[int, typer.Option(min=0, help="Newest pipeline runs whose results stay.")] = 10,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it; else it is only shown.")] = False,
+    config: ConfigOption = "demo",
+) -> None:
+    """Show, and remove, what no registered model and no recent run needs."""
+    with _errors_in_words():
+        from flows.housekeeping import prune_store
+        from textmill.compose import compose
+
+        prune_store(compose(config, overrides or []), keep, yes, sys.stdout)
+
+
 @app.command(epilog='Example: textmill generate "The train to the coast"')
 def generate(
     prompt: Annotated[str, typer.Argument(help="Beginning of the text.")],
@@ -124,7 +189,7 @@ def doctor(overrides: Overrides = None, config: ConfigOption = "demo") -> None:
             raise typer.Exit(1)
 
 
-def _run_flow(name: str, config: str, overrides: list[str] | None, *first: str | None) -> None:
+def _run_flow(name: str, config: str, overrides: list[str] | None, *first: Any) -> None:
     """Run a flow of the module of that name."""
     with _errors_in_words():
         # Composed before Prefect is loaded: a wrong key is reported at once.

@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
@@ -44,6 +44,8 @@ class Context:
     page: Page
     n_side_by_side: int = 1
     """Steps that may run at once; processor threads are shared out among them."""
+    threads: Mapping[str, int] = field(default_factory=dict)
+    """Processor threads of steps, by label, where they have to be those of an earlier run."""
 
 
 def run_step(
@@ -74,7 +76,8 @@ def run_step(
             inputs,
             sources,
             for_task,
-            threads=max(1, hardware.n_cores() // context.n_side_by_side),
+            threads=context.threads.get(label)
+            or max(1, hardware.n_cores() // context.n_side_by_side),
             on_progress=progress_shower(label, say),
         )
     except (InputError, RunError) as error:
@@ -134,13 +137,42 @@ def command(
         RunError: a step failed.
     """
     config = compose(config_name, overrides)
+    words = command_line(name, config_name, overrides, task)
+    with opened(name, config, config_name, words) as context:
+        yield context
+
+
+@contextmanager
+def opened(
+    name: str,
+    config: Config,
+    config_name: str,
+    words: str,
+    tags: Mapping[str, str] | None = None,
+    scope: str | None = None,
+) -> Iterator[Context]:
+    """Yield the context of one flow whose configuration is composed already.
+
+    Args:
+        name: the flow.
+        config: the configuration.
+        config_name: what it was composed from.
+        words: the words of a terminal that do the same.
+        tags: further tags of the parent and its steps.
+        scope: see `open_pipeline`.
+
+    Raises:
+        InputError: the data cannot be used.
+        RunError: a step failed.
+    """
     with _steps_end_on_signals():
         tags = {
             "prefect.flow_run_id": str(flow_run.id),
             "prefect.flow_run_name": flow_run.name,
-            COMMAND_TAG: command_line(name, config_name, overrides, task),
+            COMMAND_TAG: words,
+            **(tags or {}),
         }
-        with open_pipeline(name, config, config_name, tags) as pipeline:
+        with open_pipeline(name, config, config_name, tags, scope) as pipeline:
             killed = pipeline.store.tidy()
             close_killed_runs(
                 [t["prefect.flow_run_id"] for t in killed if t["textmill.kind"] == "pipeline"]

@@ -54,7 +54,10 @@ class TaskScores:
 def measure_baseline(context: Context, config: TaskConfig) -> State[Any]:
     """Measure simple models on a task."""
     sources = split_sources(config, "train", "test")
-    return run_step(context, BASELINE, config, sources=sources, for_task=config)
+    # They are not fine-tuned: how that is done must not change their key.
+    default = type(config).model_fields["finetune"].default
+    settings = config.model_copy(update={"finetune": default})
+    return run_step(context, BASELINE, settings, sources=sources, for_task=config)
 
 
 @step_task("evaluate")

@@ -10,8 +10,9 @@ from prefect.client.schemas.objects import State
 
 from flows.context import Context, command, outcome, run_step, step_task
 from textmill.compose import SAMPLE as SAMPLE_PREFIX
-from textmill.config import Config, TokensConfig
-from textmill.corpus.reading import digest_source
+from textmill.config import Config, SourceConfig, TokensConfig
+from textmill.corpus.reading import digest_source, source_files
+from textmill.files import digest_file, join_digests
 from textmill.tracking.pipeline import Result, Source
 from textmill.tracking.step import CLEAN, SAMPLE, TOKENIZER, TOKENS
 
@@ -35,11 +36,21 @@ def make_sample(context: Context) -> State[Any]:
 def clean(context: Context) -> State[Any]:
     """Clean the sources."""
     corpus = context.config.corpus
-    sources = tuple(
-        Source(s.name, str(s.path or s.hub), digest_source(s), "pretraining")
-        for s in corpus.sources
+    return run_step(context, CLEAN, corpus, sources=tuple(map(corpus_source, corpus.sources)))
+
+
+def corpus_source(config: SourceConfig) -> Source:
+    """Return a source of the corpus with its digest, and those of its files."""
+    if config.hub is not None:
+        return Source(config.name, config.hub, digest_source(config), "pretraining")
+    files = {file: digest_file(file) for file in source_files(config)}
+    return Source(
+        config.name,
+        str(config.path),
+        join_digests(files),
+        "pretraining",
+        {str(file): digest for file, digest in files.items()},
     )
-    return run_step(context, CLEAN, corpus, sources=sources)
 
 
 @step_task("tokenizer")

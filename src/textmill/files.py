@@ -89,7 +89,12 @@ def digest_file(file: Path) -> str:
 
 def digest_files(files: Iterable[Path]) -> str:
     """Return one digest for files in their order; where they lie does not matter."""
-    return digest_values([(file.name, digest_file(file)) for file in files])
+    return join_digests({file: digest_file(file) for file in files})
+
+
+def join_digests(digests: Mapping[Path, str]) -> str:
+    """Return one digest for files whose own digests are known, in their order."""
+    return digest_values([(file.name, digest) for file, digest in digests.items()])
 
 
 def digest_folder(folder: Path) -> dict[str, str]:

@@ -19,6 +19,7 @@ from matplotlib.image import imread
 
 from textmill.evaluation.examples import choose_examples
 from textmill.evaluation.report import (
+    Branch,
     Corpus,
     Curves,
     Dropped,
@@ -43,6 +44,7 @@ PIXEL = (
     "hQGAhKmMIQAAAABJRU5ErkJggg=="
 )
 LONG = "word " * 500
+BACKBONE = Branch("pretrain", "u", "e" * 64, (), ("tokenizer",), ())
 CHROMIUM = which("chromium")
 
 SCORES = (
@@ -111,7 +113,11 @@ def make_report() -> Report:
         ),
         tasks=make_tasks(),
         samples=("The harbour was quiet.", HOSTILE),
-        steps=(make_step("clean", seconds=3.0, memory_mib=None), make_step("pretrain", True)),
+        steps=(
+            make_step("clean", seconds=3.0, memory_mib=None, n_bytes=5_400_000),
+            make_step("pretrain", True),
+        ),
+        lineage=(Branch("clean", "u", "d" * 64, (f"web: {HOSTILE}",), (), (BACKBONE,)),),
     )
 
 
@@ -200,6 +206,19 @@ def test_a_run_with_nothing_but_failures_is_told_too(report: Report) -> None:
     words = words_of(render(replace(empty, failures={"topic": "killed"})))
     assert "No branch of this run got as far as a score" in words
     assert "topic : killed" in words
+
+
+def test_the_tree_shows_what_was_made_from_what(page: str) -> None:
+    tree = page.partition('id="lineage"')[2].partition("</section>")[0]
+    assert tree.index("clean") < tree.index("<ul>", tree.index("clean")) < tree.index("pretrain")
+    words = words_of(tree)
+    assert "web: <img" in words
+    assert "pretrain eeeeeeeeeeee also from tokenizer" in words
+
+
+def test_steps_say_how_large_their_output_is(page: str) -> None:
+    rows = page.partition('id="steps"')[2].partition("</section>")[0]
+    assert "5.4 MB" in rows
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,14 @@ METRICS: dict[str, dict[str, float]] = {
     "finetune mood": {"train_examples": 90, "validation_examples": 10},
     "evaluate mood": {"accuracy": 0.5, "test_examples": 2, "cut_examples": 1},
 }
+INPUTS = {
+    "tokenizer": ["clean"],
+    "tokens": ["clean", "tokenizer"],
+    "pretrain": ["tokens", "tokenizer"],
+    "evaluate-lm": ["pretrain", "tokens"],
+    "finetune mood": ["pretrain"],
+    "evaluate mood": ["finetune mood"],
+}
 SUMMARY = {
     "mood/accuracy": 0.5,
     "baseline/mood/accuracy": 0.75,
@@ -93,6 +101,9 @@ def pipeline(mood: Config, store: Store, tmp_path: Path) -> Iterator[Pipeline]:
             folder = tmp_path / label
             folder.mkdir()
             (folder / "metrics.json").write_text(json.dumps(metrics))
+            inputs = {name: {"run_id": run.results[name].run_id} for name in INPUTS.get(label, ())}
+            sources = {"own": {"place": "own.jsonl", "digest": "5" * 64}} if not inputs else {}
+            write_json(folder / "manifest.json", {"inputs": inputs, "sources": sources})
             run_id = store.start_run(run.experiment_id, label, {})
             store.log_metrics(run_id, metrics | {"seconds": 2.0})
             store.end_run(run_id, "FINISHED")
@@ -219,6 +230,27 @@ def test_steps_stand_in_the_order_of_the_work_with_what_they_took(
     assert (last.seconds, last.memory_mib, last.processor_percent) == (2.0, 3000.0, 90.0)
     assert last.gpu_memory_mib == 7.0
     assert (steps[0].memory_mib, steps[0].gpu_memory_mib) == (None, None)
+
+
+def test_each_step_stands_in_the_tree_below_the_input_that_took_the_most_steps(
+    pipeline: Pipeline, mood: Config
+) -> None:
+    clean, baseline = gather(pipeline, mood, SUMMARY, {}).lineage
+    assert (clean.label, baseline.label) == ("clean", "baseline mood")
+    assert clean.sources == ("own: own.jsonl, 555555555555",)
+    (tokenizer,) = clean.children
+    (tokens,) = tokenizer.children
+    assert (tokens.label, tokens.further, tokens.sources) == ("tokens", ("clean",), ())
+    (pretrain,) = tokens.children
+    assert [branch.label for branch in pretrain.children] == ["evaluate-lm", "finetune mood"]
+    assert [branch.label for branch in pretrain.children[1].children] == ["evaluate mood"]
+
+
+def test_a_step_says_how_large_its_output_is(pipeline: Pipeline, mood: Config) -> None:
+    (pipeline.results["tokens"].folder / "deep").mkdir()
+    (pipeline.results["tokens"].folder / "deep" / "shard").write_bytes(bytes(5000))
+    sizes = {s.label: s.n_bytes or 0 for s in gather(pipeline, mood, SUMMARY, {}).steps}
+    assert 5000 < sizes["tokens"] < 6000
 
 
 def test_a_task_whose_branch_failed_is_told_of_and_left_out(

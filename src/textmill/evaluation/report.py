@@ -160,6 +160,22 @@ class Step:
     processor_percent: float | None
     """Mean use of all processor cores while it ran."""
     gpu_memory_mib: float | None = None
+    n_bytes: int | None = None
+    """Size of its output."""
+
+
+@dataclass(frozen=True)
+class Branch:
+    """One step in the tree of what was made from what."""
+
+    label: str
+    url: str
+    digest: str
+    sources: tuple[str, ...]
+    """Raw data that it read, in words."""
+    further: tuple[str, ...]
+    """Steps whose output it read besides that of the one above it."""
+    children: tuple[Branch, ...]
 
 
 @dataclass(frozen=True)
@@ -202,6 +218,8 @@ class Report:
     samples: tuple[str, ...]
     """Texts written by the language model."""
     steps: tuple[Step, ...]
+    lineage: tuple[Branch, ...] = ()
+    """What was made from what, the steps first that began with raw data alone."""
 
     @property
     def computed_s(self) -> float:

@@ -18,17 +18,27 @@ from pydantic import BaseModel
 from textmill import hardware
 from textmill.config import Config, TaskConfig
 from textmill.errors import RunError
-from textmill.files import MANIFEST, digest_folder, digest_values, read_json, write_json
+from textmill.files import (
+    MANIFEST,
+    digest_file,
+    digest_folder,
+    digest_values,
+    read_json,
+    write_json,
+)
 from textmill.tracking import environment, plots
 from textmill.tracking.follow import Follower, Progress
 from textmill.tracking.key import describe_step, key_of, key_values
 from textmill.tracking.models import log_task_model
 from textmill.tracking.step import FINETUNE, Step
-from textmill.tracking.store import Dataset, Store, StoreError
+from textmill.tracking.store import MANIFEST_TAG, Dataset, Store, StoreError
 from textmill.tracking.system import SystemMonitor
 from textmill.tracking.worker import Job, Stopped, run_job, warm_up
 
 RESULT_TAG = "textmill.result."
+THREADS_TAG = "textmill.threads"
+PLACES_TAG = "textmill.places"
+DIGEST_TAG = "textmill.digest"
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +51,8 @@ class Source:
     place: str
     digest: str
     context: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Digest of each of its files by path, where there may be several."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,8 @@ class Pipeline:
     system_metrics: bool
     tags: Mapping[str, str]
     """Tags that the steps' runs share with the parent."""
+    scope: str | None = None
+    """None shares results with all pipelines; else they are shared under this name alone."""
     results: dict[str, Result] = field(default_factory=dict)
     """What the steps gave so far, by label."""
 
@@ -113,7 +127,7 @@ class Pipeline:
         description = describe_step(step, config, digests)
         key = key_of(description)
         attempt = _Attempt(self, step, config, inputs, sources, task, label, description, key)
-        lock = FileLock(self.store.locks / f"{key}.lock")
+        lock = FileLock(self.store.locks / f"{attempt.name}.lock")
         with self.store.failures_in_words():
             try:
                 lock.acquire(timeout=0)
@@ -155,13 +169,15 @@ class _Attempt:
 
     def __post_init__(self) -> None:
         self.store = self.pipeline.store
-        self.folder = self.store.wip / self.key
+        # By what others find the result, its lock and its work in progress.
+        self.name = f"{self.key}-{self.pipeline.scope}" if self.pipeline.scope else self.key
+        self.folder = self.store.wip / self.name
         self.out = self.folder / "out"
         self.work = self.folder / "work"
 
     def find(self) -> Result | None:
         """Return the result of a finished run with this key, if there is a whole one."""
-        condition = f"attributes.status='FINISHED' and tags.`textmill.key`='{self.key}'"
+        condition = f"attributes.status='FINISHED' and tags.`textmill.key`='{self.name}'"
         for run in self.store.search(condition):
             try:
                 return self._result(run, self.store.output_folder(run.info.run_id), True)
@@ -173,7 +189,7 @@ class _Attempt:
 
     def compute(self, threads: int, on_progress: Callable[[Progress], None]) -> Result:
         """Compute the step in a process of its own and publish its output folder."""
-        run_id = self._take_up_or_start()
+        run_id = self._take_up_or_start(threads)
         store = self.store
         follower = Follower(store, run_id, self.work / "metrics.jsonl", on_progress)
         status = "KILLED"  # what becomes of it when a signal ends this process
@@ -233,7 +249,10 @@ class _Attempt:
             "key": self.key,
             "run_id": run_id,
             "inputs": inputs,
-            "sources": {s.name: {"place": s.place, "digest": s.digest} for s in self.sources},
+            "sources": {
+                s.name: {"place": s.place, "digest": s.digest, "files": dict(s.files)}
+                for s in self.sources
+            },
             "files": files,
             "digest": digest_values(files),
             "seconds": time.monotonic() - started_s,
@@ -241,16 +260,18 @@ class _Attempt:
         }
         write_json(self.out / MANIFEST, manifest)
 
-    def _take_up_or_start(self) -> str:
+    def _take_up_or_start(self, threads: int) -> str:
         """Return the run to compute in: the interrupted one of this key, or else a new one."""
         store, pipeline = self.store, self.pipeline
         tags = {
             **pipeline.tags,
-            **store.lock_tags(f"{self.key}.lock"),
+            **store.lock_tags(f"{self.name}.lock"),
             "mlflow.parentRunId": pipeline.run_id,
             "textmill.kind": "step",
             "textmill.step": self.step.name,
-            "textmill.key": self.key,
+            "textmill.key": self.name,
+            # No part of the key, but sums of floats may round differently with another number.
+            THREADS_TAG: str(threads),
         }
         if self.task:
             tags["textmill.task"] = self.task.name
@@ -295,7 +316,12 @@ class _Attempt:
         if (self.out / "tags.json").exists():
             tags = read_json(self.out / "tags.json")
         store.log_metrics(run_id, {**numbers, "seconds": made["seconds"]}, made["time_ms"])
-        store.set_tags(run_id, tags)
+        own = {
+            PLACES_TAG: "\n".join(source.place for source in self.sources),
+            DIGEST_TAG: made["digest"],
+            MANIFEST_TAG: digest_file(self.out / MANIFEST),
+        }
+        store.set_tags(run_id, tags | own)
         self._keep_log(run_id)
         if follower.points:
             store.client.log_figure(run_id, plots.loss_curve(follower.points), "plots/loss.png")
@@ -336,7 +362,11 @@ class _Attempt:
 
 @contextmanager
 def open_pipeline(
-    name: str, config: Config, config_name: str, tags: Mapping[str, str]
+    name: str,
+    config: Config,
+    config_name: str,
+    tags: Mapping[str, str],
+    scope: str | None = None,
 ) -> Iterator[Pipeline]:
     """Yield a pipeline with a new parent run, which is ended with the right status.
 
@@ -345,6 +375,8 @@ def open_pipeline(
         config: the whole configuration.
         config_name: the name or file that it was composed from.
         tags: further tags of the parent and its steps' runs, such as the Prefect flow run's id.
+        scope: a name under which alone results are looked up and kept, so that no other pipeline
+            finds them, nor this one those of others; None shares all.
 
     Raises:
         RunError: the tracking store does not answer, or its disk is full.
@@ -352,7 +384,11 @@ def open_pipeline(
     store = Store(config.tracking)
     store.set_room_aside()
     experiment_id = store.experiment(config.experiment)
-    shared = {"textmill.config": config_name, **tags}
+    shared = {
+        "textmill.config": config_name,
+        **{f"textmill.machine.{k}": v for k, v in hardware.describe().items()},
+        **tags,
+    }
     if commit := environment.git_commit():
         shared["mlflow.source.git.commit"] = commit
     lock_name = f"pipeline-{time.time_ns()}.lock"
@@ -363,12 +399,13 @@ def open_pipeline(
             {
                 **shared,
                 **store.lock_tags(lock_name),
-                **{f"textmill.machine.{k}": v for k, v in hardware.describe().items()},
                 "textmill.kind": "pipeline",
                 "textmill.pipeline": name,
             },
         )
-        pipeline = Pipeline(store, experiment_id, run_id, config.tracking.system_metrics, shared)
+        pipeline = Pipeline(
+            store, experiment_id, run_id, config.tracking.system_metrics, shared, scope
+        )
         status = "KILLED"  # what becomes of it when a signal ends this process
         failure: str | None = None
         try:

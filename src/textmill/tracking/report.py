@@ -17,7 +17,7 @@ from textmill.errors import RunError
 from textmill.evaluation import report as pages
 from textmill.evaluation.charts import Points, thin_out
 from textmill.evaluation.examples import choose_examples
-from textmill.files import read_json
+from textmill.files import MANIFEST, read_json
 from textmill.tracking.pipeline import Pipeline, Result
 
 NAME = "report.html"
@@ -27,6 +27,7 @@ N_REJECTED = 3
 """Dropped documents shown for each reason."""
 N_WRONG, N_RIGHT = 6, 4
 """Test examples shown of each task."""
+DIGEST_CHARS = 12
 MOST_POINTS = 400
 """Points of a curve."""
 MOST_IMAGE_BYTES = 1_000_000
@@ -111,6 +112,7 @@ def gather(
         ),
         samples=_samples(results.get("evaluate-lm")),
         steps=tuple(_step(pipeline, result) for result in results.values()),
+        lineage=_lineage(results),
     )
 
 
@@ -306,4 +308,36 @@ def _step(pipeline: Pipeline, result: Result) -> pages.Step:
         memory_mib=max(memory) if memory else None,
         processor_percent=sum(processor) / len(processor) if processor else None,
         gpu_memory_mib=max(map(max, gpus)) if gpus else None,
+        n_bytes=sum(file.stat().st_size for file in result.folder.rglob("*") if file.is_file()),
     )
+
+
+def _lineage(results: Mapping[str, Result]) -> tuple[pages.Branch, ...]:
+    """Return the steps as trees, each below the one of its inputs that took the most steps."""
+    manifests = {label: read_json(result.folder / MANIFEST) for label, result in results.items()}
+    label_of = {result.run_id: label for label, result in results.items()}
+    depths: dict[str, int] = {}
+    above: dict[str, list[str]] = {}
+    for label, manifest in manifests.items():
+        read = [label_of[entry["run_id"]] for entry in manifest["inputs"].values()]
+        above[label] = sorted(read, key=depths.__getitem__, reverse=True)
+        depths[label] = 1 + max((depths[other] for other in read), default=0)
+
+    def below(parent: str | None) -> tuple[pages.Branch, ...]:
+        return tuple(
+            pages.Branch(
+                label=label,
+                url=results[label].url,
+                digest=results[label].digest,
+                sources=tuple(
+                    f"{name}: {source['place']}, {source['digest'][:DIGEST_CHARS]}"
+                    for name, source in manifests[label]["sources"].items()
+                ),
+                further=tuple(others[1:]),
+                children=below(label),
+            )
+            for label, others in above.items()
+            if next(iter(others), None) == parent
+        )
+
+    return below(None)

@@ -56,6 +56,22 @@ BASELINE = Step("baseline", "textmill.tasks.baseline:baseline", needs_torch=True
 EVALUATE = Step("evaluate", "textmill.tasks.evaluate:evaluate", needs_torch=True)
 EVALUATE_LM = Step("evaluate-lm", "textmill.training.evaluate_lm:evaluate_lm", needs_torch=True)
 
+STEPS = {
+    step.name: step
+    for step in (
+        SAMPLE,
+        CLEAN,
+        TOKENIZER,
+        TOKENS,
+        PRETRAIN,
+        FINETUNE,
+        BASELINE,
+        EVALUATE,
+        EVALUATE_LM,
+    )
+}
+"""All steps, by name."""
+
 
 @dataclass(frozen=True)
 class Code:

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import socket
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -36,6 +37,7 @@ from textmill.config import TrackingConfig
 from textmill.errors import InputError, RunError
 from textmill.files import (
     MANIFEST,
+    digest_file,
     digest_folder,
     full_disk_message,
     is_disk_full,
@@ -48,6 +50,8 @@ from textmill.tracking.patience import Answer, Patience
 
 OUTPUT = "output"
 """Where a step's output folder stands among its run's artifacts."""
+MANIFEST_TAG = "textmill.manifest"
+"""The digest of a result's manifest, which holds those of all its other files."""
 MAX_PER_BATCH = 100  # params and tags that MLflow takes in one call
 MAX_METRICS = 1000
 PING_TIMEOUT_S = 5
@@ -271,7 +275,8 @@ class Store:
         Raises:
             RunError: the artifacts are missing or damaged.
         """
-        place = self._local_artifacts(run_id)
+        run = self.client.get_run(run_id)
+        place = _local_place(run)
         folder = self.home / "cache" / run_id / OUTPUT if place is None else place / OUTPUT
         if place is None and not folder.exists():
             with self.failures_in_words():
@@ -279,14 +284,34 @@ class Store:
         manifest = folder / MANIFEST
         if not manifest.exists():
             raise RunError(f"{folder} is not whole: {MANIFEST} is missing.")
-        expected: dict[str, str] = read_json(manifest)["files"]
-        present = digest_folder(folder)
+        present = digest_folder(folder) | {MANIFEST: digest_file(manifest)}
+        # Without its digest, which older runs lack, nothing but its form says that it is whole.
+        own = run.data.tags.get(MANIFEST_TAG, present[MANIFEST])
+        try:
+            expected: dict[str, str] = {MANIFEST: own, **read_json(manifest)["files"]}
+        except (ValueError, KeyError, TypeError):
+            expected = {}
         for name in sorted(expected.keys() | present.keys()):
             if expected.get(name) != present.get(name):
                 if place is None:
                     shutil.rmtree(folder, ignore_errors=True)
                 raise RunError(f"{folder / name} is not what was written.")
         return folder
+
+    def read_artifact(self, run_id: str, name: str) -> str:
+        """Return the text of one artifact, without fetching others.
+
+        Raises:
+            RunError: it is not there.
+        """
+        file = self.local_file(run_id, name)
+        with self.failures_in_words(), tempfile.TemporaryDirectory() as folder:
+            try:
+                if file is None:
+                    file = Path(self.client.download_artifacts(run_id, name, folder))
+                return file.read_text(encoding="utf-8")
+            except (FileNotFoundError, StoreError) as error:
+                raise RunError(f"{name} of the run {run_id} is not there: {error}") from None
 
     def local_file(self, run_id: str, name: str) -> Path | None:
         """Return where an artifact lies on this machine, or None if the store is elsewhere."""
@@ -329,9 +354,7 @@ class Store:
                 (beside / OUTPUT).rename(folder)
 
     def _local_artifacts(self, run_id: str) -> Path | None:
-        uri = self.client.get_run(run_id).info.artifact_uri
-        is_local = is_local_uri(uri)  # type: ignore[no-untyped-call]
-        return Path(local_file_uri_to_path(uri)) if is_local else None  # type: ignore[no-untyped-call]
+        return _local_place(self.client.get_run(run_id))
 
 
 Dataset = tuple[str, str, str, str]
@@ -360,6 +383,13 @@ class _Client:
                 return attempt()
 
         return call if callable(method) else method
+
+
+def _local_place(run: Run) -> Path | None:
+    """Return the folder of a run's artifacts, or None if the store is elsewhere."""
+    uri = run.info.artifact_uri
+    is_local = is_local_uri(uri)  # type: ignore[no-untyped-call]
+    return Path(local_file_uri_to_path(uri)) if is_local else None  # type: ignore[no-untyped-call]
 
 
 def _make_database(file: Path) -> None:

@@ -1,0 +1,39 @@
+"""What `textmill prune` says and does."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TextIO
+
+from textmill.config import Config
+from textmill.evaluation.report import size
+from textmill.tracking.prune import find_waste, remove
+from textmill.tracking.store import Store
+
+
+def prune_store(config: Config, n_kept: int, is_meant: bool, output: TextIO) -> None:
+    """List what is not needed, with sizes, and remove it if that is meant.
+
+    Raises:
+        RunError: a pipeline is running, or something cannot be removed.
+    """
+    store = Store(config.tracking)
+    found = find_waste(store, n_kept)
+    by_step: dict[str, int] = defaultdict(int)
+    for waste in found:
+        where = waste.run_id or waste.folder
+        output.write(f"{size(waste.n_bytes):>8}  {waste.what:6}  {waste.label}  {where}\n")
+        by_step[f"{waste.what} {waste.label.split()[0]}" if waste.run_id else waste.what] += (
+            waste.n_bytes
+        )
+        if is_meant:
+            remove(store, waste)
+    for name, n_bytes in sorted(by_step.items(), key=lambda item: -item[1]):
+        output.write(f"{size(n_bytes):>8}  in all: {name}\n")
+    total = size(sum(waste.n_bytes for waste in found))
+    if not found:
+        output.write(f"Nothing to remove: {n_kept} pipeline runs and the registered models stay.\n")
+    elif is_meant:
+        output.write(f"Removed: {total}.\n")
+    else:
+        output.write(f"To be removed: {total}. Nothing was removed yet: add --yes.\n")

@@ -1,0 +1,135 @@
+"""A recorded run computed again, and what of it came out equal."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+from prefect import flow
+
+from flows.context import Context, log, opened, outcome
+from flows.evaluate import run_branches
+from flows.finetune import finetune_task
+from flows.prepare import place_sample, prepare_parts
+from flows.pretrain import train_backbone
+from textmill.compose import compose
+from textmill.errors import InputError, RunError
+from textmill.tracking.cards import log_card
+from textmill.tracking.recorded import (
+    Recorded,
+    load_recorded,
+    other_machines,
+    problems,
+    with_devices_here,
+    with_moved_data,
+)
+from textmill.tracking.reproduction import (
+    REPRODUCES_TAG,
+    SCOPE_TAG,
+    compare_steps,
+    log_reproduction,
+    overall,
+    reproduction_scope,
+    table,
+)
+from textmill.tracking.store import Store
+
+
+def plan(
+    words: str, is_forced: bool, moved: list[str], config_name: str, overrides: list[str]
+) -> tuple[Recorded, list[str]]:
+    """Return what to compute again, and what differs here from when it was computed first.
+
+    Args:
+        words: what names the run.
+        is_forced: whether to go on where data, code, packages or devices are others.
+        moved: `OLD=NEW` for folders of data that lie elsewhere now.
+        config_name: what says where results live.
+        overrides: settings of that, of the group tracking alone.
+
+    Raises:
+        InputError: there is no such run, or, unless forced, something differs.
+    """
+    others = [setting for setting in overrides if not setting.startswith("tracking")]
+    if others:
+        raise InputError(
+            f"{', '.join(others)}: what a run is computed from again is what was recorded, and "
+            "only tracking can be set."
+        )
+    tracking = compose(config_name, overrides).tracking
+    recorded = load_recorded(Store(tracking), words)
+    config = recorded.config.model_copy(update={"tracking": tracking})
+    for pair in moved:
+        old, _, new = pair.partition("=")
+        if not old or not new:
+            raise InputError(f"--moved {pair}: write OLD=NEW, two folders.")
+        config = with_moved_data(config, *(str(Path(part).absolute()) for part in (old, new)))
+    recorded = replace(recorded, config=config)
+    found = problems(recorded)
+    if found and not is_forced:
+        lines = "\n".join(f"  {line}." for line in found)
+        raise InputError(
+            f"The run {recorded.run.info.run_name} cannot be computed here as it was:\n{lines}\n"
+            "Mend that, or compute it nevertheless with --anyway."
+        )
+    found += [
+        f"machine: {name} is {now}, and was {then}"
+        for name, (then, now) in other_machines(recorded).items()
+    ]
+    for line in found:
+        log.warning("%s", line)
+    return replace(recorded, config=with_devices_here(config)), found
+
+
+def repeat(context: Context, recorded: Recorded) -> None:
+    """Run the steps that a recorded run consists of, whatever flow it was."""
+    labels = recorded.steps.keys()
+    place_sample(context)
+    if "clean" not in labels:
+        return
+    prepared = prepare_parts(context)
+    if "pretrain" not in labels:
+        return
+    backbone = outcome(train_backbone(context, prepared))
+    scored = [task for task in context.config.tasks if f"evaluate {task.name}" in labels]
+    has_language_model = "evaluate-lm" in labels
+    if scored or has_language_model:
+        run_branches(context, scored, backbone, prepared if has_language_model else None)
+    for task in context.config.tasks:
+        if f"finetune {task.name}" in labels and task not in scored:
+            outcome(finetune_task(context, task, backbone))
+            log_card(context.pipeline, context.config, task)
+
+
+@flow(name="reproduce", persist_result=False, validate_parameters=False)
+def reproduce(
+    run: str,
+    anyway: bool,
+    moved: list[str],
+    tolerance: float,
+    config: str = "demo",
+    overrides: list[str] | None = None,
+) -> None:
+    """Compute every step of a recorded run again, and compare digests and metrics."""
+    recorded, differences = plan(run, anyway, moved, config, overrides or [])
+    run_id, name = recorded.run_id, recorded.run.info.run_name
+    scope = reproduction_scope(Store(recorded.config.tracking), run_id)
+    command = shlex.join(["textmill", "reproduce", run_id, *(["--anyway"] if anyway else [])])
+    tags = {REPRODUCES_TAG: run_id, SCOPE_TAG: scope}
+    composed_from = recorded.run.data.tags["textmill.config"]
+    with opened("reproduce", recorded.config, composed_from, command, tags, scope) as context:
+        context.threads = {k: step.threads for k, step in recorded.steps.items() if step.threads}
+        repeat(context, recorded)
+        comparisons = compare_steps(recorded, context.pipeline.results, tolerance)
+        log_reproduction(context.pipeline, comparisons, differences, tolerance)
+    log.info("\n%s", table(comparisons, tolerance))
+    verdict = overall(comparisons)
+    if verdict == "equal":
+        log.info("%s was computed again: all digests and metrics are equal.", name)
+        return
+    near = f"all metrics are within {tolerance:g} of what they were, but digests differ"
+    raise RunError(
+        f"{name} was computed again, and "
+        f"{near if verdict == 'equal within' else 'something else came out'} (see the table)."
+    )

@@ -1,0 +1,172 @@
+"""House-keeping: what no registered model and no recent run needs, and its removal."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from mlflow.entities import Run
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+from textmill.errors import RunError
+from textmill.files import MANIFEST, read_json
+from textmill.tracking.lineage import trace
+from textmill.tracking.pipeline import RESULT_TAG
+from textmill.tracking.runs import KIND
+from textmill.tracking.store import OUTPUT, Store, StoreError
+
+RECORDS = {f"{OUTPUT}/{MANIFEST}", f"{OUTPUT}/metrics.json"}
+"""Kept of a result that is removed: they say what it was made from, and what came out."""
+MOST_RUNS = 50_000  # the most that MLflow gives at once
+
+
+@dataclass(frozen=True)
+class Waste:
+    """Something that can be removed."""
+
+    what: str
+    """result, failed, work (in progress, and left), or cache (downloaded)."""
+    label: str
+    """The step, or the folder."""
+    n_bytes: int
+    run_id: str | None = None
+    folder: Path | None = None
+
+
+def find_waste(store: Store, n_kept: int) -> list[Waste]:
+    """Return what none of the newest pipeline runs needs, nor any registered model version.
+
+    A pipeline run needs the result of each of its steps, whichever run computed it. A model needs
+    all that it was made from.
+
+    Args:
+        store: where to look.
+        n_kept: newest pipeline runs whose results stay.
+
+    Raises:
+        RunError: a pipeline is running, and so what it needs is not known yet.
+    """
+    store.tidy()
+    running = store.search("attributes.status='RUNNING'", 1)
+    if running:
+        raise RunError(f"{running[0].info.run_name} is running: prune when it has ended.")
+    recent = store.search(f"tags.`{KIND}`='pipeline'", n_kept) if n_kept else []
+    recent_ids = {run.info.run_id for run in recent}
+    needed = _needed(store, recent)
+    found: list[Waste] = []
+    for run in store.search(f"tags.`{KIND}`='step'", MOST_RUNS):
+        run_id, is_finished = run.info.run_id, run.info.status == "FINISHED"
+        if is_finished and run_id in needed:
+            continue
+        if not is_finished and run.data.tags.get("mlflow.parentRunId") in recent_ids:
+            continue
+        what = "result" if is_finished else "failed"
+        found.append(Waste(what, run.info.run_name, _size_of_run(store, run), run_id))
+    return [*found, *_left_work(store, recent_ids), *_cache(store, needed)]
+
+
+def _needed(store: Store, recent: list[Run]) -> set[str]:
+    results = {
+        result
+        for run in recent
+        for tag, result in run.data.tags.items()
+        if tag.startswith(RESULT_TAG)
+    }
+    for version in store.client.search_model_versions():
+        made_by = {version.run_id}
+        if version.model_id:
+            made_by.add(store.client.get_logged_model(version.model_id).source_run_id)
+        for run_id in filter(None, made_by):
+            if store.client.get_run(run_id).data.tags.get(KIND) == "step":
+                results |= trace(store, run_id).nodes.keys()
+    return results
+
+
+def _left_work(store: Store, recent_ids: set[str]) -> Iterator[Waste]:
+    """Yield work in progress that no process is at, and no recent run would go on with."""
+    for folder in sorted(store.wip.iterdir()):
+        if not folder.is_dir() or folder == store.locks or _is_locked(store, folder.name):
+            continue
+        try:
+            run = store.client.get_run(read_json(folder / "run.json")["run_id"])
+            parent = run.data.tags.get("mlflow.parentRunId")
+        except (OSError, ValueError, StoreError):
+            parent = None  # nothing could go on with it
+        if parent not in recent_ids:
+            yield Waste("work", folder.name, _size_of(folder), folder=folder)
+
+
+def _is_locked(store: Store, name: str) -> bool:
+    try:
+        with FileLock(store.locks / f"{name}.lock").acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def _cache(store: Store, needed: set[str]) -> Iterator[Waste]:
+    folder = store.home / "cache"
+    for copy in sorted(folder.iterdir()) if folder.exists() else ():
+        if copy.name not in needed:
+            yield Waste("cache", copy.name, _size_of(copy), folder=copy)
+
+
+def remove(store: Store, waste: Waste) -> None:
+    """Remove it; of a result, the manifest and the metrics stay, so that lineage does too.
+
+    Its run is deleted as MLflow does it: no search finds it any more, and its id still leads there.
+
+    Raises:
+        RunError: it cannot be removed.
+    """
+    try:
+        if waste.folder is not None:
+            shutil.rmtree(waste.folder)
+            return
+        assert waste.run_id is not None
+        run = store.client.get_run(waste.run_id)
+        with store.failures_in_words():
+            # First the run: whatever happens then, nobody takes what is left for a result.
+            store.client.delete_run(waste.run_id)
+            for repository, name, _ in _artifacts(store, run):
+                repository.delete_artifacts(name)  # type: ignore[no-untyped-call]
+            for model_id in _models(run):
+                store.client.delete_logged_model(model_id)
+    except OSError as error:
+        raise RunError(f"{waste.label} could not be removed: {error}") from error
+
+
+def _size_of_run(store: Store, run: Run) -> int:
+    with store.failures_in_words():
+        return sum(n_bytes for _, _, n_bytes in _artifacts(store, run))
+
+
+def _artifacts(store: Store, run: Run) -> Iterator[tuple[ArtifactRepository, str, int]]:
+    """Yield the files of a run and of the models logged from it: where, name, size in bytes."""
+    places = [run.info.artifact_uri]
+    places += [store.client.get_logged_model(i).artifact_location for i in _models(run)]
+    for place in places:
+        repository = get_artifact_repository(place, tracking_uri=store.uri)
+        for name, n_bytes in _files(repository, None):
+            if name not in RECORDS:
+                yield repository, name, n_bytes
+
+
+def _files(repository: ArtifactRepository, folder: str | None) -> Iterator[tuple[str, int]]:
+    for entry in repository.list_artifacts(folder):
+        if entry.is_dir:
+            yield from _files(repository, entry.path)
+        else:
+            yield entry.path, entry.file_size or 0
+
+
+def _models(run: Run) -> list[str]:
+    return [output.model_id for output in run.outputs.model_outputs] if run.outputs else []
+
+
+def _size_of(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

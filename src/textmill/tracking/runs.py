@@ -1,0 +1,54 @@
+"""Finding a run by what a person calls it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from mlflow.entities import Run
+
+from textmill.errors import InputError
+from textmill.tracking.store import Store
+
+KIND = "textmill.kind"
+MOST_NAMED = 5
+
+
+def find_run(store: Store, words: str, kinds: Collection[str] = ("pipeline",)) -> Run:
+    """Return the one run of ours that is meant.
+
+    Args:
+        store: where to look.
+        words: the run's id, a beginning that no other id has, or its name.
+        kinds: what it may be: pipeline, step, or both.
+
+    Raises:
+        InputError: there is none, there are several, or it is another kind of run.
+    """
+    found: list[Run] = []
+    if re.fullmatch("[0-9a-f]{1,32}", words):
+        found = store.search(f"attributes.run_id LIKE '{words}%'")
+    if not found and words and not {'"', "`"} & set(words):
+        found = store.search(f'attributes.run_name = "{words}"')
+    meant = [run for run in found if run.data.tags.get(KIND) in kinds]
+    if len(meant) == 1:
+        return meant[0]
+    if meant:
+        raise InputError(f"{words!r} may be {_listed(meant)}: give more of the run's id.")
+    if not found:
+        newest = store.search(f"tags.`{KIND}`='pipeline'", MOST_NAMED)
+        hint = f" The newest are {_listed(newest)}." if newest else ""
+        raise InputError(f"There is no run {words!r} in {store.uri}.{hint}")
+    other = found[0]
+    if KIND not in other.data.tags:
+        raise InputError(f"The run {words!r} ({other.info.run_name}) was not made by textmill.")
+    parent = other.data.tags.get("mlflow.parentRunId", "")
+    raise InputError(
+        f"{words!r} is the run of a step, {other.info.run_name}: name the run of its pipeline, "
+        f"{parent}."
+    )
+
+
+def _listed(runs: list[Run]) -> str:
+    shown = [f"{run.info.run_id} ({run.info.run_name})" for run in runs[:MOST_NAMED]]
+    return ", ".join([*shown, *(["…"] if len(runs) > MOST_NAMED else [])])
