@@ -56,11 +56,11 @@ class Module(FitModule):
         self.seen: list[Tensor] = []
         self.validated: list[tuple[bool, bool]] = []
 
-    def loss(self, batch: Batch) -> Tensor:
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
         if len(self.seen) == self.dies_at:
             raise Killed
         self.seen.append(batch["input_ids"])
-        return causal_loss(self.network, batch)
+        return {"loss": causal_loss(self.network, batch)}
 
     def validate(self) -> dict[str, float]:
         self.validated.append((self.network.training, torch.is_grad_enabled()))
