@@ -117,6 +117,13 @@ def test_warmup_ends_before_training_does(warmup_steps: int) -> None:
     assert PretrainConfig(warmup_steps=9, max_steps=10).warmup_steps == 9
 
 
+@pytest.mark.parametrize(("share", "rows"), [(0.01, 32), (0.99, 32), (0.5, 1)])
+def test_both_halves_of_the_hybrid_objective_have_rows(share: float, rows: int) -> None:
+    with pytest.raises(ValidationError, match="leaves one half of objective=hybrid without a row"):
+        PretrainConfig(objective="hybrid", masked_share=share, micro_batch_size=rows)
+    assert PretrainConfig(masked_share=share, micro_batch_size=rows).objective == "causal"
+
+
 @pytest.mark.parametrize("place", [{}, {"path": "a.txt", "hub": "imdb"}], ids=["none", "both"])
 def test_a_source_has_either_a_path_or_a_hub_id(place: dict[str, str]) -> None:
     with pytest.raises(ValidationError, match="source 'books' needs either a path or a hub id"):

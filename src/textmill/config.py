@@ -170,7 +170,7 @@ class ModelConfig(Settings):
 
 
 class OptimizationConfig(Settings):
-    """What pretraining and fine-tuning have in common: AdamW, batches, device, checkpoints."""
+    """What pretraining and fine-tuning have in common: optimizer, batches, device, checkpoints."""
 
     seed: int = 0
     """Seed of initial weights, data order and dropout."""
@@ -178,10 +178,17 @@ class OptimizationConfig(Settings):
     """Sequences per forward pass."""
     accumulate: int = Field(1, gt=0)
     """Micro-batches per optimizer step."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """muon: matrices by Muon (Jordan et al. 2024), embeddings, heads and vectors by AdamW."""
     learning_rate: float = Field(1e-3, gt=0)
-    """Peak learning rate."""
+    """Peak learning rate; Muon's steps are scaled to AdamW's (Liu et al. 2025, section 2.2)."""
+    schedule: Literal["cosine", "linear", "warmup_stable_decay"] = "cosine"
+    """How the learning rate falls after the warm-up."""
     final_learning_rate_share: float = Field(0.1, ge=0, le=1)
-    """Learning rate at the last step as a share of the peak, reached along a cosine."""
+    """Learning rate at the last step as a share of the peak."""
+    decay_share: float = Field(0.2, gt=0, le=1)
+    """Share of the steps after warm-up in which warmup_stable_decay lets the rate fall."""
+    muon_momentum: float = Field(0.95, ge=0, lt=1)
     weight_decay: float = Field(0.1, ge=0)
     """Decoupled weight decay of matrices; embeddings, norms and biases are not decayed."""
     beta1: float = Field(0.9, ge=0, lt=1)
@@ -200,8 +207,12 @@ class OptimizationConfig(Settings):
 class PretrainConfig(OptimizationConfig):
     """Pretraining of the backbone: the conf/pretrain/ group."""
 
-    objective: Literal["causal"] = "causal"
-    """causal: predict the next token."""
+    objective: Literal["causal", "masked", "hybrid"] = "causal"
+    """causal: predict the next token; masked: predict hidden ones; hybrid: both in every batch."""
+    masked_share: float = Field(0.5, gt=0, lt=1)
+    """Share of a micro-batch's rows that the hybrid objective trains by masked prediction."""
+    mask_share: float = Field(0.15, gt=0, lt=1)
+    """Share of the tokens that are hidden in masked rows (Devlin et al. 2019)."""
     max_steps: int = Field(600, gt=0)
     """Optimizer steps."""
     warmup_steps: int = Field(50, ge=0)
@@ -216,6 +227,17 @@ class PretrainConfig(OptimizationConfig):
             raise ValueError(
                 f"warmup_steps={self.warmup_steps} leaves nothing of max_steps={self.max_steps}: "
                 "set warmup_steps below max_steps."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _hybrid_has_both(self) -> Self:
+        n_masked = round(self.masked_share * self.micro_batch_size)
+        if self.objective == "hybrid" and not 0 < n_masked < self.micro_batch_size:
+            raise ValueError(
+                f"masked_share={self.masked_share} of micro_batch_size={self.micro_batch_size} "
+                "rows leaves one half of objective=hybrid without a row: set masked_share nearer "
+                "to 0.5, or micro_batch_size higher."
             )
         return self
 

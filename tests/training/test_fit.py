@@ -56,11 +56,11 @@ class Module(FitModule):
         self.seen: list[Tensor] = []
         self.validated: list[tuple[bool, bool]] = []
 
-    def loss(self, batch: Batch) -> Tensor:
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
         if len(self.seen) == self.dies_at:
             raise Killed
         self.seen.append(batch["input_ids"])
-        return causal_loss(self.network, batch)
+        return {"loss": causal_loss(self.network, batch)}
 
     def validate(self) -> dict[str, float]:
         self.validated.append((self.network.training, torch.is_grad_enabled()))
@@ -233,26 +233,27 @@ def test_a_damaged_checkpoint_costs_steps_and_not_the_result(tmp_path: Path) -> 
     assert points(tmp_path / "parts") == points(tmp_path / "whole")
 
 
-def break_loss(self: Module, batch: Batch) -> Tensor:
-    return causal_loss(self.network, batch) * float("nan")
+def break_loss(self: Module, batch: Batch) -> dict[str, Tensor]:
+    return {"loss": causal_loss(self.network, batch) * float("nan")}
 
 
-def break_later(self: Module, batch: Batch) -> Tensor:
+def break_later(self: Module, batch: Batch) -> dict[str, Tensor]:
     self.seen.append(batch["input_ids"])
-    return causal_loss(self.network, batch) * (float("nan") if len(self.seen) > 5 else 1.0)
+    factor = float("nan") if len(self.seen) > 5 else 1.0
+    return {"loss": causal_loss(self.network, batch) * factor}
 
 
 @pytest.mark.parametrize(
-    ("loss", "step", "checkpoint"), [(break_loss, 2, "None"), (break_later, 6, "step-00000004")]
+    ("losses", "step", "checkpoint"), [(break_loss, 2, "None"), (break_later, 6, "step-00000004")]
 )
 def test_a_loss_that_is_no_number_ends_the_run_and_names_the_way_back(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    loss: Callable[[Module, Batch], Tensor],
+    losses: Callable[[Module, Batch], dict[str, Tensor]],
     step: int,
     checkpoint: str,
 ) -> None:
-    monkeypatch.setattr(Module, "loss", loss)
+    monkeypatch.setattr(Module, "losses", losses)
     with pytest.raises(
         RunError, match=rf"not a finite number at step {step}: lower .*{checkpoint}"
     ):

@@ -8,9 +8,18 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from textmill.config import ModelConfig
+from textmill.config import ModelConfig, PretrainConfig
+from textmill.corpus.tokenizer import MASK_ID, SPECIAL_TOKENS
 from textmill.model.gpt import GPT
-from textmill.training.objectives import causal_loss, next_token_loss, token_nll
+from textmill.training.objectives import (
+    Batch,
+    causal_loss,
+    mask_tokens,
+    masked_loss,
+    next_token_loss,
+    objective_losses,
+    token_nll,
+)
 
 IGNORED = -100
 
@@ -77,3 +86,93 @@ def test_the_causal_loss_is_the_mean_over_documents_run_apart() -> None:
         F.cross_entropy(model(d[None, :-1])[0], d[1:], reduction="sum") for d in (first, second)
     ]
     torch.testing.assert_close(causal_loss(model, batch), (apart[0] + apart[1]) / 8)
+
+
+VOCAB_SIZE = 600
+
+
+def packed(n_rows: int = 64) -> Batch:
+    """Blocks of two documents and some padding, each document begun by an END."""
+    generator = torch.Generator().manual_seed(0)
+    first = len(SPECIAL_TOKENS)
+    ids = torch.randint(first, VOCAB_SIZE, (n_rows, 17), generator=generator)
+    documents = torch.tensor([0] * 7 + [1] * 6 + [-1] * 3, dtype=torch.int32).expand(n_rows, 16)
+    ids[:, [0, 7]] = 0
+    return {
+        "input_ids": ids[:, :-1],
+        "targets": ids[:, 1:],
+        "documents": documents,
+        "loss_mask": documents >= 0,
+    }
+
+
+def masked(batch: Batch, share: float) -> Batch:
+    return mask_tokens(batch, share, VOCAB_SIZE, torch.Generator().manual_seed(1))
+
+
+def test_about_the_asked_share_of_tokens_is_predicted_and_nothing_but_these_is_hidden() -> None:
+    batch = packed(400)
+    chosen = masked(batch, 0.15)
+    is_predicted = F.pad(chosen["loss_mask"][:, :-1], (1, 0))  # at the position of its token
+    is_hidden = chosen["input_ids"] != batch["input_ids"]
+    assert not (is_hidden & ~is_predicted).any()
+    inner = 6 + 5  # tokens of a row that are not the first of their document, nor padding
+    assert is_predicted.sum() / (400 * inner) == pytest.approx(0.15, abs=0.015)
+    in_place = chosen["input_ids"][is_predicted]
+    before = batch["input_ids"][is_predicted]
+    assert (in_place == MASK_ID).float().mean() == pytest.approx(0.8, abs=0.05)
+    assert (in_place == before).float().mean() == pytest.approx(0.1, abs=0.04)
+
+
+def test_first_tokens_and_padding_are_never_hidden() -> None:
+    batch = packed()
+    chosen = masked(batch, 0.99)
+    stays = torch.zeros(16, dtype=torch.bool)
+    stays[[0, 7, 13, 14, 15]] = True
+    assert torch.equal(chosen["input_ids"][:, stays], batch["input_ids"][:, stays])
+    # What is predicted after a document's last token, or in the padding, was not hidden.
+    assert not chosen["loss_mask"][:, [6, 12, 13, 14, 15]].any()
+    assert torch.equal(chosen["targets"], batch["targets"])
+
+
+def tiny() -> GPT:
+    torch.manual_seed(0)
+    shape = ModelConfig(n_layer=2, n_head=2, n_embd=16, block_size=16, vocab_size=VOCAB_SIZE)
+    return GPT(shape)
+
+
+def test_a_masked_token_is_predicted_from_both_sides_at_the_position_before_it() -> None:
+    batch = packed(1)
+    batch["input_ids"][0, 3] = MASK_ID
+    batch["loss_mask"] = torch.arange(16)[None] == 2
+    model = tiny()
+    first = model(batch["input_ids"][:, :7], is_causal=False)  # the first document, run apart
+    expected = F.cross_entropy(first[:, 2], batch["targets"][:, 2])
+    torch.testing.assert_close(masked_loss(model, batch), expected)
+
+
+@pytest.mark.parametrize(("share", "n_masked"), [(0.5, 4), (0.25, 2), (0.9, 7)])
+def test_the_hybrid_loss_weighs_both_parts_by_their_rows(share: float, n_masked: int) -> None:
+    config = PretrainConfig(objective="hybrid", masked_share=share, micro_batch_size=8)
+    batch, model = packed(8), tiny()
+    torch.manual_seed(3)
+    losses = objective_losses(model, batch, config)
+    torch.manual_seed(3)
+    rows = {name: tensor[:n_masked] for name, tensor in batch.items()}
+    hidden = masked_loss(model, mask_tokens(rows, config.mask_share, VOCAB_SIZE))
+    shown = causal_loss(model, {name: tensor[n_masked:] for name, tensor in batch.items()})
+    torch.testing.assert_close(losses["masked_loss"], hidden)
+    torch.testing.assert_close(losses["causal_loss"], shown)
+    torch.testing.assert_close(losses["loss"], (n_masked * hidden + (8 - n_masked) * shown) / 8)
+
+
+def test_an_objective_of_one_part_has_one_loss() -> None:
+    batch, model = packed(8), tiny()
+    causal = objective_losses(model, batch, PretrainConfig())
+    assert list(causal) == ["loss"]
+    torch.testing.assert_close(causal["loss"], causal_loss(model, batch))
+    torch.manual_seed(0)
+    only_masked = objective_losses(model, batch, PretrainConfig(objective="masked"))
+    torch.manual_seed(0)
+    expected = masked_loss(model, mask_tokens(batch, 0.15, VOCAB_SIZE))
+    torch.testing.assert_close(only_masked["loss"], expected)

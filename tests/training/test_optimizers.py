@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 
 from textmill.config import ModelConfig, OptimizationConfig
 from textmill.model.gpt import GPT
-from textmill.training.optimizers import adamw, cosine_with_warmup
+from textmill.training.optimizers import Joined, learning_rate_factor, make_optimizer
 
 SHAPE = dict(n_layer=2, n_head=2, n_embd=16, block_size=8, vocab_size=11)
 
@@ -19,7 +20,7 @@ def groups(**choices: Any) -> dict[float, set[str]]:
     """The names of the parameters by their weight decay."""
     model = GPT(ModelConfig.model_validate(SHAPE | choices))
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    optimizer = adamw(model, OptimizationConfig(weight_decay=0.3))
+    optimizer = make_optimizer(model, OptimizationConfig(weight_decay=0.3))
     return {
         group["weight_decay"]: {names[id(parameter)] for parameter in group["params"]}
         for group in optimizer.param_groups
@@ -58,7 +59,7 @@ def test_the_first_step_is_that_of_the_paper() -> None:
         module.weight.fill_(2.0)
         module.bias.fill_(2.0)
     config = OptimizationConfig(learning_rate=0.1, weight_decay=0.5, beta1=0.9, beta2=0.95)
-    optimizer = adamw(module, config)
+    optimizer = make_optimizer(module, config)
     module(torch.ones(1, 1)).sum().backward()
     optimizer.step()
     # The bias-corrected quotient of the moments is 1 at the first step; the weight decays as well.
@@ -67,26 +68,114 @@ def test_the_first_step_is_that_of_the_paper() -> None:
 
 
 @pytest.mark.parametrize(
-    ("step", "expected"),
+    ("schedule", "step", "expected"),
     [
-        (0, 0.25),
-        (1, 0.5),
-        (3, 1.0),
-        (4, 1.0),
-        (6, 0.1 + 0.9 * (1 + math.sqrt(0.5)) / 2),
-        (8, 0.55),
-        (12, 0.1),
-        (13, 0.1),
+        ("cosine", 0, 0.25),
+        ("cosine", 1, 0.5),
+        ("cosine", 3, 1.0),
+        ("cosine", 4, 1.0),
+        ("cosine", 6, 0.1 + 0.9 * (1 + math.sqrt(0.5)) / 2),
+        ("cosine", 8, 0.55),
+        ("cosine", 12, 0.1),
+        ("cosine", 13, 0.1),
+        ("linear", 1, 0.5),
+        ("linear", 6, 0.1 + 0.9 * 0.75),
+        ("linear", 12, 0.1),
+        ("warmup_stable_decay", 1, 0.5),
+        ("warmup_stable_decay", 8, 1.0),
+        ("warmup_stable_decay", 10, 1.0),
+        ("warmup_stable_decay", 11, 0.55),
+        ("warmup_stable_decay", 12, 0.1),
     ],
 )
-def test_the_learning_rate_rises_linearly_and_falls_as_half_a_cosine(
-    step: int, expected: float
+def test_the_learning_rate_rises_linearly_and_falls_by_its_schedule(
+    schedule: str, step: int, expected: float
 ) -> None:
-    assert cosine_with_warmup(12, 4, 0.1)(step) == pytest.approx(expected)
+    config = OptimizationConfig.model_validate(
+        {"schedule": schedule, "final_learning_rate_share": 0.1, "decay_share": 0.25}
+    )
+    assert learning_rate_factor(config, 12, 4)(step) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("schedule", ["cosine", "linear", "warmup_stable_decay"])
 @pytest.mark.parametrize(("total", "warmup"), [(1, 0), (5, 5), (10, 0)])
-def test_the_factor_stays_between_the_final_share_and_one(total: int, warmup: int) -> None:
-    factor = cosine_with_warmup(total, warmup, 0.2)
+def test_the_factor_stays_between_the_final_share_and_one(
+    total: int, warmup: int, schedule: str
+) -> None:
+    config = OptimizationConfig.model_validate(
+        {"schedule": schedule, "final_learning_rate_share": 0.2}
+    )
+    factor = learning_rate_factor(config, total, warmup)
     assert all(0.2 <= factor(step) <= 1 for step in range(total + 3))
     assert factor(total + 1) == pytest.approx(0.2)
+
+
+def muon(**settings: Any) -> OptimizationConfig:
+    return OptimizationConfig.model_validate({"optimizer": "muon", **settings})
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_muon_takes_the_matrices_of_the_layers_and_adamw_the_rest(tied: bool) -> None:
+    model = GPT(ModelConfig.model_validate(SHAPE | {"tie_embeddings": tied, "bias": True}))
+    optimizer = make_optimizer(model, muon())
+    assert isinstance(optimizer, Joined)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    first, second = (
+        {names[id(p)] for group in inner.param_groups for p in group["params"]}
+        for inner in optimizer.optimizers
+    )
+    layers = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
+    assert first == {f"h.{i}.{layer}.weight" for i in range(2) for layer in layers}
+    assert second == set(names.values()) - first
+
+
+@pytest.mark.parametrize(("name", "longest"), [("attn.c_proj", 16), ("mlp.c_fc", 64)])
+def test_a_muon_step_is_nearly_orthogonal_at_the_length_of_adamw(name: str, longest: int) -> None:
+    torch.manual_seed(0)
+    model = GPT(ModelConfig.model_validate(SHAPE))
+    optimizer = make_optimizer(model, muon(learning_rate=0.01, weight_decay=0.0))
+    for parameter in model.parameters():
+        parameter.grad = torch.randn_like(parameter)
+    weight = model.get_parameter(f"h.0.{name}.weight")
+    before = weight.detach().clone()
+    assert weight.grad is not None
+    left, _, right = torch.linalg.svd(weight.grad, full_matrices=False)
+    optimizer.step()
+    # In the axes of the gradient, all singular values come near one: between 0.7 and 1.2 (Jordan
+    # et al. 2024); a rate of 0.2 × sqrt(longest side) gives the entries AdamW's mean square.
+    values = (left.T @ (before - weight.detach()) @ right.T) / (0.01 * 0.2 * math.sqrt(longest))
+    assert 0.6 < values.diag().min() <= values.diag().max() < 1.3
+    torch.testing.assert_close(values, values.diag().diag(), atol=0.05, rtol=0)
+
+
+def test_a_schedule_reaches_both_optimizers_even_after_a_restart() -> None:
+    model = GPT(ModelConfig.model_validate(SHAPE))
+    optimizer = make_optimizer(model, muon(learning_rate=0.01))
+    optimizer.load_state_dict(optimizer.state_dict())
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (step + 1))
+    optimizer.step()
+    schedule.step()
+    assert isinstance(optimizer, Joined)
+    rates = {group["lr"] for inner in optimizer.optimizers for group in inner.param_groups}
+    assert rates == {0.005}
+
+
+def test_a_restored_optimizer_takes_the_steps_of_the_first() -> None:
+    def trained(n_steps: int, optimizer: torch.optim.Optimizer, model: GPT) -> None:
+        for _ in range(n_steps):
+            optimizer.zero_grad()
+            model(torch.arange(8)[None]).square().mean().backward()
+            optimizer.step()
+
+    torch.manual_seed(0)
+    model = GPT(ModelConfig.model_validate(SHAPE))
+    optimizer = make_optimizer(model, muon())
+    trained(2, optimizer, model)
+    other = GPT(model.config)
+    other.load_state_dict(model.state_dict())
+    restored = make_optimizer(other, muon())
+    restored.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    trained(2, optimizer, model)
+    trained(2, restored, other)
+    for one, two in zip(model.parameters(), other.parameters(), strict=True):
+        assert torch.equal(one, two)

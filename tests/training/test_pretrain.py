@@ -20,7 +20,7 @@ from textmill.errors import InputError
 from textmill.model import GPT
 from textmill.training import pretrain as subject
 from textmill.training.batches import Batches, in_order, to_tensors
-from textmill.training.objectives import Batch, token_nll
+from textmill.training.objectives import objective_losses, token_nll
 from textmill.training.pretrain import language_metrics, pretrain, sum_nll
 
 # Lightning asks torch whether a tree is a leaf in a way that torch will drop.
@@ -118,6 +118,31 @@ def test_the_backbone_has_the_loss_of_the_last_validation(inputs: dict[str, Path
     assert logged(out, "validation/bits_per_byte")[-1] == pytest.approx(bits, rel=1e-4)
 
 
+def test_the_hybrid_objective_learns_to_predict_both_ways(inputs: dict[str, Path]) -> None:
+    out = run(
+        inputs,
+        "a",
+        objective="hybrid",
+        max_steps=80,
+        validate_every_steps=40,
+        checkpoint_every_steps=100,
+    )
+    for metric in ("train/causal_loss", "train/masked_loss"):
+        assert logged(out, metric)[0] == pytest.approx(math.log(VOCAB_SIZE), abs=0.5)
+    for metric in ("validation/loss", "validation/masked_loss"):
+        assert logged(out, metric)[-1] < math.log(VOCAB_SIZE) / 2
+    mean = (logged(out, "train/causal_loss")[3] + logged(out, "train/masked_loss")[3]) / 2
+    assert logged(out, "train/loss")[3] == pytest.approx(mean, rel=1e-5)
+
+
+def test_the_masked_validation_loss_hides_the_same_tokens_every_time(
+    inputs: dict[str, Path],
+) -> None:
+    settings = {"objective": "masked", "learning_rate": 1e-12}
+    losses = logged(run(inputs, "a", **settings), "validation/masked_loss")
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
 def test_the_same_seed_writes_the_same_bytes(inputs: dict[str, Path]) -> None:
     one, other = (run(inputs, name, model={"dropout": 0.2}) for name in "ab")
     names = sorted(file.name for file in one.iterdir())
@@ -132,21 +157,23 @@ def test_the_same_seed_writes_the_same_bytes(inputs: dict[str, Path]) -> None:
         assert (one / name).read_bytes() == (other / name).read_bytes()
 
 
+@pytest.mark.parametrize(
+    "training", [{}, {"objective": "hybrid", "optimizer": "muon"}], ids=["causal", "hybrid"]
+)
 def test_an_interrupted_run_writes_the_bytes_of_a_whole_one(
-    inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+    inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, training: dict[str, str]
 ) -> None:
-    choices: dict[str, Any] = dict(model={"dropout": 0.2}, accumulate=2)
+    choices: dict[str, Any] = dict(model={"dropout": 0.2}, accumulate=2, **training)
     whole = run(inputs, "whole", **choices)
     calls = iter(range(100))
 
-    def die_in_step_five(model: GPT, batch: Batch) -> torch.Tensor:
+    def die_in_step_five(*arguments: Any) -> dict[str, torch.Tensor]:
         if next(calls) == 9:
             raise KeyError("killed")
-        return causal_loss(model, batch)
+        return objective_losses(*arguments)
 
-    causal_loss = subject.causal_loss
     with monkeypatch.context() as patch:
-        patch.setattr(subject, "causal_loss", die_in_step_five)
+        patch.setattr(subject, "objective_losses", die_in_step_five)
         with pytest.raises(KeyError, match="killed"):
             run(inputs, "parts", **choices)
     out = inputs["tokens"].parent / "parts" / "out"

@@ -54,9 +54,9 @@ class FinetuneModule(FitModule):
         self.best = best
         self.best_score = (float("-inf"), float("-inf"))
 
-    def loss(self, batch: Batch) -> Tensor:
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the task's loss."""
-        return self.kind.loss(self.network, batch, self.label_smoothing)
+        return {"loss": self.kind.loss(self.network, batch, self.label_smoothing)}
 
     def validate(self) -> dict[str, float]:
         """Return the task's validation metrics, and keep the weights if they are the best yet."""

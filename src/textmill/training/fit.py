@@ -28,7 +28,7 @@ from textmill.training.checkpoint import (
 )
 from textmill.training.metrics_file import MetricsFile
 from textmill.training.objectives import Batch
-from textmill.training.optimizers import adamw, cosine_with_warmup
+from textmill.training.optimizers import learning_rate_factor, make_optimizer
 
 log = logging.getLogger(__name__)
 
@@ -56,23 +56,21 @@ class FitModule(pl.LightningModule, ABC):
         self._random_state: dict[str, Tensor] | None = None
 
     @abstractmethod
-    def loss(self, batch: Batch) -> Tensor:
-        """Return the loss of a batch."""
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the `loss` of a batch, and its parts, if any, to be logged."""
 
     @abstractmethod
     def validate(self) -> dict[str, float]:
         """Return metrics on the validation data; the caller has set eval mode and precision."""
 
-    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """Return the loss: Lightning's name for it."""
-        return self.loss(batch)
+    def training_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
+        """Return the losses: Lightning's name for it."""
+        return self.losses(batch)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Return AdamW and its schedule."""
-        optimizer = adamw(self.network, self.config)
-        factor = cosine_with_warmup(
-            self.total_steps, self.warmup_steps, self.config.final_learning_rate_share
-        )
+        """Return the optimizer and its schedule."""
+        optimizer = make_optimizer(self.network, self.config)
+        factor = learning_rate_factor(self.config, self.total_steps, self.warmup_steps)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -136,7 +134,8 @@ class _Watch(pl.Callback):
     ) -> None:
         assert isinstance(pl_module, FitModule)
         # Lightning hands back the loss divided by the micro-batches of a step.
-        self.losses.append(outputs["loss"].detach() * self.config.accumulate)
+        outputs = outputs | {"loss": outputs["loss"].detach() * self.config.accumulate}
+        self.losses.append(outputs)
         self.n_tokens.append((batch["documents"] >= 0).sum())
         step = trainer.global_step
         if step == self.last_step:
@@ -163,7 +162,8 @@ class _Watch(pl.Callback):
             RunError: one of them is infinite or not a number.
         """
         assert module.gradient_norm is not None
-        if not torch.stack([*self.losses[-1:], module.gradient_norm]).isfinite().all():
+        newest = [losses["loss"] for losses in self.losses[-1:]]
+        if not torch.stack([*newest, module.gradient_norm]).isfinite().all():
             raise RunError(
                 f"The loss or the gradient is not a finite number at step {step}: lower "
                 "learning_rate, or raise warmup_steps. The newest checkpoint is "
@@ -171,14 +171,13 @@ class _Watch(pl.Callback):
             )
 
     def _log(self, trainer: pl.Trainer, module: FitModule, step: int) -> None:
-        loss = torch.stack(self.losses).mean().item()
         seconds = time.perf_counter() - self.started_s
         n_steps = len(self.losses) / self.config.accumulate
         assert module.gradient_norm is not None
         self.metrics.write(
             step,
             {
-                "train/loss": loss,
+                **{f"train/{name}": self._mean(name) for name in self.losses[0]},
                 "train/learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
                 "train/gradient_norm": module.gradient_norm.item(),
                 "train/tokens_per_s": int(torch.stack(self.n_tokens).sum()) / seconds,
@@ -187,9 +186,12 @@ class _Watch(pl.Callback):
         )
         self._restart()
 
+    def _mean(self, name: str) -> float:
+        return torch.stack([losses[name] for losses in self.losses]).mean().item()
+
     def _restart(self) -> None:
         """Begin a new stretch for the averages."""
-        self.losses: list[Tensor] = []
+        self.losses: list[dict[str, Tensor]] = []
         self.n_tokens: list[Tensor] = []
         self.started_s = time.perf_counter()
 

@@ -1,13 +1,19 @@
-"""What a backbone is trained to predict."""
+"""What a backbone is trained to predict: the next token, masked tokens, or both in every batch."""
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Generator, Tensor
 
+from textmill.config import PretrainConfig
+from textmill.corpus.tokenizer import MASK_ID, SPECIAL_TOKENS
 from textmill.model import GPT
 
 Batch = dict[str, Tensor]
+
+MASKED_BY_MASK, MASKED_BY_RANDOM = 0.8, 0.1
+"""What stands in place of a masked token: the mask, or a random token, or else itself."""
 
 
 def next_token_loss(logits: Tensor, targets: Tensor, loss_mask: Tensor) -> Tensor:
@@ -35,3 +41,79 @@ def causal_loss(model: GPT, batch: Batch) -> Tensor:
     """Return the loss of predicting every next token of packed blocks."""
     logits = model(batch["input_ids"], batch["documents"])
     return next_token_loss(logits, batch["targets"], batch["loss_mask"])
+
+
+def masked_loss(model: GPT, batch: Batch) -> Tensor:
+    """Return the loss of predicting the tokens that `mask_tokens` chose, seen from both sides.
+
+    A token is predicted at the position before it, as in causal training, so that one head serves
+    both (masked next-token prediction; Charpentier & Samuel 2024, section 2.2).
+    """
+    logits = model(batch["input_ids"], batch["documents"], is_causal=False)
+    return next_token_loss(logits, batch["targets"], batch["loss_mask"])
+
+
+def mask_tokens(
+    batch: Batch, share: float, vocab_size: int, generator: Generator | None = None
+) -> Batch:
+    """Return packed blocks with some input tokens hidden, and the loss on these alone.
+
+    The first token of each document stays: in a block, it is what the document is begun from.
+
+    Args:
+        batch: input_ids, targets, documents and loss_mask, (B, T) each.
+        share: of the tokens, how many are chosen.
+        vocab_size: number of token ids.
+        generator: source of random numbers; None: torch's own.
+
+    Source: Devlin et al. 2019 (BERT), section 3.1, for what stands in their place.
+    """
+    input_ids, documents = batch["input_ids"], batch["documents"]
+    B, T = input_ids.shape
+    draws = torch.rand(3, B, T, generator=generator, device=input_ids.device)
+    is_inner = F.pad(documents[:, 1:] == documents[:, :-1], (1, 0)) & (documents >= 0)
+    is_chosen = (draws[0] < share) & is_inner
+    n_special = len(SPECIAL_TOKENS)
+    random_ids = n_special + (draws[2] * (vocab_size - n_special)).long()
+    hidden = input_ids.masked_fill(is_chosen & (draws[1] < MASKED_BY_MASK), MASK_ID)
+    is_random = is_chosen & (draws[1] >= 1 - MASKED_BY_RANDOM)
+    is_predicted = F.pad(is_chosen[:, 1:], (0, 1))
+    return {
+        **batch,
+        "input_ids": torch.where(is_random, random_ids, hidden),
+        "loss_mask": batch["loss_mask"] & is_predicted,
+    }
+
+
+def objective_losses(model: GPT, batch: Batch, config: PretrainConfig) -> dict[str, Tensor]:
+    """Return the objective's `loss` and, where it has two parts, `causal_loss` and `masked_loss`.
+
+    The hybrid objective gives the first rows of every batch to masked prediction and the others to
+    causal prediction; each part counts by its rows (GPT-BERT; Charpentier & Samuel 2024).
+    """
+    n_rows = len(batch["input_ids"])
+    n_masked = n_masked_rows(config, n_rows)
+    parts: dict[str, Tensor] = {}
+    if n_masked:
+        rows = {name: tensor[:n_masked] for name, tensor in batch.items()}
+        chosen = mask_tokens(rows, config.mask_share, model.wte.num_embeddings)
+        parts["masked_loss"] = masked_loss(model, chosen)
+    if n_masked < n_rows:
+        rows = {name: tensor[n_masked:] for name, tensor in batch.items()}
+        parts["causal_loss"] = causal_loss(model, rows)
+    if len(parts) == 1:
+        return {"loss": next(iter(parts.values()))}
+    share = n_masked / n_rows
+    loss = share * parts["masked_loss"] + (1 - share) * parts["causal_loss"]
+    return {"loss": loss, **{name: part.detach() for name, part in parts.items()}}
+
+
+def n_masked_rows(config: PretrainConfig, n_rows: int) -> int:
+    """Return how many rows of a batch are trained by masked prediction."""
+    match config.objective:
+        case "causal":
+            return 0
+        case "masked":
+            return n_rows
+        case "hybrid":
+            return round(config.masked_share * n_rows)

@@ -1,52 +1,126 @@
-"""AdamW with decay by parameter group, and learning-rate schedules."""
+"""AdamW and Muon with decay by parameter group, and learning-rate schedules."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any, overload
 
+import torch
 from torch import nn
-from torch.optim import AdamW
+from torch.optim import AdamW, Muon, Optimizer
 
 from textmill.config import OptimizationConfig
+from textmill.model.gpt import Block
 
 
-def adamw(module: nn.Module, config: OptimizationConfig) -> AdamW:
-    """Return AdamW (Loshchilov & Hutter 2019), decaying matrices but not embeddings or vectors."""
+def make_optimizer(module: nn.Module, config: OptimizationConfig) -> Optimizer:
+    """Return the configured optimizer; matrices are decayed, embeddings and vectors are not."""
     embeddings = {
         id(parameter)
         for child in module.modules()
         if isinstance(child, nn.Embedding)
         for parameter in child.parameters()
     }
-    decayed: list[nn.Parameter] = []
+    matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for parameter in module.parameters():
-        is_matrix = parameter.dim() >= 2 and id(parameter) not in embeddings
-        (decayed if is_matrix else others).append(parameter)
+        is_matrix = parameter.dim() == 2 and id(parameter) not in embeddings
+        (matrices if is_matrix else others).append(parameter)
+    if config.optimizer == "adamw":
+        return _adamw(matrices, others, config)
+    # Output layers stay with AdamW like the embeddings: their rows are tokens, or classes.
+    in_blocks = {
+        id(parameter)
+        for child in module.modules()
+        if isinstance(child, Block)
+        for parameter in child.parameters()
+    }
+    muon = Muon(
+        [parameter for parameter in matrices if id(parameter) in in_blocks],
+        lr=config.learning_rate,
+        weight_decay=config.weight_decay,
+        momentum=config.muon_momentum,
+        adjust_lr_fn="match_rms_adamw",
+    )
+    outer = [parameter for parameter in matrices if id(parameter) not in in_blocks]
+    return Joined(muon, _adamw(outer, others, config))
+
+
+def _adamw(
+    decayed: list[nn.Parameter], others: list[nn.Parameter], config: OptimizationConfig
+) -> AdamW:
+    """Return AdamW (Loshchilov & Hutter 2019)."""
+    groups = [(decayed, config.weight_decay), (others, 0.0)]
     return AdamW(
-        [
-            {"params": decayed, "weight_decay": config.weight_decay},
-            {"params": others, "weight_decay": 0.0},
-        ],
+        [{"params": params, "weight_decay": decay} for params, decay in groups if params],
         lr=config.learning_rate,
         betas=(config.beta1, config.beta2),
         fused=True,
     )
 
 
-def cosine_with_warmup(
-    total_steps: int, warmup_steps: int, final_share: float
-) -> Callable[[int], float]:
-    """Return the learning rate's factor at a step: a linear rise to 1, then half a cosine.
+class Joined(Optimizer):
+    """Optimizers over parameters of their own, as one: Lightning steps one optimizer.
 
-    Source: Loshchilov & Hutter 2017, eq. 5, with one period.
+    Args:
+        optimizers: their parameter groups are shared, so that a schedule reaches them.
     """
+
+    def __init__(self, *optimizers: Optimizer) -> None:
+        super().__init__([p for o in optimizers for g in o.param_groups for p in g["params"]], {})
+        self.optimizers = optimizers
+        self._share_groups()
+
+    def _share_groups(self) -> None:
+        self.param_groups = [group for o in self.optimizers for group in o.param_groups]
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Compute the gradients if a closure does, and step every optimizer."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for optimizer in self.optimizers:
+            optimizer.step()
+        return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the states of all."""
+        return {"optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take the states of all."""
+        for optimizer, state in zip(self.optimizers, state_dict["optimizers"], strict=True):
+            optimizer.load_state_dict(state)
+        self._share_groups()
+
+
+def learning_rate_factor(
+    config: OptimizationConfig, total_steps: int, warmup_steps: int
+) -> Callable[[int], float]:
+    """Return the learning rate's factor at a step: a linear rise to 1, then the schedule's fall.
+
+    Sources: Loshchilov & Hutter 2017, eq. 5, with one period (cosine); Hu et al. 2024 (MiniCPM),
+    section 4.2, with a linear decay (warm-up, stable, decay).
+    """
+    final_share = config.final_learning_rate_share
 
     def factor(step: int) -> float:
         if step < warmup_steps:
             return (step + 1) / warmup_steps
         progress = min(1.0, (step - warmup_steps) / max(1, total_steps - warmup_steps))
-        return final_share + (1 - final_share) * (1 + math.cos(math.pi * progress)) / 2
+        match config.schedule:
+            case "cosine":
+                remaining = (1 + math.cos(math.pi * progress)) / 2
+            case "linear":
+                remaining = 1 - progress
+            case "warmup_stable_decay":
+                remaining = min(1.0, (1 - progress) / config.decay_share)
+        return final_share + (1 - final_share) * remaining
 
     return factor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from textmill.files import write_json
 from textmill.model import GPT
 from textmill.training.batches import Batches, in_order, shuffled, to_tensors
 from textmill.training.fit import FitModule, fit
-from textmill.training.objectives import Batch, causal_loss, token_nll
+from textmill.training.objectives import Batch, mask_tokens, objective_losses, token_nll
 
 
 class PretrainModule(FitModule):
@@ -40,17 +40,32 @@ class PretrainModule(FitModule):
         self, network: GPT, config: PretrainConfig, validation: Batches, targets_per_byte: float
     ) -> None:
         super().__init__(network, config, config.max_steps, config.warmup_steps)
+        self.pretraining = config
         self.validation = validation
         self.targets_per_byte = targets_per_byte
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Return the objective's loss, in nats per token."""
-        return causal_loss(self.network, batch)
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the objective's losses, in nats per token."""
+        return objective_losses(self.network, batch, self.pretraining)
 
     def validate(self) -> dict[str, float]:
-        """Return loss, perplexity and bits per byte on the validation blocks."""
+        """Return loss, perplexity and bits per byte on the validation blocks.
+
+        These are the causal ones; an objective that masks adds `validation/masked_loss`, with the
+        same tokens hidden every time.
+        """
         nll, n_targets = sum_nll(self.network, self.validation)
-        return language_metrics(nll / n_targets, self.targets_per_byte, "validation/")
+        metrics = language_metrics(nll / n_targets, self.targets_per_byte, "validation/")
+        if self.pretraining.objective != "causal":
+            metrics["validation/masked_loss"] = self._masked_loss()
+        return metrics
+
+    def _masked_loss(self) -> float:
+        generator = torch.Generator().manual_seed(self.pretraining.seed)
+        share, vocab_size = self.pretraining.mask_share, self.network.wte.num_embeddings
+        chosen = (mask_tokens(b, share, vocab_size, generator) for b in self.validation)
+        nll, n_targets = sum_nll(self.network, chosen, is_causal=False)
+        return nll / max(1, n_targets)
 
 
 def pretrain(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, work: Path) -> None:
@@ -114,13 +129,14 @@ def pretrain(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, 
     )
 
 
-def sum_nll(network: GPT, batches: Batches) -> tuple[float, int]:
+def sum_nll(network: GPT, batches: Iterable[Batch], is_causal: bool = True) -> tuple[float, int]:
     """Return the summed negative log-likelihood (nats) of all targets, and their number."""
     device = network.wte.weight.device
     nll, n_targets = 0.0, 0
     for cpu_batch in batches:
         batch = {name: tensor.to(device) for name, tensor in cpu_batch.items()}
-        losses = token_nll(network(batch["input_ids"], batch["documents"]), batch["targets"])
+        logits = network(batch["input_ids"], batch["documents"], is_causal)
+        losses = token_nll(logits, batch["targets"])
         nll += losses[batch["loss_mask"]].double().sum().item()
         n_targets += int(batch["loss_mask"].sum())
     return nll, n_targets
