@@ -105,6 +105,28 @@ def predict(
             sys.stdout.write(json.dumps(prediction, ensure_ascii=False) + "\n")
 
 
+@app.command(epilog="Example: textmill compare 3f2a 9c1b")
+def compare(
+    runs_and_overrides: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN RUN... [KEY=VALUE]...",
+            help="Pipeline runs by id, beginning of an id, or name; settings to change.",
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: ConfigOption = "demo",
+) -> None:
+    """Say what differs between pipeline runs, and which scores differ more than by chance."""
+    with _errors_in_words():
+        from flows.comparing import compare_runs
+
+        runs = [word for word in runs_and_overrides if "=" not in word]
+        overrides = [word for word in runs_and_overrides if "=" in word]
+        for line in compare_runs(runs, config, overrides, as_json):
+            sys.stdout.write(line)
+
+
 @app.command(epilog="Example: textmill ui tracking.mlflow_port=5050")
 def ui(overrides: Overrides = None, config: ConfigOption = "demo") -> None:
     """Start the MLflow and Prefect web pages on this store, until Ctrl-C."""

@@ -34,6 +34,7 @@ from textmill.config import TrackingConfig
 from textmill.errors import InputError, RunError
 from textmill.files import (
     MANIFEST,
+    digest_file,
     digest_folder,
     full_disk_message,
     is_disk_full,
@@ -264,6 +265,37 @@ class Store:
                     shutil.rmtree(folder, ignore_errors=True)
                 raise RunError(f"{folder / name} is not what was written.")
         return folder
+
+    def output_file(self, run_id: str, name: str) -> Path:
+        """Return a local copy of one file of a run's output, checked by its digest.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
+        file = self.artifact(run_id, f"{OUTPUT}/{name}")
+        if name != MANIFEST:
+            files = read_json(self.output_file(run_id, MANIFEST))["files"]
+            if digest_file(file) != files.get(name):
+                raise RunError(f"{file} is not what was written.")
+        return file
+
+    def artifact(self, run_id: str, name: str) -> Path:
+        """Return a local copy of one artifact of a run.
+
+        Raises:
+            RunError: it is missing.
+        """
+        file = self.local_file(run_id, name)
+        if file is None:
+            folder = self.home / "cache" / "files" / run_id
+            file = folder / name
+            if not file.exists():
+                with self.failures_in_words():
+                    folder.mkdir(parents=True, exist_ok=True)
+                    self.client.download_artifacts(run_id, name, str(folder))
+        if not file.is_file():
+            raise RunError(f"The run {run_id} has lost its artifact {name}: {file} is missing.")
+        return file
 
     def local_file(self, run_id: str, name: str) -> Path | None:
         """Return where an artifact lies on this machine, or None if the store is elsewhere."""
