@@ -78,7 +78,7 @@ def generate(
     overrides: Overrides = None,
     config: ConfigOption = "demo",
 ) -> None:
-    """Write on from a prompt with the newest backbone, as it comes."""
+    """Write on from a prompt with the champion or newest backbone, as it comes."""
     with _errors_in_words():
         from flows.answers import write
 
@@ -97,7 +97,7 @@ def predict(
     ] = None,
     config: ConfigOption = "demo",
 ) -> None:
-    """Run the newest model of a task; one line of JSON for each text."""
+    """Run the champion or newest model of a task; one line of JSON for each text."""
     with _errors_in_words():
         from flows.answers import answer
 
@@ -125,6 +125,36 @@ def compare(
         overrides = [word for word in runs_and_overrides if "=" in word]
         for line in compare_runs(runs, config, overrides, as_json):
             sys.stdout.write(line)
+
+
+@app.command(epilog="Example: textmill promote topic --version 3")
+def promote(
+    model: Annotated[str, typer.Argument(help="Name of a task, or backbone.")],
+    overrides: Overrides = None,
+    version: Annotated[
+        int | None, typer.Option("--version", min=1, help="Which; the newest if not given.")
+    ] = None,
+    config: ConfigOption = "demo",
+) -> None:
+    """Make a registered model the champion by hand, whatever the gate said."""
+    with _errors_in_words():
+        from flows.models import promote_model
+
+        number = None if version is None else str(version)
+        typer.echo(promote_model(model, number, config, overrides or []))
+
+
+@app.command(epilog="Example: textmill rollback topic")
+def rollback(
+    model: Annotated[str, typer.Argument(help="Name of a task, or backbone.")],
+    overrides: Overrides = None,
+    config: ConfigOption = "demo",
+) -> None:
+    """Make the champion before the present one champion again."""
+    with _errors_in_words():
+        from flows.models import rollback_model
+
+        typer.echo(rollback_model(model, config, overrides or []))
 
 
 @app.command(epilog="Example: textmill ui tracking.mlflow_port=5050")

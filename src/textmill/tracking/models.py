@@ -1,4 +1,4 @@
-"""Task models as MLflow LoggedModels: a signature, an example, weights as safetensors."""
+"""Task models and backbones as MLflow LoggedModels: a signature, an example, weights as safetensors."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from pathlib import Path
 
 import mlflow
 import pandas as pd
-from mlflow.entities import LoggedModelStatus
+from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.models import Model, ModelSignature
-from mlflow.types import ColSpec, Schema
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array, Object, Property
 
 import textmill
-from textmill.config import TaskConfig
+from textmill.config import GenerationConfig, TaskConfig
 from textmill.tracking.store import Store
 
 READY = LoggedModelStatus.READY
-SERVED = str(Path(__file__).with_name("served.py"))  # not imported: it would load torch
+BACKBONE = "backbone"
+# Not imported: they would load torch.
+SERVED = str(Path(__file__).with_name("served.py"))
+SERVED_BACKBONE = str(Path(__file__).with_name("served_backbone.py"))
 REQUIREMENTS = ("torch", "numpy", "pandas", "pydantic", "safetensors", "tokenizers")
 EXAMPLE = "The waiter was friendly, and the soup was warm."
 IS_CUT = ColSpec("boolean", "is_cut")
@@ -42,16 +45,60 @@ def log_task_model(store: Store, run_id: str, task: TaskConfig, folder: Path) ->
 
     The model carries textmill's own code, so that it loads where textmill is not installed.
     """
+    signature = ModelSignature(
+        inputs=Schema([ColSpec("string", "text")]), outputs=Schema(list(OUTPUTS[task.kind]))
+    )
+    tags = {"textmill.task": task.name, "textmill.kind": "task_model"}
+    _log_model(store, run_id, task.name, tags, folder, SERVED, signature)
+
+
+def log_backbone(store: Store, run_id: str, folder: Path) -> None:
+    """Log the output folder of a pretraining run as its LoggedModel, once.
+
+    It answers texts by what it writes after them; how long and how freely are parameters.
+    """
+    config = GenerationConfig()
+    params = [
+        ParamSpec("max_new_tokens", DataType.long, config.max_new_tokens),
+        ParamSpec("temperature", DataType.double, config.temperature),
+        ParamSpec("top_k", DataType.long, config.top_k),
+        ParamSpec("seed", DataType.long, config.seed),
+    ]
+    signature = ModelSignature(
+        inputs=Schema([ColSpec("string", "text")]),
+        outputs=Schema([ColSpec("string", "continuation")]),
+        params=ParamSchema(params),
+    )
+    tags = {"textmill.kind": BACKBONE}
+    _log_model(store, run_id, BACKBONE, tags, folder, SERVED_BACKBONE, signature)
+
+
+def find_logged_model(store: Store, run_id: str) -> LoggedModel | None:
+    """Return the model that a run has logged whole, or None."""
     run = store.client.get_run(run_id)
     logged = run.outputs.model_outputs if run.outputs is not None else []
-    if any(store.client.get_logged_model(m.model_id).status == READY for m in logged):
+    models = (store.client.get_logged_model(output.model_id) for output in logged)
+    return next((model for model in models if model.status == READY), None)
+
+
+def _log_model(
+    store: Store,
+    run_id: str,
+    name: str,
+    tags: dict[str, str],
+    folder: Path,
+    served: str,
+    signature: ModelSignature,
+) -> None:
+    if find_logged_model(store, run_id) is not None:
         return  # logged before the run was interrupted
+    run = store.client.get_run(run_id)
     # Left to itself, MLflow puts it into the default experiment, whose files lie elsewhere.
     model = store.client.create_logged_model(
         run.info.experiment_id,
-        task.name,
+        name,
         source_run_id=run_id,
-        tags={"textmill.task": task.name, "textmill.kind": "task_model"},
+        tags=tags,
         params=run.data.params,
     )
     Model.log(
@@ -59,13 +106,10 @@ def log_task_model(store: Store, run_id: str, task: TaskConfig, folder: Path) ->
         model_id=model.model_id,
         flavor=mlflow.pyfunc,
         run_id=run_id,
-        python_model=SERVED,
+        python_model=served,
         artifacts={"model": folder.as_uri()},
         code_paths=[str(Path(textmill.__file__).parent)],
-        signature=ModelSignature(
-            inputs=Schema([ColSpec("string", "text")]),
-            outputs=Schema(list(OUTPUTS[task.kind])),
-        ),
+        signature=signature,
         input_example=pd.DataFrame({"text": [EXAMPLE]}),
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS],
     )

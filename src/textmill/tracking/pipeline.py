@@ -23,8 +23,8 @@ from textmill.files import MANIFEST, digest_folder, digest_values, read_json, wr
 from textmill.tracking import environment, plots
 from textmill.tracking.follow import Follower, Progress
 from textmill.tracking.key import describe_step, key_of, key_values
-from textmill.tracking.models import log_task_model
-from textmill.tracking.step import FINETUNE, Step
+from textmill.tracking.models import log_backbone, log_task_model
+from textmill.tracking.step import FINETUNE, PRETRAIN, Step
 from textmill.tracking.store import Dataset, Store, StoreError
 from textmill.tracking.worker import Job, Stopped, run_job, warm_up
 
@@ -91,6 +91,7 @@ class Pipeline:
         task: TaskConfig | None = None,
         threads: int | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
+        is_part: bool = True,
     ) -> Result:
         """Return the result of a step: found by its key, or computed now.
 
@@ -102,6 +103,7 @@ class Pipeline:
             task: the task that the step belongs to, if any.
             threads: processor threads for the step; None for all.
             on_progress: called as a training step goes on.
+            is_part: False for what only serves a comparison: the parent does not name the result.
 
         Raises:
             InputError: the step could not use its input.
@@ -125,8 +127,10 @@ class Pipeline:
             result = attempt.find() or attempt.compute(threads or hardware.n_cores(), on_progress)
         finally:
             lock.release()
-        self.store.set_tags(self.run_id, {f"{RESULT_TAG}{label.replace(' ', '.')}": result.run_id})
-        self.results[label] = result
+        if is_part:
+            tag = f"{RESULT_TAG}{label.replace(' ', '.')}"
+            self.store.set_tags(self.run_id, {tag: result.run_id})
+            self.results[label] = result
         return result
 
     def record_scores(self, metrics: Mapping[str, float], table: str) -> None:
@@ -283,7 +287,7 @@ class _Attempt:
         return raw + made
 
     def _record(self, run_id: str, follower: Follower, seconds: float) -> None:
-        """Log the numbers and tags of the output, plots and, of a fine-tuning, the model."""
+        """Log the numbers and tags of the output, plots and, of a training, the model."""
         store = self.store
         numbers, tags = {}, {}
         if (self.out / "metrics.json").exists():
@@ -297,6 +301,8 @@ class _Attempt:
             store.client.log_figure(run_id, plots.loss_curve(follower.points), "plots/loss.png")
         if self.step is FINETUNE and self.task:
             log_task_model(store, run_id, self.task, self.out)
+        if self.step is PRETRAIN:
+            log_backbone(store, run_id, self.out)
 
     def _keep_log(self, run_id: str) -> None:
         for name in ("worker.log", "metrics.jsonl"):
@@ -330,6 +336,25 @@ class _Attempt:
             digest=read_json(folder / MANIFEST)["digest"],
             is_reused=is_reused,
         )
+
+
+def find_result(store: Store, run_id: str) -> Result:
+    """Return the result of a step that has finished, of whichever pipeline.
+
+    Raises:
+        RunError: it is missing or damaged.
+    """
+    run = store.client.get_run(run_id)
+    folder = store.output_folder(run_id)
+    return Result(
+        label=run.info.run_name,
+        key=run.data.tags["textmill.key"],
+        run_id=run_id,
+        url=store.run_url(run.info.experiment_id, run_id),
+        folder=folder,
+        digest=read_json(folder / MANIFEST)["digest"],
+        is_reused=True,
+    )
 
 
 @contextmanager
