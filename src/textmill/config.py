@@ -357,8 +357,8 @@ class PromotionConfig(Settings):
     A champion is challenged again and again, and every challenge is a chance for luck: so it is
     below the usual 0.05."""
     seed_noise: float = Field(1.0, ge=0)
-    """What training with another seed is taken to change: so many standard errors of the
-    champion's score. Where the registry knows more, from retraining, the larger counts."""
+    """What training with other seeds is taken to change: so many standard errors of the paired
+    difference. Where the registry knows of retraining that changed more, that counts."""
     margin: float = Field(0.01, ge=0, lt=1)
     """A cheaper challenger is not worse if it loses less than this share of the champion's score,
     with the certainty that `alpha` asks for."""

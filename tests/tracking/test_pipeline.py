@@ -78,6 +78,28 @@ def test_the_parent_says_which_run_a_reused_result_came_from(
     assert newest_parent(store).data.tags["textmill.result.write"] == first.run_id
 
 
+def test_what_only_serves_a_comparison_is_no_result_of_the_parent(
+    config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
+) -> None:
+    with open_pipeline("test", config, "tests", {}) as pipeline:
+        result = pipeline.run(probe("write"), seed, is_part=False)
+        assert pipeline.results == {}
+    assert "textmill.result.write" not in newest_parent(store).data.tags
+    found = pipelines.find_result(store, result.run_id)
+    assert (found.key, found.folder, found.digest) == (result.key, result.folder, result.digest)
+    assert found.label == "write"
+
+
+def test_results_may_be_read_while_others_arrive(
+    config: Config, probe: Probe, seed: SampleConfig, calls: Calls
+) -> None:
+    with open_pipeline("test", config, "tests", {}) as pipeline:
+        reading = iter(pipeline.results.items())
+        pipeline.run(probe("write"), seed)
+        assert list(reading) == []
+        assert pipeline.results.keys() == {"write"}
+
+
 def test_results_are_found_across_experiments(
     config: Config, probe: Probe, seed: SampleConfig, calls: Calls
 ) -> None:

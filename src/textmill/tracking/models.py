@@ -1,4 +1,4 @@
-"""Task models and backbones as MLflow LoggedModels: a signature, an example, weights as safetensors."""
+"""Models as MLflow LoggedModels: a signature, an example, weights as safetensors."""
 
 from __future__ import annotations
 

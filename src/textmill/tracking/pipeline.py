@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -32,6 +33,7 @@ SYSTEM_METRICS_EVERY_S = 5
 RESULT_TAG = "textmill.result."
 
 log = logging.getLogger(__name__)
+_adding = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,9 @@ class Pipeline:
         if is_part:
             tag = f"{RESULT_TAG}{label.replace(' ', '.')}"
             self.store.set_tags(self.run_id, {tag: result.run_id})
-            self.results[label] = result
+            with _adding:
+                # Another dict, as Prefect reads this one whenever a branch starts a task.
+                self.results = {**self.results, label: result}
         return result
 
     def record_scores(self, metrics: Mapping[str, float], table: str) -> None:

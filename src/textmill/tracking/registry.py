@@ -196,9 +196,8 @@ class Registry:
         return found[0] if found else None
 
     def _is_ours(self, found: RegisteredModel) -> bool:
-        return (
-            found.tags.get(KIND_TAG) == KIND and found.tags.get(EXPERIMENT_TAG) == self.experiment
-        )
+        ours = {KIND_TAG: KIND, EXPERIMENT_TAG: self.experiment}
+        return all(found.tags.get(key) == value for key, value in ours.items())
 
 
 def _champions(registered: RegisteredModel) -> list[str]:
