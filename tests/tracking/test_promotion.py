@@ -166,7 +166,8 @@ def test_a_better_model_takes_the_place_and_a_worse_one_does_not(
     )
     assert versions(registry)[1].tags[DECISION_TAG] == "rejected"
     assert versions(registry)[1].tags[REASON_TAG].startswith("not better")
-    assert promote(make_challenger(300)).startswith("mood: promoted v3: better")
+    line = promote(make_challenger(300, recipe="another"))
+    assert line.startswith("mood: promoted v3: better: accuracy 0.75 against 0.5")
     assert champion(registry) == "3"
     registry.rollback("mood")
     assert champion(registry) == "1"
