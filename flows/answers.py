@@ -1,4 +1,4 @@
-"""Answers from the newest finished models: generated text, predictions."""
+"""Answers from the champions, or else from the newest finished models: text, predictions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 from textmill.compose import compose, unknown_name
 from textmill.config import Config
 from textmill.errors import InputError
+from textmill.tracking.models import BACKBONE
+from textmill.tracking.registry import MODEL_RUN_TAG, Registry
 from textmill.tracking.step import FINETUNE, PRETRAIN, Step
 from textmill.tracking.store import Store
 
@@ -17,13 +19,13 @@ BATCH_TEXTS = 256
 
 
 def write(prompt: str, config_name: str, overrides: list[str]) -> Iterator[str]:
-    """Yield the prompt, and what the newest backbone of the experiment writes after it.
+    """Yield the prompt, and what the backbone of the experiment writes after it.
 
     Raises:
         InputError: nothing has been pretrained yet.
     """
     config = compose(config_name, overrides)
-    folder = newest_model(config, PRETRAIN)
+    folder = choose_model(config, PRETRAIN)
     from textmill.corpus.tokenizer import load_tokenizer
     from textmill.model import load
     from textmill.training.writing import write_text
@@ -33,7 +35,7 @@ def write(prompt: str, config_name: str, overrides: list[str]) -> Iterator[str]:
 
 
 def answer(task: str, texts: Iterable[str], config_name: str) -> Iterator[dict[str, Any]]:
-    """Yield the newest task model's prediction for each text.
+    """Yield the task model's prediction for each text.
 
     Raises:
         InputError: there is no such task, or it has not been fine-tuned yet.
@@ -42,7 +44,7 @@ def answer(task: str, texts: Iterable[str], config_name: str) -> Iterator[dict[s
     names = [t.name for t in config.tasks]
     if task not in names:
         raise InputError(unknown_name("task", task, names).capitalize())
-    folder = newest_model(config, FINETUNE, task)
+    folder = choose_model(config, FINETUNE, task)
     from textmill.tasks.predictor import load_predictor
 
     predictor = load_predictor(folder)
@@ -52,13 +54,17 @@ def answer(task: str, texts: Iterable[str], config_name: str) -> Iterator[dict[s
             yield {"text": text, **prediction}
 
 
-def newest_model(config: Config, step: Step, task: str | None = None) -> Path:
-    """Return the output folder of the newest finished run of a step in the experiment.
+def choose_model(config: Config, step: Step, task: str | None = None) -> Path:
+    """Return the folder of the champion, or else of the newest finished run in the experiment.
 
     Raises:
-        InputError: there is none.
+        InputError: there is neither.
+        RunError: the model is missing or damaged.
     """
     store = Store(config.tracking)
+    champion = Registry(store, config.experiment).champion(task or BACKBONE)
+    if champion is not None and MODEL_RUN_TAG in champion.tags:
+        return store.output_folder(champion.tags[MODEL_RUN_TAG])
     condition = f"attributes.status='FINISHED' and tags.`textmill.step`='{step.name}'"
     if task is not None:
         condition += f" and tags.`textmill.task`='{task}'"

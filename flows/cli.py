@@ -143,7 +143,7 @@ def generate(
     overrides: Overrides = None,
     config: ConfigOption = "demo",
 ) -> None:
-    """Write on from a prompt with the newest backbone, as it comes."""
+    """Write on from a prompt with the champion or newest backbone, as it comes."""
     with _errors_in_words():
         from flows.answers import write
 
@@ -162,12 +162,64 @@ def predict(
     ] = None,
     config: ConfigOption = "demo",
 ) -> None:
-    """Run the newest model of a task; one line of JSON for each text."""
+    """Run the champion or newest model of a task; one line of JSON for each text."""
     with _errors_in_words():
         from flows.answers import answer
 
         for prediction in answer(task, _texts(text, file), config):
             sys.stdout.write(json.dumps(prediction, ensure_ascii=False) + "\n")
+
+
+@app.command(epilog="Example: textmill compare 3f2a 9c1b")
+def compare(
+    runs_and_overrides: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN RUN... [KEY=VALUE]...",
+            help="Pipeline runs by id, beginning of an id, or name; settings to change.",
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: ConfigOption = "demo",
+) -> None:
+    """Say what differs between pipeline runs, and which scores differ more than by chance."""
+    with _errors_in_words():
+        from flows.comparing import compare_runs
+
+        runs = [word for word in runs_and_overrides if "=" not in word]
+        overrides = [word for word in runs_and_overrides if "=" in word]
+        for line in compare_runs(runs, config, overrides, as_json):
+            sys.stdout.write(line)
+
+
+@app.command(epilog="Example: textmill promote topic --version 3")
+def promote(
+    model: Annotated[str, typer.Argument(help="Name of a task, or backbone.")],
+    overrides: Overrides = None,
+    version: Annotated[
+        int | None, typer.Option("--version", min=1, help="Which; the newest if not given.")
+    ] = None,
+    config: ConfigOption = "demo",
+) -> None:
+    """Make a registered model the champion by hand, whatever the gate said."""
+    with _errors_in_words():
+        from flows.models import promote_model
+
+        number = None if version is None else str(version)
+        typer.echo(promote_model(model, number, config, overrides or []))
+
+
+@app.command(epilog="Example: textmill rollback topic")
+def rollback(
+    model: Annotated[str, typer.Argument(help="Name of a task, or backbone.")],
+    overrides: Overrides = None,
+    config: ConfigOption = "demo",
+) -> None:
+    """Make the champion before the present one champion again."""
+    with _errors_in_words():
+        from flows.models import rollback_model
+
+        typer.echo(rollback_model(model, config, overrides or []))
 
 
 @app.command(epilog="Example: textmill ui tracking.mlflow_port=5050")

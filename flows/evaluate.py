@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,21 @@ from flows.context import Context, command, log, outcome, run_step, step_task
 from flows.finetune import choose_task, finetune_task, split_sources
 from flows.prepare import Prepared
 from flows.pretrain import backbone_parts
-from textmill.config import TaskConfig
+from textmill.config import TaskConfig, TokensConfig
 from textmill.errors import InputError, RunError
+from textmill.files import MANIFEST, read_json
 from textmill.tasks.examples import location, settings_of
-from textmill.tracking.cards import log_card
-from textmill.tracking.pipeline import Result
+from textmill.tracking.cards import log_backbone_card, log_card
+from textmill.tracking.pipeline import Result, find_result
+from textmill.tracking.promotion import (
+    Challenger,
+    backbone_challenger,
+    challenge,
+    task_challenger,
+)
 from textmill.tracking.report import NAME as REPORT
 from textmill.tracking.report import artifact_url, log_report
-from textmill.tracking.step import BASELINE, EVALUATE, EVALUATE_LM
+from textmill.tracking.step import BASELINE, EVALUATE, EVALUATE_LM, TOKENS
 
 SUMMARY = (
     "accuracy",
@@ -128,7 +136,15 @@ def run_branches(
                 failures[name] = error
             case _:
                 failures[name] = RunError(str(future.state.message))
+    if language is not None:
+        log_backbone_card(context.pipeline, context.config)
     record(context, summarise(language, scores), failures)
+    # What only repeats another run has nothing new to register.
+    if context.config.promotion.enabled and context.pipeline.scope is None:
+        evaluated = [config for config in configs if config.name in scores]
+        problem = promote(context, evaluated, prepared if language else None)
+        if isinstance(error := problem.result(raise_on_failure=False), Exception):
+            failures["promote"] = error
     if failures:
         message = "\n".join(f"{name}: {error}" for name, error in failures.items())
         are_input = all(isinstance(error, InputError) for error in failures.values())
@@ -173,6 +189,56 @@ def write_report(
     context.page.link(page, "report of this run", "report")
     log.info("report: %s", place)
     return Completed(message=page)
+
+
+@task(name="promote", task_run_name="promote", cache_policy=NO_CACHE, persist_result=False)
+def promote(
+    context: Context, configs: Sequence[TaskConfig], prepared: Prepared | None
+) -> State[Any]:
+    """Register the models of this run, and let each challenge the champion of its name.
+
+    Args:
+        context: the command at work.
+        configs: the tasks that were evaluated.
+        prepared: what the backbone was measured on; None leaves it out.
+    """
+    pipeline, lines = context.pipeline, []
+    problems: list[InputError | RunError] = []
+
+    def go(challenger: Callable[[], Challenger], remeasure: Callable[[Result], Result]) -> None:
+        try:
+            lines.append(challenge(pipeline, context.config, challenger(), remeasure))
+            log.info(lines[-1])
+        except (InputError, RunError) as error:
+            problems.append(error)
+
+    if prepared is not None:
+        go(partial(backbone_challenger, pipeline), partial(remeasure_backbone, context))
+    for config in configs:
+        go(partial(task_challenger, pipeline, config), partial(remeasure_task, context, config))
+    context.page.text("\n".join(f"- {line}" for line in lines), "promotion", "Champions")
+    if problems:
+        kind = InputError if all(isinstance(p, InputError) for p in problems) else RunError
+        message = "\n".join(map(str, problems))
+        return Failed(message=message, data=kind(message))
+    return Completed(message="; ".join(lines))
+
+
+def remeasure_task(context: Context, config: TaskConfig, model: Result) -> Result:
+    """Return how another model does on the test examples of a task."""
+    sources = split_sources(config, "test")
+    return context.pipeline.run(EVALUATE, config, {"model": model}, sources, config, is_part=False)
+
+
+def remeasure_backbone(context: Context, backbone: Result) -> Result:
+    """Return how another backbone does on this run's held-out text, in its own tokens."""
+    pipeline = context.pipeline
+    manifest = read_json(backbone.folder / MANIFEST)
+    tokenizer = find_result(pipeline.store, manifest["inputs"]["tokenizer"]["run_id"])
+    inputs = {"corpus": pipeline.results["clean"], "tokenizer": tokenizer}
+    tokens = pipeline.run(TOKENS, TokensConfig(), inputs, is_part=False)
+    inputs = {"backbone": backbone, "tokens": tokens}
+    return pipeline.run(EVALUATE_LM, context.config.generation, inputs, is_part=False)
 
 
 def summarise(language: Result | None, scores: Mapping[str, TaskScores]) -> dict[str, float]:

@@ -368,6 +368,31 @@ class GenerationConfig(Settings):
     seed: int = 0
 
 
+class PromotionConfig(Settings):
+    """When a new model takes the place of the champion: the promotion section."""
+
+    enabled: bool = True
+    """Register the models of a run, and let them challenge the champions."""
+    alpha: float = Field(0.01, gt=0, lt=0.5)
+    """Largest p-value (one-sided, paired, on the same test set) at which a challenger is better.
+
+    A champion is challenged again and again, and every challenge is a chance for luck: so it is
+    below the usual 0.05."""
+    seed_noise: float = Field(1.0, ge=0)
+    """What training with other seeds is taken to change: so many standard errors of the paired
+    difference. Where the registry knows of retraining that changed more, that counts."""
+    margin: float = Field(0.01, ge=0, lt=1)
+    """A cheaper challenger is not worse if it loses less than this share of the champion's score,
+    with the certainty that `alpha` asks for."""
+    cheaper: Literal["parameters", "seconds", "either"] = "parameters"
+    """What a cheaper model saves; the seconds of its evaluation depend on what else ran."""
+    saving: float = Field(0.1, gt=0, lt=1)
+    """Least share of the cost that a cheaper model saves."""
+    floors: dict[str, dict[str, float]] = {}
+    """By task (the language model is `lm`) and metric, what a champion has to reach at least; of
+    losses, at most."""
+
+
 class TrackingConfig(Settings):
     """Where results live: the conf/tracking/ group."""
 
@@ -405,6 +430,7 @@ class Config(Settings):
     """Defaults for every task's own finetune section."""
     tasks: tuple[AnyTask, ...] = ()
     generation: GenerationConfig = GenerationConfig()
+    promotion: PromotionConfig = PromotionConfig()
     tracking: TrackingConfig = TrackingConfig()
     cluster: ClusterConfig = ClusterConfig()
 

@@ -15,7 +15,7 @@ from textmill.evaluation.examples import SHOWERS
 from textmill.files import MANIFEST
 from textmill.tasks.kinds import KINDS
 from textmill.tracking import cards
-from textmill.tracking.cards import NAME, TAG, card_text, log_card, plain
+from textmill.tracking.cards import NAME, TAG, backbone_card_text, card_text, log_card, plain
 from textmill.tracking.models import OUTPUTS
 from textmill.tracking.pipeline import Result, open_pipeline
 from textmill.tracking.store import Store
@@ -155,6 +155,30 @@ def test_the_card_stands_on_the_model_and_scores_stay(
         del pipeline.results["evaluate mood"]
         log_card(pipeline, config, task)
         assert "| accuracy | 0.910 | 0.880 | 0.500 |" in card()
+
+
+def test_the_card_of_a_backbone_says_what_it_is(
+    config: Config, results: dict[str, Result], tmp_path: Path
+) -> None:
+    losses = {"val_loss": 1.25, "perplexity": 3.49, "bits_per_byte": 0.9}
+    simple = {f"unigram/{key}": 2 * value for key, value in losses.items()}
+    results["evaluate-lm"] = result(tmp_path, "evaluate-lm", losses | simple)
+    card = backbone_card_text(config, results)
+    for words in (
+        "# backbone\n",
+        "A GPT of 1,000,000 parameters (4 layers",
+        "(causal objective, 600 steps).",
+        "| bits per byte | 0.900 | 1.800 |",
+        "| own | own.jsonl |",
+        "Kept 900 of 1,000 documents.",
+        "[pretrain](http://mlflow/pretrain)",
+        "Licence: unknown.",
+        "It reads 128 tokens at once: what lies further back is forgotten.",
+    ):
+        assert words in card
+    assert "mood" not in card
+    sample = Config.model_validate(config.model_dump() | {"sample": {}})
+    assert "no results" in backbone_card_text(sample, results)
 
 
 def test_every_kind_of_task_is_told_of() -> None:

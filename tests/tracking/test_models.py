@@ -1,18 +1,28 @@
-"""Specifies task models in MLflow: logged once, with a signature, and nothing is pickled."""
+"""Specifies models in MLflow: logged once, with a signature, and nothing is pickled."""
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import mlflow
+import pandas as pd
 import pytest
+import torch
 from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.models import Model
 
-from textmill.config import ClassificationConfig
-from textmill.tracking.models import log_task_model
+from textmill import model as models
+from textmill.config import ClassificationConfig, GenerationConfig
+from textmill.corpus.tokenizer import TOKENIZER_FILES, load_tokenizer
+from textmill.model import GPT
+from textmill.model.layout import read_config
+from textmill.tracking.models import find_logged_model, log_backbone, log_task_model
 from textmill.tracking.store import Store
+from textmill.training.writing import write_text
 
 TASK = ClassificationConfig(kind="classification", name="mood", train="a.csv", test="b.csv")
 
@@ -27,9 +37,43 @@ def logged(store: Store, model_folder: Callable[[str], Path]) -> LoggedModel:
         for _ in range(2):
             log_task_model(store, run_id, TASK, model_folder("classification"))
     store.end_run(run_id, "FINISHED")
-    (model,) = store.client.search_logged_models([experiment])
-    assert model.source_run_id == run_id
+    model = find_logged_model(store, run_id)
+    assert model is not None
+    same_run = f"source_run_id='{run_id}'"
+    assert len(store.client.search_logged_models([experiment], same_run)) == 1
     return model
+
+
+@pytest.fixture(scope="module")
+def backbone(store: Store, model_folder: Callable[[str], Path], tmp_path_factory: Any) -> Any:
+    """A logged backbone, and its folder."""
+    tuned = model_folder("classification")
+    folder = tmp_path_factory.mktemp("backbone")
+    for name in TOKENIZER_FILES:
+        shutil.copy(tuned / name, folder / name)
+    torch.manual_seed(0)
+    models.save(GPT(read_config(tuned)), folder)
+    run_id = store.start_run(store.experiment("models"), "pretrain", {})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        log_backbone(store, run_id, folder)
+    store.end_run(run_id, "FINISHED")
+    logged = find_logged_model(store, run_id)
+    assert logged is not None
+    return logged, folder
+
+
+@pytest.mark.filterwarnings("ignore")  # MLflow calls pandas and pydantic in outdated ways
+def test_a_backbone_answers_texts_by_what_it_writes_after_them(backbone: Any) -> None:
+    logged, folder = backbone
+    texts = pd.DataFrame({"text": ["the room", "a lovely meal"]})
+    settings = {"max_new_tokens": 6, "temperature": 0.5, "top_k": 9, "seed": 3}
+    answers = mlflow.pyfunc.load_model(logged.model_uri).predict(texts, params=settings)
+    network, tokenizer = models.load(folder), load_tokenizer(folder)
+    config = GenerationConfig.model_validate(settings)
+    expected = ["".join(write_text(network, tokenizer, text, config)) for text in texts["text"]]
+    assert answers["continuation"].tolist() == expected
+    assert any(expected)
 
 
 def test_a_model_is_logged_once_with_its_task(logged: LoggedModel) -> None:

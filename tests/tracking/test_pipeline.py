@@ -26,7 +26,7 @@ from textmill.config import (
 from textmill.errors import InputError, RunError
 from textmill.files import MANIFEST, digest_file, digest_values, read_json
 from textmill.tracking import system, worker
-from textmill.tracking.pipeline import Result, Source, open_pipeline
+from textmill.tracking.pipeline import Result, Source, find_result, open_pipeline
 from textmill.tracking.step import CLEAN, TOKENIZER, TOKENS, Step
 from textmill.tracking.store import Store, StoreError
 
@@ -75,6 +75,28 @@ def test_the_parent_says_which_run_a_reused_result_came_from(
     first = run_once(config, probe("write"), seed)
     run_once(config, probe("write"), seed)
     assert newest_parent(store).data.tags["textmill.result.write"] == first.run_id
+
+
+def test_what_only_serves_a_comparison_is_no_result_of_the_parent(
+    config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
+) -> None:
+    with open_pipeline("test", config, "tests", {}) as pipeline:
+        result = pipeline.run(probe("write"), seed, is_part=False)
+        assert pipeline.results == {}
+    assert "textmill.result.write" not in newest_parent(store).data.tags
+    found = find_result(store, result.run_id)
+    assert (found.key, found.folder, found.digest) == (result.key, result.folder, result.digest)
+    assert found.label == "write"
+
+
+def test_results_may_be_read_while_others_arrive(
+    config: Config, probe: Probe, seed: SampleConfig, calls: Calls
+) -> None:
+    with open_pipeline("test", config, "tests", {}) as pipeline:
+        reading = iter(pipeline.results.items())
+        pipeline.run(probe("write"), seed)
+        assert list(reading) == []
+        assert pipeline.results.keys() == {"write"}
 
 
 def test_results_are_found_across_experiments(

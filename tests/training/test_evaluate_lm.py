@@ -15,11 +15,18 @@ import torch
 
 from textmill import model as models
 from textmill.config import GenerationConfig, ModelConfig, TokenizerConfig, TokensConfig
+from textmill.corpus.packing import PackedBlocks
 from textmill.corpus.tokenizer import TOKENIZER_FILES, load_tokenizer, train_tokenizer
 from textmill.corpus.tokens import tokenize, write_shards
 from textmill.files import read_json
 from textmill.model import GPT
-from textmill.training.evaluate_lm import evaluate_lm, unigram_loss
+from textmill.training.evaluate_lm import (
+    DOCUMENTS,
+    document_nll,
+    document_sizes,
+    evaluate_lm,
+    unigram_loss,
+)
 from textmill.training.objectives import token_nll
 from textmill.training.writing import write_text
 
@@ -74,6 +81,33 @@ def test_the_loss_is_that_of_the_documents_run_apart(
     assert metrics["perplexity"] == pytest.approx(math.exp(nll.mean().item()), rel=1e-4)
 
 
+def test_every_document_has_its_share_of_the_loss(folders: dict[str, Path]) -> None:
+    network, tokenizer = models.load(folders["backbone"]), load_tokenizer(folders["backbone"])
+    lines = (folders["out"] / DOCUMENTS).read_text().splitlines()
+    for text, row in zip(HELD_OUT, map(json.loads, lines), strict=True):
+        ids = torch.tensor([0, *tokenizer.encode(text).ids, 0])
+        nll = 0.0
+        for at in range(0, len(ids) - 1, 12):
+            piece = ids[None, at : at + 13]
+            nll += token_nll(network(piece[:, :-1]), piece[:, 1:]).sum().item()
+        assert row["nll"] == pytest.approx(nll, rel=1e-5)
+        assert (row["targets"], row["bytes"]) == (len(ids) - 1, len(text.encode()))
+
+
+def test_documents_of_several_shards_keep_their_order(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    network, tokenizer = models.load(folders["backbone"]), load_tokenizer(folders["backbone"])
+    documents = [tokenizer.encode(text).ids for text in HELD_OUT]
+    write_shards(tmp_path, documents, np.dtype(np.uint16), shard_tokens=9)
+    blocks = PackedBlocks(tmp_path, 12)
+    assert len(blocks.shards) > 1
+    whole = PackedBlocks(folders["tokens"] / "validation", 12)
+    assert document_nll(network, blocks) == pytest.approx(document_nll(network, whole), rel=1e-5)
+    sizes = document_sizes(blocks.shards, tokenizer)
+    assert sizes.tolist() == document_sizes(whole.shards, tokenizer).tolist()
+
+
 def test_the_baseline_stands_beside_the_model(
     folders: dict[str, Path], metrics: dict[str, Any]
 ) -> None:
@@ -104,7 +138,7 @@ def test_the_samples_are_prompts_with_what_the_model_writes(folders: dict[str, P
 def test_evaluating_again_writes_the_same_bytes(folders: dict[str, Path], tmp_path: Path) -> None:
     evaluate_lm(GENERATION, folders, tmp_path)
     files = sorted(file.name for file in tmp_path.iterdir())
-    assert files == ["metrics.json", "samples.json"]
+    assert files == ["documents.jsonl", "metrics.json", "samples.json"]
     for file in files:
         assert (tmp_path / file).read_bytes() == (folders["out"] / file).read_bytes()
 

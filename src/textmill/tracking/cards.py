@@ -1,4 +1,4 @@
-"""Model cards: what a task model is, what it was made from, how good it is, and where it ends.
+"""Model cards: what a model is, what it was made from, how good it is, and where it ends.
 
 Source: Mitchell et al. 2019, "Model Cards for Model Reporting".
 """
@@ -11,12 +11,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mlflow.entities import LoggedModelStatus
-
 from textmill.config import Config, TaskConfig
 from textmill.evaluation.report import cut
 from textmill.files import MANIFEST, read_json
+from textmill.tracking.models import BACKBONE, find_logged_model
 from textmill.tracking.pipeline import Pipeline, Result
+from textmill.tracking.store import Store
 
 NAME = "model_card.md"
 TAG = "mlflow.note.content"
@@ -37,6 +37,11 @@ LONG_TEXTS = {
     "tagging": "a longer text is read in windows, so an entity across a border may be missed",
     "translation": "a longer text loses its end, and `is_cut` says so",
 }
+SAMPLE_WARNING = (
+    "**Made from generated sample data: it shows that the chain works, and is of no other "
+    "use. The scores of generated sample data are no results.**"
+)
+LICENCE = "Licence: unknown. The terms of the data apply, and none were given to textmill."
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 
 
@@ -49,22 +54,33 @@ def log_card(pipeline: Pipeline, config: Config, task: TaskConfig) -> None:
     Raises:
         StoreError: the store does not take it.
     """
-    client = pipeline.store.client
-    card = card_text(config, task, pipeline.results)
     has_scores = f"evaluate {task.name}" in pipeline.results
-    outputs = client.get_run(pipeline.results[f"finetune {task.name}"].run_id).outputs
-    for output in outputs.model_outputs if outputs is not None else []:
-        model = client.get_logged_model(output.model_id)
-        written = model.tags.get(TAG)
-        if model.status != LoggedModelStatus.READY or written == card:
-            continue
-        if written is None or has_scores:
-            with pipeline.store.failures_in_words(), tempfile.TemporaryDirectory() as folder:
-                file = Path(folder, NAME)
-                file.write_text(card, encoding="utf-8")
-                client.log_model_artifact(model.model_id, str(file))
-                # Last: the description says that the file is there as well.
-                client.set_logged_model_tags(model.model_id, {TAG: card})
+    run_id = pipeline.results[f"finetune {task.name}"].run_id
+    _write(pipeline.store, run_id, card_text(config, task, pipeline.results), has_scores)
+
+
+def log_backbone_card(pipeline: Pipeline, config: Config) -> None:
+    """Write the card of the backbone, once it is evaluated, like that of a task's model.
+
+    Raises:
+        StoreError: the store does not take it.
+    """
+    run_id = pipeline.results["pretrain"].run_id
+    _write(pipeline.store, run_id, backbone_card_text(config, pipeline.results), True)
+
+
+def _write(store: Store, run_id: str, card: str, has_scores: bool) -> None:
+    """Put a card on the model that a run has logged."""
+    model = find_logged_model(store, run_id)
+    if model is None or model.tags.get(TAG) == card:
+        return
+    if TAG not in model.tags or has_scores:
+        with store.failures_in_words(), tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, NAME)
+            file.write_text(card, encoding="utf-8")
+            store.client.log_model_artifact(model.model_id, str(file))
+            # Last: the description says that the file is there as well.
+            store.client.set_logged_model_tags(model.model_id, {TAG: card})
 
 
 def card_text(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> str:
@@ -78,19 +94,54 @@ def card_text(config: Config, task: TaskConfig, results: Mapping[str, Result]) -
     """
     parts = [f"# {task.name}", *_about(config, task, results)]
     parts += ["## Scores", *_scores(task, results)]
-    parts += ["## Data", *_data(config, task, results)]
-    parts += ["## Limits", *_limits(config, task)]
+    labels = ("clean", f"finetune {task.name}", f"evaluate {task.name}")
+    parts += ["## Data", *_data(config, results, labels)]
+    parts.append(f"MLflow runs: {_runs(results, 'pretrain', f'finetune {task.name}')}.")
+    parts += [LICENCE, "## Limits", *_limits(config, LONG_TEXTS[task.kind])]
     return "\n\n".join(parts) + "\n"
 
 
-def _about(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
-    shape, training = config.model, config.pretrain
-    base = results["pretrain"].metrics()
+def backbone_card_text(config: Config, results: Mapping[str, Result]) -> str:
+    """Return the card of a backbone in Markdown.
+
+    Args:
+        config: the configuration that the results were made with.
+        results: by label, at least of pretraining, of what comes before, and of its evaluation.
+    """
+    parts = [f"# {BACKBONE}"]
     if config.sample is not None:
-        yield (
-            "**Made from generated sample data: it shows that the chain works, and is of no other "
-            "use. The scores of generated sample data are no results.**"
+        parts.append(SAMPLE_WARNING)
+    parts += [
+        "A model that goes on writing a text, pretrained by textmill and the base of task models.",
+        f"{_base(config, results)}.",
+    ]
+    tested = results["evaluate-lm"].metrics()
+    lines = ["| score | model | unigram |", "|---|---|---|"]
+    for key in ("val_loss", "perplexity", "bits_per_byte"):
+        lines.append(
+            f"| {key.replace('_', ' ')} | {tested[key]:.3f} | {tested[f'unigram/{key}']:.3f} |"
         )
+    parts += ["## Scores", "\n".join(lines), "On the validation split; lower is better."]
+    parts += ["## Data", *_data(config, results, ("clean",))]
+    parts.append(f"MLflow runs: {_runs(results, 'pretrain')}.")
+    parts += [LICENCE, "## Limits", *_limits(config, "what lies further back is forgotten")]
+    return "\n\n".join(parts) + "\n"
+
+
+def _base(config: Config, results: Mapping[str, Result]) -> str:
+    """Return what the backbone is and what it was trained on, without the full stop."""
+    shape, training, base = config.model, config.pretrain, results["pretrain"].metrics()
+    return (
+        f"A GPT of {base['parameters']:,.0f} parameters ({shape.n_layer} layers, "
+        f"{shape.n_head} heads, {shape.n_embd} channels, {shape.block_size} tokens of context, "
+        f"{shape.position} positions), pretrained on {base['tokens_seen']:,.0f} tokens "
+        f"({training.objective} objective, {training.max_steps:,} steps)"
+    )
+
+
+def _about(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
+    if config.sample is not None:
+        yield SAMPLE_WARNING
     yield (
         f"A model that {WHAT[task.kind]} ({task.kind.replace('_', ' ')}), fine-tuned by textmill."
     )
@@ -100,12 +151,10 @@ def _about(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> I
         shown = ", ".join(labels[:MOST_LABELS])
         more = len(labels) - MOST_LABELS
         yield f"Labels: {shown}{f', and {more} more' if more > 0 else ''}."
+    base = _base(config, results)
     yield (
-        f"Base: a GPT of {base['parameters']:,.0f} parameters ({shape.n_layer} layers, "
-        f"{shape.n_head} heads, {shape.n_embd} channels, {shape.block_size} tokens of context, "
-        f"{shape.position} positions), pretrained on {base['tokens_seen']:,.0f} tokens "
-        f"({training.objective} objective, {training.max_steps:,} steps), then fine-tuned for "
-        f"{task.finetune.epochs} epochs with {task.finetune.attention} attention."
+        f"Base: {base[0].lower()}{base[1:]}, then fine-tuned for {task.finetune.epochs} epochs "
+        f"with {task.finetune.attention} attention."
     )
 
 
@@ -135,9 +184,9 @@ def _scores(task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
     )
 
 
-def _data(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
+def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]) -> Iterator[str]:
     lines = ["| data | place | SHA-256 |", "|---|---|---|"]
-    for label in ("clean", f"finetune {task.name}", f"evaluate {task.name}"):
+    for label in labels:
         if label not in results:
             continue
         sources = read_json(results[label].folder / MANIFEST)["sources"]
@@ -160,13 +209,11 @@ def _data(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> It
         f"{corpus.min_chars} characters dropped. Kept {counts['documents_kept']:,.0f} of "
         f"{counts['documents_read']:,.0f} documents."
     )
-    yield f"MLflow runs: {_runs(task, results)}."
-    yield "Licence: unknown. The terms of the data apply, and none were given to textmill."
 
 
-def _runs(task: TaskConfig, results: Mapping[str, Result]) -> str:
+def _runs(results: Mapping[str, Result], *trained: str) -> str:
     """Return links to the runs that made the model, whose pages lead to everything else."""
-    labels = ("clean", "tokenizer", "tokens", "pretrain", f"finetune {task.name}")
+    labels = ("clean", "tokenizer", "tokens", *trained)
     return ", ".join(f"[{label}]({results[label].url})" for label in labels if label in results)
 
 
@@ -175,10 +222,9 @@ def _end_of(place: str) -> str:
     return place if len(place) <= LONGEST_NAME else f"… {place[2 - LONGEST_NAME :]}"
 
 
-def _limits(config: Config, task: TaskConfig) -> Iterator[str]:
+def _limits(config: Config, cutting: str) -> Iterator[str]:
     languages = sorted({source.language for source in config.corpus.sources} - {"und"})
     known = ", ".join(plain(language) for language in languages) or "not known"
-    cutting = LONG_TEXTS[task.kind]
     yield "\n".join(
         [
             f"- It reads {config.model.block_size} tokens at once: {cutting}.",

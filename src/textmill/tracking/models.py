@@ -1,4 +1,4 @@
-"""Task models as MLflow LoggedModels: a signature, an example, weights as safetensors."""
+"""Models as MLflow LoggedModels: a signature, an example, weights as safetensors."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from pathlib import Path
 
 import mlflow
 import pandas as pd
-from mlflow.entities import LoggedModelStatus
+from mlflow.entities import LoggedModel, LoggedModelStatus, Run
 from mlflow.models import Model, ModelSignature
-from mlflow.types import ColSpec, Schema
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array, Object, Property
 
 import textmill
-from textmill.config import TaskConfig
+from textmill.config import GenerationConfig, TaskConfig
 from textmill.tracking.store import Store
 
 READY = LoggedModelStatus.READY
-SERVED = str(Path(__file__).with_name("served.py"))  # not imported: it would load torch
+BACKBONE = "backbone"
+# Not imported: they would load torch.
+SERVED = str(Path(__file__).with_name("served.py"))
+SERVED_BACKBONE = str(Path(__file__).with_name("served_backbone.py"))
 REQUIREMENTS = ("torch", "numpy", "pandas", "pydantic", "safetensors", "tokenizers")
 EXAMPLE = "The waiter was friendly, and the soup was warm."
 IS_CUT = ColSpec("boolean", "is_cut")
@@ -42,14 +45,71 @@ def log_task_model(store: Store, run_id: str, task: TaskConfig, folder: Path) ->
 
     The model carries textmill's own code, so that it loads where textmill is not installed.
     """
-    store.patiently(lambda: _log(store, run_id, task, folder))
+    signature = ModelSignature(
+        inputs=Schema([ColSpec("string", "text")]), outputs=Schema(list(OUTPUTS[task.kind]))
+    )
+    tags = {"textmill.task": task.name, "textmill.kind": "task_model"}
+    _log_model(store, run_id, task.name, tags, folder, SERVED, signature)
 
 
-def _log(store: Store, run_id: str, task: TaskConfig, folder: Path) -> None:
+def log_backbone(store: Store, run_id: str, folder: Path) -> None:
+    """Log the output folder of a pretraining run as its LoggedModel, once.
+
+    It answers texts by what it writes after them; how long and how freely are parameters.
+    """
+    config = GenerationConfig()
+    params = [
+        ParamSpec("max_new_tokens", DataType.long, config.max_new_tokens),
+        ParamSpec("temperature", DataType.double, config.temperature),
+        ParamSpec("top_k", DataType.long, config.top_k),
+        ParamSpec("seed", DataType.long, config.seed),
+    ]
+    signature = ModelSignature(
+        inputs=Schema([ColSpec("string", "text")]),
+        outputs=Schema([ColSpec("string", "continuation")]),
+        params=ParamSchema(params),
+    )
+    tags = {"textmill.kind": BACKBONE}
+    _log_model(store, run_id, BACKBONE, tags, folder, SERVED_BACKBONE, signature)
+
+
+def find_logged_model(store: Store, run_id: str) -> LoggedModel | None:
+    """Return the model that a run has logged whole, or None."""
+    begun = _begun_models(store, store.client.get_run(run_id))
+    return next((model for model in begun if model.status == READY), None)
+
+
+def _begun_models(store: Store, run: Run) -> list[LoggedModel]:
+    """Return the models that a run has logged, whole or not."""
+    condition = f"source_run_id='{run.info.run_id}'"
+    return list(store.client.search_logged_models([run.info.experiment_id], condition))
+
+
+def _log_model(
+    store: Store,
+    run_id: str,
+    name: str,
+    tags: dict[str, str],
+    folder: Path,
+    served: str,
+    signature: ModelSignature,
+) -> None:
+    """Log a model of a run, unless it is there; patient with a server that is away."""
+    store.patiently(lambda: _log(store, run_id, name, tags, folder, served, signature))
+
+
+def _log(
+    store: Store,
+    run_id: str,
+    name: str,
+    tags: dict[str, str],
+    folder: Path,
+    served: str,
+    signature: ModelSignature,
+) -> None:
     run = store.client.get_run(run_id)
     outputs = run.outputs.model_outputs if run.outputs is not None else []
-    experiment_id = run.info.experiment_id
-    begun = store.client.search_logged_models([experiment_id], f"source_run_id='{run_id}'")
+    begun = _begun_models(store, run)
     if any(model.status == READY for model in begun):
         return  # logged before the run was interrupted
     # Left to itself, MLflow puts it into the default experiment, whose files lie elsewhere.
@@ -57,10 +117,10 @@ def _log(store: Store, run_id: str, task: TaskConfig, folder: Path) -> None:
         begun[0]
         if begun
         else store.client.create_logged_model(
-            experiment_id,
-            task.name,
+            run.info.experiment_id,
+            name,
             source_run_id=run_id,
-            tags={"textmill.task": task.name, "textmill.kind": "task_model"},
+            tags=tags,
             params=run.data.params,
         )
     )
@@ -70,13 +130,10 @@ def _log(store: Store, run_id: str, task: TaskConfig, folder: Path) -> None:
         model_id=model.model_id,
         flavor=mlflow.pyfunc,
         run_id=None if is_linked else run_id,  # a second link to the same model is an error
-        python_model=SERVED,
+        python_model=served,
         artifacts={"model": folder.as_uri()},
         code_paths=[str(Path(textmill.__file__).parent)],
-        signature=ModelSignature(
-            inputs=Schema([ColSpec("string", "text")]),
-            outputs=Schema(list(OUTPUTS[task.kind])),
-        ),
+        signature=signature,
         input_example=pd.DataFrame({"text": [EXAMPLE]}),
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -29,8 +30,8 @@ from textmill.files import (
 from textmill.tracking import environment, plots
 from textmill.tracking.follow import Follower, Progress
 from textmill.tracking.key import describe_step, key_of, key_values
-from textmill.tracking.models import log_task_model
-from textmill.tracking.step import FINETUNE, Step
+from textmill.tracking.models import log_backbone, log_task_model
+from textmill.tracking.step import FINETUNE, PRETRAIN, Step
 from textmill.tracking.store import MANIFEST_TAG, Dataset, Store, StoreError
 from textmill.tracking.system import SystemMonitor
 from textmill.tracking.worker import Job, Stopped, run_job, warm_up
@@ -41,6 +42,7 @@ PLACES_TAG = "textmill.places"
 DIGEST_TAG = "textmill.digest"
 
 log = logging.getLogger(__name__)
+_adding = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class Pipeline:
         task: TaskConfig | None = None,
         threads: int | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
+        is_part: bool = True,
     ) -> Result:
         """Return the result of a step: found by its key, or computed now.
 
@@ -115,6 +118,7 @@ class Pipeline:
             task: the task that the step belongs to, if any.
             threads: processor threads for the step; None for all.
             on_progress: called as a training step goes on.
+            is_part: False for what only serves a comparison: the parent does not name the result.
 
         Raises:
             InputError: the step could not use its input.
@@ -138,8 +142,12 @@ class Pipeline:
             result = attempt.find() or attempt.compute(threads or hardware.n_cores(), on_progress)
         finally:
             lock.release()
-        self.store.set_tags(self.run_id, {f"{RESULT_TAG}{label.replace(' ', '.')}": result.run_id})
-        self.results[label] = result
+        if is_part:
+            tag = f"{RESULT_TAG}{label.replace(' ', '.')}"
+            self.store.set_tags(self.run_id, {tag: result.run_id})
+            with _adding:
+                # Another dict, as Prefect reads this one whenever a branch starts a task.
+                self.results = {**self.results, label: result}
         return result
 
     def record_scores(self, metrics: Mapping[str, float], table: str) -> None:
@@ -305,7 +313,7 @@ class _Attempt:
         return raw + made
 
     def _record(self, run_id: str, follower: Follower) -> None:
-        """Log the numbers and tags of the output, plots and, of a fine-tuning, the model.
+        """Log the numbers and tags of the output, plots and, of a training, the model.
 
         All of it is the same when it is logged again, because an earlier run could not publish.
         """
@@ -327,6 +335,8 @@ class _Attempt:
             store.client.log_figure(run_id, plots.loss_curve(follower.points), "plots/loss.png")
         if self.step is FINETUNE and self.task:
             log_task_model(store, run_id, self.task, self.out)
+        if self.step is PRETRAIN:
+            log_backbone(store, run_id, self.out)
 
     def _keep_log(self, run_id: str) -> None:
         for name in ("worker.log", "metrics.jsonl"):
@@ -358,6 +368,25 @@ class _Attempt:
             digest=read_json(folder / MANIFEST)["digest"],
             is_reused=is_reused,
         )
+
+
+def find_result(store: Store, run_id: str) -> Result:
+    """Return the result of a step that has finished, of whichever pipeline.
+
+    Raises:
+        RunError: it is missing or damaged.
+    """
+    run = store.client.get_run(run_id)
+    folder = store.output_folder(run_id)
+    return Result(
+        label=run.info.run_name,
+        key=run.data.tags["textmill.key"],
+        run_id=run_id,
+        url=store.run_url(run.info.experiment_id, run_id),
+        folder=folder,
+        digest=read_json(folder / MANIFEST)["digest"],
+        is_reused=True,
+    )
 
 
 @contextmanager

@@ -89,13 +89,13 @@ def load_recorded(store: Store, words: str) -> Recorded:
         config = validate(values, f"of {name}, as it was recorded,")
     except InputError as error:
         raise InputError(f"{error}\nIt fits the code that made it: {_checkout(run)}.") from None
-    # A step's run is younger than those of its inputs.
     runs = {
         tag.removeprefix(RESULT_TAG).replace(".", " "): store.client.get_run(result)
         for tag, result in run.data.tags.items()
         if tag.startswith(RESULT_TAG)
     }
-    ordered = sorted(runs, key=lambda label: runs[label].info.start_time)
+    place = list(STEPS).index
+    ordered = sorted(runs, key=lambda label: place(label.split()[0]))
     steps = {label: _read_step(store, label, runs[label]) for label in ordered}
     return Recorded(run, _with_fixed_revisions(config, steps), steps)
 

@@ -19,6 +19,7 @@ from textmill.evaluation.charts import Points, thin_out
 from textmill.evaluation.examples import choose_examples
 from textmill.files import MANIFEST, read_json
 from textmill.tracking.pipeline import Pipeline, Result
+from textmill.tracking.store import Store
 
 NAME = "report.html"
 COMMAND_TAG = "textmill.command"
@@ -286,16 +287,25 @@ def _samples(result: Result | None) -> tuple[str, ...]:
     return () if result is None else tuple(read_json(result.folder / "samples.json"))
 
 
+def peak_memory_mib(store: Store, run: Run) -> float | None:
+    """Return the most memory in use on the machine while a step ran, if it was watched."""
+    return max(_history(store, run, MEMORY), default=None)
+
+
+def _history(store: Store, run: Run, key: str) -> list[float]:
+    if key not in run.data.metrics:
+        return []
+    return [point.value for point in store.client.get_metric_history(run.info.run_id, key)]
+
+
 def _step(pipeline: Pipeline, result: Result) -> pages.Step:
-    client = pipeline.store.client
-    last = client.get_run(result.run_id).data.metrics
+    store = pipeline.store
+    run = store.client.get_run(result.run_id)
+    last = run.data.metrics
 
     def history(key: str) -> list[float]:
-        return (
-            [p.value for p in client.get_metric_history(result.run_id, key)] if key in last else []
-        )
+        return _history(store, run, key)
 
-    memory = history(MEMORY)
     processor = history(PROCESSOR)[1:]  # psutil's first answer is always 0
     gpus = [history(GPU_MEMORY.format(i)) for i in range(16) if GPU_MEMORY.format(i) in last]
     return pages.Step(
@@ -305,7 +315,7 @@ def _step(pipeline: Pipeline, result: Result) -> pages.Step:
         digest=result.digest,
         is_reused=result.is_reused,
         seconds=last.get("seconds"),
-        memory_mib=max(memory) if memory else None,
+        memory_mib=peak_memory_mib(store, run),
         processor_percent=sum(processor) / len(processor) if processor else None,
         gpu_memory_mib=max(map(max, gpus)) if gpus else None,
         n_bytes=sum(file.stat().st_size for file in result.folder.rglob("*") if file.is_file()),

@@ -6,7 +6,6 @@ import logging
 import os
 import shutil
 import socket
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -302,16 +301,40 @@ class Store:
         """Return the text of one artifact, without fetching others.
 
         Raises:
-            RunError: it is not there.
+            RunError: it is missing.
+        """
+        return self.artifact(run_id, name).read_text(encoding="utf-8")
+
+    def output_file(self, run_id: str, name: str) -> Path:
+        """Return a local copy of one file of a run's output, checked by its digest.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
+        file = self.artifact(run_id, f"{OUTPUT}/{name}")
+        if name != MANIFEST:
+            files = read_json(self.output_file(run_id, MANIFEST))["files"]
+            if digest_file(file) != files.get(name):
+                raise RunError(f"{file} is not what was written.")
+        return file
+
+    def artifact(self, run_id: str, name: str) -> Path:
+        """Return a local copy of one artifact of a run.
+
+        Raises:
+            RunError: it is missing.
         """
         file = self.local_file(run_id, name)
-        with self.failures_in_words(), tempfile.TemporaryDirectory() as folder:
-            try:
-                if file is None:
-                    file = Path(self.client.download_artifacts(run_id, name, folder))
-                return file.read_text(encoding="utf-8")
-            except (FileNotFoundError, StoreError) as error:
-                raise RunError(f"{name} of the run {run_id} is not there: {error}") from None
+        if file is None:
+            folder = self.home / "cache" / "files" / run_id
+            file = folder / name
+            if not file.exists():
+                with self.failures_in_words():
+                    folder.mkdir(parents=True, exist_ok=True)
+                    self.client.download_artifacts(run_id, name, str(folder))
+        if not file.is_file():
+            raise RunError(f"The run {run_id} has lost its artifact {name}: {file} is missing.")
+        return file
 
     def local_file(self, run_id: str, name: str) -> Path | None:
         """Return where an artifact lies on this machine, or None if the store is elsewhere."""

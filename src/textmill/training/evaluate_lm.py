@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,19 +14,27 @@ from numpy.typing import NDArray
 from textmill import model as models
 from textmill.config import GenerationConfig
 from textmill.corpus.packing import PackedBlocks
-from textmill.corpus.tokenizer import load_tokenizer
-from textmill.corpus.tokens import read_index, read_shards
-from textmill.files import write_json
-from textmill.training.batches import Batches, in_order, to_tensors
-from textmill.training.pretrain import language_metrics, sum_nll
+from textmill.corpus.tokenizer import SPECIAL_TOKENS, load_tokenizer
+from textmill.corpus.tokens import Shard, read_index, read_shards
+from textmill.files import write_json, write_whole
+from textmill.model import GPT
+from textmill.training.batches import in_order, to_tensors
+from textmill.training.objectives import token_nll
+from textmill.training.pretrain import language_metrics
 from textmill.training.writing import write_text
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 BATCH_BLOCKS = 8
 """Blocks read at once: their logits are large, and more at once (32) was no faster."""
+DOCUMENTS = "documents.jsonl"
+"""What every validation document costs, by which two models can be compared document by document,
+whatever their tokenizers."""
 
 
 def evaluate_lm(config: GenerationConfig, inputs: Mapping[str, Path], out: Path) -> None:
-    """Write the loss on the whole validation split, and sample texts.
+    """Write the loss on the whole validation split and of each document, and sample texts.
 
     Args:
         config: prompts and sampling.
@@ -32,12 +42,15 @@ def evaluate_lm(config: GenerationConfig, inputs: Mapping[str, Path], out: Path)
         out: an empty folder.
     """
     network = models.load(inputs["backbone"])
+    tokenizer = load_tokenizer(inputs["backbone"])
     blocks = PackedBlocks(inputs["tokens"] / "validation", network.config.block_size)
-    batches = Batches(
-        in_order(len(blocks), BATCH_BLOCKS), lambda rows: to_tensors(blocks.rows(rows))
-    )
-    with torch.inference_mode():
-        nll, n_targets = sum_nll(network, batches)
+    losses, sizes = document_nll(network, blocks), document_sizes(blocks.shards, tokenizer)
+    lines = [
+        json.dumps({"bytes": n_bytes, "targets": n_targets, "nll": nll})
+        for nll, (n_bytes, n_targets) in zip(losses.tolist(), sizes.tolist(), strict=True)
+    ]
+    write_whole(out / DOCUMENTS, "".join(f"{line}\n" for line in lines).encode())
+    nll, n_targets = float(losses.sum()), int(sizes[:, 1].sum())
     n_bytes = read_index(inputs["tokens"])["validation"]["bytes"]
     metrics = language_metrics(nll / n_targets, n_targets / n_bytes)
     metrics["val_loss"] = metrics.pop("loss")
@@ -46,12 +59,45 @@ def evaluate_lm(config: GenerationConfig, inputs: Mapping[str, Path], out: Path)
     metrics |= {f"unigram/{name}": value for name, value in simple.items()}
     write_json(out / "metrics.json", metrics | {"validation_targets": n_targets})
 
-    tokenizer = load_tokenizer(inputs["backbone"])
     samples = [
         f"{prompt}{''.join(write_text(network, tokenizer, prompt, config))}"
         for prompt in config.prompts
     ]
     write_json(out / "samples.json", samples)
+
+
+@torch.inference_mode()
+def document_nll(network: GPT, blocks: PackedBlocks) -> NDArray[np.float64]:
+    """Return the negative log-likelihood (nats) of every document, its end included, in order."""
+    offsets = np.cumsum([0, *(len(shard.starts) for shard in blocks.shards)])
+    total = np.zeros(offsets[-1])
+    device = network.wte.weight.device
+    for rows in in_order(len(blocks), BATCH_BLOCKS):
+        batch = {k: v.to(device) for k, v in to_tensors(blocks.rows(rows)).items()}
+        nll = token_nll(network(batch["input_ids"], batch["documents"]), batch["targets"])
+        for row, losses in zip(rows, nll.double().cpu().numpy(), strict=True):
+            at = 0
+            for piece in blocks.blocks[row]:
+                starts = blocks.shards[piece.shard].starts
+                document = np.searchsorted(starts, piece.start, side="right") - 1
+                total[offsets[piece.shard] + document] += losses[at : at + piece.length].sum()
+                at += piece.length
+    return total
+
+
+def document_sizes(shards: Sequence[Shard], tokenizer: Tokenizer) -> NDArray[np.int64]:
+    """Return bytes of text and targets of every document, (documents, 2).
+
+    A byte-level token is spelt with one character for each of its bytes.
+    """
+    spelling = [tokenizer.id_to_token(i) or "" for i in range(tokenizer.get_vocab_size())]
+    n_bytes = np.array([len(token) for token in spelling])
+    n_bytes[: len(SPECIAL_TOKENS)] = 0
+    sizes = []
+    for shard in shards:
+        counts = np.add.reduceat(n_bytes[shard.ids], shard.starts)
+        sizes.append(np.stack([counts, np.diff([*shard.starts, len(shard.ids)])], axis=1))
+    return np.concatenate(sizes)
 
 
 def unigram_loss(tokens: Path) -> float:

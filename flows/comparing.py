@@ -1,0 +1,36 @@
+"""Pipeline runs compared, for the terminal and for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from textmill.compose import compose
+from textmill.evaluation.comparison import plain_values, render
+from textmill.tracking.compare import compare, log_comparison
+from textmill.tracking.report import artifact_url
+from textmill.tracking.store import Store
+
+
+def compare_runs(
+    runs: Sequence[str], config_name: str, overrides: list[str], as_json: bool
+) -> Iterator[str]:
+    """Yield the comparison, which is also logged on the last run, and where it is.
+
+    Args:
+        runs: ids, beginnings of ids, or names.
+        config_name: the configuration that names the store.
+        overrides: settings to change.
+        as_json: plain values instead of Markdown.
+
+    Raises:
+        InputError: a run cannot be used.
+        RunError: a result is missing or damaged, or the store failed.
+    """
+    store = Store(compose(config_name, overrides).tracking)
+    comparison = compare(store, runs)
+    place = artifact_url(comparison.runs[-1].url, log_comparison(store, comparison))
+    if as_json:
+        yield json.dumps(plain_values(comparison) | {"artifact": place}, ensure_ascii=False) + "\n"
+    else:
+        yield f"{render(comparison)}\nThe same in MLflow: {place}\n"

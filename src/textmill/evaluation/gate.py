@@ -1,0 +1,149 @@
+"""The gate: whether a challenger takes the place of the champion.
+
+A champion is challenged after every training, and two kinds of luck can make an equal model look
+better. One is that of the test set: a paired test on the same examples tells it from a real gain.
+The other is that of the training: another seed gives another model, and on a large test set the
+difference of two seeds is significant without being an improvement (Reimers & Gurevych 2017,
+"Reporting Score Distributions Makes a Difference"). So the p-value has to be below alpha, and the
+gain larger than both together explain at that alpha.
+
+What a seed changes is not known before a model has been retrained. Bouthillier et al. 2021
+("Accounting for Variance in Machine Learning Benchmarks", section 3) find that the choice of the
+test examples varies scores more than the initial weights or the order of the data do: so the
+standard error of the difference stands for it, until retraining has shown more.
+
+Simulated: 20 challenges by equal models on 1,000 test examples, where seeds change the score by 0,
+0.01, 0.03 and 0.05. With alpha = 0.05 alone 0.3, 0.5, 1.2 and 1.4 of 20 were promoted on average
+(60 times each, up to four); with this gate 0.03, 0.08, 0.3 and 0.4 (100 times each), and never more
+than one, nor where models share most of their mistakes. Spending alpha over the challenges (Foster
+& Stine 2008) holds the sum down too, but leaves next to nothing for the hundredth night; here a
+lucky champion is itself what the next challenger has to beat.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist, stdev
+
+from textmill.config import PromotionConfig
+from textmill.errors import InputError
+from textmill.evaluation.significance import (
+    LOWER_IS_BETTER,
+    Answers,
+    Difference,
+    differences,
+)
+
+LEAST_RETRAINED = 2
+"""Scores of one recipe with other seeds from which their spread is estimated."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a challenger is promoted, and why."""
+
+    is_promoted: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a model costs its user."""
+
+    parameters: float
+    seconds: float | None
+    """Time to answer the test examples, if known."""
+
+
+def below_floor(config: PromotionConfig, task: str, scores: Mapping[str, float]) -> Decision | None:
+    """Return the refusal of a model that misses a floor of its task, or None.
+
+    Raises:
+        InputError: a floor names a metric that the task does not have.
+    """
+    for metric, floor in config.floors.get(task, {}).items():
+        if metric not in scores:
+            raise InputError(
+                f"promotion.floors.{task}.{metric}: the task has no such score; it has "
+                f"{', '.join(name for name in scores if '/' not in name)}."
+            )
+        if _sign(metric) * (scores[metric] - floor) < 0:
+            side = "above the most" if metric in LOWER_IS_BETTER else "below the least"
+            return Decision(False, f"{metric} {scores[metric]:.4g} is {side} allowed, {floor:g}")
+    return None
+
+
+def decide(
+    config: PromotionConfig,
+    answers: Answers,
+    champion: Cost,
+    challenger: Cost,
+    retrained: Sequence[float] = (),
+) -> Decision:
+    """Return whether the challenger is promoted by the first metric of the answers.
+
+    Args:
+        config: the promotion section.
+        answers: of the champion, then of the challenger, to the same test examples.
+        champion: what it costs.
+        challenger: what it costs.
+        retrained: scores, by that metric, of models that differ from the challenger in seeds alone.
+    """
+    metric = next(iter(answers.metrics))
+    found = differences(answers, 0, 1)[metric]
+    old, new = (answers.values(model)[metric] for model in (0, 1))
+    z = NormalDist().inv_cdf(1 - config.alpha)
+    needed = z * _deviation_of_equals(config, found.gain.deviation, retrained)
+    scores = f"{metric} {new:.4g} against {old:.4g}"
+    if found.p_better < config.alpha and found.gain.value > needed:
+        return Decision(
+            True, f"better: {scores} (p {found.p_better:.2g}, luck explains {needed:.2g})"
+        )
+    saved = _saving(config, champion, challenger)
+    if saved and _is_not_worse(found, z, config.margin * abs(old)):
+        return Decision(True, f"not worse and cheaper: {scores}, {saved}")
+    if found.gain.value <= 0:
+        reason = "not better"
+    elif found.p_better >= config.alpha:
+        reason = f"not surely better (p {found.p_better:.2g}, needed {config.alpha:g})"
+    else:
+        reason = f"no more than another seed may change ({needed:.2g})"
+    return Decision(False, f"{reason}: {scores}")
+
+
+def _deviation_of_equals(
+    config: PromotionConfig, standard_error: float, retrained: Sequence[float]
+) -> float:
+    """Return the standard deviation of the gain if both models came from one recipe.
+
+    Of the variance of a difference the test set has one part, that the bootstrap tells, and the
+    seeds have the other. The scores of retrained models vary by both at once.
+    """
+    assumed = math.hypot(1, config.seed_noise) * standard_error
+    if len(retrained) < LEAST_RETRAINED:
+        return assumed
+    return max(assumed, math.sqrt(2) * stdev(retrained))
+
+
+def _is_not_worse(found: Difference, z: float, margin: float) -> bool:
+    return found.gain.value - z * found.gain.deviation > -margin
+
+
+def _saving(config: PromotionConfig, champion: Cost, challenger: Cost) -> str:
+    """Return in words what the challenger saves; empty if that is not enough."""
+    pairs = {
+        "parameters": (champion.parameters, challenger.parameters),
+        "seconds": (champion.seconds, challenger.seconds),
+    }
+    for name, (before, after) in pairs.items():
+        if config.cheaper in (name, "either") and before and after is not None:
+            share = 1 - after / before
+            if share >= config.saving:
+                return f"{share:.0%} fewer {name}"
+    return ""
+
+
+def _sign(metric: str) -> int:
+    return -1 if metric in LOWER_IS_BETTER else 1

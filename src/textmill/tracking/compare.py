@@ -1,0 +1,296 @@
+"""Pipeline runs compared: found in the store, and put side by side."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow.entities import Run
+
+from textmill.errors import InputError
+from textmill.evaluation import comparison as pages
+from textmill.evaluation.significance import (
+    KINDS,
+    LANGUAGE_MODEL,
+    Row,
+    differences,
+    intervals,
+    tabulate,
+)
+from textmill.files import MANIFEST, read_json
+from textmill.tracking.pipeline import RESULT_TAG
+from textmill.tracking.report import COMMAND_TAG, peak_memory_mib
+from textmill.tracking.store import Store, StoreError
+
+FOLDER = "comparison"
+LEAST_PREFIX = 4
+MACHINE = "textmill.machine."
+DOCUMENTS = "documents.jsonl"  # of textmill.training.evaluate_lm, which would load torch here
+_RUN_ID = re.compile(r"[0-9a-f]+")
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The test examples of an evaluation with a model's answers."""
+
+    kind: str
+    rows: list[Row]
+    signatures: dict[str, str]
+
+
+@dataclass(frozen=True)
+class PipelineRun:
+    """A finished pipeline run with its steps."""
+
+    run: Run
+    steps: dict[str, str]
+    """The run of each step's result, by label such as `evaluate.topic`."""
+    manifests: dict[str, dict[str, Any]]
+    """By label."""
+
+    @property
+    def run_id(self) -> str:
+        """The id of the parent run."""
+        return str(self.run.info.run_id)
+
+
+def compare(store: Store, names: Sequence[str]) -> pages.Comparison:
+    """Return what differs between pipeline runs, and how their scores stand to the first's.
+
+    Args:
+        store: where they are.
+        names: ids, unique beginnings of ids, or names of pipeline runs.
+
+    Raises:
+        InputError: a run is not there, is ambiguous, is none of a pipeline, or has not finished;
+            or the others have no task in common with the first.
+        RunError: a result is missing or damaged, or the store failed.
+    """
+    found = [find_pipeline(store, name) for name in names]
+    ids = [run.info.run_id for run in found]
+    if len(ids) < 2 or len(set(ids)) < len(ids):
+        raise InputError("compare needs two or more different runs: name each of them once.")
+    runs = [open_run(store, run) for run in found]
+    for run in runs[1:]:
+        if not set(tasks_of(run)) & set(tasks_of(runs[0])):
+            raise InputError(
+                f"The runs {runs[0].run_id} and {run.run_id} have no task in common: compare runs "
+                "in which the same task, or the language model, was evaluated."
+            )
+    return pages.Comparison(
+        runs=tuple(_about(store, run) for run in runs),
+        settings=pages.differing([run.run.data.params for run in runs]),
+        data=pages.differing([_sources(run) for run in runs]),
+        results=pages.differing([_digests(run) for run in runs]),
+        commits=pages.differing([_commit(run) for run in runs]),
+        modules=pages.differing([_merged(run, "code") for run in runs]),
+        packages=pages.differing([_packages(store, run) for run in runs]),
+        machine=pages.differing([_machine(run) for run in runs]),
+        scores=tuple(_scores(store, runs)),
+        costs=tuple(_costs(store, runs)),
+    )
+
+
+def log_comparison(store: Store, comparison: pages.Comparison) -> str:
+    """Make the comparison an artifact of the last run, and return where it is among its artifacts.
+
+    Raises:
+        StoreError: the store does not take it.
+    """
+    *others, last = comparison.runs
+    name = f"{FOLDER}/{'-'.join(run.run_id[:8] for run in others)}.md"
+    store.client.log_text(last.run_id, pages.render(comparison), name)
+    return name
+
+
+def find_pipeline(store: Store, name: str) -> Run:
+    """Return the finished pipeline run with this id, beginning of an id, or name.
+
+    Raises:
+        InputError: there is none or more than one, or it is no finished pipeline run of ours.
+    """
+    found = _find(store, name)
+    if not found:
+        raise InputError(
+            f"There is no run {name!r} in {store.uri}: give the id of a pipeline run, its first "
+            f"{LEAST_PREFIX} or more characters, or its name, as the MLflow page shows them."
+        )
+    if len(found) > 1:
+        some = ", ".join(f"{run.info.run_id} ({run.info.run_name})" for run in found[:5])
+        raise InputError(f"The run {name!r} is ambiguous: {some}. Give more of the id.")
+    run, tags = found[0], found[0].data.tags
+    if tags.get("textmill.kind") == "step":
+        raise InputError(
+            f"The run {name!r} is the step {run.info.run_name!r} of the pipeline run "
+            f"{tags.get('mlflow.parentRunId')}: name a pipeline run."
+        )
+    if tags.get("textmill.kind") != "pipeline":
+        raise InputError(f"The run {name!r} is not textmill's: name a pipeline run.")
+    if run.info.status != "FINISHED":
+        raise InputError(
+            f"The run {name!r} has not finished (it is {run.info.status}): run its command again, "
+            "or name another."
+        )
+    return run
+
+
+def _find(store: Store, name: str) -> list[Run]:
+    if _RUN_ID.fullmatch(name) and len(name) >= LEAST_PREFIX:
+        if len(name) == 32:
+            try:
+                run = store.client.get_run(name)
+            except StoreError:
+                return []
+            return [run] if run.info.lifecycle_stage == "active" else []
+        if found := store.search(f"attributes.run_id LIKE '{name}%'", most=6):
+            return found
+    if "'" in name or not name:
+        return []
+    return store.search(f"attributes.run_name = '{name}'", most=6)
+
+
+def open_run(store: Store, run: Run) -> PipelineRun:
+    """Return a pipeline run with the manifests of its steps."""
+    steps = {
+        key.removeprefix(RESULT_TAG): value
+        for key, value in sorted(run.data.tags.items())
+        if key.startswith(RESULT_TAG)
+    }
+    manifests = {
+        label: read_json(store.output_file(run_id, MANIFEST)) for label, run_id in steps.items()
+    }
+    return PipelineRun(run, steps, manifests)
+
+
+def tasks_of(run: PipelineRun) -> dict[str, str]:
+    """Return the labels of a run's evaluations by task; the language model is the task `lm`."""
+    tasks = {label.partition(".")[2]: label for label in run.steps if label.startswith("evaluate.")}
+    return tasks | ({"lm": "evaluate-lm"} if "evaluate-lm" in run.steps else {})
+
+
+def read_answers(store: Store, run_id: str) -> Answered | None:
+    """Return the answers of an evaluation run; None if it has none that can be compared.
+
+    Raises:
+        RunError: the files are missing or damaged.
+    """
+    manifest = read_json(store.output_file(run_id, MANIFEST))
+    is_language_model = manifest["step"] == "evaluate-lm"
+    kind = LANGUAGE_MODEL if is_language_model else manifest["config"]["kind"]
+    name = DOCUMENTS if is_language_model else "predictions.jsonl"
+    if kind not in KINDS or name not in manifest["files"]:
+        return None  # a run of an older textmill
+    with store.output_file(run_id, name).open(encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    prefix = "signature."
+    tags = store.client.get_run(run_id).data.tags
+    signed = {k.removeprefix(prefix): v for k, v in tags.items() if k.startswith(prefix)}
+    return Answered(kind, rows, signed)
+
+
+def _about(store: Store, run: PipelineRun) -> pages.Run:
+    info = run.run.info
+    return pages.Run(
+        name=info.run_name,
+        run_id=info.run_id,
+        url=store.run_url(info.experiment_id, info.run_id),
+        date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(info.start_time / 1000)),
+        command=run.run.data.tags.get(COMMAND_TAG, ""),
+    )
+
+
+def _sources(run: PipelineRun) -> dict[str, str]:
+    return {
+        name: source["digest"]
+        for manifest in run.manifests.values()
+        for name, source in manifest["sources"].items()
+    }
+
+
+def _digests(run: PipelineRun) -> dict[str, str]:
+    return {label: manifest["digest"] for label, manifest in run.manifests.items()}
+
+
+def _commit(run: PipelineRun) -> dict[str, str]:
+    return {"git commit": run.run.data.tags.get("mlflow.source.git.commit", "unknown")}
+
+
+def _merged(run: PipelineRun, part: str) -> dict[str, str]:
+    return {k: v for manifest in run.manifests.values() for k, v in manifest[part].items()}
+
+
+def _packages(store: Store, run: PipelineRun) -> dict[str, str]:
+    """Return the versions of all installed packages; of those that compute, as the steps saw."""
+    text = store.artifact(run.run_id, "environment.txt").read_text(encoding="utf-8")
+    installed = dict(line.split("==", 1) for line in text.splitlines() if "==" in line)
+    return installed | _merged(run, "packages")
+
+
+def _machine(run: PipelineRun) -> dict[str, str]:
+    return {
+        key.removeprefix(MACHINE): value
+        for key, value in run.run.data.tags.items()
+        if key.startswith(MACHINE)
+    }
+
+
+def _scores(store: Store, runs: Sequence[PipelineRun]) -> Iterator[pages.Score]:
+    for task, label in tasks_of(runs[0]).items():
+        answers = [
+            read_answers(store, run.steps[label]) if label in run.steps else None for run in runs
+        ]
+        by_run = [
+            list(_task_scores(run, task, answers, at)) if label in run.steps else []
+            for at, run in enumerate(runs)
+        ]
+        if any(by_run[1:]):
+            # A metric's rows stand together, a run each.
+            names = dict.fromkeys(score.metric for scores in by_run for score in scores)
+            for name in names:
+                yield from (s for scores in by_run for s in scores if s.metric == name)
+
+
+def _task_scores(
+    run: PipelineRun, task: str, answers: Sequence[Answered | None], at: int
+) -> Iterator[pages.Score]:
+    """Yield the scores of a task in one run; the parent's numbers where there are no answers."""
+    own, first = answers[at], answers[0]
+    if own is None:
+        for key, value in sorted(run.run.data.metrics.items()):
+            if key.startswith(f"{task}/"):
+                yield pages.Score(task, key.removeprefix(f"{task}/"), at, value, note="no answers")
+        return
+    tested: Mapping[str, Any] = {}
+    note = ""
+    if at > 0 and first is not None:
+        if (own.kind, own.signatures) != (first.kind, first.signatures):
+            note = "measured in another way"
+        else:
+            try:
+                pair = tabulate(own.kind, [first.rows, own.rows], own.signatures)
+                tested = differences(pair, 0, 1)
+            except ValueError as error:
+                note = str(error)
+    for name, interval in intervals(tabulate(own.kind, [own.rows], own.signatures), 0).items():
+        yield pages.Score(task, name, at, interval.value, interval, tested.get(name), note)
+
+
+def _costs(store: Store, runs: Sequence[PipelineRun]) -> Iterator[pages.Cost]:
+    labels = dict.fromkeys(label for run in runs for label in run.steps)
+    for label in labels:
+        found = [
+            store.client.get_run(run.steps[label]) if label in run.steps else None for run in runs
+        ]
+        yield pages.Cost(
+            step=label.replace(".", " "),
+            seconds=tuple(step.data.metrics.get("seconds") if step else None for step in found),
+            memory_mib=tuple(peak_memory_mib(store, step) if step else None for step in found),
+            is_reused=tuple(
+                step is not None and step.data.tags.get("mlflow.parentRunId") != run.run_id
+                for step, run in zip(found, runs, strict=True)
+            ),
+        )

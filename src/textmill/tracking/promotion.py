@@ -1,0 +1,270 @@
+"""What follows an evaluation: a model is registered, and challenges the champion."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow.entities.model_registry import ModelVersion
+
+from textmill.config import Config, TaskConfig
+from textmill.errors import InputError, RunError
+from textmill.evaluation.gate import Cost, Decision, below_floor, decide
+from textmill.evaluation.significance import tabulate
+from textmill.files import MANIFEST, digest_values, read_json
+from textmill.tracking.compare import Answered, read_answers
+from textmill.tracking.models import BACKBONE, find_logged_model, log_backbone, log_task_model
+from textmill.tracking.pipeline import Pipeline, Result, find_result
+from textmill.tracking.registry import (
+    DECISION_TAG,
+    KEY_TAG,
+    MODEL_RUN_TAG,
+    Registry,
+)
+from textmill.tracking.store import Store, StoreError
+from textmill.tracking.worker import Stopped
+
+PROMOTION_TAG = "textmill.promotion."
+TEST_TAG = "textmill.test_digest"
+TESTED_RUN_TAG = "textmill.run.evaluate"
+PIPELINE_RUN_TAG = "textmill.run.pipeline"
+RECIPE_TAG = "textmill.recipe"
+PARAMETERS_TAG = "textmill.parameters"
+SECONDS_TAG = "textmill.seconds"
+SCORE_TAG = "score."
+LANGUAGE = "lm"
+
+Remeasure = Callable[[Result], Result]
+"""From a model to its evaluation on the challenger's test examples."""
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A model of a pipeline run, evaluated."""
+
+    name: str
+    """The task, or `BACKBONE`."""
+    floors: str
+    """The name of its scores and floors: the task, or `lm`."""
+    model: Result
+    tested: Result
+    test_digest: str
+    """Of the test examples, wherever they lie."""
+    recipe: str
+    """Digest of all that made it, seeds aside."""
+    parameters: float
+
+
+def task_challenger(pipeline: Pipeline, task: TaskConfig) -> Challenger:
+    """Return the model of a task from the results of a pipeline, logged as a model."""
+    results = pipeline.results
+    model, tested = results[f"finetune {task.name}"], results[f"evaluate {task.name}"]
+    log_task_model(pipeline.store, model.run_id, task, model.folder)
+    sources = read_json(tested.folder / MANIFEST)["sources"]
+    return Challenger(
+        name=task.name,
+        floors=task.name,
+        model=model,
+        tested=tested,
+        test_digest=digest_values(sorted(source["digest"] for source in sources.values())),
+        recipe=recipe_of(model, results),
+        parameters=results["pretrain"].metrics()["parameters"],
+    )
+
+
+def backbone_challenger(pipeline: Pipeline) -> Challenger:
+    """Return the backbone from the results of a pipeline, logged as a model."""
+    results = pipeline.results
+    model = results["pretrain"]
+    log_backbone(pipeline.store, model.run_id, model.folder)
+    return Challenger(
+        name=BACKBONE,
+        floors=LANGUAGE,
+        model=model,
+        tested=results["evaluate-lm"],
+        test_digest=results["clean"].digest,
+        recipe=recipe_of(model, results),
+        parameters=model.metrics()["parameters"],
+    )
+
+
+def recipe_of(result: Result, results: Mapping[str, Result]) -> str:
+    """Return a digest of everything that made a result but for seeds."""
+    manifest = read_json(result.folder / MANIFEST)
+    by_key = {other.key: other for other in results.values()}
+    inputs = {
+        name: recipe_of(by_key[made["key"]], results) if made["key"] in by_key else made["digest"]
+        for name, made in manifest["inputs"].items()
+    }
+    parts = {name: manifest[name] for name in ("step", "code", "packages")}
+    sources = {name: source["digest"] for name, source in manifest["sources"].items()}
+    config = _without_seeds(manifest["config"])
+    return digest_values({**parts, "config": config, "inputs": inputs, "sources": sources})
+
+
+def _without_seeds(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_seeds(item) for key, item in value.items() if key != "seed"}
+    return [_without_seeds(item) for item in value] if isinstance(value, list) else value
+
+
+def challenge(
+    pipeline: Pipeline, config: Config, challenger: Challenger, remeasure: Remeasure
+) -> str:
+    """Register a model unless it is there already, let it challenge, and say in a line what came.
+
+    Args:
+        pipeline: the run that made or found it.
+        config: with the promotion section.
+        challenger: the model.
+        remeasure: evaluates a champion that was measured on other test examples.
+
+    Raises:
+        InputError: the registered name is taken by something else, or a floor names no score.
+        StoreError: the store failed.
+    """
+    registry = Registry(pipeline.store, config.experiment)
+    with registry.locked():
+        line = _challenge(pipeline, config, registry, challenger, remeasure)
+    pipeline.store.set_tags(pipeline.run_id, {f"{PROMOTION_TAG}{challenger.name}": line})
+    return f"{challenger.name}: {line}"
+
+
+def _challenge(
+    pipeline: Pipeline,
+    config: Config,
+    registry: Registry,
+    challenger: Challenger,
+    remeasure: Remeasure,
+) -> str:
+    name, scores = challenger.name, challenger.tested.metrics()
+    missed = below_floor(config.promotion, challenger.floors, scores)  # names a wrong one first
+    versions = registry.versions(name)
+    champion = registry.champion(name)
+    version = next((v for v in versions if v.tags.get(KEY_TAG) == challenger.model.key), None)
+    is_tested = version is not None and version.tags.get(TEST_TAG) == challenger.test_digest
+    if version is not None and is_tested and DECISION_TAG in version.tags:
+        kept = f"champion v{champion.version}" if champion else "no champion"
+        return f"kept {kept}: v{version.version} is this model, {version.tags[DECISION_TAG]}"
+    tags = _tags(pipeline, challenger, scores)
+    if version is None:
+        logged = find_logged_model(pipeline.store, challenger.model.run_id)
+        assert logged is not None  # by task_challenger or backbone_challenger
+        version = registry.register(name, logged, challenger.model.run_id, tags)
+    else:
+        registry.set_tags(name, version, tags)
+    if champion is not None and champion.version == version.version:
+        registry.decided(name, version, "promoted", "measured on other test examples since", True)
+        return f"kept champion v{version.version}: it is this model"
+    if missed is not None:
+        decision = missed
+    elif champion is None:
+        decision = Decision(True, "the first that reaches its floors")
+    else:
+        others = [v for v in versions if v.version != version.version]
+        decision = _decide(registry, config, challenger, champion, others, remeasure)
+    word = "promoted" if decision.is_promoted else "rejected"
+    registry.decided(name, version, word, decision.reason, decision.is_promoted)
+    if decision.is_promoted:
+        return f"promoted v{version.version}: {decision.reason}"
+    kept = f"champion v{champion.version}" if champion else "no champion"
+    return f"kept {kept}, rejected v{version.version}: {decision.reason}"
+
+
+def _decide(
+    registry: Registry,
+    config: Config,
+    challenger: Challenger,
+    champion: ModelVersion,
+    others: list[ModelVersion],
+    remeasure: Remeasure,
+) -> Decision:
+    if not {MODEL_RUN_TAG, TESTED_RUN_TAG, PARAMETERS_TAG} <= champion.tags.keys():
+        return Decision(False, f"textmill did not register the champion v{champion.version}")
+    store = registry.store
+    own = read_answers(store, challenger.tested.run_id)
+    try:
+        theirs, seconds = _champion_answers(registry, challenger, champion, remeasure)
+    except (Stopped, StoreError):
+        raise
+    except (InputError, RunError) as error:
+        return Decision(False, f"the champion could not be measured on its test set: {error}")
+    if own is None or theirs is None or own.signatures != theirs.signatures:
+        return Decision(False, "its scores are not computed as the champion's are")
+    try:
+        answers = tabulate(own.kind, [theirs.rows, own.rows], own.signatures)
+    except ValueError as error:
+        return Decision(False, f"no paired test with the champion: {error}")
+    metric = next(iter(answers.metrics))
+    retrained = [
+        float(v.tags[f"{SCORE_TAG}{metric}"])
+        for v in others
+        if v.tags.get(RECIPE_TAG) == challenger.recipe
+        and v.tags.get(TEST_TAG) == challenger.test_digest
+        and f"{SCORE_TAG}{metric}" in v.tags
+    ]
+    return decide(
+        config.promotion,
+        answers,
+        Cost(float(champion.tags[PARAMETERS_TAG]), seconds),
+        Cost(challenger.parameters, _seconds(store, challenger.tested.run_id)),
+        retrained,
+    )
+
+
+def _champion_answers(
+    registry: Registry, challenger: Challenger, champion: ModelVersion, remeasure: Remeasure
+) -> tuple[Answered | None, float | None]:
+    """Return the champion's answers to the challenger's test examples, and the time they took.
+
+    Where these had to be measured anew, the champion's tags tell of that from now on.
+
+    Raises:
+        InputError: the champion cannot answer them.
+        RunError: its result is lost, or the evaluation failed.
+    """
+    store, run_id = registry.store, champion.tags[TESTED_RUN_TAG]
+    answers = None
+    if champion.tags.get(TEST_TAG) == challenger.test_digest:
+        try:
+            answers = read_answers(store, run_id)
+        except StoreError:
+            raise
+        except RunError:
+            answers = None  # lost or damaged: measured anew
+    if answers is None:
+        tested = remeasure(find_result(store, champion.tags[MODEL_RUN_TAG]))
+        run_id = tested.run_id
+        answers = read_answers(store, run_id)
+        tags = {TEST_TAG: challenger.test_digest, TESTED_RUN_TAG: run_id}
+        registry.set_tags(challenger.name, champion, tags | _score_tags(tested.metrics()))
+    return answers, _seconds(store, run_id)
+
+
+def _seconds(store: Store, run_id: str) -> float | None:
+    seconds: float | None = store.client.get_run(run_id).data.metrics.get("seconds")
+    return seconds
+
+
+def _tags(
+    pipeline: Pipeline, challenger: Challenger, scores: Mapping[str, float]
+) -> dict[str, str]:
+    seconds = _seconds(pipeline.store, challenger.tested.run_id)
+    return {
+        KEY_TAG: challenger.model.key,
+        MODEL_RUN_TAG: challenger.model.run_id,
+        TESTED_RUN_TAG: challenger.tested.run_id,
+        PIPELINE_RUN_TAG: pipeline.run_id,
+        TEST_TAG: challenger.test_digest,
+        RECIPE_TAG: challenger.recipe,
+        PARAMETERS_TAG: str(challenger.parameters),
+        SECONDS_TAG: "" if seconds is None else str(seconds),
+        "textmill.time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        **_score_tags(scores),
+    }
+
+
+def _score_tags(scores: Mapping[str, float]) -> dict[str, str]:
+    return {f"{SCORE_TAG}{key}": repr(v) for key, v in scores.items() if "/" not in key}

@@ -1,0 +1,204 @@
+"""The registry: versions of models under names, one of them the champion.
+
+A registered model is called `<experiment>.<task>`, or `<experiment>.backbone`. The alias `champion`
+names the version in use; the tag `textmill.champions` of the registered model keeps the versions
+that had it before, in order, for the way back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from filelock import FileLock
+from mlflow.entities import LoggedModel
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+
+from textmill.errors import InputError
+from textmill.tracking.store import Store
+
+CHAMPION = "champion"
+KIND_TAG = "textmill.kind"
+KIND = "registered_model"
+EXPERIMENT_TAG = "textmill.experiment"
+CHAMPIONS_TAG = "textmill.champions"
+DECISION_TAG = "textmill.decision"
+REASON_TAG = "textmill.reason"
+MODEL_RUN_TAG = "textmill.run.model"
+KEY_TAG = "textmill.key"
+DESCRIPTION_TAG = "mlflow.note.content"
+MOST_CHAMPIONS = 50
+_NOT_IN_NAMES = re.compile(r"[^\w. -]")
+"""MLflow refuses / and : in names, and quotes would end the filter of a search."""
+
+
+class Registry:
+    """The registered models of one experiment.
+
+    Args:
+        store: where they are.
+        experiment: its name, with which the names of its models begin.
+    """
+
+    def __init__(self, store: Store, experiment: str) -> None:
+        self.store = store
+        self.experiment = experiment
+
+    def name_of(self, model: str) -> str:
+        """Return the registered name of a task's model, or of the backbone."""
+        return _NOT_IN_NAMES.sub("-", f"{self.experiment}.{model}")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes of this machine from promoting meanwhile."""
+        with self.store.failures_in_words(), FileLock(self.store.locks / "registry.lock"):
+            yield
+
+    def champion(self, model: str) -> ModelVersion | None:
+        """Return the champion, or None where there is none of ours."""
+        found = self._find(model)
+        if found is None or not self._is_ours(found) or CHAMPION not in found.aliases:
+            return None
+        return self.version(model, str(found.aliases[CHAMPION]))
+
+    def version(self, model: str, number: str) -> ModelVersion:
+        """Return a version by its number.
+
+        Raises:
+            InputError: there is no such version.
+        """
+        versions = self.versions(model)
+        for version in versions:
+            if str(version.version) == number:
+                return version
+        known = ", ".join(str(version.version) for version in versions) or "none"
+        raise InputError(f"{self.name_of(model)} has no version {number}; there is {known}.")
+
+    def versions(self, model: str) -> list[ModelVersion]:
+        """Return the versions of a model, the oldest first."""
+        found = self.store.client.search_model_versions(f"name='{self.name_of(model)}'")
+        return sorted(found, key=lambda version: int(version.version))
+
+    def register(
+        self, model: str, logged: LoggedModel, run_id: str, tags: Mapping[str, str]
+    ) -> ModelVersion:
+        """Return a new version, described by the model's card.
+
+        Raises:
+            InputError: the name is taken by a registered model that is not ours.
+        """
+        name, client = self.name_of(model), self.store.client
+        if self._required(model, must_exist=False) is None:
+            ours = {KIND_TAG: KIND, EXPERIMENT_TAG: self.experiment, "textmill.model": model}
+            client.create_registered_model(name, ours)
+        version: ModelVersion = client.create_model_version(
+            name,
+            logged.model_uri,
+            run_id,
+            tags=dict(tags),
+            description=logged.tags.get(DESCRIPTION_TAG),
+            model_id=logged.model_id,
+        )
+        return version
+
+    def set_tags(self, model: str, version: ModelVersion, tags: Mapping[str, str]) -> None:
+        """Set tags of a version."""
+        for key, value in tags.items():
+            self.store.client.set_model_version_tag(
+                self.name_of(model), str(version.version), key, value
+            )
+
+    def decided(
+        self, model: str, version: ModelVersion, decision: str, reason: str, is_champion: bool
+    ) -> None:
+        """Record what became of a version; the champion takes the alias before it is so called."""
+        if is_champion:
+            self._enthrone(model, str(version.version))
+        self.set_tags(model, version, {REASON_TAG: reason, DECISION_TAG: decision})
+
+    def promote(self, model: str, number: str | None) -> str:
+        """Make a version the champion by hand; return what was done.
+
+        Args:
+            model: the task, or the backbone.
+            number: the version; None takes the newest.
+
+        Raises:
+            InputError: there is no such model of ours, or no such version.
+        """
+        with self.locked():
+            self._required(model)
+            versions = self.versions(model)
+            if not versions:
+                raise InputError(f"{self.name_of(model)} has no versions.")
+            version = versions[-1] if number is None else self.version(model, number)
+            before = self.champion(model)
+            if before is not None and before.version == version.version:
+                return f"{self.name_of(model)}: v{version.version} is the champion already"
+            self.decided(model, version, "promoted by hand", "promoted by hand", True)
+        return f"{self.name_of(model)}: v{version.version} is the champion now, by hand"
+
+    def rollback(self, model: str) -> str:
+        """Give the alias back to the champion before; return what was done.
+
+        Raises:
+            InputError: there is no such model of ours, or no champion before.
+        """
+        with self.locked():
+            registered = self._required(model)
+            assert registered is not None
+            current = self.champion(model)
+            before = _champions(registered)
+            existing = {str(version.version) for version in self.versions(model)}
+            while before and before[-1] not in existing:
+                before.pop()  # deleted since
+            if current is None or not before:
+                raise InputError(f"{self.name_of(model)} has no champion before the present one.")
+            *rest, previous = before
+            client, name = self.store.client, self.name_of(model)
+            client.set_registered_model_alias(name, CHAMPION, previous)
+            client.set_registered_model_tag(name, CHAMPIONS_TAG, ",".join(rest))
+            reason = f"rolled back to v{previous} by hand"
+            self.set_tags(model, current, {REASON_TAG: reason, DECISION_TAG: "rolled back"})
+        return f"{name}: v{previous} is the champion again, instead of v{current.version}"
+
+    def _enthrone(self, model: str, number: str) -> None:
+        client, name = self.store.client, self.name_of(model)
+        registered = self._required(model)
+        assert registered is not None
+        before = registered.aliases.get(CHAMPION)
+        if str(before) == number:
+            return
+        if before is not None:
+            champions = [*_champions(registered), str(before)][-MOST_CHAMPIONS:]
+            client.set_registered_model_tag(name, CHAMPIONS_TAG, ",".join(champions))
+        client.set_registered_model_alias(name, CHAMPION, number)
+
+    def _required(self, model: str, must_exist: bool = True) -> RegisteredModel | None:
+        found = self._find(model)
+        if found is None and must_exist:
+            names = [m.name for m in self.store.client.search_registered_models()]
+            known = ", ".join(n for n in names if n.startswith(self.name_of(""))) or "none"
+            raise InputError(
+                f"There is no registered model {self.name_of(model)!r}; this experiment has "
+                f"{known}. Models are registered by textmill run."
+            )
+        if found is not None and not self._is_ours(found):
+            raise InputError(
+                f"The registered model {found.name!r} was not made by textmill for this "
+                "experiment: rename it in MLflow, or set experiment=NAME. Nothing was changed."
+            )
+        return found
+
+    def _find(self, model: str) -> RegisteredModel | None:
+        found = self.store.client.search_registered_models(f"name='{self.name_of(model)}'")
+        return found[0] if found else None
+
+    def _is_ours(self, found: RegisteredModel) -> bool:
+        ours = {KIND_TAG: KIND, EXPERIMENT_TAG: self.experiment}
+        return all(found.tags.get(key) == value for key, value in ours.items())
+
+
+def _champions(registered: RegisteredModel) -> list[str]:
+    return [number for number in registered.tags.get(CHAMPIONS_TAG, "").split(",") if number]

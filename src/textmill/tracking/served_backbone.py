@@ -1,0 +1,40 @@
+"""A backbone behind MLflow's pyfunc interface, logged as code (never pickled)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mlflow.models
+import pandas as pd
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+from textmill.config import GenerationConfig
+from textmill.corpus.tokenizer import load_tokenizer
+from textmill.model import load
+from textmill.training.writing import write_text
+
+
+class Backbone(PythonModel):
+    """Answers a data frame with the column `text` by what it writes after each text."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load the weights."""
+        folder = Path(context.artifacts["model"])
+        self.network, self.tokenizer = load(folder), load_tokenizer(folder)
+
+    def predict(
+        self,
+        context: PythonModelContext,
+        model_input: pd.DataFrame,
+        params: dict[str, object] | None = None,
+    ) -> pd.DataFrame:
+        """Return the continuations of the texts, in their order; params as GenerationConfig's."""
+        config = GenerationConfig.model_validate(params or {})
+        texts = [
+            "".join(write_text(self.network, self.tokenizer, text, config))
+            for text in model_input["text"]
+        ]
+        return pd.DataFrame({"continuation": texts})
+
+
+mlflow.models.set_model(Backbone())
