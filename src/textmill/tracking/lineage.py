@@ -21,7 +21,7 @@ from textmill.files import MANIFEST, digest_file
 from textmill.tracking.pipeline import DIGEST_TAG, PLACES_TAG, RESULT_TAG
 from textmill.tracking.runs import KIND, find_run
 from textmill.tracking.step import CLEAN, FINETUNE, PRETRAIN
-from textmill.tracking.store import OUTPUT, Store, StoreError
+from textmill.tracking.store import MOST_RUNS, OUTPUT, Store, StoreError
 
 DATASET_DIGEST_CHARS = 36
 """Of a digest, MLflow keeps as many for what a run has read."""
@@ -29,6 +29,7 @@ FILTERED = re.compile(
     r"(documents_(read|kept)|rejected_\w+|repaired_\w+|stripped_\w+|redacted_\w+)"
 )
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # of an id, or of an alias
+DIGESTS_PER_QUERY = 100
 DIGEST_CHARS = 12
 BRANCH, LAST, BAR, SPACE = "├─ ", "└─ ", "│  ", "   "
 MAKES_MODELS = (PRETRAIN.name, FINETUNE.name)
@@ -208,21 +209,21 @@ def _forward(store: Store, words: str) -> Lineage:
     runs = dict(readers)
     made_from: dict[str, dict[str, str]] = {run_id: {} for run_id in readers}
     by_digest: dict[str, str] = {}
-    waiting = list(readers.values())
-    while waiting:
-        run = waiting.pop(0)
-        digest = _digest_of(store, run)
-        if digest in by_digest:  # computed twice: its readers hang below the first
-            continue
-        by_digest[digest] = run.info.run_id
-        for reader in _who_read(store, digest):
+    newest = list(readers.values())
+    while newest:  # one generation after the other: MLflow is asked once for each
+        # What is computed twice is one content: its readers hang below the first run.
+        made = {_digest_of(store, run)[:DATASET_DIGEST_CHARS]: run.info.run_id for run in newest}
+        made = {digest: run_id for digest, run_id in made.items() if digest not in by_digest}
+        by_digest |= made
+        newest = []
+        for reader in _who_read(store, list(made)):
             names = made_from.setdefault(reader.info.run_id, {})
             for entry in _read_by(reader):
-                if entry.dataset.digest == digest[:DATASET_DIGEST_CHARS]:
-                    names[entry.dataset.name] = run.info.run_id
+                if entry.dataset.digest in by_digest:
+                    names[entry.dataset.name] = by_digest[entry.dataset.digest]
             if reader.info.run_id not in runs:
                 runs[reader.info.run_id] = reader
-                waiting.append(reader)
+                newest.append(reader)
     nodes = {
         run_id: _node(
             run,
@@ -245,18 +246,18 @@ def _readers(store: Store, words: str) -> dict[str, Run]:
     if "/" in words or Path(words).is_file():
         place = str(Path(words).absolute())
         digests = {digest_file(Path(words))} if Path(words).is_file() else set()
-    for digest in digests:
-        found |= {run.info.run_id: run for run in _who_read(store, digest)}
+    if all("'" not in digest for digest in digests):
+        found |= {run.info.run_id: run for run in _who_read(store, list(digests))}
     for name in {words, place}:
         if '"' not in name:
             condition = f"attributes.status='FINISHED' and tags.`{PLACES_TAG}` LIKE \"%{name}%\""
-            for run in store.search(condition):
+            for run in store.search(condition, MOST_RUNS):
                 if name in run.data.tags[PLACES_TAG].split("\n"):
                     found[run.info.run_id] = run
     # A source of the corpus may be many files: only the manifest knows them.
     seen: dict[str, bool] = {}
     condition = f"attributes.status='FINISHED' and tags.`textmill.step`='{CLEAN.name}'"
-    for run in store.search(condition):
+    for run in store.search(condition, MOST_RUNS):
         read = str(sorted(entry.dataset.digest for entry in _read_by(run)))
         paths = run.data.tags.get(PLACES_TAG, "")
         if (read + paths) not in seen:
@@ -271,9 +272,15 @@ def _readers(store: Store, words: str) -> dict[str, Run]:
     return found
 
 
-def _who_read(store: Store, digest: str) -> list[Run]:
-    condition = f"dataset.digest='{digest[:DATASET_DIGEST_CHARS]}'"
-    return store.search(f"attributes.status='FINISHED' and {condition}")
+def _who_read(store: Store, digests: list[str]) -> list[Run]:
+    """Return the finished runs that read one of these contents."""
+    found: dict[str, Run] = {}
+    for start in range(0, len(digests), DIGESTS_PER_QUERY):
+        chosen = [digest[:DATASET_DIGEST_CHARS] for digest in digests[start:][:DIGESTS_PER_QUERY]]
+        listed = ", ".join(f"'{digest}'" for digest in chosen)
+        condition = f"attributes.status='FINISHED' and dataset.digest IN ({listed})"
+        found |= {run.info.run_id: run for run in store.search(condition, MOST_RUNS)}
+    return list(found.values())
 
 
 def _read_by(run: Run) -> list[DatasetInput]:

@@ -17,11 +17,10 @@ from textmill.files import MANIFEST, read_json
 from textmill.tracking.lineage import trace
 from textmill.tracking.pipeline import RESULT_TAG
 from textmill.tracking.runs import KIND
-from textmill.tracking.store import OUTPUT, Store, StoreError
+from textmill.tracking.store import MOST_RUNS, OUTPUT, Store, StoreError
 
 RECORDS = {f"{OUTPUT}/{MANIFEST}", f"{OUTPUT}/metrics.json"}
 """Kept of a result that is removed: they say what it was made from, and what came out."""
-MOST_RUNS = 50_000  # the most that MLflow gives at once
 
 
 @dataclass(frozen=True)

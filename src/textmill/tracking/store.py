@@ -53,6 +53,7 @@ MANIFEST_TAG = "textmill.manifest"
 """The digest of a result's manifest, which holds those of all its other files."""
 MAX_PER_BATCH = 100  # params and tags that MLflow takes in one call
 MAX_METRICS = 1000
+MOST_RUNS = 50_000  # that MLflow gives in one answer
 PING_TIMEOUT_S = 5
 RESERVE_BYTES = 1 << 20
 
