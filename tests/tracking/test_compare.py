@@ -15,7 +15,7 @@ from mlflow.entities import Metric
 from textmill.errors import InputError, RunError
 from textmill.evaluation.comparison import Comparison, render
 from textmill.files import MANIFEST, digest_folder, digest_values, write_json
-from textmill.tracking.compare import compare, find_pipeline, log_comparison
+from textmill.tracking.compare import compare, log_comparison
 from textmill.tracking.report import MEMORY
 from textmill.tracking.store import Store
 
@@ -156,39 +156,13 @@ def test_scores_that_cannot_be_tested_say_why(
     assert note in score.note
 
 
-def test_runs_are_found_by_id_prefix_and_name(store: Store, make_run: MakeRun) -> None:
-    run_id = make_run({})
-    name = store.client.get_run(run_id).info.run_name
-    for given in (run_id, run_id[:12], name):
-        assert find_pipeline(store, given).info.run_id == run_id
-
-
-@pytest.mark.parametrize("name", ["0" * 32, "no such name", "o'clock", "", "fff"])
-def test_a_run_that_is_not_there_is_named(store: Store, make_run: MakeRun, name: str) -> None:
-    with pytest.raises(InputError, match=f"no run {name!r}"):
-        find_pipeline(store, name)
-
-
-def test_a_run_that_cannot_be_compared_is_refused(store: Store, make_run: MakeRun) -> None:
-    run_id = make_run({"mood": rows(4, 2)})
-    step = store.client.get_run(run_id).data.tags["textmill.result.evaluate.mood"]
-    store.set_tags(step, {"textmill.kind": "step"})
-    with pytest.raises(InputError, match="is the step 'evaluate.mood' of"):
-        find_pipeline(store, step)
-    foreign = store.start_run(store.experiment("compared"), "foreign", {})
-    with pytest.raises(InputError, match="not textmill's"):
-        find_pipeline(store, foreign)
-    for status in ("RUNNING", "FAILED"):
-        with pytest.raises(InputError, match=f"has not finished .it is {status}"):
-            find_pipeline(store, make_run({}, status=status))
-
-
-def test_an_ambiguous_name_lists_the_runs(store: Store, make_run: MakeRun) -> None:
-    runs = [make_run({}), make_run({})]
-    for run_id in runs:
-        store.client.update_run(run_id, name="twins")
-    with pytest.raises(InputError, match=rf"ambiguous: .*{runs[0]}"):
-        find_pipeline(store, "twins")
+@pytest.mark.parametrize("status", ["RUNNING", "FAILED"])
+def test_a_run_that_has_not_finished_is_refused(
+    store: Store, make_run: MakeRun, status: str
+) -> None:
+    run_id = make_run({}, status=status)
+    with pytest.raises(InputError, match=f"has not finished .it is {status}"):
+        compare(store, [make_run({}), run_id])
 
 
 def test_runs_without_a_common_task_are_refused(store: Store, make_run: MakeRun) -> None:

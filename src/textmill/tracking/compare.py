@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,13 +23,12 @@ from textmill.evaluation.significance import (
 from textmill.files import MANIFEST, read_json
 from textmill.tracking.pipeline import RESULT_TAG
 from textmill.tracking.report import COMMAND_TAG, peak_memory_mib
-from textmill.tracking.store import Store, StoreError
+from textmill.tracking.runs import find_run
+from textmill.tracking.store import Store
 
 FOLDER = "comparison"
-LEAST_PREFIX = 4
 MACHINE = "textmill.machine."
 DOCUMENTS = "documents.jsonl"  # of textmill.training.evaluate_lm, which would load torch here
-_RUN_ID = re.compile(r"[0-9a-f]+")
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ def compare(store: Store, names: Sequence[str]) -> pages.Comparison:
             or the others have no task in common with the first.
         RunError: a result is missing or damaged, or the store failed.
     """
-    found = [find_pipeline(store, name) for name in names]
+    found = [find_finished(store, name) for name in names]
     ids = [run.info.run_id for run in found]
     if len(ids) < 2 or len(set(ids)) < len(ids):
         raise InputError("compare needs two or more different runs: name each of them once.")
@@ -107,50 +105,19 @@ def log_comparison(store: Store, comparison: pages.Comparison) -> str:
     return name
 
 
-def find_pipeline(store: Store, name: str) -> Run:
-    """Return the finished pipeline run with this id, beginning of an id, or name.
+def find_finished(store: Store, words: str) -> Run:
+    """Return the finished pipeline run that is meant; the words are those of `find_run`.
 
     Raises:
-        InputError: there is none or more than one, or it is no finished pipeline run of ours.
+        InputError: there is none or more than one, or it has not finished.
     """
-    found = _find(store, name)
-    if not found:
-        raise InputError(
-            f"There is no run {name!r} in {store.uri}: give the id of a pipeline run, its first "
-            f"{LEAST_PREFIX} or more characters, or its name, as the MLflow page shows them."
-        )
-    if len(found) > 1:
-        some = ", ".join(f"{run.info.run_id} ({run.info.run_name})" for run in found[:5])
-        raise InputError(f"The run {name!r} is ambiguous: {some}. Give more of the id.")
-    run, tags = found[0], found[0].data.tags
-    if tags.get("textmill.kind") == "step":
-        raise InputError(
-            f"The run {name!r} is the step {run.info.run_name!r} of the pipeline run "
-            f"{tags.get('mlflow.parentRunId')}: name a pipeline run."
-        )
-    if tags.get("textmill.kind") != "pipeline":
-        raise InputError(f"The run {name!r} is not textmill's: name a pipeline run.")
+    run = find_run(store, words)
     if run.info.status != "FINISHED":
         raise InputError(
-            f"The run {name!r} has not finished (it is {run.info.status}): run its command again, "
+            f"The run {words!r} has not finished (it is {run.info.status}): run its command again, "
             "or name another."
         )
     return run
-
-
-def _find(store: Store, name: str) -> list[Run]:
-    if _RUN_ID.fullmatch(name) and len(name) >= LEAST_PREFIX:
-        if len(name) == 32:
-            try:
-                run = store.client.get_run(name)
-            except StoreError:
-                return []
-            return [run] if run.info.lifecycle_stage == "active" else []
-        if found := store.search(f"attributes.run_id LIKE '{name}%'", most=6):
-            return found
-    if "'" in name or not name:
-        return []
-    return store.search(f"attributes.run_name = '{name}'", most=6)
 
 
 def open_run(store: Store, run: Run) -> PipelineRun:

@@ -94,8 +94,8 @@ def load_recorded(store: Store, words: str) -> Recorded:
         for tag, result in run.data.tags.items()
         if tag.startswith(RESULT_TAG)
     }
-    place = list(STEPS).index
-    ordered = sorted(runs, key=lambda label: place(label.split()[0]))
+    place = {name: number for number, name in enumerate(STEPS)}
+    ordered = sorted(runs, key=lambda label: place.get(label.split()[0], len(place)))
     steps = {label: _read_step(store, label, runs[label]) for label in ordered}
     return Recorded(run, _with_fixed_revisions(config, steps), steps)
 
