@@ -35,8 +35,9 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow and pandas
 Probe = Callable[[str], Step]
 Calls = Callable[[], int]
 
-FAILING = [Fault.HANG, Fault.DROP, Fault.FAIL]
-ALL = [Fault.SLOW, *FAILING, Fault.LOSE]
+slow = pytest.mark.slow
+FAILING = [pytest.param(Fault.HANG, marks=slow), Fault.DROP, Fault.FAIL]
+ALL = [pytest.param(Fault.SLOW, marks=slow), *FAILING, Fault.LOSE]
 POINTS = "mlflow/runs/log-batch"
 UPLOAD = "PUT /api/2.0/mlflow-artifacts"
 
@@ -130,7 +131,7 @@ def assert_everything_once(config: Config, step: Step, seed: int) -> Run:
     return run
 
 
-@pytest.mark.parametrize("fault", FAILING)
+@pytest.mark.parametrize("fault", [Fault.HANG, Fault.DROP, Fault.FAIL])
 def test_at_the_start_a_server_that_fails_is_reported_at_once(
     remote: Config, proxy: FaultyProxy, fault: Fault
 ) -> None:
@@ -152,7 +153,9 @@ def test_at_the_start_a_server_whose_database_fails_is_reported_at_once(
 
 
 @pytest.mark.parametrize("fault", ALL)
-@pytest.mark.parametrize("words", [POINTS, UPLOAD, "mlflow/runs/update", "log-inputs"])
+@pytest.mark.parametrize(
+    "words", [POINTS, UPLOAD, *(pytest.param(w, marks=slow) for w in ("runs/update", "log-inputs"))]
+)
 def test_an_outage_that_passes_delays_and_loses_nothing(
     remote: Config,
     proxy: FaultyProxy,
@@ -220,15 +223,24 @@ def test_a_server_killed_in_mid_training_is_waited_for(
     assert_everything_once(remote, step, seed.seed)
 
 
-@pytest.mark.parametrize("fault", [Fault.DROP, Fault.FAIL, Fault.LOSE])
-@pytest.mark.parametrize("words", [UPLOAD, "logged-models", "mlflow/runs/outputs"])
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (Fault.DROP, UPLOAD),
+        *(
+            pytest.param(fault, words, marks=slow)
+            for fault in (Fault.FAIL, Fault.LOSE)
+            for words in (UPLOAD, "logged-models", "mlflow/runs/outputs")
+        ),
+    ],
+)
 def test_a_model_whose_upload_breaks_off_is_there_once(
     remote: Config,
     proxy: FaultyProxy,
     model_folder: Callable[[str], Path],
     task_of: Callable[[str, str], Any],
-    words: str,
     fault: Fault,
+    words: str,
 ) -> None:
     store = Store(remote.tracking)
     experiment = store.experiment("models")
