@@ -37,6 +37,7 @@ PRELOAD = [
     "textmill.tasks.finetune",
     "textmill.tasks.evaluate",
     "textmill.tasks.baseline",
+    "textmill.tasks.drift",
 ]
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
@@ -112,6 +113,11 @@ def warm_up() -> None:
     """Start loading torch in the fork server, in the background."""
     multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOAD)
     forkserver.ensure_running()
+
+
+def is_stopping() -> bool:
+    """Return whether `stop_all` was called: nothing waits any longer then."""
+    return _stopping.is_set()
 
 
 def stop_all() -> None:
