@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,12 +24,15 @@ from textmill.tracking import environment, plots
 from textmill.tracking.follow import Follower, Progress
 from textmill.tracking.key import describe_step, key_of, key_values
 from textmill.tracking.models import log_task_model
+from textmill.tracking.places import a_place
 from textmill.tracking.step import FINETUNE, Step
 from textmill.tracking.store import Dataset, Store, StoreError
-from textmill.tracking.worker import Job, Stopped, run_job, warm_up
+from textmill.tracking.worker import Job, Stopped, is_stopping, run_job, warm_up
 
 SYSTEM_METRICS_EVERY_S = 5
 RESULT_TAG = "textmill.result."
+DATA_TAG = "textmill.data"
+"""Digest of all raw files that a finished pipeline has read."""
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +45,11 @@ class Source:
     place: str
     digest: str
     context: str
+
+
+def data_digest(sources: Iterable[Source]) -> str:
+    """Return one digest of the content of sources; their order and places do not matter."""
+    return digest_values({f"{s.context}/{s.name}": s.digest for s in sources})
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,10 @@ class Pipeline:
     system_metrics: bool
     tags: Mapping[str, str]
     """Tags that the steps' runs share with the parent."""
+    max_trainings: int | None = None
+    """Trainings that run at once on this machine; None sets no limit."""
+    sources: set[Source] = field(default_factory=set)
+    """The raw files that the steps have read so far."""
     results: dict[str, Result] = field(default_factory=dict)
     """What the steps gave so far, by label."""
 
@@ -120,13 +132,17 @@ class Pipeline:
                 lock.acquire(timeout=0)
             except Timeout:
                 log.info("Another run is computing %s: waiting for its result.", label)
-                lock.acquire()
+                try:
+                    lock.acquire(cancel_check=is_stopping)
+                except Timeout:
+                    raise Stopped(f"{label} was not started: the run is being stopped.") from None
         try:
             result = attempt.find() or attempt.compute(threads or hardware.n_cores(), on_progress)
         finally:
             lock.release()
         self.store.set_tags(self.run_id, {f"{RESULT_TAG}{label.replace(' ', '.')}": result.run_id})
         self.results[label] = result
+        self.sources.update(sources)
         return result
 
     def record_scores(self, metrics: Mapping[str, float], table: str) -> None:
@@ -224,7 +240,9 @@ class _Attempt:
         warm_up()
         folders = {name: result.folder for name, result in self.inputs.items()}
         job = Job(self.step, self.config, folders, self.out, self.work, threads)
-        run_job(job, follower.poll)
+        most = self.pipeline.max_trainings if self.step.is_training else None
+        with a_place(self.store.locks, most, self.label):
+            run_job(job, follower.poll)
         inputs = {
             name: {"run_id": result.run_id, "key": result.key, "digest": result.digest}
             for name, result in self.inputs.items()
@@ -366,7 +384,14 @@ def open_pipeline(
                 "textmill.pipeline": name,
             },
         )
-        pipeline = Pipeline(store, experiment_id, run_id, config.tracking.system_metrics, shared)
+        pipeline = Pipeline(
+            store,
+            experiment_id,
+            run_id,
+            config.tracking.system_metrics,
+            shared,
+            config.cluster.max_trainings,
+        )
         status = "KILLED"  # what becomes of it when a signal ends this process
         failure: str | None = None
         try:
@@ -375,6 +400,7 @@ def open_pipeline(
             store.client.log_dict(run_id, values, "config.yaml")
             store.client.log_text(run_id, environment.packages(), "environment.txt")
             yield pipeline
+            store.set_tags(run_id, {DATA_TAG: data_digest(pipeline.sources)})
             status = "FINISHED"
         except Stopped:
             raise

@@ -37,7 +37,6 @@ PRELOAD = [
     "textmill.tasks.finetune",
     "textmill.tasks.evaluate",
     "textmill.tasks.baseline",
-    "textmill.tasks.drift",
 ]
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
