@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 
 from flows.context import Context, command, outcome, run_step, step_task
 from textmill.compose import SAMPLE as SAMPLE_PREFIX
-from textmill.config import Config, TokensConfig
+from textmill.config import Config, CorpusConfig, TokensConfig
 from textmill.corpus.reading import digest_source
 from textmill.tracking.pipeline import Result, Source
 from textmill.tracking.step import CLEAN, SAMPLE, TOKENIZER, TOKENS
@@ -35,11 +35,20 @@ def make_sample(context: Context) -> State[Any]:
 def clean(context: Context) -> State[Any]:
     """Clean the sources."""
     corpus = context.config.corpus
-    sources = tuple(
+    return run_step(context, CLEAN, corpus, sources=corpus_sources(corpus))
+
+
+def corpus_sources(corpus: CorpusConfig) -> tuple[Source, ...]:
+    """Return the raw text as sources of a step.
+
+    Raises:
+        InputError: there are no such files.
+        RunError: the hub cannot be asked.
+    """
+    return tuple(
         Source(s.name, str(s.path or s.hub), digest_source(s), "pretraining")
         for s in corpus.sources
     )
-    return run_step(context, CLEAN, corpus, sources=sources)
 
 
 @step_task("tokenizer")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from textmill import model as models
-from textmill.config import CorpusConfig, DriftConfig, DriftStepConfig, SourceConfig
-from textmill.corpus.clean import document_id
-from textmill.corpus.cleaning import clean_text
+from textmill.config import DriftConfig, DriftStepConfig
+from textmill.corpus.new_text import choose_texts
 from textmill.corpus.packing import PackedBlocks
-from textmill.corpus.reading import RawDocument, read_documents
 from textmill.corpus.tokenizer import load_tokenizer
 from textmill.corpus.tokens import read_index, read_shards, write_shards
-from textmill.errors import InputError
 from textmill.evaluation.drift import label_shift, rare_share
 from textmill.files import read_json, write_json
-from textmill.safety.redaction import redact
 from textmill.tasks.predictor import load_predictor
 from textmill.training.batches import Batches, in_order, to_tensors
 from textmill.training.pretrain import language_metrics, sum_nll
@@ -51,36 +47,6 @@ def measure_drift(config: DriftStepConfig, inputs: Mapping[str, Path], out: Path
         for name in config.drift.tasks:
             metrics[f"label_shift/{name}"] = _task_shift(inputs, name, texts)
     write_json(out / "metrics.json", metrics)
-
-
-def source_of(config: DriftConfig) -> SourceConfig:
-    """Return the section's new text as a source of a corpus."""
-    return SourceConfig(
-        name="new text", path=config.path, text=config.text, documents=config.documents
-    )
-
-
-def choose_texts(config: DriftConfig, corpus: CorpusConfig) -> list[str]:
-    """Return the documents that are measured, cleaned as the corpus is, each text once.
-
-    Raises:
-        InputError: the new text cannot be read.
-    """
-    by_id = {document_id(text): text for text in _read(config, corpus)}
-    return [by_id[key] for key in sorted(by_id)[: config.max_documents]]
-
-
-def _read(config: DriftConfig, corpus: CorpusConfig) -> Iterator[str]:
-    source = source_of(config)
-    try:
-        for document in read_documents(source):
-            if isinstance(document, RawDocument):
-                text = redact(clean_text(document.text, corpus), corpus.redaction)[0]
-                if len(text) >= corpus.min_chars:
-                    yield text
-    except InputError as error:
-        key = f"corpus.sources[{source.name}]"
-        raise InputError(str(error).replace(key, "retrain.drift")) from None
 
 
 def _language_measures(
