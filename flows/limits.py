@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 from filelock import FileLock, Timeout
 from prefect.concurrency.sync import concurrency
-from prefect.exceptions import ConcurrencySlotAcquisitionError  # type: ignore[attr-defined]
+from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 
 from textmill.config import Config
 from textmill.errors import RunError

@@ -62,10 +62,10 @@ def _send(slug: str, subject: str, message: str, facts: Mapping[str, str]) -> No
     from prefect.blocks.abstract import NotificationBlock
     from prefect.blocks.core import Block
 
-    block: Any = Block.load(slug, _sync=True)
+    block: Any = Block.load(slug)
     if isinstance(block, NotificationBlock):
         with block.raise_on_failure():
-            block.notify(message, subject)  # type: ignore[unused-coroutine]
+            block.notify(message, subject)
     elif isinstance(block, prefect.blocks.webhook.Webhook):
         payload = {"subject": subject, "message": message, **facts}
         asyncio.run(block.call(payload)).raise_for_status()

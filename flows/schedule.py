@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from prefect import serve
+from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 from prefect.server.schemas.schedules import CronSchedule
 from prefect.types.entrypoint import EntrypointType
@@ -54,6 +55,7 @@ def serve_retraining(
         # So that it is found from any folder.
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
+    assert isinstance(deployment, RunnerDeployment)  # no coroutine, as nothing runs here yet
     console.print(
         f"retrain/{name}: first {first:%Y-%m-%d %H:%M}, then {second:%Y-%m-%d %H:%M}, "
         f"in the time zone {timezone}. Ctrl-C ends it."
