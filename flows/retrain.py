@@ -87,7 +87,7 @@ def _ask(
     n_documents, least = int(measures["documents"]), placed.retrain.drift.min_documents
     if n_documents < least:
         return Decision(None, f"{n_documents} documents of new text say too little, of {least}")
-    return at_drift(crossed_limits(measures, placed.retrain.drift), new_text, digest)
+    return at_drift(crossed_limits(measures, placed.retrain.drift), new_text, digest, last)
 
 
 def _act(

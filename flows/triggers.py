@@ -40,18 +40,22 @@ def at_data(digest: str, last: PastRun | None) -> Decision:
     return Decision(event, f"the data have changed since the run {last.url}")
 
 
-def at_drift(crossed: Sequence[str], new_text: str, data: str) -> Decision:
+def at_drift(crossed: Sequence[str], new_text: str, data: str, last: PastRun) -> Decision:
     """Return whether new text has drifted: an event for that text and the sources as they are.
 
     Args:
         crossed: what limits it exceeds, in words.
         new_text: its digest.
         data: digest of what would be trained on.
+        last: the run with which the text is compared.
     """
     if not crossed:
         return Decision(None, "the new text is like the training corpus")
     event = f"drift-{digest_values([new_text, data])[:32]}"
-    return Decision(event, f"the new text has drifted: {'; '.join(crossed)}")
+    reason = f"the new text has drifted: {'; '.join(crossed)}"
+    if last.data == data:
+        reason += "; the sources have not changed, so add such text to them for a better model"
+    return Decision(event, reason)
 
 
 def tries_left(runs: Sequence[PastRun], retries: int) -> tuple[int, str]:
