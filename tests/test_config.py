@@ -255,7 +255,7 @@ def test_tasks_of_another_form_are_refused(value: str) -> None:
         ("notify=[{event: lost, command: c}]", "notify.0.event=lost: "),
         ("retrain.drift.tasks=[ner]", "'ner' is no classification task of this configuration"),
         ("retrain.drift.tasks=[x]", "'x' is no classification task of this configuration"),
-        ("retrain.tries=3", "retrain.tries is not a setting. The keys of retrain are retries,"),
+        ("retrain.tries=3", "Did you mean retrain.retries? The keys of retrain are"),
     ],
 )
 def test_a_wrong_setting_of_retraining_is_named(override: str, problem: str) -> None:
