@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -27,6 +27,10 @@ ConfigOption = Annotated[
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, in Hydra's grammar."),
+]
+TriggerOption = Annotated[
+    Literal["schedule", "data", "drift"],
+    typer.Option(help="Always; when the data have changed; when new text has drifted."),
 ]
 
 
@@ -135,6 +139,38 @@ def prune(
         from textmill.compose import compose
 
         prune_store(compose(config, overrides or []), keep, yes, sys.stdout)
+
+
+@app.command(epilog="Example: textmill retrain --trigger drift retrain.drift.path=new.jsonl")
+def retrain(
+    overrides: Overrides = None, trigger: TriggerOption = "data", config: ConfigOption = "demo"
+) -> None:
+    """Run the whole chain if a trigger has an event for it; say so if it has none."""
+    _run_flow("retrain", config, overrides, trigger)
+
+
+@app.command(epilog='Example: textmill schedule --cron "0 2 * * *" --trigger data')
+def schedule(
+    cron: Annotated[str, typer.Option(help="Minute, hour, day, month and weekday.")],
+    overrides: Overrides = None,
+    trigger: TriggerOption = "data",
+    timezone: Annotated[str, typer.Option(help="Time zone of the cron line.")] = "UTC",
+    config: ConfigOption = "demo",
+) -> None:
+    """Retrain by itself: ask a trigger at the times of a cron line, until Ctrl-C."""
+    with _errors_in_words():
+        from textmill.compose import compose
+
+        composed = compose(config, overrides or [])
+        from flows.server import set_up_environment, start_server
+
+        set_up_environment(composed)
+        wait_for_server = start_server(composed.tracking.prefect_port)
+        from flows.schedule import serve_retraining
+
+        serve_retraining(
+            _place(config), list(overrides or []), cron, timezone, trigger, wait_for_server
+        )
 
 
 @app.command(epilog='Example: textmill generate "The train to the coast"')
@@ -256,9 +292,12 @@ def _run_flow(name: str, config: str, overrides: list[str] | None, *first: Any) 
 
         flow = load(name, composed)
         wait_for_server()
-        # Absolute, so that a flow run repeated from Prefect's page finds it.
-        place = str(Path(config).resolve()) if config.endswith((".yaml", ".yml")) else config
-        start(flow, (*first, place, list(overrides or [])))
+        start(flow, (*first, _place(config), list(overrides or [])))
+
+
+def _place(config: str) -> str:
+    """Return a configuration's name, or its absolute path, which Prefect's later runs find."""
+    return str(Path(config).resolve()) if config.endswith((".yaml", ".yml")) else config
 
 
 def _texts(text: str | None, file: Path | None) -> Iterator[str]:

@@ -15,22 +15,27 @@ from typing import Any
 from prefect import Task, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
 from prefect.runtime import flow_run, task_run
 from prefect.states import Completed, Failed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import BaseModel
 
 from flows.console import progress_shower
+from flows.notice import notify
 from flows.page import Page
 from flows.server import close_killed_runs
 from textmill import hardware
 from textmill.compose import compose
 from textmill.config import Config, TaskConfig
 from textmill.errors import InputError, RunError
+from textmill.tracking.events import EVENT_TAG
 from textmill.tracking.interruption import interrupt
 from textmill.tracking.pipeline import Pipeline, Result, Source, open_pipeline
 from textmill.tracking.report import COMMAND_TAG
 from textmill.tracking.step import Step
-from textmill.tracking.worker import stop_all
+from textmill.tracking.store import Store
+from textmill.tracking.worker import Stopped, stop_all
 
 log = logging.getLogger("textmill.flows")
 
@@ -63,12 +68,6 @@ def run_step(
         (An exception would make Prefect print a trace, which tells a user nothing.)
     """
     label = f"{step.name} {for_task.name}" if for_task else step.name
-    logger = get_run_logger()
-
-    def say(message: str) -> None:
-        logger.info(message)
-        log.info(message)
-
     try:
         result = context.pipeline.run(
             step,
@@ -81,12 +80,18 @@ def run_step(
             on_progress=progress_shower(label, say),
         )
     except (InputError, RunError) as error:
-        logger.error(str(error))
+        get_run_logger().error(str(error))
         return Failed(message=str(error), data=error)
     state = "reused" if result.is_reused else "computed"
     say(f"{label}: {state}  {result.url}")
     context.page.link(result.url, f"{label} ({state})")
     return Completed(name=state.capitalize(), message=result.url, data=result)
+
+
+def say(message: str) -> None:
+    """Log a message of the running flow or task, for Prefect's page and for the terminal."""
+    get_run_logger().info(message)
+    log.info(message)
 
 
 def step_task(name: str) -> Callable[[Callable[..., State[Any]]], Task[..., State[Any]]]:
@@ -122,15 +127,23 @@ def outcome(state: State[Any]) -> Result:
 
 @contextmanager
 def command(
-    name: str, config_name: str, overrides: list[str], task: str | None = None
+    name: str,
+    config_name: str,
+    overrides: list[str],
+    task: str | None = None,
+    event: str | None = None,
 ) -> Iterator[Context]:
     """Yield the context of one flow: composed configuration, open parent run, live terminal.
+
+    A failure is told to those whom the configuration names, unless the run is made for an event:
+    then the flow that watches for events does that.
 
     Args:
         name: the flow.
         config_name: a file of conf/, or the path of a YAML file.
         overrides: settings to change.
         task: the task that the command names, if any.
+        event: what the run is made for, if it was not asked for by hand.
 
     Raises:
         InputError: the configuration or the data cannot be used.
@@ -138,7 +151,7 @@ def command(
     """
     config = compose(config_name, overrides)
     words = command_line(name, config_name, overrides, task)
-    with opened(name, config, config_name, words) as context:
+    with opened(name, config, config_name, words, event=event) as context:
         yield context
 
 
@@ -150,6 +163,7 @@ def opened(
     words: str,
     tags: Mapping[str, str] | None = None,
     scope: str | None = None,
+    event: str | None = None,
 ) -> Iterator[Context]:
     """Yield the context of one flow whose configuration is composed already.
 
@@ -160,27 +174,49 @@ def opened(
         words: the words of a terminal that do the same.
         tags: further tags of the parent and its steps.
         scope: see `open_pipeline`.
+        event: what the run is made for, if it was not asked for by hand.
 
     Raises:
         InputError: the data cannot be used.
         RunError: a step failed.
     """
+    tags = {
+        "prefect.flow_run_id": str(flow_run.id),
+        "prefect.flow_run_name": flow_run.name,
+        COMMAND_TAG: words,
+        **({EVENT_TAG: event} if event else {}),
+        **(tags or {}),
+    }
+    facts = {"experiment": config.experiment, "flow_run": flow_run.name}
     with _steps_end_on_signals():
-        tags = {
-            "prefect.flow_run_id": str(flow_run.id),
-            "prefect.flow_run_name": flow_run.name,
-            COMMAND_TAG: words,
-            **(tags or {}),
-        }
-        with open_pipeline(name, config, config_name, tags, scope) as pipeline:
-            killed = pipeline.store.tidy()
-            close_killed_runs(
-                [t["prefect.flow_run_id"] for t in killed if t["textmill.kind"] == "pipeline"]
-            )
-            log.info("%s: %s", name, pipeline.url)
-            page = Page()
-            page.link(pipeline.url, f"{name} in MLflow")
-            yield Context(config, pipeline, page)
+        try:
+            with open_pipeline(name, config, config_name, tags, scope) as pipeline:
+                facts |= {"run_id": pipeline.run_id, "run_url": pipeline.url}
+                close_killed(pipeline.store)
+                log.info("%s: %s", name, pipeline.url)
+                page = Page()
+                page.link(pipeline.url, f"{name} in MLflow")
+                yield Context(config, pipeline, page)
+        except Stopped:
+            raise
+        except Exception as error:
+            if event is None:
+                notify(config, "failed", f"{name} failed: {error}", facts)
+            raise
+
+
+def close_killed(store: Store) -> None:
+    """Close the runs that killed processes left open, in MLflow and in Prefect."""
+    killed = store.tidy()
+    close_killed_runs(
+        [tags["prefect.flow_run_id"] for tags in killed if tags["textmill.kind"] == "pipeline"]
+    )
+
+
+def task_runner(config: Config) -> TaskRunner[PrefectFuture[Any]]:
+    """Return what runs as many tasks side by side as the configuration says."""
+    runner: Any = ThreadPoolTaskRunner(config.cluster.max_parallel_tasks)
+    return runner  # type: ignore[no-any-return]
 
 
 def command_line(name: str, config_name: str, overrides: list[str], task: str | None) -> str:
@@ -209,7 +245,8 @@ def _steps_end_on_signals() -> Iterator[None]:
 
         interrupt(end)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # The alarm is Prefect's, at the end of a flow's time.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         previous[number] = signal.signal(number, handle)
     try:
         yield

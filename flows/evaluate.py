@@ -17,6 +17,7 @@ from prefect.states import Completed, Failed
 
 from flows.context import Context, command, log, outcome, run_step, step_task
 from flows.finetune import choose_task, finetune_task, split_sources
+from flows.notice import notify
 from flows.prepare import Prepared
 from flows.pretrain import backbone_parts
 from textmill.config import TaskConfig, TokensConfig
@@ -207,8 +208,12 @@ def promote(
 
     def go(challenger: Callable[[], Challenger], remeasure: Callable[[Result], Result]) -> None:
         try:
-            lines.append(challenge(pipeline, context.config, challenger(), remeasure))
-            log.info(lines[-1])
+            came = challenge(pipeline, context.config, challenger(), remeasure)
+            lines.append(came.line)
+            log.info(came.line)
+            if came.is_promoted:
+                facts = {"run_id": pipeline.run_id, "run_url": pipeline.url}
+                notify(context.config, "promoted", came.line, facts)
         except (InputError, RunError) as error:
             problems.append(error)
 

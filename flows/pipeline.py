@@ -10,8 +10,10 @@ from flows.pretrain import backbone_parts
 
 
 @flow(name="pipeline", persist_result=False, validate_parameters=False)
-def pipeline(config: str = "demo", overrides: list[str] | None = None) -> None:
+def pipeline(
+    config: str = "demo", overrides: list[str] | None = None, event: str | None = None
+) -> None:
     """Clean, tokenize, pretrain, then fine-tune and evaluate every task, side by side."""
-    with command("pipeline", config, overrides or []) as context:
+    with command("pipeline", config, overrides or [], event=event) as context:
         prepared, backbone = backbone_parts(context)
         run_branches(context, context.config.tasks, backbone, prepared)

@@ -1,8 +1,8 @@
 """The process of a command's own Prefect server: it lives no longer than the command.
 
-    python -m flows.prefect_app DESCRIPTOR
+    python -m flows.prefect_app DESCRIPTOR temporary|full
 
-The argument is the file descriptor of a listening socket, standard input a pipe from the command.
+The descriptor is that of a listening socket, standard input a pipe from the command.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import uvicorn
 
 def main() -> None:
     """Serve Prefect's API until a signal, or until the command is gone."""
-    # As for Prefect's own temporary server: neither the page nor the scheduler is needed.
-    os.environ["PREFECT_UI_ENABLED"] = "0"
-    os.environ["PREFECT__SERVER_EPHEMERAL"] = os.environ["PREFECT__SERVER_FINAL"] = "1"
+    os.environ["PREFECT__SERVER_FINAL"] = "1"
+    if sys.argv[2] == "temporary":
+        # As for Prefect's own temporary server: neither the page nor the scheduler is needed.
+        os.environ["PREFECT_UI_ENABLED"] = "0"
+        os.environ["PREFECT__SERVER_EPHEMERAL"] = "1"
     threading.Thread(target=_end_with_command, daemon=True).start()
     uvicorn.run(
         "prefect.server.api.server:create_app",

@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 
 from flows.context import Context, command, outcome, run_step, step_task
 from textmill.compose import SAMPLE as SAMPLE_PREFIX
-from textmill.config import Config, SourceConfig, TokensConfig
+from textmill.config import Config, CorpusConfig, SourceConfig, TokensConfig
 from textmill.corpus.reading import digest_source, source_files
 from textmill.files import digest_file, join_digests
 from textmill.tracking.pipeline import Result, Source
@@ -36,10 +36,20 @@ def make_sample(context: Context) -> State[Any]:
 def clean(context: Context) -> State[Any]:
     """Clean the sources."""
     corpus = context.config.corpus
-    return run_step(context, CLEAN, corpus, sources=tuple(map(corpus_source, corpus.sources)))
+    return run_step(context, CLEAN, corpus, sources=corpus_sources(corpus))
 
 
-def corpus_source(config: SourceConfig) -> Source:
+def corpus_sources(corpus: CorpusConfig) -> tuple[Source, ...]:
+    """Return the raw text as sources of a step.
+
+    Raises:
+        InputError: there are no such files.
+        RunError: the hub cannot be asked.
+    """
+    return tuple(map(_corpus_source, corpus.sources))
+
+
+def _corpus_source(config: SourceConfig) -> Source:
     """Return a source of the corpus with its digest, and those of its files."""
     if config.hub is not None:
         return Source(config.name, config.hub, digest_source(config), "pretraining")

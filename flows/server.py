@@ -78,31 +78,44 @@ def free_mib(folder: Path) -> float:
     return shutil.disk_usage(folder).free / 2**20
 
 
-def start_server() -> Callable[[], None]:
+def start_server(port: int | None = None) -> Callable[[], None]:
     """Start a Prefect server for the time of this process, unless PREFECT_API_URL names another.
 
     It starts beside this process, which has libraries to load; Prefect's own temporary server
     would load all of the server's code here first. Has to come before Prefect is imported, as
     what Prefect has still to send at the exit is sent before the server is ended.
 
+    Args:
+        port: where it has its page, and makes runs of schedules. None starts a temporary server,
+            which does neither, on any free port.
+
     Returns:
         A function that waits until the server answers, and raises a RunError if it does not.
 
     Raises:
-        RunError: the server that PREFECT_API_URL names does not answer.
+        RunError: the port is taken, or the server that PREFECT_API_URL names does not answer.
     """
     if "PREFECT_API_URL" in os.environ:
         _ping(os.environ["PREFECT_API_URL"])
         return lambda: None
     log = Path(os.environ["PREFECT_HOME"]) / "server.log"
-    with socket.create_server(("127.0.0.1", 0)) as listening, log.open("wb") as output:
+    try:
+        listening = socket.create_server(("127.0.0.1", port or 0))
+    except OSError as error:
+        raise RunError(
+            f"Port {port} cannot be used ({error.strerror}): set tracking.prefect_port; or, if "
+            f"textmill ui runs there, set PREFECT_API_URL=http://127.0.0.1:{port}/api."
+        ) from None
+    with listening, log.open("wb") as output:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
+        kind = "temporary" if port is None else "full"
         server = subprocess.Popen(
-            [sys.executable, "-m", "flows.prefect_app", str(listening.fileno())],
+            [sys.executable, "-m", "flows.prefect_app", str(listening.fileno()), kind],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
             pass_fds=[listening.fileno()],
+            env=os.environ | {"PREFECT_UI_API_URL": url},
             process_group=0,  # Ctrl-C is for the flow, which has its end to report
         )
     os.environ["PREFECT_API_URL"] = url

@@ -12,10 +12,9 @@ from typing import Any, NoReturn
 from httpx import HTTPError
 from prefect import Flow
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.futures import PrefectFuture
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.console import terminal
+from flows.context import task_runner
 from flows.server import prefect_failures_in_words
 from textmill.config import Config
 from textmill.errors import RunError
@@ -31,11 +30,8 @@ def load(name: str, config: Config) -> Flow[..., Any]:
         RunError: the tracking store cannot be opened.
     """
     flow: Flow[..., Any] = getattr(importlib.import_module(f"flows.{name}"), name)
-    runner: TaskRunner[PrefectFuture[Any]] = ThreadPoolTaskRunner(  # type: ignore[assignment]
-        config.cluster.max_parallel_tasks
-    )
     Store(config.tracking)  # makes the database of a first run, while Prefect's server makes its
-    return flow.with_options(task_runner=runner)
+    return flow.with_options(task_runner=task_runner(config))
 
 
 def start(flow: Flow[..., Any], arguments: tuple[Any, ...]) -> None:

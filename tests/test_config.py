@@ -251,3 +251,19 @@ def test_an_unknown_option_lists_exactly_those_that_there_are(group: str) -> Non
 def test_tasks_of_another_form_are_refused(value: str) -> None:
     problem = message(f"tasks={value}")
     assert re.match(r"tasks must be a list: |tasks: .* is neither the name of a task", problem)
+
+
+@pytest.mark.parametrize(
+    ("override", "problem"),
+    [
+        ("notify=[{event: failed}]", "the entry for failed needs a block or a command: give one."),
+        ("notify=[{event: failed, block: a/b, command: c}]", "needs a block or a command"),
+        ("notify=[{event: failed, block: slack}]", "block 'slack' is not of the form TYPE/NAME."),
+        ("notify=[{event: lost, command: c}]", "notify.0.event=lost: "),
+        ("retrain.drift.tasks=[ner]", "'ner' is no classification task of this configuration"),
+        ("retrain.drift.tasks=[x]", "'x' is no classification task of this configuration"),
+        ("retrain.tries=3", "Did you mean retrain.retries? The keys of retrain are"),
+    ],
+)
+def test_a_wrong_setting_of_retraining_is_named(override: str, problem: str) -> None:
+    assert problem in message(override)

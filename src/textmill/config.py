@@ -411,6 +411,80 @@ class ClusterConfig(Settings):
 
     max_parallel_tasks: Annotated[int, NOT_IN_KEY] = Field(2, gt=0)
     """Branches over tasks that run at once; processor threads are shared out among them."""
+    max_trainings: Annotated[int | None, NOT_IN_KEY] = Field(None, gt=0)
+    """Trainings that run at once in all runs of this store on this machine, which share its
+    accelerator; further ones wait. None sets no limit."""
+
+
+class DriftConfig(Settings):
+    """When new text is too unlike the last training corpus: the retrain.drift section."""
+
+    path: Location | None = None
+    """File, folder or glob of new text, of the kinds that a source of the corpus may have."""
+    text: str = "text"
+    """Column that holds the text."""
+    documents: Literal["file", "paragraph", "line"] = "file"
+    """What is one document in a plain text file."""
+    min_documents: int = Field(50, gt=0)
+    """Fewer documents of new text say too little: nothing is measured."""
+    max_documents: int = Field(1000, gt=0)
+    """Most documents measured; of more, those with the smallest hashes are."""
+    max_bits_ratio: float = Field(1.25, gt=0)
+    """Bits per byte that the backbone needs for the new text, over those for its validation
+    split, above which the text has drifted."""
+    rare_count: int = Field(5, ge=0)
+    """A token that occurs at most so often in the training split is rare; 0 means unknown ones."""
+    max_rare_increase: float = Field(0.02, ge=0, le=1)
+    """Share of rare tokens in the new text, less their share in the validation split, above which
+    the text has drifted."""
+    tasks: tuple[str, ...] = ()
+    """Classification tasks whose labels are predicted for the new text."""
+    max_label_shift: float = Field(0.2, ge=0, le=1)
+    """Distance between the shares of predicted labels in the new text and in the test examples
+    (half the sum of absolute differences) above which the text has drifted."""
+
+
+class DriftStepConfig(Settings):
+    """What the drift step depends on."""
+
+    drift: DriftConfig
+    corpus: CorpusConfig
+    """How the new text is cleaned."""
+
+
+class RetrainConfig(Settings):
+    """Retraining by itself: the retrain section."""
+
+    retries: int = Field(2, ge=0)
+    """How often an event whose run failed may be tried again, now or at a later tick."""
+    retry_delay_s: float = Field(60, ge=0)
+    """Seconds between a failed run and the next try."""
+    time_limit_s: float | None = Field(None, gt=0)
+    """Seconds after which one run is ended; it counts as failed, and its trainings go on from
+    their checkpoints when the event is tried again at a later tick. None sets no limit."""
+    concurrency_limit: str | None = None
+    """Global concurrency limit of a shared Prefect server that a retraining holds, for several
+    machines with one tracking store; on one machine a lock beside the store does that."""
+    drift: DriftConfig = DriftConfig()
+
+
+class NotifyConfig(Settings):
+    """Who is told of what: an entry of notify."""
+
+    event: Literal["failed", "promoted", "drifted"]
+    block: str | None = None
+    """Prefect block that is sent the message, such as slack-webhook/NAME or webhook/NAME."""
+    command: str | None = None
+    """Program with its arguments, which gets the message on standard input and the facts as
+    environment variables (TEXTMILL_EVENT, TEXTMILL_RUN_URL, ...); no shell reads it."""
+
+    @model_validator(mode="after")
+    def _block_or_command(self) -> Self:
+        if (self.block is None) == (self.command is None):
+            raise ValueError(f"the entry for {self.event} needs a block or a command: give one.")
+        if self.block is not None and self.block.count("/") != 1:
+            raise ValueError(f"block {self.block!r} is not of the form TYPE/NAME.")
+        return self
 
 
 class Config(Settings):
@@ -433,6 +507,9 @@ class Config(Settings):
     promotion: PromotionConfig = PromotionConfig()
     tracking: TrackingConfig = TrackingConfig()
     cluster: ClusterConfig = ClusterConfig()
+    retrain: Annotated[RetrainConfig, NOT_IN_KEY] = RetrainConfig()
+    notify: Annotated[tuple[NotifyConfig, ...], NOT_IN_KEY] = ()
+    """Who is told when a run has failed, a model is promoted, or new text has drifted."""
 
     @model_validator(mode="after")
     def _sample_paths_have_a_sample(self) -> Self:
@@ -441,6 +518,17 @@ class Config(Settings):
         for path in paths:
             if self.sample is None and path is not None and path.startswith("sample:"):
                 raise ValueError(f"{path} is sample data, and sample is not set: set it.")
+        return self
+
+    @model_validator(mode="after")
+    def _drift_tasks_are_classifications(self) -> Self:
+        kinds = {task.name: task.kind for task in self.tasks}
+        for name in self.retrain.drift.tasks:
+            if kinds.get(name) != "classification":
+                raise ValueError(
+                    f"retrain.drift.tasks: {name!r} is no classification task of this "
+                    "configuration: name one, or none."
+                )
         return self
 
     @model_validator(mode="after")

@@ -115,7 +115,7 @@ def promote(pipeline: Pipeline, mood: Config) -> Promote:
     ) -> str:
         section = mood.promotion.model_copy(update=promotion)
         config = mood.model_copy(update={"promotion": section})
-        return challenge(pipeline, config, challenger, remeasure)
+        return challenge(pipeline, config, challenger, remeasure).line
 
     return go
 

@@ -6,7 +6,7 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,15 +31,18 @@ from textmill.tracking import environment, plots
 from textmill.tracking.follow import Follower, Progress
 from textmill.tracking.key import describe_step, key_of, key_values
 from textmill.tracking.models import log_backbone, log_task_model
+from textmill.tracking.places import a_place
 from textmill.tracking.step import FINETUNE, PRETRAIN, Step
 from textmill.tracking.store import MANIFEST_TAG, Dataset, Store, StoreError
 from textmill.tracking.system import SystemMonitor
-from textmill.tracking.worker import Job, Stopped, run_job, warm_up
+from textmill.tracking.worker import Job, Stopped, is_stopping, run_job, warm_up
 
 RESULT_TAG = "textmill.result."
 THREADS_TAG = "textmill.threads"
 PLACES_TAG = "textmill.places"
 DIGEST_TAG = "textmill.digest"
+DATA_TAG = "textmill.data"
+"""Digest of all raw files that a finished pipeline has read."""
 
 log = logging.getLogger(__name__)
 _adding = threading.Lock()
@@ -55,6 +58,11 @@ class Source:
     context: str
     files: Mapping[str, str] = field(default_factory=dict)
     """Digest of each of its files by path, where there may be several."""
+
+
+def data_digest(sources: Iterable[Source]) -> str:
+    """Return one digest of the content of sources; their order and places do not matter."""
+    return digest_values({f"{s.context}/{s.name}": s.digest for s in sources})
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,10 @@ class Pipeline:
     """Tags that the steps' runs share with the parent."""
     scope: str | None = None
     """None shares results with all pipelines; else they are shared under this name alone."""
+    max_trainings: int | None = None
+    """Trainings that run at once on this machine; None sets no limit."""
+    sources: list[Source] = field(default_factory=list)
+    """The raw files that the steps have read so far; one may stand here twice."""
     results: dict[str, Result] = field(default_factory=dict)
     """What the steps gave so far, by label."""
 
@@ -137,7 +149,10 @@ class Pipeline:
                 lock.acquire(timeout=0)
             except Timeout:
                 log.info("Another run is computing %s: waiting for its result.", label)
-                lock.acquire()
+                try:
+                    lock.acquire(cancel_check=is_stopping)
+                except Timeout:
+                    raise Stopped(f"{label} was not started: the run is being stopped.") from None
         try:
             result = attempt.find() or attempt.compute(threads or hardware.n_cores(), on_progress)
         finally:
@@ -145,6 +160,7 @@ class Pipeline:
         if is_part:
             tag = f"{RESULT_TAG}{label.replace(' ', '.')}"
             self.store.set_tags(self.run_id, {tag: result.run_id})
+            self.sources.extend(sources)
             with _adding:
                 # Another dict, as Prefect reads this one whenever a branch starts a task.
                 self.results = {**self.results, label: result}
@@ -247,7 +263,9 @@ class _Attempt:
         warm_up()
         folders = {name: result.folder for name, result in self.inputs.items()}
         job = Job(self.step, self.config, folders, self.out, self.work, threads)
-        run_job(job, follower.poll)
+        most = self.pipeline.max_trainings if self.step.is_training else None
+        with a_place(self.store.locks, most, self.label):
+            run_job(job, follower.poll)
         inputs = {
             name: {"run_id": result.run_id, "key": result.key, "digest": result.digest}
             for name, result in self.inputs.items()
@@ -433,7 +451,13 @@ def open_pipeline(
             },
         )
         pipeline = Pipeline(
-            store, experiment_id, run_id, config.tracking.system_metrics, shared, scope
+            store,
+            experiment_id,
+            run_id,
+            config.tracking.system_metrics,
+            shared,
+            scope,
+            config.cluster.max_trainings,
         )
         status = "KILLED"  # what becomes of it when a signal ends this process
         failure: str | None = None
@@ -443,6 +467,7 @@ def open_pipeline(
             store.client.log_dict(run_id, values, "config.yaml")
             store.client.log_text(run_id, environment.packages(), "environment.txt")
             yield pipeline
+            store.set_tags(run_id, {DATA_TAG: data_digest(pipeline.sources)})
             status = "FINISHED"
         except Stopped:
             raise

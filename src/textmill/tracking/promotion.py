@@ -26,6 +26,7 @@ from textmill.tracking.registry import (
 from textmill.tracking.store import Store, StoreError
 from textmill.tracking.worker import Stopped
 
+PROMOTED = "promoted"
 PROMOTION_TAG = "textmill.promotion."
 TEST_TAG = "textmill.test_digest"
 TESTED_RUN_TAG = "textmill.run.evaluate"
@@ -110,10 +111,18 @@ def _without_seeds(value: Any) -> Any:
     return [_without_seeds(item) for item in value] if isinstance(value, list) else value
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a challenge."""
+
+    line: str
+    is_promoted: bool
+
+
 def challenge(
     pipeline: Pipeline, config: Config, challenger: Challenger, remeasure: Remeasure
-) -> str:
-    """Register a model unless it is there already, let it challenge, and say in a line what came.
+) -> Outcome:
+    """Register a model unless it is there already, let it challenge, and say what came of it.
 
     Args:
         pipeline: the run that made or found it.
@@ -129,7 +138,7 @@ def challenge(
     with registry.locked():
         line = _challenge(pipeline, config, registry, challenger, remeasure)
     pipeline.store.set_tags(pipeline.run_id, {f"{PROMOTION_TAG}{challenger.name}": line})
-    return f"{challenger.name}: {line}"
+    return Outcome(f"{challenger.name}: {line}", line.startswith(PROMOTED))
 
 
 def _challenge(
@@ -156,7 +165,7 @@ def _challenge(
     else:
         registry.set_tags(name, version, tags)
     if champion is not None and champion.version == version.version:
-        registry.decided(name, version, "promoted", "measured on other test examples since", True)
+        registry.decided(name, version, PROMOTED, "measured on other test examples since", True)
         return f"kept champion v{version.version}: it is this model"
     if missed is not None:
         decision = missed
@@ -165,10 +174,10 @@ def _challenge(
     else:
         others = [v for v in versions if v.version != version.version]
         decision = _decide(registry, config, challenger, champion, others, remeasure)
-    word = "promoted" if decision.is_promoted else "rejected"
+    word = PROMOTED if decision.is_promoted else "rejected"
     registry.decided(name, version, word, decision.reason, decision.is_promoted)
     if decision.is_promoted:
-        return f"promoted v{version.version}: {decision.reason}"
+        return f"{PROMOTED} v{version.version}: {decision.reason}"
     kept = f"champion v{champion.version}" if champion else "no champion"
     return f"kept {kept}, rejected v{version.version}: {decision.reason}"
 

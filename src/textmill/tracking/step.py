@@ -54,6 +54,7 @@ PRETRAIN = Step("pretrain", "textmill.training.pretrain:pretrain", True, True)
 FINETUNE = Step("finetune", "textmill.tasks.finetune:finetune", True, True)
 BASELINE = Step("baseline", "textmill.tasks.baseline:baseline", needs_torch=True)
 EVALUATE = Step("evaluate", "textmill.tasks.evaluate:evaluate", needs_torch=True)
+DRIFT = Step("drift", "textmill.tasks.drift:measure_drift", needs_torch=True)
 EVALUATE_LM = Step("evaluate-lm", "textmill.training.evaluate_lm:evaluate_lm", needs_torch=True)
 
 STEPS = {

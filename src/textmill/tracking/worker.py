@@ -114,6 +114,11 @@ def warm_up() -> None:
     forkserver.ensure_running()
 
 
+def is_stopping() -> bool:
+    """Return whether `stop_all` was called: nothing waits any longer then."""
+    return _stopping.is_set()
+
+
 def stop_all() -> None:
     """End all steps that run, and start no more; they can be taken up again later."""
     _stopping.set()

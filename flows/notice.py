@@ -1,0 +1,81 @@
+"""Telling people what has happened: through a Prefect block, or any command."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shlex
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+from textmill.config import Config
+
+TIME_LIMIT_S = 60
+
+log = logging.getLogger("textmill.flows")
+
+
+def notify(config: Config, event: str, message: str, facts: Mapping[str, str]) -> None:
+    """Tell those whom the configuration names for an event.
+
+    A notifier that fails is logged, and changes nothing for the run.
+
+    Args:
+        config: its `notify` entries say who is told.
+        event: failed, promoted or drifted.
+        message: what has happened, for people.
+        facts: the same for programs, such as `run_url`.
+    """
+    facts = {"event": event, "experiment": config.experiment, **facts}
+    for entry in config.notify:
+        if entry.event != event:
+            continue
+        try:
+            if entry.command is not None:
+                _run(entry.command, message, facts)
+            else:
+                assert entry.block is not None
+                _send(entry.block, f"textmill: {config.experiment}: {event}", message, facts)
+        except Exception as error:  # whatever it is, the run is not to suffer
+            log.warning("%s was not told: %s", entry.block or entry.command, _in_words(error))
+
+
+def _run(command: str, message: str, facts: Mapping[str, str]) -> None:
+    variables = {f"TEXTMILL_{name.upper()}": value for name, value in facts.items()}
+    subprocess.run(
+        shlex.split(command),
+        input=message,
+        text=True,
+        capture_output=True,
+        env=os.environ | variables,
+        check=True,
+        timeout=TIME_LIMIT_S,
+    )
+
+
+def _send(slug: str, subject: str, message: str, facts: Mapping[str, str]) -> None:
+    # The types of blocks are known once their modules are imported.
+    import prefect.blocks.notifications
+    import prefect.blocks.webhook
+    from prefect.blocks.abstract import NotificationBlock
+    from prefect.blocks.core import Block
+
+    block: Any = Block.load(slug)
+    if isinstance(block, NotificationBlock):
+        with block.raise_on_failure():
+            send: Any = block.notify  # typed as a coroutine, which it is in a coroutine alone
+            send(message, subject)
+    elif isinstance(block, prefect.blocks.webhook.Webhook):
+        payload = {"subject": subject, "message": message, **facts}
+        asyncio.run(block.call(payload)).raise_for_status()
+    else:
+        raise ValueError("it is neither a notification block nor a webhook")
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, subprocess.CalledProcessError):
+        said = (error.stderr or error.stdout).strip().splitlines()
+        return f"it ended with status {error.returncode}" + (f" ({said[-1]})" if said else "")
+    return (str(error) or type(error).__name__).splitlines()[0]

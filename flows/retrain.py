@@ -1,0 +1,179 @@
+"""Retraining by itself: the whole chain again, when a trigger says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import Task, flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.runtime import flow_run
+from prefect.states import Completed
+
+from flows.context import Context, close_killed, command, outcome, run_step, say, step_task
+from flows.context import task_runner as runner_of
+from flows.finetune import split_sources
+from flows.limits import alone
+from flows.notice import notify
+from flows.pipeline import pipeline
+from flows.prepare import corpus_sources, with_sample
+from flows.triggers import TRIGGERS, Decision, at_data, at_drift, at_tick, tries_left
+from textmill.compose import compose, unknown_name
+from textmill.config import Config, DriftStepConfig
+from textmill.corpus.new_text import digest_new_text
+from textmill.errors import InputError, RunError
+from textmill.evaluation.drift import crossed_limits
+from textmill.files import digest_values
+from textmill.tracking.events import PastRun, find_sample, last_finished, result_of, runs_for
+from textmill.tracking.pipeline import Result, Source, data_digest
+from textmill.tracking.step import DRIFT
+from textmill.tracking.store import Store
+from textmill.tracking.worker import Stopped
+
+
+@flow(name="retrain", persist_result=False, validate_parameters=False)
+def retrain(
+    trigger: str = "data", config: str = "demo", overrides: list[str] | None = None
+) -> State[Any]:
+    """Run the whole chain if a trigger has an event for it, once for each event.
+
+    Args:
+        trigger: schedule (always), data (the raw files have changed since the last finished run)
+            or drift (new text is too unlike the last training corpus).
+        config: a file of conf/, or the path of a YAML file.
+        overrides: settings to change.
+
+    Returns:
+        A state that says Retrained, or NothingDone with the reason.
+
+    Raises:
+        InputError: the configuration or the data cannot be used.
+        RunError: the run failed as often as it may.
+    """
+    words = overrides or []
+    settings = compose(config, words)
+    if trigger not in TRIGGERS:
+        raise InputError(unknown_name("trigger", trigger, TRIGGERS).capitalize())
+    store = Store(settings.tracking)
+    with alone(store, settings) as obstacle:
+        if obstacle is None:
+            close_killed(store)
+            decision = _ask(trigger, store, settings, config, words)
+            obstacle = _act(decision, store, settings, config, words)
+    if obstacle is not None:
+        say(f"Nothing to do: {obstacle}.")
+        return Completed(name="NothingDone", message=obstacle)
+    return Completed(name="Retrained", message=decision.reason)
+
+
+def _ask(
+    trigger: str, store: Store, settings: Config, config: str, overrides: list[str]
+) -> Decision:
+    if trigger == "schedule":
+        tick = flow_run.scheduled_start_time
+        assert tick is not None
+        return at_tick(tick)
+    last = last_finished(store, settings)
+    placed = _placed(settings, store)
+    digest = _digest_sources(placed)
+    if trigger == "data":
+        return at_data(digest, last)
+    new_text = digest_new_text(placed.retrain.drift)
+    if last is None:
+        return Decision(None, "no run has finished yet that new text could be compared with")
+    with command("drift", config, overrides) as context:
+        context.config = placed
+        measures = outcome(measure_drift(context, last, new_text)).metrics()
+    n_documents, least = int(measures["documents"]), placed.retrain.drift.min_documents
+    if n_documents < least:
+        return Decision(None, f"{n_documents} documents of new text say too little, of {least}")
+    return at_drift(crossed_limits(measures, placed.retrain.drift), new_text, digest, last)
+
+
+def _act(
+    decision: Decision, store: Store, settings: Config, config: str, overrides: list[str]
+) -> str | None:
+    """Run the chain for an event; return None, or why nothing is to be done."""
+    if decision.event is None:
+        return decision.reason
+    past = runs_for(store, settings, decision.event)
+    left, obstacle = tries_left(past, settings.retrain.retries)
+    if not left:
+        return f"{decision.reason}, but {obstacle}"
+    say(f"Retraining: {decision.reason}.")
+    facts = {"flow_run": flow_run.name, "reason": decision.reason}
+    if decision.event.startswith("drift-") and not past:
+        notify(settings, "drifted", decision.reason, facts)
+    trial = attempt.with_options(
+        retries=left - 1, retry_delay_seconds=settings.retrain.retry_delay_s
+    )
+    try:
+        trial(settings, config, overrides, decision.event)
+    except Stopped:
+        raise
+    except (InputError, RunError, TimeoutError) as error:
+        if isinstance(error, TimeoutError):
+            limit = settings.retrain.time_limit_s
+            error = RunError(f"The run was ended after retrain.time_limit_s={limit} seconds.")
+        if past := runs_for(store, settings, decision.event):
+            facts |= {"run_id": past[0].run_id, "run_url": past[0].url}
+        notify(settings, "failed", f"retraining failed: {error}", facts)
+        raise error from None
+    return None
+
+
+def _may_recover(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    """Return whether the same may succeed later: wrong input, and what ran too long, does not."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, RunError) and not isinstance(error, Stopped)
+
+
+@task(
+    name="attempt",
+    retry_condition_fn=_may_recover,
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def attempt(settings: Config, config: str, overrides: list[str], event: str) -> None:
+    """Run the chain once, in the time that it may take."""
+    pipeline.with_options(
+        task_runner=runner_of(settings), timeout_seconds=settings.retrain.time_limit_s
+    )(config, overrides, event)
+
+
+@step_task("drift")
+def measure_drift(context: Context, last: PastRun, new_text: str) -> State[Any]:
+    """Measure how unlike new text is to what the last finished run has trained on."""
+    drift = context.config.retrain.drift
+    inputs: dict[str, Result] = {}
+    labels = {"backbone": "pretrain", "tokens": "tokens", "language": "evaluate-lm"}
+    for name in drift.tasks:
+        labels |= {f"model {name}": f"finetune {name}", f"evaluation {name}": f"evaluate {name}"}
+    for name, label in labels.items():
+        result = result_of(context.pipeline.store, last, label)
+        if result is None:
+            raise InputError(f"The last finished run, {last.url}, has no step {label}: run again.")
+        inputs[name] = result
+    source = Source("new text", str(drift.path), new_text, "drift")
+    step_config = DriftStepConfig(drift=drift, corpus=context.config.corpus)
+    return run_step(context, DRIFT, step_config, inputs, (source,))
+
+
+def _placed(settings: Config, store: Store) -> Config:
+    """Return the configuration with the places of sample data, if they were generated already."""
+    if settings.sample is None:
+        return settings
+    folder = find_sample(store, settings.sample)
+    return settings if folder is None else with_sample(settings, str(folder))
+
+
+def _digest_sources(placed: Config) -> str:
+    """Return the digest of all raw files that the chain would read."""
+    first = placed.corpus.sources[0].path
+    if placed.sample is not None and first is not None and first.startswith("sample:"):
+        return digest_values(placed.sample.model_dump())  # they have still to be generated
+    sources = list(corpus_sources(placed.corpus))
+    for task_config in placed.tasks:
+        splits = ("train", "validation", "test") if task_config.validation else ("train", "test")
+        sources += split_sources(task_config, *splits)
+    return data_digest(sources)

@@ -1,0 +1,103 @@
+"""Serving the scheduled retraining."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from prefect import serve
+from prefect.deployments.runner import RunnerDeployment
+from prefect.schedules import Cron
+from prefect.server.schemas.schedules import CronSchedule
+from prefect.types.entrypoint import EntrypointType
+
+from flows.console import console
+from flows.retrain import retrain
+from flows.server import prefect_failures_in_words
+from textmill.errors import InputError
+
+
+def serve_retraining(
+    config_name: str,
+    overrides: list[str],
+    cron: str,
+    timezone: str,
+    trigger: str,
+    wait_for_server: Callable[[], None],
+) -> None:
+    """Serve a deployment of the retraining flow until a signal.
+
+    Its schedule is not paused at the end: where Prefect's server lives on, the ticks that come
+    meanwhile are late, and are dealt with at the next start.
+
+    Args:
+        config_name: a file of conf/, or the absolute path of a YAML file.
+        overrides: settings to change.
+        cron: when to ask the trigger.
+        timezone: IANA name, for the cron line.
+        trigger: schedule, data or drift.
+        wait_for_server: returns when Prefect's server answers.
+
+    Raises:
+        InputError: the cron line or the time zone is wrong, or the line never comes to a tick.
+        RunError: Prefect's server does not start, or fails.
+    """
+    first, second = upcoming(cron, timezone, 2)
+    wait_for_server()
+    name = f"{Path(config_name).stem}-{trigger}"
+    deployment = retrain.to_deployment(
+        name,
+        schedule=Cron(cron, timezone=timezone),
+        parameters={"trigger": trigger, "config": config_name, "overrides": overrides},
+        description=f"Retrains when there is an event of the trigger {trigger}.",
+        # So that it is found from any folder.
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
+    assert isinstance(deployment, RunnerDeployment)  # no coroutine, as nothing runs here yet
+    console.print(
+        f"retrain/{name}: first {first:%Y-%m-%d %H:%M}, then {second:%Y-%m-%d %H:%M}, "
+        f"in the time zone {timezone}. Ctrl-C ends it."
+    )
+    with prefect_failures_in_words():
+        serve(deployment, pause_on_shutdown=False, print_starting_message=False)
+
+
+def upcoming(cron: str, timezone: str, n: int, start: datetime | None = None) -> list[datetime]:
+    """Return the next ticks of a cron line, in its time zone.
+
+    A tick in an hour that a clock change repeats comes once, and one in an hour that it leaves
+    out comes an hour earlier.
+
+    Args:
+        cron: minute, hour, day, month and weekday, or a name such as @daily.
+        timezone: IANA name.
+        n: how many.
+        start: from when on; None means now.
+
+    Raises:
+        InputError: the line or the time zone is wrong, or there are no such ticks.
+    """
+    if len(cron.split()) != 5 and not cron.startswith("@"):
+        raise InputError(
+            f"The cron line {cron!r} is wrong: write minute, hour, day, month and weekday, such as "
+            "'0 2 * * *'."
+        )
+    try:
+        schedule = CronSchedule(cron=cron, timezone=timezone)
+    except ValueError as error:
+        is_zone = "Invalid timezone" in str(error)
+        raise InputError(
+            f"There is no time zone {timezone!r}: give a name such as Europe/Berlin."
+            if is_zone
+            else f"The cron line {cron!r} is wrong: write minute, hour, day, month and weekday, "
+            "such as '0 2 * * *'."
+        ) from None
+    try:
+        ticks: list[datetime] = list(asyncio.run(schedule.get_dates(n, start)))
+    except ValueError:
+        ticks = []
+    if len(ticks) < n:
+        raise InputError(f"The cron line {cron!r} never fires: there is no such day.")
+    return ticks

@@ -1,0 +1,102 @@
+"""The step that measures how unlike new text is to the last training corpus."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from textmill import model as models
+from textmill.config import DriftConfig, DriftStepConfig
+from textmill.corpus.new_text import choose_texts
+from textmill.corpus.packing import PackedBlocks
+from textmill.corpus.tokenizer import load_tokenizer
+from textmill.corpus.tokens import read_index, read_shards, write_shards
+from textmill.evaluation.drift import label_shift, rare_share
+from textmill.files import read_json, write_json
+from textmill.tasks.predictor import load_predictor
+from textmill.training.batches import Batches, in_order, to_tensors
+from textmill.training.pretrain import language_metrics, sum_nll
+
+BATCH_BLOCKS = 8
+
+
+def measure_drift(config: DriftStepConfig, inputs: Mapping[str, Path], out: Path) -> None:
+    """Write the measures of new text beside those of the validation split, as metrics.json.
+
+    Too few documents are counted and not measured.
+
+    Args:
+        config: where the new text lies, and how it is cleaned.
+        inputs: `backbone`, `tokens` and `language` (the backbone's evaluation), and for each task
+            of the section `model TASK` and `evaluation TASK`: folders of those steps.
+        out: an empty folder.
+
+    Raises:
+        InputError: the new text cannot be read.
+    """
+    texts = choose_texts(config.drift, config.corpus)
+    metrics: dict[str, float] = {"documents": len(texts)}
+    if len(texts) >= config.drift.min_documents:
+        metrics |= _language_measures(config.drift, inputs, texts)
+        for name in config.drift.tasks:
+            metrics[f"label_shift/{name}"] = _task_shift(inputs, name, texts)
+    write_json(out / "metrics.json", metrics)
+
+
+def _language_measures(
+    config: DriftConfig, inputs: Mapping[str, Path], texts: Sequence[str]
+) -> dict[str, float]:
+    """Return what the backbone and its tokenizer make of the texts."""
+    network = models.load(inputs["backbone"])
+    index = read_index(inputs["tokens"])
+    vocab_size = index["vocab_size"]
+    encodings = load_tokenizer(inputs["backbone"]).encode_batch_fast(list(texts))
+    with tempfile.TemporaryDirectory() as folder:
+        ids = [encoding.ids for encoding in encodings]
+        write_shards(Path(folder), ids, np.dtype(index["dtype"]))
+        blocks = PackedBlocks(Path(folder), network.config.block_size)
+        batches = Batches(
+            in_order(len(blocks), BATCH_BLOCKS), lambda rows: to_tensors(blocks.rows(rows))
+        )
+        with torch.inference_mode():
+            nll, n_targets = sum_nll(network, batches)
+    n_bytes = sum(len(text.encode()) for text in texts)
+    metrics = language_metrics(nll / n_targets, n_targets / n_bytes)
+    known = read_json(inputs["language"] / "metrics.json")["bits_per_byte"]
+    training = _token_counts(inputs["tokens"] / "train", vocab_size)
+    rare = rare_share(
+        np.bincount(np.concatenate(ids), minlength=vocab_size), training, config.rare_count
+    )
+    held_out = _token_counts(inputs["tokens"] / "validation", vocab_size)
+    known_rare = rare_share(held_out, training, config.rare_count)
+    return metrics | {
+        "validation_bits_per_byte": known,
+        "bits_ratio": metrics["bits_per_byte"] / known,
+        "rare_share": rare,
+        "validation_rare_share": known_rare,
+        "rare_increase": rare - known_rare,
+    }
+
+
+def _token_counts(split: Path, vocab_size: int) -> NDArray[np.int64]:
+    """Return how often each token occurs in the documents of a split, ENDs left out."""
+    total = np.zeros(vocab_size, np.int64)
+    for shard in read_shards(split):
+        total += np.bincount(shard.ids, minlength=vocab_size)
+        total -= np.bincount(shard.ids[shard.starts - 1], minlength=vocab_size)
+        total[shard.ids[-1]] -= 1  # the END behind the last document
+    return total
+
+
+def _task_shift(inputs: Mapping[str, Path], name: str, texts: Sequence[str]) -> float:
+    """Return how far the labels predicted for the texts are from those for the test examples."""
+    rows = (inputs[f"evaluation {name}"] / "predictions.jsonl").read_text(encoding="utf-8")
+    known = [json.loads(row)["label"] for row in rows.splitlines()]
+    predictions = load_predictor(inputs[f"model {name}"]).stream(texts)
+    return label_shift([prediction["label"] for prediction in predictions], known)

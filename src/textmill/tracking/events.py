@@ -1,0 +1,97 @@
+"""What earlier pipeline runs have done: for the triggers of retraining."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow.entities import Run
+
+from textmill.config import Config, SampleConfig
+from textmill.files import MANIFEST, read_json
+from textmill.tracking.key import describe_step, key_of
+from textmill.tracking.pipeline import DATA_TAG, RESULT_TAG, Result
+from textmill.tracking.step import SAMPLE
+from textmill.tracking.store import Store
+
+EVENT_TAG = "textmill.event"
+"""Trigger and data digest for which a run was made; no second one is, once it has finished."""
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """A pipeline run of the experiment, as the triggers see it."""
+
+    run_id: str
+    url: str
+    status: str
+    """MLflow's: RUNNING, FINISHED, FAILED or KILLED."""
+    data: str | None
+    """Digest of the raw files that it has read, if it has finished."""
+    results: dict[str, str]
+    """The runs of its steps by label, blanks as dots."""
+
+
+def last_finished(store: Store, config: Config) -> PastRun | None:
+    """Return the newest run of the whole chain in the experiment that has finished."""
+    condition = "attributes.status='FINISHED' and tags.`textmill.pipeline`='pipeline'"
+    return next(iter(_search(store, config, condition, 1)), None)
+
+
+def runs_for(store: Store, config: Config, event: str) -> list[PastRun]:
+    """Return the runs that were made for an event in the experiment, the newest first."""
+    condition = f"tags.`textmill.kind`='pipeline' and tags.`{EVENT_TAG}`='{event}'"
+    return _search(store, config, condition, 1000)
+
+
+def result_of(store: Store, past: PastRun, label: str) -> Result | None:
+    """Return the result of a step of an earlier run, or None if it had no such step.
+
+    Raises:
+        RunError: its artifacts are missing or damaged.
+    """
+    run_id = past.results.get(label.replace(" ", "."))
+    if run_id is None:
+        return None
+    run = store.client.get_run(run_id)
+    folder = store.output_folder(run_id)
+    return Result(
+        label=label,
+        key=run.data.tags["textmill.key"],
+        run_id=run_id,
+        url=store.run_url(run.info.experiment_id, run_id),
+        folder=folder,
+        digest=read_json(folder / MANIFEST)["digest"],
+        is_reused=True,
+    )
+
+
+def find_sample(store: Store, config: SampleConfig) -> Path | None:
+    """Return the folder of sample data that were generated already, or None."""
+    key = key_of(describe_step(SAMPLE, config, {}))
+    runs = store.search(f"attributes.status='FINISHED' and tags.`textmill.key`='{key}'", 1)
+    return store.output_folder(runs[0].info.run_id) if runs else None
+
+
+def _search(store: Store, config: Config, condition: str, most: int) -> list[PastRun]:
+    found: Sequence[Run] = store.client.search_runs(
+        [store.experiment(config.experiment)],
+        condition,
+        max_results=most,
+        order_by=["attributes.start_time DESC"],
+    )
+    return [
+        PastRun(
+            run_id=run.info.run_id,
+            url=store.run_url(run.info.experiment_id, run.info.run_id),
+            status=run.info.status,
+            data=run.data.tags.get(DATA_TAG),
+            results={
+                key.removeprefix(RESULT_TAG): value
+                for key, value in run.data.tags.items()
+                if key.startswith(RESULT_TAG)
+            },
+        )
+        for run in found
+    ]

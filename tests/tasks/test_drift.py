@@ -1,0 +1,92 @@
+"""Specifies the drift step: the measures of new text beside those of the validation split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.tasks.conftest import toy_rows
+from textmill.config import (
+    ClassificationConfig,
+    DriftStepConfig,
+    GenerationConfig,
+    TokensConfig,
+)
+from textmill.corpus.tokens import tokenize
+from textmill.files import read_json
+from textmill.tasks.drift import measure_drift
+from textmill.tasks.evaluate import evaluate
+from textmill.training.evaluate_lm import evaluate_lm
+
+VALIDATION = sorted({row["text"] for row in toy_rows(150, seed=5)})
+
+
+@pytest.fixture(scope="module")
+def inputs(
+    backbone: Path,
+    toy: ClassificationConfig,
+    tuned: tuple[Path, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, Path]:
+    base = tmp_path_factory.mktemp("drift")
+    folders = {name: base / name for name in ("corpus", "tokens", "language", "evaluation")}
+    for folder in folders.values():
+        folder.mkdir()
+    texts = {"train": [row["text"] for row in toy_rows(200, seed=9)], "validation": VALIDATION}
+    for split, rows in texts.items():
+        (folders["corpus"] / split).mkdir()
+        pq.write_table(pa.table({"text": rows}), folders["corpus"] / split / "00000.parquet")
+    tokenize(TokensConfig(), {**folders, "tokenizer": backbone}, folders["tokens"])
+    evaluate_lm(
+        GenerationConfig(), {"backbone": backbone, "tokens": folders["tokens"]}, folders["language"]
+    )
+    evaluate(toy, {"model": tuned[0]}, folders["evaluation"])
+    return {
+        "backbone": backbone,
+        "tokens": folders["tokens"],
+        "language": folders["language"],
+        "model mood": tuned[0],
+        "evaluation mood": folders["evaluation"],
+    }
+
+
+def measure(inputs: dict[str, Path], folder: Path, lines: list[str], **drift: Any) -> Any:
+    (folder / "new.txt").write_text("".join(f"{line}\n" for line in lines))
+    out = folder / "out"
+    out.mkdir()
+    settings = {"path": str(folder / "new.txt"), "documents": "line", "tasks": ["mood"], **drift}
+    corpus = {"sources": [{"name": "own", "path": "x"}], "min_chars": 1}
+    config = DriftStepConfig.model_validate({"drift": settings, "corpus": corpus})
+    measure_drift(config, inputs, out)
+    return read_json(out / "metrics.json")
+
+
+def test_the_validation_split_itself_has_not_drifted(
+    inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    metrics = measure(inputs, tmp_path, VALIDATION)
+    assert metrics["documents"] == len(VALIDATION)
+    assert metrics["bits_ratio"] == pytest.approx(1, rel=1e-4)
+    assert metrics["rare_increase"] == pytest.approx(0, abs=1e-9)
+    assert metrics["rare_share"] == metrics["validation_rare_share"]
+
+
+def test_labels_shift_when_one_of_two_is_gone(inputs: dict[str, Path], tmp_path: Path) -> None:
+    good = sorted({row["text"] for row in toy_rows(300, seed=7) if row["label"] == "good"})
+    assert measure(inputs, tmp_path, good)["label_shift/mood"] > 0.3
+
+
+def test_foreign_text_is_dearer_and_full_of_rare_tokens(
+    inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    metrics = measure(inputs, tmp_path, [f"ЖЗ{chr(1040 + i % 32)}Я {i}" for i in range(60)])
+    assert metrics["bits_ratio"] > 1.2
+    assert metrics["rare_increase"] > 0.5
+
+
+def test_too_few_documents_are_not_measured(inputs: dict[str, Path], tmp_path: Path) -> None:
+    assert measure(inputs, tmp_path, VALIDATION[:9], min_documents=10) == {"documents": 9}
