@@ -89,13 +89,14 @@ def load_recorded(store: Store, words: str) -> Recorded:
         config = validate(values, f"of {name}, as it was recorded,")
     except InputError as error:
         raise InputError(f"{error}\nIt fits the code that made it: {_checkout(run)}.") from None
-    # A step's run is younger than those of its inputs.
     runs = {
         tag.removeprefix(RESULT_TAG).replace(".", " "): store.client.get_run(result)
         for tag, result in run.data.tags.items()
         if tag.startswith(RESULT_TAG)
     }
-    ordered = sorted(runs, key=lambda label: runs[label].info.start_time)
+    # Not by time: of results that were reused, one may be older than what it would be made from.
+    places = {name: place for place, name in enumerate(STEPS)}
+    ordered = sorted(runs, key=lambda label: (places.get(label.split()[0], len(places)), label))
     steps = {label: _read_step(store, label, runs[label]) for label in ordered}
     return Recorded(run, _with_fixed_revisions(config, steps), steps)
 
