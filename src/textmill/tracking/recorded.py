@@ -94,8 +94,9 @@ def load_recorded(store: Store, words: str) -> Recorded:
         for tag, result in run.data.tags.items()
         if tag.startswith(RESULT_TAG)
     }
-    place = {name: number for number, name in enumerate(STEPS)}
-    ordered = sorted(runs, key=lambda label: place.get(label.split()[0], len(place)))
+    # Not by time: of results that were reused, one may be older than what it would be made from.
+    places = {name: place for place, name in enumerate(STEPS)}
+    ordered = sorted(runs, key=lambda label: (places.get(label.split()[0], len(places)), label))
     steps = {label: _read_step(store, label, runs[label]) for label in ordered}
     return Recorded(run, _with_fixed_revisions(config, steps), steps)
 
