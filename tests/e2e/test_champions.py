@@ -43,7 +43,9 @@ def test_a_run_registers_its_models_and_a_better_one_is_promoted(trained: Produc
     version = client_of(trained).get_model_version("demo.topic", "1")
     assert version.description.startswith("# topic")
     assert version.tags["textmill.decision"] == "promoted"
-    assert client_of(trained).get_model_version("demo.backbone", "1").model_id
+    assert (
+        client_of(trained).get_model_version("demo.backbone", "1").source.startswith("models:/m-")
+    )
 
 
 def test_champions_are_chosen_by_hand_and_answer(trained: Product) -> None:

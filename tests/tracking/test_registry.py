@@ -49,7 +49,8 @@ def test_a_version_has_card_tags_and_model(registry: Registry) -> None:
     assert found.name == f"{registry.experiment}.mood"
     assert found.description == "# mood"
     assert found.tags["textmill.key"] == "k"
-    assert (found.run_id, found.model_id) == (version.run_id, version.model_id)
+    assert (found.run_id, found.source) == (version.run_id, version.source)
+    assert found.source.startswith("models:/m-")
     assert champion(registry) is None
 
 
