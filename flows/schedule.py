@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from prefect import serve
 from prefect.deployments.runner import RunnerDeployment
+from prefect.runner import Runner
 from prefect.schedules import Cron
 from prefect.server.schemas.schedules import CronSchedule
 from prefect.types.entrypoint import EntrypointType
@@ -61,7 +62,35 @@ def serve_retraining(
         f"in the time zone {timezone}. Ctrl-C ends it."
     )
     with prefect_failures_in_words():
-        serve(deployment, pause_on_shutdown=False, print_starting_message=False)
+        runner = Runner(pause_on_shutdown=False)
+        runner.add_deployment(deployment)
+        number = asyncio.run(_serve_until_signal(runner))
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(128 + number)
+
+
+async def _serve_until_signal(runner: Runner) -> signal.Signals:
+    """Serve, and cancel the runs under way at SIGINT or SIGTERM; return which it was.
+
+    Prefect's own `serve` leaves them to themselves at SIGTERM (seen with 3.8).
+    """
+    asked: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
+
+    def ask(number: signal.Signals) -> None:
+        if not asked.done():
+            asked.set_result(number)
+
+    serving = asyncio.create_task(runner.start())
+    await asyncio.sleep(0)  # it sets a handler of its own
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ask, number)
+    await asyncio.wait([serving, asked], return_when=asyncio.FIRST_COMPLETED)
+    if not asked.done():
+        await serving  # raises what has ended it
+    await runner.astop()
+    await serving
+    return asked.result()
 
 
 def upcoming(cron: str, timezone: str, n: int, start: datetime | None = None) -> list[datetime]:

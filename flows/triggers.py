@@ -61,9 +61,11 @@ def at_drift(crossed: Sequence[str], new_text: str, data: str, last: PastRun) ->
 def tries_left(runs: Sequence[PastRun], retries: int) -> tuple[int, str]:
     """Return how often an event may still be tried, and why if it may not.
 
+    A run that was ended (by a signal, or by its time limit) was no try: the next goes on from it.
+
     Args:
         runs: those made for it so far, the newest first.
-        retries: how often a run that failed, or was ended, may be followed by another.
+        retries: how often a run that failed may be followed by another.
     """
     for run in runs:
         if run.status == "FINISHED":
@@ -71,10 +73,11 @@ def tries_left(runs: Sequence[PastRun], retries: int) -> tuple[int, str]:
     for run in runs:
         if run.status == "RUNNING":
             return 0, f"the run {run.url} is dealing with it"
-    left = 1 + retries - len(runs)
+    failed = [run for run in runs if run.status == "FAILED"]
+    left = 1 + retries - len(failed)
     if left > 0:
         return left, ""
     return 0, (
-        f"{len(runs)} runs for it have failed, the last is {runs[0].url}: mend the cause, then "
+        f"{len(failed)} runs for it have failed, the last is {failed[0].url}: mend the cause, then "
         "textmill run"
     )

@@ -460,8 +460,8 @@ class RetrainConfig(Settings):
     retry_delay_s: float = Field(60, ge=0)
     """Seconds between a failed run and the next try."""
     time_limit_s: float | None = Field(None, gt=0)
-    """Seconds after which one run is ended; it counts as failed, and its trainings go on from
-    their checkpoints when the event is tried again at a later tick. None sets no limit."""
+    """Seconds after which one run is ended; its trainings go on from their checkpoints when the
+    trigger is asked again at a later tick. None sets no limit."""
     concurrency_limit: str | None = None
     """Global concurrency limit of a shared Prefect server that a retraining holds, for several
     machines with one tracking store; on one machine a lock beside the store does that."""

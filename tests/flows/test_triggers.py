@@ -65,8 +65,8 @@ def test_drift_without_new_sources_says_what_is_missing() -> None:
     [
         ([], 3, ""),
         (["FAILED"], 2, ""),
-        (["KILLED", "FAILED"], 1, ""),
-        (["FAILED", "FAILED", "KILLED"], 0, "3 runs for it have failed"),
+        (["KILLED", "FAILED", "FAILED", "KILLED"], 1, ""),
+        (["KILLED", "FAILED", "FAILED", "FAILED"], 0, "3 runs for it have failed"),
         (["FINISHED"], 0, "has dealt with it"),
         (["FAILED", "FINISHED", "FAILED"], 0, "has dealt with it"),
         (["RUNNING", "FAILED"], 0, "is dealing with it"),
