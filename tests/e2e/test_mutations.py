@@ -25,6 +25,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # third parties' own
     from flows import context as contexts
     from flows import evaluate, finetune, prepare, pretrain
+    from flows.page import Page
     from textmill.tracking import pipeline as pipelines
     from textmill.tracking import step as steps
     from textmill.tracking.pipeline import Result, open_pipeline
@@ -42,6 +43,12 @@ NOTHING: set[str] = set()
 NOTES = '{"text": "The ferry leaves at noon."}\n{"text": "The bridge is closed."}\n'
 MOOD = "text,label\na fine day,good\na grey day,bad\n"
 PLACES = '{"tokens": ["Bath"], "ner_tags": ["B-LOC"]}\n'
+
+
+class NoPage(Page):
+    """Prefect is not there."""
+
+    def link(self, url: str, text: str, key: str = "mlflow-run") -> None: ...
 
 
 @dataclass
@@ -92,7 +99,7 @@ class Project:
             steps._read_module.cache_clear()
         config = self.config()
         with open_pipeline("pipeline", config, "tests", {}) as pipeline:
-            context = contexts.Context(config, pipeline)
+            context = contexts.Context(config, pipeline, NoPage())
 
             def call(task: Any, *given: Any) -> Result:
                 return contexts.outcome(task.fn(context, *given))
@@ -162,10 +169,10 @@ def project(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(contexts, "get_run_logger", Quiet)
-    monkeypatch.setattr(contexts, "create_link_artifact", lambda *given, **named: None)
     monkeypatch.setattr(pipelines, "run_job", work)
     monkeypatch.setattr(pipelines, "warm_up", lambda: None)
-    monkeypatch.setattr(pipelines, "log_task_model", lambda *given: None)
+    for name in ("log_task_model", "log_backbone"):
+        monkeypatch.setattr(pipelines, name, lambda *given: None)
     monkeypatch.setattr(contexts.log, "disabled", True)
     file_of, version = steps._file_of, steps._version
 

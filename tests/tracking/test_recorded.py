@@ -98,7 +98,9 @@ def test_records_that_are_gone_are_named(store: Store, config: Config, tmp_path:
     run_id = make(config, tmp_path / "gone.jsonl")
     clean = store.client.get_run(run_id).data.tags["textmill.result.clean"]
     (store.output_folder(clean) / "manifest.json").unlink()
-    with pytest.raises(RunError, match=f"output/manifest.json of the run {clean} is not there"):
+    with pytest.raises(
+        RunError, match=f"The run {clean} has lost its artifact output/manifest.json"
+    ):
         load_recorded(store, run_id)
 
 
