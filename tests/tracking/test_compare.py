@@ -183,3 +183,15 @@ def test_damaged_answers_are_noticed(store: Store, make_run: MakeRun) -> None:
     store.output_file(step, "predictions.jsonl").write_text("{}\n")
     with pytest.raises(RunError, match="not what was written"):
         compare(store, runs)
+
+
+def test_runs_of_a_far_store_are_read_through_a_copy(
+    store: Store, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [make_run({"mood": rows(20, 10)}), make_run({"mood": rows(20, 15)})]
+    near = compare(store, runs)
+    monkeypatch.setattr(Store, "local_file", lambda *arguments: None)
+    assert compare(store, runs) == near
+    assert compare(store, runs) == near  # which finds the copies
+    with pytest.raises(RunError, match="nothing.txt"):
+        store.artifact(runs[0], "nothing.txt")

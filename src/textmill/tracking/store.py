@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import socket
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -327,12 +328,13 @@ class Store:
         """
         file = self.local_file(run_id, name)
         if file is None:
-            folder = self.home / "cache" / "files" / run_id
-            file = folder / name
+            file = self.home / "cache" / "files" / run_id / name
             if not file.exists():
                 with self.failures_in_words():
-                    folder.mkdir(parents=True, exist_ok=True)
-                    self.client.download_artifacts(run_id, name, str(folder))
+                    file.parent.mkdir(parents=True, exist_ok=True)
+                    with tempfile.TemporaryDirectory(dir=file.parent) as beside:
+                        copy = self.client.download_artifacts(run_id, name, beside)
+                        Path(copy).replace(file)
         if not file.is_file():
             raise RunError(f"The run {run_id} has lost its artifact {name}: {file} is missing.")
         return file
