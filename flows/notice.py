@@ -65,8 +65,8 @@ def _send(slug: str, subject: str, message: str, facts: Mapping[str, str]) -> No
     block: Any = Block.load(slug)
     if isinstance(block, NotificationBlock):
         with block.raise_on_failure():
-            send: Any = block.notify  # typed as a coroutine, which it is in a coroutine alone
-            send(message, subject)
+            told: Any = block.notify
+            told(message, subject)  # not a coroutine, as nothing asynchronous calls it
     elif isinstance(block, prefect.blocks.webhook.Webhook):
         payload = {"subject": subject, "message": message, **facts}
         asyncio.run(block.call(payload)).raise_for_status()

@@ -5,9 +5,21 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterExpectedStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+from prefect.client.schemas.sorting import FlowRunSort
 from prefect.deployments.runner import RunnerDeployment
 from prefect.runner import Runner
 from prefect.schedules import Cron
@@ -30,8 +42,8 @@ def serve_retraining(
 ) -> None:
     """Serve a deployment of the retraining flow until a signal.
 
-    Its schedule is not paused at the end: where Prefect's server lives on, the ticks that come
-    meanwhile are late, and are dealt with at the next start.
+    Its schedule is not paused at the end: the last of the ticks that come meanwhile is made up for
+    at the next start.
 
     Args:
         config_name: a file of conf/, or the absolute path of a YAML file.
@@ -62,12 +74,28 @@ def serve_retraining(
         f"in the time zone {timezone}. Ctrl-C ends it."
     )
     with prefect_failures_in_words():
-        runner = Runner(pause_on_shutdown=False)
-        runner.add_deployment(deployment)
+        # One to retrain, one to say at the next tick that this one still does.
+        runner = Runner(pause_on_shutdown=False, limit=2)
+        drop_missed_ticks(runner.add_deployment(deployment))
         number = asyncio.run(_serve_until_signal(runner))
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     raise SystemExit(128 + number)
+
+
+def drop_missed_ticks(deployment_id: UUID) -> None:
+    """Delete the runs that have come due while nothing served the deployment, but for the last."""
+    late = FlowRunFilter(
+        deployment_id=FlowRunFilterDeploymentId(any_=[deployment_id]),
+        state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
+        expected_start_time=FlowRunFilterExpectedStartTime(before_=datetime.now(UTC)),
+    )
+    with get_client(sync_client=True) as client:
+        while missed := client.read_flow_runs(
+            flow_run_filter=late, sort=FlowRunSort.EXPECTED_START_TIME_DESC, offset=1
+        ):
+            for run in missed:
+                client.delete_flow_run(run.id)
 
 
 async def _serve_until_signal(runner: Runner) -> signal.Signals:
@@ -81,11 +109,12 @@ async def _serve_until_signal(runner: Runner) -> signal.Signals:
         if not asked.done():
             asked.set_result(number)
 
-    serving = asyncio.create_task(runner.start())
+    serving: asyncio.Future[None] = asyncio.create_task(runner.start())
     await asyncio.sleep(0)  # it sets a handler of its own
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ask, number)
-    await asyncio.wait([serving, asked], return_when=asyncio.FIRST_COMPLETED)
+    either: list[asyncio.Future[Any]] = [serving, asked]
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if not asked.done():
         await serving  # raises what has ended it
     await runner.astop()

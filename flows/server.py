@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import UUID
 
 from textmill.config import Config
 from textmill.errors import RunError
@@ -189,14 +190,26 @@ def _failure(error: Exception) -> RunError:
 
 
 def close_killed_runs(flow_run_ids: list[str]) -> None:
-    """Mark the Prefect flow runs of killed pipelines as crashed, as their MLflow runs are."""
+    """Mark the Prefect flow runs of killed pipelines as crashed, as their MLflow runs are.
+
+    So are the flows that they were started by, as these were part of the same process.
+    """
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
     from prefect.states import Crashed
 
     with get_client(sync_client=True) as client:
-        for flow_run_id in flow_run_ids:
+        for flow_run_id in map(UUID, flow_run_ids):
             try:
-                client.set_flow_run_state(flow_run_id, Crashed(message="killed"), force=True)
+                while True:
+                    run = client.read_flow_run(flow_run_id)
+                    if run.state is None or not run.state.is_final():
+                        client.set_flow_run_state(run.id, Crashed(message="killed"), force=True)
+                    if run.parent_task_run_id is None:
+                        break
+                    parent = client.read_task_run(run.parent_task_run_id).flow_run_id
+                    if parent is None:
+                        break
+                    flow_run_id = parent
             except ObjectNotFound:
                 continue  # another Prefect server knows it
