@@ -76,7 +76,9 @@ def serve_retraining(
     with prefect_failures_in_words():
         # One to retrain, one to say at the next tick that this one still does.
         runner = Runner(pause_on_shutdown=False, limit=2)
-        drop_missed_ticks(runner.add_deployment(deployment))
+        deployment_id = runner.add_deployment(deployment)
+        assert isinstance(deployment_id, UUID)  # no coroutine, as nothing runs here yet
+        drop_missed_ticks(deployment_id)
         number = asyncio.run(_serve_until_signal(runner))
     if number == signal.SIGINT:
         raise KeyboardInterrupt
