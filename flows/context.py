@@ -8,7 +8,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
@@ -40,17 +39,26 @@ from textmill.tracking.worker import Stopped, stop_all
 log = logging.getLogger("textmill.flows")
 
 
-@dataclass
 class Context:
-    """One command at work. Prefect tasks share it within the process; it is never stored."""
+    """One command at work. Prefect tasks share it within the process; it is never stored.
 
-    config: Config
-    pipeline: Pipeline
-    page: Page
-    n_side_by_side: int = 1
-    """Steps that may run at once; processor threads are shared out among them."""
-    threads: Mapping[str, int] = field(default_factory=dict)
-    """Processor threads of steps, by label, where they have to be those of an earlier run."""
+    No dataclass: Prefect looks into those, and hands a task a copy if a field has changed under its
+    eyes; what other branches add to the pipeline would not be in it.
+
+    Args:
+        config: the composed configuration.
+        pipeline: the open parent run.
+        page: what Prefect shows of it.
+    """
+
+    def __init__(self, config: Config, pipeline: Pipeline, page: Page) -> None:
+        self.config = config
+        self.pipeline = pipeline
+        self.page = page
+        self.n_side_by_side = 1
+        """Steps that may run at once; processor threads are shared out among them."""
+        self.threads: Mapping[str, int] = {}
+        """Processor threads of steps, by label, where they have to be those of an earlier run."""
 
 
 def run_step(

@@ -162,7 +162,7 @@ class Pipeline:
             self.store.set_tags(self.run_id, {tag: result.run_id})
             self.sources.extend(sources)
             with _adding:
-                # Another dict, as Prefect reads this one whenever a branch starts a task.
+                # Another dict: who reads this one is not to see it change.
                 self.results = {**self.results, label: result}
         return result
 
