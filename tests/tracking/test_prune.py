@@ -104,6 +104,18 @@ def test_a_registered_model_keeps_all_that_it_was_made_from(own: Config, probe: 
     assert ids(find_waste(store, 1)) == {corpus.run_id, model.run_id}
 
 
+def test_a_registered_model_keeps_the_evaluation_that_challengers_are_compared_with(
+    own: Config, probe: Probe
+) -> None:
+    pipeline, (model, tested) = run_all(own, probe, 1, 2)
+    run_all(own, probe, 3)
+    client = pipeline.store.client
+    client.create_registered_model("mood")
+    tags = {"textmill.run.evaluate": tested.run_id, "textmill.run.pipeline": pipeline.run_id}
+    client.create_model_version("mood", "source", model.run_id, tags=tags)
+    assert find_waste(pipeline.store, 1) == []
+
+
 def test_the_models_logged_from_a_run_go_with_it(own: Config, probe: Probe) -> None:
     pipeline, (result,) = run_all(own, probe, 1)
     client = pipeline.store.client
@@ -145,11 +157,13 @@ def test_failed_steps_and_their_work_go_when_no_recent_run_would_go_on(
 def test_downloaded_copies_of_what_is_not_needed_go(own: Config, probe: Probe) -> None:
     pipeline, (result,) = run_all(own, probe, 1)
     for name in (result.run_id, "0" * 32):
-        folder = pipeline.store.home / "cache" / name / "output"
-        folder.mkdir(parents=True)
-        write_json(folder / "manifest.json", {})
-    (waste,) = find_waste(pipeline.store, 1)
-    assert (waste.what, waste.label) == ("cache", "0" * 32)
+        for place in (name, f"files/{name}"):
+            folder = pipeline.store.home / "cache" / place / "output"
+            folder.mkdir(parents=True)
+            write_json(folder / "manifest.json", {})
+    waste = find_waste(pipeline.store, 1)
+    assert {(item.what, item.label) for item in waste} == {("cache", "0" * 32)}
+    assert len(waste) == 2
 
 
 def test_nothing_is_pruned_while_a_pipeline_runs(own: Config, probe: Probe) -> None:

@@ -16,6 +16,8 @@ from textmill.errors import RunError
 from textmill.files import MANIFEST, read_json
 from textmill.tracking.lineage import trace
 from textmill.tracking.pipeline import RESULT_TAG
+from textmill.tracking.promotion import TESTED_RUN_TAG
+from textmill.tracking.registry import MODEL_RUN_TAG
 from textmill.tracking.runs import KIND
 from textmill.tracking.store import MOST_RUNS, OUTPUT, Store, StoreError
 
@@ -40,7 +42,7 @@ def find_waste(store: Store, n_kept: int) -> list[Waste]:
     """Return what none of the newest pipeline runs needs, nor any registered model version.
 
     A pipeline run needs the result of each of its steps, whichever run computed it. A model needs
-    all that it was made from.
+    all that it was made from, and its evaluation.
 
     Args:
         store: where to look.
@@ -76,10 +78,11 @@ def _needed(store: Store, recent: list[Run]) -> set[str]:
         if tag.startswith(RESULT_TAG)
     }
     for version in store.client.search_model_versions():
-        made_by = {version.run_id}
+        # The next challenger is compared with the answers that the model gave in its evaluation.
+        runs = {version.run_id, version.tags.get(MODEL_RUN_TAG), version.tags.get(TESTED_RUN_TAG)}
         if version.model_id:
-            made_by.add(store.client.get_logged_model(version.model_id).source_run_id)
-        for run_id in filter(None, made_by):
+            runs.add(store.client.get_logged_model(version.model_id).source_run_id)
+        for run_id in filter(None, runs):
             if store.client.get_run(run_id).data.tags.get(KIND) == "step":
                 results |= trace(store, run_id).nodes.keys()
     return results
@@ -109,8 +112,9 @@ def _is_locked(store: Store, name: str) -> bool:
 
 def _cache(store: Store, needed: set[str]) -> Iterator[Waste]:
     folder = store.home / "cache"
-    for copy in sorted(folder.iterdir()) if folder.exists() else ():
-        if copy.name not in needed:
+    # Whole results, and single files of others.
+    for copy in sorted([*folder.glob("*"), *folder.glob("files/*")]):
+        if copy.name not in needed and copy.name != "files":
             yield Waste("cache", copy.name, _size_of(copy), folder=copy)
 
 
