@@ -7,7 +7,7 @@ from mlflow.tracking import MlflowClient
 
 from tests.e2e.conftest import SMALL, Product
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # third parties' warnings inside MLflow
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 TOPIC = [word for word in SMALL if not word.startswith("tasks.")] + ["tasks=[sample-topic]"]
 """The shrunken demo with one task."""

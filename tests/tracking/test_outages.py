@@ -53,19 +53,26 @@ def server_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
         command += ["--artifacts-destination", str(folder / "artifacts")]
         process = subprocess.Popen([sys.executable, "-m", *command], stdout=log, stderr=log)
-    deadline_s = time.monotonic() + 90
-    while True:
-        try:
-            stores.ping(f"http://127.0.0.1:{port}")
-            break
-        except RunError:
+    try:
+        deadline_s = time.monotonic() + 300
+        while not answers(f"http://127.0.0.1:{port}"):
             assert process.poll() is None, (folder / "log").read_text()
             assert time.monotonic() < deadline_s
             time.sleep(0.2)
-    MlflowClient(f"http://127.0.0.1:{port}").search_experiments()  # the first call takes seconds
-    yield port
-    process.terminate()
-    process.wait()
+        # The first call takes seconds.
+        MlflowClient(f"http://127.0.0.1:{port}").search_experiments(max_results=1)
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def answers(uri: str) -> bool:
+    try:
+        stores.ping(uri)
+    except RunError:
+        return False
+    return True
 
 
 @pytest.fixture
