@@ -16,7 +16,7 @@ from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.models import Model
 
 from textmill import model as models
-from textmill.config import ClassificationConfig, GenerationConfig
+from textmill.config import ClassificationConfig, GenerationConfig, TrackingConfig
 from textmill.corpus.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.model import GPT
 from textmill.model.layout import read_config
@@ -28,9 +28,10 @@ TASK = ClassificationConfig(kind="classification", name="mood", train="a.csv", t
 
 
 @pytest.fixture(scope="module")
-def logged(store: Store, model_folder: Callable[[str], Path]) -> LoggedModel:
+def logged(store: Store, model_folder: Callable[[str], Path], tmp_path_factory: Any) -> LoggedModel:
     """The model after it was logged twice."""
     experiment = store.experiment("models")
+    Store(TrackingConfig(home=str(tmp_path_factory.mktemp("other"))))  # MLflow's own, from now on
     run_id = store.start_run(experiment, "finetune mood", {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow calls pandas and pydantic in outdated ways

@@ -107,6 +107,7 @@ def _log(
     served: str,
     signature: ModelSignature,
 ) -> None:
+    store.use()
     run = store.client.get_run(run_id)
     outputs = run.outputs.model_outputs if run.outputs is not None else []
     begun = _begun_models(store, run)

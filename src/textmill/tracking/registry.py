@@ -92,6 +92,7 @@ class Registry:
         if self._required(model, must_exist=False) is None:
             ours = {KIND_TAG: KIND, EXPERIMENT_TAG: self.experiment, "textmill.model": model}
             client.create_registered_model(name, ours)
+        self.store.use()
         version: ModelVersion = client.create_model_version(
             name,
             logged.model_uri,

@@ -108,13 +108,7 @@ class Store:
         if self.uri.startswith("http"):
             ping(self.uri)
             check_version(self.uri)
-        given = os.environ.get("MLFLOW_TRACKING_URI")
-        mlflow.set_tracking_uri(self.uri)
-        # MLflow puts the address into the environment too, where the next store of this process
-        # would take it for the user's wish.
-        os.environ.pop("MLFLOW_TRACKING_URI", None)
-        if given is not None:
-            os.environ["MLFLOW_TRACKING_URI"] = given
+        self.use()
         # It logs, with a trace, the same errors that it raises.
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         try:
@@ -130,6 +124,19 @@ class Store:
                 "Check tracking.uri and MLFLOW_TRACKING_URI."
             ) from None
         return cast(MlflowClient, _Client(client, self))
+
+    def use(self) -> None:
+        """Make this the store of MLflow's own functions, which know one for the whole process.
+
+        Has to come before what MLflow does without a client: logging and registering models.
+        """
+        given = os.environ.get("MLFLOW_TRACKING_URI")
+        mlflow.set_tracking_uri(self.uri)
+        # MLflow puts the address into the environment too, where the next store of this process
+        # would take it for the user's wish.
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        if given is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = given
 
     def at_once(self) -> MlflowClient:
         """Return a client that waits for no server."""
