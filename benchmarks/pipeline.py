@@ -8,7 +8,8 @@ fresh processes and folders.
     overhead  the demo as a flow, beside the same step functions in one script
     reuse     a pipeline of eight small tasks: unchanged, and with one task changed
     logging   a point written by the training thread, beside MLflow's own call
-    store     looking up a result among 500 runs and 5 million metric points
+    store     a result looked up, two pipelines compared, and a lineage traced back and on, among
+              500 runs and 5 million metric points
 """
 
 from __future__ import annotations
@@ -21,8 +22,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
+
+if TYPE_CHECKING:
+    from textmill.tracking.store import Store
 
 TEXTMILL = str(Path(sys.executable).with_name("textmill"))
 N_RUNS = 500
@@ -103,6 +108,17 @@ def overhead(folder: Path) -> None:
 
 def reuse(folder: Path) -> None:
     """Time a pipeline of eight small tasks: unchanged, and with one task changed."""
+    run = small_pipeline(folder)
+    timed_s(run, folder)
+    print(f"eight tasks, unchanged               {timed_s(run, folder):7.1f} s")
+    changed = [*run, "tasks.topic-2.finetune.seed=1"]
+    done = subprocess.run(changed, cwd=folder, capture_output=True, text=True, check=True)
+    computed = [line.split("  ")[1] for line in done.stderr.splitlines() if ": computed" in line]
+    print(f"one task's seed changed              computed: {', '.join(computed)}")
+
+
+def small_pipeline(folder: Path) -> list[str]:
+    """Write a pipeline of eight small tasks into a folder, and return the command that runs it."""
     tasks = [
         {"name": f"{kind}-{number}", "kind": "classification", "train": f"sample:{kind}/train.csv",
          "test": f"sample:{kind}/test.csv", "text": "text", "label": "label"}
@@ -118,13 +134,7 @@ def reuse(folder: Path) -> None:
         "tasks": tasks,
     }
     (folder / "eight.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    run = [TEXTMILL, "run", "--config", "eight.yaml"]
-    timed_s(run, folder)
-    print(f"eight tasks, unchanged               {timed_s(run, folder):7.1f} s")
-    changed = [*run, "tasks.topic-2.finetune.seed=1"]
-    done = subprocess.run(changed, cwd=folder, capture_output=True, text=True, check=True)
-    computed = [line.split("  ")[1] for line in done.stderr.splitlines() if ": computed" in line]
-    print(f"one task's seed changed              computed: {', '.join(computed)}")
+    return [TEXTMILL, "run", "--config", "eight.yaml"]
 
 
 def logging(folder: Path) -> None:
@@ -151,11 +161,38 @@ def mean_us(call: Callable[[int], object]) -> float:
 
 
 def store(folder: Path) -> None:
-    """Time look-ups in a store of many runs and points."""
+    """Time look-ups in a store of two pipelines, many other runs and many points."""
     from textmill.config import TrackingConfig
+    from textmill.tracking.compare import compare
+    from textmill.tracking.lineage import trace
     from textmill.tracking.store import Store
 
+    run = small_pipeline(folder)
+    timed_s(run, folder)
+    timed_s([*run, "pretrain.seed=1"], folder)
     tracked = Store(TrackingConfig(home=str(folder / "mlruns")))
+    fill(tracked, folder / "mlruns" / "mlflow.db")
+    pipelines = [run.info.run_id for run in tracked.search("tags.`textmill.kind` = 'pipeline'")]
+    (source,) = folder.glob("mlruns/**/output/topic/train.csv")
+
+    def look_up() -> None:
+        condition = f"attributes.status='FINISHED' and tags.`textmill.key`='{N_RUNS // 2:064}'"
+        (found,) = tracked.search(condition)
+        assert found.info.run_name == f"run {N_RUNS // 2}"
+
+    for what, call in (
+        ("a result by its key", look_up),
+        ("compare two pipelines of eight tasks", lambda: compare(tracked, pipelines)),
+        ("lineage of a pipeline", lambda: trace(tracked, pipelines[0])),
+        ("lineage of a file, forward", lambda: trace(tracked, str(source))),
+    ):
+        started_s = time.perf_counter()
+        call()
+        print(f"{what:<37}{(time.perf_counter() - started_s) * 1000:7.1f} ms")
+
+
+def fill(tracked: Store, database: Path) -> None:
+    """Add finished runs with keys and points to a store."""
     experiment_id = tracked.experiment("many")
     run_ids = [
         tracked.start_run(
@@ -170,19 +207,12 @@ def store(folder: Path) -> None:
         for run_id in run_ids
         for step in range(POINTS_PER_RUN)
     )
-    with sqlite3.connect(folder / "mlruns" / "mlflow.db") as database:
-        database.executemany(
+    with sqlite3.connect(database) as opened:
+        opened.executemany(
             "INSERT INTO metrics (key, value, timestamp, run_uuid, step, is_nan) "
             "VALUES (?, ?, ?, ?, ?, ?)",
             rows,
         )
-    started_s = time.perf_counter()
-    (found,) = tracked.search(
-        f"attributes.status='FINISHED' and tags.`textmill.key`='{N_RUNS // 2:064}'"
-    )
-    assert found.info.run_id == run_ids[N_RUNS // 2]
-    found_s = time.perf_counter() - started_s
-    print(f"a result by its key                  {found_s * 1000:7.1f} ms")
 
 
 MEASUREMENTS = (overhead, reuse, logging, store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from mlflow.tracking import MlflowClient
 from moto.server import ThreadedMotoServer
 
 from tests.e2e.conftest import SMALL, Product, wait_until
-from tests.e2e.servers import PASSWORD, Postgres, Services, postgres_server, services
+from tests.e2e.servers import DOCKER, PASSWORD, Postgres, Services, postgres_server, services
 from textmill.config import TrackingConfig
 from textmill.errors import RunError
 from textmill.tracking.store import Store
@@ -113,12 +114,18 @@ def test_a_worker_runs_two_pipelines_at_once_and_computes_each_step_once(
     assert [process.wait(400) for process in both] == [0, 0], stack.running[
         "worker"
     ].log.read_text()
+    retrain = [
+        *("prefect", "deployment", "run", "retrain/process", "--watch"),
+        *("--param", 'trigger="schedule"', "--param", f"overrides={json.dumps(overrides)}"),
+    ]
+    for command in (["prefect", "--no-prompt", "deploy", "--name", "process"], retrain):
+        subprocess.run(command, env=environment, check=True, cwd=DOCKER.parent)
     mine = Store(TrackingConfig(uri=stack.mlflow_url, home=str(tmp_path / "mlruns")))
     experiment = mine.experiment("worker")
     runs = [run for run in mine.search("attributes.status='FINISHED'")]
     ours = [run for run in runs if run.info.experiment_id == experiment]
     kinds = Counter(run.data.tags["textmill.kind"] for run in ours)
-    assert kinds["pipeline"] == 2
+    assert kinds["pipeline"] == 3
     keys = Counter(run.data.tags["textmill.key"] for run in ours if "textmill.key" in run.data.tags)
     assert set(keys.values()) == {1}
     assert mine.search("attributes.status='RUNNING'") == []
