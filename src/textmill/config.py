@@ -134,6 +134,9 @@ class ModelConfig(Settings):
     n_layer: int = Field(4, gt=0)
     n_head: int = Field(4, gt=0)
     """Attention heads per layer; must divide n_embd."""
+    n_kv_head: int | None = Field(None, gt=0)
+    """Heads of keys and values, shared by equal groups of attention heads (Ainslie et al. 2023);
+    must divide n_head. None: each head has its own."""
     n_embd: int = Field(256, gt=0)
     """Width of the residual stream, in channels."""
     block_size: int = Field(128, gt=1)
@@ -160,6 +163,11 @@ class ModelConfig(Settings):
             raise ValueError(
                 f"n_embd={self.n_embd} is not a multiple of n_head={self.n_head}: "
                 f"set n_embd to {fits}, or change n_head."
+            )
+        if self.n_kv_head is not None and self.n_head % self.n_kv_head:
+            raise ValueError(
+                f"n_head={self.n_head} is not a multiple of n_kv_head={self.n_kv_head}: "
+                "change one of them, or leave n_kv_head out."
             )
         if self.position == "rotary" and (self.n_embd // self.n_head) % 2:
             raise ValueError(

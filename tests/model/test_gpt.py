@@ -24,6 +24,8 @@ ARRANGEMENTS: dict[str, dict[str, Any]] = {
     ),
     "modern": dict(position="rotary", activation="relu_squared", norm="rms", qk_norm=True),
     "llama": dict(position="rotary", activation="swiglu", tie_embeddings=False, qk_norm=False),
+    "grouped": dict(n_head=4, n_kv_head=2),
+    "one head of keys and values": dict(position="learned", n_kv_head=1, bias=True),
     "rms after": dict(position="rotary", activation="swiglu", norm="rms", norm_placement="post"),
 }
 CHOICES = ["position", "activation", "norm", "norm_placement", "qk_norm", "bias"]
@@ -90,9 +92,14 @@ def plain_forward(model: GPT, input_ids: Tensor, is_causal: bool) -> Tensor:
         return torch.cat((turned.real, turned.imag), dim=1)
 
     def attend(name: str, x: Tensor) -> Tensor:
-        q, k, v = linear(f"{name}.c_attn", x).split(C, dim=1)
+        group = config.n_head // (config.n_kv_head or config.n_head)
+        q, k, v = linear(f"{name}.c_attn", x).split((C, C // group, C // group), dim=1)
         heads = [slice(h * hs, (h + 1) * hs) for h in range(config.n_head)]
-        y = [plain_attention(turn(q[:, h]), turn(k[:, h]), v[:, h], is_causal) for h in heads]
+        shared = [heads[h // group] for h in range(config.n_head)]
+        y = [
+            plain_attention(turn(q[:, h]), turn(k[:, g]), v[:, g], is_causal)
+            for h, g in zip(heads, shared, strict=True)
+        ]
         return linear(f"{name}.c_proj", torch.cat(y, dim=1))
 
     def feed_forward(name: str, x: Tensor) -> Tensor:
@@ -243,11 +250,20 @@ def test_rows_that_a_cache_keeps_go_on_as_they_were() -> None:
         torch.testing.assert_close(read[row], alone, atol=1e-5, rtol=1e-5)
 
 
-def test_the_smallest_gpt2_has_its_published_number_of_parameters() -> None:
-    config = compose("demo", ["model=gpt2-124m", "model.vocab_size=50257"]).model
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("gpt2-124m", 124_439_808),
+        ("gpt2-355m", 354_823_168),
+        ("gpt2-774m", 774_030_080),
+        ("gpt2-1558m", 1_557_611_200),
+    ],
+)
+def test_a_gpt2_has_its_published_number_of_parameters(name: str, published: int) -> None:
+    config = compose("demo", [f"model={name}", "model.vocab_size=50257"]).model
     with torch.device("meta"):
         model = GPT(config)
-    assert sum(parameter.numel() for parameter in model.parameters()) == 124_439_808
+    assert sum(parameter.numel() for parameter in model.parameters()) == published
 
 
 def test_tied_embeddings_are_one_matrix_and_untied_ones_are_two() -> None:

@@ -2,7 +2,8 @@
 
 Sources: Vaswani et al. 2017 (attention, sinusoidal positions), Radford et al. 2019 (GPT-2: norms
 before the sublayers, scaled initial weights), Su et al. 2021 (rotary positions), Zhang & Sennrich
-2019 (RMS norm), So et al. 2021 (squared ReLU), Shazeer 2020 (SwiGLU), Henry et al. 2020 (QK norm).
+2019 (RMS norm), So et al. 2021 (squared ReLU), Shazeer 2020 (SwiGLU), Henry et al. 2020 (QK norm),
+Ainslie et al. 2023 (grouped-query attention).
 
 Sizes in shape comments: B sequences, T tokens, C channels (n_embd), nh heads, hs channels a head.
 """
@@ -40,7 +41,8 @@ class KVCache:
     ) -> None:
         config = model.config
         size = capacity or config.block_size
-        shape = (batch_size, config.n_head, size, config.n_embd // config.n_head)
+        n_kv_head = config.n_kv_head or config.n_head
+        shape = (batch_size, n_kv_head, size, config.n_embd // config.n_head)
         like = model.wte.weight
         self.keys = [like.new_empty(shape) for _ in range(config.n_layer)]
         self.values = [like.new_empty(shape) for _ in range(config.n_layer)]
@@ -97,9 +99,12 @@ class Attention(nn.Module):
         super().__init__()
         self.layer = layer
         self.n_head = config.n_head
+        self.n_kv_head = config.n_kv_head or config.n_head
         self.qk_norm = config.qk_norm
         self.dropout = config.dropout
-        self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)
+        kv_width = self.n_kv_head * (config.n_embd // config.n_head)
+        self.widths = (config.n_embd, kv_width, kv_width)
+        self.c_attn = nn.Linear(config.n_embd, sum(self.widths), bias=config.bias)
         self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
 
     def forward(
@@ -113,8 +118,8 @@ class Attention(nn.Module):
         """Return what each token gathers from the tokens it sees, (B, T, C)."""
         B, T, C = x.shape
         q, k, v = (
-            part.view(B, T, self.n_head, C // self.n_head).transpose(1, 2)  # (B, nh, T, hs)
-            for part in self.c_attn(x).split(C, dim=2)
+            part.view(B, T, -1, C // self.n_head).transpose(1, 2)  # (B, heads, T, hs)
+            for part in self.c_attn(x).split(self.widths, dim=2)
         )
         if self.qk_norm:
             q, k = F.rms_norm(q, q.shape[-1:]), F.rms_norm(k, k.shape[-1:])
@@ -129,6 +134,7 @@ class Attention(nn.Module):
             attn_mask=attention_mask,
             dropout_p=self.dropout if self.training else 0.0,
             is_causal=is_causal,
+            enable_gqa=self.n_kv_head < self.n_head,
         )
         projected: Tensor = self.c_proj(y.transpose(1, 2).reshape(B, T, C))
         return projected

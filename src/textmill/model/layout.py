@@ -28,6 +28,7 @@ GPT2_ARRANGEMENT = {
     "norm": "layer",
     "norm_placement": "pre",
     "qk_norm": False,
+    "n_kv_head": None,
     "tie_embeddings": True,
     "bias": True,
 }
