@@ -210,6 +210,23 @@ class OptimizationConfig(Settings):
     log_every_steps: int = Field(10, gt=0)
     checkpoint_every_steps: Annotated[int, NOT_IN_KEY] = Field(200, gt=0)
     keep_checkpoints: Annotated[int, NOT_IN_KEY] = Field(2, gt=0)
+    max_loss_rise: Annotated[float | None, NOT_IN_KEY] = Field(3.0, gt=0)
+    """Training stops when the logged loss lies by more (nats) above the lowest so far; None: never.
+    """
+    max_hours: Annotated[float | None, NOT_IN_KEY] = Field(None, gt=0)
+    """Training stops, at a checkpoint, after this time; resumed trainings are summed."""
+    max_cost: Annotated[float | None, NOT_IN_KEY] = Field(None, gt=0)
+    """The same by money, at price_per_hour."""
+    price_per_hour: Annotated[float | None, NOT_IN_KEY] = Field(None, ge=0)
+    """Money for an hour of this machine, in your currency; None: unknown."""
+    watts: Annotated[float | None, NOT_IN_KEY] = Field(None, gt=0)
+    """Power that this machine draws in training; None: unknown."""
+
+    @model_validator(mode="after")
+    def _cost_has_a_price(self) -> Self:
+        if self.max_cost is not None and not self.price_per_hour:
+            raise ValueError("max_cost needs a price: set cluster.price_per_hour.")
+        return self
 
 
 class PretrainConfig(OptimizationConfig):
@@ -221,6 +238,13 @@ class PretrainConfig(OptimizationConfig):
     """Share of a micro-batch's rows that the hybrid objective trains by masked prediction."""
     mask_share: float = Field(0.15, gt=0, lt=1)
     """Share of the tokens that are hidden in masked rows (Devlin et al. 2019)."""
+    z_loss: float = Field(0.0, ge=0)
+    """Weight of log²Z, which keeps logits from growing (Chowdhery et al. 2022, section 5)."""
+    average_decay: float | None = Field(None, gt=0, lt=1)
+    """Decay of a moving average of the weights, which is validated and kept in their place
+    (Polyak & Juditsky 1992); None: the newest are."""
+    sample_tokens: int = Field(32, ge=0)
+    """Length of the text that is sampled at every validation; 0: none."""
     max_steps: int = Field(600, gt=0)
     """Optimizer steps."""
     warmup_steps: int = Field(50, ge=0)

@@ -75,7 +75,7 @@ def test_targets_are_the_tokens_after_the_inputs(
     lengths=st.lists(st.integers(1, 30), min_size=1, max_size=60),
 )
 def test_no_block_is_too_full_and_few_more_than_needed_are_made(lengths: list[int]) -> None:
-    pieces = [Piece(0, 1, length) for length in lengths]
+    pieces = [Piece(0, 1, length, 0) for length in lengths]
     blocks = pack(pieces, 30)
     sizes = [sum(piece.length for piece in block) for block in blocks]
     assert sum(sizes) == sum(lengths)
@@ -86,7 +86,7 @@ def test_no_block_is_too_full_and_few_more_than_needed_are_made(lengths: list[in
 
 def test_mixed_lengths_leave_little_padding() -> None:
     lengths = np.random.default_rng(0).lognormal(3, 1, 2000).astype(int).clip(1, 128)
-    blocks = pack([Piece(0, 1, int(length)) for length in lengths], 128)
+    blocks = pack([Piece(0, 1, int(length), 0) for length in lengths], 128)
     assert lengths.sum() / (128 * len(blocks)) > 0.98
 
 
@@ -94,7 +94,7 @@ def test_a_long_document_is_cut_into_consecutive_pieces(tmp_path: Path) -> None:
     write_shards(tmp_path, numbered([2, 9]), UINT16)
     pieces = cut(read_shards(tmp_path), 4)
     # Two tokens and an END, then nine and an END.
-    assert pieces == [Piece(0, 1, 3), Piece(0, 4, 4), Piece(0, 8, 4), Piece(0, 12, 2)]
+    assert pieces == [Piece(0, 1, 3, 0), Piece(0, 4, 4, 1), Piece(0, 8, 4, 1), Piece(0, 12, 2, 1)]
 
 
 @pytest.mark.parametrize(("length", "pieces"), [(0, [1]), (3, [4]), (4, [4, 1]), (7, [4, 4])])
@@ -114,6 +114,16 @@ def test_a_block_holds_its_pieces_in_numbered_runs_and_then_padding(tmp_path: Pa
         "loss_mask": [True] * 5 + [False],
         "documents": [0, 0, 0, 1, 1, -1],
     }
+
+
+def test_documents_are_numbered_across_shards(tmp_path: Path) -> None:
+    lengths = [2, 9, 0, 5]
+    blocks = packed(tmp_path, numbered(lengths), block_size=4, shard_tokens=8)
+    assert len(blocks.shards) > 1
+    rows = blocks.rows(range(len(blocks)))
+    targets = np.bincount(rows["documents"][rows["loss_mask"]])
+    assert targets.tolist() == [length + 1 for length in lengths]
+    assert blocks.n_documents == len(lengths)
 
 
 def test_two_packings_are_the_same(tmp_path: Path) -> None:

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from textmill.config import TokenizerConfig, TokensConfig
 from textmill.corpus.tokenizer import load_tokenizer, train_tokenizer
-from textmill.corpus.tokens import Shard, read_index, read_shards, tokenize, write_shards
+from textmill.corpus.tokens import (
+    Shard,
+    read_documents,
+    read_index,
+    read_shards,
+    tokenize,
+    write_shards,
+)
 from textmill.errors import InputError
 
 TEXTS = {
@@ -38,12 +45,27 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folders = {name: base / name for name in ("corpus", "tokenizer", "tokens")}
     for split, texts in TEXTS.items():
         (folders["corpus"] / split).mkdir(parents=True)
-        pq.write_table(pa.table({"text": texts}), folders["corpus"] / split / "00000.parquet")
+        for shard, part in enumerate((texts[:1], texts[1:])):
+            about = {
+                "doc_id": [f"{split} {shard} {number}" for number in range(len(part))],
+                "source": ["books"] * len(part),
+                "language": ["und"] * len(part),
+            }
+            file = folders["corpus"] / split / f"{shard:05}.parquet"
+            pq.write_table(pa.table({"text": part, **about}), file)
     folders["tokenizer"].mkdir()
     folders["tokens"].mkdir()
     train_tokenizer(TokenizerConfig(vocab_size=300), folders, folders["tokenizer"])
     tokenize(TokensConfig(), folders, folders["tokens"])
     return folders
+
+
+def test_it_is_kept_which_document_is_which(folders: dict[str, Path]) -> None:
+    for split, texts in TEXTS.items():
+        about = read_documents(folders["tokens"] / split)
+        rest = [f"{split} 1 {number}" for number in range(len(texts) - 1)]
+        assert about["doc_id"] == [f"{split} 0 0", *rest]
+        assert set(about["source"]) == {"books"}
 
 
 def test_a_shard_is_documents_between_ends(tmp_path: Path) -> None:
@@ -119,7 +141,7 @@ def test_the_index_counts_documents_tokens_and_bytes(folders: dict[str, Path], s
 def test_two_runs_write_the_same_bytes(folders: dict[str, Path], tmp_path: Path) -> None:
     tokenize(TokensConfig(), folders, tmp_path)
     files = [f.relative_to(tmp_path) for f in sorted(tmp_path.rglob("*")) if f.is_file()]
-    assert len(files) == 2 * 2 + 3
+    assert len(files) == 2 * 3 + 3
     for file in files:
         assert (tmp_path / file).read_bytes() == (folders["tokens"] / file).read_bytes()
 

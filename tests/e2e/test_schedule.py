@@ -25,6 +25,7 @@ corpus:
   sources: [{name: notes, path: notes.jsonl, text: text}]
 tasks: []
 """
+SMALLER = [word for word in SMALL if not word.startswith(("tasks.", "sample."))]
 WORDS = "The quiet river {} passes the old mill, and nobody {} counts its days. "
 
 
@@ -41,7 +42,11 @@ def pipelines(product: Product) -> list[Run]:
 def test_data_are_retrained_for_once_whenever_it_is_stopped_and_started(product: Product) -> None:
     (product.folder / "notes.yaml").write_text(USER_FILE, encoding="utf-8")
     write_notes(product.folder, 300)
-    settings = ["--config", "notes.yaml", *(w for w in SMALL if not w.startswith(("tasks", "samp")))]
+    settings = [
+        "--config",
+        "notes.yaml",
+        *(w for w in SMALL if not w.startswith(("tasks", "samp"))),
+    ]
     err = product.folder / "stderr"
 
     def said(words: str, times: int) -> bool:
@@ -70,7 +75,11 @@ def test_data_are_retrained_for_once_whenever_it_is_stopped_and_started(product:
 def test_stopped_in_training_it_goes_on_in_the_same_run(product: Product) -> None:
     (product.folder / "notes.yaml").write_text(USER_FILE, encoding="utf-8")
     write_notes(product.folder, 300)
-    settings = ["--config", "notes.yaml", *(w for w in SMALL if not w.startswith(("tasks", "samp")))]
+    settings = [
+        "--config",
+        "notes.yaml",
+        *(w for w in SMALL if not w.startswith(("tasks", "samp"))),
+    ]
     settings += ["pretrain.max_steps=4000"]
     process = product.start(*EVERY_MINUTE, *settings)
     wait_until(lambda: product.newest_step() >= 20 or process.poll() is not None, 240)

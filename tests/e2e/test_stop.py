@@ -48,9 +48,11 @@ def test_a_killed_training_goes_on_in_its_run_to_the_same_weights(
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
 )
-def test_a_stopped_run_says_so_and_leaves_nothing_running(
+def test_a_stopped_run_saves_its_training_and_leaves_nothing_running(
     product: Product, number: signal.Signals, status: int
 ) -> None:
-    long = [*LONG, "pretrain.max_steps=5000"]
+    long = [*LONG, "pretrain.max_steps=5000", "pretrain.checkpoint_every_steps=5000"]
     assert product.stop_in_training(number, "pretrain", *long, step=10) == status
+    (saved,) = product.folder.glob("mlruns/wip/*/work/checkpoints/step-*")
+    assert int(saved.name.removeprefix("step-")) >= product.newest_step()
     assert "RUNNING" not in {run.info.status for run in runs_of(product)}

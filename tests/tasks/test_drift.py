@@ -39,7 +39,10 @@ def inputs(
     texts = {"train": [row["text"] for row in toy_rows(200, seed=9)], "validation": VALIDATION}
     for split, rows in texts.items():
         (folders["corpus"] / split).mkdir()
-        pq.write_table(pa.table({"text": rows}), folders["corpus"] / split / "00000.parquet")
+        about = {name: ["x"] * len(rows) for name in ("source", "language", "doc_id")}
+        pq.write_table(
+            pa.table({"text": rows, **about}), folders["corpus"] / split / "00000.parquet"
+        )
     tokenize(TokensConfig(), {**folders, "tokenizer": backbone}, folders["tokens"])
     evaluate_lm(
         GenerationConfig(), {"backbone": backbone, "tokens": folders["tokens"]}, folders["language"]

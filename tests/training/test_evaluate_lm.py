@@ -20,14 +20,15 @@ from textmill.corpus.tokenizer import TOKENIZER_FILES, load_tokenizer, train_tok
 from textmill.corpus.tokens import tokenize, write_shards
 from textmill.files import read_json
 from textmill.model import GPT
+from textmill.training.batches import packed
 from textmill.training.evaluate_lm import (
     DOCUMENTS,
-    document_nll,
     document_sizes,
     evaluate_lm,
     unigram_loss,
 )
 from textmill.training.objectives import token_nll
+from textmill.training.pretrain import document_nll
 from textmill.training.writing import write_text
 
 HELD_OUT = ["The cat sat.", "那只猫", "", "The mat was under the cat, and the dog was not there."]
@@ -43,7 +44,10 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         folder.mkdir()
     for split, texts in (("train", TRAIN), ("validation", HELD_OUT)):
         (folders["corpus"] / split).mkdir()
-        pq.write_table(pa.table({"text": texts}), folders["corpus"] / split / "00000.parquet")
+        about = {name: ["x"] * len(texts) for name in ("source", "language", "doc_id")}
+        pq.write_table(
+            pa.table({"text": texts, **about}), folders["corpus"] / split / "00000.parquet"
+        )
     train_tokenizer(TokenizerConfig(vocab_size=300), folders, folders["backbone"])
     tokenize(TokensConfig(), folders | {"tokenizer": folders["backbone"]}, folders["tokens"])
     torch.manual_seed(0)
@@ -103,7 +107,8 @@ def test_documents_of_several_shards_keep_their_order(
     blocks = PackedBlocks(tmp_path, 12)
     assert len(blocks.shards) > 1
     whole = PackedBlocks(folders["tokens"] / "validation", 12)
-    assert document_nll(network, blocks) == pytest.approx(document_nll(network, whole), rel=1e-5)
+    losses = [document_nll(network, packed(b, 8), len(HELD_OUT))[0] for b in (blocks, whole)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     sizes = document_sizes(blocks.shards, tokenizer)
     assert sizes.tolist() == document_sizes(whole.shards, tokenizer).tolist()
 

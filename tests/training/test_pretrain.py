@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from textmill import model as models
 from textmill.config import ModelConfig, PretrainConfig, PretrainStepConfig
 from textmill.corpus.packing import PackedBlocks
-from textmill.corpus.tokens import write_shards
-from textmill.errors import InputError
+from textmill.corpus.tokenizer import SPECIAL_TOKENS
+from textmill.corpus.tokens import DOCUMENTS, write_shards
+from textmill.errors import InputError, RunError
 from textmill.model import GPT
 from textmill.training import pretrain as subject
-from textmill.training.batches import Batches, in_order, to_tensors
+from textmill.training.batches import packed
 from textmill.training.objectives import objective_losses, token_nll
-from textmill.training.pretrain import language_metrics, pretrain, sum_nll
+from textmill.training.pretrain import SAMPLES, document_nll, language_metrics, pretrain
 
 # Lightning asks torch whether a tree is a leaf in a way that torch will drop.
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
@@ -60,10 +67,18 @@ def inputs(tmp_path: Path) -> dict[str, Path]:
         write_shards(tokens / split, documents, np.dtype(np.uint16))
         n_tokens = sum(map(len, documents))
         index[split] = {"documents": len(documents), "tokens": n_tokens, "bytes": 2 * n_tokens}
+        about = {
+            "doc_id": [f"{split}-{number}" for number in range(len(documents))],
+            "source": ["songs" if number % 3 else "books" for number in range(len(documents))],
+            "language": ["en"] * len(documents),
+        }
+        pq.write_table(pa.table(about), tokens / split / DOCUMENTS)
     (tokens / "index.json").write_text(json.dumps(index))
     tokenizer.mkdir()
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        (tokenizer / name).write_text(f'{{"file": "{name}"}}')
+    words = {word: number for number, word in enumerate(SPECIAL_TOKENS)}
+    words |= {chr(ord("a") + number): number for number in range(len(words), VOCAB_SIZE)}
+    Tokenizer(WordLevel(words, unk_token="<|pad|>")).save(str(tokenizer / "tokenizer.json"))
+    (tokenizer / "tokenizer_config.json").write_text("{}")
     return {"tokens": tokens, "tokenizer": tokenizer}
 
 
@@ -152,6 +167,7 @@ def test_the_same_seed_writes_the_same_bytes(inputs: dict[str, Path]) -> None:
         "model.safetensors",
         "tokenizer.json",
         "tokenizer_config.json",
+        SAMPLES,
     ]
     for name in names:
         assert (one / name).read_bytes() == (other / name).read_bytes()
@@ -224,14 +240,98 @@ def test_the_sum_over_blocks_does_not_depend_on_their_batches(
     shape = ModelConfig(n_layer=2, n_head=2, n_embd=16, block_size=16, vocab_size=VOCAB_SIZE)
     network = GPT(shape).eval()
     blocks = PackedBlocks(inputs["tokens"] / "validation", 16)
-    batches = Batches(
-        in_order(len(blocks), batch_blocks), lambda rows: to_tensors(blocks.rows(rows))
-    )
+    nll, counts = document_nll(network, packed(blocks, batch_blocks), 10)
+    assert counts.tolist() == [len(document) + 1 for document in REPETITIVE[:10]]
     with torch.inference_mode():
-        nll, n_targets = sum_nll(network, batches)
-        assert n_targets == sum(len(document) + 1 for document in REPETITIVE[:10])
         expected = apart_loss(network, inputs["tokens"], 16)
-    assert nll / n_targets == pytest.approx(expected, rel=1e-5)
+    assert nll.sum() / counts.sum() == pytest.approx(expected, rel=1e-5)
+
+
+def test_every_source_has_its_own_validation_loss(inputs: dict[str, Path]) -> None:
+    out = run(inputs, "a")
+    n_targets = {"books": 0, "songs": 0}
+    for number, document in enumerate(REPETITIVE[:10]):
+        n_targets["songs" if number % 3 else "books"] += len(document) + 1
+    parts = [logged(out, f"validation/loss/source/{name}")[-1] * n for name, n in n_targets.items()]
+    whole = logged(out, "validation/loss")[-1] * sum(n_targets.values())
+    assert sum(parts) == pytest.approx(whole, rel=1e-6)
+    assert logged(out, "validation/loss/language/en") == []  # the only one
+
+
+def test_every_validation_samples_a_text(inputs: dict[str, Path]) -> None:
+    out = run(inputs, "a", sample_tokens=7)
+    samples = json.loads((out / SAMPLES).read_text())
+    assert list(samples) == ["3", "6"]
+    lengths = [len(text.split()) for text in samples.values()]
+    assert 0 < max(lengths) <= 7
+    assert json.loads((run(inputs, "b", sample_tokens=0) / SAMPLES).read_text()) == {}
+
+
+def test_the_average_of_the_weights_is_kept_in_their_place(inputs: dict[str, Path]) -> None:
+    """With a decay of 1/2, two steps leave the mean of both steps' weights."""
+    first, second, averaged = (
+        models.load(run(inputs, name, schedule="linear", final_learning_rate_share=1.0, **choices))
+        for name, choices in {
+            "a": dict(max_steps=2, validate_every_steps=1),
+            "b": dict(max_steps=3, validate_every_steps=1),
+            "c": dict(max_steps=3, validate_every_steps=1, average_decay=0.5),
+        }.items()
+    )
+    only = models.load(
+        run(inputs, "d", max_steps=2, schedule="linear", final_learning_rate_share=1.0,
+            average_decay=0.5)
+    )  # fmt: skip
+    expected = only.lm_head.weight / 2 + second.lm_head.weight / 2
+    torch.testing.assert_close(averaged.lm_head.weight, expected)
+    assert not torch.equal(averaged.lm_head.weight, second.lm_head.weight)
+    assert not torch.equal(only.lm_head.weight, first.lm_head.weight)
+
+
+def test_the_loss_of_the_average_is_what_is_validated(inputs: dict[str, Path]) -> None:
+    out = run(inputs, "a", average_decay=0.9)
+    loss = apart_loss(models.load(out), inputs["tokens"], 16)
+    assert logged(out, "validation/loss")[-1] == pytest.approx(loss, rel=1e-4)
+
+
+def test_a_loss_that_leaps_stops_with_the_documents_and_the_checkpoint(
+    inputs: dict[str, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(RunError) as raised:
+        run(
+            inputs,
+            "a",
+            max_steps=40,
+            learning_rate=30.0,
+            log_every_steps=1,
+            max_loss_rise=0.5,
+        )
+    message = str(raised.value)
+    assert re.search(r"The loss has risen from [\d.]+ to [\d.]+ at step \d+, in a batch", message)
+    assert "the documents train-" in message
+    assert f"The newest checkpoint is {tmp_path}" in message or "is None" in message
+
+
+def test_the_last_step_logs_what_training_has_cost(inputs: dict[str, Path]) -> None:
+    out = run(inputs, "a", price_per_hour=3600.0, watts=1000.0)
+    (hours,), (flops,) = logged(out, "cost/hours"), logged(out, "cost/flops")
+    assert 0 < hours * 3600 < 60
+    assert logged(out, "cost/money") == pytest.approx([hours * 3600])
+    assert logged(out, "cost/energy_kwh") == pytest.approx([hours])
+    n_tokens = sum(len(document) + 1 for document in REPETITIVE)
+    per_token = models.load(out).flops_per_token(16)
+    assert 0 < flops < 6 * 4 * 16 * per_token
+    assert n_tokens > 0
+
+
+def test_a_spent_budget_ends_training_at_a_checkpoint_from_which_it_goes_on(
+    inputs: dict[str, Path],
+) -> None:
+    with pytest.raises(RunError, match="ended at step 1, which is saved: max_hours=1e-09 is used"):
+        run(inputs, "a", max_hours=1e-9)
+    shutil.rmtree(inputs["tokens"].parent / "a" / "out")
+    resumed, whole = run(inputs, "a"), run(inputs, "b")
+    for file in ("model.safetensors", SAMPLES):
+        assert (resumed / file).read_bytes() == (whole / file).read_bytes()
 
 
 @pytest.mark.parametrize(

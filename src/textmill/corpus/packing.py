@@ -7,6 +7,7 @@ attended across them.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ class Piece:
     start: int
     """Index of the first target in its shard; the input begins one token before."""
     length: int
+    document: int
+    """Number of its document in the split."""
 
 
 class PackedBlocks:
@@ -45,6 +48,11 @@ class PackedBlocks:
         return len(self.blocks)
 
     @property
+    def n_documents(self) -> int:
+        """Number of documents in the split."""
+        return sum(len(shard.starts) for shard in self.shards)
+
+    @property
     def padding_share(self) -> float:
         """Share of positions that hold no token."""
         used = sum(piece.length for block in self.blocks for piece in block)
@@ -55,7 +63,8 @@ class PackedBlocks:
 
         Returns:
             `input_ids` and `targets` (int64; targets are the inputs' successors), `loss_mask`
-            (bool, False on padding) and `documents` (int32, the number of the piece in its block).
+            (bool, False on padding) and `documents` (int32, the number of the document in the
+            split, -1 on padding).
         """
         shape = (len(indices), self.block_size)
         input_ids = np.full(shape, PAD_ID, np.int64)
@@ -63,11 +72,11 @@ class PackedBlocks:
         documents = np.full(shape, -1, np.int32)
         for row, index in enumerate(indices):
             at = 0
-            for number, piece in enumerate(self.blocks[index]):
+            for piece in self.blocks[index]:
                 ids = self.shards[piece.shard].ids[piece.start - 1 : piece.start + piece.length]
                 input_ids[row, at : at + piece.length] = ids[:-1]
                 targets[row, at : at + piece.length] = ids[1:]
-                documents[row, at : at + piece.length] = number
+                documents[row, at : at + piece.length] = piece.document
                 at += piece.length
         return {
             "input_ids": input_ids,
@@ -80,11 +89,13 @@ class PackedBlocks:
 def cut(shards: Sequence[Shard], block_size: int) -> list[Piece]:
     """Return the documents as pieces of at most block_size targets, in order."""
     pieces = []
+    documents = itertools.count()
     for number, shard in enumerate(shards):
         ends = np.append(shard.starts[1:], len(shard.ids))
         for start, end in zip(shard.starts.tolist(), ends.tolist(), strict=True):
+            document = next(documents)
             for at in range(start, end, block_size):
-                pieces.append(Piece(number, at, min(block_size, end - at)))
+                pieces.append(Piece(number, at, min(block_size, end - at), document))
     return pieces
 
 

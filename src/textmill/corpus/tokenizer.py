@@ -103,10 +103,15 @@ def read_texts(corpus: Path, split: str) -> Iterator[str]:
     """Yield the texts of one split of a corpus folder, in the order of its shards."""
     import pyarrow.parquet as pq
 
-    for shard in sorted((corpus / split).glob("*.parquet")):
+    for shard in corpus_shards(corpus / split):
         with pq.ParquetFile(shard) as file:
             for batch in file.iter_batches(BATCH_ROWS, columns=["text"]):
                 yield from batch.column("text").to_pylist()
+
+
+def corpus_shards(folder: Path) -> list[Path]:
+    """Return the files of one split of a corpus folder, in their order."""
+    return sorted(folder.glob("*.parquet"))
 
 
 def _without_placeholders(texts: Iterator[str]) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Token shards: flat files of token ids with the places where documents begin.
 
 A shard is `END doc END doc END …`, so that the token before every document is an END: the first
-token of a document is predicted from it. Shards are memory-mapped when they are read.
+token of a document is predicted from it. Shards are memory-mapped when they are read. Beside them,
+documents.parquet says which document is which.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textmill.config import TokensConfig
-from textmill.corpus.tokenizer import END_ID, load_tokenizer, read_texts
+from textmill.corpus.tokenizer import END_ID, corpus_shards, load_tokenizer, read_texts
 from textmill.errors import InputError
 from textmill.files import read_json, write_json
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 SPLITS = ("train", "validation")
 SHARD_TOKENS = 2**26
 ENCODE_BATCH = 512
+DOCUMENTS = "documents.parquet"
+ABOUT = ["doc_id", "source", "language"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> Non
         folder.mkdir()
         totals = _Totals()
         write_shards(folder, _encode(tokenizer, read_texts(inputs["corpus"], split), totals), dtype)
+        _write_documents(inputs["corpus"] / split, folder / DOCUMENTS)
         counts = {
             "documents": len(totals.lengths),
             "tokens": sum(totals.lengths),
@@ -107,6 +111,14 @@ def read_shards(folder: Path) -> list[Shard]:
     ]
 
 
+def read_documents(folder: Path) -> dict[str, list[str]]:
+    """Return doc_id, source and language of every document of one split, in its order."""
+    import pyarrow.parquet as pq
+
+    columns: dict[str, list[str]] = pq.read_table(folder / DOCUMENTS).to_pydict()
+    return columns
+
+
 def read_index(tokens: Path) -> dict[str, Any]:
     """Return what a tokens folder holds: vocab_size, and the counts of each split."""
     index: dict[str, Any] = read_json(tokens / "index.json")
@@ -129,6 +141,17 @@ def _encode(tokenizer: Tokenizer, texts: Iterator[str], totals: _Totals) -> Iter
         for encoding in tokenizer.encode_batch_fast(batch):
             totals.lengths.append(len(encoding.ids))
             yield encoding.ids
+
+
+def _write_documents(corpus: Path, file: Path) -> None:
+    """Copy what is said of the documents, without their texts."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([(name, pa.string()) for name in ABOUT])
+    with pq.ParquetWriter(file, schema) as writer:
+        for shard in corpus_shards(corpus):
+            writer.write_table(pq.read_table(shard, columns=ABOUT).cast(schema))
 
 
 def _write_shard(

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from textmill import model as models
@@ -20,8 +19,8 @@ from textmill.corpus.tokens import read_index, read_shards, write_shards
 from textmill.evaluation.drift import label_shift, rare_share
 from textmill.files import read_json, write_json
 from textmill.tasks.predictor import load_predictor
-from textmill.training.batches import Batches, in_order, to_tensors
-from textmill.training.pretrain import language_metrics, sum_nll
+from textmill.training.batches import packed
+from textmill.training.pretrain import document_nll, language_metrics
 
 BATCH_BLOCKS = 8
 
@@ -61,13 +60,10 @@ def _language_measures(
         ids = [encoding.ids for encoding in encodings]
         write_shards(Path(folder), ids, np.dtype(index["dtype"]))
         blocks = PackedBlocks(Path(folder), network.config.block_size)
-        batches = Batches(
-            in_order(len(blocks), BATCH_BLOCKS), lambda rows: to_tensors(blocks.rows(rows))
-        )
-        with torch.inference_mode():
-            nll, n_targets = sum_nll(network, batches)
+        nll, counts = document_nll(network, packed(blocks, BATCH_BLOCKS), len(texts))
+    n_targets = int(counts.sum())
     n_bytes = sum(len(text.encode()) for text in texts)
-    metrics = language_metrics(nll / n_targets, n_targets / n_bytes)
+    metrics = language_metrics(nll.sum() / n_targets, n_targets / n_bytes)
     known = read_json(inputs["language"] / "metrics.json")["bits_per_byte"]
     training = _token_counts(inputs["tokens"] / "train", vocab_size)
     rare = rare_share(

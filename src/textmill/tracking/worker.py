@@ -41,6 +41,8 @@ PRELOAD = [
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 KERNELS_KEPT = 32
+STOP_GRACE_S = 20.0
+"""For a training to finish its step and save it."""
 
 _running: set[BaseProcess] = set()
 _stopping = threading.Event()
@@ -122,6 +124,14 @@ def is_stopping() -> bool:
 def stop_all() -> None:
     """End all steps that run, and start no more; they can be taken up again later."""
     _stopping.set()
+    for process in list(_running):
+        process.terminate()
+    timer = threading.Timer(STOP_GRACE_S, _kill_all)
+    timer.daemon = True
+    timer.start()
+
+
+def _kill_all() -> None:
     for process in list(_running):
         process.kill()
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from textmill import model as models
@@ -17,10 +16,8 @@ from textmill.corpus.packing import PackedBlocks
 from textmill.corpus.tokenizer import SPECIAL_TOKENS, load_tokenizer
 from textmill.corpus.tokens import Shard, read_index, read_shards
 from textmill.files import write_json, write_whole
-from textmill.model import GPT
-from textmill.training.batches import in_order, to_tensors
-from textmill.training.objectives import token_nll
-from textmill.training.pretrain import language_metrics
+from textmill.training.batches import packed
+from textmill.training.pretrain import document_nll, language_metrics
 from textmill.training.writing import write_text
 
 if TYPE_CHECKING:
@@ -44,7 +41,8 @@ def evaluate_lm(config: GenerationConfig, inputs: Mapping[str, Path], out: Path)
     network = models.load(inputs["backbone"])
     tokenizer = load_tokenizer(inputs["backbone"])
     blocks = PackedBlocks(inputs["tokens"] / "validation", network.config.block_size)
-    losses, sizes = document_nll(network, blocks), document_sizes(blocks.shards, tokenizer)
+    sizes = document_sizes(blocks.shards, tokenizer)
+    losses, _ = document_nll(network, packed(blocks, BATCH_BLOCKS), len(sizes))
     lines = [
         json.dumps({"bytes": n_bytes, "targets": n_targets, "nll": nll})
         for nll, (n_bytes, n_targets) in zip(losses.tolist(), sizes.tolist(), strict=True)
@@ -64,25 +62,6 @@ def evaluate_lm(config: GenerationConfig, inputs: Mapping[str, Path], out: Path)
         for prompt in config.prompts
     ]
     write_json(out / "samples.json", samples)
-
-
-@torch.inference_mode()
-def document_nll(network: GPT, blocks: PackedBlocks) -> NDArray[np.float64]:
-    """Return the negative log-likelihood (nats) of every document, its end included, in order."""
-    offsets = np.cumsum([0, *(len(shard.starts) for shard in blocks.shards)])
-    total = np.zeros(offsets[-1])
-    device = network.wte.weight.device
-    for rows in in_order(len(blocks), BATCH_BLOCKS):
-        batch = {k: v.to(device) for k, v in to_tensors(blocks.rows(rows)).items()}
-        nll = token_nll(network(batch["input_ids"], batch["documents"]), batch["targets"])
-        for row, losses in zip(rows, nll.double().cpu().numpy(), strict=True):
-            at = 0
-            for piece in blocks.blocks[row]:
-                starts = blocks.shards[piece.shard].starts
-                document = np.searchsorted(starts, piece.start, side="right") - 1
-                total[offsets[piece.shard] + document] += losses[at : at + piece.length].sum()
-                at += piece.length
-    return total
 
 
 def document_sizes(shards: Sequence[Shard], tokenizer: Tokenizer) -> NDArray[np.int64]:

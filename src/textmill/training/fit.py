@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import logging
+import math
+import resource
+import signal
+import sys
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +23,7 @@ from torch import Tensor, nn
 
 from textmill.config import OptimizationConfig
 from textmill.errors import RunError
+from textmill.model import GPT
 from textmill.training.batches import BatchStream, Collate, Order
 from textmill.training.checkpoint import (
     FolderCheckpointIO,
@@ -29,6 +36,7 @@ from textmill.training.checkpoint import (
 from textmill.training.metrics_file import MetricsFile
 from textmill.training.objectives import Batch
 from textmill.training.optimizers import learning_rate_factor, make_optimizer
+from textmill.training.speed import peak_flops
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +61,10 @@ class FitModule(pl.LightningModule, ABC):
         self.warmup_steps = warmup_steps
         self.gradient_norm: Tensor | None = None
         """Norm before clipping at the newest step."""
+        self.update_norm: Tensor | None = None
+        """Norm of the change of all parameters at the newest step that was logged."""
+        self.spent = {"seconds": 0.0, "flops": 0.0}
+        """On training so far, resumed runs included."""
         self._random_state: dict[str, Tensor] | None = None
 
     @abstractmethod
@@ -62,6 +74,10 @@ class FitModule(pl.LightningModule, ABC):
     @abstractmethod
     def validate(self) -> dict[str, float]:
         """Return metrics on the validation data; the caller has set eval mode and precision."""
+
+    def describe(self, batch: Batch) -> str:
+        """Return what a batch consists of, in words that find it in the data; empty if unknown."""
+        return ""
 
     def training_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
         """Return the losses: Lightning's name for it."""
@@ -80,13 +96,26 @@ class FitModule(pl.LightningModule, ABC):
             self.network.parameters(), self.config.gradient_clip
         )
 
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Step the optimizer, and measure the change where it will be logged."""
+        if (self.global_step + 1) % self.config.log_every_steps:
+            super().optimizer_step(*args, **kwargs)
+            return
+        before = [parameter.detach().clone() for parameter in self.network.parameters()]
+        super().optimizer_step(*args, **kwargs)
+        with torch.no_grad():
+            changes = torch._foreach_sub(list(self.network.parameters()), before)
+        self.update_norm = nn.utils.get_total_norm(changes)
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the random state, which Lightning leaves out."""
+        """Add what was spent, and the random state, which Lightning leaves out."""
         checkpoint["random_state"] = random_state()
+        checkpoint["spent"] = dict(self.spent)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the random state; it is set when everything else has been set up."""
+        """Take both; the random state is set when everything else has been set up."""
         self._random_state = checkpoint["random_state"]
+        self.spent = dict(checkpoint["spent"])
 
     def on_train_start(self) -> None:
         """Go on with the random numbers of the interrupted run."""
@@ -106,6 +135,19 @@ class _Stream(pl.LightningDataModule):
         return BatchStream(self.order, self.collate, self.trainer.global_step * self.accumulate)
 
 
+@dataclass
+class _Stretch:
+    """The micro-batches since the last line of the log."""
+
+    losses: list[dict[str, Tensor]] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
+    started_s: float = field(default_factory=time.perf_counter)
+
+    def mean(self, name: str) -> float:
+        """Return the mean of a loss."""
+        return torch.stack([losses[name] for losses in self.losses]).mean().item()
+
+
 class _Watch(pl.Callback):
     """Logs, validates and saves, in this order, at the steps that are due.
 
@@ -117,12 +159,23 @@ class _Watch(pl.Callback):
         self.config = config
         self.work = work
         self.validate_every_steps = validate_every_steps
+        self.is_ending = False
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, FitModule)
         self.metrics = MetricsFile(self.work, pl_module.total_steps)
         self.last_step = trainer.global_step
-        self._restart()
+        (self.gpt,) = (child for child in pl_module.network.modules() if isinstance(child, GPT))
+        is_bf16 = self.config.precision == "bf16"
+        self.peak_flops = peak_flops(pl_module.device.type, is_bf16)
+        if threading.current_thread() is threading.main_thread():
+            # In place of Lightning's own, which breaks off between the micro-batches of a step;
+            # Lightning puts back the one before both.
+            signal.signal(signal.SIGTERM, self._end)
+        self.stretch = _Stretch()
+
+    def _end(self, *_: object) -> None:
+        self.is_ending = True
 
     def on_train_batch_end(
         self,
@@ -135,8 +188,8 @@ class _Watch(pl.Callback):
         assert isinstance(pl_module, FitModule)
         # Lightning hands back the loss divided by the micro-batches of a step.
         outputs = outputs | {"loss": outputs["loss"].detach() * self.config.accumulate}
-        self.losses.append(outputs)
-        self.n_tokens.append((batch["documents"] >= 0).sum())
+        self.stretch.losses.append(outputs)
+        self.stretch.batches.append(batch)
         step = trainer.global_step
         if step == self.last_step:
             return  # gradients are still being accumulated
@@ -148,52 +201,118 @@ class _Watch(pl.Callback):
         if step % self.validate_every_steps == 0 or is_last:
             with _evaluating(trainer, pl_module):
                 self.metrics.write(step, pl_module.validate())
-            self._restart()
-        if step % self.config.checkpoint_every_steps == 0 and not is_last:
+            self._restart(pl_module)
+        if is_last:
+            self.metrics.write(step, self._costs(pl_module))
+            return
+        end = self._why_to_end(pl_module)
+        if step % self.config.checkpoint_every_steps == 0 or end:
             self._check_numbers(pl_module, step)
+            self._restart(pl_module)  # so that it is saved what was spent
             trainer.save_checkpoint(checkpoint_folder(self.work, step))
             keep_newest(self.work, self.config.keep_checkpoints)
-            self._restart()
+        if end:
+            raise RunError(f"Training was ended at step {step}, which is saved: {end}.")
 
     def _check_numbers(self, module: FitModule, step: int) -> None:
-        """Stop before a model is saved whose loss or gradient has left the numbers.
+        """Stop before a model is saved whose loss or gradient has left the numbers, or has leapt.
 
         Raises:
-            RunError: one of them is infinite or not a number.
+            RunError: one of them is infinite or not a number, or the loss has risen too far.
         """
         assert module.gradient_norm is not None
-        newest = [losses["loss"] for losses in self.losses[-1:]]
-        if not torch.stack([*newest, module.gradient_norm]).isfinite().all():
-            raise RunError(
-                f"The loss or the gradient is not a finite number at step {step}: lower "
-                "learning_rate, or raise warmup_steps. The newest checkpoint is "
-                f"{newest_checkpoint(self.work)}."
-            )
+        if not self.stretch.losses:
+            return
+        losses = torch.stack([losses["loss"] for losses in self.stretch.losses]).tolist()
+        lowest = self.metrics.lowest.get("train/loss", math.inf)
+        rise = self.config.max_loss_rise
+        if not math.isfinite(sum(losses) + module.gradient_norm.item()):
+            problem = "The loss or the gradient is not a finite number"
+            culprit = next((i for i, loss in enumerate(losses) if not math.isfinite(loss)), -1)
+        elif rise is not None and sum(losses) / len(losses) > lowest + rise:
+            problem = f"The loss has risen from {lowest:.3f} to {sum(losses) / len(losses):.3f}"
+            culprit = losses.index(max(losses))
+        else:
+            return
+        first = step - (len(losses) - 1) // self.config.accumulate
+        at = first + culprit // self.config.accumulate if culprit >= 0 else step
+        batch = module.describe(self.stretch.batches[culprit])
+        raise RunError(
+            f"{problem} at step {at}{f', in a batch of {batch}' if batch else ''}: lower "
+            "learning_rate, or raise warmup_steps. The newest checkpoint is "
+            f"{newest_checkpoint(self.work)}."
+        )
 
     def _log(self, trainer: pl.Trainer, module: FitModule, step: int) -> None:
-        seconds = time.perf_counter() - self.started_s
-        n_steps = len(self.losses) / self.config.accumulate
+        stretch = self.stretch
+        seconds = time.perf_counter() - stretch.started_s
+        n_steps = len(stretch.losses) / self.config.accumulate
+        documents = [batch["documents"] for batch in stretch.batches]
+        n_tokens = sum(int((numbers >= 0).sum()) for numbers in documents)
+        flops = self._flops(stretch)
         assert module.gradient_norm is not None
         self.metrics.write(
             step,
             {
-                **{f"train/{name}": self._mean(name) for name in self.losses[0]},
+                **{f"train/{name}": stretch.mean(name) for name in stretch.losses[0]},
                 "train/learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
                 "train/gradient_norm": module.gradient_norm.item(),
-                "train/tokens_per_s": int(torch.stack(self.n_tokens).sum()) / seconds,
+                **({"train/update_norm": module.update_norm.item()} if module.update_norm else {}),
+                "train/tokens_per_s": n_tokens / seconds,
+                "train/flops_per_s": flops / seconds,
+                "train/mfu": flops / seconds / self.peak_flops,
+                "train/padding_share": 1 - n_tokens / sum(n.numel() for n in documents),
+                "train/peak_memory_mib": _peak_memory_mib(module.device),
                 "train/seconds_left": (module.total_steps - step) * seconds / n_steps,
             },
         )
-        self._restart()
+        self._restart(module)
 
-    def _mean(self, name: str) -> float:
-        return torch.stack([losses[name] for losses in self.losses]).mean().item()
+    def _flops(self, stretch: _Stretch) -> float:
+        """Return the operations that a stretch's tokens, without padding, are worth."""
+        return sum(
+            int((batch["documents"] >= 0).sum())
+            * self.gpt.flops_per_token(batch["documents"].size(1))
+            for batch in stretch.batches
+        )
 
-    def _restart(self) -> None:
-        """Begin a new stretch for the averages."""
-        self.losses: list[dict[str, Tensor]] = []
-        self.n_tokens: list[Tensor] = []
-        self.started_s = time.perf_counter()
+    def _why_to_end(self, module: FitModule) -> str | None:
+        """Return why training has to end before its last step, if it has."""
+        if self.is_ending:
+            return "its process was told to; run again to go on"
+        running_s = time.perf_counter() - self.stretch.started_s
+        hours = (module.spent["seconds"] + running_s) / 3600
+        limit, price = self.config.max_hours, self.config.price_per_hour
+        if limit is not None and hours > limit:
+            return f"max_hours={limit} is used up; raise it to go on"
+        if self.config.max_cost is not None and price and hours * price > self.config.max_cost:
+            return f"max_cost={self.config.max_cost} is used up; raise it to go on"
+        return None
+
+    def _costs(self, module: FitModule) -> dict[str, float]:
+        """Return what the whole training has cost."""
+        self._restart(module)
+        hours = module.spent["seconds"] / 3600
+        costs = {"cost/hours": hours, "cost/flops": module.spent["flops"]}
+        if self.config.watts is not None:
+            costs["cost/energy_kwh"] = hours * self.config.watts / 1000
+        if self.config.price_per_hour is not None:
+            costs["cost/money"] = hours * self.config.price_per_hour
+        return costs
+
+    def _restart(self, module: FitModule) -> None:
+        """Add the stretch to what was spent, and begin a new one."""
+        module.spent["seconds"] += time.perf_counter() - self.stretch.started_s
+        module.spent["flops"] += self._flops(self.stretch)
+        self.stretch = _Stretch()
+
+
+def _peak_memory_mib(device: torch.device) -> float:
+    """Return the most memory that this process has held, the GPU's where it computes there."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
 def fit(
@@ -213,7 +332,8 @@ def fit(
         work: where checkpoints and metrics.jsonl are kept.
 
     Raises:
-        RunError: the accelerator is not there, or the loss or gradient is not a finite number.
+        RunError: the accelerator is not there; the loss or gradient is not a finite number, or the
+            loss has leapt; or training was ended by SIGTERM or its budget, at a checkpoint.
     """
     config = module.config
     if config.accelerator == "cuda" and not torch.cuda.is_available():
@@ -238,9 +358,6 @@ def fit(
     checkpoint = newest_checkpoint(work)
     data = _Stream(order, collate, config.accumulate)
     trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
-    if trainer.global_step < module.total_steps:
-        # Lightning returns as if all were well after SIGTERM.
-        raise RunError(f"Training was ended at step {trainer.global_step}; run again to go on.")
 
 
 @contextmanager

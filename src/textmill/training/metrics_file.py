@@ -23,6 +23,8 @@ class MetricsFile:
 
     def __init__(self, work: Path, total_steps: int) -> None:
         self.file = work / NAME
+        self.lowest: dict[str, float] = {}
+        """The lowest value of every metric so far."""
         self._newest: dict[str, int] = {}
         self._restore()
         # Kept open: opening it for every point cost four times as much as writing the point.
@@ -36,7 +38,7 @@ class MetricsFile:
         new = {k: v for k, v in metrics.items() if step > self._newest.get(k, -1)}
         if new:
             self._append({"step": step, "time_ms": int(time.time() * 1000), "metrics": new})
-            self._newest |= dict.fromkeys(new, step)
+            self._note(step, new)
 
     def _restore(self) -> None:
         """Read what is there, and cut off a line that a kill left half-written."""
@@ -49,7 +51,12 @@ class MetricsFile:
                 stream.truncate(len(whole))
         for line in whole.splitlines():
             entry = json.loads(line)
-            self._newest |= dict.fromkeys(entry.get("metrics", ()), entry.get("step", -1))
+            self._note(entry.get("step", -1), entry.get("metrics", {}))
+
+    def _note(self, step: int, metrics: dict[str, float]) -> None:
+        self._newest |= dict.fromkeys(metrics, step)
+        for name, value in metrics.items():
+            self.lowest[name] = min(value, self.lowest.get(name, value))
 
     def _append(self, entry: dict[str, object]) -> None:
         self._stream.write(json.dumps(entry).encode() + b"\n")

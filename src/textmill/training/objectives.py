@@ -16,17 +16,22 @@ MASKED_BY_MASK, MASKED_BY_RANDOM = 0.8, 0.1
 """What stands in place of a masked token: the mask, or a random token, or else itself."""
 
 
-def next_token_loss(logits: Tensor, targets: Tensor, loss_mask: Tensor) -> Tensor:
+def next_token_loss(
+    logits: Tensor, targets: Tensor, loss_mask: Tensor, z_loss: float = 0.0
+) -> Tensor:
     """Return the mean cross-entropy over the positions kept by the mask, in nats per token.
 
     Args:
         logits: (B, T, vocab_size), before softmax.
         targets: (B, T), int64 in [0, vocab_size), already shifted left by one.
         loss_mask: (B, T), bool; False for padding.
+        z_loss: weight of the squared logarithm of the softmax's denominator, which is added.
 
-    Source: GPT-1, Radford et al. 2018, eq. 1.
+    Sources: GPT-1, Radford et al. 2018, eq. 1; PaLM, Chowdhery et al. 2022, section 5 (z-loss).
     """
     nll = token_nll(logits, targets)
+    if z_loss:
+        nll = nll + z_loss * logits.float().logsumexp(-1).square()
     # A fully masked micro-batch is legal: clamp gives 0, not NaN, and needs no sync.
     return (nll * loss_mask).sum() / loss_mask.sum().clamp(min=1)
 
@@ -37,20 +42,20 @@ def token_nll(logits: Tensor, targets: Tensor) -> Tensor:
     return flat.view_as(targets)
 
 
-def causal_loss(model: GPT, batch: Batch) -> Tensor:
+def causal_loss(model: GPT, batch: Batch, z_loss: float = 0.0) -> Tensor:
     """Return the loss of predicting every next token of packed blocks."""
     logits = model(batch["input_ids"], batch["documents"])
-    return next_token_loss(logits, batch["targets"], batch["loss_mask"])
+    return next_token_loss(logits, batch["targets"], batch["loss_mask"], z_loss)
 
 
-def masked_loss(model: GPT, batch: Batch) -> Tensor:
+def masked_loss(model: GPT, batch: Batch, z_loss: float = 0.0) -> Tensor:
     """Return the loss of predicting the tokens that `mask_tokens` chose, seen from both sides.
 
     A token is predicted at the position before it, as in causal training, so that one head serves
     both (masked next-token prediction; Charpentier & Samuel 2024, section 2.2).
     """
     logits = model(batch["input_ids"], batch["documents"], is_causal=False)
-    return next_token_loss(logits, batch["targets"], batch["loss_mask"])
+    return next_token_loss(logits, batch["targets"], batch["loss_mask"], z_loss)
 
 
 def mask_tokens(
@@ -97,10 +102,10 @@ def objective_losses(model: GPT, batch: Batch, config: PretrainConfig) -> dict[s
     if n_masked:
         rows = {name: tensor[:n_masked] for name, tensor in batch.items()}
         chosen = mask_tokens(rows, config.mask_share, model.wte.num_embeddings)
-        parts["masked_loss"] = masked_loss(model, chosen)
+        parts["masked_loss"] = masked_loss(model, chosen, config.z_loss)
     if n_masked < n_rows:
         rows = {name: tensor[n_masked:] for name, tensor in batch.items()}
-        parts["causal_loss"] = causal_loss(model, rows)
+        parts["causal_loss"] = causal_loss(model, rows, config.z_loss)
     if len(parts) == 1:
         return {"loss": next(iter(parts.values()))}
     share = n_masked / n_rows

@@ -4,24 +4,47 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from textmill import model as models
-from textmill.config import PretrainConfig, PretrainStepConfig
+from textmill.config import GenerationConfig, PretrainConfig, PretrainStepConfig
 from textmill.corpus.packing import PackedBlocks
-from textmill.corpus.tokenizer import TOKENIZER_FILES
-from textmill.corpus.tokens import read_index
+from textmill.corpus.tokenizer import TOKENIZER_FILES, load_tokenizer
+from textmill.corpus.tokens import read_documents, read_index
 from textmill.errors import InputError
 from textmill.files import write_json
 from textmill.model import GPT
-from textmill.training.batches import Batches, in_order, shuffled, to_tensors
+from textmill.training.batches import Batches, packed, shuffled, to_tensors
 from textmill.training.fit import FitModule, fit
 from textmill.training.objectives import Batch, mask_tokens, objective_losses, token_nll
+from textmill.training.writing import write_text
+
+NAMED = 10
+"""Documents of a batch that a message names."""
+SAMPLES = "training_samples.json"
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What a language model is validated on."""
+
+    batches: Batches
+    """Packed blocks."""
+    targets_per_byte: float
+    """Tokens to predict in a byte of text."""
+    n_documents: int
+    """Documents of the split, also those that are in none of the blocks."""
+    groups: Mapping[str, NDArray[np.bool_]]
+    """Which documents, (n_documents,), belong to a source or a language, by name."""
 
 
 class PretrainModule(FitModule):
@@ -30,42 +53,96 @@ class PretrainModule(FitModule):
     Args:
         network: the model.
         config: the pretrain group.
-        validation: packed blocks to measure the loss on.
-        targets_per_byte: tokens to predict in a byte of validation text.
+        held_out: what to validate on.
+        doc_ids: names of the training documents, by their numbers.
+        write: returns a text sampled from a model; None: no samples are taken.
     """
 
     network: GPT
 
     def __init__(
-        self, network: GPT, config: PretrainConfig, validation: Batches, targets_per_byte: float
+        self,
+        network: GPT,
+        config: PretrainConfig,
+        held_out: HeldOut,
+        doc_ids: Sequence[str],
+        write: Callable[[GPT], str] | None,
     ) -> None:
         super().__init__(network, config, config.max_steps, config.warmup_steps)
         self.pretraining = config
-        self.validation = validation
-        self.targets_per_byte = targets_per_byte
+        self.held_out = held_out
+        self.doc_ids = doc_ids
+        self.write = write
+        self.samples: dict[str, str] = {}
+        """Sampled texts by optimizer step."""
+        self.average: AveragedModel | None = None
+        if config.average_decay is not None:
+            moving = get_ema_multi_avg_fn(config.average_decay)  # type: ignore[no-untyped-call]
+            self.average = AveragedModel(network, multi_avg_fn=moving)
+
+    @property
+    def result(self) -> GPT:
+        """The model that is validated and kept."""
+        if self.average is None:
+            return self.network
+        average = self.average.module
+        assert isinstance(average, GPT)
+        return average
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the objective's losses, in nats per token."""
         return objective_losses(self.network, batch, self.pretraining)
 
+    def describe(self, batch: Batch) -> str:
+        """Return the ids of the documents in a batch."""
+        numbers = set(batch["documents"].flatten().tolist()) - {-1}
+        names = [self.doc_ids[number] for number in sorted(numbers)]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        return f"the documents {', '.join(names[:NAMED])}{more}"
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Step the optimizer, and let the average of the weights follow."""
+        super().optimizer_step(*args, **kwargs)
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+
     def validate(self) -> dict[str, float]:
-        """Return loss, perplexity and bits per byte on the validation blocks.
+        """Return loss, perplexity and bits per byte on the validation blocks, and sample a text.
 
         These are the causal ones; an objective that masks adds `validation/masked_loss`, with the
-        same tokens hidden every time.
+        same tokens hidden every time. Where there are several sources or languages, each has its
+        loss.
         """
-        nll, n_targets = sum_nll(self.network, self.validation)
-        metrics = language_metrics(nll / n_targets, self.targets_per_byte, "validation/")
+        held_out = self.held_out
+        nll, counts = document_nll(self.result, held_out.batches, held_out.n_documents)
+        loss = nll.sum() / counts.sum()
+        metrics = language_metrics(loss, held_out.targets_per_byte, "validation/")
+        for name, documents in held_out.groups.items():
+            if n_targets := counts[documents].sum():
+                metrics[f"validation/loss/{name}"] = nll[documents].sum() / n_targets
         if self.pretraining.objective != "causal":
             metrics["validation/masked_loss"] = self._masked_loss()
+        if self.write is not None:
+            self.samples[str(self.global_step)] = self.write(self.result)
         return metrics
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the samples."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["samples"] = self.samples
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the samples."""
+        super().on_load_checkpoint(checkpoint)
+        self.samples = checkpoint["samples"]
 
     def _masked_loss(self) -> float:
         generator = torch.Generator().manual_seed(self.pretraining.seed)
         share, vocab_size = self.pretraining.mask_share, self.network.wte.num_embeddings
-        chosen = (mask_tokens(b, share, vocab_size, generator) for b in self.validation)
-        nll, n_targets = sum_nll(self.network, chosen, is_causal=False)
-        return nll / max(1, n_targets)
+        batches = self.held_out.batches
+        chosen = (mask_tokens(batch, share, vocab_size, generator) for batch in batches)
+        nll, counts = document_nll(self.result, chosen, self.held_out.n_documents, is_causal=False)
+        return float(nll.sum() / max(1, counts.sum()))
 
 
 def pretrain(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, work: Path) -> None:
@@ -91,30 +168,30 @@ def pretrain(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, 
         )
     network = GPT(config.model.model_copy(update={"vocab_size": vocab_size}))
     train = PackedBlocks(inputs["tokens"] / "train", config.model.block_size)
-    held_out = PackedBlocks(inputs["tokens"] / "validation", config.model.block_size)
     if len(train) < settings.micro_batch_size:
         raise InputError(
             f"pretrain.micro_batch_size={settings.micro_batch_size}: the corpus fills only "
             f"{len(train)} blocks of {config.model.block_size} tokens; set it to that or less, "
             "or give more text."
         )
-    chosen = np.random.default_rng(settings.seed).permutation(len(held_out))
-    batches = in_order(min(settings.validation_blocks, len(held_out)), settings.micro_batch_size)
-    validation = Batches(
-        [chosen[rows].tolist() for rows in batches], lambda rows: to_tensors(held_out.rows(rows))
+    about = read_documents(inputs["tokens"] / "train")
+    module = PretrainModule(
+        network,
+        settings,
+        hold_out(inputs["tokens"], config),
+        about["doc_id"],
+        _writer(inputs["tokenizer"], settings) if settings.sample_tokens else None,
     )
-    counts = index["validation"]
-    targets_per_byte = (counts["tokens"] + counts["documents"]) / counts["bytes"]
-    module = PretrainModule(network, settings, validation, targets_per_byte)
 
     def collate(rows: Sequence[int]) -> Batch:
         return to_tensors(train.rows(rows))
 
     order = shuffled(len(train), settings.micro_batch_size, settings.seed)
     fit(module, order, collate, settings.validate_every_steps, work)
-    models.save(network, out)
+    models.save(module.result, out)
     for name in TOKENIZER_FILES:
         shutil.copy(inputs["tokenizer"] / name, out / name)
+    write_json(out / SAMPLES, module.samples)
     write_json(
         out / "metrics.json",
         {
@@ -129,17 +206,60 @@ def pretrain(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, 
     )
 
 
-def sum_nll(network: GPT, batches: Iterable[Batch], is_causal: bool = True) -> tuple[float, int]:
-    """Return the summed negative log-likelihood (nats) of all targets, and their number."""
+def hold_out(tokens: Path, config: PretrainStepConfig) -> HeldOut:
+    """Return what to validate on: a seeded choice of the validation split's blocks."""
+    settings = config.pretrain
+    blocks = PackedBlocks(tokens / "validation", config.model.block_size)
+    order = np.random.default_rng(settings.seed).permutation(len(blocks))
+    chosen = order[: settings.validation_blocks].tolist()
+    counts = read_index(tokens)["validation"]
+    about = read_documents(tokens / "validation")
+    groups = {
+        f"{column}/{value}": np.array([it == value for it in about[column]])
+        for column in ("source", "language")
+        for value in sorted(set(about[column]))
+        if len(set(about[column])) > 1
+    }
+    return HeldOut(
+        batches=packed(blocks, settings.micro_batch_size, chosen),
+        targets_per_byte=(counts["tokens"] + counts["documents"]) / counts["bytes"],
+        n_documents=blocks.n_documents,
+        groups=groups,
+    )
+
+
+def _writer(tokenizer_folder: Path, settings: PretrainConfig) -> Callable[[GPT], str]:
+    """Return what samples a text from a model, the same as long as the weights are."""
+    tokenizer = load_tokenizer(tokenizer_folder)
+    sampling = GenerationConfig(max_new_tokens=settings.sample_tokens, seed=settings.seed)
+    return lambda model: "".join(write_text(model, tokenizer, "", sampling))
+
+
+@torch.inference_mode()
+def document_nll(
+    network: GPT, batches: Iterable[Batch], n_documents: int, is_causal: bool = True
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return what the documents of packed blocks cost a model, and how many targets they have.
+
+    Args:
+        network: the model.
+        batches: packed blocks, on the CPU.
+        n_documents: of the split that the blocks are from.
+        is_causal: whether a token sees only those before it.
+
+    Returns:
+        Summed negative log-likelihood (nats) and targets of every document, (n_documents,) each.
+    """
     device = network.wte.weight.device
-    nll, n_targets = 0.0, 0
+    nll, counts = np.zeros(n_documents), np.zeros(n_documents, np.int64)
     for cpu_batch in batches:
         batch = {name: tensor.to(device) for name, tensor in cpu_batch.items()}
         logits = network(batch["input_ids"], batch["documents"], is_causal)
-        losses = token_nll(logits, batch["targets"])
-        nll += losses[batch["loss_mask"]].double().sum().item()
-        n_targets += int(batch["loss_mask"].sum())
-    return nll, n_targets
+        losses = token_nll(logits, batch["targets"])[batch["loss_mask"]].double().cpu().numpy()
+        documents = cpu_batch["documents"][cpu_batch["loss_mask"]].numpy()
+        nll += np.bincount(documents, losses, n_documents)
+        counts += np.bincount(documents, minlength=n_documents)
+    return nll, counts
 
 
 def language_metrics(loss: float, targets_per_byte: float, prefix: str = "") -> dict[str, float]:
