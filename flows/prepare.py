@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from prefect import flow
@@ -12,7 +14,8 @@ from flows.context import Context, command, outcome, run_step, step_task
 from textmill.compose import SAMPLE as SAMPLE_PREFIX
 from textmill.config import Config, CorpusConfig, SourceConfig, TokensConfig
 from textmill.corpus.reading import digest_source, source_files
-from textmill.files import digest_file, join_digests
+from textmill.errors import InputError
+from textmill.files import digest_file, digest_values, join_digests
 from textmill.tracking.pipeline import Result, Source
 from textmill.tracking.step import CLEAN, SAMPLE, TOKENIZER, TOKENS
 
@@ -66,7 +69,25 @@ def _corpus_source(config: SourceConfig) -> Source:
 @step_task("tokenizer")
 def train_tokenizer(context: Context, corpus: Result) -> State[Any]:
     """Train the tokenizer."""
-    return run_step(context, TOKENIZER, context.config.tokenizer, {"corpus": corpus})
+    config = context.config.tokenizer
+    sources = folder_sources("tokenizer.init_from", config.init_from, ["tokenizer.json"])
+    return run_step(context, TOKENIZER, config, {"corpus": corpus}, sources)
+
+
+def folder_sources(key: str, place: str | None, names: Sequence[str]) -> tuple[Source, ...]:
+    """Return a folder that a step begins from as its source, with the digests of these files.
+
+    Raises:
+        InputError: one of them is not there.
+    """
+    if place is None:
+        return ()
+    files = {name: Path(place) / name for name in names}
+    for file in files.values():
+        if not file.is_file():
+            raise InputError(f"{key}={place}: {file} is missing: name a folder that holds it.")
+    digests = {name: digest_file(file) for name, file in files.items()}
+    return (Source("init_from", place, digest_values(digests), key.partition(".")[0]),)
 
 
 @step_task("tokens")

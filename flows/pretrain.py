@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows.context import Context, command, outcome, run_step, step_task
-from flows.prepare import Prepared, place_sample, prepare_parts
+from flows.prepare import Prepared, folder_sources, place_sample, prepare_parts
 from textmill.config import PretrainStepConfig
 from textmill.tracking.pipeline import Result
 from textmill.tracking.step import PRETRAIN
@@ -19,7 +19,11 @@ def train_backbone(context: Context, prepared: Prepared) -> State[Any]:
     """Pretrain the backbone."""
     config = PretrainStepConfig(model=context.config.model, pretrain=context.config.pretrain)
     inputs = {"tokens": prepared.tokens, "tokenizer": prepared.tokenizer}
-    return run_step(context, PRETRAIN, config, inputs)
+    place = context.config.pretrain.init_from
+    names = ["config.json", "model.safetensors", "tokenizer.json"]
+    return run_step(
+        context, PRETRAIN, config, inputs, folder_sources("pretrain.init_from", place, names)
+    )
 
 
 def backbone_parts(context: Context) -> tuple[Prepared, Result]:

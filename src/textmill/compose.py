@@ -32,7 +32,14 @@ KINDS: dict[str, type[TaskConfig]] = {
 }
 """The settings of a task by its kind."""
 SPLITS = ("train", "test", "validation")
-LOCATION_KEYS = {"data_root", "path", "home", *SPLITS, *(f"{split}_target" for split in SPLITS)}
+LOCATION_KEYS = {
+    "data_root",
+    "path",
+    "home",
+    "init_from",
+    *SPLITS,
+    *(f"{split}_target" for split in SPLITS),
+}
 
 
 def compose(config: str = "demo", overrides: Sequence[str] = ()) -> Config:

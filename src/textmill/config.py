@@ -122,6 +122,8 @@ class CorpusConfig(Settings):
 class TokenizerConfig(Settings):
     """Byte-level BPE: the conf/tokenizer/ group."""
 
+    init_from: Location | None = None
+    """Folder with the tokenizer.json to use, such as GPT-2's, instead of training one."""
     vocab_size: int = Field(8192, ge=300)
     """Entries of the vocabulary, special tokens and the 256 bytes included."""
     min_frequency: int = Field(2, ge=1)
@@ -218,9 +220,9 @@ class OptimizationConfig(Settings):
     max_cost: Annotated[float | None, NOT_IN_KEY] = Field(None, gt=0)
     """The same by money, at price_per_hour."""
     price_per_hour: Annotated[float | None, NOT_IN_KEY] = Field(None, ge=0)
-    """Money for an hour of this machine, in your currency; None: unknown."""
+    """Normally cluster.price_per_hour."""
     watts: Annotated[float | None, NOT_IN_KEY] = Field(None, gt=0)
-    """Power that this machine draws in training; None: unknown."""
+    """Normally cluster.watts."""
 
     @model_validator(mode="after")
     def _cost_has_a_price(self) -> Self:
@@ -238,6 +240,9 @@ class PretrainConfig(OptimizationConfig):
     """Share of a micro-batch's rows that the hybrid objective trains by masked prediction."""
     mask_share: float = Field(0.15, gt=0, lt=1)
     """Share of the tokens that are hidden in masked rows (Devlin et al. 2019)."""
+    init_from: Location | None = None
+    """Folder of a backbone, or of a GPT-2 in the Hugging Face layout, whose weights to begin from.
+    """
     z_loss: float = Field(0.0, ge=0)
     """Weight of log²Z, which keeps logits from growing (Chowdhery et al. 2022, section 5)."""
     average_decay: float | None = Field(None, gt=0, lt=1)
@@ -446,6 +451,10 @@ class ClusterConfig(Settings):
     max_trainings: Annotated[int | None, NOT_IN_KEY] = Field(None, gt=0)
     """Trainings that run at once in all runs of this store on this machine, which share its
     accelerator; further ones wait. None sets no limit."""
+    price_per_hour: Annotated[float | None, NOT_IN_KEY] = Field(None, ge=0)
+    """Money for an hour of this machine, in your currency; None: unknown."""
+    watts: Annotated[float | None, NOT_IN_KEY] = Field(None, gt=0)
+    """Power that this machine draws in training; None: unknown."""
 
 
 class DriftConfig(Settings):

@@ -135,7 +135,9 @@ def load_weights(folder: Path) -> dict[str, Tensor]:
     try:
         return load_file(file)
     except FileNotFoundError:
-        raise InputError(f"{folder} holds no weights: model.safetensors is missing.") from None
+        pickles = sorted(pickle.name for pickle in folder.glob("pytorch_model*.bin"))
+        why = f" ({pickles[0]} is a pickle, which may hold any code)" if pickles else ""
+        raise InputError(f"{folder} holds no weights: model.safetensors is missing{why}.") from None
     except SafetensorError as error:
         raise InputError(f"{file} is damaged ({error}): make or fetch it again.") from None
 

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,8 +25,12 @@ from textmill.files import write_json
 from textmill.model import GPT
 from textmill.training.batches import Batches, packed, shuffled, to_tensors
 from textmill.training.fit import FitModule, fit
+from textmill.training.initial import initial_network
 from textmill.training.objectives import Batch, mask_tokens, objective_losses, token_nll
 from textmill.training.writing import write_text
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 NAMED = 10
 """Documents of a batch that a message names."""
@@ -166,7 +170,10 @@ def pretrain(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, 
             f"model.vocab_size={vocab_size} is smaller than the tokenizer's "
             f"{index['vocab_size']} entries: leave it out, or set it to at least that."
         )
-    network = GPT(config.model.model_copy(update={"vocab_size": vocab_size}))
+    tokenizer = load_tokenizer(inputs["tokenizer"])
+    init_from = Path(settings.init_from) if settings.init_from is not None else None
+    shape = config.model.model_copy(update={"vocab_size": vocab_size})
+    network = initial_network(shape, init_from, tokenizer).train()
     train = PackedBlocks(inputs["tokens"] / "train", config.model.block_size)
     if len(train) < settings.micro_batch_size:
         raise InputError(
@@ -180,7 +187,7 @@ def pretrain(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, 
         settings,
         hold_out(inputs["tokens"], config),
         about["doc_id"],
-        _writer(inputs["tokenizer"], settings) if settings.sample_tokens else None,
+        _writer(tokenizer, settings) if settings.sample_tokens else None,
     )
 
     def collate(rows: Sequence[int]) -> Batch:
@@ -228,9 +235,8 @@ def hold_out(tokens: Path, config: PretrainStepConfig) -> HeldOut:
     )
 
 
-def _writer(tokenizer_folder: Path, settings: PretrainConfig) -> Callable[[GPT], str]:
+def _writer(tokenizer: Tokenizer, settings: PretrainConfig) -> Callable[[GPT], str]:
     """Return what samples a text from a model, the same as long as the weights are."""
-    tokenizer = load_tokenizer(tokenizer_folder)
     sampling = GenerationConfig(max_new_tokens=settings.sample_tokens, seed=settings.seed)
     return lambda model: "".join(write_text(model, tokenizer, "", sampling))
 

@@ -1,0 +1,70 @@
+"""The network that pretraining begins with: random, or made of an earlier one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from textmill import model as models
+from textmill.config import ModelConfig
+from textmill.corpus.tokenizer import load_tokenizer
+from textmill.errors import InputError
+from textmill.model import GPT
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+
+def initial_network(config: ModelConfig, init_from: Path | None, tokenizer: Tokenizer) -> GPT:
+    """Return the network to train.
+
+    An earlier network's embedding is carried over by the spelling of the tokens, so its tokenizer
+    may number them otherwise; a token that it does not know begins as the mean of those it does.
+
+    Args:
+        config: its shape; vocab_size is set.
+        init_from: folder of an earlier backbone, with its tokenizer; None: weights are random.
+        tokenizer: what the network will be trained with.
+
+    Raises:
+        InputError: the folder holds no such network, or one of another shape.
+    """
+    if init_from is None:
+        return GPT(config)
+    earlier = models.load(init_from)
+    wanted, found = config.model_dump(), earlier.config.model_dump()
+    for key in wanted:
+        if key not in ("vocab_size", "dropout") and wanted[key] != found[key]:
+            raise InputError(
+                f"pretrain.init_from: the model in {init_from} has {key}={found[key]}, and not "
+                f"model.{key}={wanted[key]}: set model.{key}={found[key]}, or begin from another."
+            )
+    rows = _rows(load_tokenizer(init_from), tokenizer, len(earlier.wte.weight))
+    weights = {
+        name: _carry(tensor, rows, config.vocab_size)
+        if name in ("wte.weight", "lm_head.weight")
+        else tensor
+        for name, tensor in earlier.state_dict().items()
+    }
+    network = GPT(config)
+    network.load_state_dict(weights)
+    return network
+
+
+def _rows(earlier: Tokenizer, now: Tokenizer, n_rows: int) -> dict[int, int]:
+    """Return the number that a token had by the number that it has now, where it had any."""
+    known = {
+        spelling: number for spelling, number in earlier.get_vocab().items() if number < n_rows
+    }
+    vocabulary = now.get_vocab().items()
+    return {number: known[spelling] for spelling, number in vocabulary if spelling in known}
+
+
+def _carry(rows: Tensor, numbers: dict[int, int], vocab_size: int | None) -> Tensor:
+    assert vocab_size is not None
+    carried = rows.mean(0).repeat(vocab_size, 1)
+    carried[torch.tensor(list(numbers))] = rows[torch.tensor(list(numbers.values()))]
+    return carried
