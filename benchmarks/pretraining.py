@@ -22,8 +22,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -48,9 +48,10 @@ from textmill.training.pretrain import pretrain
 BLOCK_SIZE, BATCH_SIZE, VOCAB_SIZE = 64, 12, 65
 SHAPE: dict[str, Any] = {"n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": BLOCK_SIZE}
 GPT2: dict[str, Any] = {
-    "position": "learned", "activation": "gelu", "norm": "layer", "qk_norm": False, "bias": True,
+    "position": "learned", "activation": "gelu", "norm": "layer", "qk_norm": False, "bias": False,
 }  # fmt: skip
 ROUNDS, STEPS = 5, 50
+TURNS = 200  # of single steps: so short, they are all the same to the machine's moods
 NANOGPT_STEPS = 2000
 NANOGPT_SETTINGS = [
     "config/train_shakespeare_char.py", "--device=cpu", "--compile=False", "--eval_iters=20",
@@ -158,22 +159,17 @@ def step(peers: Peers) -> None:
             modern, our_loss(modern), is_bf16
         ),
     }
-    seconds = take_turns({name: lambda run=run: advance(run) for name, run in runs.items()})
+    calls = {name: partial(next, run) for name, run in runs.items()}
+    seconds = take_turns(calls, TURNS)
     for name, value in seconds.items():
-        speed = STEPS * BATCH_SIZE * BLOCK_SIZE / value
+        speed = BATCH_SIZE * BLOCK_SIZE / value
         print(f"{name:<40}{speed:9.0f} tokens/s  {seconds['nanoGPT'] / value:5.2f} x nanoGPT")
 
 
-def advance(run: Iterator[None]) -> None:
-    """Take some training steps."""
-    for _ in range(STEPS):
-        next(run)
-
-
-def take_turns(calls: dict[str, Callable[[], None]]) -> dict[str, float]:
+def take_turns(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
     """Return the median time of each call in seconds, after one that does not count."""
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for number in range(ROUNDS + 1):
+    for number in range(rounds + 1):
         for name, call in calls.items():
             started_s = time.perf_counter()
             call()
@@ -208,22 +204,18 @@ def loop(peers: Peers) -> None:
         "validation_blocks": 1, "validate_every_steps": 10_000, "log_every_steps": 10,
     }  # fmt: skip
 
-    def run(count: int) -> Callable[[], None]:
-        return lambda: void(train(peers, SHAPE, max_steps=count, **every))
-
     def bare_run() -> None:
         for _ in range(n_steps):
             next(bare)
 
-    seconds = take_turns({"bare": bare_run, "short": run(STEPS), "long": run(STEPS + n_steps)})
+    short, long = (
+        partial(train, peers, SHAPE, max_steps=count, **every) for count in (STEPS, STEPS + n_steps)
+    )
+    seconds = take_turns({"bare": bare_run, "short": short, "long": long}, ROUNDS)
     ours_s = seconds["long"] - seconds["short"]
     print(f"bare loop                     {seconds['bare'] / n_steps * 1000:8.2f} ms a step")
     print(f"our training loop             {ours_s / n_steps * 1000:8.2f} ms a step")
     print(f"Lightning, logging and data   {ours_s / seconds['bare'] - 1:8.1%}")
-
-
-def void(_: object) -> None:
-    """Drop a value."""
 
 
 def shakespeare(peers: Peers) -> None:
