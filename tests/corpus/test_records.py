@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -164,10 +165,9 @@ def test_frames_one_after_another_are_read_as_one_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["rows.parquet", "rows.jsonl.gz", "rows.csv.zst"])
-def test_a_file_that_is_not_what_its_name_says_is_one_bad_record(tmp_path: Path, name: str) -> None:
-    (bad,) = read_records(written(tmp_path, name, b"a,b\n1,2\n"))
-    assert isinstance(bad, BadRecord)
-    assert bad.line == 1
+def test_a_file_that_is_not_what_its_name_says_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=rf"{name}:1: the file cannot be read on"):
+        list(read_records(written(tmp_path, name, b"a,b\n1,2\n")))
 
 
 def test_broken_utf8_in_parquet_is_a_bad_record(tmp_path: Path) -> None:
@@ -234,13 +234,16 @@ def test_a_key_that_one_json_record_lacks_makes_that_record_bad(tmp_path: Path) 
         ),
     ).filter(lambda content: not content.startswith((b"\xff\xfe", b"\xfe\xff")))
 )
-def test_no_content_raises_an_error(
+def test_no_content_raises_another_error_than_that_nobody_knows_what_is_lost(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     folder = tmp_path_factory.mktemp("any")
-    for name in ("x.jsonl", "x.csv", "x.csv.gz", "x.jsonl.zst", "x.parquet"):
+    for name in ("x.jsonl", "x.csv"):
         items = list(read_records(written(folder, name, content)))
         assert all(1 <= item.line <= content.count(b"\n") + 1 for item in items)
+    for name in ("x.csv.gz", "x.jsonl.zst", "x.parquet"):
+        with suppress(InputError):
+            list(read_records(written(folder, name, content)))
 
 
 def test_json_lines_are_read_without_the_heavy_libraries(tmp_path: Path) -> None:
