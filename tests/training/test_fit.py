@@ -49,6 +49,8 @@ class Killed(Exception):
 class Module(FitModule):
     """A GPT on random tokens that keeps what it was given, and dies at a given micro-batch."""
 
+    settings = "pretrain"
+
     def __init__(self, config: PretrainConfig, dropout: float, dies_at: int | None) -> None:
         torch.manual_seed(config.seed)
         shape = ModelConfig(
@@ -216,6 +218,12 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
     assert torch.equal(torch.stack(rest.seen), torch.stack(whole.seen)[taken:])
 
 
+def test_the_learning_rate_that_is_logged_is_that_of_the_step(tmp_path: Path) -> None:
+    train(tmp_path, warmup_steps=3, max_steps=6, log_every_steps=1, learning_rate=0.03)
+    rates = [point["train/learning_rate"] for point in points(tmp_path) if "train/loss" in point]
+    assert rates[:3] == pytest.approx([0.01, 0.02, 0.03])
+
+
 def test_a_run_can_be_interrupted_often(tmp_path: Path) -> None:
     whole = train(tmp_path / "whole", dropout=0.3)
     for dies_at in (2, 5, 1, 5):
@@ -267,7 +275,7 @@ def test_a_gpu_that_is_not_there_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(RunError, match="set accelerator=cpu"):
+    with pytest.raises(RunError, match=r"pretrain\.accelerator=cuda: .* set it to cpu"):
         train(tmp_path, accelerator="cuda")
 
 

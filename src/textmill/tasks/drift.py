@@ -20,9 +20,8 @@ from textmill.evaluation.drift import label_shift, rare_share
 from textmill.files import read_json, write_json
 from textmill.tasks.predictor import load_predictor
 from textmill.training.batches import packed
+from textmill.training.evaluate_lm import BATCH_BLOCKS
 from textmill.training.pretrain import document_nll, language_metrics
-
-BATCH_BLOCKS = 8
 
 
 def measure_drift(config: DriftStepConfig, inputs: Mapping[str, Path], out: Path) -> None:

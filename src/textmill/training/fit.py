@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import lightning.pytorch as pl
 import torch
@@ -44,12 +44,17 @@ log = logging.getLogger(__name__)
 class FitModule(pl.LightningModule, ABC):
     """A network with its loss, its validation, and an exactly resumable state.
 
+    Attributes:
+        settings: the section of the configuration, for messages.
+
     Args:
         network: what is trained.
         config: optimizer settings.
         total_steps: optimizer steps.
         warmup_steps: steps in which the learning rate rises.
     """
+
+    settings: ClassVar[str]
 
     def __init__(
         self, network: nn.Module, config: OptimizationConfig, total_steps: int, warmup_steps: int
@@ -61,6 +66,8 @@ class FitModule(pl.LightningModule, ABC):
         self.warmup_steps = warmup_steps
         self.gradient_norm: Tensor | None = None
         """Norm before clipping at the newest step."""
+        self.learning_rate = 0.0
+        """Of the newest step: the schedule has gone on to the next when it is logged."""
         self.update_norm: Tensor | None = None
         """Norm of the change of all parameters at the newest step that was logged."""
         self.spent = {"seconds": 0.0, "flops": 0.0}
@@ -98,6 +105,9 @@ class FitModule(pl.LightningModule, ABC):
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step the optimizer, and measure the change where it will be logged."""
+        optimizer = self.optimizers(use_pl_optimizer=False)
+        assert isinstance(optimizer, torch.optim.Optimizer)  # there is one
+        self.learning_rate = optimizer.param_groups[0]["lr"]
         if (self.global_step + 1) % self.config.log_every_steps:
             super().optimizer_step(*args, **kwargs)
             return
@@ -239,7 +249,7 @@ class _Watch(pl.Callback):
         batch = module.describe(self.stretch.batches[culprit])
         raise RunError(
             f"{problem} at step {at}{f', in a batch of {batch}' if batch else ''}: lower "
-            "learning_rate, or raise warmup_steps. The newest checkpoint is "
+            f"{module.settings}.learning_rate, or warm up for longer. The newest checkpoint is "
             f"{newest_checkpoint(self.work)}."
         )
 
@@ -255,7 +265,7 @@ class _Watch(pl.Callback):
             step,
             {
                 **{f"train/{name}": stretch.mean(name) for name in stretch.losses[0]},
-                "train/learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+                "train/learning_rate": module.learning_rate,
                 "train/gradient_norm": module.gradient_norm.item(),
                 **({"train/update_norm": module.update_norm.item()} if module.update_norm else {}),
                 "train/tokens_per_s": n_tokens / seconds,
@@ -284,10 +294,12 @@ class _Watch(pl.Callback):
         hours = (module.spent["seconds"] + running_s) / 3600
         limit, price = self.config.max_hours, self.config.price_per_hour
         if limit is not None and hours > limit:
-            return f"max_hours={limit} is used up; raise it to go on"
-        if self.config.max_cost is not None and price and hours * price > self.config.max_cost:
-            return f"max_cost={self.config.max_cost} is used up; raise it to go on"
-        return None
+            spent = f"max_hours={limit}"
+        elif self.config.max_cost is not None and price and hours * price > self.config.max_cost:
+            spent = f"max_cost={self.config.max_cost}"
+        else:
+            return None
+        return f"{module.settings}.{spent} is used up; raise it to go on"
 
     def _costs(self, module: FitModule) -> dict[str, float]:
         """Return what the whole training has cost."""
@@ -337,7 +349,9 @@ def fit(
     """
     config = module.config
     if config.accelerator == "cuda" and not torch.cuda.is_available():
-        raise RunError("accelerator=cuda: torch finds no CUDA GPU here; set accelerator=cpu.")
+        raise RunError(
+            f"{module.settings}.accelerator=cuda: torch finds no CUDA GPU here; set it to cpu."
+        )
     trainer = pl.Trainer(
         accelerator="gpu" if config.accelerator == "cuda" else "cpu",
         devices=1,

@@ -62,6 +62,7 @@ class PretrainModule(FitModule):
         write: returns a text sampled from a model; None: no samples are taken.
     """
 
+    settings = "pretrain"
     network: GPT
 
     def __init__(
@@ -199,16 +200,15 @@ def pretrain(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, 
     for name in TOKENIZER_FILES:
         shutil.copy(inputs["tokenizer"] / name, out / name)
     write_json(out / SAMPLES, module.samples)
+    n_blocks = settings.max_steps * settings.accumulate * settings.micro_batch_size
+    n_positions = n_blocks * config.model.block_size
     write_json(
         out / "metrics.json",
         {
             "parameters": sum(p.numel() for p in network.parameters()),
             "blocks": len(train),
             "padding_share": train.padding_share,
-            "tokens_seen": settings.max_steps
-            * settings.accumulate
-            * settings.micro_batch_size
-            * config.model.block_size,
+            "tokens_seen": round((1 - train.padding_share) * n_positions),
         },
     )
 
