@@ -328,7 +328,7 @@ def test_a_spent_budget_ends_training_at_a_checkpoint_from_which_it_goes_on(
     inputs: dict[str, Path],
 ) -> None:
     with pytest.raises(
-        RunError, match="ended at step 1, which is saved: pretrain.max_hours=1e-09 is used"
+        RunError, match=r"step 1, which is saved: pretrain\.max_hours=1e-09 is used"
     ):
         run(inputs, "a", max_hours=1e-9)
     shutil.rmtree(inputs["tokens"].parent / "a" / "out")
