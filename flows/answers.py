@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def write(prompt: str, config_name: str, overrides: list[str]) -> Iterator[str]:
         InputError: nothing has been pretrained yet.
     """
     config = compose(config_name, overrides)
-    folder = choose_model(config, PRETRAIN)
+    folder = choose_model(config, PRETRAIN).folder
     from textmill.corpus.tokenizer import load_tokenizer
     from textmill.model import load
     from textmill.training.writing import write_text
@@ -37,7 +38,7 @@ def write(prompt: str, config_name: str, overrides: list[str]) -> Iterator[str]:
 def answer(
     task: str, texts: Iterable[str], config_name: str, overrides: list[str]
 ) -> Iterator[dict[str, Any]]:
-    """Yield the task model's prediction for each text.
+    """Yield the task model's prediction for each text, and the run that made the model.
 
     Raises:
         InputError: there is no such task, or it has not been fine-tuned yet.
@@ -46,18 +47,27 @@ def answer(
     names = [t.name for t in config.tasks]
     if task not in names:
         raise InputError(unknown_name("task", task, names).capitalize())
-    folder = choose_model(config, FINETUNE, task)
+    model = choose_model(config, FINETUNE, task)
     from textmill.tasks.predictor import load_predictor
 
-    predictor = load_predictor(folder)
+    predictor = load_predictor(model.folder)
     remaining = iter(texts)
     while batch := list(islice(remaining, BATCH_TEXTS)):
         for text, prediction in zip(batch, predictor.stream(batch), strict=True):
-            yield {"text": text, **prediction}
+            yield {"text": text, **prediction, "run": model.run_id}
 
 
-def choose_model(config: Config, step: Step, task: str | None = None) -> Path:
-    """Return the folder of the champion, or else of the newest finished run in the experiment.
+@dataclass(frozen=True)
+class Chosen:
+    """A model to answer with."""
+
+    run_id: str
+    """Of the step that made it: what `textmill lineage` asks for."""
+    folder: Path
+
+
+def choose_model(config: Config, step: Step, task: str | None = None) -> Chosen:
+    """Return the champion, or else the model of the newest finished run in the experiment.
 
     Raises:
         InputError: there is neither.
@@ -66,13 +76,14 @@ def choose_model(config: Config, step: Step, task: str | None = None) -> Path:
     store = Store(config.tracking)
     champion = Registry(store, config.experiment).champion(task or BACKBONE)
     if champion is not None and MODEL_RUN_TAG in champion.tags:
-        return store.output_folder(champion.tags[MODEL_RUN_TAG])
+        run_id = champion.tags[MODEL_RUN_TAG]
+        return Chosen(run_id, store.output_folder(run_id))
     condition = f"attributes.status='FINISHED' and tags.`textmill.step`='{step.name}'"
     if task is not None:
         condition += f" and tags.`textmill.task`='{task}'"
     experiment_id = store.experiment(config.experiment)
     for run in store.search(condition):
         if run.info.experiment_id == experiment_id:
-            return store.output_folder(run.info.run_id)
+            return Chosen(run.info.run_id, store.output_folder(run.info.run_id))
     command = f"textmill finetune {task}" if task else "textmill pretrain"
     raise InputError(f"The experiment {config.experiment!r} has no such model yet: run {command}.")

@@ -105,7 +105,7 @@ def reproduce(
     _run_flow("reproduce", config, overrides, run_words, anyway, moved or [], tolerance)
 
 
-@app.command(epilog="Example: textmill lineage models:/topic@champion")
+@app.command(epilog="Example: textmill lineage models:/demo.topic@champion")
 def lineage(
     what: Annotated[
         str,
@@ -206,7 +206,10 @@ def predict(
     ] = None,
     config: ConfigOption = "demo",
 ) -> None:
-    """Run the champion or newest model of a task; one line of JSON for each text."""
+    """Run the champion or newest model of a task; one line of JSON for each text.
+
+    The run in each line is that of the model: textmill lineage RUN says what it was made from.
+    """
     with _errors_in_words():
         from flows.answers import answer
 
@@ -267,6 +270,24 @@ def rollback(
         from flows.models import rollback_model
 
         typer.echo(rollback_model(model, config, overrides or []))
+
+
+@app.command(epilog="Example: textmill plan --hours 8 model=modern-5m")
+def plan(
+    overrides: Overrides = None,
+    hours: Annotated[float | None, typer.Option(help="Budget: time on this machine.")] = None,
+    flops: Annotated[float | None, typer.Option(help="Budget: operations, such as 1e16.")] = None,
+    money: Annotated[
+        float | None, typer.Option(help="Budget: money, at cluster.price_per_hour.")
+    ] = None,
+    config: ConfigOption = "demo",
+) -> None:
+    """Measure this machine: say what pretraining takes, and what to train for a budget."""
+    with _errors_in_words():
+        from flows.planning import plan as lines
+
+        for line in lines(config, overrides or [], hours, flops, money):
+            typer.echo(line)
 
 
 @app.command(epilog="Example: textmill ui tracking.mlflow_port=5050")

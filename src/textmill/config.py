@@ -463,6 +463,20 @@ class ClusterConfig(Settings):
     """Power that this machine draws in training; None: unknown."""
 
 
+class ScalingLaw(Settings):
+    """The loss E + A/N^α + B/D^β of N parameters after D tokens: the plan section.
+
+    The defaults are those of Hoffmann et al. 2022, section D.3.
+    """
+
+    e: float = Field(1.69, ge=0)
+    """The loss of a perfect model: the entropy of the text, in nats a token."""
+    a: float = Field(406.4, gt=0)
+    b: float = Field(410.7, gt=0)
+    alpha: float = Field(0.34, gt=0)
+    beta: float = Field(0.28, gt=0)
+
+
 class DriftConfig(Settings):
     """When new text is too unlike the last training corpus: the retrain.drift section."""
 
@@ -554,6 +568,7 @@ class Config(Settings):
     promotion: PromotionConfig = PromotionConfig()
     tracking: TrackingConfig = TrackingConfig()
     cluster: ClusterConfig = ClusterConfig()
+    plan: ScalingLaw = ScalingLaw()
     retrain: Annotated[RetrainConfig, NOT_IN_KEY] = RetrainConfig()
     notify: Annotated[tuple[NotifyConfig, ...], NOT_IN_KEY] = ()
     """Who is told when a run has failed, a model is promoted, or new text has drifted."""

@@ -185,7 +185,11 @@ def test_predict_translates(finished: Product) -> None:
     assert done.returncode == 0, done.stderr
     row = json.loads(done.stdout)
     assert (row["text"], type(row["translation"])) == ("The harbour is old.", str)
-    assert row.keys() == {"text", "translation", "is_cut"}
+    assert row.keys() == {"text", "translation", "is_cut", "run"}
+    asked = finished.run("lineage", row["run"])
+    assert asked.returncode == 0, asked.stderr
+    assert "finetune translation" in asked.stdout
+    assert "sample" in asked.stdout
 
 
 @pytest.mark.parametrize(
