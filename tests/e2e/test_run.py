@@ -164,7 +164,9 @@ def test_predict_answers_texts_and_files(finished: Product, tmp_path: Path) -> N
 
 
 def test_predict_gives_entities_with_their_place_in_the_text(finished: Product) -> None:
-    text = "Greta Ashbourne, the mayor of Marlock, met Zürnbach United."
+    (file,) = finished.folder.glob("mlruns/artifacts/*/artifacts/output/ner/test.jsonl")
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    text = " ".join(word for row in rows for word in row["tokens"])
     done = finished.run("predict", "ner", text)
     assert done.returncode == 0, done.stderr
     entities = json.loads(done.stdout)["entities"]
@@ -228,3 +230,30 @@ def test_help_is_quick_and_shows_an_example(product: Product) -> None:
     done = product.run("finetune", "--help")
     assert "Example: textmill finetune" in done.stdout
     assert time.monotonic() - started_s < 1
+
+
+def test_pretraining_goes_on_from_an_earlier_backbone_and_its_tokenizer(
+    finished: Product,
+) -> None:
+    (earlier,) = (run for run in runs_of(finished) if run.info.run_name == "pretrain")
+    folder = f"mlruns/artifacts/{earlier.info.run_id}/artifacts/output"
+    done = finished.run(
+        "pretrain", *SMALL, "experiment=onward", "model.n_layer=2", "pretrain.learning_rate=1e-6",
+        f"tokenizer.init_from={folder}", f"pretrain.init_from={folder}",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (later,) = (
+        run
+        for run in runs_of(finished)
+        if run.info.run_name == "pretrain" and run.info.run_id != earlier.info.run_id
+    )
+    loss = "validation/loss"
+    assert later.data.metrics[loss] == pytest.approx(earlier.data.metrics[loss], abs=0.02)
+    assert {entry.dataset.name for entry in later.inputs.dataset_inputs} == {"init_from"}
+
+    for setting, message in (
+        ("pretrain.init_from=nowhere", "nowhere/config.json is missing"),
+        (f"pretrain.init_from={folder}", "the model in"),
+    ):
+        wrong = finished.run("pretrain", *SMALL, "experiment=onward", "model.n_head=4", setting)
+        assert (wrong.returncode, message in wrong.stderr) == (2, True), wrong.stderr

@@ -104,6 +104,8 @@ def run_job(job: Job, watch: Callable[[], None], interval_s: float = 0.25) -> No
     finally:
         _running.discard(process)
         if process.is_alive():
+            process.terminate()  # a training saves
+            process.join(STOP_GRACE_S)
             process.kill()
             process.join()
     if process.exitcode != 0:
