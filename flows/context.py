@@ -140,11 +140,9 @@ def command(
     overrides: list[str],
     task: str | None = None,
     event: str | None = None,
+    is_told: bool = True,
 ) -> Iterator[Context]:
     """Yield the context of one flow: composed configuration, open parent run, live terminal.
-
-    A failure is told to those whom the configuration names, unless the run is made for an event:
-    then the flow that watches for events does that.
 
     Args:
         name: the flow.
@@ -152,6 +150,8 @@ def command(
         overrides: settings to change.
         task: the task that the command names, if any.
         event: what the run is made for, if it was not asked for by hand.
+        is_told: whether a failure is told to those whom the configuration names; False where a
+            flow around this one does that.
 
     Raises:
         InputError: the configuration or the data cannot be used.
@@ -159,7 +159,7 @@ def command(
     """
     config = compose(config_name, overrides)
     words = command_line(name, config_name, overrides, task)
-    with opened(name, config, config_name, words, event=event) as context:
+    with opened(name, config, config_name, words, event=event, is_told=is_told) as context:
         yield context
 
 
@@ -172,6 +172,7 @@ def opened(
     tags: Mapping[str, str] | None = None,
     scope: str | None = None,
     event: str | None = None,
+    is_told: bool = True,
 ) -> Iterator[Context]:
     """Yield the context of one flow whose configuration is composed already.
 
@@ -183,6 +184,7 @@ def opened(
         tags: further tags of the parent and its steps.
         scope: see `open_pipeline`.
         event: what the run is made for, if it was not asked for by hand.
+        is_told: see `command`.
 
     Raises:
         InputError: the data cannot be used.
@@ -200,7 +202,7 @@ def opened(
         try:
             with open_pipeline(name, config, config_name, tags, scope) as pipeline:
                 facts |= {"run_id": pipeline.run_id, "run_url": pipeline.url}
-                close_killed(pipeline.store)
+                close_killed(pipeline.store, config)
                 log.info("%s: %s", name, pipeline.url)
                 page = Page()
                 page.link(pipeline.url, f"{name} in MLflow")
@@ -208,17 +210,26 @@ def opened(
         except Stopped:
             raise
         except Exception as error:
-            if event is None:
+            if is_told:
                 notify(config, "failed", f"{name} failed: {error}", facts)
             raise
 
 
-def close_killed(store: Store) -> None:
-    """Close the runs that killed processes left open, in MLflow and in Prefect."""
-    killed = store.tidy()
-    close_killed_runs(
-        [tags["prefect.flow_run_id"] for tags in killed if tags["textmill.kind"] == "pipeline"]
-    )
+def close_killed(store: Store, config: Config) -> None:
+    """Close the runs that killed processes left open, in MLflow and in Prefect, and tell of them.
+
+    They could not do so themselves; whom to tell is what the configuration of this run says.
+    """
+    killed = [run for run in store.tidy() if run.data.tags["textmill.kind"] == "pipeline"]
+    for run in killed:
+        facts = {
+            "experiment": store.client.get_experiment(run.info.experiment_id).name,
+            "flow_run": run.data.tags["prefect.flow_run_name"],
+            "run_id": run.info.run_id,
+            "run_url": store.run_url(run.info.experiment_id, run.info.run_id),
+        }
+        notify(config, "failed", f"{run.info.run_name} was killed", facts)
+    close_killed_runs([run.data.tags["prefect.flow_run_id"] for run in killed])
 
 
 def task_runner(config: Config) -> TaskRunner[PrefectFuture[Any]]:

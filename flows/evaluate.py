@@ -218,9 +218,13 @@ def promote(
             problems.append(error)
 
     if prepared is not None:
-        go(partial(backbone_challenger, pipeline), partial(remeasure_backbone, context))
+        go(
+            partial(backbone_challenger, pipeline, context.config),
+            partial(remeasure_backbone, context),
+        )
     for config in configs:
-        go(partial(task_challenger, pipeline, config), partial(remeasure_task, context, config))
+        challenger = partial(task_challenger, pipeline, context.config, config)
+        go(challenger, partial(remeasure_task, context, config))
     context.page.text("\n".join(f"- {line}" for line in lines), "promotion", "Champions")
     if problems:
         kind = InputError if all(isinstance(p, InputError) for p in problems) else RunError

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import nullcontext
 from typing import TextIO
 
 from textmill.config import Config
 from textmill.evaluation.report import size
-from textmill.tracking.prune import find_waste, remove
+from textmill.tracking.prune import Waste, find_waste, remove
 from textmill.tracking.store import Store
 
 
@@ -18,7 +19,20 @@ def prune_store(config: Config, n_kept: int, is_meant: bool, output: TextIO) -> 
         RunError: a pipeline is running, or something cannot be removed.
     """
     store = Store(config.tracking)
-    found = find_waste(store, n_kept)
+    # A pipeline that starts meanwhile could reuse what is about to go.
+    with store.no_pipeline_starts() if is_meant else nullcontext():
+        found = find_waste(store, n_kept)
+        _list_and_remove(store, found, is_meant, output)
+    total = size(sum(waste.n_bytes for waste in found))
+    if not found:
+        output.write(f"Nothing to remove: {n_kept} pipeline runs and the registered models stay.\n")
+    elif is_meant:
+        output.write(f"Removed: {total}.\n")
+    else:
+        output.write(f"To be removed: {total}. Nothing was removed yet: add --yes.\n")
+
+
+def _list_and_remove(store: Store, found: list[Waste], is_meant: bool, output: TextIO) -> None:
     by_step: dict[str, int] = defaultdict(int)
     for waste in found:
         where = waste.run_id or waste.folder
@@ -30,10 +44,3 @@ def prune_store(config: Config, n_kept: int, is_meant: bool, output: TextIO) -> 
             remove(store, waste)
     for name, n_bytes in sorted(by_step.items(), key=lambda item: -item[1]):
         output.write(f"{size(n_bytes):>8}  in all: {name}\n")
-    total = size(sum(waste.n_bytes for waste in found))
-    if not found:
-        output.write(f"Nothing to remove: {n_kept} pipeline runs and the registered models stay.\n")
-    elif is_meant:
-        output.write(f"Removed: {total}.\n")
-    else:
-        output.write(f"To be removed: {total}. Nothing was removed yet: add --yes.\n")

@@ -27,7 +27,7 @@ def alone(store: Store, config: Config) -> Iterator[str | None]:
     concurrency limit, which reaches other machines, is a lease that the holder renews.
 
     Raises:
-        RunError: Prefect's server knows no such limit.
+        RunError: Prefect's server knows no such limit, or does not answer.
     """
     limit = config.retrain.concurrency_limit
     obstacle = None
@@ -49,7 +49,13 @@ def alone(store: Store, config: Config) -> Iterator[str | None]:
                         raise_on_lease_renewal_failure=False,
                     )
                 )
-            except ConcurrencySlotAcquisitionError:
+            except ConcurrencySlotAcquisitionError as error:
+                if error.__cause__ is not None:  # the server was asked, and gave no answer
+                    raise RunError(
+                        f"Prefect's server could not be asked for a place of the concurrency limit "
+                        f"{limit!r} ({_reason(error.__cause__)}): nothing was started, and the "
+                        "next tick asks again."
+                    ) from error
                 raise RunError(
                     f"Prefect's server has no concurrency limit {limit!r}: make it with "
                     f"prefect gcl create {limit} --limit 1, or leave out "
@@ -58,3 +64,7 @@ def alone(store: Store, config: Config) -> Iterator[str | None]:
             except TimeoutError:
                 obstacle = f"all places of the concurrency limit {limit!r} are taken"
         yield obstacle
+
+
+def _reason(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -14,6 +14,9 @@ def pipeline(
     config: str = "demo", overrides: list[str] | None = None, event: str | None = None
 ) -> None:
     """Clean, tokenize, pretrain, then fine-tune and evaluate every task, side by side."""
-    with command("pipeline", config, overrides or [], event=event) as context:
+    # What is made for an event belongs to a flow that tells of its failures.
+    with command(
+        "pipeline", config, overrides or [], event=event, is_told=event is None
+    ) as context:
         prepared, backbone = backbone_parts(context)
         run_branches(context, context.config.tasks, backbone, prepared)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from prefect import Task, flow, task
@@ -25,9 +27,11 @@ from textmill.errors import InputError, RunError
 from textmill.evaluation.drift import crossed_limits
 from textmill.files import digest_values
 from textmill.tracking.events import PastRun, find_sample, last_finished, result_of, runs_for
-from textmill.tracking.pipeline import Result, Source, data_digest
+from textmill.tracking.models import BACKBONE
+from textmill.tracking.pipeline import Result, Source, data_digest, find_result, input_of
+from textmill.tracking.promotion import champion_results
 from textmill.tracking.step import DRIFT
-from textmill.tracking.store import Store
+from textmill.tracking.store import Store, StoreError
 from textmill.tracking.worker import Stopped
 
 
@@ -43,6 +47,8 @@ def retrain(
         config: a file of conf/, or the path of a YAML file.
         overrides: settings to change.
 
+    Any failure is told, once, to those whom the configuration names.
+
     Returns:
         A state that says Retrained, or NothingDone with the reason.
 
@@ -54,16 +60,35 @@ def retrain(
     settings = compose(config, words)
     if trigger not in TRIGGERS:
         raise InputError(unknown_name("trigger", trigger, TRIGGERS).capitalize())
-    store = Store(settings.tracking)
-    with alone(store, settings) as obstacle:
-        if obstacle is None:
-            close_killed(store)
-            decision = _ask(trigger, store, settings, config, words)
-            obstacle = _act(decision, store, settings, config, words)
+    with _failures_told(settings) as facts:
+        store = Store(settings.tracking)
+        with alone(store, settings) as obstacle:
+            if obstacle is None:
+                close_killed(store, settings)
+                decision = _ask(trigger, store, settings, config, words)
+                obstacle = _act(decision, store, settings, config, words, facts)
     if obstacle is not None:
         say(f"Nothing to do: {obstacle}.")
         return Completed(name="NothingDone", message=obstacle)
     return Completed(name="Retrained", message=decision.reason)
+
+
+@contextmanager
+def _failures_told(settings: Config) -> Iterator[dict[str, str]]:
+    """Tell of any failure inside, whatever it is; yield the facts to tell.
+
+    Nobody looks at a run that no person has started.
+    """
+    facts = {"flow_run": str(flow_run.name)}
+    try:
+        yield facts
+    except Stopped:
+        raise
+    except Exception as error:
+        is_ours = isinstance(error, InputError | RunError)
+        reason = str(error) if is_ours else f"{type(error).__name__}: {error}"
+        notify(settings, "failed", f"retraining failed: {reason}", facts)
+        raise
 
 
 def _ask(
@@ -81,7 +106,8 @@ def _ask(
     new_text = digest_new_text(placed.retrain.drift)
     if last is None:
         return Decision(None, "no run has finished yet that new text could be compared with")
-    with command("drift", config, overrides) as context:
+    # Not told here, as the flow around tells it.
+    with command("drift", config, overrides, is_told=False) as context:
         context.config = placed
         measures = outcome(measure_drift(context, last, new_text)).metrics()
     n_documents, least = int(measures["documents"]), placed.retrain.drift.min_documents
@@ -91,9 +117,17 @@ def _ask(
 
 
 def _act(
-    decision: Decision, store: Store, settings: Config, config: str, overrides: list[str]
+    decision: Decision,
+    store: Store,
+    settings: Config,
+    config: str,
+    overrides: list[str],
+    facts: dict[str, str],
 ) -> str | None:
-    """Run the chain for an event; return None, or why nothing is to be done."""
+    """Run the chain for an event; return None, or why nothing is to be done.
+
+    What a notice of a failure should tell is added to the facts.
+    """
     if decision.event is None:
         return decision.reason
     past = runs_for(store, settings, decision.event)
@@ -101,7 +135,7 @@ def _act(
     if not left:
         return f"{decision.reason}, but {obstacle}"
     say(f"Retraining: {decision.reason}.")
-    facts = {"flow_run": flow_run.name, "reason": decision.reason}
+    facts["reason"] = decision.reason
     if decision.event.startswith("drift-") and not past:
         notify(settings, "drifted", decision.reason, facts)
     trial = attempt.with_options(
@@ -111,14 +145,15 @@ def _act(
         trial(settings, config, overrides, decision.event)
     except Stopped:
         raise
-    except (InputError, RunError, TimeoutError) as error:
+    except Exception as error:
+        with suppress(StoreError):  # what has failed before is what should be told
+            if past := runs_for(store, settings, decision.event):
+                facts |= {"run_id": past[0].run_id, "run_url": past[0].url}
         if isinstance(error, TimeoutError):
             limit = settings.retrain.time_limit_s
-            error = RunError(f"The run was ended after retrain.time_limit_s={limit} seconds.")
-        if past := runs_for(store, settings, decision.event):
-            facts |= {"run_id": past[0].run_id, "run_url": past[0].url}
-        notify(settings, "failed", f"retraining failed: {error}", facts)
-        raise error from None
+            message = f"The run was ended after retrain.time_limit_s={limit} seconds."
+            raise RunError(message) from None
+        raise
     return None
 
 
@@ -143,14 +178,23 @@ def attempt(settings: Config, config: str, overrides: list[str], event: str) -> 
 
 @step_task("drift")
 def measure_drift(context: Context, last: PastRun, new_text: str) -> State[Any]:
-    """Measure how unlike new text is to what the last finished run has trained on."""
-    drift = context.config.retrain.drift
-    inputs: dict[str, Result] = {}
+    """Measure how unlike new text is to what the models in use have trained on.
+
+    These are the champions; what has none is taken from the last finished run.
+    """
+    drift, store = context.config.retrain.drift, context.pipeline.store
     labels = {"backbone": "pretrain", "tokens": "tokens", "language": "evaluate-lm"}
     for name in drift.tasks:
         labels |= {f"model {name}": f"finetune {name}", f"evaluation {name}": f"evaluate {name}"}
+    inputs: dict[str, Result] = {}
+    if found := champion_results(store, context.config.experiment, BACKBONE):
+        inputs |= {"backbone": found[0], "language": found[1]}
+        inputs["tokens"] = find_result(store, input_of(found[0], "tokens"))
+    for name in drift.tasks:
+        if found := champion_results(store, context.config.experiment, name):
+            inputs |= {f"model {name}": found[0], f"evaluation {name}": found[1]}
     for name, label in labels.items():
-        result = result_of(context.pipeline.store, last, label)
+        result = inputs.get(name) or result_of(store, last, label)
         if result is None:
             raise InputError(f"The last finished run, {last.url}, has no step {label}: run again.")
         inputs[name] = result

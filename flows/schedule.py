@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import ObjectNotFound
 from prefect.runner import Runner
 from prefect.schedules import Cron
 from prefect.server.schemas.schedules import CronSchedule
@@ -29,7 +31,11 @@ from prefect.types.entrypoint import EntrypointType
 from flows.console import console
 from flows.retrain import retrain
 from flows.server import prefect_failures_in_words
+from textmill.compose import compose
 from textmill.errors import InputError
+
+SILENCE_S = 60
+"""What serves a deployment asks for its runs every 10 s: after this silence nothing does."""
 
 
 def serve_retraining(
@@ -54,21 +60,26 @@ def serve_retraining(
         wait_for_server: returns when Prefect's server answers.
 
     Raises:
-        InputError: the cron line or the time zone is wrong, or the line never comes to a tick.
+        InputError: the cron line or the time zone is wrong, or the line never comes to a tick; or
+            the same is served already, with other settings.
         RunError: Prefect's server does not start, or fails.
     """
     first, second = upcoming(cron, timezone, 2)
     wait_for_server()
-    name = f"{Path(config_name).stem}-{trigger}"
+    experiment = compose(config_name, overrides).experiment
+    name = deployment_name(experiment, config_name, trigger)
+    parameters = {"trigger": trigger, "config": config_name, "overrides": overrides}
     deployment = retrain.to_deployment(
         name,
         schedule=Cron(cron, timezone=timezone),
-        parameters={"trigger": trigger, "config": config_name, "overrides": overrides},
+        parameters=parameters,
         description=f"Retrains when there is an event of the trigger {trigger}.",
         # So that it is found from any folder.
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
     assert isinstance(deployment, RunnerDeployment)  # no coroutine, as nothing runs here yet
+    with prefect_failures_in_words():
+        refuse_other_settings(name, parameters)
     console.print(
         f"retrain/{name}: first {first:%Y-%m-%d %H:%M}, then {second:%Y-%m-%d %H:%M}, "
         f"in the time zone {timezone}. Ctrl-C ends it."
@@ -83,6 +94,39 @@ def serve_retraining(
     if number == signal.SIGINT:
         raise KeyboardInterrupt
     raise SystemExit(128 + number)
+
+
+def deployment_name(experiment: str, config_name: str, trigger: str) -> str:
+    """Return the name of a deployment; different configurations and experiments have their own."""
+    return re.sub("[/%&<>]", "-", f"{Path(config_name).stem}-{experiment}-{trigger}")
+
+
+def refuse_other_settings(name: str, parameters: Mapping[str, Any]) -> None:
+    """Return if a deployment of that name has these parameters, or is not served any more.
+
+    Another one would be overwritten while it is at work: its ticks would run with these settings.
+
+    Raises:
+        InputError: it is served with others.
+    """
+    with get_client(sync_client=True) as client:
+        try:
+            found = client.read_deployment_by_name(f"retrain/{name}")
+        except ObjectNotFound:
+            return
+    asked = found.last_polled
+    is_served = asked is not None and (datetime.now(UTC) - asked).total_seconds() < SILENCE_S
+    differences = [
+        f"{key}={found.parameters.get(key)!r} there, and {value!r} here"
+        for key, value in parameters.items()
+        if found.parameters.get(key) != value
+    ]
+    if is_served and differences:
+        raise InputError(
+            f"retrain/{name} is being served with other settings ({'; '.join(differences)}): set "
+            f"experiment=NAME for a schedule of its own; or stop the other one, wait {SILENCE_S} "
+            "seconds, and start this again."
+        )
 
 
 def drop_missed_ticks(deployment_id: UUID) -> None:

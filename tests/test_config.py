@@ -135,9 +135,10 @@ def test_sources_are_told_apart_by_name() -> None:
         whole(corpus={"sources": [SOURCE, SOURCE]})
 
 
-def test_no_task_is_called_as_the_language_model_is() -> None:
-    task = {"kind": "tagging", "name": "lm", "train": "a.jsonl", "test": "b.jsonl"}
-    with pytest.raises(ValidationError, match="a task is called 'lm'"):
+@pytest.mark.parametrize("name", ["lm", "backbone", "baseline"])
+def test_no_task_is_called_as_other_scores_or_models_are(name: str) -> None:
+    task = {"kind": "tagging", "name": name, "train": "a.jsonl", "test": "b.jsonl"}
+    with pytest.raises(ValidationError, match=f"a task is called '{name}'"):
         whole(tasks=[task])
 
 

@@ -23,6 +23,16 @@ NOT_IN_KEY = _NotInKey()
 Location = Annotated[str, Field(min_length=1), NOT_IN_KEY]
 """A file, folder or glob. Steps are keyed by the digests of files, never by where they lie."""
 
+RESERVED = {
+    "lm": "the language model's scores",
+    "baseline": "the baselines' scores",
+    "backbone": "the registered backbones",
+}
+"""Names that no task can have, and what has them."""
+
+LANGUAGE_FLOORS = "language/"
+"""Begins a name of promotion.floors that is a language, and no task."""
+
 Accelerator = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "32", "bf16"]
 
@@ -65,6 +75,8 @@ class SourceConfig(Settings):
     """Column that holds the text."""
     language: str = "und"
     """BCP 47 language tag; "und" when unknown."""
+    licence: Annotated[str, NOT_IN_KEY] = Field("unknown", min_length=1)
+    """Under what terms the text may be used, for the cards of the models made from it."""
     documents: Literal["file", "paragraph", "line"] = "file"
     """What is one document in a plain text file; paragraphs are separated by blank lines."""
     join_chars: int = Field(0, ge=0)
@@ -433,7 +445,8 @@ class PromotionConfig(Settings):
     """Least share of the cost that a cheaper model saves."""
     floors: dict[str, dict[str, float]] = {}
     """By task (the language model is `lm`) and metric, what a champion has to reach at least; of
-    losses, at most."""
+    losses, at most. `language/TAG` binds every translation into that language that has the metric,
+    and, where the whole corpus is in that language, every other task and the language model."""
 
 
 class TrackingConfig(Settings):
@@ -599,8 +612,7 @@ class Config(Settings):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two tasks are called {name!r}: give each its own name.")
-        if "lm" in names:
-            raise ValueError(
-                "a task is called 'lm', as the language model's scores are: rename it."
-            )
+        for name, owner in RESERVED.items():
+            if name in names:
+                raise ValueError(f"a task is called {name!r}, as {owner} are: rename it.")
         return self

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.e2e.servers import DOCKER, PASSWORD, compose_file
 
@@ -77,6 +78,31 @@ def test_images_install_the_locked_versions_and_run_as_a_user(name: str) -> None
         if line.startswith("COPY "):
             *sources, _ = line.split()[1:]
             assert all((DOCKER.parent / source).exists() for source in sources)
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.cuda"])
+def test_an_image_runs_what_a_work_pool_says_and_knows_its_commit(name: str) -> None:
+    lines = (DOCKER / name).read_text().splitlines()
+    assert lines[-1] == 'CMD ["textmill", "run"]'
+    assert not [line for line in lines if line.startswith("ENTRYPOINT")]
+    assert lines.index("ARG TEXTMILL_COMMIT") > lines.index("FROM python:3.11-slim")
+    assert "ENV TEXTMILL_COMMIT=$TEXTMILL_COMMIT" in lines
+
+
+def test_images_are_built_with_the_commit_of_the_shell() -> None:
+    services = compose_file(VARIABLES | {"TEXTMILL_COMMIT": "4" * 40})["services"]
+    for name in ("mlflow", "prefect", "worker"):
+        assert services[name]["build"]["args"] == {"TEXTMILL_COMMIT": "4" * 40}
+
+
+def test_a_docker_work_pool_gives_its_runs_what_the_worker_has(compose: dict[str, Any]) -> None:
+    deployments = yaml.safe_load((DOCKER.parent / "prefect.yaml").read_text())["deployments"]
+    (docker,) = (d for d in deployments if d["name"] == "docker")
+    job, worker = docker["work_pool"]["job_variables"], compose["services"]["worker"]
+    assert job["env"] == worker["environment"]
+    assert [volume.split(":")[1] for volume in job["volumes"]] == [
+        volume.split(":")[1] for volume in worker["volumes"]
+    ]
 
 
 def test_the_cuda_file_changes_the_worker_alone() -> None:

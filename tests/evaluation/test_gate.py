@@ -117,21 +117,34 @@ def test_a_lower_loss_is_better() -> None:
 )
 def test_a_floor_has_to_be_reached(scores: dict[str, float], reason: str | None) -> None:
     config = PromotionConfig(floors={"topic": {"accuracy": 0.8}})
-    found = below_floor(config, "topic", scores)
+    found = below_floor(config, "topic", "en", scores)
     assert (found.reason if found else None) == reason
-    assert below_floor(config, "other", {"accuracy": 0.0}) is None
+    assert below_floor(config, "other", "en", {"accuracy": 0.0}) is None
 
 
 def test_the_floor_of_a_loss_is_a_ceiling() -> None:
     config = PromotionConfig(floors={"lm": {"bits_per_byte": 1.2}})
-    assert below_floor(config, "lm", {"bits_per_byte": 1.1}) is None
-    assert below_floor(config, "lm", {"bits_per_byte": 1.3}) is not None
+    assert below_floor(config, "lm", "en", {"bits_per_byte": 1.1}) is None
+    assert below_floor(config, "lm", "en", {"bits_per_byte": 1.3}) is not None
+
+
+def test_a_floor_of_a_language_binds_its_tasks_that_have_the_score() -> None:
+    config = PromotionConfig(floors={"language/de": {"bleu": 20}, "flags": {"chrf": 40}})
+    low, high = {"bleu": 19.0, "chrf": 50.0}, {"bleu": 21.0, "chrf": 50.0}
+    found = below_floor(config, "flags", "de", low)
+    assert found is not None
+    assert found.reason == "bleu 19 is below the least allowed, 20"
+    assert below_floor(config, "flags", "de", high) is None
+    assert below_floor(config, "flags", "en", low) is None
+    assert below_floor(config, "de", "en", low) is None
+    assert below_floor(config, "topic", "de", {"accuracy": 0.1}) is None
+    assert below_floor(config, "flags", "en", high | {"chrf": 39.0}) is not None
 
 
 def test_a_floor_of_an_unknown_metric_is_named() -> None:
     config = PromotionConfig(floors={"topic": {"acuracy": 0.8}})
     with pytest.raises(InputError, match=r"promotion.floors.topic.acuracy: .* it has accuracy"):
-        below_floor(config, "topic", {"accuracy": 0.9, "class/a/f1": 0.3})
+        below_floor(config, "topic", "en", {"accuracy": 0.9, "class/a/f1": 0.3})
 
 
 class Trainer:

@@ -1,13 +1,20 @@
-"""Specifies the ticks of a cron line."""
+"""Specifies the ticks of a cron line, and whose deployment is whose."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
+from prefect.exceptions import ObjectNotFound
 
-from flows.schedule import upcoming
+from flows import schedule
+from flows.schedule import deployment_name, refuse_other_settings, upcoming
 from textmill.errors import InputError
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -55,3 +62,65 @@ def test_there_is_one_tick_a_day_when_the_clock_changes(
     ticks = upcoming("30 2 * * *", "Europe/Berlin", 4, start)
     assert [tick.date().toordinal() - start.toordinal() for tick in ticks] == [0, 1, 2, 3]
     assert [tick.astimezone(UTC).hour for tick in ticks] == hours
+
+
+def test_every_configuration_and_experiment_has_a_deployment_of_its_own() -> None:
+    names = {
+        deployment_name(experiment, config, trigger)
+        for experiment in ("a", "b")
+        for config in ("demo", "/home/me/my.yaml")
+        for trigger in ("data", "drift")
+    }
+    assert len(names) == 8
+    assert "my-a-drift" in names
+    assert not set(deployment_name("team/a&b", "demo", "data")) & set("/%&<>")
+
+
+PARAMETERS = {"trigger": "data", "config": "demo", "overrides": ["model=gpt2-tiny"]}
+
+
+def deploy(
+    monkeypatch: pytest.MonkeyPatch, asked: datetime | None, parameters: dict[str, Any] | None
+) -> None:
+    """Let Prefect's server know a deployment with these parameters, or none."""
+
+    def read(name: str) -> SimpleNamespace:
+        assert name == "retrain/demo-a-data"
+        if parameters is None:
+            raise ObjectNotFound(ValueError("none"))
+        return SimpleNamespace(id=uuid4(), last_polled=asked, parameters=parameters)
+
+    @contextmanager
+    def client(sync_client: bool) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(read_deployment_by_name=read)
+
+    monkeypatch.setattr(schedule, "get_client", client)
+
+
+@pytest.mark.parametrize("other", [{"overrides": []}, {"config": "my.yaml"}, {"trigger": "drift"}])
+def test_a_deployment_at_work_is_not_overwritten_by_other_settings(
+    monkeypatch: pytest.MonkeyPatch, other: dict[str, Any]
+) -> None:
+    deploy(monkeypatch, datetime.now(UTC), PARAMETERS | other)
+    (name,) = other
+    with pytest.raises(InputError, match=rf"is being served with other settings \({name}="):
+        refuse_other_settings("demo-a-data", PARAMETERS)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "parameters"),
+    [(5, PARAMETERS), (300, PARAMETERS | {"overrides": []}), (0, None)],
+    ids=["the same", "stopped", "none"],
+)
+def test_what_is_the_same_or_served_no_more_is_taken_over(
+    monkeypatch: pytest.MonkeyPatch, seconds: int, parameters: dict[str, Any] | None
+) -> None:
+    deploy(monkeypatch, datetime.now(UTC) - timedelta(seconds=seconds), parameters)
+    refuse_other_settings("demo-a-data", PARAMETERS)
+
+
+def test_a_deployment_that_nothing_has_asked_for_is_taken_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    deploy(monkeypatch, None, PARAMETERS | {"overrides": []})
+    refuse_other_settings("demo-a-data", PARAMETERS)

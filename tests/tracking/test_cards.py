@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 
-from textmill.config import Config, TaskConfig
+from textmill.config import Config, SourceConfig, TaskConfig
 from textmill.evaluation.examples import SHOWERS
 from textmill.files import MANIFEST
 from textmill.tasks.kinds import KINDS
 from textmill.tracking import cards
 from textmill.tracking.cards import NAME, TAG, backbone_card_text, card_text, log_card, plain
+from textmill.tracking.key import key_values
 from textmill.tracking.models import OUTPUTS
 from textmill.tracking.pipeline import Result, open_pipeline
 from textmill.tracking.store import Store
@@ -72,7 +73,7 @@ def results(tmp_path: Path) -> dict[str, Result]:
         "exact duplicates dropped, addresses and telephone numbers redacted",
         "Kept 900 of 1,000 documents.",
         "[finetune mood](http://mlflow/finetune mood)",
-        "Licence: unknown.",
+        "Licences of the data, as they were given to textmill: unknown (own, the task's examples).",
         "It reads 128 tokens at once: a longer text loses its end",
         "Languages of the pretraining text: not known.",
     ],
@@ -81,6 +82,31 @@ def test_a_card_says(
     config: Config, task: TaskConfig, results: dict[str, Result], words: str
 ) -> None:
     assert words in card_text(config, task, results)
+
+
+def test_the_licence_of_each_source_is_named(
+    config: Config, task: TaskConfig, results: dict[str, Result]
+) -> None:
+    sources = [
+        {"name": "wiki", "path": "w.txt", "licence": "CC BY-SA 4.0"},
+        {"name": "wiktionary", "path": "t.txt", "licence": "CC BY-SA 4.0"},
+        {"name": "own", "path": "o.txt"},
+    ]
+    corpus = {"sources": sources}
+    licensed = Config.model_validate(config.model_dump() | {"corpus": corpus})
+    assert r"CC BY\-SA 4.0 (wiki, wiktionary); unknown (own, the task's examples)." in card_text(
+        licensed, task, results
+    )
+    corpus["sources"] = sources[:2]
+    licensed = Config.model_validate(config.model_dump() | {"corpus": corpus})
+    assert "examples" not in cards._licences(licensed)
+    assert "unknown" not in cards._licences(licensed)
+
+
+def test_a_licence_is_no_part_of_a_key() -> None:
+    source = SourceConfig(name="own", path="o.txt")
+    licensed = source.model_copy(update={"licence": "MIT"})
+    assert key_values(source) == key_values(licensed)
 
 
 def test_a_card_without_evaluation_says_so(
@@ -172,7 +198,7 @@ def test_the_card_of_a_backbone_says_what_it_is(
         "| own | own.jsonl |",
         "Kept 900 of 1,000 documents.",
         "[pretrain](http://mlflow/pretrain)",
-        "Licence: unknown.",
+        "Licences of the data, as they were given to textmill: unknown (own).",
         "It reads 128 tokens at once: what lies further back is forgotten.",
     ):
         assert words in card

@@ -42,3 +42,16 @@ def test_an_installed_copy_in_anothers_checkout_has_no_commit(
 def test_without_git_there_is_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert environment.git_commit() is None
+
+
+def test_an_image_has_the_commit_that_it_was_built_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("TEXTMILL_COMMIT", "4" * 40)
+    assert environment.git_commit() == "4" * 40
+    monkeypatch.setenv("TEXTMILL_COMMIT", "")  # a build without the argument
+    assert environment.git_commit() is None
+
+
+def test_a_checkout_knows_better_than_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEXTMILL_COMMIT", "4" * 40)
+    assert environment.git_commit() != "4" * 40

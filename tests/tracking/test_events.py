@@ -9,10 +9,11 @@ import pytest
 
 from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
-from textmill.tracking.events import EVENT_TAG, last_finished, result_of, runs_for
+from textmill.files import MANIFEST
+from textmill.tracking.events import EVENT_TAG, find_sample, last_finished, result_of, runs_for
 from textmill.tracking.pipeline import Source, data_digest, open_pipeline
-from textmill.tracking.step import Step
-from textmill.tracking.store import Store
+from textmill.tracking.step import SAMPLE, Step
+from textmill.tracking.store import Store, StoreError
 
 pytestmark = pytest.mark.filterwarnings("ignore:The specified dataset source:UserWarning")
 
@@ -71,6 +72,25 @@ def test_runs_are_found_by_their_event_whatever_became_of_them(
     run(own, probe("write"), seed, event="data-2")
     assert [past.status for past in runs_for(store, own, "data-1")] == ["FINISHED", "FAILED"]
     assert runs_for(store, own, "data-3") == []
+
+
+def test_damaged_sample_data_count_as_not_generated(
+    own: Config, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = SampleConfig(seed=20_000, n_documents=100, n_train=20, n_test=20)
+    assert find_sample(store, size) is None
+    with open_pipeline("test", own, "tests", {}) as pipeline:
+        made = pipeline.run(SAMPLE, size)
+    assert find_sample(store, size) == made.folder
+    (made.folder / MANIFEST).unlink()
+    assert find_sample(store, size) is None
+
+    def fail(run_id: str) -> Path:
+        raise StoreError("the store is away")
+
+    monkeypatch.setattr(store, "output_folder", fail)
+    with pytest.raises(StoreError):
+        find_sample(store, size)
 
 
 def test_an_earlier_result_is_the_input_of_a_new_step(

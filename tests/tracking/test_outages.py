@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from textmill.tracking import store as stores
 from textmill.tracking.models import log_task_model
 from textmill.tracking.pipeline import Result, Source, open_pipeline
 from textmill.tracking.step import Step
-from textmill.tracking.store import Store
+from textmill.tracking.store import Store, StoreError
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow and pandas
 
@@ -261,3 +262,50 @@ def test_a_model_whose_upload_breaks_off_is_there_once(
     assert model.status == "READY"
     outputs = store.client.get_run(run_id).outputs.model_outputs
     assert [output.model_id for output in outputs] == [model.model_id]
+
+
+def test_what_a_lost_answer_was_about_is_there_once(remote: Config, proxy: FaultyProxy) -> None:
+    store = Store(remote.tracking)
+    client: Any = store.client
+
+    def losing(words: str, act: Callable[[], Any]) -> Any:
+        outage = Outage(Fault.LOSE, words, 1)
+        proxy.choose = outage
+        done = act()
+        assert outage.most == 0
+        proxy.choose = lambda request: Fault.NONE
+        return done
+
+    experiment = losing("experiments/create", lambda: store.experiment("lost"))
+    assert store.experiment("lost") == experiment
+    run_id = losing("runs/create", lambda: store.start_run(experiment, "lost", {}))
+    assert [run.info.run_id for run in client.search_runs([experiment])] == [run_id]
+    other = store.start_run(experiment, "another", {})
+    assert other != run_id
+    model = losing(
+        "POST /api/2.0/mlflow/logged-models",
+        lambda: client.create_logged_model(experiment, "mood", source_run_id=run_id),
+    )
+    assert [m.model_id for m in client.search_logged_models([experiment])] == [model.model_id]
+    made = losing(
+        "registered-models/create", lambda: client.create_registered_model("lost", {"a": "b"})
+    )
+    assert (made.name, made.tags) == ("lost", {"a": "b"})
+    source = f"models:/{model.model_id}"
+    for number, of in (("1", run_id), ("2", other)):  # the second is another one, of another run
+        make = partial(client.create_model_version, "lost", source, of, model_id=model.model_id)
+        version = losing("model-versions/create", make)
+        assert str(version.version) == number
+    assert len(client.search_model_versions("name='lost'")) == 2
+    store.set_tags(run_id, {"passing": "yes"})
+    losing("runs/delete-tag", lambda: client.delete_tag(run_id, "passing"))
+    assert "passing" not in client.get_run(run_id).data.tags
+
+
+def test_what_was_there_before_is_no_success(remote: Config, proxy: FaultyProxy) -> None:
+    client = Store(remote.tracking).client
+    client.create_registered_model("before")
+    with pytest.raises(StoreError, match="already exists"):
+        client.create_registered_model("before")
+    with pytest.raises(StoreError, match="No run with id|not found"):
+        client.delete_tag("0" * 32, "colour")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from textmill.config import Config
 from textmill.errors import InputError, RunError
 from textmill.files import MANIFEST, digest_folder, digest_values, write_json
 from textmill.tracking.pipeline import Pipeline, Result, find_result, open_pipeline
-from textmill.tracking.promotion import Challenger, challenge, recipe_of
+from textmill.tracking.promotion import Challenger, _language, challenge, recipe_of
 from textmill.tracking.registry import DECISION_TAG, REASON_TAG, Registry
 from textmill.tracking.store import Store, StoreError
 
@@ -92,7 +93,7 @@ def make_challenger(
         client.log_outputs(model.run_id, [LoggedModelOutput(logged.model_id, 0)])
         client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
         tested = evaluated(n_right, test_set)
-        made = Challenger("mood", "mood", model, tested, test_set, "recipe", 1e6)
+        made = Challenger("mood", "mood", "en", model, tested, test_set, "recipe", 1e6)
         return replace(made, **further)
 
     return make
@@ -184,6 +185,32 @@ def test_a_model_below_its_floor_is_never_champion(
     assert champion(registry) == "2"
 
 
+@pytest.mark.parametrize(
+    ("settings", "language"),
+    [
+        ({"kind": "translation", "target_language": "de"}, "de"),
+        ({"kind": "translation"}, "und"),
+        ({"kind": "classification"}, "en"),
+        (None, "en"),
+    ],
+)
+def test_floors_of_a_language_bind_what_is_in_it(
+    mood: Config, settings: dict[str, str] | None, language: str
+) -> None:
+    task = {"name": "t", "train": "a.csv", "test": "b.csv"} | (settings or {"kind": "tagging"})
+    sources = [{"name": name, "path": "a.txt", "language": "en"} for name in ("one", "two")]
+    values = mood.model_dump() | {"corpus": {"sources": sources}, "tasks": [task]}
+    config = Config.model_validate(values)
+    assert _language(config, config.tasks[0] if settings else None) == language
+
+
+def test_a_corpus_of_two_languages_has_none(mood: Config) -> None:
+    sources = [{"name": name, "path": "a.txt", "language": name} for name in ("en", "de")]
+    assert _language(
+        Config.model_validate(mood.model_dump() | {"corpus": {"sources": sources}})
+    ) == ("und")
+
+
 def test_a_wrong_floor_is_named_before_anything_is_registered(
     promote: Promote, make_challenger: MakeChallenger, registry: Registry
 ) -> None:
@@ -217,6 +244,62 @@ def test_a_challenge_that_was_interrupted_is_made_good(
     assert DECISION_TAG not in versions(registry)[1].tags
     assert promote(second).startswith("mood: promoted v2")
     assert len(versions(registry)) == 2
+
+
+def test_a_decision_on_earlier_examples_is_not_taken_for_one_on_the_new(
+    promote: Promote, make_challenger: MakeChallenger, registry: Registry
+) -> None:
+    promote(make_challenger(200))
+    second = make_challenger(150)
+    assert "rejected v2" in promote(second)
+
+    def stop(model: Result) -> Result:
+        raise StoreError("the store is away")
+
+    better = replace(second, tested=make_challenger(300, "second").tested, test_digest="second")
+    with pytest.raises(StoreError):
+        promote(better, stop)
+    assert promote(better, lambda model: make_challenger(200, "second").tested).startswith(
+        "mood: promoted v2: better"
+    )
+    assert versions(registry)[1].tags["textmill.test_digest"] == "second"
+
+
+@pytest.mark.parametrize("n_calls", range(7))
+def test_a_champion_measured_anew_names_the_test_set_of_its_evaluation_whenever_it_is_stopped(
+    promote: Promote,
+    make_challenger: MakeChallenger,
+    registry: Registry,
+    monkeypatch: pytest.MonkeyPatch,
+    n_calls: int,
+) -> None:
+    first = make_challenger(200)
+    promote(first)
+    calls = itertools.count()
+    write = Registry.set_tags
+
+    def interrupted(self: Registry, model: str, version: ModelVersion, tags: Any) -> None:
+        for key, value in tags.items():
+            if next(calls) == n_calls:
+                raise StoreError("the store is away")
+            write(self, model, version, {key: value})
+
+    second = make_challenger(300, "second")
+    again = make_challenger(200, "second").tested
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "set_tags", interrupted)
+        with suppress(StoreError):
+            promote(second, lambda model: again)
+    tags = versions(registry)[0].tags
+    run_of = {"first": first.tested.run_id, "second": again.run_id}
+    assert (tags.get("textmill.test_digest"), tags["textmill.run.evaluate"]) in {
+        *run_of.items(),
+        *((None, run_id) for run_id in run_of.values()),
+    }
+    promote(second, lambda model: again)
+    assert champion(registry) == "2"
+    assert versions(registry)[1].tags[DECISION_TAG] == "promoted"
+    assert versions(registry)[1].tags["textmill.test_digest"] == "second"
 
 
 def test_a_champion_measured_on_other_examples_is_measured_anew(

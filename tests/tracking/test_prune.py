@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from textmill.config import Config, SampleConfig, TrackingConfig
 from textmill.errors import RunError
@@ -172,3 +174,83 @@ def test_nothing_is_pruned_while_a_pipeline_runs(own: Config, probe: Probe) -> N
         pytest.raises(RunError, match="is running: prune when it has ended"),
     ):
         find_waste(pipeline.store, 0)
+
+
+def test_a_pipeline_that_starts_meanwhile_ends_the_removal(own: Config, probe: Probe) -> None:
+    pipeline, (result,) = run_all(own, probe, 1)
+    (waste,) = find_waste(pipeline.store, 0)
+    with (
+        open_pipeline("test", own, "tests", {}),
+        pytest.raises(RunError, match="is running: prune when it has ended"),
+    ):
+        remove(pipeline.store, waste)
+    assert pipeline.store.output_folder(result.run_id) == result.folder
+
+
+def test_a_pipeline_waits_with_its_start_until_others_may(own: Config) -> None:
+    started = threading.Event()
+
+    def start() -> None:
+        with open_pipeline("test", own, "tests", {}):
+            started.set()
+
+    thread = threading.Thread(target=start)
+    with Store(own.tracking).no_pipeline_starts():
+        thread.start()
+        assert not started.wait(1)
+    assert started.wait(30)
+    thread.join()
+
+
+def test_runs_of_other_people_do_not_stand_against_it(own: Config, probe: Probe) -> None:
+    pipeline, (result,) = run_all(own, probe, 1)
+    foreign = pipeline.store.client.create_run(pipeline.experiment_id, tags={"colour": "red"})
+    (waste,) = find_waste(pipeline.store, 0)
+    assert waste.run_id == result.run_id
+    remove(pipeline.store, waste)
+    assert pipeline.store.client.get_run(foreign.info.run_id).info.status == "RUNNING"
+
+
+def test_versions_of_other_people_whose_runs_or_models_are_gone_are_passed_over(
+    own: Config, probe: Probe
+) -> None:
+    pipeline, (result,) = run_all(own, probe, 1)
+    client = pipeline.store.client
+    model = client.create_logged_model(pipeline.experiment_id, "theirs")
+    client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    client.create_registered_model("theirs")
+    client.create_model_version("theirs", "s3://elsewhere", "0" * 32, model_id=model.model_id)
+    client.delete_logged_model(model.model_id)
+    assert ids(find_waste(pipeline.store, 0)) == {result.run_id}
+
+
+def test_a_removal_that_breaks_off_is_made_good_by_the_next(
+    own: Config, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline, (result,) = run_all(own, probe, 1)
+    store, client = pipeline.store, pipeline.store.client
+    model = client.create_logged_model(pipeline.experiment_id, "mood", source_run_id=result.run_id)
+    client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    client.log_outputs(result.run_id, [LoggedModelOutput(model.model_id, 0)])
+    delete = LocalArtifactRepository.delete_artifacts
+    n_left = 1
+
+    def fail(self: LocalArtifactRepository, name: str | None = None) -> None:
+        nonlocal n_left
+        if n_left == 0:
+            raise OSError("the disk is gone")
+        n_left -= 1
+        delete(self, name)
+
+    (waste,) = find_waste(store, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalArtifactRepository, "delete_artifacts", fail)
+        with pytest.raises(RunError, match="the disk is gone"):
+            remove(store, waste)
+    client.delete_logged_model(model.model_id)  # as if it had broken off a little later
+    (again,) = find_waste(store, 0)
+    assert (again.run_id, again.n_bytes < waste.n_bytes) == (result.run_id, True)
+    remove(store, again)
+    assert find_waste(store, 0) == []
+    left = sorted(file.name for file in result.folder.rglob("*") if file.is_file())
+    assert left == ["manifest.json", "metrics.json"]

@@ -50,7 +50,8 @@ def run_id(config: Config, data: Path) -> str:
 
 def make(config: Config, file: Path) -> str:
     corpus = {"sources": [{"name": "own", "path": str(file)}], "validation_share": 0.2}
-    values = config.model_dump() | {"corpus": corpus, "tokenizer": {"vocab_size": 300}}
+    own = {"corpus": corpus, "tokenizer": {"vocab_size": 300}, "experiment": "recorded"}
+    values = config.model_dump() | own
     settings = Config.model_validate(values)
     (own,) = settings.corpus.sources
     source = Source("own", str(file), digest_source(own), "pretraining")
@@ -90,6 +91,13 @@ def test_a_run_that_did_not_finish_is_refused(config: Config, store: Store) -> N
     with pytest.raises(ZeroDivisionError), open_pipeline("test", config, "tests", {}) as pipeline:
         raise ZeroDivisionError
     with pytest.raises(InputError, match="did not finish: it is FAILED"):
+        load_recorded(store, pipeline.run_id)
+
+
+def test_a_run_that_measured_drift_is_refused(config: Config, store: Store) -> None:
+    with open_pipeline("drift", config, "tests", {}) as pipeline:
+        pass
+    with pytest.raises(InputError, match="has measured the drift of new text"):
         load_recorded(store, pipeline.run_id)
 
 

@@ -98,6 +98,21 @@ def test_a_deleted_champion_is_passed_over_on_the_way_back(registry: Registry) -
     assert champion(registry) == 1
 
 
+@pytest.mark.parametrize("is_new", [True, False], ids=["promotion", "rollback"])
+def test_the_way_back_passes_over_a_change_that_was_interrupted(
+    registry: Registry, is_new: bool
+) -> None:
+    for _ in range(3):
+        registry.decided("mood", add(registry), "promoted", "better", True)
+    name, client = registry.name_of("mood"), registry.store.client
+    if is_new:  # the list names the present champion, which was to be followed by another
+        client.set_registered_model_tag(name, "textmill.champions", "1,2,3")
+    else:  # the alias is given back already, and the list still holds who has it
+        client.set_registered_model_alias(name, CHAMPION, "2")
+    registry.rollback("mood")
+    assert champion(registry) == (2 if is_new else 1)
+
+
 def test_promoting_by_hand_says_so_and_can_be_undone(registry: Registry) -> None:
     registry.decided("mood", add(registry), "promoted", "the first", True)
     add(registry)

@@ -162,7 +162,7 @@ def test_tidy_closes_runs_whose_lock_is_free_and_no_others(store: Store) -> None
     assert states == ["KILLED", "RUNNING", "FINISHED", "RUNNING"]
     for left in (alive, remote):
         store.end_run(left, "FINISHED")
-    assert [tags["textmill.lock"] for tags in closed] == [str(store.locks / "dead.lock")]
+    assert [run.info.run_id for run in closed] == [dead]
 
 
 def test_tidy_leaves_locks_free(store: Store) -> None:

@@ -27,7 +27,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, stdev
 
-from textmill.config import PromotionConfig
+from textmill.config import LANGUAGE_FLOORS, PromotionConfig
 from textmill.errors import InputError
 from textmill.evaluation.significance import (
     LOWER_IS_BETTER,
@@ -57,18 +57,31 @@ class Cost:
     """Time to answer the test examples, if known."""
 
 
-def below_floor(config: PromotionConfig, task: str, scores: Mapping[str, float]) -> Decision | None:
-    """Return the refusal of a model that misses a floor of its task, or None.
+def below_floor(
+    config: PromotionConfig, task: str, language: str, scores: Mapping[str, float]
+) -> Decision | None:
+    """Return the refusal of a model that misses a floor of its task or language, or None.
+
+    Args:
+        config: the promotion section.
+        task: the task, or `lm`.
+        language: BCP 47 tag of what the model answers.
+        scores: by metric.
 
     Raises:
         InputError: a floor names a metric that the task does not have.
     """
-    for metric, floor in config.floors.get(task, {}).items():
+    own = config.floors.get(task, {})
+    for metric in own:
         if metric not in scores:
             raise InputError(
                 f"promotion.floors.{task}.{metric}: the task has no such score; it has "
                 f"{', '.join(name for name in scores if '/' not in name)}."
             )
+    # Of a language's floors, those of other kinds of task say nothing of this one.
+    shared = config.floors.get(f"{LANGUAGE_FLOORS}{language}", {})
+    floors = [*own.items(), *((name, floor) for name, floor in shared.items() if name in scores)]
+    for metric, floor in floors:
         if _sign(metric) * (scores[metric] - floor) < 0:
             side = "above the most" if metric in LOWER_IS_BETTER else "below the least"
             return Decision(False, f"{metric} {scores[metric]:.4g} is {side} allowed, {floor:g}")

@@ -41,7 +41,7 @@ SAMPLE_WARNING = (
     "**Made from generated sample data: it shows that the chain works, and is of no other "
     "use. The scores of generated sample data are no results.**"
 )
-LICENCE = "Licence: unknown. The terms of the data apply, and none were given to textmill."
+UNKNOWN = "unknown"
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 
 
@@ -97,7 +97,8 @@ def card_text(config: Config, task: TaskConfig, results: Mapping[str, Result]) -
     labels = ("clean", f"finetune {task.name}", f"evaluate {task.name}")
     parts += ["## Data", *_data(config, results, labels)]
     parts.append(f"MLflow runs: {_runs(results, 'pretrain', f'finetune {task.name}')}.")
-    parts += [LICENCE, "## Limits", *_limits(config, LONG_TEXTS[task.kind])]
+    licences = _licences(config, "the task's examples")
+    parts += [licences, "## Limits", *_limits(config, LONG_TEXTS[task.kind])]
     return "\n\n".join(parts) + "\n"
 
 
@@ -124,7 +125,11 @@ def backbone_card_text(config: Config, results: Mapping[str, Result]) -> str:
     parts += ["## Scores", "\n".join(lines), "On the validation split; lower is better."]
     parts += ["## Data", *_data(config, results, ("clean",))]
     parts.append(f"MLflow runs: {_runs(results, 'pretrain')}.")
-    parts += [LICENCE, "## Limits", *_limits(config, "what lies further back is forgotten")]
+    parts += [
+        _licences(config),
+        "## Limits",
+        *_limits(config, "what lies further back is forgotten"),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -209,6 +214,23 @@ def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]
         f"{corpus.min_chars} characters dropped. Kept {counts['documents_kept']:,.0f} of "
         f"{counts['documents_read']:,.0f} documents."
     )
+
+
+def _licences(config: Config, *others: str) -> str:
+    """Return the terms of each source, as they were given, and what else has its own."""
+    by_terms: dict[str, list[str]] = {}
+    for source in config.corpus.sources:
+        by_terms.setdefault(source.licence, []).append(plain(source.name))
+    by_terms.setdefault(UNKNOWN, []).extend(others)
+    listed = "; ".join(
+        f"{plain(terms)} ({_few(names)})" for terms, names in sorted(by_terms.items()) if names
+    )
+    return f"Licences of the data, as they were given to textmill: {listed}."
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - MOST_SOURCES
+    return ", ".join(names[:MOST_SOURCES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _runs(results: Mapping[str, Result], *trained: str) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import subprocess
 from pathlib import Path
 
 import textmill
+
+COMMIT_VARIABLE = "TEXTMILL_COMMIT"
 
 
 def packages() -> str:
@@ -19,14 +22,17 @@ def packages() -> str:
 
 
 def git_commit() -> str | None:
-    """Return the commit of textmill's own checkout, with "+changes" if it has any, or None."""
+    """Return the commit of textmill's own checkout, with "+changes" if it has any, or None.
+
+    An image has no checkout: there it is what the image was built with.
+    """
     folder = Path(textmill.__file__).parent
     try:
         _git(folder, "ls-files", "--error-unmatch", "__init__.py")  # else it is another's checkout
         commit = _git(folder, "rev-parse", "HEAD")
         return f"{commit}+changes" if _git(folder, "status", "--porcelain") else commit
     except (OSError, subprocess.SubprocessError):
-        return None
+        return os.environ.get(COMMIT_VARIABLE) or None
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -9,11 +9,12 @@ from pathlib import Path
 from mlflow.entities import Run
 
 from textmill.config import Config, SampleConfig
+from textmill.errors import RunError
 from textmill.files import MANIFEST, read_json
 from textmill.tracking.key import describe_step, key_of
 from textmill.tracking.pipeline import DATA_TAG, RESULT_TAG, Result
 from textmill.tracking.step import SAMPLE
-from textmill.tracking.store import Store
+from textmill.tracking.store import Store, StoreError
 
 EVENT_TAG = "textmill.event"
 """Trigger and data digest for which a run was made; no second one is, once it has finished."""
@@ -68,10 +69,16 @@ def result_of(store: Store, past: PastRun, label: str) -> Result | None:
 
 
 def find_sample(store: Store, config: SampleConfig) -> Path | None:
-    """Return the folder of sample data that were generated already, or None."""
+    """Return the folder of sample data that were generated already and are whole, or None."""
     key = key_of(describe_step(SAMPLE, config, {}))
-    runs = store.search(f"attributes.status='FINISHED' and tags.`textmill.key`='{key}'", 1)
-    return store.output_folder(runs[0].info.run_id) if runs else None
+    for run in store.search(f"attributes.status='FINISHED' and tags.`textmill.key`='{key}'"):
+        try:
+            return store.output_folder(run.info.run_id)
+        except StoreError:
+            raise
+        except RunError:
+            continue  # damaged: an older one may be whole, or the chain generates them again
+    return None
 
 
 def _search(store: Store, config: Config, condition: str, most: int) -> list[PastRun]:

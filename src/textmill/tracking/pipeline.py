@@ -28,6 +28,7 @@ from textmill.files import (
     write_json,
 )
 from textmill.tracking import environment, plots
+from textmill.tracking.experiment import CONFIG_TAG, PIPELINE_TAG, refuse_another
 from textmill.tracking.follow import Follower, Progress
 from textmill.tracking.key import describe_step, key_of, key_values
 from textmill.tracking.models import log_backbone, log_task_model
@@ -407,6 +408,11 @@ def find_result(store: Store, run_id: str) -> Result:
     )
 
 
+def input_of(result: Result, name: str) -> str:
+    """Return the run whose result was an input of another one, by the name that it had there."""
+    return str(read_json(result.folder / MANIFEST)["inputs"][name]["run_id"])
+
+
 @contextmanager
 def open_pipeline(
     name: str,
@@ -426,13 +432,16 @@ def open_pipeline(
             finds them, nor this one those of others; None shares all.
 
     Raises:
+        InputError: the experiment holds another pipeline.
         RunError: the tracking store does not answer, or its disk is full.
     """
     store = Store(config.tracking)
     store.set_room_aside()
     experiment_id = store.experiment(config.experiment)
+    if scope is None:  # what only repeats another run mixes with none
+        refuse_another(store, experiment_id, config, config_name)
     shared = {
-        "textmill.config": config_name,
+        CONFIG_TAG: config_name,
         **{f"textmill.machine.{k}": v for k, v in hardware.describe().items()},
         **tags,
     }
@@ -440,16 +449,10 @@ def open_pipeline(
         shared["mlflow.source.git.commit"] = commit
     lock_name = f"pipeline-{time.time_ns()}.lock"
     with store.failures_in_words(), FileLock(store.locks / lock_name):
-        run_id = store.start_run(
-            experiment_id,
-            f"{name} {time.strftime('%Y-%m-%d %H:%M:%S')}",
-            {
-                **shared,
-                **store.lock_tags(lock_name),
-                "textmill.kind": "pipeline",
-                "textmill.pipeline": name,
-            },
-        )
+        tags = {**shared, **store.lock_tags(lock_name), "textmill.kind": "pipeline"}
+        label = f"{name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
+        with store.no_pipeline_starts():
+            run_id = store.start_run(experiment_id, label, {**tags, PIPELINE_TAG: name})
         pipeline = Pipeline(
             store,
             experiment_id,

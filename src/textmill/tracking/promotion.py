@@ -9,7 +9,7 @@ from typing import Any
 
 from mlflow.entities.model_registry import ModelVersion
 
-from textmill.config import Config, TaskConfig
+from textmill.config import Config, TaskConfig, TranslationConfig
 from textmill.errors import InputError, RunError
 from textmill.evaluation.gate import Cost, Decision, below_floor, decide
 from textmill.evaluation.significance import tabulate
@@ -49,6 +49,8 @@ class Challenger:
     """The task, or `BACKBONE`."""
     floors: str
     """The name of its scores and floors: the task, or `lm`."""
+    language: str
+    """Of what it answers, or "und"."""
     model: Result
     tested: Result
     test_digest: str
@@ -58,7 +60,7 @@ class Challenger:
     parameters: float
 
 
-def task_challenger(pipeline: Pipeline, task: TaskConfig) -> Challenger:
+def task_challenger(pipeline: Pipeline, config: Config, task: TaskConfig) -> Challenger:
     """Return the model of a task from the results of a pipeline, logged as a model."""
     results = pipeline.results
     model, tested = results[f"finetune {task.name}"], results[f"evaluate {task.name}"]
@@ -67,6 +69,7 @@ def task_challenger(pipeline: Pipeline, task: TaskConfig) -> Challenger:
     return Challenger(
         name=task.name,
         floors=task.name,
+        language=_language(config, task),
         model=model,
         tested=tested,
         test_digest=digest_values(sorted(source["digest"] for source in sources.values())),
@@ -75,7 +78,7 @@ def task_challenger(pipeline: Pipeline, task: TaskConfig) -> Challenger:
     )
 
 
-def backbone_challenger(pipeline: Pipeline) -> Challenger:
+def backbone_challenger(pipeline: Pipeline, config: Config) -> Challenger:
     """Return the backbone from the results of a pipeline, logged as a model."""
     results = pipeline.results
     model = results["pretrain"]
@@ -83,12 +86,21 @@ def backbone_challenger(pipeline: Pipeline) -> Challenger:
     return Challenger(
         name=BACKBONE,
         floors=LANGUAGE,
+        language=_language(config),
         model=model,
         tested=results["evaluate-lm"],
         test_digest=results["clean"].digest,
         recipe=recipe_of(model, results),
         parameters=model.metrics()["parameters"],
     )
+
+
+def _language(config: Config, task: TaskConfig | None = None) -> str:
+    """Return the language that a translation is in; for all else, the corpus's, if it has one."""
+    if isinstance(task, TranslationConfig):
+        return task.target_language
+    languages = {source.language for source in config.corpus.sources}
+    return languages.pop() if len(languages) == 1 else "und"
 
 
 def recipe_of(result: Result, results: Mapping[str, Result]) -> str:
@@ -149,7 +161,8 @@ def _challenge(
     remeasure: Remeasure,
 ) -> str:
     name, scores = challenger.name, challenger.tested.metrics()
-    missed = below_floor(config.promotion, challenger.floors, scores)  # names a wrong one first
+    # First, as it names a floor that is wrong.
+    missed = below_floor(config.promotion, challenger.floors, challenger.language, scores)
     versions = registry.versions(name)
     champion = registry.champion(name)
     version = next((v for v in versions if v.tags.get(KEY_TAG) == challenger.model.key), None)
@@ -163,9 +176,13 @@ def _challenge(
         assert logged is not None  # by task_challenger or backbone_challenger
         version = registry.register(name, logged, challenger.model.run_id, tags)
     else:
+        # An interruption must not leave the earlier decision beside the new test set.
+        registry.delete_tags(name, version, (DECISION_TAG, TEST_TAG))
         registry.set_tags(name, version, tags)
+    tested = {TEST_TAG: challenger.test_digest}  # last: with it the challenge is over
     if champion is not None and champion.version == version.version:
         registry.decided(name, version, PROMOTED, "measured on other test examples since", True)
+        registry.set_tags(name, version, tested)
         return f"kept champion v{version.version}: it is this model"
     if missed is not None:
         decision = missed
@@ -176,6 +193,7 @@ def _challenge(
         decision = _decide(registry, config, challenger, champion, others, remeasure)
     word = PROMOTED if decision.is_promoted else "rejected"
     registry.decided(name, version, word, decision.reason, decision.is_promoted)
+    registry.set_tags(name, version, tested)
     if decision.is_promoted:
         return f"{PROMOTED} v{version.version}: {decision.reason}"
     kept = f"champion v{champion.version}" if champion else "no champion"
@@ -247,9 +265,24 @@ def _champion_answers(
         tested = remeasure(find_result(store, champion.tags[MODEL_RUN_TAG]))
         run_id = tested.run_id
         answers = read_answers(store, run_id)
-        tags = {TEST_TAG: challenger.test_digest, TESTED_RUN_TAG: run_id}
-        registry.set_tags(challenger.name, champion, tags | _score_tags(tested.metrics()))
+        # The test set stands there only while all that was measured on it does.
+        registry.delete_tags(challenger.name, champion, (TEST_TAG,))
+        tags = {TESTED_RUN_TAG: run_id, **_score_tags(tested.metrics())}
+        registry.set_tags(challenger.name, champion, tags | {TEST_TAG: challenger.test_digest})
     return answers, _seconds(store, run_id)
+
+
+def champion_results(store: Store, experiment: str, model: str) -> tuple[Result, Result] | None:
+    """Return the champion of a task, or of the backbone, and its evaluation, or None.
+
+    Raises:
+        RunError: one of them is missing or damaged.
+    """
+    champion = Registry(store, experiment).champion(model)
+    if champion is None or not {MODEL_RUN_TAG, TESTED_RUN_TAG} <= champion.tags.keys():
+        return None
+    made, tested = (find_result(store, champion.tags[t]) for t in (MODEL_RUN_TAG, TESTED_RUN_TAG))
+    return made, tested
 
 
 def _seconds(store: Store, run_id: str) -> float | None:
@@ -266,7 +299,6 @@ def _tags(
         MODEL_RUN_TAG: challenger.model.run_id,
         TESTED_RUN_TAG: challenger.tested.run_id,
         PIPELINE_RUN_TAG: pipeline.run_id,
-        TEST_TAG: challenger.test_digest,
         RECIPE_TAG: challenger.recipe,
         PARAMETERS_TAG: str(challenger.parameters),
         SECONDS_TAG: "" if seconds is None else str(seconds),

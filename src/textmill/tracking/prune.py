@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
-from mlflow.entities import Run
+from mlflow.entities import LoggedModel, Run
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from textmill.errors import RunError
 from textmill.files import MANIFEST, read_json
+from textmill.tracking.client import is_missing
 from textmill.tracking.lineage import trace
 from textmill.tracking.pipeline import RESULT_TAG
 from textmill.tracking.promotion import TESTED_RUN_TAG
@@ -52,9 +54,7 @@ def find_waste(store: Store, n_kept: int) -> list[Waste]:
         RunError: a pipeline is running, and so what it needs is not known yet.
     """
     store.tidy()
-    running = store.search("attributes.status='RUNNING'", 1)
-    if running:
-        raise RunError(f"{running[0].info.run_name} is running: prune when it has ended.")
+    _refuse_while_running(store)
     recent = store.search(f"tags.`{KIND}`='pipeline'", n_kept) if n_kept else []
     recent_ids = {run.info.run_id for run in recent}
     needed = _needed(store, recent)
@@ -70,6 +70,13 @@ def find_waste(store: Store, n_kept: int) -> list[Waste]:
     return [*found, *_left_work(store, recent_ids), *_cache(store, needed)]
 
 
+def _refuse_while_running(store: Store) -> None:
+    # Of runs that textmill made: others, of whoever uses the same server, need nothing here.
+    running = store.search(f"attributes.status='RUNNING' and tags.`{KIND}` LIKE '%'", 1)
+    if running:
+        raise RunError(f"{running[0].info.run_name} is running: prune when it has ended.")
+
+
 def _needed(store: Store, recent: list[Run]) -> set[str]:
     results = {
         result
@@ -80,12 +87,23 @@ def _needed(store: Store, recent: list[Run]) -> set[str]:
     for version in store.client.search_model_versions():
         # The next challenger is compared with the answers that the model gave in its evaluation.
         runs = {version.run_id, version.tags.get(MODEL_RUN_TAG), version.tags.get(TESTED_RUN_TAG)}
-        if version.model_id:
-            runs.add(store.client.get_logged_model(version.model_id).source_run_id)
+        if version.model_id and (model := _found(store.client.get_logged_model, version.model_id)):
+            runs.add(model.source_run_id)
         for run_id in filter(None, runs):
-            if store.client.get_run(run_id).data.tags.get(KIND) == "step":
+            run = _found(store.client.get_run, run_id)
+            if run is not None and run.data.tags.get(KIND) == "step":
                 results |= trace(store, run_id).nodes.keys()
     return results
+
+
+def _found(get: Callable[[str], Any], what: str) -> Any:
+    """Return a run or a model, or None where it is gone, as those of other people may be."""
+    try:
+        return get(what)
+    except StoreError as error:
+        if is_missing(error.__cause__):
+            return None
+        raise
 
 
 def _left_work(store: Store, recent_ids: set[str]) -> Iterator[Waste]:
@@ -122,23 +140,27 @@ def remove(store: Store, waste: Waste) -> None:
     """Remove it; of a result, the manifest and the metrics stay, so that lineage does too.
 
     Its run is deleted as MLflow does it: no search finds it any more, and its id still leads there.
+    Call this, and `find_waste` before it, while no pipeline starts; one of another machine, which
+    the lock does not reach, is noticed here.
 
     Raises:
-        RunError: it cannot be removed.
+        RunError: it cannot be removed, or a pipeline has started since it was found.
     """
     try:
-        if waste.folder is not None:
-            shutil.rmtree(waste.folder)
-            return
-        assert waste.run_id is not None
-        run = store.client.get_run(waste.run_id)
         with store.failures_in_words():
-            # First the run: whatever happens then, nobody takes what is left for a result.
-            store.client.delete_run(waste.run_id)
+            _refuse_while_running(store)
+            if waste.folder is not None:
+                shutil.rmtree(waste.folder)
+                return
+            assert waste.run_id is not None
+            run = store.client.get_run(waste.run_id)
+            # The run last: as long as files are left, it is found again. Without some of its files
+            # nobody takes it for a result.
             for repository, name, _ in _artifacts(store, run):
                 repository.delete_artifacts(name)  # type: ignore[no-untyped-call]
-            for model_id in _models(run):
-                store.client.delete_logged_model(model_id)
+            for model in _models(store, run):
+                store.client.delete_logged_model(model.model_id)
+            store.client.delete_run(waste.run_id)
     except OSError as error:
         raise RunError(f"{waste.label} could not be removed: {error}") from error
 
@@ -151,7 +173,7 @@ def _size_of_run(store: Store, run: Run) -> int:
 def _artifacts(store: Store, run: Run) -> Iterator[tuple[ArtifactRepository, str, int]]:
     """Yield the files of a run and of the models logged from it: where, name, size in bytes."""
     places = [run.info.artifact_uri]
-    places += [store.client.get_logged_model(i).artifact_location for i in _models(run)]
+    places += [model.artifact_location for model in _models(store, run)]
     for place in places:
         repository = get_artifact_repository(place, tracking_uri=store.uri)
         for name, n_bytes in _files(repository, None):
@@ -167,8 +189,11 @@ def _files(repository: ArtifactRepository, folder: str | None) -> Iterator[tuple
             yield entry.path, entry.file_size or 0
 
 
-def _models(run: Run) -> list[str]:
-    return [output.model_id for output in run.outputs.model_outputs] if run.outputs else []
+def _models(store: Store, run: Run) -> list[LoggedModel]:
+    """Return the models logged from a run; an earlier removal may have deleted some."""
+    outputs = run.outputs.model_outputs if run.outputs else []
+    found = (_found(store.client.get_logged_model, output.model_id) for output in outputs)
+    return [model for model in found if model is not None]
 
 
 def _size_of(folder: Path) -> int:

@@ -19,9 +19,10 @@ from textmill.corpus.reading import digest_source
 from textmill.errors import InputError, RunError
 from textmill.files import MANIFEST
 from textmill.tasks.examples import digest_split
+from textmill.tracking.experiment import PIPELINE_TAG
 from textmill.tracking.pipeline import RESULT_TAG, THREADS_TAG
 from textmill.tracking.runs import find_run
-from textmill.tracking.step import STEPS, code_of
+from textmill.tracking.step import DRIFT, STEPS, code_of
 from textmill.tracking.store import OUTPUT, Store
 
 COMMIT_TAG = "mlflow.source.git.commit"
@@ -73,8 +74,8 @@ def load_recorded(store: Store, words: str) -> Recorded:
     """Return the pipeline run that is meant, with the records of its steps.
 
     Raises:
-        InputError: there is no such run, it did not finish, or its configuration does not fit this
-            version of textmill.
+        InputError: there is no such run, it did not finish, it measured drift, or its configuration
+            does not fit this version of textmill.
         RunError: records are missing.
     """
     run = find_run(store, words)
@@ -83,6 +84,11 @@ def load_recorded(store: Store, words: str) -> Recorded:
         raise InputError(
             f"The run {name} ({run_id}) did not finish: it is {run.info.status}. Choose one that "
             "did."
+        )
+    if run.data.tags.get(PIPELINE_TAG) == DRIFT.name:
+        raise InputError(
+            f"The run {name} ({run_id}) has measured the drift of new text, and made no model: "
+            "choose the run of a pipeline."
         )
     values = yaml.safe_load(store.read_artifact(run_id, "config.yaml"))
     try:

@@ -8,7 +8,7 @@ that had it before, in order, for the way back.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from filelock import FileLock
@@ -104,11 +104,19 @@ class Registry:
         return version
 
     def set_tags(self, model: str, version: ModelVersion, tags: Mapping[str, str]) -> None:
-        """Set tags of a version."""
+        """Set tags of a version, in their order."""
         for key, value in tags.items():
             self.store.client.set_model_version_tag(
                 self.name_of(model), str(version.version), key, value
             )
+
+    def delete_tags(self, model: str, version: ModelVersion, keys: Iterable[str]) -> None:
+        """Delete tags of a version, those that it has."""
+        for key in keys:
+            if key in version.tags:
+                self.store.client.delete_model_version_tag(
+                    self.name_of(model), str(version.version), key
+                )
 
     def decided(
         self, model: str, version: ModelVersion, decision: str, reason: str, is_champion: bool
@@ -152,8 +160,11 @@ class Registry:
             current = self.champion(model)
             before = _champions(registered)
             existing = {str(version.version) for version in self.versions(model)}
-            while before and before[-1] not in existing:
-                before.pop()  # deleted since
+            present = None if current is None else str(current.version)
+            # Deleted since; or the present one itself, where a change of alias and list, which are
+            # two calls, was interrupted.
+            while before and (before[-1] not in existing or before[-1] == present):
+                before.pop()
             if current is None or not before:
                 raise InputError(f"{self.name_of(model)} has no champion before the present one.")
             *rest, previous = before

@@ -11,6 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,7 +51,7 @@ from textmill.files import (
     sync_folder,
     write_whole,
 )
-from textmill.tracking.interruption import undisturbed
+from textmill.tracking.client import START_TAG, Client
 from textmill.tracking.patience import Answer, Patience
 
 OUTPUT = "output"
@@ -126,7 +127,7 @@ class Store:
                 f"The tracking store {self.uri} cannot be opened: {_first_line(error)}. "
                 "Check tracking.uri and MLFLOW_TRACKING_URI."
             ) from None
-        return cast(MlflowClient, _Client(client, self))
+        return cast(MlflowClient, Client(client, self))
 
     def use(self) -> None:
         """Make this the store of MLflow's own functions, which know one for the whole process.
@@ -143,7 +144,7 @@ class Store:
 
     def at_once(self) -> MlflowClient:
         """Return a client that waits for no server."""
-        return cast(MlflowClient, _Client(cast(_Client, self.client).bare, self, is_patient=False))
+        return cast(MlflowClient, Client(cast(Client, self.client).bare, self, is_patient=False))
 
     def patiently(self, attempt: Callable[[], Answer]) -> Answer:
         """Return what a function returns, called again while the server it needs is away.
@@ -203,7 +204,8 @@ class Store:
 
     def start_run(self, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
         """Return the id of a new run."""
-        run = self.client.create_run(experiment_id, run_name=name, tags=dict(tags))
+        start = {START_TAG: uuid.uuid4().hex}
+        run = self.client.create_run(experiment_id, run_name=name, tags={**tags, **start})
         return str(run.info.run_id)
 
     def end_run(self, run_id: str, status: str, failure: str | None = None) -> None:
@@ -370,9 +372,23 @@ class Store:
         """Return the tags by which a later start sees whether a run's process still lives."""
         return {"textmill.host": socket.gethostname(), "textmill.lock": str(self.locks / lock)}
 
-    def tidy(self) -> list[dict[str, str]]:
-        """Close the runs that killed processes of this machine left RUNNING; return their tags."""
-        closed: list[dict[str, str]] = []
+    @contextmanager
+    def no_pipeline_starts(self) -> Iterator[None]:
+        """Keep other pipelines of this machine from starting meanwhile."""
+        lock = FileLock(self.locks / "start.lock")
+        try:
+            lock.acquire(timeout=PING_TIMEOUT_S)
+        except Timeout:  # starting a run takes less
+            log.info("Waiting for textmill prune, which is removing results.")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def tidy(self) -> list[Run]:
+        """Close the runs that killed processes of this machine left RUNNING; return them."""
+        closed: list[Run] = []
         host = socket.gethostname()
         for run in self.search(f"attributes.status='RUNNING' and tags.`textmill.host`='{host}'"):
             lock = FileLock(run.data.tags["textmill.lock"])
@@ -382,7 +398,7 @@ class Store:
                     if self.client.get_run(run.info.run_id).info.status == "RUNNING":
                         self.end_run(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
                         log.info("Closed %s, which was killed.", run.info.run_name)
-                        closed.append(dict(run.data.tags))
+                        closed.append(run)
             except Timeout:
                 continue
         return closed
@@ -403,30 +419,6 @@ class Store:
 
 Dataset = tuple[str, str, str, str]
 """Name, place, digest, and what the data is for (such as "training")."""
-
-
-class _Client:
-    """MLflow's client, with its failures in words, and its calls whole when a signal comes."""
-
-    def __init__(self, bare: MlflowClient, store: Store, is_patient: bool = True) -> None:
-        self.bare = bare
-        self._store = store
-        self._is_patient = is_patient
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self.bare, name)
-
-        def call(*arguments: Any, **named: Any) -> Any:
-            def attempt() -> Any:
-                with undisturbed():
-                    return method(*arguments, **named)
-
-            if self._is_patient:
-                return self._store.patiently(attempt)
-            with self._store.failures_in_words():
-                return attempt()
-
-        return call if callable(method) else method
 
 
 def _local_place(run: Run) -> Path | None:
