@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from prefect import flow
@@ -13,7 +14,8 @@ from textmill.compose import SAMPLE as SAMPLE_PREFIX
 from textmill.config import Config, CorpusConfig, SourceConfig, TokensConfig
 from textmill.corpus.reading import digest_source, source_files
 from textmill.files import digest_file, join_digests
-from textmill.tracking.pipeline import Result, Source
+from textmill.tracking.pipeline import Result
+from textmill.tracking.sources import Source
 from textmill.tracking.step import CLEAN, SAMPLE, TOKENIZER, TOKENS
 
 
@@ -51,8 +53,10 @@ def corpus_sources(corpus: CorpusConfig) -> tuple[Source, ...]:
 
 def _corpus_source(config: SourceConfig) -> Source:
     """Return a source of the corpus with its digest, and those of its files."""
+    digest_now = partial(digest_source, config)
     if config.hub is not None:
-        return Source(config.name, config.hub, digest_source(config), "pretraining")
+        digest = digest_source(config)
+        return Source(config.name, config.hub, digest, "pretraining", digest_now=digest_now)
     files = {file: digest_file(file) for file in source_files(config)}
     return Source(
         config.name,
@@ -60,6 +64,7 @@ def _corpus_source(config: SourceConfig) -> Source:
         join_digests(files),
         "pretraining",
         {str(file): digest for file, digest in files.items()},
+        digest_now,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from prefect import Task, flow, task
@@ -25,7 +26,8 @@ from textmill.errors import InputError, RunError
 from textmill.evaluation.drift import crossed_limits
 from textmill.files import digest_values
 from textmill.tracking.events import PastRun, find_sample, last_finished, result_of, runs_for
-from textmill.tracking.pipeline import Result, Source, data_digest
+from textmill.tracking.pipeline import Result
+from textmill.tracking.sources import Source, data_digest
 from textmill.tracking.step import DRIFT
 from textmill.tracking.store import Store
 from textmill.tracking.worker import Stopped
@@ -154,7 +156,8 @@ def measure_drift(context: Context, last: PastRun, new_text: str) -> State[Any]:
         if result is None:
             raise InputError(f"The last finished run, {last.url}, has no step {label}: run again.")
         inputs[name] = result
-    source = Source("new text", str(drift.path), new_text, "drift")
+    digest_now = partial(digest_new_text, drift)
+    source = Source("new text", str(drift.path), new_text, "drift", digest_now=digest_now)
     step_config = DriftStepConfig(drift=drift, corpus=context.config.corpus)
     return run_step(context, DRIFT, step_config, inputs, (source,))
 
