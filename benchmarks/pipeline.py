@@ -120,8 +120,8 @@ def reuse(folder: Path) -> None:
 def small_pipeline(folder: Path) -> list[str]:
     """Write a pipeline of eight small tasks into a folder, and return the command that runs it."""
     tasks = [
-        {"name": f"{kind}-{number}", "kind": "classification", "train": f"sample:{kind}/train.csv",
-         "test": f"sample:{kind}/test.csv", "text": "text", "label": "label"}
+        {"name": f"{kind}-{number}", "kind": "classification", "text": "text", "label": "label",
+         "train": f"sample:{kind}/train.jsonl", "test": f"sample:{kind}/test.jsonl"}
         for kind in ("topic", "sentiment")
         for number in range(4)
     ]  # fmt: skip
@@ -173,7 +173,7 @@ def store(folder: Path) -> None:
     tracked = Store(TrackingConfig(home=str(folder / "mlruns")))
     fill(tracked, folder / "mlruns" / "mlflow.db")
     pipelines = [run.info.run_id for run in tracked.search("tags.`textmill.kind` = 'pipeline'")]
-    (source,) = folder.glob("mlruns/**/output/topic/train.csv")
+    (source,) = folder.glob("mlruns/**/output/topic/train.jsonl")
 
     def look_up() -> None:
         condition = f"attributes.status='FINISHED' and tags.`textmill.key`='{N_RUNS // 2:064}'"
@@ -224,6 +224,7 @@ def main(names: list[str]) -> None:
         if not names or measure.__name__ in names:
             with tempfile.TemporaryDirectory() as folder:
                 measure(Path(folder))
+                sys.stdout.flush()
 
 
 if __name__ == "__main__":

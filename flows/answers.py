@@ -34,13 +34,15 @@ def write(prompt: str, config_name: str, overrides: list[str]) -> Iterator[str]:
     yield from write_text(load(folder), load_tokenizer(folder), prompt, config.generation)
 
 
-def answer(task: str, texts: Iterable[str], config_name: str) -> Iterator[dict[str, Any]]:
+def answer(
+    task: str, texts: Iterable[str], config_name: str, overrides: list[str]
+) -> Iterator[dict[str, Any]]:
     """Yield the task model's prediction for each text.
 
     Raises:
         InputError: there is no such task, or it has not been fine-tuned yet.
     """
-    config = compose(config_name)
+    config = compose(config_name, overrides)
     names = [t.name for t in config.tasks]
     if task not in names:
         raise InputError(unknown_name("task", task, names).capitalize())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, in Hydra's grammar."),
 ]
+SETTING = re.compile(r"[+~]{0,2}[\w.@/-]+=")
+"""How an override begins, where a text may stand too."""
 TriggerOption = Annotated[
     Literal["schedule", "data", "drift"],
     typer.Option(help="Always; when the data have changed; when new text has drifted."),
@@ -192,7 +195,12 @@ def generate(
 @app.command(epilog='Example: textmill predict sentiment "I would go there again at once."')
 def predict(
     task: Annotated[str, typer.Argument(help="Name of a task of the configuration.")],
-    text: Annotated[str | None, typer.Argument(help="The text; - or nothing reads lines.")] = None,
+    text_and_overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TEXT] [KEY=VALUE]...", help="The text; - or nothing reads lines. Settings."
+        ),
+    ] = None,
     file: Annotated[
         Path | None, typer.Option("--file", "-f", help="Read one text from each line of a file.")
     ] = None,
@@ -202,7 +210,10 @@ def predict(
     with _errors_in_words():
         from flows.answers import answer
 
-        for prediction in answer(task, _texts(text, file), config):
+        words = text_and_overrides or []
+        has_text = bool(words) and not SETTING.match(words[0])
+        text = words[0] if has_text else None
+        for prediction in answer(task, _texts(text, file), config, words[has_text:]):
             sys.stdout.write(json.dumps(prediction, ensure_ascii=False) + "\n")
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -21,17 +23,37 @@ flags\t\t: fpu
 
 @pytest.fixture(autouse=True)
 def _forget() -> Iterator[None]:
-    hardware.gpu_names.cache_clear()
+    hardware.gpus.cache_clear()
     yield
-    hardware.gpu_names.cache_clear()
+    hardware.gpus.cache_clear()
 
 
-@pytest.mark.parametrize(("names", "best"), [((), "cpu"), (("NVIDIA L4",), "cuda")])
-def test_a_gpu_is_preferred_where_there_is_one(
-    monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], best: str
+def gpu(name: str = "NVIDIA L4", capability: tuple[int, int] = (8, 9)) -> hardware.Gpu:
+    return hardware.Gpu(name, "GPU-1", capability)
+
+
+@pytest.mark.parametrize(
+    ("found", "torch", "best"),
+    [((), "2.13.0", "cpu"), ((gpu(),), "2.13.0", "cuda"), ((gpu(),), "2.13.0+cpu", "cpu")],
+)
+def test_a_gpu_is_preferred_where_there_is_one_that_torch_can_use(
+    monkeypatch: pytest.MonkeyPatch, found: tuple[hardware.Gpu, ...], torch: str, best: str
 ) -> None:
-    monkeypatch.setattr(hardware, "gpu_names", lambda: names)
+    monkeypatch.setattr(hardware, "gpus", lambda: found)
+    monkeypatch.setattr(importlib.metadata, "version", {"torch": torch}.get)
     assert hardware.best_accelerator() == best
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "precision"),
+    [([(9, 0)], "bf16"), ([(8, 0), (8, 6)], "bf16"), ([(7, 0)], "32"), ([(8, 0), (7, 5)], "32")],
+)
+def test_half_precision_is_chosen_on_gpus_since_ampere(
+    monkeypatch: pytest.MonkeyPatch, capabilities: list[tuple[int, int]], precision: str
+) -> None:
+    found = tuple(gpu(capability=capability) for capability in capabilities)
+    monkeypatch.setattr(hardware, "gpus", lambda: found)
+    assert hardware.best_precision("cuda") == precision
 
 
 @pytest.mark.parametrize(
@@ -41,7 +63,6 @@ def test_a_gpu_is_preferred_where_there_is_one(
         ("cpu", "amx_bf16", "bf16"),
         ("cpu", "avx512_bf16_like", "32"),
         ("cpu", "", "32"),
-        ("cuda", "", "bf16"),
     ],
 )
 def test_half_precision_is_chosen_where_it_is_native(
@@ -75,6 +96,8 @@ def driver(names: list[str], works: bool) -> SimpleNamespace:
         nvmlDeviceGetCount=lambda: len(names),
         nvmlDeviceGetHandleByIndex=lambda index: index,
         nvmlDeviceGetName=lambda index: names[index],
+        nvmlDeviceGetUUID=lambda index: f"GPU-{names[index][-1]}",
+        nvmlDeviceGetCudaComputeCapability=lambda index: [8, index],
     )
 
 
@@ -91,11 +114,44 @@ def driver(names: list[str], works: bool) -> SimpleNamespace:
 def test_gpus_are_those_that_the_driver_shows(
     monkeypatch: pytest.MonkeyPatch, module: object, expected: tuple[str, ...]
 ) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setitem(sys.modules, "pynvml", module)
     assert hardware.gpu_names() == expected
 
 
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [
+        ("", ()),
+        ("-1", ()),
+        ("1", ("NVIDIA B",)),
+        ("1,0", ("NVIDIA A", "NVIDIA B")),
+        ("GPU-A", ("NVIDIA A",)),
+    ],
+)
+def test_hidden_gpus_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, visible: str, expected: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setitem(sys.modules, "pynvml", driver(["NVIDIA A", "NVIDIA B"], works=True))
+    assert hardware.gpu_names() == expected
+
+
+@pytest.mark.parametrize(
+    ("limit", "cores"),
+    [("max 100000", 3), ("200000 100000", 2), ("50000 100000", 1), ("900000 100000", 3)],
+)
+def test_a_containers_share_of_the_processor_limits_the_cores(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, limit: str, cores: int
+) -> None:
+    (tmp_path / "cpu.max").write_text(f"{limit}\n")
+    monkeypatch.setattr(hardware, "CPU_QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 8}, raising=False)
+    assert hardware.n_cores() == cores
+
+
 def test_cores_are_those_that_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "CPU_QUOTA", Path("/nowhere"))
     assert 0 < hardware.n_cores() <= (os.cpu_count() or 1)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3, 5, 8}, raising=False)
     assert hardware.n_cores() == 3
@@ -103,7 +159,7 @@ def test_cores_are_those_that_this_process_may_use(monkeypatch: pytest.MonkeyPat
 
 def test_the_machine_is_described_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware, "_cpu_info", lambda: CPU_INFO.format(flag=""))
-    monkeypatch.setattr(hardware, "gpu_names", lambda: ("NVIDIA A", "NVIDIA B"))
+    monkeypatch.setattr(hardware, "gpus", lambda: (gpu("NVIDIA A"), gpu("NVIDIA B")))
     described = hardware.describe()
     assert described["processor"] == "Example CPU @ 3.00GHz"
     assert described["gpus"] == "NVIDIA A, NVIDIA B"

@@ -233,8 +233,11 @@ def _anchor(values: dict[str, Any], base: Path) -> None:
             _anchor(value, base)
         elif isinstance(value, list):
             for item in value:
-                # The files of a hub data set are named by split, not by path.
-                if isinstance(item, dict) and not item.get("hub"):
+                if isinstance(item, dict) and item.get("hub"):
+                    # Its files are named by split, not by path; it may be a folder itself.
+                    if (folder := base / Path(item["hub"]).expanduser()).is_dir():
+                        item["hub"] = str(folder)
+                elif isinstance(item, dict):
                     _anchor(item, base)
         elif key in LOCATION_KEYS and isinstance(value, str):
             # Results go to the working folder, wherever the configuration lies.

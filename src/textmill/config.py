@@ -340,6 +340,12 @@ class TranslationConfig(TaskConfig):
     finetune: TranslationFinetuneConfig = TranslationFinetuneConfig()
 
     @model_validator(mode="after")
+    def _columns_differ(self) -> Self:
+        if self.source == self.target:
+            raise ValueError(f"source and target are one column, {self.source!r}: name two.")
+        return self
+
+    @model_validator(mode="after")
     def _targets_have_sources(self) -> Self:
         if self.hub is not None and (self.train_target or self.test_target):
             raise ValueError(

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import platform
+import sys
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Literal
 
 import psutil
 
+BF16_CAPABILITY = (8, 0)  # of Ampere (2020), the first to compute with such numbers
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A CUDA GPU as its driver describes it."""
+
+    name: str
+    uuid: str
+    capability: tuple[int, int]
+    """CUDA compute capability, such as (9, 0)."""
+
 
 @cache
-def gpu_names() -> tuple[str, ...]:
-    """Return the names of the CUDA GPUs that the driver shows, in its order."""
+def gpus() -> tuple[Gpu, ...]:
+    """Return the CUDA GPUs that this process may use, in the driver's order."""
     try:
         import pynvml
     except ImportError:
@@ -24,26 +40,58 @@ def gpu_names() -> tuple[str, ...]:
         return ()
     try:
         handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
-        return tuple(pynvml.nvmlDeviceGetName(handle) for handle in handles)
+        found = tuple(
+            Gpu(
+                pynvml.nvmlDeviceGetName(handle),
+                pynvml.nvmlDeviceGetUUID(handle),
+                tuple(pynvml.nvmlDeviceGetCudaComputeCapability(handle)),
+            )
+            for handle in handles
+        )
     finally:
         pynvml.nvmlShutdown()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return found
+    names = [name.strip() for name in visible.split(",")]
+    return tuple(
+        gpu
+        for number, gpu in enumerate(found)
+        if str(number) in names or any(name and gpu.uuid.startswith(name) for name in names)
+    )
+
+
+def gpu_names() -> tuple[str, ...]:
+    """Return the names of those GPUs."""
+    return tuple(gpu.name for gpu in gpus())
 
 
 def best_accelerator() -> Literal["cpu", "cuda"]:
-    """Return cuda where there is a CUDA GPU, else cpu."""
-    return "cuda" if gpu_names() else "cpu"
+    """Return cuda where there is a CUDA GPU and a torch that can use it, else cpu."""
+    is_cpu_build = importlib.metadata.version("torch").endswith("+cpu")
+    return "cuda" if gpus() and not is_cpu_build else "cpu"
 
 
 def best_precision(accelerator: str) -> Literal["32", "bf16"]:
     """Return bf16 where the processor multiplies such numbers natively, else 32."""
     if accelerator == "cuda":
-        return "bf16"  # native since Ampere (2020)
+        return "bf16" if all(gpu.capability >= BF16_CAPABILITY for gpu in gpus()) else "32"
     return "bf16" if {"avx512_bf16", "amx_bf16"} & _cpu_flags() else "32"
 
 
 def n_cores() -> int:
-    """Return how many processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return how many processor cores this process may use, a container's share rounded down."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(cores or 1, _container_cores()))
+
+
+def _container_cores() -> int:
+    """Return the cores that the control group of this process may keep busy."""
+    try:
+        quota, period = CPU_QUOTA.read_text().split()
+        return int(quota) // int(period)
+    except (OSError, ValueError):  # there is no such group, or it has no limit: "max"
+        return sys.maxsize
 
 
 def describe() -> dict[str, str]:

@@ -219,11 +219,13 @@ def test_too_many_bad_records_stop_the_step_at_the_first_one(tmp_path: Path) -> 
     assert metrics(cleaned(tmp_path / "out2", config))["rejected_bad_record"] == 2
 
 
-def test_lone_surrogates_and_cut_off_files_do_not_stop_the_step(tmp_path: Path) -> None:
+def test_lone_surrogates_do_not_stop_the_step_and_a_cut_off_file_does(tmp_path: Path) -> None:
     lines = [json.dumps({"text": LONG.format(n) + " \ud800 " * (n % 2)}) for n in range(20_000)]
+    content = gzip.compress("\n".join(lines).encode())
     file = tmp_path / "rows.jsonl.gz"
-    file.write_bytes(gzip.compress("\n".join(lines).encode())[:-500])
-    out = cleaned(tmp_path / "out", config_of(file, repair_unicode=False))
-    found = metrics(out)
-    assert found["rejected_bad_record"] == 1
-    assert found["documents_kept"] == found["documents_read"] - 1 > 1000
+    file.write_bytes(content)
+    found = metrics(cleaned(tmp_path / "out", config_of(file, repair_unicode=False)))
+    assert found["documents_kept"] == found["documents_read"] == 20_000
+    file.write_bytes(content[:-500])
+    with pytest.raises(InputError, match=r"rows\.jsonl\.gz:\d+: the file cannot be read on"):
+        cleaned(tmp_path / "cut", config_of(file, repair_unicode=False))

@@ -120,17 +120,12 @@ def test_bytes_that_are_not_utf8_are_read_as_cp1252(
     assert texts(source(tmp_path)) == [(1, text)]
 
 
-def test_a_cut_off_text_gives_what_there_is_and_a_bad_record(tmp_path: Path) -> None:
+def test_a_cut_off_text_is_an_error(tmp_path: Path) -> None:
     lines = [str(n**7) for n in range(20_000)]
     (tmp_path / "long.txt.gz").write_bytes(gzip.compress("\n".join(lines).encode())[:-2000])
-    *documents, bad = read_documents(source(tmp_path, documents="line"))
-    assert isinstance(bad, BadRecord)
-    assert [item.text for item in documents if isinstance(item, RawDocument)] == lines[
-        : len(documents)
-    ]
-    (whole, _) = read_documents(source(tmp_path))
-    assert isinstance(whole, RawDocument)
-    assert whole.text == "\n".join(lines[: len(documents)])
+    for documents in ("line", "file"):
+        with pytest.raises(InputError, match=r"long\.txt\.gz:\d+: the file cannot be read on"):
+            list(read_documents(source(tmp_path, documents=documents)))
 
 
 def test_records_give_their_text_column(tmp_path: Path) -> None:

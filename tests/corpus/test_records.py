@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -139,18 +141,20 @@ def test_large_csv_fields_are_read_and_the_limit_of_the_process_is_left_alone(
 
 @pytest.mark.parametrize("packed", [".gz", ".zst"])
 @pytest.mark.parametrize("kind", [".jsonl", ".csv"])
-def test_a_cut_off_file_gives_its_records_and_one_bad_record(
+def test_a_cut_off_file_is_an_error_as_nobody_knows_what_is_lost(
     tmp_path: Path, kind: str, packed: str
 ) -> None:
     numbers = [str(n**7) for n in range(20_000)]
     rows = [f'{{"n": "{n}"}}' for n in numbers] if kind == ".jsonl" else ["n", *numbers]
     content = PACK[packed]("\n".join(rows).encode())
-    *records, bad = read_records(written(tmp_path, f"rows{kind}{packed}", content[:-2000]))
-    assert isinstance(bad, BadRecord)
-    assert bad.reason.startswith("the file cannot be read on: Compressed file ended before")
-    values = [item.values["n"] for item in records if isinstance(item, Record)]
-    assert 0 < len(values) < 20_000
-    assert values == numbers[: len(records)]
+    file = written(tmp_path, f"rows{kind}{packed}", content[:-2000])
+    records = []
+    with pytest.raises(InputError) as raised:
+        records.extend(read_records(file))
+    assert re.match(
+        rf"{re.escape(str(file))}:\d+: the file cannot be read on \(Compressed file ended before",
+        str(raised.value),
+    )
 
 
 def test_frames_one_after_another_are_read_as_one_file(tmp_path: Path) -> None:
@@ -161,10 +165,9 @@ def test_frames_one_after_another_are_read_as_one_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["rows.parquet", "rows.jsonl.gz", "rows.csv.zst"])
-def test_a_file_that_is_not_what_its_name_says_is_one_bad_record(tmp_path: Path, name: str) -> None:
-    (bad,) = read_records(written(tmp_path, name, b"a,b\n1,2\n"))
-    assert isinstance(bad, BadRecord)
-    assert bad.line == 1
+def test_a_file_that_is_not_what_its_name_says_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=rf"{name}:1: the file cannot be read on"):
+        list(read_records(written(tmp_path, name, b"a,b\n1,2\n")))
 
 
 def test_broken_utf8_in_parquet_is_a_bad_record(tmp_path: Path) -> None:
@@ -231,13 +234,16 @@ def test_a_key_that_one_json_record_lacks_makes_that_record_bad(tmp_path: Path) 
         ),
     ).filter(lambda content: not content.startswith((b"\xff\xfe", b"\xfe\xff")))
 )
-def test_no_content_raises_an_error(
+def test_no_content_raises_another_error_than_that_nobody_knows_what_is_lost(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     folder = tmp_path_factory.mktemp("any")
-    for name in ("x.jsonl", "x.csv", "x.csv.gz", "x.jsonl.zst", "x.parquet"):
+    for name in ("x.jsonl", "x.csv"):
         items = list(read_records(written(folder, name, content)))
         assert all(1 <= item.line <= content.count(b"\n") + 1 for item in items)
+    for name in ("x.csv.gz", "x.jsonl.zst", "x.parquet"):
+        with suppress(InputError):
+            list(read_records(written(folder, name, content)))
 
 
 def test_json_lines_are_read_without_the_heavy_libraries(tmp_path: Path) -> None:

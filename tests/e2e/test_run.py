@@ -167,8 +167,17 @@ def test_predict_gives_entities_with_their_place_in_the_text(finished: Product) 
     text = "Greta Ashbourne, the mayor of Marlock, met Zürnbach United."
     done = finished.run("predict", "ner", text)
     assert done.returncode == 0, done.stderr
-    for entity in json.loads(done.stdout)["entities"]:
+    entities = json.loads(done.stdout)["entities"]
+    assert entities
+    for entity in entities:
         assert text[entity["start"] : entity["end"]] == entity["text"]
+
+
+def test_predict_takes_settings_with_a_text_and_without(finished: Product) -> None:
+    for words in (["A lovely day.", "experiment=elsewhere"], ["experiment=elsewhere"]):
+        done = finished.run("predict", "topic", *words)
+        assert done.returncode == 2
+        assert "The experiment 'elsewhere' has no such model yet" in done.stderr
 
 
 def test_predict_translates(finished: Product) -> None:

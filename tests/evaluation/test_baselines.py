@@ -44,6 +44,18 @@ SENTENCES = [["Ann", "Lee", "sleeps"], ["Bob", "Lee", "runs"], ["we", "met", "An
 TAGS = [["B-PER", "I-PER", "O"], ["B-PER", "I-PER", "O"], ["O", "O", "B-PER"], ["B-PER", "O"]]
 
 
+def test_tfidf_reads_scripts_without_blanks_and_single_characters() -> None:
+    texts = ["这部电影很好", "我很喜欢好书", "这部电影很坏", "我讨厌坏书"] * 3
+    labels = ["good", "good", "bad", "bad"] * 3
+    assert tfidf_logistic_regression(texts, labels, ["书好", "书坏"]) == ["good", "bad"]
+    assert tfidf_logistic_regression(["a", "b"] * 3, ["x", "y"] * 3, ["b"]) == ["y"]
+
+
+def test_the_word_regression_of_one_tag_alone_answers_it() -> None:
+    words, tags = [["Ann", "Bob"], ["Dora"]], [["B-PER", "B-PER"], ["B-PER"]]
+    assert word_logistic_regression(words, tags, [["Eve", "reads"]]) == [["B-PER", "B-PER"]]
+
+
 def test_the_word_lookup_knows_no_new_word_and_gives_valid_tags() -> None:
     answers = word_lookup(SENTENCES, TAGS, [["Zoe", "met", "Lee"], ["Ann", "Lee"]])
     assert answers == [["O", "O", "B-PER"], ["B-PER", "I-PER"]]

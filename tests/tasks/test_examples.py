@@ -63,7 +63,8 @@ def test_a_bad_record_is_named_by_file_and_line(tmp_path: Path, row: Any, reason
 
 def test_a_share_of_bad_records_is_let_through(tmp_path: Path) -> None:
     rows = [*GOOD, {"text": "", "label": "bad"}, *GOOD]
-    assert len(read_examples(task(tmp_path, rows, max_bad_share=0.2), "train")) == 4
+    examples = read_examples(task(tmp_path, rows, max_bad_share=0.2), "train")
+    assert (len(examples), examples.n_bad) == (4, 1)
     with pytest.raises(InputError, match="1 of 5"):
         read_examples(task(tmp_path, rows, max_bad_share=0.19), "train")
 

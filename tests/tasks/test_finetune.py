@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.tasks.conftest import tune
 from textmill import model as models
 from textmill.config import ClassificationConfig
 from textmill.errors import InputError
@@ -109,6 +110,24 @@ def test_the_validation_split_is_seeded_disjoint_and_complete(toy: Classificatio
         splits.append(places[1])
     assert splits[0] == splits[1]
     assert splits[0] != splits[2]
+
+
+def test_a_label_that_only_validation_holds_is_known(
+    toy: ClassificationConfig, backbone: Path, tmp_path: Path
+) -> None:
+    rows = Path(toy.train).read_text().splitlines()
+    _, validation = split_examples(toy, KIND)
+    line = int(validation[0].place.rpartition(":")[2])
+    rows[line - 1] = json.dumps({"text": "one of a kind", "label": "rare"})
+    (tmp_path / "train.jsonl").write_text("\n".join(rows))
+    config = toy.model_copy(update={"train": str(tmp_path / "train.jsonl")})
+    train, validation = split_examples(config, KIND)
+    assert {e.label for e in train} == {"bad", "good"}
+    out, work = tmp_path / "out", tmp_path / "work"
+    out.mkdir()
+    work.mkdir()
+    tune(with_finetune(config, epochs=1), backbone, out, work)
+    assert read_json(out / "task.json")["spec"] == {"labels": ["bad", "good", "rare"]}
 
 
 def test_a_validation_file_is_used_as_it_is(toy: ClassificationConfig) -> None:

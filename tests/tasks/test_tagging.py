@@ -190,9 +190,29 @@ def test_words_without_a_character_are_tagged_like_others(
 
 @pytest.mark.parametrize("text", ["", " ", "\N{GREEK SMALL LETTER OMEGA}", "?!", "x" * 5000])
 def test_odd_texts_are_answered(network: Tagger, backbone: Path, text: str) -> None:
+    torch.nn.init.constant_(network.head.bias[1], 1e3)  # whatever it reads is a B-PER
     (answer,) = predict(network, load_tokenizer(backbone), SPEC, [text])
     for entity in answer["entities"]:
         assert text[entity["start"] : entity["end"]] == entity["text"]
+    assert "".join(entity["text"] for entity in answer["entities"]) == text.strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("दिल्ली में बारिश", ["दिल्ली", "में", "बारिश"]),
+        ("cafe\N{COMBINING ACUTE ACCENT} Rio", ["cafe\N{COMBINING ACUTE ACCENT}", "Rio"]),
+        ("王三在2010年", ["王", "三", "在", "2010", "年"]),
+        ("see https://a.example/x?y=1, @ann", ["see", "https://a.example/x?y=1,", "@ann"]),
+        ("Ann's well-known, U.S. idea.", ["Ann's", "well-known", ",", "U.S", ".", "idea", "."]),
+    ],
+)
+def test_texts_of_all_scripts_are_read_word_by_word(
+    network: Tagger, backbone: Path, text: str, words: list[str]
+) -> None:
+    torch.nn.init.constant_(network.head.bias[1], 1e3)  # whatever it reads is a B-PER
+    (answer,) = predict(network, load_tokenizer(backbone), SPEC, [text])
+    assert [entity["text"] for entity in answer["entities"]] == words
 
 
 def test_a_fine_tuned_model_finds_the_names_with_their_offsets(

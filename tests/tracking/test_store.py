@@ -19,7 +19,7 @@ from textmill.errors import InputError, RunError
 from textmill.files import MANIFEST, digest_folder, write_json
 from textmill.tracking import opening
 from textmill.tracking import store as stores
-from textmill.tracking.store import LOCK_TAG, LOCKS_TAG, Store, flatten
+from textmill.tracking.store import LOCK_TAG, LOCKS_TAG, Store, flatten, metric_name
 
 
 @pytest.fixture
@@ -262,6 +262,25 @@ def test_a_damaged_copy_of_one_file_is_fetched_again(
 def test_a_run_without_output_is_not_whole(store: Store, run_id: str) -> None:
     with pytest.raises(RunError, match=f"{MANIFEST} is missing"):
         store.output_folder(run_id)
+
+
+@pytest.mark.parametrize(
+    ("name", "spelt"),
+    [
+        ("topic/class/R&D/f1", "topic/class/R:26:D/f1"),
+        ("class/C++/f1", "class/C:2b::2b:/f1"),
+        ("class/don't know/f1", "class/don:27:t know/f1"),
+        ("class/日本/f1", "class/日本/f1"),
+        ("class//f1", "class/:/f1"),
+        ("class/../f1", "class/:2e:2e:/f1"),
+    ],
+)
+def test_a_metric_is_logged_whatever_its_label(
+    store: Store, run_id: str, name: str, spelt: str
+) -> None:
+    assert metric_name(name) == spelt
+    store.log_metrics(run_id, {name: 0.5})
+    assert store.client.get_run(run_id).data.metrics == {spelt: 0.5}
 
 
 def test_flatten_names_nested_values_with_dots() -> None:

@@ -31,12 +31,7 @@ def read_aligned(files: Sequence[Path], columns: Iterable[str]) -> Iterator[Reco
 
 def _lines(file: Path) -> list[bytes]:
     check_file(file)
-    lines = []
-    for item in read_lines(file):
-        if isinstance(item, BadRecord):
-            raise InputError(f"{item.file}:{item.line}: {item.reason}.")
-        lines.append(item[1].rstrip(b"\r\n"))
-    return lines
+    return [line.rstrip(b"\r\n") for _, line in read_lines(file)]
 
 
 def _record(

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from textmill.config import SourceConfig
 from textmill.corpus.records import (
+    ESCAPED_BYTE,
+    MAX_RAW_CHARS,
     RECORD_SUFFIXES,
     BadRecord,
     Record,
@@ -26,8 +28,6 @@ TEXT_SUFFIXES = (".txt", ".txt.gz", ".txt.zst")
 """Endings of plain text files."""
 
 _SUFFIXES = TEXT_SUFFIXES + RECORD_SUFFIXES
-_MAX_RAW_CHARS = 2000
-_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def _documents_of(
         else:
             kind = "empty (null)" if text is None else f"of type {type(text).__name__}, not text"
             reason = f"column {source.text!r} is {kind}"
-            yield BadRecord(record.file, record.line, reason, repr(text)[:_MAX_RAW_CHARS])
+            yield BadRecord(record.file, record.line, reason, repr(text)[:MAX_RAW_CHARS])
 
 
 def _text_documents(file: Path, source: SourceConfig) -> Iterator[RawDocument | BadRecord]:
@@ -141,14 +141,8 @@ def _units(file: Path, source: SourceConfig) -> Iterator[tuple[int, str] | BadRe
     """Yield what the source calls a document in plain text, with the line where it begins."""
     lines: list[str] = []
     begin = 1
-    for item in read_lines(file):
-        if isinstance(item, BadRecord):
-            if lines:
-                yield begin, _without_end(lines)
-                lines = []
-            yield item
-            continue
-        number, line = item[0], _decode(item[1])
+    for number, content in read_lines(file):
+        line = _decode(content)
         if line.isspace() and source.documents != "file":
             if lines:
                 yield begin, _without_end(lines)
@@ -177,7 +171,7 @@ def _decode(line: bytes) -> str:
         return line.decode()
     except UnicodeDecodeError:
         text = line.decode(errors="surrogateescape")
-        return _ESCAPED_BYTE.sub(_cp1252, text)
+        return ESCAPED_BYTE.sub(_cp1252, text)
 
 
 def _cp1252(match: re.Match[str]) -> str:

@@ -32,13 +32,13 @@ RECORD_SUFFIXES = (
 
 _BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
-_MAX_RAW_CHARS = 2000
+MAX_RAW_CHARS = 2000
 _MAX_FIELD_CHARS = 1 << 26  # a quote that is never closed must not swallow a whole large file
 _LOOK_AHEAD = 100  # records without a column after which the whole file is taken to lack it
 _PARQUET_ROWS = 1000
 _ZSTD_CHUNK = 1 << 14
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
+ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +98,11 @@ def check_file(file: Path) -> None:
         raise InputError(f"{file} {'is not a file' if file.exists() else 'does not exist'}.")
 
 
-def read_lines(file: Path) -> Iterator[tuple[int, bytes] | BadRecord]:
+def read_lines(file: Path) -> Iterator[tuple[int, bytes]]:
     """Yield the numbered lines of a plain or compressed file, without byte order mark.
 
-    Damaged or cut-off compression ends the file with a BadRecord.
+    Raises:
+        InputError: the file is in UTF-16, or its compression is damaged or cut off.
     """
     number = 0
     with _open_stream(file) as stream:
@@ -117,7 +118,14 @@ def read_lines(file: Path) -> Iterator[tuple[int, bytes] | BadRecord]:
                     line = line.removeprefix(_BOM)
                 yield number, line
         except (EOFError, OSError, zlib.error) as error:
-            yield BadRecord(str(file), number + 1, f"the file cannot be read on: {error}", "")
+            raise unreadable(file, number + 1, str(error)) from None
+
+
+def unreadable(file: Path, line: int, reason: str) -> InputError:
+    """Return the error of a file of which nobody knows how much is lost."""
+    return InputError(
+        f"{file}:{line}: the file cannot be read on ({reason}): fetch it again, or take it out."
+    )
 
 
 def read_hub(
@@ -247,11 +255,9 @@ class _ZstdStream(io.RawIOBase):
 
 
 def _json_records(file: Path) -> Iterator[Record | BadRecord]:
-    for item in read_lines(file):
-        if isinstance(item, BadRecord):
-            yield item
-        elif item[1].strip():
-            yield _json_record(item[1].rstrip(b"\r\n"), str(file), item[0])
+    for number, line in read_lines(file):
+        if line.strip():
+            yield _json_record(line.rstrip(b"\r\n"), str(file), number)
 
 
 def _json_record(line: bytes, file: str, number: int) -> Record | BadRecord:
@@ -273,13 +279,13 @@ def _json_record(line: bytes, file: str, number: int) -> Record | BadRecord:
         if isinstance(values, dict):
             return Record(values, file, number)
         reason = f"a JSON value of type {type(values).__name__}, not an object"
-    return BadRecord(file, number, reason, line.decode(errors="replace")[:_MAX_RAW_CHARS])
+    return BadRecord(file, number, reason, line.decode(errors="replace")[:MAX_RAW_CHARS])
 
 
 def not_utf8(line: bytes, file: str, number: int, error: UnicodeDecodeError) -> BadRecord:
     """Return the bad record for a line that cannot be decoded."""
     reason = f"not valid UTF-8 at byte {error.start + 1} of the line"
-    return BadRecord(file, number, reason, line.decode(errors="replace")[:_MAX_RAW_CHARS])
+    return BadRecord(file, number, reason, line.decode(errors="replace")[:MAX_RAW_CHARS])
 
 
 class _CsvLines:
@@ -289,7 +295,6 @@ class _CsvLines:
         self._source = read_lines(file)
         self._again: deque[tuple[int, str]] = deque()
         self.held: list[tuple[int, str]] = []
-        self.failure: BadRecord | None = None
 
     def __iter__(self) -> _CsvLines:
         return self
@@ -298,12 +303,9 @@ class _CsvLines:
         if self._again:
             line = self._again.popleft()
         else:
-            item = next(self._source)
-            if isinstance(item, BadRecord):
-                self.failure = item
-                raise StopIteration
+            number, content = next(self._source)
             # Bytes that are not UTF-8 are carried as lone surrogates until the record is whole.
-            line = (item[0], item[1].decode(errors="surrogateescape"))
+            line = (number, content.decode(errors="surrogateescape"))
         self.held.append(line)
         return line[1]
 
@@ -319,9 +321,6 @@ def _csv_records(file: Path, columns: Mapping[str, str]) -> Iterator[Record | Ba
     while True:
         lines.held.clear()
         row, problem = _next_row(reader)
-        if lines.failure and (problem or row is None):
-            yield lines.failure
-            return
         if problem:
             # A quote that is never closed runs on to the end: only its first line is given up.
             lines.reread()
@@ -337,11 +336,11 @@ def _csv_records(file: Path, columns: Mapping[str, str]) -> Iterator[Record | Ba
         elif len(row) != len(header):
             problem = f"{len(row)} fields, and the header has {len(header)}"
         raw = "".join(text for _, text in lines.held)
-        if not problem and _ESCAPED_BYTE.search(raw):
+        if not problem and ESCAPED_BYTE.search(raw):
             problem = "not valid UTF-8"
         number = lines.held[0][0]
         if problem or row is None or header is None:
-            printable = _ESCAPED_BYTE.sub("\ufffd", raw[:_MAX_RAW_CHARS]).rstrip("\r\n")
+            printable = ESCAPED_BYTE.sub("\ufffd", raw[:MAX_RAW_CHARS]).rstrip("\r\n")
             yield BadRecord(str(file), number, problem, printable)
         else:
             yield Record(dict(zip(header, row, strict=True)), str(file), number)
@@ -372,7 +371,7 @@ def _parquet_records(file: Path, columns: Mapping[str, str]) -> Iterator[Record 
                     yield item
                     line += 1
     except (pa.ArrowException, OSError) as error:
-        yield BadRecord(str(file), line, f"the file cannot be read on: {_one_line(error)}", "")
+        raise unreadable(file, line, _one_line(error)) from None
 
 
 def _batch_records(batch: Any, file: str, line: int) -> Iterator[Record | BadRecord]:
@@ -391,7 +390,7 @@ def _parquet_record(batch: Any, row: int, file: str, line: int) -> Record | BadR
         return Record({name: batch[name][row].as_py() for name in batch.schema.names}, file, line)
     except UnicodeDecodeError as error:
         raw = error.object.decode(errors="replace")
-        return BadRecord(file, line, "not valid UTF-8", raw[:_MAX_RAW_CHARS])
+        return BadRecord(file, line, "not valid UTF-8", raw[:MAX_RAW_CHARS])
     except ValueError as error:
         return BadRecord(file, line, f"a value has no form in Python: {error}", "")
 
@@ -446,7 +445,7 @@ def _with_all(item: Record | BadRecord, columns: Mapping[str, str]) -> Record | 
     missing = [column for column in columns if column not in item.values]
     if not missing:
         return item
-    raw = json.dumps(item.values, ensure_ascii=False, default=str)[:_MAX_RAW_CHARS]
+    raw = json.dumps(item.values, ensure_ascii=False, default=str)[:MAX_RAW_CHARS]
     return BadRecord(item.file, item.line, f"has no {' and no '.join(map(repr, missing))}", raw)
 
 

@@ -14,6 +14,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+from textmill.corpus.words import UNSPACED, word_pattern
 from textmill.evaluation.iob2 import OUTSIDE, best_tags, tags_of, types_in
 
 Words = Sequence[str]
@@ -21,13 +22,8 @@ Tags = Sequence[str]
 
 MODEL1_PAIRS = 50_000
 """Sentence pairs that a word table is learned from; more would take memory and add little."""
-# Scripts without blanks: every character of theirs counts as a word. (Ideographs, kana.)
-_UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-# A mark between letters or digits stays in the word; any other mark is a word of its own.
-_LETTERS = rf"(?:(?![{_UNSPACED}])\w)+"
-_WORD = re.compile(rf"[{_UNSPACED}]|{_LETTERS}(?:[^\w\s]{_LETTERS})*|[^\w\s]")
-_NO_BLANK_BEFORE = re.compile(rf"[{_UNSPACED}.,;:!?)\]}}%’”»、。，；：！？）】》」』…]")
-_NO_BLANK_AFTER = re.compile(rf"[{_UNSPACED}(\[{{‘“«„、。，；：！？（【《「『]")
+_NO_BLANK_BEFORE = re.compile(rf"[{UNSPACED}.,;:!?)\]}}%’”»、。，；：！？）】》」』…]")
+_NO_BLANK_AFTER = re.compile(rf"[{UNSPACED}(\[{{‘“«„、。，；：！？（【《「『]")
 
 
 def majority(labels: Sequence[str], n: int) -> list[str]:
@@ -41,7 +37,9 @@ def tfidf_logistic_regression(
 ) -> list[str]:
     """Return the labels for the test texts by logistic regression on TF-IDF of words and pairs."""
     model = make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
+        TfidfVectorizer(
+            tokenizer=_split, token_pattern=None, ngram_range=(1, 2), sublinear_tf=True
+        ),
         LogisticRegression(C=10.0, max_iter=1000),
     )
     model.fit(texts, labels)
@@ -79,6 +77,9 @@ def word_logistic_regression(
     The words are judged one by one; only the rule that an I- tag continues an entity joins them.
     """
     labels = tags_of(name for row in tags for name in types_in(row))
+    used = {tag for row in tags for tag in row}
+    if len(used) == 1:  # nothing to tell apart
+        return [[*used] * len(row) for row in test]
     vectorizer = DictVectorizer()
     features = vectorizer.fit_transform(f for row in words for f in _word_features(row))
     model = LogisticRegression(C=1.0, max_iter=300)
@@ -194,7 +195,7 @@ def ibm_model_1(
 
 
 def _split(text: str) -> list[str]:
-    return _WORD.findall(text)
+    return word_pattern().findall(text)
 
 
 def _forms(texts: Sequence[Words]) -> dict[str, str]:

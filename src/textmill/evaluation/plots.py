@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,15 +11,28 @@ from matplotlib.figure import Figure
 from sacrebleu.metrics.chrf import CHRF
 from sklearn.metrics import ConfusionMatrixDisplay
 
+MOST_CLASSES = 30
+"""Of more classes a confusion matrix shows those with the most mistakes."""
+
 
 def plot_confusion(predictions: list[str], references: list[str], file: Path) -> None:
-    """Write the confusion matrix, each row normalised by the number of its references, as PNG."""
+    """Write the confusion matrix, each row normalised by the number of its references, as PNG.
+
+    Of many classes, those that most mistakes have to do with are shown, with answers among them.
+    """
     labels = sorted({*predictions, *references})
+    if len(labels) > MOST_CLASSES:
+        pairs = zip(predictions, references, strict=True)
+        mistakes = Counter(
+            label for guess, true in pairs if guess != true for label in (guess, true)
+        )
+        labels = sorted(sorted(labels, key=lambda label: -mistakes[label])[:MOST_CLASSES])
+    shown = [pair for pair in zip(predictions, references, strict=True) if {*pair} <= {*labels}]
     side = 2.5 + 0.7 * len(labels)
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     ConfusionMatrixDisplay.from_predictions(
-        references,
-        predictions,
+        [true for _, true in shown],
+        [guess for guess, _ in shown],
         labels=labels,
         normalize="true",
         values_format=".2f",
@@ -31,7 +45,8 @@ def plot_confusion(predictions: list[str], references: list[str], file: Path) ->
 
 def plot_entity_scores(scores: Mapping[str, float], file: Path) -> None:
     """Write precision, recall and F1 of every entity type as bars, as PNG."""
-    types = sorted({name.split("/")[1] for name in scores if name.startswith("type/")})
+    found = (name.removeprefix("type/") for name in scores if name.startswith("type/"))
+    types = sorted({name.rpartition("/")[0] for name in found})
     figure = Figure(figsize=(7, 1.5 + 0.6 * len(types)), layout="constrained")
     axes = figure.subplots()
     for index, metric in enumerate(("precision", "recall", "f1")):

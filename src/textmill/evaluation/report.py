@@ -14,8 +14,8 @@ from markupsafe import Markup
 
 from textmill.evaluation.charts import Points, loss_chart
 from textmill.evaluation.examples import Examples
+from textmill.evaluation.significance import LOWER_IS_BETTER
 
-LOWER_IS_BETTER = {"val_loss", "perplexity", "bits_per_byte"}
 LONGEST_TEXT = 600
 """Characters of a text that are shown."""
 

@@ -15,7 +15,7 @@ from textmill.config import ClassificationConfig
 from textmill.corpus.tokenizer import END_ID
 from textmill.errors import InputError
 from textmill.model import GPT
-from textmill.tasks.examples import read_rows
+from textmill.tasks.examples import Rows, read_rows
 from textmill.training.batches import pad
 from textmill.training.objectives import Batch
 
@@ -79,7 +79,7 @@ class Classifier(nn.Module):
         return logits
 
 
-def read_examples(config: ClassificationConfig, split: str) -> list[Example]:
+def read_examples(config: ClassificationConfig, split: str) -> Rows[Example]:
     """Return the examples of a split.
 
     Raises:

@@ -37,6 +37,7 @@ def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     write_predictions(rows, out)
     metrics = kind.score(config, rows)
     metrics["test_examples"] = len(rows)
+    metrics["unusable_examples"] = examples.n_bad
     metrics["cut_examples"] = sum(row["is_cut"] for row in rows)
     write_json(out / "metrics.json", metrics)
     write_json(out / "tags.json", signature_tags(kind.signatures(config)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,13 +15,21 @@ from textmill.files import digest_file
 
 T = TypeVar("T")
 
+log = logging.getLogger(__name__)
+
+
+class Rows(list[T]):
+    """Examples of a split, and how many records could not be used."""
+
+    n_bad = 0
+
 
 def read_rows(
     config: TaskConfig,
     split: str,
     columns: Mapping[str, str],
     parse: Callable[[dict[str, Any], str], T],
-) -> list[T]:
+) -> Rows[T]:
     """Return the parsed records of a split of a task.
 
     Args:
@@ -33,7 +42,7 @@ def read_rows(
         InputError: a file or column is missing, or too many records cannot be used.
     """
     settings = {column: f"tasks.{config.name}.{key}" for key, column in columns.items()}
-    rows: list[T] = []
+    rows: Rows[T] = Rows()
     bad: list[str] = []
     for record in _records(config, split, settings):
         place = f"{record.file}:{record.line}"
@@ -49,6 +58,9 @@ def read_rows(
             f"{bad[0]} ({len(bad)} of {len(bad) + len(rows)} records cannot be used; correct them, "
             f"or set tasks.{config.name}.max_bad_share to leave so many out)."
         )
+    if bad:
+        log.warning("%s (%d records are left out).", bad[0], len(bad))
+    rows.n_bad = len(bad)
     if not rows:
         raise InputError(f"{location(config, split)} holds no examples for task {config.name!r}.")
     return rows

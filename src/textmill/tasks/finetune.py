@@ -102,8 +102,11 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
     torch.manual_seed(settings.seed)
     kind = KINDS[config.kind]
     train, validation = split_examples(config, kind)
-    spec = kind.make_spec(config, train)
-    kind.check_examples(config, spec, validation)
+    if config.validation is None:
+        spec = kind.make_spec(config, [*train, *validation])  # a label may occur once alone
+    else:
+        spec = kind.make_spec(config, train)
+        kind.check_examples(config, spec, validation)
     tokenizer = load_tokenizer(inputs["backbone"])
     backbone = models.load(inputs["backbone"], dropout=settings.dropout)
     network = kind.build(backbone, spec, settings.dropout, settings.attention == "causal")

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 
 from textmill.tasks import classification, tagging, translation
+from textmill.tasks.examples import Rows
 from textmill.training.objectives import Batch
 
 
@@ -24,7 +25,7 @@ class Kind(Protocol):
     PREDICT_BATCH: int
     Spec: Any
 
-    def read_examples(self, config: Any, split: str) -> list[Any]: ...
+    def read_examples(self, config: Any, split: str) -> Rows[Any]: ...
     def make_spec(self, config: Any, train: Sequence[Any]) -> Any: ...
     def check_examples(self, config: Any, spec: Any, examples: Sequence[Any]) -> None: ...
     def build(self, backbone: Any, spec: Any, dropout: float, is_causal: bool) -> nn.Module: ...

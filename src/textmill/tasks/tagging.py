@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from textmill.config import TaggingConfig
 from textmill.corpus.tokenizer import END_ID
+from textmill.corpus.words import word_pattern
 from textmill.errors import InputError
 from textmill.evaluation.iob2 import (
     best_tags,
@@ -26,7 +27,7 @@ from textmill.evaluation.iob2 import (
     types_in,
 )
 from textmill.model import GPT
-from textmill.tasks.examples import read_rows
+from textmill.tasks.examples import Rows, read_rows
 from textmill.training.batches import pad
 from textmill.training.objectives import Batch
 
@@ -46,8 +47,6 @@ NO_LABEL = -100
 """Stands for padding among the labels; F.cross_entropy leaves it out."""
 WINDOWS = 32
 """Windows of long texts that go through the network at once."""
-# A mark between letters or digits stays in the word; any other mark is a word of its own.
-_WORD = re.compile(r"https?://\S+|[@#]?\w+(?:[^\w\s]\w+)*|[^\w\s]")
 _CHARACTER = re.compile(r"\S")
 
 Words = Sequence[str]
@@ -114,7 +113,7 @@ class Tagger(nn.Module):
         return logits
 
 
-def read_examples(config: TaggingConfig, split: str) -> list[Example]:
+def read_examples(config: TaggingConfig, split: str) -> Rows[Example]:
     """Return the examples of a split.
 
     Raises:
@@ -232,7 +231,7 @@ def predict(
     A text beyond the context is read in windows, so none is cut.
     """
     block_size = network.backbone.config.block_size
-    pattern = _CHARACTER if spec.is_by_character else _WORD
+    pattern = _CHARACTER if spec.is_by_character else word_pattern()
     found = [list(pattern.finditer(item)) if isinstance(item, str) else [] for item in inputs]
     words = [
         [match[0] for match in matches] if isinstance(item, str) else item

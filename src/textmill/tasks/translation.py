@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from textmill.config import TranslationConfig
 from textmill.corpus.tokenizer import END_ID, SOURCE_ID, TARGET_ID
 from textmill.model import GPT, complete
-from textmill.tasks.examples import read_rows
+from textmill.tasks.examples import Rows, read_rows
 from textmill.training.batches import pad
 from textmill.training.objectives import Batch
 
@@ -82,7 +82,7 @@ class Translator(nn.Module):
         return logits
 
 
-def read_examples(config: TranslationConfig, split: str) -> list[Example]:
+def read_examples(config: TranslationConfig, split: str) -> Rows[Example]:
     """Return the examples of a split.
 
     Raises:

@@ -69,6 +69,7 @@ STEPS = {
         BASELINE,
         EVALUATE,
         EVALUATE_LM,
+        DRIFT,
     )
 }
 """All steps, by name."""

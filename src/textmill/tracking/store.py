@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -62,6 +63,8 @@ LOCK_TAG = "textmill.lock"
 MAX_PER_BATCH = 100  # params and tags that MLflow takes in one call
 MAX_METRICS = 1000
 MOST_RUNS = 50_000  # that MLflow gives in one answer
+FOREIGN = re.compile(r"[^/\w.\- :]")
+"""What the name of a metric may not hold."""
 RESERVE_BYTES = 1 << 20
 
 log = logging.getLogger(__name__)
@@ -251,8 +254,12 @@ class Store:
         self.log_points(run_id, [Metric(k, float(v), time_ms, 0) for k, v in values.items()])
 
     def log_points(self, run_id: str, points: list[Metric], is_patient: bool = True) -> None:
-        """Log points of metrics over time; points sent twice count once."""
+        """Log points of metrics over time; points sent twice count once.
+
+        Characters that MLflow takes for no part of a metric's name are written as their code.
+        """
         client = self.client if is_patient else self.at_once()
+        points = [Metric(metric_name(p.key), p.value, p.timestamp, p.step) for p in points]
         for start in range(0, len(points), MAX_METRICS):
             client.log_batch(run_id, metrics=points[start : start + MAX_METRICS])
 
@@ -456,6 +463,14 @@ def _damage(run: Run, folder: Path) -> str | None:
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def metric_name(name: str) -> str:
+    """Return a name as MLflow accepts it: labels may hold any character, as in R&D or C++."""
+    spelt = FOREIGN.sub(lambda match: f":{ord(match.group()):x}:", name)
+    # A part of nothing, or of dots, would be taken for another place in the tree of names.
+    parts = spelt.split("/")
+    return "/".join(part if part.strip(".") else f":{part.replace('.', '2e:')}" for part in parts)
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,0 +1,37 @@
+"""Words of plain text in any script."""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+from functools import cache
+
+UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+"""Ideographs and kana as the inside of a character class: in scripts without blanks, every
+character counts as a word."""
+
+
+@cache
+def word_pattern() -> re.Pattern[str]:
+    """Return a pattern whose matches are the words of a text, web addresses and marks included.
+
+    A mark between letters or digits stays in the word; any other mark is a word of its own.
+    """
+    marks = _combining_marks()  # which \w leaves out: the vowels of Devanagari are such
+    letters = rf"(?:(?![{UNSPACED}])[\w{marks}])+"
+    return re.compile(
+        rf"https?://[^\s{UNSPACED}]+|[{UNSPACED}]|[@#]?{letters}(?:[^\w\s]{letters})*|[^\w\s]"
+    )
+
+
+def _combining_marks() -> str:
+    """Return all combining marks as the inside of a character class."""
+    ranges: list[list[int]] = []
+    for number in range(0x300, sys.maxunicode + 1):
+        if unicodedata.category(chr(number)).startswith("M"):
+            if ranges and ranges[-1][1] == number - 1:
+                ranges[-1][1] = number
+            else:
+                ranges.append([number, number])
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
