@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from prefect import flow
@@ -14,7 +15,8 @@ from textmill.config import TaskConfig
 from textmill.errors import InputError
 from textmill.tasks.examples import digest_split, location, settings_of
 from textmill.tracking.cards import log_card
-from textmill.tracking.pipeline import Result, Source
+from textmill.tracking.pipeline import Result
+from textmill.tracking.sources import Source
 from textmill.tracking.step import FINETUNE
 
 
@@ -30,7 +32,13 @@ def finetune_task(context: Context, config: TaskConfig, backbone: Result) -> Sta
 def split_sources(config: TaskConfig, *splits: str) -> tuple[Source, ...]:
     """Return the labelled files of a task as sources of a step."""
     return tuple(
-        Source(f"{config.name}/{name}", location(config, name), digest_split(config, name), split)
+        Source(
+            f"{config.name}/{name}",
+            location(config, name),
+            digest_split(config, name),
+            split,
+            digest_now=partial(digest_split, config, name),
+        )
         for split in splits
         for name in settings_of(config, split)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from textmill.config import Config, CorpusConfig, SourceConfig, TokensConfig
 from textmill.corpus.reading import digest_source, source_files
 from textmill.errors import InputError
 from textmill.files import digest_file, digest_values, join_digests
-from textmill.tracking.pipeline import Result, Source
+from textmill.tracking.pipeline import Result
+from textmill.tracking.sources import Source
 from textmill.tracking.step import CLEAN, SAMPLE, TOKENIZER, TOKENS
 
 
@@ -54,8 +56,10 @@ def corpus_sources(corpus: CorpusConfig) -> tuple[Source, ...]:
 
 def _corpus_source(config: SourceConfig) -> Source:
     """Return a source of the corpus with its digest, and those of its files."""
+    digest_now = partial(digest_source, config)
     if config.hub is not None:
-        return Source(config.name, config.hub, digest_source(config), "pretraining")
+        digest = digest_source(config)
+        return Source(config.name, config.hub, digest, "pretraining", digest_now=digest_now)
     files = {file: digest_file(file) for file in source_files(config)}
     return Source(
         config.name,
@@ -63,6 +67,7 @@ def _corpus_source(config: SourceConfig) -> Source:
         join_digests(files),
         "pretraining",
         {str(file): digest for file, digest in files.items()},
+        digest_now,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from prefect import Task, flow, task
@@ -28,8 +29,9 @@ from textmill.evaluation.drift import crossed_limits
 from textmill.files import digest_values
 from textmill.tracking.events import PastRun, find_sample, last_finished, result_of, runs_for
 from textmill.tracking.models import BACKBONE
-from textmill.tracking.pipeline import Result, Source, data_digest, find_result, input_of
+from textmill.tracking.pipeline import Result, find_result, input_of
 from textmill.tracking.promotion import champion_results
+from textmill.tracking.sources import Source, data_digest
 from textmill.tracking.step import DRIFT
 from textmill.tracking.store import Store, StoreError
 from textmill.tracking.worker import Stopped
@@ -198,7 +200,8 @@ def measure_drift(context: Context, last: PastRun, new_text: str) -> State[Any]:
         if result is None:
             raise InputError(f"The last finished run, {last.url}, has no step {label}: run again.")
         inputs[name] = result
-    source = Source("new text", str(drift.path), new_text, "drift")
+    digest_now = partial(digest_new_text, drift)
+    source = Source("new text", str(drift.path), new_text, "drift", digest_now=digest_now)
     step_config = DriftStepConfig(drift=drift, corpus=context.config.corpus)
     return run_step(context, DRIFT, step_config, inputs, (source,))
 

@@ -57,6 +57,9 @@ def bad_input(config, inputs, out):
 def run_error(config, inputs, out):
     raise RunError("the hub is down")
 
+def wordy(config, inputs, out):
+    raise InputError("at first " + "x" * 200_000 + " at last")
+
 def full_disk(config, inputs, out):
     raise OSError(errno.ENOSPC, "No space left on device")
 

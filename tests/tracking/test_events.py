@@ -11,7 +11,8 @@ from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
 from textmill.files import MANIFEST
 from textmill.tracking.events import EVENT_TAG, find_sample, last_finished, result_of, runs_for
-from textmill.tracking.pipeline import Source, data_digest, open_pipeline
+from textmill.tracking.pipeline import open_pipeline
+from textmill.tracking.sources import Source, data_digest
 from textmill.tracking.step import SAMPLE, Step
 from textmill.tracking.store import Store, StoreError
 
@@ -52,15 +53,6 @@ def test_the_newest_finished_run_of_the_chain_counts(
     with pytest.raises(RunError):
         run(own, probe("run_error"), seed)
     assert last_finished(store, own) == first
-
-
-def test_the_digest_of_the_data_knows_neither_order_nor_place(tmp_path: Path) -> None:
-    one, two = source(tmp_path, "one", "1"), source(tmp_path, "two", "2")
-    moved = Source("one", "elsewhere", "1", "train")
-    changed = Source("one", one.place, "3", "train")
-    assert data_digest([one, two]) == data_digest([two, moved])
-    assert data_digest([one, two]) != data_digest([changed, two])
-    assert data_digest([one, two]) != data_digest([one])
 
 
 def test_runs_are_found_by_their_event_whatever_became_of_them(

@@ -1,20 +1,14 @@
-"""Specifies tracked steps: computed once, recorded whole, closed properly, taken up again."""
+"""Specifies tracked steps: computed once, recorded whole, and reused."""
 
 from __future__ import annotations
 
-import errno
 import json
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
 import pytest
-from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 
+from tests.tracked import Calls, Probe, key_runs, newest_parent, run_once
 from textmill.config import (
     ClassificationConfig,
     Config,
@@ -23,36 +17,15 @@ from textmill.config import (
     TokenizerConfig,
     TokensConfig,
 )
-from textmill.errors import InputError, RunError
 from textmill.files import MANIFEST, digest_file, digest_values, read_json
-from textmill.tracking import system, worker
-from textmill.tracking.pipeline import Result, Source, find_result, open_pipeline
-from textmill.tracking.step import CLEAN, TOKENIZER, TOKENS, Step
-from textmill.tracking.store import Store, StoreError
+from textmill.tracking import system
+from textmill.tracking.pipeline import Result, find_result, open_pipeline
+from textmill.tracking.sources import Source
+from textmill.tracking.step import CLEAN, TOKENIZER, TOKENS
+from textmill.tracking.store import Store
 
 # MLflow registers its source of local files twice, and warns of the choice that gives it.
 pytestmark = pytest.mark.filterwarnings("ignore:The specified dataset source:UserWarning")
-
-Probe = Callable[[str], Step]
-Calls = Callable[[], int]
-
-
-def run_once(config: Config, step: Step, settings: SampleConfig, **further: Any) -> Result:
-    with open_pipeline("test", config, "tests", {}) as pipeline:
-        return pipeline.run(step, settings, **further)
-
-
-def key_runs(store: Store, step: str, seed: int) -> list[Run]:
-    """All step runs of a probe with this seed, whatever their status."""
-    return store.search(f"tags.`textmill.step`='{step}' and params.seed='{seed}'")
-
-
-def newest_parent(store: Store) -> Run:
-    return store.search("tags.`textmill.kind`='pipeline'")[0]
-
-
-def running(store: Store) -> list[Run]:
-    return store.search("attributes.status='RUNNING'")
 
 
 def test_a_second_call_reuses_the_result_and_makes_no_run(
@@ -204,237 +177,6 @@ def test_a_finished_step_leaves_no_work_folder(
 ) -> None:
     result = run_once(config, probe("write"), seed)
     assert not (store.wip / result.key).exists()
-
-
-@pytest.mark.parametrize(
-    ("name", "error", "message"),
-    [
-        ("bad_input", InputError, "data.csv:3: no label"),
-        ("run_error", RunError, "the hub is down"),
-        ("full_disk", RunError, "is full"),
-        ("killed", RunError, "signal 9"),
-    ],
-)
-def test_a_failed_step_leaves_a_failed_run_and_no_result(
-    config: Config,
-    store: Store,
-    probe: Probe,
-    seed: SampleConfig,
-    name: str,
-    error: type[Exception],
-    message: str,
-) -> None:
-    with pytest.raises(error, match=message):
-        run_once(config, probe(name), seed)
-    (run,) = key_runs(store, name, seed.seed)
-    assert run.info.status == "FAILED"
-    assert message in run.data.tags["textmill.failure"]
-    assert [f.path for f in store.client.list_artifacts(run.info.run_id, "output")] == []
-    assert not (store.wip / run.data.tags["textmill.key"] / "out").exists()
-    parent = newest_parent(store)
-    assert parent.info.status == "FAILED"
-    assert message in parent.data.tags["textmill.failure"]
-    assert running(store) == []
-
-
-def test_the_log_of_a_failed_step_is_kept(
-    config: Config, store: Store, probe: Probe, seed: SampleConfig
-) -> None:
-    with pytest.raises(RunError, match="KeyError: 'lost'"):
-        run_once(config, probe("bug"), seed)
-    (run,) = key_runs(store, "bug", seed.seed)
-    file = Path(store.client.download_artifacts(run.info.run_id, "log/worker.log"))
-    assert "before the bug" in file.read_text()
-    assert "Traceback" in file.read_text()
-
-
-def test_an_error_between_steps_fails_the_parent(config: Config, store: Store) -> None:
-    with pytest.raises(ZeroDivisionError), open_pipeline("test", config, "tests", {}):
-        raise ZeroDivisionError("by nought")
-    parent = newest_parent(store)
-    assert parent.info.status == "FAILED"
-    assert parent.data.tags["textmill.failure"] == "by nought"
-
-
-def interrupt(progress: object) -> None:
-    raise KeyboardInterrupt
-
-
-def test_an_interrupted_step_and_its_parent_are_killed_runs(
-    config: Config, store: Store, probe: Probe, seed: SampleConfig
-) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        run_once(config, probe("train_and_hang"), seed, on_progress=interrupt)
-    (run,) = key_runs(store, "train_and_hang", seed.seed)
-    assert run.info.status == "KILLED"
-    assert newest_parent(store).info.status == "KILLED"
-    assert worker._running == set()
-    assert running(store) == []
-
-
-def test_a_stopped_step_and_its_parent_are_killed_runs(
-    config: Config, store: Store, probe: Probe, seed: SampleConfig
-) -> None:
-    timer = threading.Timer(1.0, worker.stop_all)
-    timer.start()
-    with pytest.raises(worker.Stopped):
-        run_once(config, probe("hang"), seed)
-    timer.join()
-    (run,) = key_runs(store, "hang", seed.seed)
-    assert run.info.status == "KILLED"
-    assert newest_parent(store).info.status == "KILLED"
-    assert running(store) == []
-
-
-def test_an_interruption_while_the_run_is_described_leaves_none_running(
-    config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
-) -> None:
-    interruption = patch.object(Store, "log_datasets", side_effect=KeyboardInterrupt)
-    with interruption, pytest.raises(KeyboardInterrupt):
-        run_once(config, probe("write"), seed)
-    (run,) = key_runs(store, "write", seed.seed)
-    assert run.info.status == "KILLED"
-    assert running(store) == []
-    assert run_once(config, probe("write"), seed).run_id == run.info.run_id
-
-
-@pytest.fixture
-def died(
-    config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
-) -> tuple[SampleConfig, str]:
-    """A training step killed after three of its six points; the seed and its run's id."""
-    with pytest.raises(RunError, match="signal 9"):
-        run_once(config, probe("train"), seed)
-    (run,) = key_runs(store, "train", seed.seed)
-    return seed, run.info.run_id
-
-
-def test_a_killed_training_step_goes_on_in_the_same_run(
-    config: Config, store: Store, probe: Probe, died: tuple[SampleConfig, str], calls: Calls
-) -> None:
-    result = run_once(config, probe("train"), died[0])
-    assert result.run_id == died[1]
-    assert not result.is_reused
-    run = store.client.get_run(result.run_id)
-    assert run.info.status == "FINISHED"
-    assert run.data.tags["mlflow.parentRunId"] == newest_parent(store).info.run_id
-    assert len(key_runs(store, "train", died[0].seed)) == 1
-    assert calls() == 2
-
-
-def test_a_resumed_step_ships_every_point_once(
-    config: Config, store: Store, probe: Probe, died: tuple[SampleConfig, str]
-) -> None:
-    run_once(config, probe("train"), died[0])
-    history = store.client.get_metric_history(died[1], "train/loss")
-    assert [(p.step, p.timestamp, p.value) for p in history] == [
-        (step, 1000 + step, 1 / step) for step in range(1, 7)
-    ]
-
-
-def test_a_step_that_succeeds_in_the_end_is_not_tagged_as_failed(
-    config: Config, store: Store, probe: Probe, died: tuple[SampleConfig, str]
-) -> None:
-    run_once(config, probe("train"), died[0])
-    assert "textmill.failure" not in store.client.get_run(died[1]).data.tags
-
-
-def test_progress_tells_step_total_and_newest_values(
-    config: Config, probe: Probe, died: tuple[SampleConfig, str]
-) -> None:
-    seen: list[Any] = []
-    run_once(config, probe("train"), died[0], on_progress=seen.append)
-    assert [p.step for p in seen] == [1, 2, 3, 4, 5, 6]
-    assert {p.total_steps for p in seen} == {6}
-    assert seen[-1].metrics == {"train/loss": 1 / 6}
-
-
-def test_a_step_whose_flow_was_killed_goes_on_in_the_same_run(
-    config: Config, store: Store, probe: Probe, died: tuple[SampleConfig, str]
-) -> None:
-    store.client.update_run(died[1], "RUNNING")  # as a killed flow leaves it
-    store.tidy()
-    assert store.client.get_run(died[1]).info.status == "KILLED"
-    assert run_once(config, probe("train"), died[0]).run_id == died[1]
-    assert store.client.get_run(died[1]).info.status == "FINISHED"
-
-
-def test_a_step_whose_run_was_deleted_gets_a_new_one(
-    config: Config, store: Store, probe: Probe, died: tuple[SampleConfig, str], calls: Calls
-) -> None:
-    store.client.delete_run(died[1])
-    result = run_once(config, probe("train"), died[0])
-    assert result.run_id != died[1]
-    assert store.client.get_run(result.run_id).info.status == "FINISHED"
-
-
-def test_a_step_killed_before_publication_is_published_and_not_computed_again(
-    config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
-) -> None:
-    interruption = patch.object(Store, "publish", side_effect=KeyboardInterrupt)
-    with interruption, pytest.raises(KeyboardInterrupt):
-        run_once(config, probe("write"), seed)
-    (run,) = key_runs(store, "write", seed.seed)
-    assert run.info.status == "KILLED"
-    result = run_once(config, probe("write"), seed)
-    assert result.run_id == run.info.run_id
-    assert (result.folder / "seed.txt").read_text() == str(seed.seed)
-    assert calls() == 1
-
-
-@pytest.mark.parametrize(
-    ("method", "error", "message"),
-    [
-        ("log_metrics", MlflowException("no route to host"), "failed: no route to host.*waits in"),
-        ("publish", MlflowException("no route to host"), "failed: no route to host.*waits in"),
-        ("publish", OSError(errno.ENOSPC, "No space left on device"), "is full.*waits in"),
-    ],
-)
-def test_a_store_that_fails_after_the_work_leaves_no_result_until_the_next_run(
-    config: Config,
-    store: Store,
-    probe: Probe,
-    seed: SampleConfig,
-    calls: Calls,
-    method: str,
-    error: Exception,
-    message: str,
-) -> None:
-    with patch.object(Store, method, side_effect=error), pytest.raises(RunError, match=message):
-        run_once(config, probe("write"), seed)
-    (run,) = key_runs(store, "write", seed.seed)
-    assert run.info.status == "FAILED"
-    assert run_once(config, probe("write"), seed).run_id == run.info.run_id
-    assert calls() == 1
-
-
-def test_an_output_damaged_while_it_waited_is_computed_again(
-    config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
-) -> None:
-    away = patch.object(Store, "publish", side_effect=StoreError("away"))
-    with away, pytest.raises(RunError, match="waits in"):
-        run_once(config, probe("write"), seed)
-    (run,) = key_runs(store, "write", seed.seed)
-    waiting = store.wip / run.data.tags["textmill.key"] / "out" / "seed.txt"
-    waiting.write_text("other")
-    result = run_once(config, probe("write"), seed)
-    assert (result.folder / "seed.txt").read_text() == str(seed.seed)
-    assert calls() == 2
-
-
-@pytest.mark.parametrize("method", ["search_runs", "log_batch", "create_run"])
-def test_a_store_that_fails_between_steps_is_reported_in_words(
-    config: Config, store: Store, probe: Probe, seed: SampleConfig, method: str
-) -> None:
-    error = MlflowException("the server is away")
-    message = "failed: the server is away. Run again when it works"
-    with (
-        open_pipeline("test", config, "tests", {}) as pipeline,
-        patch.object(MlflowClient, method, side_effect=error),
-        pytest.raises(RunError, match=message),
-    ):
-        pipeline.run(probe("write"), seed)
-    assert running(store) == []
 
 
 def test_two_pipelines_that_need_the_same_step_compute_it_once(

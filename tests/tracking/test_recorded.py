@@ -13,7 +13,7 @@ from textmill.config import Config, SampleConfig, TokenizerConfig
 from textmill.corpus.reading import digest_source
 from textmill.errors import InputError, RunError
 from textmill.tracking import recorded as module
-from textmill.tracking.pipeline import Source, open_pipeline
+from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.recorded import (
     Recorded,
     load_recorded,
@@ -22,6 +22,7 @@ from textmill.tracking.recorded import (
     with_devices_here,
     with_moved_data,
 )
+from textmill.tracking.sources import Source
 from textmill.tracking.step import CLEAN, TOKENIZER, Code, Step
 from textmill.tracking.store import Store
 

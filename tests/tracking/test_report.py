@@ -19,7 +19,7 @@ from mlflow.tracking import MlflowClient
 
 from textmill.config import Config, TaskConfig
 from textmill.errors import RunError
-from textmill.files import write_json
+from textmill.files import digest_bytes, read_json, write_json
 from textmill.tracking import report as module
 from textmill.tracking.pipeline import Pipeline, Result, open_pipeline
 from textmill.tracking.report import NAME, gather, log_report
@@ -101,7 +101,10 @@ def pipeline(mood: Config, store: Store, tmp_path: Path) -> Iterator[Pipeline]:
             folder = tmp_path / label
             folder.mkdir()
             (folder / "metrics.json").write_text(json.dumps(metrics))
-            inputs = {name: {"run_id": run.results[name].run_id} for name in INPUTS.get(label, ())}
+            inputs = {
+                name: {"run_id": run.results[name].run_id, "digest": run.results[name].digest}
+                for name in INPUTS.get(label, ())
+            }
             sources = {"own": {"place": "own.jsonl", "digest": "5" * 64}} if not inputs else {}
             write_json(folder / "manifest.json", {"inputs": inputs, "sources": sources})
             run_id = store.start_run(run.experiment_id, label, {})
@@ -109,7 +112,8 @@ def pipeline(mood: Config, store: Store, tmp_path: Path) -> Iterator[Pipeline]:
             store.end_run(run_id, "FINISHED")
             url = store.run_url(run.experiment_id, run_id)
             is_reused = "mood" not in label
-            run.results[label] = Result(label, "k" * 64, run_id, url, folder, "d" * 64, is_reused)
+            digest = digest_bytes(label.encode())
+            run.results[label] = Result(label, "k" * 64, run_id, url, folder, digest, is_reused)
         write_outputs(tmp_path)
         yield run
 
@@ -244,6 +248,18 @@ def test_each_step_stands_in_the_tree_below_the_input_that_took_the_most_steps(
     (pretrain,) = tokens.children
     assert [branch.label for branch in pretrain.children] == ["evaluate-lm", "finetune mood"]
     assert [branch.label for branch in pretrain.children[1].children] == ["evaluate mood"]
+
+
+def test_a_reused_step_stands_below_the_equal_of_what_it_was_made_from(
+    pipeline: Pipeline, mood: Config
+) -> None:
+    file = pipeline.results["tokenizer"].folder / "manifest.json"
+    manifest = read_json(file)
+    manifest["inputs"]["clean"]["run_id"] = "of an earlier run"
+    manifest["inputs"]["lost"] = {"run_id": "of another", "digest": "0" * 64}
+    write_json(file, manifest)
+    clean, _ = gather(pipeline, mood, SUMMARY, {}).lineage
+    assert [(branch.label, branch.further) for branch in clean.children] == [("tokenizer", ())]
 
 
 def test_a_step_says_how_large_its_output_is(pipeline: Pipeline, mood: Config) -> None:

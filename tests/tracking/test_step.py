@@ -26,6 +26,7 @@ from textmill.tracking.step import (
     Code,
     Step,
     code_of,
+    edited_file,
 )
 
 ALL = [SAMPLE, CLEAN, TOKENIZER, TOKENS, PRETRAIN, FINETUNE, BASELINE, EVALUATE, EVALUATE_LM]
@@ -152,6 +153,28 @@ def test_a_changed_expression_changes_the_digest(
     digest: Callable[[str], str], old: str, new: str
 ) -> None:
     assert digest(SOURCE.replace(old, new)) != digest(SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_edited"),
+    [
+        ("LIMIT = 3", "LIMIT = 4", True),
+        ("def work(", "def work((", True),
+        ("# why", "# because", False),
+        ("Do it.", "Do it well.", False),
+    ],
+)
+def test_code_that_is_edited_after_it_was_read_is_noticed_and_not_read_again(
+    digest: Callable[[str], str], tmp_path: Path, old: str, new: str, is_edited: bool
+) -> None:
+    step, file = Step("own", "a_step_module:work"), tmp_path / "a_step_module.py"
+    before = digest(SOURCE)
+    assert edited_file(step) is None
+    file.write_text(SOURCE.replace(old, new))
+    assert edited_file(step) == (file if is_edited else None)
+    assert code_of(step).modules["a_step_module"] == before
+    file.unlink()
+    assert edited_file(step) == file
 
 
 def test_an_import_inside_a_function_counts(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import shutil
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,8 +17,9 @@ from mlflow.tracking import MlflowClient
 from textmill.config import TrackingConfig
 from textmill.errors import InputError, RunError
 from textmill.files import MANIFEST, digest_folder, write_json
+from textmill.tracking import opening
 from textmill.tracking import store as stores
-from textmill.tracking.store import Store, flatten, metric_name
+from textmill.tracking.store import LOCKS_TAG, Store, flatten, metric_name
 
 
 @pytest.fixture
@@ -47,35 +46,11 @@ def test_an_address_where_nothing_listens_is_reported_soon(tmp_path: Path) -> No
 def test_a_server_that_accepts_and_says_nothing_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stores, "PING_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(opening, "PING_TIMEOUT_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
         uri = f"http://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(RunError, match="does not answer"):
             Store(TrackingConfig(home=str(tmp_path), uri=uri))
-
-
-@pytest.mark.parametrize(("version", "is_refused"), [("2.22.1", True), ("3.1.0", False)])
-def test_a_server_of_another_major_version_is_refused(version: str, is_refused: bool) -> None:
-    class Answers(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(version.encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Answers) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            uri = f"http://127.0.0.1:{server.server_port}"
-            if is_refused:
-                with pytest.raises(RunError, match=f"{uri} runs MLflow {version}, .* same major"):
-                    stores.check_version(uri)
-            else:
-                stores.check_version(uri)
-        finally:
-            server.shutdown()
 
 
 def test_the_environment_names_the_store_unless_the_configuration_does(
@@ -154,7 +129,7 @@ def test_tidy_closes_runs_whose_lock_is_free_and_no_others(store: Store) -> None
     alive = store.start_run(experiment, "alive", store.lock_tags("alive.lock"))
     ended = store.start_run(experiment, "ended", store.lock_tags("ended.lock"))
     store.end_run(ended, "FINISHED")
-    away = store.lock_tags("away.lock") | {"textmill.host": "another-machine"}
+    away = store.lock_tags("away.lock") | {LOCKS_TAG: "of another home"}
     remote = store.start_run(experiment, "remote", away)
     with FileLock(store.locks / "alive.lock"):
         closed = store.tidy()
@@ -163,6 +138,22 @@ def test_tidy_closes_runs_whose_lock_is_free_and_no_others(store: Store) -> None
     for left in (alive, remote):
         store.end_run(left, "FINISHED")
     assert [run.info.run_id for run in closed] == [dead]
+
+
+def test_tidy_knows_its_runs_whatever_the_machine_is_called(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(home: Path) -> Store:
+        return Store(TrackingConfig(home=str(home), uri=store.uri))
+
+    dead = store.start_run(store.experiment("tidy"), "dead", store.lock_tags("renamed.lock"))
+    # Another machine of the same name, with the same server, and locks of its own.
+    assert opened(tmp_path).tidy() == []
+    assert store.client.get_run(dead).info.status == "RUNNING"
+    # The next container on the same volume.
+    monkeypatch.setattr(socket, "gethostname", lambda: "another-name")
+    opened(store.home).tidy()
+    assert store.client.get_run(dead).info.status == "KILLED"
 
 
 def test_tidy_leaves_locks_free(store: Store) -> None:
@@ -218,6 +209,54 @@ def test_a_changed_file_is_named(store: Store, run_id: str, tmp_path: Path) -> N
     (folder / "sub" / "data").write_bytes(b"Data")
     with pytest.raises(RunError, match="sub/data is not what was written"):
         store.output_folder(run_id)
+
+
+def test_a_manifest_that_was_not_published_is_not_believed(
+    store: Store, run_id: str, tmp_path: Path
+) -> None:
+    folder = published(store, run_id, tmp_path / "out")
+    (folder / "sub" / "data").write_bytes(b"Data")
+    write_json(folder / MANIFEST, {"files": digest_folder(folder)})
+    for read in (store.output_folder, lambda run_id: store.output_file(run_id, MANIFEST)):
+        with pytest.raises(RunError, match=f"{MANIFEST} is not what was written"):
+            read(run_id)
+
+
+@pytest.fixture
+def far(store: Store, run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A published folder of a store that has to be read through copies."""
+    folder = published(store, run_id, tmp_path / "out")
+    monkeypatch.setattr(stores, "_local_place", lambda run: None)
+    return folder
+
+
+@pytest.mark.parametrize("name", [MANIFEST, "sub/data"])
+def test_a_damaged_copy_of_a_far_result_is_fetched_again(
+    store: Store, run_id: str, far: Path, name: str
+) -> None:
+    copy = store.output_folder(run_id)
+    (copy / name).write_text("{}")
+    assert store.output_folder(run_id) == copy
+    assert (copy / name).read_bytes() == (far / name).read_bytes()
+    (far / name).write_text("{}")
+    assert store.output_folder(run_id) == copy  # which is whole, and not fetched
+    (copy / name).unlink()
+    with pytest.raises(RunError, match=f"{name} is not what was written"):
+        store.output_folder(run_id)
+
+
+@pytest.mark.parametrize("name", [MANIFEST, "sub/data"])
+def test_a_damaged_copy_of_one_file_is_fetched_again(
+    store: Store, run_id: str, far: Path, name: str
+) -> None:
+    copy = store.output_file(run_id, name)
+    copy.write_text("{}")
+    assert store.output_file(run_id, name) == copy
+    assert copy.read_bytes() == (far / name).read_bytes()
+    (far / name).write_text("{}")
+    copy.write_text("damaged")
+    with pytest.raises(RunError, match=f"{name} is not what was written"):
+        store.output_file(run_id, name)
 
 
 def test_a_run_without_output_is_not_whole(store: Store, run_id: str) -> None:

@@ -6,15 +6,18 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing import forkserver
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
 from textmill.config import SampleConfig
 from textmill.errors import InputError, RunError
+from textmill.tracking import step as steps
 from textmill.tracking import worker
-from textmill.tracking.step import Step
-from textmill.tracking.worker import Job, Stopped, run_job, stop_all
+from textmill.tracking.step import STEPS, Step
+from textmill.tracking.worker import Job, Stopped, run_job, stop_all, warm_up
 
 Probe = Callable[[str], Step]
 
@@ -63,6 +66,13 @@ def test_each_failure_has_its_message(
     assert worker._running == set()
 
 
+@pytest.mark.timeout(60)
+def test_a_message_longer_than_a_pipe_takes_is_shortened(job: Callable[[str], Job]) -> None:
+    with pytest.raises(InputError, match="^at first x+ … x+ at last$") as caught:
+        run_job(job("wordy"), nothing)
+    assert len(str(caught.value)) < 5000
+
+
 def test_what_a_step_prints_goes_to_its_log(
     job: Callable[[str], Job], capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,6 +95,42 @@ def test_an_error_of_the_watcher_ends_the_step(job: Callable[[str], Job]) -> Non
     with pytest.raises(KeyboardInterrupt):
         run_job(job("hang"), interrupt, interval_s=0.1)
     assert time.monotonic() - started < 20
+    assert worker._running == set()
+
+
+def test_the_code_of_all_steps_is_read_before_any_of_it_is_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[set[str]] = []
+    read: set[str] = set()
+    parse = steps._parse
+
+    def noted(name: str) -> steps._Module:
+        read.add(name)
+        return parse(name)
+
+    monkeypatch.setattr(steps, "_parse", noted)
+    monkeypatch.setattr(forkserver, "set_forkserver_preload", lambda names: None)
+    monkeypatch.setattr(forkserver, "ensure_running", lambda: seen.append(set(read)))
+    steps._read_module.cache_clear()
+    warm_up()
+    assert seen == [{name for step in STEPS.values() for name in steps.code_of(step).modules}]
+
+
+def test_a_stop_while_the_process_starts_ends_it(
+    job: Callable[[str], Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = BaseProcess.start
+
+    def start_slowly(process: BaseProcess) -> None:
+        start(process)
+        stop_all()
+
+    monkeypatch.setattr(BaseProcess, "start", start_slowly)
+    started_s = time.monotonic()
+    with pytest.raises(Stopped, match="hang was stopped"):
+        run_job(job("hang"), nothing, interval_s=0.1)
+    assert time.monotonic() - started_s < 30
     assert worker._running == set()
 
 

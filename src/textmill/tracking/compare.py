@@ -13,7 +13,6 @@ from mlflow.entities import Run
 from textmill.errors import InputError
 from textmill.evaluation import comparison as pages
 from textmill.evaluation.significance import (
-    KINDS,
     LANGUAGE_MODEL,
     Row,
     differences,
@@ -139,8 +138,8 @@ def tasks_of(run: PipelineRun) -> dict[str, str]:
     return tasks | ({"lm": "evaluate-lm"} if "evaluate-lm" in run.steps else {})
 
 
-def read_answers(store: Store, run_id: str) -> Answered | None:
-    """Return the answers of an evaluation run; None if it has none that can be compared.
+def read_answers(store: Store, run_id: str) -> Answered:
+    """Return the answers of an evaluation run.
 
     Raises:
         RunError: the files are missing or damaged.
@@ -149,8 +148,6 @@ def read_answers(store: Store, run_id: str) -> Answered | None:
     is_language_model = manifest["step"] == "evaluate-lm"
     kind = LANGUAGE_MODEL if is_language_model else manifest["config"]["kind"]
     name = DOCUMENTS if is_language_model else "predictions.jsonl"
-    if kind not in KINDS or name not in manifest["files"]:
-        return None  # a run of an older textmill
     with store.output_file(run_id, name).open(encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
     prefix = "signature."
@@ -207,13 +204,11 @@ def _machine(run: PipelineRun) -> dict[str, str]:
 
 def _scores(store: Store, runs: Sequence[PipelineRun]) -> Iterator[pages.Score]:
     for task, label in tasks_of(runs[0]).items():
-        answers = [
-            read_answers(store, run.steps[label]) if label in run.steps else None for run in runs
-        ]
-        by_run = [
-            list(_task_scores(run, task, answers, at)) if label in run.steps else []
-            for at, run in enumerate(runs)
-        ]
+        first = read_answers(store, runs[0].steps[label])
+        by_run = [list(_task_scores(task, 0, first, None))]
+        for at, run in enumerate(runs[1:], 1):
+            own = read_answers(store, run.steps[label]) if label in run.steps else None
+            by_run.append(list(_task_scores(task, at, own, first)) if own else [])
         if any(by_run[1:]):
             # A metric's rows stand together, a run each.
             names = dict.fromkeys(score.metric for scores in by_run for score in scores)
@@ -222,18 +217,12 @@ def _scores(store: Store, runs: Sequence[PipelineRun]) -> Iterator[pages.Score]:
 
 
 def _task_scores(
-    run: PipelineRun, task: str, answers: Sequence[Answered | None], at: int
+    task: str, at: int, own: Answered, first: Answered | None
 ) -> Iterator[pages.Score]:
-    """Yield the scores of a task in one run; the parent's numbers where there are no answers."""
-    own, first = answers[at], answers[0]
-    if own is None:
-        for key, value in sorted(run.run.data.metrics.items()):
-            if key.startswith(f"{task}/"):
-                yield pages.Score(task, key.removeprefix(f"{task}/"), at, value, note="no answers")
-        return
+    """Yield the scores of a task in one run, tested against the first run's if that is another."""
     tested: Mapping[str, Any] = {}
     note = ""
-    if at > 0 and first is not None:
+    if first is not None:
         if (own.kind, own.signatures) != (first.kind, first.signatures):
             note = "measured in another way"
         else:

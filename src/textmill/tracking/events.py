@@ -10,9 +10,8 @@ from mlflow.entities import Run
 
 from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
-from textmill.files import MANIFEST, read_json
 from textmill.tracking.key import describe_step, key_of
-from textmill.tracking.pipeline import DATA_TAG, RESULT_TAG, Result
+from textmill.tracking.pipeline import DATA_TAG, RESULT_TAG, Result, find_result
 from textmill.tracking.step import SAMPLE
 from textmill.tracking.store import Store, StoreError
 
@@ -53,19 +52,7 @@ def result_of(store: Store, past: PastRun, label: str) -> Result | None:
         RunError: its artifacts are missing or damaged.
     """
     run_id = past.results.get(label.replace(" ", "."))
-    if run_id is None:
-        return None
-    run = store.client.get_run(run_id)
-    folder = store.output_folder(run_id)
-    return Result(
-        label=label,
-        key=run.data.tags["textmill.key"],
-        run_id=run_id,
-        url=store.run_url(run.info.experiment_id, run_id),
-        folder=folder,
-        digest=read_json(folder / MANIFEST)["digest"],
-        is_reused=True,
-    )
+    return None if run_id is None else find_result(store, run_id)
 
 
 def find_sample(store: Store, config: SampleConfig) -> Path | None:

@@ -212,7 +212,7 @@ def _forward(store: Store, words: str) -> Lineage:
     newest = list(readers.values())
     while newest:  # one generation after the other: MLflow is asked once for each
         # What is computed twice is one content: its readers hang below the first run.
-        made = {_digest_of(store, run)[:DATASET_DIGEST_CHARS]: run.info.run_id for run in newest}
+        made = {_digest_of(run)[:DATASET_DIGEST_CHARS]: run.info.run_id for run in newest}
         made = {digest: run_id for digest, run_id in made.items() if digest not in by_digest}
         by_digest |= made
         newest = []
@@ -228,7 +228,7 @@ def _forward(store: Store, words: str) -> Lineage:
         run_id: _node(
             run,
             run.data.tags["textmill.key"].partition("-")[0],
-            _digest_of(store, run),
+            _digest_of(run),
             made_from[run_id],
             (),
             {},
@@ -287,12 +287,8 @@ def _read_by(run: Run) -> list[DatasetInput]:
     return list(run.inputs.dataset_inputs) if run.inputs is not None else []
 
 
-def _digest_of(store: Store, run: Run) -> str:
-    """Return the digest of a run's output; older runs have it in the manifest alone."""
-    if DIGEST_TAG in run.data.tags:
-        return str(run.data.tags[DIGEST_TAG])
-    text = store.read_artifact(run.info.run_id, f"{OUTPUT}/{MANIFEST}")
-    return str(json.loads(text)["digest"])
+def _digest_of(run: Run) -> str:
+    return str(run.data.tags[DIGEST_TAG])
 
 
 def as_values(lineage: Lineage) -> dict[str, Any]:

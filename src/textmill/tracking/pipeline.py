@@ -6,7 +6,7 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,6 @@ from textmill.config import Config, TaskConfig
 from textmill.errors import RunError
 from textmill.files import (
     MANIFEST,
-    digest_file,
     digest_folder,
     digest_values,
     read_json,
@@ -33,9 +32,11 @@ from textmill.tracking.follow import Follower, Progress
 from textmill.tracking.key import describe_step, key_of, key_values
 from textmill.tracking.models import log_backbone, log_task_model
 from textmill.tracking.places import a_place
-from textmill.tracking.step import FINETUNE, PRETRAIN, Step
-from textmill.tracking.store import MANIFEST_TAG, Dataset, Store, StoreError
-from textmill.tracking.system import SystemMonitor
+from textmill.tracking.sources import Source, data_digest
+from textmill.tracking.step import FINETUNE, PRETRAIN, Step, edited_file
+from textmill.tracking.stopwatch import Stopwatch
+from textmill.tracking.store import OUTPUT, Dataset, Store, StoreError
+from textmill.tracking.system import watch_system
 from textmill.tracking.worker import Job, Stopped, is_stopping, run_job, warm_up
 
 RESULT_TAG = "textmill.result."
@@ -47,23 +48,6 @@ DATA_TAG = "textmill.data"
 
 log = logging.getLogger(__name__)
 _adding = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Source:
-    """Raw input of a step: where it lies, and the digest of its content."""
-
-    name: str
-    place: str
-    digest: str
-    context: str
-    files: Mapping[str, str] = field(default_factory=dict)
-    """Digest of each of its files by path, where there may be several."""
-
-
-def data_digest(sources: Iterable[Source]) -> str:
-    """Return one digest of the content of sources; their order and places do not matter."""
-    return digest_values({f"{s.context}/{s.name}": s.digest for s in sources})
 
 
 @dataclass(frozen=True)
@@ -205,7 +189,8 @@ class _Attempt:
         condition = f"attributes.status='FINISHED' and tags.`textmill.key`='{self.name}'"
         for run in self.store.search(condition):
             try:
-                return self._result(run, self.store.output_folder(run.info.run_id), True)
+                folder = self.store.output_folder(run.info.run_id)
+                return _result(self.store, run, folder, self.label, True)
             except RunError as error:
                 log.warning(
                     "The result of %s cannot be used, it is computed again: %s", self.label, error
@@ -222,13 +207,17 @@ class _Attempt:
         try:
             with store.failures_in_words():
                 self._describe(run_id)
-                if not self._is_computed():
-                    with self._watch_system(follower):
-                        self._fill(run_id, threads, follower)
-                follower.finish()
-                self._record(run_id, follower)
-                # Last, as it moves the output away: whatever fails before is made good next time.
-                folder = store.publish(run_id, self.out)
+                folder = self._published(run_id)
+                if folder is None:
+                    if not self._is_computed():
+                        with watch_system(follower, self.pipeline.system_metrics):
+                            self._fill(run_id, threads, follower)
+                    follower.finish()
+                    self._record(run_id, follower)
+                    # After the rest, as it moves the output away: what fails before is made good
+                    # next time.
+                    folder = store.publish(run_id, self.out)
+                store.end_run(run_id, "FINISHED")
             status = "FINISHED"
         except Stopped:
             raise
@@ -243,9 +232,21 @@ class _Attempt:
                 if not self._is_computed():
                     shutil.rmtree(self.out, ignore_errors=True)
                 self._keep_log(run_id)
-            _end_run(store, run_id, status, failure)
+                _end_run(store, run_id, status, failure)
         shutil.rmtree(self.folder, ignore_errors=True)
-        return self._result(store.client.get_run(run_id), folder, False)
+        return _result(store, store.client.get_run(run_id), folder, self.label, False)
+
+    def _published(self, run_id: str) -> Path | None:
+        """Return the output of a run of which nothing but the end could not be recorded."""
+        place = self.store.local_file(run_id, OUTPUT)
+        if place is None or not place.exists():
+            return None  # what is published in a store elsewhere waits here still
+        try:
+            return self.store.output_folder(run_id)
+        except StoreError:
+            raise
+        except RunError:
+            return None
 
     def _is_computed(self) -> bool:
         """Return whether the output folder is whole: it waits there if publishing it failed."""
@@ -257,16 +258,14 @@ class _Attempt:
 
     def _fill(self, run_id: str, threads: int, follower: Follower) -> None:
         """Compute the output folder, and complete it with its manifest."""
-        started_s = time.monotonic()
         shutil.rmtree(self.out, ignore_errors=True)
         self.out.mkdir(parents=True)
         self.work.mkdir(exist_ok=True)
         warm_up()
         folders = {name: result.folder for name, result in self.inputs.items()}
         job = Job(self.step, self.config, folders, self.out, self.work, threads)
-        most = self.pipeline.max_trainings if self.step.is_training else None
-        with a_place(self.store.locks, most, self.label):
-            run_job(job, follower.poll)
+        seconds = self._run(job, follower)
+        self._check_unchanged()
         inputs = {
             name: {"run_id": result.run_id, "key": result.key, "digest": result.digest}
             for name, result in self.inputs.items()
@@ -282,10 +281,41 @@ class _Attempt:
             },
             "files": files,
             "digest": digest_values(files),
-            "seconds": time.monotonic() - started_s,
+            "seconds": seconds,
             "time_ms": int(time.time() * 1000),
         }
         write_json(self.out / MANIFEST, manifest)
+
+    def _run(self, job: Job, follower: Follower) -> float:
+        """Compute the step as soon as there is a place; return the seconds that this took."""
+        is_training = self.step.is_training
+        most = self.pipeline.max_trainings if is_training else None
+        with a_place(self.store.locks, most, self.label):
+            if is_training:  # it may have waited for hours, and takes as many
+                self._check_unchanged()
+            stopwatch = Stopwatch(self.work / "seconds" if is_training else None)
+
+            def watch() -> None:
+                follower.poll()
+                stopwatch.tick()
+
+            try:
+                run_job(job, watch)
+            finally:
+                stopwatch.save()
+            return stopwatch.seconds()
+
+    def _check_unchanged(self) -> None:
+        """Return if code and raw files are those that the key was made from.
+
+        Raises:
+            InputError: raw files have changed.
+            RunError: code has been edited.
+        """
+        if file := edited_file(self.step):
+            raise RunError(f"{file} was edited after the run of {self.label} began: run again.")
+        for source in self.sources:
+            source.check()
 
     def _take_up_or_start(self, threads: int) -> str:
         """Return the run to compute in: the interrupted one of this key, or else a new one."""
@@ -346,7 +376,6 @@ class _Attempt:
         own = {
             PLACES_TAG: "\n".join(source.place for source in self.sources),
             DIGEST_TAG: made["digest"],
-            MANIFEST_TAG: digest_file(self.out / MANIFEST),
         }
         store.set_tags(run_id, tags | own)
         self._keep_log(run_id)
@@ -365,29 +394,6 @@ class _Attempt:
                 with suppress(OSError, StoreError):
                     self.store.client.log_artifact(run_id, str(file), "log")
 
-    @contextmanager
-    def _watch_system(self, follower: Follower) -> Iterator[None]:
-        if not self.pipeline.system_metrics:
-            yield
-            return
-        monitor = SystemMonitor(follower)
-        monitor.start()  # type: ignore[no-untyped-call]
-        try:
-            yield
-        finally:
-            monitor.finish()  # type: ignore[no-untyped-call]
-
-    def _result(self, run: Run, folder: Path, is_reused: bool) -> Result:
-        return Result(
-            label=self.label,
-            key=self.key,
-            run_id=run.info.run_id,
-            url=self.store.run_url(run.info.experiment_id, run.info.run_id),
-            folder=folder,
-            digest=read_json(folder / MANIFEST)["digest"],
-            is_reused=is_reused,
-        )
-
 
 def find_result(store: Store, run_id: str) -> Result:
     """Return the result of a step that has finished, of whichever pipeline.
@@ -396,15 +402,18 @@ def find_result(store: Store, run_id: str) -> Result:
         RunError: it is missing or damaged.
     """
     run = store.client.get_run(run_id)
-    folder = store.output_folder(run_id)
+    return _result(store, run, store.output_folder(run_id), run.info.run_name, True)
+
+
+def _result(store: Store, run: Run, folder: Path, label: str, is_reused: bool) -> Result:
     return Result(
-        label=run.info.run_name,
-        key=run.data.tags["textmill.key"],
-        run_id=run_id,
-        url=store.run_url(run.info.experiment_id, run_id),
+        label=label,
+        key=run.data.tags["textmill.key"].partition("-")[0],  # without the scope
+        run_id=run.info.run_id,
+        url=store.run_url(run.info.experiment_id, run.info.run_id),
         folder=folder,
         digest=read_json(folder / MANIFEST)["digest"],
-        is_reused=True,
+        is_reused=is_reused,
     )
 
 

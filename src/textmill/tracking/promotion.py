@@ -33,7 +33,6 @@ TESTED_RUN_TAG = "textmill.run.evaluate"
 PIPELINE_RUN_TAG = "textmill.run.pipeline"
 RECIPE_TAG = "textmill.recipe"
 PARAMETERS_TAG = "textmill.parameters"
-SECONDS_TAG = "textmill.seconds"
 SCORE_TAG = "score."
 LANGUAGE = "lm"
 
@@ -218,7 +217,7 @@ def _decide(
         raise
     except (InputError, RunError) as error:
         return Decision(False, f"the champion could not be measured on its test set: {error}")
-    if own is None or theirs is None or own.signatures != theirs.signatures:
+    if own.signatures != theirs.signatures:
         return Decision(False, "its scores are not computed as the champion's are")
     try:
         answers = tabulate(own.kind, [theirs.rows, own.rows], own.signatures)
@@ -243,7 +242,7 @@ def _decide(
 
 def _champion_answers(
     registry: Registry, challenger: Challenger, champion: ModelVersion, remeasure: Remeasure
-) -> tuple[Answered | None, float | None]:
+) -> tuple[Answered, float | None]:
     """Return the champion's answers to the challenger's test examples, and the time they took.
 
     Where these had to be measured anew, the champion's tags tell of that from now on.
@@ -293,7 +292,6 @@ def _seconds(store: Store, run_id: str) -> float | None:
 def _tags(
     pipeline: Pipeline, challenger: Challenger, scores: Mapping[str, float]
 ) -> dict[str, str]:
-    seconds = _seconds(pipeline.store, challenger.tested.run_id)
     return {
         KEY_TAG: challenger.model.key,
         MODEL_RUN_TAG: challenger.model.run_id,
@@ -301,7 +299,6 @@ def _tags(
         PIPELINE_RUN_TAG: pipeline.run_id,
         RECIPE_TAG: challenger.recipe,
         PARAMETERS_TAG: str(challenger.parameters),
-        SECONDS_TAG: "" if seconds is None else str(seconds),
         "textmill.time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         **_score_tags(scores),
     }

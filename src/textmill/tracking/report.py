@@ -325,13 +325,16 @@ def _step(pipeline: Pipeline, result: Result) -> pages.Step:
 def _lineage(results: Mapping[str, Result]) -> tuple[pages.Branch, ...]:
     """Return the steps as trees, each below the one of its inputs that took the most steps."""
     manifests = {label: read_json(result.folder / MANIFEST) for label, result in results.items()}
-    label_of = {result.run_id: label for label, result in results.items()}
+    # By digest: a reused step's manifest names the runs that made its input back then.
+    label_of: dict[str, str] = {}
     depths: dict[str, int] = {}
     above: dict[str, list[str]] = {}
     for label, manifest in manifests.items():
-        read = [label_of[entry["run_id"]] for entry in manifest["inputs"].values()]
+        digests = [entry["digest"] for entry in manifest["inputs"].values()]
+        read = [label_of[digest] for digest in digests if digest in label_of]
         above[label] = sorted(read, key=depths.__getitem__, reverse=True)
         depths[label] = 1 + max((depths[other] for other in read), default=0)
+        label_of.setdefault(results[label].digest, label)
 
     def below(parent: str | None) -> tuple[pages.Branch, ...]:
         return tuple(

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from textmill.files import digest_bytes
+from textmill.files import digest_bytes, digest_file
 
 PACKAGE = "textmill"
 # Not part of any step's code: the key holds the validated values themselves, and errors and
@@ -85,8 +85,43 @@ class Code:
     """Version of every installed package that those modules import, and of Python."""
 
 
+@dataclass(frozen=True)
+class _Module:
+    """A module as its file was when it was read."""
+
+    file: Path
+    content: str
+    """Digest of the file."""
+    code: str
+    """Digest of the syntax tree, without docstrings."""
+    imported: frozenset[str]
+    """The modules it imports anywhere inside."""
+
+
+def read_code() -> None:
+    """Read the code of all steps, which keys are made from as long as this process lives."""
+    for step in STEPS.values():
+        code_of(step)
+
+
+def edited_file(step: Step) -> Path | None:
+    """Return a file of a step's code that says something else than its key, if there is one."""
+    for name in code_of(step).modules:
+        read = _read_module(name)
+        try:
+            # Comparing the files first spares the slow reading of their code.
+            if digest_file(read.file) != read.content and _parse(name).code != read.code:
+                return read.file
+        except (OSError, SyntaxError, ValueError):
+            return read.file
+    return None
+
+
 def code_of(step: Step) -> Code:
-    """Return the modules that a step reaches through imports, and the packages they use."""
+    """Return the modules that a step reaches through imports, and the packages they use.
+
+    Every file is read once: that it is edited later does not change what this returns.
+    """
     modules: dict[str, str] = {}
     packages = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
     waiting = [step.module]
@@ -94,8 +129,9 @@ def code_of(step: Step) -> Code:
         name = waiting.pop()
         if name in modules:
             continue
-        modules[name], imported = _read_module(name)
-        for other in imported:
+        module = _read_module(name)
+        modules[name] = module.code
+        for other in module.imported:
             top = other.partition(".")[0]
             if top == PACKAGE:
                 waiting.extend(_with_parents(other) - NOT_CODE)
@@ -105,15 +141,19 @@ def code_of(step: Step) -> Code:
 
 
 @cache
-def _read_module(name: str) -> tuple[str, frozenset[str]]:
-    """Return the digest of a module's code, and the modules it imports anywhere inside."""
+def _read_module(name: str) -> _Module:
+    return _parse(name)
+
+
+def _parse(name: str) -> _Module:
     file = _file_of(name)
-    assert file is not None
-    text = file.read_text(encoding="utf-8")
+    if file is None:
+        raise FileNotFoundError(name)
+    content = file.read_bytes()
     # Two threads that build trees at once fail with "AST constructor recursion depth mismatch"
     # (seen on CPython 3.11): its depth counter belongs to the interpreter, not to the thread.
     with _parsing:
-        tree = ast.parse(text)
+        tree = ast.parse(content)
     imported: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -126,7 +166,8 @@ def _read_module(name: str) -> tuple[str, frozenset[str]]:
                 if _is_module(f"{node.module}.{alias.name}")
             )
         _drop_docstring(node)
-    return digest_bytes(ast.dump(tree).encode()), frozenset(imported)
+    code = digest_bytes(ast.dump(tree).encode())
+    return _Module(file, digest_bytes(content), code, frozenset(imported))
 
 
 def _drop_docstring(node: ast.AST) -> None:

@@ -6,11 +6,8 @@ import logging
 import os
 import re
 import shutil
-import socket
 import tempfile
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -52,18 +49,23 @@ from textmill.files import (
     write_whole,
 )
 from textmill.tracking.client import START_TAG, Client
+from textmill.tracking.opening import check_version, make_database, ping
 from textmill.tracking.patience import Answer, Patience
 
 OUTPUT = "output"
 """Where a step's output folder stands among its run's artifacts."""
 MANIFEST_TAG = "textmill.manifest"
 """The digest of a result's manifest, which holds those of all its other files."""
+LOCKS_TAG = "textmill.locks"
+"""The id of the folder of locks that a run's lock lies in."""
+LOCK_TAG = "textmill.lock"
+"""The name of the lock that a run's process holds."""
 MAX_PER_BATCH = 100  # params and tags that MLflow takes in one call
 MAX_METRICS = 1000
 MOST_RUNS = 50_000  # that MLflow gives in one answer
 FOREIGN = re.compile(r"[^/\w.\- :]")
 """What the name of a metric may not hold."""
-PING_TIMEOUT_S = 5
+START_S = 5  # longer than a pipeline takes to start its run
 RESERVE_BYTES = 1 << 20
 
 log = logging.getLogger(__name__)
@@ -101,12 +103,20 @@ class Store:
                 self.locks.mkdir(parents=True, exist_ok=True)
                 # First starts at the same time would race on the migrations of the database.
                 with FileLock(self.locks / "open.lock"):
+                    self.locks_id = self._locks_id()
                     self.client = self._open(database if self.uri == default else None)
         except OSError as error:
             raise RunError(f"{self.home} cannot be written: {error}. Set tracking.home.") from None
         self.ui_url = (
             self.uri if self.uri.startswith("http") else f"http://127.0.0.1:{config.mlflow_port}"
         )
+
+    def _locks_id(self) -> str:
+        """Return what tells this folder of locks from others, on machines of whatever name."""
+        file = self.locks / "id"
+        if not file.exists():
+            write_whole(file, uuid.uuid4().hex.encode())
+        return file.read_text()
 
     def _open(self, database: Path | None) -> MlflowClient:
         if self.uri.startswith("http"):
@@ -117,7 +127,7 @@ class Store:
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         try:
             if database is not None and not database.exists():
-                _make_database(database)
+                make_database(database)
             client = MlflowClient(self.uri)
             client.search_experiments(max_results=1)
         except (MlflowException, SQLAlchemyError) as error:
@@ -272,6 +282,7 @@ class Store:
 
     def publish(self, run_id: str, out: Path) -> Path:
         """Make a finished output folder the run's artifact, whole; return where it is readable."""
+        self.set_tags(run_id, {MANIFEST_TAG: digest_file(out / MANIFEST)})
         sync_folder(out)
         place = self._local_artifacts(run_id)
         if place is None:
@@ -299,24 +310,16 @@ class Store:
         run = self.client.get_run(run_id)
         place = _local_place(run)
         folder = self.home / "cache" / run_id / OUTPUT if place is None else place / OUTPUT
-        if place is None and not folder.exists():
-            with self.failures_in_words():
-                self._download(run_id, folder)
-        manifest = folder / MANIFEST
-        if not manifest.exists():
-            raise RunError(f"{folder} is not whole: {MANIFEST} is missing.")
-        present = digest_folder(folder) | {MANIFEST: digest_file(manifest)}
-        # Without its digest, which older runs lack, nothing but its form says that it is whole.
-        own = run.data.tags.get(MANIFEST_TAG, present[MANIFEST])
-        try:
-            expected: dict[str, str] = {MANIFEST: own, **read_json(manifest)["files"]}
-        except (ValueError, KeyError, TypeError):
-            expected = {}
-        for name in sorted(expected.keys() | present.keys()):
-            if expected.get(name) != present.get(name):
-                if place is None:
-                    shutil.rmtree(folder, ignore_errors=True)
-                raise RunError(f"{folder / name} is not what was written.")
+        damage = _damage(run, folder)
+        if damage is not None and place is None:
+            with FileLock(self.locks / f"{run_id}.lock"), self.failures_in_words():
+                # Another process may have fetched it meanwhile.
+                damage = _damage(run, folder)
+                if damage is not None:
+                    self._download(run_id, folder)
+                    damage = _damage(run, folder)
+        if damage is not None:
+            raise RunError(damage)
         return folder
 
     def read_artifact(self, run_id: str, name: str) -> str:
@@ -333,11 +336,16 @@ class Store:
         Raises:
             RunError: it is missing or damaged.
         """
-        file = self.artifact(run_id, f"{OUTPUT}/{name}")
-        if name != MANIFEST:
-            files = read_json(self.output_file(run_id, MANIFEST))["files"]
-            if digest_file(file) != files.get(name):
-                raise RunError(f"{file} is not what was written.")
+        place = f"{OUTPUT}/{name}"
+        if name == MANIFEST:
+            expected = self.client.get_run(run_id).data.tags.get(MANIFEST_TAG)
+        else:
+            expected = read_json(self.output_file(run_id, MANIFEST))["files"].get(name)
+        file = self.artifact(run_id, place)
+        if digest_file(file) != expected and self.local_file(run_id, place) is None:
+            self._fetch(run_id, place, file)  # the copy may have been damaged since
+        if digest_file(file) != expected:
+            raise RunError(f"{file} is not what was written.")
         return file
 
     def artifact(self, run_id: str, name: str) -> Path:
@@ -350,14 +358,18 @@ class Store:
         if file is None:
             file = self.home / "cache" / "files" / run_id / name
             if not file.exists():
-                with self.failures_in_words():
-                    file.parent.mkdir(parents=True, exist_ok=True)
-                    with tempfile.TemporaryDirectory(dir=file.parent) as beside:
-                        copy = self.client.download_artifacts(run_id, name, beside)
-                        Path(copy).replace(file)
+                self._fetch(run_id, name, file)
         if not file.is_file():
             raise RunError(f"The run {run_id} has lost its artifact {name}: {file} is missing.")
         return file
+
+    def _fetch(self, run_id: str, name: str, file: Path) -> None:
+        """Make a local copy of one artifact; it appears whole, in place of one that was there."""
+        with self.failures_in_words():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=file.parent) as beside:
+                copy = self.client.download_artifacts(run_id, name, beside)
+                Path(copy).replace(file)
 
     def local_file(self, run_id: str, name: str) -> Path | None:
         """Return where an artifact lies on this machine, or None if the store is elsewhere."""
@@ -370,15 +382,15 @@ class Store:
 
     def lock_tags(self, lock: str) -> dict[str, str]:
         """Return the tags by which a later start sees whether a run's process still lives."""
-        return {"textmill.host": socket.gethostname(), "textmill.lock": str(self.locks / lock)}
+        return {LOCKS_TAG: self.locks_id, LOCK_TAG: lock}
 
     @contextmanager
     def no_pipeline_starts(self) -> Iterator[None]:
         """Keep other pipelines of this machine from starting meanwhile."""
         lock = FileLock(self.locks / "start.lock")
         try:
-            lock.acquire(timeout=PING_TIMEOUT_S)
-        except Timeout:  # starting a run takes less
+            lock.acquire(timeout=START_S)
+        except Timeout:
             log.info("Waiting for textmill prune, which is removing results.")
             lock.acquire()
         try:
@@ -387,11 +399,11 @@ class Store:
             lock.release()
 
     def tidy(self) -> list[Run]:
-        """Close the runs that killed processes of this machine left RUNNING; return them."""
+        """Close the runs that killed processes of this home left RUNNING; return them."""
         closed: list[Run] = []
-        host = socket.gethostname()
-        for run in self.search(f"attributes.status='RUNNING' and tags.`textmill.host`='{host}'"):
-            lock = FileLock(run.data.tags["textmill.lock"])
+        condition = f"attributes.status='RUNNING' and tags.`{LOCKS_TAG}`='{self.locks_id}'"
+        for run in self.search(condition):
+            lock = FileLock(self.locks / run.data.tags[LOCK_TAG])
             try:
                 with lock.acquire(timeout=0):
                     # Its process may have ended it properly since the search.
@@ -404,14 +416,12 @@ class Store:
         return closed
 
     def _download(self, run_id: str, folder: Path) -> None:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.locks / f"{run_id}.lock"):
-            if not folder.exists():
-                beside = folder.parent / "download"
-                shutil.rmtree(beside, ignore_errors=True)
-                beside.mkdir()
-                self.client.download_artifacts(run_id, OUTPUT, str(beside))
-                (beside / OUTPUT).rename(folder)
+        beside = folder.parent / "download"
+        for leftover in (beside, folder):
+            shutil.rmtree(leftover, ignore_errors=True)
+        beside.mkdir(parents=True)
+        self.client.download_artifacts(run_id, OUTPUT, str(beside))
+        (beside / OUTPUT).rename(folder)
 
     def _local_artifacts(self, run_id: str) -> Path | None:
         return _local_place(self.client.get_run(run_id))
@@ -428,61 +438,23 @@ def _local_place(run: Run) -> Path | None:
     return Path(local_file_uri_to_path(uri)) if is_local else None  # type: ignore[no-untyped-call]
 
 
-def _make_database(file: Path) -> None:
-    """Make MLflow's database whole or not at all: it cannot open one that is half-made."""
-    beside = file.with_name(f".{file.name}")
-
-    def remove() -> None:
-        for leftover in file.parent.glob(f"{beside.name}*"):  # SQLite has a journal beside it
-            leftover.unlink()
-
-    remove()
-    try:
-        MlflowClient(f"sqlite:///{beside}").search_experiments(max_results=1)
-        beside.rename(file)
-    finally:
-        remove()
+def _damage(run: Run, folder: Path) -> str | None:
+    """Return what is wrong with a run's output in a folder, or None if it is what was written."""
+    manifest = folder / MANIFEST
+    if not manifest.exists():
+        return f"{folder} is not whole: {MANIFEST} is missing."
+    if digest_file(manifest) != run.data.tags.get(MANIFEST_TAG):
+        return f"{manifest} is not what was written."
+    expected, present = read_json(manifest)["files"], digest_folder(folder)
+    for name in sorted(expected.keys() | present.keys()):
+        if expected.get(name) != present.get(name):
+            return f"{folder / name} is not what was written."
+    return None
 
 
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
-
-
-def ping(uri: str) -> None:
-    """Return if an MLflow server answers.
-
-    Raises:
-        RunError: nothing answers there.
-    """
-    try:
-        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=PING_TIMEOUT_S):
-            return
-    except (OSError, ValueError) as error:
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise RunError(
-            f"The tracking server {uri} does not answer ({reason}): start it, or set tracking.uri "
-            "and MLFLOW_TRACKING_URI to one that does."
-        ) from None
-
-
-def check_version(uri: str) -> None:
-    """Return if an MLflow server speaks this package's interface, or does not tell its version.
-
-    Raises:
-        RunError: its version has another major number; calls would fail in the middle of a run.
-    """
-    try:
-        with urllib.request.urlopen(f"{uri.rstrip('/')}/version", timeout=PING_TIMEOUT_S) as answer:
-            theirs = answer.read(99).decode().strip()
-    except (OSError, ValueError):
-        return  # what stands before a server need not pass this address on
-    major = theirs.partition(".")[0]
-    if major.isdigit() and major != mlflow.__version__.partition(".")[0]:
-        raise RunError(
-            f"The tracking server {uri} runs MLflow {theirs}, and textmill MLflow "
-            f"{mlflow.__version__}: both need the same major version."
-        )
 
 
 def metric_name(name: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mlflow.entities import Metric
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
@@ -41,3 +43,17 @@ class SystemMonitor(SystemMetricsMonitor):
         self._logging_step += 1
         for monitor in self.monitors:
             monitor.clear_metrics()  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def watch_system(follower: Follower, is_wanted: bool) -> Iterator[None]:
+    """Measure as long as the block runs, if that is wanted."""
+    if not is_wanted:
+        yield
+        return
+    monitor = SystemMonitor(follower)
+    monitor.start()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        monitor.finish()  # type: ignore[no-untyped-call]

@@ -29,7 +29,7 @@ from pydantic import BaseModel
 
 from textmill.errors import InputError, RunError
 from textmill.files import full_disk_message, is_disk_full
-from textmill.tracking.step import Step
+from textmill.tracking.step import Step, read_code
 
 PRELOAD = [
     "textmill.training.pretrain",
@@ -43,6 +43,8 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 KERNELS_KEPT = 32
 STOP_GRACE_S = 20.0
 """For a training to finish its step and save it."""
+MOST_MESSAGE = 4000
+"""Characters of a failure's message: a pipe takes 64 KiB before anybody reads it."""
 
 _running: set[BaseProcess] = set()
 _stopping = threading.Event()
@@ -96,6 +98,8 @@ def run_job(job: Job, watch: Callable[[], None], interval_s: float = 0.25) -> No
     process.start()
     sender.close()
     _running.add(process)
+    if _stopping.is_set():
+        process.kill()  # it was asked for while the process started, and not seen by `stop_all`
     try:
         while not wait([process.sentinel], timeout=interval_s):
             watch()
@@ -113,7 +117,11 @@ def run_job(job: Job, watch: Callable[[], None], interval_s: float = 0.25) -> No
 
 
 def warm_up() -> None:
-    """Start loading torch in the fork server, in the background."""
+    """Start loading torch in the fork server, in the background.
+
+    The code is read before: what is loaded there must not be older than what keys are made from.
+    """
+    read_code()
     multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOAD)
     forkserver.ensure_running()
 
@@ -185,17 +193,24 @@ def _work(job: Job, sender: Connection) -> None:
 
 
 def _describe(job: Job, error: BaseException) -> _Failure:
+    message = _message(job, error)
+    if len(message) > MOST_MESSAGE:
+        half = MOST_MESSAGE // 2
+        message = f"{message[:half]} … {message[-half:]}"
+    return _Failure(isinstance(error, InputError), message)
+
+
+def _message(job: Job, error: BaseException) -> str:
     if isinstance(error, InputError | RunError):
-        return _Failure(isinstance(error, InputError), str(error))
+        return str(error)
     if is_disk_full(error):
-        return _Failure(False, full_disk_message(job.out))
+        return full_disk_message(job.out)
     if isinstance(error, MemoryError):
-        return _Failure(False, f"Memory ran out in {job.step.name}: lower micro_batch_size.")
+        return f"Memory ran out in {job.step.name}: lower micro_batch_size."
     place = traceback.extract_tb(error.__traceback__)[-1]
-    return _Failure(
-        False,
+    return (
         f"{job.step.name} failed at {Path(place.filename).name}:{place.lineno}: "
-        f"{type(error).__name__}: {error} (the whole trace is in its run's log/worker.log).",
+        f"{type(error).__name__}: {error} (the whole trace is in its run's log/worker.log)."
     )
 
 

@@ -1,0 +1,372 @@
+"""Specifies steps that fail, or are cut off: closed properly, and taken up again."""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from tests.tracked import Calls, Probe, key_runs, newest_parent, run_once, running
+from textmill.config import Config, SampleConfig
+from textmill.errors import InputError, RunError
+from textmill.tracking import pipeline as pipelines
+from textmill.tracking import worker
+from textmill.tracking.pipeline import open_pipeline
+from textmill.tracking.sources import Source
+from textmill.tracking.step import Step
+from textmill.tracking.store import Store, StoreError
+
+# MLflow registers its source of local files twice, and warns of the choice that gives it.
+pytestmark = pytest.mark.filterwarnings("ignore:The specified dataset source:UserWarning")
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "message"),
+    [
+        ("bad_input", InputError, "data.csv:3: no label"),
+        ("run_error", RunError, "the hub is down"),
+        ("full_disk", RunError, "is full"),
+        ("killed", RunError, "signal 9"),
+    ],
+)
+def test_a_failed_step_leaves_a_failed_run_and_no_result(
+    config: Config,
+    store: Store,
+    probe: Probe,
+    seed: SampleConfig,
+    name: str,
+    error: type[Exception],
+    message: str,
+) -> None:
+    with pytest.raises(error, match=message):
+        run_once(config, probe(name), seed)
+    (run,) = key_runs(store, name, seed.seed)
+    assert run.info.status == "FAILED"
+    assert message in run.data.tags["textmill.failure"]
+    assert [f.path for f in store.client.list_artifacts(run.info.run_id, "output")] == []
+    assert not (store.wip / run.data.tags["textmill.key"] / "out").exists()
+    parent = newest_parent(store)
+    assert parent.info.status == "FAILED"
+    assert message in parent.data.tags["textmill.failure"]
+    assert running(store) == []
+
+
+def test_the_log_of_a_failed_step_is_kept(
+    config: Config, store: Store, probe: Probe, seed: SampleConfig
+) -> None:
+    with pytest.raises(RunError, match="KeyError: 'lost'"):
+        run_once(config, probe("bug"), seed)
+    (run,) = key_runs(store, "bug", seed.seed)
+    file = Path(store.client.download_artifacts(run.info.run_id, "log/worker.log"))
+    assert "before the bug" in file.read_text()
+    assert "Traceback" in file.read_text()
+
+
+def test_an_error_between_steps_fails_the_parent(config: Config, store: Store) -> None:
+    with pytest.raises(ZeroDivisionError), open_pipeline("test", config, "tests", {}):
+        raise ZeroDivisionError("by nought")
+    parent = newest_parent(store)
+    assert parent.info.status == "FAILED"
+    assert parent.data.tags["textmill.failure"] == "by nought"
+
+
+def interrupt(progress: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_step_and_its_parent_are_killed_runs(
+    config: Config, store: Store, probe: Probe, seed: SampleConfig
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_once(config, probe("train_and_hang"), seed, on_progress=interrupt)
+    (run,) = key_runs(store, "train_and_hang", seed.seed)
+    assert run.info.status == "KILLED"
+    assert newest_parent(store).info.status == "KILLED"
+    assert worker._running == set()
+    assert running(store) == []
+
+
+def test_a_stopped_step_and_its_parent_are_killed_runs(
+    config: Config, store: Store, probe: Probe, seed: SampleConfig
+) -> None:
+    timer = threading.Timer(1.0, worker.stop_all)
+    timer.start()
+    with pytest.raises(worker.Stopped):
+        run_once(config, probe("hang"), seed)
+    timer.join()
+    (run,) = key_runs(store, "hang", seed.seed)
+    assert run.info.status == "KILLED"
+    assert newest_parent(store).info.status == "KILLED"
+    assert running(store) == []
+
+
+def test_an_interruption_while_the_run_is_described_leaves_none_running(
+    config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
+) -> None:
+    interruption = patch.object(Store, "log_datasets", side_effect=KeyboardInterrupt)
+    with interruption, pytest.raises(KeyboardInterrupt):
+        run_once(config, probe("write"), seed)
+    (run,) = key_runs(store, "write", seed.seed)
+    assert run.info.status == "KILLED"
+    assert running(store) == []
+    assert run_once(config, probe("write"), seed).run_id == run.info.run_id
+
+
+@pytest.fixture
+def died(
+    config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
+) -> tuple[SampleConfig, str]:
+    """A training step killed after three of its six points; the seed and its run's id."""
+    with pytest.raises(RunError, match="signal 9"):
+        run_once(config, probe("train"), seed)
+    (run,) = key_runs(store, "train", seed.seed)
+    return seed, run.info.run_id
+
+
+def test_a_killed_training_step_goes_on_in_the_same_run(
+    config: Config, store: Store, probe: Probe, died: tuple[SampleConfig, str], calls: Calls
+) -> None:
+    result = run_once(config, probe("train"), died[0])
+    assert result.run_id == died[1]
+    assert not result.is_reused
+    run = store.client.get_run(result.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["mlflow.parentRunId"] == newest_parent(store).info.run_id
+    assert len(key_runs(store, "train", died[0].seed)) == 1
+    assert calls() == 2
+
+
+def test_a_resumed_step_ships_every_point_once(
+    config: Config, store: Store, probe: Probe, died: tuple[SampleConfig, str]
+) -> None:
+    run_once(config, probe("train"), died[0])
+    history = store.client.get_metric_history(died[1], "train/loss")
+    assert [(p.step, p.timestamp, p.value) for p in history] == [
+        (step, 1000 + step, 1 / step) for step in range(1, 7)
+    ]
+
+
+def test_a_step_that_succeeds_in_the_end_is_not_tagged_as_failed(
+    config: Config, store: Store, probe: Probe, died: tuple[SampleConfig, str]
+) -> None:
+    run_once(config, probe("train"), died[0])
+    assert "textmill.failure" not in store.client.get_run(died[1]).data.tags
+
+
+def test_progress_tells_step_total_and_newest_values(
+    config: Config, probe: Probe, died: tuple[SampleConfig, str]
+) -> None:
+    seen: list[Any] = []
+    run_once(config, probe("train"), died[0], on_progress=seen.append)
+    assert [p.step for p in seen] == [1, 2, 3, 4, 5, 6]
+    assert {p.total_steps for p in seen} == {6}
+    assert seen[-1].metrics == {"train/loss": 1 / 6}
+
+
+def test_a_step_whose_flow_was_killed_goes_on_in_the_same_run(
+    config: Config, store: Store, probe: Probe, died: tuple[SampleConfig, str]
+) -> None:
+    store.client.update_run(died[1], "RUNNING")  # as a killed flow leaves it
+    store.tidy()
+    assert store.client.get_run(died[1]).info.status == "KILLED"
+    assert run_once(config, probe("train"), died[0]).run_id == died[1]
+    assert store.client.get_run(died[1]).info.status == "FINISHED"
+
+
+def test_a_step_whose_run_was_deleted_gets_a_new_one(
+    config: Config, store: Store, probe: Probe, died: tuple[SampleConfig, str], calls: Calls
+) -> None:
+    store.client.delete_run(died[1])
+    result = run_once(config, probe("train"), died[0])
+    assert result.run_id != died[1]
+    assert store.client.get_run(result.run_id).info.status == "FINISHED"
+
+
+def test_a_step_killed_before_publication_is_published_and_not_computed_again(
+    config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
+) -> None:
+    interruption = patch.object(Store, "publish", side_effect=KeyboardInterrupt)
+    with interruption, pytest.raises(KeyboardInterrupt):
+        run_once(config, probe("write"), seed)
+    (run,) = key_runs(store, "write", seed.seed)
+    assert run.info.status == "KILLED"
+    result = run_once(config, probe("write"), seed)
+    assert result.run_id == run.info.run_id
+    assert (result.folder / "seed.txt").read_text() == str(seed.seed)
+    assert calls() == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "error", "message"),
+    [
+        ("log_metrics", MlflowException("no route to host"), "failed: no route to host.*waits in"),
+        ("publish", MlflowException("no route to host"), "failed: no route to host.*waits in"),
+        ("publish", OSError(errno.ENOSPC, "No space left on device"), "is full.*waits in"),
+    ],
+)
+def test_a_store_that_fails_after_the_work_leaves_no_result_until_the_next_run(
+    config: Config,
+    store: Store,
+    probe: Probe,
+    seed: SampleConfig,
+    calls: Calls,
+    method: str,
+    error: Exception,
+    message: str,
+) -> None:
+    with patch.object(Store, method, side_effect=error), pytest.raises(RunError, match=message):
+        run_once(config, probe("write"), seed)
+    (run,) = key_runs(store, "write", seed.seed)
+    assert run.info.status == "FAILED"
+    assert run_once(config, probe("write"), seed).run_id == run.info.run_id
+    assert calls() == 1
+
+
+def test_an_output_damaged_while_it_waited_is_computed_again(
+    config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
+) -> None:
+    away = patch.object(Store, "publish", side_effect=StoreError("away"))
+    with away, pytest.raises(RunError, match="waits in"):
+        run_once(config, probe("write"), seed)
+    (run,) = key_runs(store, "write", seed.seed)
+    waiting = store.wip / run.data.tags["textmill.key"] / "out" / "seed.txt"
+    waiting.write_text("other")
+    result = run_once(config, probe("write"), seed)
+    assert (result.folder / "seed.txt").read_text() == str(seed.seed)
+    assert calls() == 2
+
+
+@pytest.mark.parametrize("method", ["search_runs", "log_batch", "create_run"])
+def test_a_store_that_fails_between_steps_is_reported_in_words(
+    config: Config, store: Store, probe: Probe, seed: SampleConfig, method: str
+) -> None:
+    error = MlflowException("the server is away")
+    message = "failed: the server is away. Run again when it works"
+    with (
+        open_pipeline("test", config, "tests", {}) as pipeline,
+        patch.object(MlflowClient, method, side_effect=error),
+        pytest.raises(RunError, match=message),
+    ):
+        pipeline.run(probe("write"), seed)
+    assert running(store) == []
+
+
+def test_a_result_whose_end_could_not_be_recorded_is_finished_and_not_computed_again(
+    config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
+) -> None:
+    away = patch.object(MlflowClient, "set_terminated", side_effect=MlflowException("away"))
+    with away, pytest.raises(RunError, match="write could not be finished: .* failed: away"):
+        run_once(config, probe("write"), seed)
+    (run,) = key_runs(store, "write", seed.seed)
+    assert run.info.status == "RUNNING"
+    store.tidy()
+    result = run_once(config, probe("write"), seed)
+    assert (result.run_id, calls()) == (run.info.run_id, 1)
+    (run,) = key_runs(store, "write", seed.seed)
+    assert run.info.status == "FINISHED"
+    assert "textmill.failure" not in run.data.tags
+    assert not (store.wip / result.key).exists()
+    assert run_once(config, probe("write"), seed).is_reused
+
+
+@pytest.mark.parametrize(("name", "n_computed"), [("write", 1), ("train", 0)])
+def test_data_that_change_while_they_are_read_give_no_result(
+    config: Config,
+    store: Store,
+    probe: Probe,
+    seed: SampleConfig,
+    calls: Calls,
+    name: str,
+    n_computed: int,
+) -> None:
+    source = Source("mood", "train.csv", "1", "train", digest_now=lambda: "2")
+    with pytest.raises(InputError, match="train.csv changed while it was read"):
+        run_once(config, probe(name), seed, sources=(source,))
+    (run,) = key_runs(store, name, seed.seed)
+    assert run.info.status == "FAILED"
+    assert not (store.wip / run.data.tags["textmill.key"] / "out").exists()
+    # A training, which takes long and may have waited for its place, does not even begin.
+    assert calls() == n_computed
+
+
+def test_data_that_stay_as_they_are_give_a_result(
+    config: Config, probe: Probe, seed: SampleConfig, calls: Calls
+) -> None:
+    source = Source("mood", "train.csv", "1", "train", digest_now=lambda: "1")
+    run_once(config, probe("write"), seed, sources=(source,))
+    assert calls() == 1
+
+
+EDITED = """
+from pathlib import Path
+
+def work(config, inputs, out):
+    Path(__file__).write_text("LIMIT = 4")
+    (out / "made").touch()
+
+def train(config, inputs, out, work):
+    raise ValueError
+"""
+
+
+@pytest.mark.parametrize("name", ["work", "train"])
+def test_code_that_is_edited_while_a_step_runs_gives_no_result(
+    config: Config,
+    store: Store,
+    seed: SampleConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    file = tmp_path / f"edited_{name}.py"
+    file.write_text(EDITED)
+    monkeypatch.syspath_prepend(tmp_path)
+    if name == "train":  # before it has a place
+        monkeypatch.setattr(pipelines, "warm_up", lambda: file.write_text("LIMIT = 4"))
+    step = Step(f"edited-{name}", f"edited_{name}:{name}", is_training=name == "train")
+    with pytest.raises(RunError, match=f"{file} was edited after the run .* run again"):
+        run_once(config, step, seed)
+    (run,) = key_runs(store, step.name, seed.seed)
+    assert run.info.status == "FAILED"
+    assert not (store.wip / run.data.tags["textmill.key"] / "out").exists()
+
+
+def test_the_seconds_of_a_training_are_those_of_all_attempts(
+    config: Config, store: Store, probe: Probe, died: tuple[SampleConfig, str]
+) -> None:
+    key = store.client.get_run(died[1]).data.tags["textmill.key"]
+    kept = store.wip / key / "work" / "seconds"
+    assert float(kept.read_text()) > 0
+    kept.write_text("1000")
+    run_once(config, probe("train"), died[0])
+    assert 1000 < store.client.get_run(died[1]).data.metrics["seconds"] < 2000
+
+
+def test_the_seconds_are_without_the_wait_for_a_place(
+    config: Config,
+    store: Store,
+    probe: Probe,
+    died: tuple[SampleConfig, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @contextmanager
+    def a_place_after_a_while(*_: object) -> Iterator[None]:
+        time.sleep(2)
+        yield
+
+    monkeypatch.setattr(pipelines, "a_place", a_place_after_a_while)
+    key = store.client.get_run(died[1]).data.tags["textmill.key"]
+    (store.wip / key / "work" / "seconds").write_text("0")
+    started_s = time.monotonic()
+    run_once(config, probe("train"), died[0])
+    seconds = store.client.get_run(died[1]).data.metrics["seconds"]
+    assert seconds < time.monotonic() - started_s - 2
