@@ -16,7 +16,7 @@ from textmill.compose import SAMPLE as SAMPLE_PREFIX
 from textmill.config import Config, CorpusConfig, SourceConfig, TokensConfig
 from textmill.corpus.reading import digest_source, source_files
 from textmill.errors import InputError
-from textmill.files import digest_file, digest_values, join_digests
+from textmill.files import digest_file, join_digests
 from textmill.tracking.pipeline import Result
 from textmill.tracking.sources import Source
 from textmill.tracking.step import CLEAN, SAMPLE, TOKENIZER, TOKENS
@@ -87,12 +87,16 @@ def folder_sources(key: str, place: str | None, names: Sequence[str]) -> tuple[S
     """
     if place is None:
         return ()
-    files = {name: Path(place) / name for name in names}
-    for file in files.values():
+    files = [Path(place) / name for name in names]
+    for file in files:
         if not file.is_file():
             raise InputError(f"{key}={place}: {file} is missing: name a folder that holds it.")
-    digests = {name: digest_file(file) for name, file in files.items()}
-    return (Source("init_from", place, digest_values(digests), key.partition(".")[0]),)
+
+    def digest_now() -> str:
+        return join_digests({file: digest_file(file) for file in files})
+
+    context = key.partition(".")[0]
+    return (Source("init_from", place, digest_now(), context, digest_now=digest_now),)
 
 
 @step_task("tokens")
