@@ -30,7 +30,7 @@ from prefect.types.entrypoint import EntrypointType
 
 from flows.console import console
 from flows.retrain import retrain
-from flows.server import prefect_failures_in_words
+from flows.server import is_own, prefect_failures_in_words
 from textmill.compose import compose
 from textmill.errors import InputError
 
@@ -78,8 +78,9 @@ def serve_retraining(
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
     assert isinstance(deployment, RunnerDeployment)  # no coroutine, as nothing runs here yet
-    with prefect_failures_in_words():
-        refuse_other_settings(name, parameters)
+    if not is_own():  # nothing else asks a server for runs that has only just been started
+        with prefect_failures_in_words():
+            refuse_other_settings(name, parameters)
     console.print(
         f"retrain/{name}: first {first:%Y-%m-%d %H:%M}, then {second:%Y-%m-%d %H:%M}, "
         f"in the time zone {timezone}. Ctrl-C ends it."

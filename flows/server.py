@@ -135,6 +135,11 @@ def start_server(port: int | None = None) -> Callable[[], None]:
     return wait
 
 
+def is_own() -> bool:
+    """Return whether Prefect's server is one that this process has started."""
+    return _own is not None
+
+
 def _ping(url: str) -> None:
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=PING_TIMEOUT_S):
