@@ -15,7 +15,7 @@ run: $(READY)
 	$(BIN)/textmill run
 
 test: $(READY)
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not slow and not gpu"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not gpu"
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -q -m slow

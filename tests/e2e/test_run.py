@@ -191,7 +191,7 @@ def test_predict_translates(finished: Product) -> None:
     asked = finished.run("lineage", row["run"])
     assert asked.returncode == 0, asked.stderr
     assert "finetune translation" in asked.stdout
-    assert "sample" in asked.stdout
+    assert "translation/train.jsonl" in asked.stdout
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_pretraining_goes_on_from_an_earlier_backbone_and_its_tokenizer(
     )
     loss = "validation/loss"
     assert later.data.metrics[loss] == pytest.approx(earlier.data.metrics[loss], abs=0.02)
-    assert {entry.dataset.name for entry in later.inputs.dataset_inputs} == {"init_from"}
+    assert "init_from" in {entry.dataset.name for entry in later.inputs.dataset_inputs}
 
     for setting, message in (
         ("pretrain.init_from=nowhere", "nowhere/config.json is missing"),

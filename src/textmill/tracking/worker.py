@@ -134,15 +134,16 @@ def is_stopping() -> bool:
 def stop_all() -> None:
     """End all steps that run, and start no more; they can be taken up again later."""
     _stopping.set()
-    for process in list(_running):
+    processes = list(_running)
+    for process in processes:
         process.terminate()
-    timer = threading.Timer(STOP_GRACE_S, _kill_all)
+    timer = threading.Timer(STOP_GRACE_S, _kill, [processes])
     timer.daemon = True
     timer.start()
 
 
-def _kill_all() -> None:
-    for process in list(_running):
+def _kill(processes: list[BaseProcess]) -> None:
+    for process in processes:
         process.kill()
 
 
