@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 from tests.e2e.conftest import Product
 from tests.e2e.test_bad_input import CONFIG, NOTE, TRAIN
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 SECOND = "  - {name: place, kind: tagging, train: train.jsonl, test: test.jsonl}\n"
 TAGGED = [

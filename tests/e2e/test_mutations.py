@@ -31,7 +31,7 @@ with warnings.catch_warnings():
     from textmill.tracking.pipeline import Result, open_pipeline
     from textmill.tracking.worker import Job
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 LANGUAGE = {"clean", "tokenizer", "tokens", "pretrain", "evaluate-lm"}
 MODELS = {"finetune mood", "evaluate mood", "finetune places", "evaluate places"}

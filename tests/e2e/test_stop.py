@@ -46,7 +46,11 @@ def test_a_killed_training_goes_on_in_its_run_to_the_same_weights(
 
 
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+    ("number", "status"),
+    [
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow, id="SIGINT"),
+        pytest.param(signal.SIGTERM, 143, id="SIGTERM"),
+    ],
 )
 def test_a_stopped_run_saves_its_training_and_leaves_nothing_running(
     product: Product, number: signal.Signals, status: int

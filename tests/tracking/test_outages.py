@@ -31,14 +31,14 @@ from textmill.tracking.sources import Source
 from textmill.tracking.step import Step
 from textmill.tracking.store import Store, StoreError
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow and pandas
+# MLflow and pandas warn.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 Probe = Callable[[str], Step]
 Calls = Callable[[], int]
 
-slow = pytest.mark.slow
-FAILING = [pytest.param(Fault.HANG, marks=slow), Fault.DROP, Fault.FAIL]
-ALL = [pytest.param(Fault.SLOW, marks=slow), *FAILING, Fault.LOSE]
+FAILING = [Fault.HANG, Fault.DROP, Fault.FAIL]
+ALL = [Fault.SLOW, *FAILING, Fault.LOSE]
 POINTS = "mlflow/runs/log-batch"
 UPLOAD = "PUT /api/2.0/mlflow-artifacts"
 END = "runs/update"
@@ -162,9 +162,7 @@ def test_at_the_start_a_server_whose_database_fails_is_reported_at_once(
 
 
 @pytest.mark.parametrize("fault", ALL)
-@pytest.mark.parametrize(
-    "words", [POINTS, UPLOAD, *(pytest.param(w, marks=slow) for w in (END, "log-inputs"))]
-)
+@pytest.mark.parametrize("words", [POINTS, UPLOAD, END, "log-inputs"])
 def test_an_outage_that_passes_delays_and_loses_nothing(
     remote: Config,
     proxy: FaultyProxy,
@@ -238,7 +236,7 @@ def test_a_server_killed_in_mid_training_is_waited_for(
     [
         (Fault.DROP, UPLOAD),
         *(
-            pytest.param(fault, words, marks=slow)
+            (fault, words)
             for fault in (Fault.FAIL, Fault.LOSE)
             for words in (UPLOAD, "logged-models", "mlflow/runs/outputs")
         ),
