@@ -221,3 +221,11 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
 @pytest.fixture(scope="session")
 def store(config: Config) -> Any:
     return Store(config.tracking)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _none_left_running(store: Any) -> Iterator[None]:
+    """Leave no run open to the tests of another file, which may count those that are."""
+    yield
+    for run in store.search("attributes.status='RUNNING'"):
+        store.end_run(run.info.run_id, "KILLED")
