@@ -1,6 +1,6 @@
 """The kinds of task: modules that all define the names listed here.
 
-A new kind is one file beside this one, its configuration in config.py, and an entry in `KINDS`.
+A new kind is one file beside this one, its settings in config/tasks.py, and an entry in `KINDS`.
 """
 
 from __future__ import annotations

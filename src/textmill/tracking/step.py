@@ -134,7 +134,8 @@ def code_of(step: Step) -> Code:
         for other in module.imported:
             top = other.partition(".")[0]
             if top == PACKAGE:
-                waiting.extend(_with_parents(other) - NOT_CODE)
+                reached = _with_parents(other)
+                waiting.extend(reached if not reached & NOT_CODE else ())
             elif top not in sys.stdlib_module_names:
                 packages |= {dist: _version(dist) for dist in _distributions().get(top, ())}
     return Code(dict(sorted(modules.items())), dict(sorted(packages.items())))

@@ -1,0 +1,154 @@
+"""The configuration as pydantic models, one for each group in conf/.
+
+Every model is frozen and forbids unknown keys. The values decide what a step computes and are part
+of its key, but for fields marked `NOT_IN_KEY`, which cannot change a result: where files lie, how
+often to save, how many to run at once. No computation belongs here: the key of a step holds these
+values and not this package's code.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from textmill.config.data import (
+    CorpusConfig,
+    ExactDuplicatesConfig,
+    RedactionConfig,
+    SampleConfig,
+    SourceConfig,
+    TokenizerConfig,
+)
+from textmill.config.running import (
+    LANGUAGE_FLOORS,
+    ClusterConfig,
+    DriftConfig,
+    DriftStepConfig,
+    GenerationConfig,
+    NotifyConfig,
+    PromotionConfig,
+    RetrainConfig,
+    ScalingLaw,
+    TrackingConfig,
+)
+from textmill.config.settings import NOT_IN_KEY, Location, Settings
+from textmill.config.tasks import (
+    AnyTask,
+    ClassificationConfig,
+    TaggingConfig,
+    TaskConfig,
+    TranslationConfig,
+    TranslationFinetuneConfig,
+)
+from textmill.config.training import (
+    Accelerator,
+    FinetuneConfig,
+    ModelConfig,
+    OptimizationConfig,
+    Precision,
+    PretrainConfig,
+    PretrainStepConfig,
+    TokensConfig,
+)
+
+RESERVED = {
+    "lm": "the language model's scores",
+    "baseline": "the baselines' scores",
+    "backbone": "the registered backbones",
+}
+"""Names that no task can have, and what has them."""
+
+__all__ = [
+    "Accelerator",
+    "AnyTask",
+    "ClassificationConfig",
+    "ClusterConfig",
+    "Config",
+    "CorpusConfig",
+    "DriftConfig",
+    "DriftStepConfig",
+    "ExactDuplicatesConfig",
+    "FinetuneConfig",
+    "GenerationConfig",
+    "LANGUAGE_FLOORS",
+    "Location",
+    "ModelConfig",
+    "NOT_IN_KEY",
+    "NotifyConfig",
+    "OptimizationConfig",
+    "Precision",
+    "PretrainConfig",
+    "PretrainStepConfig",
+    "PromotionConfig",
+    "RedactionConfig",
+    "RetrainConfig",
+    "SampleConfig",
+    "ScalingLaw",
+    "Settings",
+    "SourceConfig",
+    "TaggingConfig",
+    "TaskConfig",
+    "TokenizerConfig",
+    "TokensConfig",
+    "TrackingConfig",
+    "TranslationConfig",
+    "TranslationFinetuneConfig",
+]
+
+
+class Config(Settings):
+    """A whole configuration, as a file of conf/ composes it."""
+
+    experiment: str = Field("textmill", min_length=1)
+    """MLflow experiment."""
+    data_root: Location | None = None
+    """Folder that files of conf/ name their data by."""
+    sample: SampleConfig | None = None
+    """Generate sample data; paths that begin with `sample:` are inside it."""
+    corpus: CorpusConfig
+    tokenizer: TokenizerConfig = TokenizerConfig()
+    model: ModelConfig = ModelConfig()
+    pretrain: PretrainConfig = PretrainConfig()
+    finetune: FinetuneConfig = FinetuneConfig()
+    """Defaults for every task's own finetune section."""
+    tasks: tuple[AnyTask, ...] = ()
+    generation: GenerationConfig = GenerationConfig()
+    promotion: PromotionConfig = PromotionConfig()
+    tracking: TrackingConfig = TrackingConfig()
+    cluster: ClusterConfig = ClusterConfig()
+    plan: ScalingLaw = ScalingLaw()
+    retrain: Annotated[RetrainConfig, NOT_IN_KEY] = RetrainConfig()
+    notify: Annotated[tuple[NotifyConfig, ...], NOT_IN_KEY] = ()
+    """Who is told when a run has failed, a model is promoted, or new text has drifted."""
+
+    @model_validator(mode="after")
+    def _sample_paths_have_a_sample(self) -> Self:
+        paths = [source.path for source in self.corpus.sources]
+        paths += [path for task in self.tasks for path in (task.train, task.test, task.validation)]
+        for path in paths:
+            if self.sample is None and path is not None and path.startswith("sample:"):
+                raise ValueError(f"{path} is sample data, and sample is not set: set it.")
+        return self
+
+    @model_validator(mode="after")
+    def _drift_tasks_are_classifications(self) -> Self:
+        kinds = {task.name: task.kind for task in self.tasks}
+        for name in self.retrain.drift.tasks:
+            if kinds.get(name) != "classification":
+                raise ValueError(
+                    f"retrain.drift.tasks: {name!r} is no classification task of this "
+                    "configuration: name one, or none."
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _task_names_differ(self) -> Self:
+        names = [task.name for task in self.tasks]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two tasks are called {name!r}: give each its own name.")
+        for name, owner in RESERVED.items():
+            if name in names:
+                raise ValueError(f"a task is called {name!r}, as {owner} are: rename it.")
+        return self

@@ -1,0 +1,103 @@
+"""The tasks, a class for each kind."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from textmill.config.settings import Location, Settings
+from textmill.config.training import FinetuneConfig
+
+
+class TaskConfig(Settings):
+    """What all kinds of task have in common: an entry of tasks, or a file of conf/task/."""
+
+    kind: str
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
+    """Name of the task in commands, runs and metrics; lower case."""
+    train: Location
+    """File of training examples (.jsonl, .csv or .parquet), or the split's name on the hub."""
+    test: Location
+    """File of test examples; never used for training or selection."""
+    validation: Location | None = None
+    """File of examples to select the best epoch by; None splits them off the training file."""
+    validation_share: float = Field(0.1, gt=0, lt=1)
+    """Share of the training examples used for validation when no file is given."""
+    hub: str | None = None
+    """Hub data set id; train, test and validation then name its splits."""
+    subset: str | None = None
+    revision: str | None = None
+    max_bad_share: float = Field(0.0, ge=0, le=1)
+    """The step stops when more than this share of a file's records cannot be read."""
+    finetune: FinetuneConfig = FinetuneConfig()
+
+
+class ClassificationConfig(TaskConfig):
+    """One label for a text."""
+
+    kind: Literal["classification"]
+    text: str = "text"
+    """Column that holds the text."""
+    label: str = "label"
+    """Column that holds the label."""
+
+
+class TaggingConfig(TaskConfig):
+    """The entities of a text, from a tag for each of its words."""
+
+    kind: Literal["tagging"]
+    tokens: str = "tokens"
+    """Column that holds the list of words."""
+    tags: str = "ner_tags"
+    """Column that holds the list of their tags in strict IOB2: O, B-TYPE, I-TYPE."""
+
+
+class TranslationFinetuneConfig(FinetuneConfig):
+    """Fine-tuning of a translation task: the target is written from its beginning to its end."""
+
+    attention: Literal["causal"] = "causal"
+
+
+class TranslationConfig(TaskConfig):
+    """A text in another language."""
+
+    kind: Literal["translation"]
+    source: str = "source"
+    """Column that holds the text to translate."""
+    target: str = "target"
+    """Column that holds its translation."""
+    target_language: str = "und"
+    """BCP 47 tag of the target's language, by which BLEU tells words apart; "und" when unknown."""
+    train_target: Location | None = None
+    """Plain text with the translation of each line of `train`, which then is plain text too."""
+    test_target: Location | None = None
+    """The same for `test`."""
+    validation_target: Location | None = None
+    """The same for `validation`."""
+    source_share: float = Field(0.5, gt=0, lt=1)
+    """Largest share of the context that a source may take; a longer one is cut."""
+    finetune: TranslationFinetuneConfig = TranslationFinetuneConfig()
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> Self:
+        if self.source == self.target:
+            raise ValueError(f"source and target are one column, {self.source!r}: name two.")
+        return self
+
+    @model_validator(mode="after")
+    def _targets_have_sources(self) -> Self:
+        if self.hub is not None and (self.train_target or self.test_target):
+            raise ValueError(
+                "a hub data set has columns for source and target: leave out train_target and "
+                "test_target, or hub."
+            )
+        if self.validation_target is not None and (self.validation is None or self.hub is not None):
+            raise ValueError("validation_target needs a file of sources: set validation too.")
+        return self
+
+
+AnyTask = Annotated[
+    ClassificationConfig | TaggingConfig | TranslationConfig, Field(discriminator="kind")
+]
+"""Every kind of task, told apart by `kind`."""
