@@ -68,7 +68,7 @@ def plan(
     per_step = config.pretrain.accumulate * config.pretrain.micro_batch_size * model.block_size
     name, parameters = min(
         _presets(config, model.vocab_size or 0),
-        key=lambda preset: abs(preset[1] / best.parameters - 1) if preset[1] else 0,
+        key=lambda preset: abs(preset[1] - best.parameters),
     )
     steps = round(flops / (6 * parameters) / per_step)
     yield (
@@ -78,7 +78,7 @@ def plan(
 
 
 def _presets(config: Config, vocab_size: int) -> Iterator[tuple[str, int]]:
-    """Yield the presets of the configured arrangement, with the parameters that cost operations."""
+    """Yield the presets of the configured arrangement, and how large they are."""
     import torch
 
     from textmill.model import GPT
@@ -89,8 +89,7 @@ def _presets(config: Config, vocab_size: int) -> Iterator[tuple[str, int]]:
         if alike == (config.model.activation, config.model.position, config.model.norm_placement):
             with torch.device("meta"):
                 network = GPT(model.model_copy(update={"vocab_size": vocab_size}))
-            attention = 12 * model.n_layer * model.n_embd * model.block_size
-            yield file.stem, (network.flops_per_token(model.block_size) - attention) // 6
+            yield file.stem, network.n_multiplied()
 
 
 def _cost(config: Config, hours: float) -> str:

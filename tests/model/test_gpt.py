@@ -266,6 +266,15 @@ def test_a_gpt2_has_its_published_number_of_parameters(name: str, published: int
     assert sum(parameter.numel() for parameter in model.parameters()) == published
 
 
+def test_a_step_costs_six_operations_for_each_weight_and_twelve_for_each_pair() -> None:
+    model = GPT(tiny())
+    matrices = 2 * (4 * 16 * 16 + 2 * 4 * 16 * 16)
+    assert model.n_multiplied() == matrices + VOCAB_SIZE * 16
+    assert model.flops_per_token(10) == 6 * (matrices + VOCAB_SIZE * 16) + 12 * 2 * 16 * 10
+    model.lm_head = torch.nn.Identity()  # as a task does that has an output of its own
+    assert model.n_multiplied() == matrices
+
+
 def test_tied_embeddings_are_one_matrix_and_untied_ones_are_two() -> None:
     tied, untied = GPT(tiny(tie_embeddings=True)), GPT(tiny(tie_embeddings=False))
     assert tied.lm_head.weight is tied.wte.weight

@@ -224,6 +224,21 @@ def test_the_learning_rate_that_is_logged_is_that_of_the_step(tmp_path: Path) ->
     assert rates[:3] == pytest.approx([0.01, 0.02, 0.03])
 
 
+def test_the_update_that_is_logged_is_that_of_the_step(tmp_path: Path) -> None:
+    """The last step is logged too, though it is none of every second."""
+    choices = dict(schedule="linear", final_learning_rate_share=1.0, log_every_steps=2)
+    before, after = (
+        torch.cat([p.flatten() for p in train(tmp_path / name, max_steps=n, **choices)
+                   .network.parameters()])
+        for name, n in (("a", 4), ("b", 5))
+    )  # fmt: skip
+    logged = [point for point in points(tmp_path / "b") if "train/update_norm" in point]
+    assert [point["step"] for point in logged] == [2, 4, 5]
+    assert logged[-1]["train/update_norm"] == pytest.approx(
+        (after - before).norm().item(), rel=1e-4
+    )
+
+
 def test_a_run_can_be_interrupted_often(tmp_path: Path) -> None:
     whole = train(tmp_path / "whole", dropout=0.3)
     for dies_at in (2, 5, 1, 5):

@@ -26,8 +26,8 @@ def test_the_best_size_has_the_lowest_loss_of_all_with_as_many_operations(flops:
         assert other > best.loss
 
 
-def test_the_best_size_for_chinchillas_budget_is_that_of_the_paper() -> None:
-    """Table A3 of Hoffmann et al. 2022 gives 40 G parameters for 5.76e23 (approach 3)."""
+def test_the_best_size_for_gophers_budget_is_that_of_the_paper() -> None:
+    """Section 3.3 of Hoffmann et al. 2022 gives 40 G parameters for Gopher's budget."""
     assert compute_optimal(5.76e23, LAW).parameters == pytest.approx(40e9, rel=0.2)
 
 

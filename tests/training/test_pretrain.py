@@ -318,10 +318,8 @@ def test_the_last_step_logs_what_training_has_cost(inputs: dict[str, Path]) -> N
     assert 0 < hours * 3600 < 60
     assert logged(out, "cost/money") == pytest.approx([hours * 3600])
     assert logged(out, "cost/energy_kwh") == pytest.approx([hours])
-    n_tokens = sum(len(document) + 1 for document in REPETITIVE)
     per_token = models.load(out).flops_per_token(16)
     assert 0 < flops < 6 * 4 * 16 * per_token
-    assert n_tokens > 0
 
 
 def test_a_spent_budget_ends_training_at_a_checkpoint_from_which_it_goes_on(

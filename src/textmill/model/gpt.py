@@ -238,16 +238,22 @@ class GPT(nn.Module):
                 # Each layer adds twice to the residual stream: keep its variance constant.
                 nn.init.normal_(parameter, std=INIT_STD / math.sqrt(2 * config.n_layer))
 
+    def n_multiplied(self) -> int:
+        """Return the number of parameters that every token is multiplied with.
+
+        The output layer has none where a task has put its own in its place.
+        """
+        matrices = sum(p.numel() for layer in self.h for p in layer.parameters() if p.dim() == 2)
+        return matrices + sum(p.numel() for p in self.lm_head.parameters())
+
     def flops_per_token(self, n_tokens: int) -> int:
         """Return the operations of a training step for each token of rows of that many.
 
         Two for a weight and a token, and as many for each pair of tokens; the backward pass costs
         twice the forward pass (Chowdhery et al. 2022, appendix B).
         """
-        matrices = sum(p.numel() for layer in self.h for p in layer.parameters() if p.dim() == 2)
-        output = self.wte.weight.numel()
         config = self.config
-        return 6 * (matrices + output) + 12 * config.n_layer * config.n_embd * n_tokens
+        return 6 * self.n_multiplied() + 12 * config.n_layer * config.n_embd * n_tokens
 
     def forward(
         self,

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from mlflow.entities import Run
 
 from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
@@ -69,12 +66,7 @@ def find_sample(store: Store, config: SampleConfig) -> Path | None:
 
 
 def _search(store: Store, config: Config, condition: str, most: int) -> list[PastRun]:
-    found: Sequence[Run] = store.client.search_runs(
-        [store.experiment(config.experiment)],
-        condition,
-        max_results=most,
-        order_by=["attributes.start_time DESC"],
-    )
+    found = store.search(condition, most, store.experiment(config.experiment))
     return [
         PastRun(
             run_id=run.info.run_id,

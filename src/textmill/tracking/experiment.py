@@ -35,12 +35,8 @@ def refuse_another(store: Store, experiment_id: str, config: Config, config_name
     Raises:
         InputError: it does.
     """
-    found = store.client.search_runs(
-        [experiment_id],
-        f"attributes.status='FINISHED' and tags.`{PIPELINE_TAG}` != '{REPRODUCE}'",
-        max_results=1,
-        order_by=["attributes.start_time DESC"],
-    )
+    condition = f"attributes.status='FINISHED' and tags.`{PIPELINE_TAG}` != '{REPRODUCE}'"
+    found = store.search(condition, 1, experiment_id)
     if not found or found[0].data.tags[CONFIG_TAG] == config_name:
         return
     newest = found[0]

@@ -146,13 +146,11 @@ def _scores(summary: Mapping[str, float], previous: Mapping[str, float]) -> tupl
 
 def _previous(pipeline: Pipeline, parent: Run, summary: Mapping[str, float]) -> Run | None:
     """Return the newest earlier finished run of the experiment that has one of these scores."""
-    found = pipeline.store.client.search_runs(
-        [pipeline.experiment_id],
+    condition = (
         "attributes.status='FINISHED' and tags.`textmill.kind`='pipeline' "
-        f"and attributes.start_time < {parent.info.start_time}",
-        max_results=50,
-        order_by=["attributes.start_time DESC"],
+        f"and attributes.start_time < {parent.info.start_time}"
     )
+    found = pipeline.store.search(condition, 50, pipeline.experiment_id)
     return next((run for run in found if run.data.metrics.keys() & summary.keys()), None)
 
 

@@ -232,14 +232,25 @@ class Store:
             self.reserve.unlink(missing_ok=True)  # the disk may be full: this makes room
             end()
 
-    def search(self, condition: str, most: int = 1000) -> list[Run]:
-        """Return the runs of all experiments for which the condition holds, the newest first."""
-        experiments = [e.experiment_id for e in self.client.search_experiments()]
+    def search(
+        self, condition: str, most: int = 1000, experiment_id: str | None = None
+    ) -> list[Run]:
+        """Return the runs for which the condition holds, the newest first.
+
+        Args:
+            condition: in MLflow's language.
+            most: how many at most.
+            experiment_id: whose runs; None: those of all experiments.
+        """
+        experiments = [experiment_id] if experiment_id else self._experiment_ids()
         return list(
             self.client.search_runs(
                 experiments, condition, ViewType.ACTIVE_ONLY, most, ["attributes.start_time DESC"]
             )
         )
+
+    def _experiment_ids(self) -> list[str]:
+        return [experiment.experiment_id for experiment in self.client.search_experiments()]
 
     def log_params(self, run_id: str, values: Mapping[str, Any]) -> None:
         """Log a nested configuration as params with dotted names."""

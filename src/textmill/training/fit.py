@@ -82,9 +82,17 @@ class FitModule(pl.LightningModule, ABC):
     def validate(self) -> dict[str, float]:
         """Return metrics on the validation data; the caller has set eval mode and precision."""
 
-    def describe(self, batch: Batch) -> str:
-        """Return what a batch consists of, in words that find it in the data; empty if unknown."""
+    def describe(self, documents: Tensor) -> str:
+        """Return what a batch consists of, in words that find it in the data; empty if unknown.
+
+        Args:
+            documents: (B, T), the number of each token's document.
+        """
         return ""
+
+    def is_logged(self, step: int) -> bool:
+        """Return whether a line of the log is due after so many optimizer steps."""
+        return step % self.config.log_every_steps == 0 or step == self.total_steps
 
     def training_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
         """Return the losses: Lightning's name for it."""
@@ -108,7 +116,7 @@ class FitModule(pl.LightningModule, ABC):
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, torch.optim.Optimizer)  # there is one
         self.learning_rate = optimizer.param_groups[0]["lr"]
-        if (self.global_step + 1) % self.config.log_every_steps:
+        if not self.is_logged(self.global_step + 1):
             super().optimizer_step(*args, **kwargs)
             return
         before = [parameter.detach().clone() for parameter in self.network.parameters()]
@@ -150,7 +158,8 @@ class _Stretch:
     """The micro-batches since the last line of the log."""
 
     losses: list[dict[str, Tensor]] = field(default_factory=list)
-    batches: list[Batch] = field(default_factory=list)
+    documents: list[Tensor] = field(default_factory=list)
+    """Of every micro-batch the number of each token's document, (B, T); -1 on padding."""
     started_s: float = field(default_factory=time.perf_counter)
 
     def mean(self, name: str) -> float:
@@ -199,15 +208,15 @@ class _Watch(pl.Callback):
         # Lightning hands back the loss divided by the micro-batches of a step.
         outputs = outputs | {"loss": outputs["loss"].detach() * self.config.accumulate}
         self.stretch.losses.append(outputs)
-        self.stretch.batches.append(batch)
+        self.stretch.documents.append(batch["documents"])
         step = trainer.global_step
         if step == self.last_step:
             return  # gradients are still being accumulated
         self.last_step = step
         is_last = step == pl_module.total_steps
-        if step % self.config.log_every_steps == 0 or is_last:
+        if pl_module.is_logged(step):
             self._check_numbers(pl_module, step)
-            self._log(trainer, pl_module, step)
+            self._log(pl_module, step)
         if step % self.validate_every_steps == 0 or is_last:
             with _evaluating(trainer, pl_module):
                 self.metrics.write(step, pl_module.validate())
@@ -246,44 +255,33 @@ class _Watch(pl.Callback):
             return
         first = step - (len(losses) - 1) // self.config.accumulate
         at = first + culprit // self.config.accumulate if culprit >= 0 else step
-        batch = module.describe(self.stretch.batches[culprit])
+        batch = module.describe(self.stretch.documents[culprit])
         raise RunError(
             f"{problem} at step {at}{f', in a batch of {batch}' if batch else ''}: lower "
             f"{module.settings}.learning_rate, or warm up for longer. The newest checkpoint is "
             f"{newest_checkpoint(self.work)}."
         )
 
-    def _log(self, trainer: pl.Trainer, module: FitModule, step: int) -> None:
+    def _log(self, module: FitModule, step: int) -> None:
         stretch = self.stretch
-        seconds = time.perf_counter() - stretch.started_s
+        seconds, n_tokens, flops = self._restart(module)
         n_steps = len(stretch.losses) / self.config.accumulate
-        documents = [batch["documents"] for batch in stretch.batches]
-        n_tokens = sum(int((numbers >= 0).sum()) for numbers in documents)
-        flops = self._flops(stretch)
         assert module.gradient_norm is not None
+        assert module.update_norm is not None
         self.metrics.write(
             step,
             {
                 **{f"train/{name}": stretch.mean(name) for name in stretch.losses[0]},
                 "train/learning_rate": module.learning_rate,
                 "train/gradient_norm": module.gradient_norm.item(),
-                **({"train/update_norm": module.update_norm.item()} if module.update_norm else {}),
+                "train/update_norm": module.update_norm.item(),
                 "train/tokens_per_s": n_tokens / seconds,
                 "train/flops_per_s": flops / seconds,
                 "train/mfu": flops / seconds / self.peak_flops,
-                "train/padding_share": 1 - n_tokens / sum(n.numel() for n in documents),
+                "train/padding_share": 1 - n_tokens / sum(n.numel() for n in stretch.documents),
                 "train/peak_memory_mib": _peak_memory_mib(module.device),
                 "train/seconds_left": (module.total_steps - step) * seconds / n_steps,
             },
-        )
-        self._restart(module)
-
-    def _flops(self, stretch: _Stretch) -> float:
-        """Return the operations that a stretch's tokens, without padding, are worth."""
-        return sum(
-            int((batch["documents"] >= 0).sum())
-            * self.gpt.flops_per_token(batch["documents"].size(1))
-            for batch in stretch.batches
         )
 
     def _why_to_end(self, module: FitModule) -> str | None:
@@ -312,11 +310,19 @@ class _Watch(pl.Callback):
             costs["cost/money"] = hours * self.config.price_per_hour
         return costs
 
-    def _restart(self, module: FitModule) -> None:
-        """Add the stretch to what was spent, and begin a new one."""
-        module.spent["seconds"] += time.perf_counter() - self.stretch.started_s
-        module.spent["flops"] += self._flops(self.stretch)
+    def _restart(self, module: FitModule) -> tuple[float, int, float]:
+        """Begin a new stretch; return the seconds, tokens and operations of the one that ends.
+
+        Padding counts as neither. What was spent grows by both.
+        """
+        seconds = time.perf_counter() - self.stretch.started_s
+        counts = [int((numbers >= 0).sum()) for numbers in self.stretch.documents]
+        widths = [numbers.size(1) for numbers in self.stretch.documents]
+        flops = sum(n * self.gpt.flops_per_token(w) for n, w in zip(counts, widths, strict=True))
+        module.spent["seconds"] += seconds
+        module.spent["flops"] += flops
         self.stretch = _Stretch()
+        return seconds, sum(counts), flops
 
 
 def _peak_memory_mib(device: torch.device) -> float:

@@ -32,7 +32,7 @@ class Speed:
     """A machine at one training."""
 
     parameters: int
-    """Of the matrices, the output included: those that cost operations."""
+    """Those that every token is multiplied with, which are what the scaling law counts."""
     tokens_per_s: float
     flops_per_s: float
     mfu: float
@@ -92,11 +92,9 @@ def measure_speed(model: ModelConfig, config: PretrainConfig) -> Speed:
         n_steps += 1
     seconds = (time.perf_counter() - started_s) / n_steps
     tokens = config.accumulate * config.micro_batch_size * model.block_size
-    flops_per_token = network.flops_per_token(model.block_size)
-    flops_per_s = tokens * flops_per_token / seconds
-    attention = 12 * model.n_layer * model.n_embd * model.block_size
+    flops_per_s = tokens * network.flops_per_token(model.block_size) / seconds
     return Speed(
-        parameters=(flops_per_token - attention) // 6,
+        parameters=network.n_multiplied(),
         tokens_per_s=tokens / seconds,
         flops_per_s=flops_per_s,
         mfu=flops_per_s / peak_flops(device.type, config.precision == "bf16"),

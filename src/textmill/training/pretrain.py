@@ -98,9 +98,9 @@ class PretrainModule(FitModule):
         """Return the objective's losses, in nats per token."""
         return objective_losses(self.network, batch, self.pretraining)
 
-    def describe(self, batch: Batch) -> str:
+    def describe(self, documents: Tensor) -> str:
         """Return the ids of the documents in a batch."""
-        numbers = set(batch["documents"].flatten().tolist()) - {-1}
+        numbers = set(documents.flatten().tolist()) - {-1}
         names = [self.doc_ids[number] for number in sorted(numbers)]
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         return f"the documents {', '.join(names[:NAMED])}{more}"
