@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 from textmill.corpus.records import (
     BadRecord,
     Record,
+    digest_hub,
     hub_revision,
     read_hub,
     read_records,
@@ -321,6 +323,10 @@ class TestHub:
     def test_the_revision_of_a_folder_follows_its_visible_files(self, tmp_path: Path) -> None:
         written(tmp_path, "a.jsonl", b"1")
         before = hub_revision(str(tmp_path), None)
+        moved = tmp_path.with_name(f"{tmp_path.name} moved")
+        shutil.copytree(tmp_path, moved)
+        here, there = (digest_hub(str(place), None, None, "test") for place in (tmp_path, moved))
+        assert here == there != digest_hub(str(moved), None, None, "train")
         written(tmp_path, ".hidden", b"x")
         assert hub_revision(str(tmp_path), None) == before
         written(tmp_path, "a.jsonl", b"2")

@@ -29,7 +29,7 @@ class SourceConfig(Settings):
     """Name of the source, kept with every document."""
     path: Location | None = None
     """File, folder or glob: .txt, .jsonl, .csv or .parquet, plain or as .gz or .zst."""
-    hub: str | None = None
+    hub: Location | None = None
     """Hub data set id, or a local data set folder, to load through `datasets` instead of a path."""
     subset: str | None = None
     """Configuration name of the hub data set."""

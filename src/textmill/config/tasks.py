@@ -24,7 +24,7 @@ class TaskConfig(Settings):
     """File of examples to select the best epoch by; None splits them off the training file."""
     validation_share: float = Field(0.1, gt=0, lt=1)
     """Share of the training examples used for validation when no file is given."""
-    hub: str | None = None
+    hub: Location | None = None
     """Hub data set id; train, test and validation then name its splits."""
     subset: str | None = None
     revision: str | None = None

@@ -15,7 +15,7 @@ from textmill.corpus.records import (
     RECORD_SUFFIXES,
     BadRecord,
     Record,
-    hub_revision,
+    digest_hub,
     is_hidden,
     read_hub,
     read_lines,
@@ -186,5 +186,5 @@ def digest_source(source: SourceConfig) -> str:
         RunError: the hub cannot be asked.
     """
     if source.hub is not None:
-        return f"{source.hub}/{source.subset or ''}@{hub_revision(source.hub, source.revision)}"
+        return digest_hub(source.hub, source.subset, source.revision)
     return digest_files(source_files(source))

@@ -164,6 +164,17 @@ def read_hub(
         ) from error
 
 
+def digest_hub(hub: str, subset: str | None, revision: str | None, split: str = "") -> str:
+    """Return a digest of a hub data set or of one split; of a local folder, wherever it lies.
+
+    Raises:
+        InputError: There is no such data set or revision.
+        RunError: The hub cannot be asked.
+    """
+    name = "" if Path(hub).is_dir() else hub
+    return f"{name}/{subset or ''}/{split}@{hub_revision(hub, revision)}"
+
+
 def hub_revision(hub: str, revision: str | None) -> str:
     """Return the commit that a revision of a hub data set stands for; None means the newest.
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from textmill.config import TaskConfig
 from textmill.corpus.aligned import read_aligned
-from textmill.corpus.records import BadRecord, Record, hub_revision, read_hub, read_records
+from textmill.corpus.records import BadRecord, Record, digest_hub, read_hub, read_records
 from textmill.errors import InputError
 from textmill.files import digest_file
 
@@ -88,8 +88,7 @@ def digest_split(config: TaskConfig, setting: str) -> str:
     """
     place = location(config, setting)
     if config.hub:
-        revision = hub_revision(config.hub, config.revision)
-        return f"{config.hub}/{config.subset or ''}/{place}@{revision}"
+        return digest_hub(config.hub, config.subset, config.revision, place)
     if not Path(place).is_file():
         raise InputError(f"tasks.{config.name}.{setting}: the file {place} does not exist.")
     return digest_file(Path(place))
