@@ -110,23 +110,28 @@ def lineage(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="RUN|MODEL|FILE",
-            help="A run's id or name, m-ID, models:/NAME/VERSION, a file, its SHA-256, a hub id.",
+            metavar="RUN|MODEL|FILE|DOCUMENT",
+            help="A run's id or name, m-ID, models:/NAME/VERSION; a file, its SHA-256, a hub id; "
+            "the id of a document.",
         ),
     ],
     overrides: Overrides = None,
+    text: Annotated[
+        bool, typer.Option("--text", help="Ask for the documents that hold the given words.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of a tree.")] = False,
     config: ConfigOption = "demo",
 ) -> None:
-    """Say what a run or model was made from, or which steps and models have seen a file."""
+    """Say what a run or model was made from, or what has seen a file or a document."""
     with _errors_in_words():
         from textmill.compose import compose
-        from textmill.tracking.lineage import as_text, as_values, trace
+        from textmill.tracking.lineage import as_text, as_values, trace, trace_text
         from textmill.tracking.store import Store
 
-        found = trace(Store(compose(config, overrides or []).tracking), what)
-        text = json.dumps(as_values(found), indent=2) if as_json else as_text(found)
-        sys.stdout.write(f"{text}\n")
+        find = trace_text if text else trace
+        found = find(Store(compose(config, overrides or []).tracking), what)
+        shown = json.dumps(as_values(found), indent=2) if as_json else as_text(found)
+        sys.stdout.write(f"{shown}\n")
 
 
 @app.command(epilog="Example: textmill prune --keep 5 --yes")

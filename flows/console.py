@@ -64,13 +64,18 @@ def _is_for_people(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.ERROR and not record.name.startswith("prefect")
 
 
-def progress_shower(label: str, say: Callable[[str], None]) -> Callable[[Progress], None]:
-    """Return a function that shows a training step's progress: as a bar, or as plain lines."""
+@contextmanager
+def shown_progress(label: str, say: Callable[[str], None]) -> Iterator[Callable[[Progress], None]]:
+    """Yield a function that shows a training step's progress: as a bar, and as a line at times.
+
+    What it was told last is a line too, once the step has ended well.
+    """
     bar = None
     last_line_s = 0.0
+    said = newest = ""
 
     def show(progress: Progress) -> None:
-        nonlocal bar, last_line_s
+        nonlocal bar, last_line_s, said, newest
         numbers = _numbers(progress)
         if console.is_terminal:
             if bar is None:
@@ -81,12 +86,15 @@ def progress_shower(label: str, say: Callable[[str], None]) -> Callable[[Progres
                 numbers=numbers,
                 visible=progress.step < progress.total_steps,
             )
-        is_last = progress.step == progress.total_steps
-        if is_last or time.monotonic() - last_line_s >= PLAIN_LINE_EVERY_S:
+        newest = f"{label}: step {progress.step}/{progress.total_steps}  {numbers}"
+        if time.monotonic() - last_line_s >= PLAIN_LINE_EVERY_S:
             last_line_s = time.monotonic()
-            say(f"{label}: step {progress.step}/{progress.total_steps}  {numbers}")
+            said = newest
+            say(said)
 
-    return show
+    yield show
+    if newest != said:
+        say(newest)
 
 
 def _numbers(progress: Progress) -> str:

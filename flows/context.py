@@ -20,7 +20,7 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import BaseModel
 
-from flows.console import progress_shower
+from flows.console import shown_progress
 from flows.notice import notify
 from flows.page import Page
 from flows.server import close_killed_runs
@@ -78,16 +78,17 @@ def run_step(
     """
     label = f"{step.name} {for_task.name}" if for_task else step.name
     try:
-        result = context.pipeline.run(
-            step,
-            config,
-            inputs,
-            sources,
-            for_task,
-            threads=context.threads.get(label)
-            or max(1, hardware.n_cores() // context.n_side_by_side),
-            on_progress=progress_shower(label, say),
-        )
+        with shown_progress(label, say) as show:
+            result = context.pipeline.run(
+                step,
+                config,
+                inputs,
+                sources,
+                for_task,
+                threads=context.threads.get(label)
+                or max(1, hardware.n_cores() // context.n_side_by_side),
+                on_progress=show,
+            )
     except (InputError, RunError) as error:
         get_run_logger().error(str(error))
         return Failed(message=str(error), data=error)

@@ -15,6 +15,7 @@ from mlflow.entities import Metric
 from textmill.errors import InputError, RunError
 from textmill.evaluation.comparison import Comparison, render
 from textmill.files import MANIFEST, digest_folder, digest_values, write_json
+from textmill.tracking import store as stores
 from textmill.tracking.compare import compare, log_comparison
 from textmill.tracking.report import MEMORY
 from textmill.tracking.store import Store
@@ -134,7 +135,7 @@ def test_costs_are_those_of_the_steps(compared: Comparison) -> None:
 def test_the_comparison_lies_on_the_last_run(store: Store, compared: Comparison) -> None:
     name = log_comparison(store, compared)
     assert name == f"comparison/{compared.runs[0].run_id[:8]}.md"
-    page = store.artifact(compared.runs[1].run_id, name).read_text()
+    page = store.read_artifact(store.client.get_run(compared.runs[1].run_id), name)
     assert page == render(compared)
 
 
@@ -180,7 +181,7 @@ def test_a_run_is_not_compared_with_itself(store: Store, make_run: MakeRun) -> N
 def test_damaged_answers_are_noticed(store: Store, make_run: MakeRun) -> None:
     runs = [make_run({"mood": rows(4, 2)}), make_run({"mood": rows(4, 3)})]
     step = store.client.get_run(runs[0]).data.tags["textmill.result.evaluate.mood"]
-    store.output_file(step, "predictions.jsonl").write_text("{}\n")
+    store.output_file(store.client.get_run(step), "predictions.jsonl").write_text("{}\n")
     with pytest.raises(RunError, match="not what was written"):
         compare(store, runs)
 
@@ -190,8 +191,8 @@ def test_runs_of_a_far_store_are_read_through_a_copy(
 ) -> None:
     runs = [make_run({"mood": rows(20, 10)}), make_run({"mood": rows(20, 15)})]
     near = compare(store, runs)
-    monkeypatch.setattr(Store, "local_file", lambda *arguments: None)
+    monkeypatch.setattr(stores, "_local_place", lambda run: None)
     assert compare(store, runs) == near
     assert compare(store, runs) == near  # which finds the copies
     with pytest.raises(RunError, match="nothing.txt"):
-        store.artifact(runs[0], "nothing.txt")
+        store.artifact(store.client.get_run(runs[0]), "nothing.txt")

@@ -185,10 +185,11 @@ def test_table_and_verdict_stand_on_the_new_parent(
     tags = store.client.get_run(pipeline.run_id).data.tags
     assert tags[REPRODUCES_TAG] == recorded.run_id
     assert tags["textmill.reproduction"] == "equal within"
-    text = store.read_artifact(pipeline.run_id, "reproduction.md")
+    run = store.client.get_run(pipeline.run_id)
+    text = store.read_artifact(run, "reproduction.md")
     assert table(comparisons) in text
     assert "gpus is none" in text
-    content: Any = json.loads(store.read_artifact(pipeline.run_id, "reproduction.json"))
+    content: Any = json.loads(store.read_artifact(run, "reproduction.json"))
     (step,) = content["steps"]
     assert step["files"]["seed.txt"]["before"] == digest_of(store, recorded, "seed.txt")
 

@@ -217,9 +217,10 @@ def test_a_manifest_that_was_not_published_is_not_believed(
     folder = published(store, run_id, tmp_path / "out")
     (folder / "sub" / "data").write_bytes(b"Data")
     write_json(folder / MANIFEST, {"files": digest_folder(folder)})
-    for read in (store.output_folder, lambda run_id: store.output_file(run_id, MANIFEST)):
-        with pytest.raises(RunError, match=f"{MANIFEST} is not what was written"):
-            read(run_id)
+    with pytest.raises(RunError, match=f"{MANIFEST} is not what was written"):
+        store.output_folder(run_id)
+    with pytest.raises(RunError, match=f"{MANIFEST} is not what was written"):
+        store.output_file(store.client.get_run(run_id), MANIFEST)
 
 
 @pytest.fixture
@@ -249,14 +250,15 @@ def test_a_damaged_copy_of_a_far_result_is_fetched_again(
 def test_a_damaged_copy_of_one_file_is_fetched_again(
     store: Store, run_id: str, far: Path, name: str
 ) -> None:
-    copy = store.output_file(run_id, name)
+    run = store.client.get_run(run_id)
+    copy = store.output_file(run, name)
     copy.write_text("{}")
-    assert store.output_file(run_id, name) == copy
+    assert store.output_file(run, name) == copy
     assert copy.read_bytes() == (far / name).read_bytes()
     (far / name).write_text("{}")
     copy.write_text("damaged")
     with pytest.raises(RunError, match=f"{name} is not what was written"):
-        store.output_file(run_id, name)
+        store.output_file(run, name)
 
 
 def test_a_run_without_output_is_not_whole(store: Store, run_id: str) -> None:

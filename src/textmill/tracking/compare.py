@@ -44,7 +44,7 @@ class PipelineRun:
     """A finished pipeline run with its steps."""
 
     run: Run
-    steps: dict[str, str]
+    steps: dict[str, Run]
     """The run of each step's result, by label such as `evaluate.topic`."""
     manifests: dict[str, dict[str, Any]]
     """By label."""
@@ -122,12 +122,12 @@ def find_finished(store: Store, words: str) -> Run:
 def open_run(store: Store, run: Run) -> PipelineRun:
     """Return a pipeline run with the manifests of its steps."""
     steps = {
-        key.removeprefix(RESULT_TAG): value
+        key.removeprefix(RESULT_TAG): store.client.get_run(value)
         for key, value in sorted(run.data.tags.items())
         if key.startswith(RESULT_TAG)
     }
     manifests = {
-        label: read_json(store.output_file(run_id, MANIFEST)) for label, run_id in steps.items()
+        label: read_json(store.output_file(step, MANIFEST)) for label, step in steps.items()
     }
     return PipelineRun(run, steps, manifests)
 
@@ -138,21 +138,20 @@ def tasks_of(run: PipelineRun) -> dict[str, str]:
     return tasks | ({"lm": "evaluate-lm"} if "evaluate-lm" in run.steps else {})
 
 
-def read_answers(store: Store, run_id: str) -> Answered:
-    """Return the answers of an evaluation run.
+def read_answers(store: Store, run: Run) -> Answered:
+    """Return the answers of an evaluation's run.
 
     Raises:
         RunError: the files are missing or damaged.
     """
-    manifest = read_json(store.output_file(run_id, MANIFEST))
+    manifest = read_json(store.output_file(run, MANIFEST))
     is_language_model = manifest["step"] == "evaluate-lm"
     kind = LANGUAGE_MODEL if is_language_model else manifest["config"]["kind"]
     name = DOCUMENTS if is_language_model else "predictions.jsonl"
-    with store.output_file(run_id, name).open(encoding="utf-8") as lines:
+    with store.output_file(run, name).open(encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
     prefix = "signature."
-    tags = store.client.get_run(run_id).data.tags
-    signed = {k.removeprefix(prefix): v for k, v in tags.items() if k.startswith(prefix)}
+    signed = {k.removeprefix(prefix): v for k, v in run.data.tags.items() if k.startswith(prefix)}
     return Answered(kind, rows, signed)
 
 
@@ -189,7 +188,7 @@ def _merged(run: PipelineRun, part: str) -> dict[str, str]:
 
 def _packages(store: Store, run: PipelineRun) -> dict[str, str]:
     """Return the versions of all installed packages; of those that compute, as the steps saw."""
-    text = store.artifact(run.run_id, "environment.txt").read_text(encoding="utf-8")
+    text = store.read_artifact(run.run, "environment.txt")
     installed = dict(line.split("==", 1) for line in text.splitlines() if "==" in line)
     return installed | _merged(run, "packages")
 
@@ -238,9 +237,7 @@ def _task_scores(
 def _costs(store: Store, runs: Sequence[PipelineRun]) -> Iterator[pages.Cost]:
     labels = dict.fromkeys(label for run in runs for label in run.steps)
     for label in labels:
-        found = [
-            store.client.get_run(run.steps[label]) if label in run.steps else None for run in runs
-        ]
+        found = [run.steps.get(label) for run in runs]
         yield pages.Cost(
             step=label.replace(".", " "),
             seconds=tuple(step.data.metrics.get("seconds") if step else None for step in found),

@@ -41,7 +41,7 @@ def refuse_another(store: Store, experiment_id: str, config: Config, config_name
         return
     newest = found[0]
     try:
-        values = yaml.safe_load(store.read_artifact(newest.info.run_id, "config.yaml"))
+        values = yaml.safe_load(store.read_artifact(newest, "config.yaml"))
     except StoreError:
         raise
     except RunError:

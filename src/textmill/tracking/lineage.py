@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 
 from textmill.errors import InputError
 from textmill.files import MANIFEST, digest_file
+from textmill.tracking.documents import find_documents
 from textmill.tracking.pipeline import DIGEST_TAG, PLACES_TAG, RESULT_TAG
 from textmill.tracking.runs import KIND, find_run
 from textmill.tracking.step import CLEAN, FINETUNE, PRETRAIN
@@ -31,6 +32,9 @@ FILTERED = re.compile(
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # of an id, or of an alias
 DIGESTS_PER_QUERY = 100
 DIGEST_CHARS = 12
+DOCUMENT_ID = "[0-9a-f]{32}"  # ids of runs look the same
+MOST_DOCUMENTS = 5  # named in a drawing
+UNSEARCHED = "Not searched: "
 BRANCH, LAST, BAR, SPACE = "├─ ", "└─ ", "│  ", "   "
 MAKES_MODELS = (PRETRAIN.name, FINETUNE.name)
 
@@ -77,6 +81,10 @@ class Lineage:
     """Run ids: backward, of the results asked for; forward, of the steps that read the file."""
     nodes: Mapping[str, Node]
     """All steps of the graph, by run id."""
+    documents: Mapping[str, list[str]] = field(default_factory=dict)
+    """Forward from documents: those that each of the roots has read."""
+    unsearched: tuple[str, ...] = ()
+    """What may hold such documents too, and could not be searched."""
 
     def next_of(self, run_id: str) -> dict[str, str]:
         """Return the runs below one in the tree: what it was made from, or was made from it."""
@@ -99,8 +107,8 @@ def trace(store: Store, words: str) -> Lineage:
     Args:
         store: where to look.
         words: backward, a pipeline's or step's run (see `find_run`) or a model (`m-…`,
-            `models:/name/version`, `models:/name@alias`); forward, a file, the SHA-256 of one, or
-            the id of a hub data set.
+            `models:/name/version`, `models:/name@alias`); forward, a file, the SHA-256 of one,
+            the id of a hub data set, or the id of a document of a corpus.
 
     Raises:
         InputError: there is no such thing, or no step has read it.
@@ -109,12 +117,26 @@ def trace(store: Store, words: str) -> Lineage:
     if words.startswith("m-") or words.startswith("models:"):
         return _backward(store, words, [_run_of_model(store, words)])
     if re.fullmatch("[0-9a-f]{64}", words) or Path(words).is_file() or "/" in words:
-        return _forward(store, words)
+        return _from_file(store, words)
+    if re.fullmatch(DOCUMENT_ID, words) and not store.search(f"attributes.run_id = '{words}'"):
+        return _from_documents(store, words, is_id=True)
     run = find_run(store, words, ("pipeline", "step"))
     if run.data.tags[KIND] == "step":
         return _backward(store, words, [run.info.run_id])
     results = [value for tag, value in run.data.tags.items() if tag.startswith(RESULT_TAG)]
     return _backward(store, words, results)
+
+
+def trace_text(store: Store, words: str) -> Lineage:
+    """Return the lineage forward from the documents and labelled examples that hold words.
+
+    Raises:
+        InputError: no finished step has read such a one.
+        RunError: records are missing.
+    """
+    if not words.strip():
+        raise InputError("Which documents are meant? Give words that stand in them.")
+    return _from_documents(store, words, is_id=False)
 
 
 def _run_of_model(store: Store, words: str) -> str:
@@ -157,7 +179,7 @@ def _read_node(store: Store, run: Run) -> Node:
     """
     if run.data.tags.get(KIND) != "step":
         raise InputError(f"The run {run.info.run_id} is no step of textmill.")
-    manifest = json.loads(store.read_artifact(run.info.run_id, f"{OUTPUT}/{MANIFEST}"))
+    manifest = json.loads(store.read_artifact(run, f"{OUTPUT}/{MANIFEST}"))
     inputs = {name: entry["run_id"] for name, entry in manifest["inputs"].items()}
     sources = tuple(
         Read(name, s["place"], s["digest"]) for name, s in sorted(manifest["sources"].items())
@@ -198,7 +220,7 @@ def _node(
     )
 
 
-def _forward(store: Store, words: str) -> Lineage:
+def _from_file(store: Store, words: str) -> Lineage:
     """Return the steps that read a file, whole or as part of a source, and all that follows."""
     readers = _readers(store, words)
     if not readers:
@@ -206,6 +228,22 @@ def _forward(store: Store, words: str) -> Lineage:
             f"No finished step in {store.uri} has read {words}: give the path of a file as it was "
             "read, the SHA-256 of one, or the id of a hub data set."
         )
+    return _forward(store, words, readers)
+
+
+def _from_documents(store: Store, words: str, is_id: bool) -> Lineage:
+    """Return the steps that read certain documents, and all that follows."""
+    found = find_documents(store, words, is_id)
+    if not found.runs:
+        what = f"a document {words}, and no run is called so" if is_id else f"the words {words!r}"
+        left_out = "".join(f"\n{UNSEARCHED}{reason}" for reason in found.unsearched)
+        raise InputError(f"No finished step in {store.uri} has read {what}.{left_out}")
+    forward = _forward(store, words, found.runs)
+    return replace(forward, documents=found.documents, unsearched=tuple(found.unsearched))
+
+
+def _forward(store: Store, words: str, readers: Mapping[str, Run]) -> Lineage:
+    """Return the steps that have read something, and all that follows."""
     runs = dict(readers)
     made_from: dict[str, dict[str, str]] = {run_id: {} for run_id in readers}
     by_digest: dict[str, str] = {}
@@ -261,7 +299,7 @@ def _readers(store: Store, words: str) -> dict[str, Run]:
         read = str(sorted(entry.dataset.digest for entry in _read_by(run)))
         paths = run.data.tags.get(PLACES_TAG, "")
         if (read + paths) not in seen:
-            manifest = json.loads(store.read_artifact(run.info.run_id, f"{OUTPUT}/{MANIFEST}"))
+            manifest = json.loads(store.read_artifact(run, f"{OUTPUT}/{MANIFEST}"))
             seen[read + paths] = any(
                 path == place or digest in digests
                 for source in manifest["sources"].values()
@@ -311,6 +349,7 @@ def as_text(lineage: Lineage) -> str:
         lines.append(f"{before}{branch}{role}{describe(node)}")
         leaves = [f"{s.name}  {s.place}  {s.digest}" for s in node.sources]
         leaves += [f"filtered: {words}" for words in [filtered_words(node)] if words]
+        leaves += _document_lines(lineage.documents.get(run_id, []))
         deeper = list(lineage.next_of(run_id).items())
         for i, leaf in enumerate(leaves):
             is_last = i == len(leaves) - 1 and not deeper
@@ -323,6 +362,12 @@ def as_text(lineage: Lineage) -> str:
     for root in lineage.roots:
         add(root, "", "", "", "")
     return "\n".join([*lines, "", *_ending(lineage)])
+
+
+def _document_lines(documents: list[str]) -> list[str]:
+    shown = [f"read {document}" for document in documents[:MOST_DOCUMENTS]]
+    n_more = len(documents) - len(shown)
+    return [*shown, *([f"and {n_more:,} more such documents"] if n_more else [])]
 
 
 def describe(node: Node) -> str:
@@ -349,10 +394,10 @@ def _ending(lineage: Lineage) -> list[str]:
     """Return what was to be known: the models that saw a file, or what the steps were made by."""
     if lineage.is_forward:
         models = lineage.models()
-        if not models:
-            return ["No model has seen it."]
         listed = [f"  {describe(node)}" for node in models]
-        return [f"To forget it, train these {len(models)} again:", *listed]
+        first = f"To forget it, train these {len(models)} again:"
+        unsearched = [f"{UNSEARCHED}{reason}" for reason in lineage.unsearched]
+        return [first if models else "No model has seen it.", *listed, *unsearched]
     made_by = {
         f"commit {node.commit or 'unknown'}, on {node.machine or 'an unknown machine'}, "
         f"Prefect run {node.prefect_flow_run or 'unknown'}": None

@@ -210,7 +210,7 @@ def _decide(
     if not {MODEL_RUN_TAG, TESTED_RUN_TAG, PARAMETERS_TAG} <= champion.tags.keys():
         return Decision(False, f"textmill did not register the champion v{champion.version}")
     store = registry.store
-    own = read_answers(store, challenger.tested.run_id)
+    own = read_answers(store, store.client.get_run(challenger.tested.run_id))
     try:
         theirs, seconds = _champion_answers(registry, challenger, champion, remeasure)
     except (Stopped, StoreError):
@@ -255,7 +255,7 @@ def _champion_answers(
     answers = None
     if champion.tags.get(TEST_TAG) == challenger.test_digest:
         try:
-            answers = read_answers(store, run_id)
+            answers = read_answers(store, store.client.get_run(run_id))
         except StoreError:
             raise
         except RunError:
@@ -263,7 +263,7 @@ def _champion_answers(
     if answers is None:
         tested = remeasure(find_result(store, champion.tags[MODEL_RUN_TAG]))
         run_id = tested.run_id
-        answers = read_answers(store, run_id)
+        answers = read_answers(store, store.client.get_run(run_id))
         # The test set stands there only while all that was measured on it does.
         registry.delete_tags(challenger.name, champion, (TEST_TAG,))
         tags = {TESTED_RUN_TAG: run_id, **_score_tags(tested.metrics())}

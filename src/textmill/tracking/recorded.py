@@ -90,7 +90,7 @@ def load_recorded(store: Store, words: str) -> Recorded:
             f"The run {name} ({run_id}) has measured the drift of new text, and made no model: "
             "choose the run of a pipeline."
         )
-    values = yaml.safe_load(store.read_artifact(run_id, "config.yaml"))
+    values = yaml.safe_load(store.read_artifact(run, "config.yaml"))
     try:
         config = validate(values, f"of {name}, as it was recorded,")
     except InputError as error:
@@ -108,10 +108,10 @@ def load_recorded(store: Store, words: str) -> Recorded:
 
 
 def _read_step(store: Store, label: str, run: Run) -> RecordedStep:
-    manifest = json.loads(store.read_artifact(run.info.run_id, f"{OUTPUT}/{MANIFEST}"))
+    manifest = json.loads(store.read_artifact(run, f"{OUTPUT}/{MANIFEST}"))
     metrics: dict[str, float] = {}
     if "metrics.json" in manifest["files"]:
-        metrics = json.loads(store.read_artifact(run.info.run_id, f"{OUTPUT}/metrics.json"))
+        metrics = json.loads(store.read_artifact(run, f"{OUTPUT}/metrics.json"))
     return RecordedStep(label, run, manifest, metrics)
 
 

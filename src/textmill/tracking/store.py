@@ -333,15 +333,15 @@ class Store:
             raise RunError(damage)
         return folder
 
-    def read_artifact(self, run_id: str, name: str) -> str:
+    def read_artifact(self, run: Run, name: str) -> str:
         """Return the text of one artifact, without fetching others.
 
         Raises:
             RunError: it is missing.
         """
-        return self.artifact(run_id, name).read_text(encoding="utf-8")
+        return self.artifact(run, name).read_text(encoding="utf-8")
 
-    def output_file(self, run_id: str, name: str) -> Path:
+    def output_file(self, run: Run, name: str) -> Path:
         """Return a local copy of one file of a run's output, checked by its digest.
 
         Raises:
@@ -349,24 +349,26 @@ class Store:
         """
         place = f"{OUTPUT}/{name}"
         if name == MANIFEST:
-            expected = self.client.get_run(run_id).data.tags.get(MANIFEST_TAG)
+            expected = run.data.tags.get(MANIFEST_TAG)
         else:
-            expected = read_json(self.output_file(run_id, MANIFEST))["files"].get(name)
-        file = self.artifact(run_id, place)
-        if digest_file(file) != expected and self.local_file(run_id, place) is None:
-            self._fetch(run_id, place, file)  # the copy may have been damaged since
+            expected = read_json(self.output_file(run, MANIFEST))["files"].get(name)
+        file = self.artifact(run, place)
+        if digest_file(file) != expected and _local_place(run) is None:
+            self._fetch(run.info.run_id, place, file)  # the copy may have been damaged since
         if digest_file(file) != expected:
             raise RunError(f"{file} is not what was written.")
         return file
 
-    def artifact(self, run_id: str, name: str) -> Path:
+    def artifact(self, run: Run, name: str) -> Path:
         """Return a local copy of one artifact of a run.
 
         Raises:
             RunError: it is missing.
         """
-        file = self.local_file(run_id, name)
-        if file is None:
+        run_id, place = run.info.run_id, _local_place(run)
+        if place is not None:
+            file = place / name
+        else:
             file = self.home / "cache" / "files" / run_id / name
             if not file.exists():
                 self._fetch(run_id, name, file)
