@@ -2,7 +2,7 @@
 
     python docs/screenshots.py [FOLDER WITH mlruns/]
 
-Needs a store with at least two finished `textmill run`s, and Chromium.
+Needs a store with at least two finished `textmill run`s of the demo, and Chromium.
 """
 
 from __future__ import annotations
@@ -85,18 +85,21 @@ def show_differences(page: Page) -> None:
 
 
 def main(folder: Path) -> None:
-    """Take all pictures of the newest two pipeline runs."""
+    """Take all pictures of the newest two pipeline runs of the demo."""
     client = MlflowClient(f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}")
-    experiments = [e.experiment_id for e in client.search_experiments()]
+    experiment = client.get_experiment_by_name("demo")
+    if experiment is None:
+        raise SystemExit(f"{folder} holds no run of the demo.")
     runs = client.search_runs(
-        experiments,
+        [experiment.experiment_id],
         "attributes.status='FINISHED' and tags.`textmill.pipeline`='pipeline'",
         max_results=2,
         order_by=["attributes.start_time DESC"],
     )
     ids = [run.info.run_id for run in runs]
-    chosen = sorted({run.info.experiment_id for run in runs})
-    compare = f"runs={quote(json.dumps(ids))}&experiments={quote(json.dumps(chosen))}"
+    compare = (
+        f"runs={quote(json.dumps(ids))}&experiments={quote(json.dumps([experiment.experiment_id]))}"
+    )
     flow_run = runs[0].data.tags["prefect.flow_run_id"]
     report = folder / "mlruns" / "artifacts" / ids[0] / "artifacts" / "report.html"
     IMAGES.mkdir(exist_ok=True)

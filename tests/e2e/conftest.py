@@ -57,16 +57,20 @@ class Product:
         environment.pop("MLFLOW_TRACKING_URI", None)
         if self.prefect_home is not None:
             environment["PREFECT_HOME"] = str(self.prefect_home)
-        return subprocess.Popen(
-            [str(Path(sys.executable).with_name("textmill")), *words],
-            cwd=self.folder,
-            env=environment | self.environment,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            # Files, not pipes: the Prefect server of a killed flow would hold a pipe open.
-            stdout=(self.folder / "stdout").open("w"),
-            stderr=(self.folder / "stderr").open("w"),
-        )
+        # Files, not pipes: the Prefect server of a killed flow would hold a pipe open.
+        with (
+            (self.folder / "stdout").open("w") as out,
+            (self.folder / "stderr").open("w") as err,
+        ):
+            return subprocess.Popen(
+                [str(Path(sys.executable).with_name("textmill")), *words],
+                cwd=self.folder,
+                env=environment | self.environment,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
 
     def run(self, *words: str, timeout_s: float = 300) -> subprocess.CompletedProcess[str]:
         process = self.start(*words)
