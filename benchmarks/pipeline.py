@@ -14,11 +14,14 @@ fresh processes and folders.
 
 from __future__ import annotations
 
+import contextlib
+import cProfile
 import os
 import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from textmill.tracking.store import Store
 
 TEXTMILL = str(Path(sys.executable).with_name("textmill"))
+OURS = [Path(__file__).parents[1] / name for name in ("src", "flows")]
 N_RUNS = 500
 POINTS_PER_RUN = 10_000
 LOGGED_POINTS = 2_000
@@ -122,10 +126,48 @@ def reuse(folder: Path) -> None:
     print(f"  {len(steps_s)} steps looked up, as tasks        {max(steps_s) - pipeline_s:7.1f} s")
     print(f"  report and registry                {max(lines_s.values()) - max(steps_s):7.1f} s")
     print(f"  the end of Prefect and Python      {ended_s - max(lines_s.values()):7.1f} s")
+    profiled = [sys.executable, __file__, "--profiled", *run[1:]]
+    done = subprocess.run(profiled, cwd=folder, capture_output=True, text=True, check=True)
+    print(f"  in code of ours, by a profiler     {float(done.stdout.split()[-1]):7.1f} s")
     changed = [*run, "tasks.topic-2.finetune.seed=1"]
     done = subprocess.run(changed, cwd=folder, capture_output=True, text=True, check=True)
     computed = [line.split("  ")[1] for line in done.stderr.splitlines() if ": computed" in line]
     print(f"one task's seed changed              computed: {', '.join(computed)}")
+
+
+def profile(words: list[str]) -> None:
+    """Run textmill, and print the seconds that all threads spent in code of ours.
+
+    Counted is the time within our functions and the built-in ones that they call themselves, with
+    what the profiler adds to it; not what they call of Prefect, MLflow and other libraries.
+    """
+    from flows.cli import app
+
+    run_thread = threading.Thread.run
+    profiles: list[cProfile.Profile] = []
+
+    def run(thread: threading.Thread) -> None:
+        profiles.append(cProfile.Profile())
+        profiles[-1].runcall(run_thread, thread)
+
+    threading.Thread.run = run  # type: ignore[method-assign]
+    profiles.append(cProfile.Profile())
+    with contextlib.suppress(SystemExit):
+        profiles[-1].runcall(app, words)
+    total_s = 0.0
+    for measured in profiles:
+        measured.create_stats()
+        for (file, _, _), (_, _, own_s, _, callers) in measured.stats.items():  # type: ignore[attr-defined]
+            if is_ours(file):
+                total_s += own_s
+            elif file == "~":
+                total_s += sum(s for (by, *_), (_, _, s, _) in callers.items() if is_ours(by))
+    print(total_s)
+
+
+def is_ours(file: str) -> bool:
+    """Return whether a source file is one of the package or of the flows."""
+    return any(Path(file).is_relative_to(folder) for folder in OURS)
 
 
 def small_pipeline(folder: Path) -> list[str]:
@@ -241,5 +283,7 @@ def main(names: list[str]) -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--bare"]:
         bare(Path(sys.argv[2]))
+    elif sys.argv[1:2] == ["--profiled"]:
+        profile(sys.argv[2:])
     else:
         main(sys.argv[1:])
