@@ -102,7 +102,7 @@ class Peers:
         tokenizer.mkdir()
         words = {word: number for number, word in enumerate((*SPECIAL_TOKENS, *self.spelling))}
         by_character = Tokenizer(models.WordLevel(words, unk_token=SPECIAL_TOKENS[1]))
-        by_character.pre_tokenizer = pre_tokenizers.Split(Regex("(?s)."), "isolated")
+        by_character.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
         by_character.decoder = decoders.Fuse()
         by_character.save(str(tokenizer / "tokenizer.json"))
         (tokenizer / "tokenizer_config.json").write_text("{}")
