@@ -10,42 +10,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
 
+from tests.training.conftest import REPETITIVE, VOCAB_SIZE, logged, run
 from textmill import model as models
-from textmill.config import ModelConfig, PretrainConfig, PretrainStepConfig
+from textmill.config import ModelConfig
 from textmill.corpus.packing import PackedBlocks
-from textmill.corpus.tokenizer import SPECIAL_TOKENS
-from textmill.corpus.tokens import DOCUMENTS, write_shards
 from textmill.errors import InputError, RunError
 from textmill.model import GPT
 from textmill.training import pretrain as subject
 from textmill.training.batches import packed
 from textmill.training.objectives import objective_losses, token_nll
-from textmill.training.pretrain import SAMPLES, document_nll, language_metrics, pretrain
+from textmill.training.pretrain import SAMPLES, document_nll, language_metrics
 
 # Lightning asks torch whether a tree is a leaf in a way that torch will drop.
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
-
-VOCAB_SIZE = 20
-REPETITIVE = [[5, 6, 7, 8, 9, 10, 11] * (1 + i % 4) for i in range(60)]
-SETTINGS: dict[str, Any] = dict(
-    micro_batch_size=4,
-    max_steps=6,
-    warmup_steps=1,
-    learning_rate=0.02,
-    accelerator="cpu",
-    precision="32",
-    log_every_steps=2,
-    validate_every_steps=3,
-    checkpoint_every_steps=2,
-)
 
 
 @pytest.fixture(autouse=True)
@@ -55,54 +35,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def inputs(tmp_path: Path) -> dict[str, Path]:
-    """Folders of the tokens and tokenizer steps; a token stands for two bytes."""
-    tokens, tokenizer = tmp_path / "tokens", tmp_path / "tokenizer"
-    index: dict[str, Any] = {"vocab_size": VOCAB_SIZE, "dtype": "uint16"}
-    for split, documents in (("train", REPETITIVE), ("validation", REPETITIVE[:10])):
-        (tokens / split).mkdir(parents=True)
-        write_shards(tokens / split, documents, np.dtype(np.uint16))
-        n_tokens = sum(map(len, documents))
-        index[split] = {"documents": len(documents), "tokens": n_tokens, "bytes": 2 * n_tokens}
-        about = {
-            "doc_id": [f"{split}-{number}" for number in range(len(documents))],
-            "source": ["songs" if number % 3 else "books" for number in range(len(documents))],
-            "language": ["en"] * len(documents),
-        }
-        pq.write_table(pa.table(about), tokens / split / DOCUMENTS)
-    (tokens / "index.json").write_text(json.dumps(index))
-    tokenizer.mkdir()
-    words = {word: number for number, word in enumerate(SPECIAL_TOKENS)}
-    words |= {chr(ord("a") + number): number for number in range(len(words), VOCAB_SIZE)}
-    Tokenizer(WordLevel(words, unk_token="<|pad|>")).save(str(tokenizer / "tokenizer.json"))
-    (tokenizer / "tokenizer_config.json").write_text("{}")
-    return {"tokens": tokens, "tokenizer": tokenizer}
-
-
-def run(
-    inputs: dict[str, Path], name: str, model: dict[str, Any] | None = None, **choices: Any
-) -> Path:
-    """Pretrain in folders of this name and return the backbone's."""
-    base = inputs["tokens"].parent / name
-    out, work = base / "out", base / "work"
-    out.mkdir(parents=True)
-    work.mkdir(exist_ok=True)
-    shape = dict(n_layer=2, n_head=2, n_embd=16, block_size=16) | (model or {})
-    config = PretrainStepConfig(
-        model=ModelConfig.model_validate(shape),
-        pretrain=PretrainConfig.model_validate(SETTINGS | choices),
-    )
-    pretrain(config, inputs, out, work)
-    return out
-
-
-def logged(out: Path, metric: str) -> list[float]:
-    lines = (out.parent / "work" / "metrics.jsonl").read_text().splitlines()
-    points = [json.loads(line).get("metrics", {}) for line in lines]
-    return [point[metric] for point in points if metric in point]
 
 
 def apart_loss(network: GPT, tokens: Path, block_size: int) -> float:

@@ -20,7 +20,8 @@ from textmill.model.layout import load_state, load_weights, save_weights
 from textmill.tasks.kinds import KINDS, Kind
 from textmill.tasks.predictor import save_task_model
 from textmill.training.batches import Batches, by_length, in_order
-from textmill.training.fit import FitModule, fit
+from textmill.training.fit import fit
+from textmill.training.module import FitModule
 from textmill.training.objectives import Batch
 
 VALIDATION_BATCH = 64
