@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from textmill.config import ModelConfig, PretrainConfig
-from textmill.errors import RunError
+from textmill.errors import InputError, RunError
 from textmill.model.gpt import GPT
 from textmill.training.batches import shuffled
 from textmill.training.checkpoint import checkpoint_folder
@@ -316,7 +316,7 @@ def test_a_gpu_that_is_not_there_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(RunError, match=r"pretrain\.accelerator=cuda: .* set it to cpu"):
+    with pytest.raises(InputError, match=r"pretrain\.accelerator=cuda: .* set it to cpu"):
         train(tmp_path, accelerator="cuda")
 
 

@@ -90,6 +90,27 @@ def test_the_masked_validation_loss_hides_the_same_tokens_every_time(
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
 
+def test_activations_computed_again_change_no_byte(inputs: dict[str, Path]) -> None:
+    one, other = (
+        run(inputs, str(again), {"dropout": 0.2}, activation_checkpointing=again)
+        for again in (False, True)
+    )
+    assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.slow
+def test_a_compiled_training_has_the_losses_of_one_that_is_not(inputs: dict[str, Path]) -> None:
+    choices = dict(objective="hybrid", activation_checkpointing=True, average_decay=0.5)
+    torch._dynamo.reset()
+    plain, compiled = (run(inputs, str(c), compile=c, **choices) for c in (False, True))
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
+    for metric in ("train/loss", "validation/loss", "train/gradient_norm"):
+        assert logged(compiled, metric) == pytest.approx(logged(plain, metric), abs=1e-4)
+    assert (compiled / "config.json").read_bytes() == (plain / "config.json").read_bytes()
+    assert set(models.load(compiled).state_dict()) == set(models.load(plain).state_dict())
+
+
 def test_the_same_seed_writes_the_same_bytes(inputs: dict[str, Path]) -> None:
     one, other = (run(inputs, name, model={"dropout": 0.2}) for name in "ab")
     names = sorted(file.name for file in one.iterdir())

@@ -134,6 +134,11 @@ class PretrainConfig(OptimizationConfig):
     devices: Annotated[int, NOT_IN_KEY] = Field(1, gt=0)
     """Processors that share out the micro-batches of a step; must divide accumulate. A step's batch
     is the same for any number, and so is its result but for the order of sums."""
+    activation_checkpointing: bool = False
+    """Compute each layer's activations again in the backward pass instead of keeping them: less
+    memory, more time."""
+    compile: bool = False
+    """Compile the model's training pass (torch.compile): slow to begin, faster on a GPU."""
     sample_tokens: int = Field(32, ge=0)
     """Length of the text that is sampled at every validation; 0: none."""
     max_steps: int = Field(600, gt=0)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import lightning.pytorch as pl
-import torch
 
-from textmill.errors import RunError
 from textmill.training.batches import BatchStream, Collate, Order
 from textmill.training.checkpoint import FolderCheckpointIO, newest_checkpoint
+from textmill.training.devices import check_device
 from textmill.training.module import FitModule
 from textmill.training.watch import Watch
 
@@ -48,14 +47,12 @@ def fit(
             one of a group that `ranks.launch` has started.
 
     Raises:
-        RunError: the accelerator is not there; the loss or gradient is not a finite number, or the
-            loss has leapt; or training was ended by SIGTERM or its budget, at a checkpoint.
+        InputError: the machine has no such device, or the device no such precision.
+        RunError: the loss or gradient is not a finite number, or the loss has leapt; or training
+            was ended by SIGTERM or its budget, at a checkpoint.
     """
     config = module.config
-    if config.accelerator == "cuda" and not torch.cuda.is_available():
-        raise RunError(
-            f"{module.settings}.accelerator=cuda: torch finds no CUDA GPU here; set it to cpu."
-        )
+    check_device(module.settings, config, devices)
     trainer = pl.Trainer(
         accelerator="gpu" if config.accelerator == "cuda" else "cpu",
         devices=devices,

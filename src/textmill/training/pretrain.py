@@ -25,6 +25,7 @@ from textmill.errors import InputError
 from textmill.files import write_json
 from textmill.model import GPT
 from textmill.training.batches import Batches, packed, shuffled, to_tensors
+from textmill.training.devices import check_compiler
 from textmill.training.fit import fit
 from textmill.training.initial import initial_network
 from textmill.training.module import FitModule
@@ -83,6 +84,9 @@ class PretrainModule(FitModule):
         self.write = write
         self.samples: dict[str, str] = {}
         """Sampled texts by optimizer step."""
+        network.activation_checkpointing = config.activation_checkpointing
+        # The function, not the module: that would hold every weight under a second name.
+        self.forward_pass = torch.compile(network.forward) if config.compile else None
         self.average: AveragedModel | None = None
         if config.average_decay is not None:
             moving = get_ema_multi_avg_fn(config.average_decay)  # type: ignore[no-untyped-call]
@@ -106,7 +110,7 @@ class PretrainModule(FitModule):
         """
         seeds = np.random.SeedSequence([self.config.seed, self.micro_batch])
         torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0]))
-        return objective_losses(self.network, batch, self.pretraining)
+        return objective_losses(self.network, batch, self.pretraining, self.forward_pass)
 
     def describe(self, documents: Tensor) -> str:
         """Return the ids of the documents in a batch."""
@@ -191,6 +195,8 @@ def pretrain(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, 
 def train(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, work: Path) -> None:
     """Do what `pretrain` does in this process, which may be one of several that train together."""
     settings = config.pretrain
+    if settings.compile:
+        check_compiler("pretrain", settings.accelerator)
     torch.manual_seed(settings.seed)
     index = read_index(inputs["tokens"])
     vocab_size = config.model.vocab_size or index["vocab_size"]
