@@ -83,13 +83,18 @@ def logged(out: Path, metric: str) -> list[float]:
     return [point[metric] for point in points if metric in point]
 
 
-def start(inputs: dict[str, Path], name: str, *args: Any, **choices: Any) -> BaseProcess:
-    """Do what `run` does in a process of its own."""
+def fork(function: Callable[..., None], *args: Any, **kwargs: Any) -> BaseProcess:
+    """Call a function in a process of its own, which has loaded torch already."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["textmill.training.pretrain"])
-    process = context.Process(target=run, args=(inputs, name, *args), kwargs=choices)
+    process = context.Process(target=function, args=args, kwargs=kwargs)
     process.start()
     return process
+
+
+def start(inputs: dict[str, Path], name: str, *args: Any, **choices: Any) -> BaseProcess:
+    """Do what `run` does in a process of its own."""
+    return fork(run, inputs, name, *args, **choices)
 
 
 def newest_step(work: Path) -> int:
