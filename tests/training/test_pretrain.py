@@ -186,6 +186,43 @@ def test_a_corpus_of_less_than_a_batch_is_an_error(inputs: dict[str, Path]) -> N
         run(inputs, "a", micro_batch_size=n_blocks + 1)
 
 
+@pytest.mark.parametrize(
+    ("choices", "difference"),
+    [
+        ({"learning_rate": 0.03}, r"pretrain\.learning_rate is 0\.02 there and 0\.03 here"),
+        ({"model": {"n_embd": 32}}, r"model\.n_embd is 16 there and 32 here"),
+        ({"accumulate": 2}, r"pretrain\.accumulate is 1 there and 2 here"),
+    ],
+)
+def test_a_checkpoint_of_another_training_is_refused_with_the_first_difference(
+    inputs: dict[str, Path], choices: dict[str, Any], difference: str
+) -> None:
+    with pytest.raises(RunError, match="step 1, which is saved"):
+        run(inputs, "a", max_hours=1e-9)
+    checkpoints = inputs["tokens"].parent / "a" / "work" / "checkpoints"
+    before = {file: file.read_bytes() for file in checkpoints.rglob("*") if file.is_file()}
+    with pytest.raises(InputError, match=f"step-00000001 is of another training: {difference}"):
+        run(inputs, "a", **choices)
+    assert {file: file.read_bytes() for file in before} == before
+    assert list((inputs["tokens"].parent / "a" / "out").iterdir()) == []
+
+
+def test_a_checkpoint_of_another_tokenizer_is_refused(inputs: dict[str, Path]) -> None:
+    with pytest.raises(RunError, match="step 1, which is saved"):
+        run(inputs, "a", max_hours=1e-9)
+    file = inputs["tokenizer"] / "tokenizer.json"
+    file.write_text(file.read_text().replace('"t"', '"tea"'))
+    with pytest.raises(InputError, match="of another training: tokenizer is"):
+        run(inputs, "a")
+
+
+def test_settings_that_change_no_result_are_no_difference(inputs: dict[str, Path]) -> None:
+    with pytest.raises(RunError, match="step 1, which is saved"):
+        run(inputs, "a", max_hours=1e-9)
+    run(inputs, "a", checkpoint_every_steps=3, price_per_hour=2.0)
+    assert len(logged(inputs["tokens"].parent / "a" / "out", "train/loss")) == 3
+
+
 @pytest.mark.parametrize("batch_blocks", [1, 3, 100])
 def test_the_sum_over_blocks_does_not_depend_on_their_batches(
     inputs: dict[str, Path], batch_blocks: int

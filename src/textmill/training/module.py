@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import lightning.pytorch as pl
@@ -11,7 +12,8 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from textmill.config import OptimizationConfig
-from textmill.training.checkpoint import random_state, restore_random_state
+from textmill.errors import InputError
+from textmill.training.checkpoint import flat, random_state, restore_random_state
 from textmill.training.objectives import Batch
 from textmill.training.optimizers import learning_rate_factor, make_optimizer
 
@@ -49,6 +51,8 @@ class FitModule(pl.LightningModule, ABC):
         """On training so far, resumed runs included."""
         self.micro_batch = 0
         """Number of the next micro-batch of this device among those of all devices."""
+        self.identity: Mapping[str, Any] = {}
+        """What the result depends on: a checkpoint of another one is refused."""
         self._random_state: dict[str, Tensor] | None = None
 
     @abstractmethod
@@ -106,6 +110,7 @@ class FitModule(pl.LightningModule, ABC):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what was spent, and the random state, which Lightning leaves out."""
+        checkpoint["identity"] = flat(self.identity)
         checkpoint["random_state"] = random_state()
         checkpoint["spent"] = dict(self.spent)
 
@@ -113,13 +118,27 @@ class FitModule(pl.LightningModule, ABC):
         """Take both; the random state is set when everything else has been set up.
 
         Lightning counts the micro-batches of one device: of how many there were says nothing here.
+
+        Raises:
+            InputError: the checkpoint is of another training; the first difference is named.
         """
+        self._check_identity(checkpoint["identity"])
         progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
         taken = checkpoint["global_step"] * self.trainer.accumulate_grad_batches
         for counts in (progress["total"], progress["current"]):
             counts.update(dict.fromkeys(counts, taken))
         self._random_state = checkpoint["random_state"]
         self.spent = dict(checkpoint["spent"])
+
+    def _check_identity(self, there: Mapping[str, Any]) -> None:
+        here = flat(self.identity)
+        for name in [*here, *there]:
+            if here.get(name) != there.get(name):
+                raise InputError(
+                    f"The checkpoint {self.trainer.ckpt_path} is of another training: {name} is "
+                    f"{there.get(name)!r} there and {here.get(name)!r} here. Move it away to begin "
+                    "anew, or train with what it was made with."
+                )
 
     def on_train_start(self) -> None:
         """Go on with the random numbers of the interrupted run."""

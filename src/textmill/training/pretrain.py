@@ -17,12 +17,12 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from textmill import model as models
-from textmill.config import GenerationConfig, PretrainConfig, PretrainStepConfig
+from textmill.config import GenerationConfig, PretrainConfig, PretrainStepConfig, key_values
 from textmill.corpus.packing import PackedBlocks
 from textmill.corpus.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.corpus.tokens import read_documents, read_index
 from textmill.errors import InputError
-from textmill.files import write_json
+from textmill.files import digest_file, write_json
 from textmill.model import GPT
 from textmill.training.batches import Batches, packed, shuffled, to_tensors
 from textmill.training.devices import check_compiler
@@ -228,6 +228,12 @@ def train(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, wor
     def collate(rows: Sequence[int]) -> Batch:
         return to_tensors(train.rows(rows))
 
+    module.identity = {
+        "model": key_values(shape),
+        "pretrain": key_values(settings),
+        "tokenizer": digest_file(inputs["tokenizer"] / "tokenizer.json"),
+        "tokens": digest_file(inputs["tokens"] / "index.json"),
+    }
     order = shuffled(len(train), settings.micro_batch_size, settings.seed)
     fit(module, order, collate, settings.validate_every_steps, work, settings.devices)
     if module.trainer.is_global_zero:
