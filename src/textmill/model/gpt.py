@@ -178,7 +178,8 @@ class MLP(nn.Module):
             case "gelu":
                 x = F.gelu(x, approximate="tanh")  # the form of the released GPT-2
             case "relu_squared":
-                x = F.relu(x).square()
+                x = F.relu(x)
+                x = x * x  # square() gives the same numbers, and computes a power going back
             case "swiglu":
                 gate, x = x.chunk(2, dim=-1)
                 x = F.silu(gate) * x
