@@ -47,11 +47,12 @@ def bare(folder: Path) -> None:
     from textmill.corpus.clean import clean
     from textmill.corpus.tokenizer import train_tokenizer
     from textmill.corpus.tokens import tokenize
+    from textmill.hardware import keep_freed_memory
     from textmill.sample.generate import generate
     from textmill.tasks.baseline import baseline
     from textmill.tasks.evaluate import evaluate
     from textmill.tasks.finetune import finetune
-    from textmill.tracking.worker import keep_freed_memory, limit_kernel_cache
+    from textmill.tracking.worker import limit_kernel_cache
     from textmill.training.evaluate_lm import evaluate_lm
     from textmill.training.pretrain import pretrain
 

@@ -285,13 +285,29 @@ def plan(
     money: Annotated[
         float | None, typer.Option(help="Budget: money, at cluster.price_per_hour.")
     ] = None,
+    fit: Annotated[
+        bool, typer.Option("--fit", help="Fit the scaling law to finished runs, and draw it.")
+    ] = False,
+    plot: Annotated[Path, typer.Option(help="The picture of --fit, PNG.")] = Path(
+        "scaling-law.png"
+    ),
     config: ConfigOption = "demo",
 ) -> None:
-    """Measure this machine: say what pretraining takes, and what to train for a budget."""
-    with _errors_in_words():
-        from flows.planning import plan as lines
+    """Measure this machine: say what pretraining takes, and what to train for a budget.
 
-        for line in lines(config, overrides or [], hours, flops, money):
+    With --fit, the arguments without a = are finished runs: textmill plan --fit RUN RUN ...
+    """
+    with _errors_in_words():
+        from flows import planning
+
+        words = overrides or []
+        if fit:
+            runs = [word for word in words if "=" not in word]
+            settings = [word for word in words if "=" in word]
+            lines = planning.fit(config, settings, runs, plot)
+        else:
+            lines = planning.plan(config, words, hours, flops, money)
+        for line in lines:
             typer.echo(line)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import conf
@@ -75,6 +75,47 @@ def plan(
         f"The nearest preset is model={name} with {_number(parameters)}: "
         f"textmill pretrain model={name} pretrain.max_steps={steps}"
     )
+
+
+def fit(config_name: str, overrides: list[str], runs: Sequence[str], file: Path) -> Iterator[str]:
+    """Yield the scaling law of finished runs and the lines for the configuration, and draw it.
+
+    Args:
+        config_name: the configuration that names the store.
+        overrides: settings to change.
+        runs: ids, beginnings of ids, or names of pipeline runs.
+        file: the picture to write, as PNG.
+
+    Raises:
+        InputError: a run cannot be used, or they are too few or too alike.
+        RunError: a result is missing or damaged.
+    """
+    from textmill.evaluation.plots import plot_scaling_law
+    from textmill.tracking.store import Store
+    from textmill.tracking.trained_runs import trained_runs
+    from textmill.training.plan import predicted_loss
+    from textmill.training.scaling import fit_law
+
+    store = Store(compose(config_name, overrides).tracking)
+    trained, sources = trained_runs(store, runs)
+    law = fit_law(trained)
+    by_size: dict[int, list[tuple[int, float]]] = {}
+    for run in trained:
+        by_size.setdefault(run.parameters, []).append((run.tokens, run.loss))
+    plot_scaling_law(by_size, lambda n, d: predicted_loss(n, d, law), file)
+    rest = max(abs(predicted_loss(r.parameters, r.tokens, law) - r.loss) for r in trained)
+    sizes, lengths = sorted(by_size), sorted(run.tokens for run in trained)
+    yield (
+        f"{len(trained)} runs on {sources or 'the same tokens'}: {_number(sizes[0])} to "
+        f"{_number(sizes[-1])} parameters, {_number(lengths[0])} to {_number(lengths[-1])} tokens."
+    )
+    yield (
+        f"Loss = {law.e:.4g} + {law.a:.4g} / N^{law.alpha:.4g} + {law.b:.4g} / D^{law.beta:.4g} "
+        f"nats a token, for N parameters and D tokens; at most {rest:.3f} beside a run."
+    )
+    yield f"Drawn in {file}. For the configuration:"
+    numbers = ", ".join(f"{name}: {value:.6g}" for name, value in law.model_dump().items())
+    yield f"plan: {{{numbers}}}"
 
 
 def _presets(config: Config, vocab_size: int) -> Iterator[tuple[str, int]]:

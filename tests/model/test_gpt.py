@@ -196,6 +196,70 @@ def test_padding_does_not_change_the_logits_of_a_text(position: str, is_causal: 
     torch.testing.assert_close(logits, model(text, is_causal=is_causal))
 
 
+@pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")
+@pytest.mark.parametrize("is_causal", [True, False])
+@pytest.mark.parametrize("choices", ARRANGEMENTS.values(), ids=ARRANGEMENTS)
+def test_attention_by_blocks_is_attention_by_pairs(
+    monkeypatch: pytest.MonkeyPatch, choices: dict[str, Any], is_causal: bool
+) -> None:
+    """The mask of a GPU, on the CPU, where its kernel has no backward pass."""
+    model = build(**choices, block_size=256)
+    input_ids = tokens(2, 256)
+    documents = torch.tensor([[4] * 100 + [5] * 30 + [1] * 126, [0] * 200 + [-1] * 56])
+    expected = model(input_ids, documents, is_causal)
+    monkeypatch.setattr(GPT, "_uses_blocks", lambda *_: True)
+    with torch.no_grad():
+        logits = model(input_ids, documents, is_causal)
+    torch.testing.assert_close(logits, expected.detach())
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("is_causal", [True, False])
+def test_a_gpu_attends_by_blocks_with_the_gradients_of_the_cpu(is_causal: bool) -> None:
+    torch.manual_seed(0)
+    model = GPT(tiny(n_embd=64, block_size=256)).train()
+    input_ids = tokens(2, 256)
+    documents = torch.tensor([[4] * 100 + [5] * 30 + [1] * 126, [0] * 200 + [-1] * 56])
+    gradients = []
+    for device in ("cpu", "cuda"):
+        model = model.to(device)
+        assert model._uses_blocks(documents.to(device)) == (device == "cuda")
+        logits = model(input_ids.to(device), documents.to(device), is_causal)
+        logits.square().mean().backward()
+        gradients.append([p.grad.cpu() for p in model.parameters() if p.grad is not None])
+        model.zero_grad()
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-2)
+
+
+@pytest.mark.parametrize("choices", ARRANGEMENTS.values(), ids=ARRANGEMENTS)
+def test_activations_that_are_computed_again_give_the_same_gradients(
+    choices: dict[str, Any],
+) -> None:
+    """Dropout too: bit for bit, in a forward pass that keeps less."""
+    gradients, kept = [], []
+    for is_checkpointed in (False, True):
+        torch.manual_seed(0)
+        model = GPT(tiny(**choices, dropout=0.3)).train()
+        model.activation_checkpointing = is_checkpointed
+        sizes: list[int] = []
+
+        def keep(tensor: Tensor, sizes: list[int] = sizes) -> Tensor:
+            sizes.append(tensor.numel())
+            return tensor
+
+        torch.manual_seed(1)
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            loss = model(tokens(2, 12), torch.zeros(2, 12)).square().mean()
+        loss.backward()
+        gradients.append([parameter.grad for parameter in model.parameters()])
+        kept.append(sum(sizes))
+    for one, other in zip(*gradients, strict=True):
+        assert one is not None
+        assert torch.equal(one, other)
+    assert kept[1] < kept[0] / 2
+
+
 def test_positions_count_from_the_start_of_each_document() -> None:
     documents = torch.tensor([[4, 4, 4, 1, 1, 4], [0, 1, 2, 2, 2, 2]])
     expected = [[0, 1, 2, 0, 1, 0], [0, 0, 0, 1, 2, 3]]

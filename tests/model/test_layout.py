@@ -182,6 +182,21 @@ def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
         load(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("pytorch_model.bin", r"is a file, .* name that folder \(a pickle may hold any code\)"),
+        ("model.safetensors", r"is a file, .* name that folder\."),
+    ],
+)
+def test_a_file_in_place_of_a_folder_is_named_and_not_opened(
+    tmp_path: Path, name: str, message: str
+) -> None:
+    (tmp_path / name).write_bytes(b"cposix\nsystem\n(S'exit'\ntR.")
+    with pytest.raises(InputError, match=message):
+        load(tmp_path / name)
+
+
 @pytest.mark.parametrize("size", [0, 5, 100, -1])
 def test_truncated_weights_are_named(tmp_path: Path, size: int) -> None:
     save(build(), tmp_path)

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 
-from textmill.config import Config, SourceConfig, TaskConfig
+from textmill.config import Config, SourceConfig, TaskConfig, key_values
 from textmill.evaluation.examples import SHOWERS
 from textmill.files import MANIFEST
 from textmill.tasks.kinds import KINDS
 from textmill.tracking import cards
 from textmill.tracking.cards import NAME, TAG, backbone_card_text, card_text, log_card, plain
-from textmill.tracking.key import key_values
 from textmill.tracking.models import OUTPUTS
 from textmill.tracking.pipeline import Result, open_pipeline
 from textmill.tracking.store import Store

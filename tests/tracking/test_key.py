@@ -6,9 +6,15 @@ from typing import Any
 
 import pytest
 
-from textmill.config import ClassificationConfig, CorpusConfig, PretrainStepConfig, Settings
+from textmill.config import (
+    ClassificationConfig,
+    CorpusConfig,
+    PretrainStepConfig,
+    Settings,
+    key_values,
+)
 from textmill.tracking import key as keys
-from textmill.tracking.key import describe_step, key_of, key_values
+from textmill.tracking.key import describe_step, key_of
 from textmill.tracking.step import CLEAN, FINETUNE, PRETRAIN, Code, Step
 
 CODE = Code({"a.module": "d1", "b.module": "d2"}, {"python": "3.11", "torch": "2.11"})

@@ -51,6 +51,14 @@ def test_a_stream_begun_later_is_the_stream_without_its_first_batches(
     assert taken(order, start, 20) == taken(order, 0, start + 20)[start:]
 
 
+@pytest.mark.parametrize("stride", [2, 3])
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_devices_that_take_turns_share_out_the_stream(order: Order, stride: int) -> None:
+    streams = [iter(BatchStream(order, collate, 4 + n, stride)) for n in range(stride)]
+    in_turns = [next(stream)["indices"].tolist() for _ in range(6) for stream in streams]
+    assert in_turns == taken(order, 4, 6 * stride)
+
+
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 def test_a_stream_can_be_read_twice(order: Order) -> None:
     stream = BatchStream(order, collate, 3)

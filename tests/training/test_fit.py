@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from textmill.config import ModelConfig, PretrainConfig
-from textmill.errors import RunError
+from textmill.errors import InputError, RunError
 from textmill.model.gpt import GPT
 from textmill.training.batches import shuffled
 from textmill.training.checkpoint import checkpoint_folder
-from textmill.training.fit import FitModule, fit
+from textmill.training.fit import fit
+from textmill.training.module import FitModule
 from textmill.training.objectives import Batch, causal_loss
 
 # Lightning asks torch whether a tree is a leaf in a way that torch will drop.
@@ -183,6 +184,16 @@ def test_the_logged_loss_is_that_of_the_batches_since_the_point_before(
     assert logged == pytest.approx([np.mean(losses[:n]), np.mean(losses[n : 2 * n])], rel=1e-4)
 
 
+def test_a_validation_takes_nothing_from_the_logged_loss(tmp_path: Path) -> None:
+    train(tmp_path / "often", log_every_steps=6, validate_every_steps=2)
+    train(tmp_path / "seldom", log_every_steps=6, validate_every_steps=12)
+    often, seldom = (
+        [point["train/loss"] for point in points(tmp_path / name) if "train/loss" in point]
+        for name in ("often", "seldom")
+    )
+    assert often == seldom
+
+
 def test_the_logged_norm_is_that_before_clipping(tmp_path: Path) -> None:
     module = train(tmp_path, gradient_clip=1e-3, max_steps=1, warmup_steps=0)
     untrained = Module(module.config, 0.0, None).network
@@ -248,6 +259,21 @@ def test_a_run_can_be_interrupted_often(tmp_path: Path) -> None:
     assert points(tmp_path / "parts") == points(tmp_path / "whole")
 
 
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("dies_after", [5, 8])
+def test_saving_between_two_lines_of_the_log_changes_neither(
+    tmp_path: Path, accumulate: int, dies_after: int
+) -> None:
+    """Nor does going on from there: a line is about all micro-batches since the one before."""
+    choices: dict[str, Any] = dict(log_every_steps=6, accumulate=accumulate)
+    whole = train(tmp_path / "whole", **choices, checkpoint_every_steps=100)
+    dies_at = dies_after * accumulate
+    with pytest.raises(Killed):
+        train(tmp_path / "parts", **choices, checkpoint_every_steps=2, dies_at=dies_at)
+    assert_same_weights(train(tmp_path / "parts", **choices), whole)
+    assert points(tmp_path / "parts") == points(tmp_path / "whole")
+
+
 def test_a_damaged_checkpoint_costs_steps_and_not_the_result(tmp_path: Path) -> None:
     whole = train(tmp_path / "whole", dropout=0.3)
     with pytest.raises(Killed):
@@ -290,7 +316,7 @@ def test_a_gpu_that_is_not_there_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(RunError, match=r"pretrain\.accelerator=cuda: .* set it to cpu"):
+    with pytest.raises(InputError, match=r"pretrain\.accelerator=cuda: .* set it to cpu"):
         train(tmp_path, accelerator="cuda")
 
 

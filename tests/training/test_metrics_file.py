@@ -84,3 +84,16 @@ def test_a_run_killed_before_its_first_point_names_its_end_once(tmp_path: Path) 
     MetricsFile(tmp_path, 50)
     MetricsFile(tmp_path, 50).write(1, {"loss": 1.0})
     assert [line for line in lines(tmp_path) if "total_steps" in line] == [{"total_steps": 50}]
+
+
+def test_a_reader_knows_the_points_and_writes_none(tmp_path: Path) -> None:
+    writer = MetricsFile(tmp_path, 50)
+    writer.write(10, {"loss": 2.0})
+    with writer.file.open("a") as stream:
+        stream.write('{"step": 20, "met')
+    before = writer.file.read_bytes()
+    reader = MetricsFile(tmp_path, 50, is_writer=False)
+    assert reader.lowest == {"loss": 2.0}
+    reader.write(20, {"loss": 1.0})
+    assert reader.lowest == {"loss": 1.0}
+    assert writer.file.read_bytes() == before

@@ -10,42 +10,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
 
+from tests.training.conftest import REPETITIVE, VOCAB_SIZE, logged, run
 from textmill import model as models
-from textmill.config import ModelConfig, PretrainConfig, PretrainStepConfig
+from textmill.config import ModelConfig
 from textmill.corpus.packing import PackedBlocks
-from textmill.corpus.tokenizer import SPECIAL_TOKENS
-from textmill.corpus.tokens import DOCUMENTS, write_shards
 from textmill.errors import InputError, RunError
 from textmill.model import GPT
 from textmill.training import pretrain as subject
 from textmill.training.batches import packed
 from textmill.training.objectives import objective_losses, token_nll
-from textmill.training.pretrain import SAMPLES, document_nll, language_metrics, pretrain
+from textmill.training.pretrain import SAMPLES, document_nll, language_metrics
 
 # Lightning asks torch whether a tree is a leaf in a way that torch will drop.
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
-
-VOCAB_SIZE = 20
-REPETITIVE = [[5, 6, 7, 8, 9, 10, 11] * (1 + i % 4) for i in range(60)]
-SETTINGS: dict[str, Any] = dict(
-    micro_batch_size=4,
-    max_steps=6,
-    warmup_steps=1,
-    learning_rate=0.02,
-    accelerator="cpu",
-    precision="32",
-    log_every_steps=2,
-    validate_every_steps=3,
-    checkpoint_every_steps=2,
-)
 
 
 @pytest.fixture(autouse=True)
@@ -55,54 +35,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def inputs(tmp_path: Path) -> dict[str, Path]:
-    """Folders of the tokens and tokenizer steps; a token stands for two bytes."""
-    tokens, tokenizer = tmp_path / "tokens", tmp_path / "tokenizer"
-    index: dict[str, Any] = {"vocab_size": VOCAB_SIZE, "dtype": "uint16"}
-    for split, documents in (("train", REPETITIVE), ("validation", REPETITIVE[:10])):
-        (tokens / split).mkdir(parents=True)
-        write_shards(tokens / split, documents, np.dtype(np.uint16))
-        n_tokens = sum(map(len, documents))
-        index[split] = {"documents": len(documents), "tokens": n_tokens, "bytes": 2 * n_tokens}
-        about = {
-            "doc_id": [f"{split}-{number}" for number in range(len(documents))],
-            "source": ["songs" if number % 3 else "books" for number in range(len(documents))],
-            "language": ["en"] * len(documents),
-        }
-        pq.write_table(pa.table(about), tokens / split / DOCUMENTS)
-    (tokens / "index.json").write_text(json.dumps(index))
-    tokenizer.mkdir()
-    words = {word: number for number, word in enumerate(SPECIAL_TOKENS)}
-    words |= {chr(ord("a") + number): number for number in range(len(words), VOCAB_SIZE)}
-    Tokenizer(WordLevel(words, unk_token="<|pad|>")).save(str(tokenizer / "tokenizer.json"))
-    (tokenizer / "tokenizer_config.json").write_text("{}")
-    return {"tokens": tokens, "tokenizer": tokenizer}
-
-
-def run(
-    inputs: dict[str, Path], name: str, model: dict[str, Any] | None = None, **choices: Any
-) -> Path:
-    """Pretrain in folders of this name and return the backbone's."""
-    base = inputs["tokens"].parent / name
-    out, work = base / "out", base / "work"
-    out.mkdir(parents=True)
-    work.mkdir(exist_ok=True)
-    shape = dict(n_layer=2, n_head=2, n_embd=16, block_size=16) | (model or {})
-    config = PretrainStepConfig(
-        model=ModelConfig.model_validate(shape),
-        pretrain=PretrainConfig.model_validate(SETTINGS | choices),
-    )
-    pretrain(config, inputs, out, work)
-    return out
-
-
-def logged(out: Path, metric: str) -> list[float]:
-    lines = (out.parent / "work" / "metrics.jsonl").read_text().splitlines()
-    points = [json.loads(line).get("metrics", {}) for line in lines]
-    return [point[metric] for point in points if metric in point]
 
 
 def apart_loss(network: GPT, tokens: Path, block_size: int) -> float:
@@ -156,6 +88,27 @@ def test_the_masked_validation_loss_hides_the_same_tokens_every_time(
     settings = {"objective": "masked", "learning_rate": 1e-12}
     losses = logged(run(inputs, "a", **settings), "validation/masked_loss")
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+def test_activations_computed_again_change_no_byte(inputs: dict[str, Path]) -> None:
+    one, other = (
+        run(inputs, str(again), {"dropout": 0.2}, activation_checkpointing=again)
+        for again in (False, True)
+    )
+    assert (one / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.slow
+def test_a_compiled_training_has_the_losses_of_one_that_is_not(inputs: dict[str, Path]) -> None:
+    choices = dict(objective="hybrid", activation_checkpointing=True, average_decay=0.5)
+    torch._dynamo.reset()
+    plain, compiled = (run(inputs, str(c), compile=c, **choices) for c in (False, True))
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
+    for metric in ("train/loss", "validation/loss", "train/gradient_norm"):
+        assert logged(compiled, metric) == pytest.approx(logged(plain, metric), abs=1e-4)
+    assert (compiled / "config.json").read_bytes() == (plain / "config.json").read_bytes()
+    assert set(models.load(compiled).state_dict()) == set(models.load(plain).state_dict())
 
 
 def test_the_same_seed_writes_the_same_bytes(inputs: dict[str, Path]) -> None:
@@ -231,6 +184,43 @@ def test_a_corpus_of_less_than_a_batch_is_an_error(inputs: dict[str, Path]) -> N
     match = rf"micro_batch_size={n_blocks + 1}: the corpus fills only {n_blocks} blocks"
     with pytest.raises(InputError, match=match):
         run(inputs, "a", micro_batch_size=n_blocks + 1)
+
+
+@pytest.mark.parametrize(
+    ("choices", "difference"),
+    [
+        ({"learning_rate": 0.03}, r"pretrain\.learning_rate is 0\.02 there and 0\.03 here"),
+        ({"model": {"n_embd": 32}}, r"model\.n_embd is 16 there and 32 here"),
+        ({"accumulate": 2}, r"pretrain\.accumulate is 1 there and 2 here"),
+    ],
+)
+def test_a_checkpoint_of_another_training_is_refused_with_the_first_difference(
+    inputs: dict[str, Path], choices: dict[str, Any], difference: str
+) -> None:
+    with pytest.raises(RunError, match="step 1, which is saved"):
+        run(inputs, "a", max_hours=1e-9)
+    checkpoints = inputs["tokens"].parent / "a" / "work" / "checkpoints"
+    before = {file: file.read_bytes() for file in checkpoints.rglob("*") if file.is_file()}
+    with pytest.raises(InputError, match=f"step-00000001 is of another training: {difference}"):
+        run(inputs, "a", **choices)
+    assert {file: file.read_bytes() for file in before} == before
+    assert list((inputs["tokens"].parent / "a" / "out").iterdir()) == []
+
+
+def test_a_checkpoint_of_another_tokenizer_is_refused(inputs: dict[str, Path]) -> None:
+    with pytest.raises(RunError, match="step 1, which is saved"):
+        run(inputs, "a", max_hours=1e-9)
+    file = inputs["tokenizer"] / "tokenizer.json"
+    file.write_text(file.read_text().replace('"t"', '"tea"'))
+    with pytest.raises(InputError, match="of another training: tokenizer is"):
+        run(inputs, "a")
+
+
+def test_settings_that_change_no_result_are_no_difference(inputs: dict[str, Path]) -> None:
+    with pytest.raises(RunError, match="step 1, which is saved"):
+        run(inputs, "a", max_hours=1e-9)
+    run(inputs, "a", checkpoint_every_steps=3, price_per_hour=2.0)
+    assert len(logged(inputs["tokens"].parent / "a" / "out", "train/loss")) == 3
 
 
 @pytest.mark.parametrize("batch_blocks", [1, 3, 100])

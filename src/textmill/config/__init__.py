@@ -32,7 +32,7 @@ from textmill.config.running import (
     ScalingLaw,
     TrackingConfig,
 )
-from textmill.config.settings import NOT_IN_KEY, Location, Settings
+from textmill.config.settings import NOT_IN_KEY, Location, Settings, key_values
 from textmill.config.tasks import (
     AnyTask,
     ClassificationConfig,
@@ -94,6 +94,7 @@ __all__ = [
     "TrackingConfig",
     "TranslationConfig",
     "TranslationFinetuneConfig",
+    "key_values",
 ]
 
 

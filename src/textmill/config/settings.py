@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 
 class _NotInKey:
@@ -21,3 +22,26 @@ class Settings(BaseModel):
     """Base of all groups: unknown keys are errors, values cannot be changed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def key_values(config: BaseModel) -> dict[str, Any]:
+    """Return the fields of a configuration that can change a result, as plain values."""
+    return {
+        name: _plain(getattr(config, name))
+        for name, field in type(config).model_fields.items()
+        if not _is_left_out(field)
+    }
+
+
+def _is_left_out(field: FieldInfo) -> bool:
+    """Return whether a field is marked; on an optional one the mark sits on its inner type."""
+    inner = [getattr(part, "__metadata__", ()) for part in get_args(field.annotation)]
+    return any(NOT_IN_KEY in marks for marks in (field.metadata, *inner))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return key_values(value)
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value

@@ -68,7 +68,7 @@ class OptimizationConfig(Settings):
     seed: int = 0
     """Seed of initial weights, data order and dropout."""
     micro_batch_size: int = Field(32, gt=0)
-    """Sequences per forward pass."""
+    """Sequences per forward pass of one device."""
     accumulate: int = Field(1, gt=0)
     """Micro-batches per optimizer step."""
     optimizer: Literal["adamw", "muon"] = "adamw"
@@ -131,6 +131,14 @@ class PretrainConfig(OptimizationConfig):
     average_decay: float | None = Field(None, gt=0, lt=1)
     """Decay of a moving average of the weights, which is validated and kept in their place
     (Polyak & Juditsky 1992); None: the newest are."""
+    devices: Annotated[int, NOT_IN_KEY] = Field(1, gt=0)
+    """Processors that share out the micro-batches of a step; must divide accumulate. A step's batch
+    is the same for any number, and so is its result but for the order of sums."""
+    activation_checkpointing: bool = False
+    """Compute each layer's activations again in the backward pass instead of keeping them: less
+    memory, more time."""
+    compile: bool = False
+    """Compile the model's training pass (torch.compile): slow to begin, faster on a GPU."""
     sample_tokens: int = Field(32, ge=0)
     """Length of the text that is sampled at every validation; 0: none."""
     max_steps: int = Field(600, gt=0)
@@ -147,6 +155,17 @@ class PretrainConfig(OptimizationConfig):
             raise ValueError(
                 f"warmup_steps={self.warmup_steps} leaves nothing of max_steps={self.max_steps}: "
                 "set warmup_steps below max_steps."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _devices_share_evenly(self) -> Self:
+        if self.accumulate % self.devices:
+            fits = self.devices * math.ceil(self.accumulate / self.devices)
+            raise ValueError(
+                f"accumulate={self.accumulate} micro-batches cannot be shared out evenly among "
+                f"devices={self.devices}: set accumulate={fits}, and micro_batch_size lower for as "
+                "large a batch."
             )
         return self
 

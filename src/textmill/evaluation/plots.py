@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -82,4 +82,29 @@ def plot_sentence_scores(
     )
     right.set(xlabel="characters of the source", ylabel="chrF of a text", ylim=(0, 100))
     right.tick_params(axis="x", labelrotation=30)
+    figure.savefig(file, metadata={"Software": None})  # the same bytes whatever the version
+
+
+def plot_scaling_law(
+    runs: Mapping[int, Sequence[tuple[int, float]]],
+    predict: Callable[[float, float], float],
+    file: Path,
+) -> None:
+    """Write the losses of runs and the law fitted to them, as PNG.
+
+    Args:
+        runs: by the number of parameters, tokens and loss (nats a token) of every run.
+        predict: the law's loss for parameters and tokens.
+        file: where.
+    """
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    lengths = [tokens for points in runs.values() for tokens, _ in points]
+    grid = np.geomspace(min(lengths), max(lengths))
+    for parameters, points in sorted(runs.items()):
+        (line,) = axes.plot(grid, [predict(parameters, tokens) for tokens in grid])
+        label = f"{parameters:,} parameters"
+        axes.plot(*zip(*points, strict=True), "o", color=line.get_color(), label=label)
+    axes.set(xscale="log", xlabel="tokens", ylabel="validation loss, nats a token")
+    axes.legend(title="runs, and the law as lines")
     figure.savefig(file, metadata={"Software": None})  # the same bytes whatever the version

@@ -11,14 +11,27 @@ Sizes in shape comments: B sequences, T tokens, C channels (n_embd), nh heads, h
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+from torch.utils.checkpoint import checkpoint
 
 from textmill.config import ModelConfig
 
 INIT_STD = 0.02
+FLEX_BLOCK = 128
+"""Tokens of a block of FlexAttention's masks."""
+FLEX_WIDTH = 16
+"""Least width of a head that its kernels multiply."""
+
+Mask = Tensor | BlockMask
+"""Where a query may look: (T, S) or (B, 1, T, S), bool; or the same by blocks (FlexAttention, Dong
+et al. 2024)."""
 
 
 class KVCache:
@@ -110,7 +123,7 @@ class Attention(nn.Module):
         self,
         x: Tensor,
         rotation: tuple[Tensor, Tensor] | None,
-        attention_mask: Tensor | None,
+        attention_mask: Mask | None,
         is_causal: bool,
         cache: KVCache | None,
     ) -> Tensor:
@@ -127,15 +140,20 @@ class Attention(nn.Module):
         v = v.transpose(1, 2)
         if cache is not None:
             k, v = cache.extend(self.layer, k, v)
-        y = F.scaled_dot_product_attention(
-            q,
-            k,
-            v,
-            attn_mask=attention_mask,
-            dropout_p=self.dropout if self.training else 0.0,
-            is_causal=is_causal,
-            enable_gqa=self.n_kv_head < self.n_head,
-        )
+        is_grouped = self.n_kv_head < self.n_head
+        if isinstance(attention_mask, BlockMask):
+            flex = _compiled_on(flex_attention, q.device)
+            y = flex(q, k, v, block_mask=attention_mask, enable_gqa=is_grouped)
+        else:
+            y = F.scaled_dot_product_attention(
+                q,
+                k,
+                v,
+                attn_mask=attention_mask,
+                dropout_p=self.dropout if self.training else 0.0,
+                is_causal=is_causal,
+                enable_gqa=is_grouped,
+            )
         projected: Tensor = self.c_proj(y.transpose(1, 2).reshape(B, T, C))
         return projected
 
@@ -160,7 +178,8 @@ class MLP(nn.Module):
             case "gelu":
                 x = F.gelu(x, approximate="tanh")  # the form of the released GPT-2
             case "relu_squared":
-                x = F.relu(x).square()
+                x = F.relu(x)
+                x = x * x  # square() gives the same numbers, and computes a power going back
             case "swiglu":
                 gate, x = x.chunk(2, dim=-1)
                 x = F.silu(gate) * x
@@ -184,7 +203,7 @@ class Block(nn.Module):
         self,
         x: Tensor,
         rotation: tuple[Tensor, Tensor] | None,
-        attention_mask: Tensor | None,
+        attention_mask: Mask | None,
         is_causal: bool,
         cache: KVCache | None,
     ) -> Tensor:
@@ -217,6 +236,9 @@ class GPT(nn.Module):
         if config.vocab_size is None:
             raise ValueError("model.vocab_size is not set: give the number of token ids.")
         self.config = config
+        self.activation_checkpointing = False
+        """Whether the layers' activations are computed again in the backward pass, and not kept
+        for it (Chen et al. 2016): less memory, a third more time, the same numbers."""
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)
         self.wpe = (
             nn.Embedding(config.block_size, config.n_embd) if config.position == "learned" else None
@@ -294,10 +316,11 @@ class GPT(nn.Module):
                 f"{n_tokens} tokens do not fit into model.block_size={self.config.block_size}: "
                 "shorten the text, or train a model with a larger block_size."
             )
+        mask: Mask | None
         if cache is not None:
             mask, positions = cache.attention_mask(T), cache.positions(T)
         else:
-            mask = _attention_mask(documents, is_causal)
+            mask = self._attention_mask(documents, is_causal)
             positions = torch.arange(T, device=input_ids.device)
             if documents is not None and self.config.position != "rotary":
                 positions = positions_within(documents)  # rotary attention sees distances alone
@@ -310,11 +333,35 @@ class GPT(nn.Module):
             cos, sin = (part.to(x.dtype).unsqueeze(-2) for part in angles)
             rotation = (cos, sin)
         for block in self.h:
-            x = block(x, rotation, mask, is_causal, cache)
+            if self.activation_checkpointing and torch.is_grad_enabled():
+                x = checkpoint(block, x, rotation, mask, is_causal, cache, use_reentrant=False)
+            else:
+                x = block(x, rotation, mask, is_causal, cache)
         if cache is not None:
             cache.length += T
         normed: Tensor = self.ln_f(x)
         return normed
+
+    def _attention_mask(self, documents: Tensor | None, is_causal: bool) -> Mask | None:
+        """Return where a query may look, or None where no mask is needed."""
+        if documents is None:
+            return None
+        if self._uses_blocks(documents):
+            return _block_mask(documents, is_causal)
+        same = documents[:, None, :, None] == documents[:, None, None, :]
+        return same.tril() if is_causal else same
+
+    def _uses_blocks(self, documents: Tensor) -> bool:
+        """Return whether attention can go by blocks, with no mask of all pairs, on a GPU.
+
+        Its kernels have no dropout. They are compiled for each width of a batch: so only for whole
+        blocks, as in pretraining, and not for texts of any length.
+        """
+        config = self.config
+        has_dropout = self.training and config.dropout > 0
+        is_wide = config.n_embd // config.n_head >= FLEX_WIDTH
+        is_whole = documents.size(1) % FLEX_BLOCK == 0
+        return documents.is_cuda and is_whole and is_wide and not has_dropout
 
     def _embed(self, input_ids: Tensor, positions: Tensor) -> Tensor:
         x: Tensor = self.wte(input_ids)  # (B, T, C)
@@ -346,12 +393,28 @@ def positions_within(documents: Tensor) -> Tensor:
     return index - (index * is_first).cummax(dim=1).values
 
 
-def _attention_mask(documents: Tensor | None, is_causal: bool) -> Tensor | None:
-    """Return (B, 1, T, T), True where a query may look, or None where no mask is needed."""
-    if documents is None:
-        return None
-    same = documents[:, None, :, None] == documents[:, None, None, :]
-    return same.tril() if is_causal else same
+def _block_mask(documents: Tensor, is_causal: bool) -> BlockMask:
+    """Return which blocks of the pairs of tokens have to be computed, and which in part."""
+
+    def may_look(row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        same = documents[row, query] == documents[row, key]
+        return same & (query >= key) if is_causal else same
+
+    B, T = documents.shape
+    # Not compiled, it would look at all pairs at once.
+    create = _compiled_on(create_block_mask, documents.device)
+    mask: BlockMask = create(may_look, B, None, T, T, device=documents.device)
+    return mask
+
+
+def _compiled_on(function: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
+    """Return a function compiled for a GPU; on a CPU, where tests run it, as it is."""
+    return _compiled(function) if device.type == "cuda" else function
+
+
+@cache
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    return torch.compile(function)
 
 
 def _angles(config: ModelConfig) -> Tensor:

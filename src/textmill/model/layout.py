@@ -45,6 +45,9 @@ GPT2_FIXED: dict[str, tuple[Any, ...]] = {
 }
 
 
+PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
+
+
 def save(model: GPT, folder: Path) -> None:
     """Write config.json and model.safetensors into the folder."""
     is_gpt2 = model.config.model_dump(include=set(GPT2_ARRANGEMENT)) == GPT2_ARRANGEMENT
@@ -182,6 +185,12 @@ def write_config(config: ModelConfig, folder: Path) -> None:
 
 def _read_values(folder: Path) -> dict[str, Any]:
     file = folder / "config.json"
+    if folder.is_file():
+        why = " (a pickle may hold any code)" if folder.suffix in PICKLES else ""
+        raise InputError(
+            f"{folder} is a file, and a model is a folder with config.json and "
+            f"model.safetensors: name that folder{why}."
+        )
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
     except OSError:

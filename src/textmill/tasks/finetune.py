@@ -12,15 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from textmill import model as models
-from textmill.config import FinetuneConfig, TaskConfig
+from textmill.config import FinetuneConfig, TaskConfig, key_values
 from textmill.corpus.tokenizer import load_tokenizer
 from textmill.errors import InputError
-from textmill.files import write_json
+from textmill.files import digest_file, write_json
 from textmill.model.layout import load_state, load_weights, save_weights
 from textmill.tasks.kinds import KINDS, Kind
 from textmill.tasks.predictor import save_task_model
 from textmill.training.batches import Batches, by_length, in_order
-from textmill.training.fit import FitModule, fit
+from textmill.training.fit import fit
+from textmill.training.module import FitModule
 from textmill.training.objectives import Batch
 
 VALIDATION_BATCH = 64
@@ -133,6 +134,12 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
         ),
         work / "best",
     )
+
+    module.identity = {
+        f"tasks.{config.name}": key_values(config),
+        "tokenizer": digest_file(inputs["backbone"] / "tokenizer.json"),
+        "backbone": digest_file(inputs["backbone"] / "model.safetensors"),
+    }
 
     def collate(rows: Sequence[int]) -> Batch:
         return kind.collate([encoded[row] for row in rows])

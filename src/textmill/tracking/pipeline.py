@@ -17,7 +17,7 @@ from mlflow.entities import Run
 from pydantic import BaseModel
 
 from textmill import hardware
-from textmill.config import Config, TaskConfig
+from textmill.config import Config, TaskConfig, key_values
 from textmill.errors import RunError
 from textmill.files import (
     MANIFEST,
@@ -29,7 +29,7 @@ from textmill.files import (
 from textmill.tracking import environment, plots
 from textmill.tracking.experiment import CONFIG_TAG, PIPELINE_TAG, refuse_another
 from textmill.tracking.follow import Follower, Progress
-from textmill.tracking.key import describe_step, key_of, key_values
+from textmill.tracking.key import describe_step, key_of
 from textmill.tracking.models import log_backbone, log_task_model
 from textmill.tracking.places import a_place
 from textmill.tracking.sources import Source, data_digest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -27,19 +28,24 @@ class BatchStream:
         order: gives each epoch's batches; every epoch has equally many.
         collate: makes a batch.
         start: number of the first batch.
+        stride: how far the next batch is from the one before: devices that take turns each begin
+            one batch later than the device before.
     """
 
-    def __init__(self, order: Order, collate: Collate, start: int = 0) -> None:
+    def __init__(self, order: Order, collate: Collate, start: int = 0, stride: int = 1) -> None:
         self.order = order
         self.collate = collate
         self.start = start
+        self.stride = stride
 
     def __iter__(self) -> Iterator[Batch]:
-        epoch, index = divmod(self.start, len(self.order(0)))
-        while True:
-            for indices in self.order(epoch)[index:]:
-                yield self.collate(indices)
-            epoch, index = epoch + 1, 0
+        n_batches = len(self.order(0))
+        epoch, batches = -1, self.order(0)
+        for number in itertools.count(self.start, self.stride):
+            if number // n_batches != epoch:
+                epoch = number // n_batches
+                batches = self.order(epoch)
+            yield self.collate(batches[number % n_batches])
 
 
 class Batches:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,17 +17,20 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from textmill import model as models
-from textmill.config import GenerationConfig, PretrainConfig, PretrainStepConfig
+from textmill.config import GenerationConfig, PretrainConfig, PretrainStepConfig, key_values
 from textmill.corpus.packing import PackedBlocks
 from textmill.corpus.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.corpus.tokens import read_documents, read_index
 from textmill.errors import InputError
-from textmill.files import write_json
+from textmill.files import digest_file, write_json
 from textmill.model import GPT
 from textmill.training.batches import Batches, packed, shuffled, to_tensors
-from textmill.training.fit import FitModule, fit
+from textmill.training.devices import check_compiler
+from textmill.training.fit import fit
 from textmill.training.initial import initial_network
+from textmill.training.module import FitModule
 from textmill.training.objectives import Batch, mask_tokens, objective_losses, token_nll
+from textmill.training.ranks import launch
 from textmill.training.writing import write_text
 
 if TYPE_CHECKING:
@@ -80,10 +84,14 @@ class PretrainModule(FitModule):
         self.write = write
         self.samples: dict[str, str] = {}
         """Sampled texts by optimizer step."""
+        network.activation_checkpointing = config.activation_checkpointing
+        # The function, not the module: that would hold every weight under a second name.
+        self.forward_pass = torch.compile(network.forward) if config.compile else None
         self.average: AveragedModel | None = None
         if config.average_decay is not None:
             moving = get_ema_multi_avg_fn(config.average_decay)  # type: ignore[no-untyped-call]
             self.average = AveragedModel(network, multi_avg_fn=moving)
+            self.average.requires_grad_(False)  # several devices wait for gradients of all others
 
     @property
     def result(self) -> GPT:
@@ -95,8 +103,14 @@ class PretrainModule(FitModule):
         return average
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the objective's losses, in nats per token."""
-        return objective_losses(self.network, batch, self.pretraining)
+        """Return the objective's losses, in nats per token.
+
+        Each micro-batch has random numbers of its own, so that masks and dropout do not depend on
+        how many devices there are.
+        """
+        seeds = np.random.SeedSequence([self.config.seed, self.micro_batch])
+        torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0]))
+        return objective_losses(self.network, batch, self.pretraining, self.forward_pass)
 
     def describe(self, documents: Tensor) -> str:
         """Return the ids of the documents in a batch."""
@@ -119,7 +133,7 @@ class PretrainModule(FitModule):
         loss.
         """
         held_out = self.held_out
-        nll, counts = document_nll(self.result, held_out.batches, held_out.n_documents)
+        nll, counts = self._document_nll(held_out.batches)
         loss = nll.sum() / counts.sum()
         metrics = language_metrics(loss, held_out.targets_per_byte, "validation/")
         for name, documents in held_out.groups.items():
@@ -146,23 +160,43 @@ class PretrainModule(FitModule):
         share, vocab_size = self.pretraining.mask_share, self.network.wte.num_embeddings
         batches = self.held_out.batches
         chosen = (mask_tokens(batch, share, vocab_size, generator) for batch in batches)
-        nll, counts = document_nll(self.result, chosen, self.held_out.n_documents, is_causal=False)
+        nll, counts = self._document_nll(chosen, is_causal=False)
         return float(nll.sum() / max(1, counts.sum()))
+
+    def _document_nll(
+        self, batches: Iterable[Batch], is_causal: bool = True
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return what `document_nll` does; the devices share out the batches."""
+        mine = itertools.islice(batches, self.global_rank, None, self.trainer.world_size)
+        sums = document_nll(self.result, mine, self.held_out.n_documents, is_causal)
+        nll, counts = (
+            self.trainer.strategy.reduce(torch.from_numpy(part).to(self.device), reduce_op="sum")
+            for part in sums
+        )
+        return nll.cpu().numpy(), counts.cpu().numpy()
 
 
 def pretrain(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, work: Path) -> None:
     """Train a backbone and write it in the Hugging Face layout, with its tokenizer.
 
     Args:
-        config: model and training.
+        config: model and training; of more than one device, each has a process.
         inputs: `tokens` and `tokenizer`, folders of those steps.
         out: an empty folder.
         work: a folder with the checkpoints of an interrupted run, if any.
 
     Raises:
         InputError: the data are too few, or the vocabulary does not fit.
+        RunError: training had to end.
     """
+    (launch if config.pretrain.devices > 1 else train)(config, inputs, out, work)
+
+
+def train(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, work: Path) -> None:
+    """Do what `pretrain` does in this process, which may be one of several that train together."""
     settings = config.pretrain
+    if settings.compile:
+        check_compiler("pretrain", settings.accelerator)
     torch.manual_seed(settings.seed)
     index = read_index(inputs["tokens"])
     vocab_size = config.model.vocab_size or index["vocab_size"]
@@ -194,18 +228,31 @@ def pretrain(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, 
     def collate(rows: Sequence[int]) -> Batch:
         return to_tensors(train.rows(rows))
 
+    module.identity = {
+        "model": key_values(shape),
+        "pretrain": key_values(settings),
+        "tokenizer": digest_file(inputs["tokenizer"] / "tokenizer.json"),
+        "tokens": digest_file(inputs["tokens"] / "index.json"),
+    }
     order = shuffled(len(train), settings.micro_batch_size, settings.seed)
-    fit(module, order, collate, settings.validate_every_steps, work)
+    fit(module, order, collate, settings.validate_every_steps, work, settings.devices)
+    if module.trainer.is_global_zero:
+        _write(module, train, inputs["tokenizer"], out)
+
+
+def _write(module: PretrainModule, train: PackedBlocks, tokenizer: Path, out: Path) -> None:
+    """Write the model, its tokenizer, its samples and what it was trained on."""
+    settings, block_size = module.pretraining, module.network.config.block_size
     models.save(module.result, out)
     for name in TOKENIZER_FILES:
-        shutil.copy(inputs["tokenizer"] / name, out / name)
+        shutil.copy(tokenizer / name, out / name)
     write_json(out / SAMPLES, module.samples)
     n_blocks = settings.max_steps * settings.accumulate * settings.micro_batch_size
-    n_positions = n_blocks * config.model.block_size
+    n_positions = n_blocks * block_size
     write_json(
         out / "metrics.json",
         {
-            "parameters": sum(p.numel() for p in network.parameters()),
+            "parameters": sum(p.numel() for p in module.network.parameters()),
             "blocks": len(train),
             "padding_share": train.padding_share,
             "tokens_seen": round((1 - train.padding_share) * n_positions),

@@ -1,0 +1,62 @@
+"""Whether this machine can do what a training asks for."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from textmill.config import OptimizationConfig
+from textmill.errors import InputError
+
+
+def check_device(section: str, config: OptimizationConfig, devices: int = 1) -> None:
+    """Return if there are such devices, with such a precision.
+
+    Args:
+        section: of the configuration, for messages.
+        config: accelerator and precision.
+        devices: how many there have to be; of a CPU's cores, any number will do.
+
+    Raises:
+        InputError: there are not.
+    """
+    if config.accelerator != "cuda":
+        return
+    if not torch.cuda.is_available():
+        raise InputError(
+            f"{section}.accelerator=cuda: torch finds no CUDA GPU here; set it to cpu."
+        )
+    found = torch.cuda.device_count()
+    if devices > found:
+        raise InputError(
+            f"{section}.devices={devices}: torch finds {found} CUDA GPUs here; set it to that "
+            "or less."
+        )
+    if config.precision == "bf16" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise InputError(
+            f"{section}.precision=bf16: {torch.cuda.get_device_name()} does not compute with such "
+            "numbers; set it to 32."
+        )
+
+
+def check_compiler(section: str, accelerator: str) -> None:
+    """Return if torch.compile works here, which needs a compiler that torch does not bring.
+
+    Raises:
+        InputError: it does not; its own message says why.
+    """
+    try:
+        torch.compile(_double)(torch.ones(2, device=accelerator))
+    except Exception as error:  # it has many, all of which mean the same here
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
+        needed = (
+            "a C++ compiler, such as g++" if accelerator == "cpu" else "Triton and a C compiler"
+        )
+        raise InputError(
+            f"{section}.compile=true: torch.compile does not work here ({why}); install {needed}, "
+            "or set it to false."
+        ) from None
+
+
+def _double(x: Tensor) -> Tensor:
+    return 2 * x
