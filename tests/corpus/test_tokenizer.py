@@ -155,9 +155,9 @@ def test_transformers_loads_the_folder_and_gives_the_same_ids(
 def test_a_corpus_too_small_for_the_vocabulary_is_an_error_that_names_its_size(
     tmp_path: Path,
 ) -> None:
-    # Five special tokens, 256 bytes, three placeholders, and the two merges of "aaaa".
+    # Five special tokens, 256 bytes, nine placeholders, and the two merges of "aaaa".
     corpus = write_corpus(tmp_path / "corpus", ["aaaa aaaa"])
-    with pytest.raises(InputError, match=r"vocab_size=400.*only 26\d entries; set .* to 26\d"):
+    with pytest.raises(InputError, match=r"vocab_size=400.*only 272 entries; set .* to 272"):
         train(corpus, tmp_path / "out", vocab_size=400)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -63,11 +63,28 @@ class ExactDuplicatesConfig(Settings):
     enabled: bool = True
 
 
+RedactionKind = Literal[
+    "email",
+    "phone",
+    "ip",
+    "card",
+    "iban",
+    "national_id",
+    "access_key",
+    "private_key",
+    "url_credentials",
+]
+"""A kind of personal data."""
+
+
 class RedactionConfig(Settings):
     """Replacing personal data by typed placeholders."""
 
     enabled: bool = True
-    phone_regions: tuple[str, ...] = ("US", "GB", "DE")
+    kinds: tuple[RedactionKind, ...] = Field(get_args(RedactionKind), min_length=1)
+    """What is replaced: e-mail addresses, telephone numbers, IP addresses, payment cards, IBANs,
+    national ids (China, USA), access keys, private keys, user names and passwords in URLs."""
+    phone_regions: tuple[str, ...] = ("US", "GB", "DE", "CN")
     """ISO 3166 countries, in capitals, whose national telephone number formats are recognised."""
 
 
