@@ -25,7 +25,7 @@ KINDS = {
     "url_credentials": ["url_credentials"],
 }
 VALUES = (*(planted for kinds in KINDS.values() for planted in kinds), "look_alikes")
-EMAIL = re.compile(r"\S+@\S+\.example\b")
+EMAIL = re.compile(r"\S+@\S+\.example\b(?!\.\w)")
 PHONE = re.compile(r"555.01\d\d|7946 0\d{3}|496 0\d{3}|23125.?\d{3}|66969-|4710-|99998 ")
 IPV4 = re.compile(r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b")
 IPV6 = re.compile(r"(?i)\b2001:0?db8:")
