@@ -18,7 +18,10 @@ FILES = sorted(CONF.rglob("*.yaml"))
 OPTIONS = [(file.parent.name, file.stem) for file in FILES if file.parent != CONF]
 CHOICES = [option for option in OPTIONS if option[0] != "task"]
 TASKS = [name for group, name in OPTIONS if group == "task"]
-NEEDS = {("corpus", "default"): ["corpus.sources=[{name: books, path: books.txt}]"]}
+NEEDS = {
+    ("tokenizer", "byte"): ["tokenizer.vocab_size=270"],  # the demo has a size of its own
+    ("corpus", "default"): ["corpus.sources=[{name: books, path: books.txt}]"],
+}
 CHOSEN_HERE = {"accelerator", "precision"}  # auto becomes what this machine has
 LOCATIONS = {"sources", "home", "train", "test", "validation"}
 BASE = "defaults: [base, _self_]\ncorpus: {sources: [{name: books, path: text/*.txt}]}\n"

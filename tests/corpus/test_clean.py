@@ -16,6 +16,7 @@ from textmill.corpus import clean as module
 from textmill.corpus.clean import clean, document_id, split_of
 from textmill.errors import InputError
 from textmill.files import digest_folder
+from textmill.safety.redaction import PLACEHOLDERS
 
 LONG = "A sentence that is long enough, number {}."
 
@@ -103,6 +104,7 @@ def test_metrics_add_up(tmp_path: Path) -> None:
         "ZÃ¼rich is a place with a lake, too.",
         "Mail a@b.com and c@d.com, or dial (212) 736-5000.",
         "The server 10.0.0.1 did not answer.",
+        "The card 4111 1111 1111 1111 was declined.",
         LONG.format(1),
         "no",
     ]
@@ -111,8 +113,8 @@ def test_metrics_add_up(tmp_path: Path) -> None:
     found = metrics(out)
     kept = rows(out / "train") + rows(out / "validation")
     assert {name: value for name, value in found.items() if "/" not in name} == {
-        "documents_read": 37,
-        "documents_kept": 34,
+        "documents_read": 38,
+        "documents_kept": 35,
         "documents_train": len(rows(out / "train")),
         "documents_validation": len(rows(out / "validation")),
         "bytes_read": sum(len(text.encode()) for text in texts),
@@ -122,9 +124,11 @@ def test_metrics_add_up(tmp_path: Path) -> None:
         "rejected_exact_duplicate": 1,
         "repaired_unicode": 1,
         "stripped_html": 1,
+        **dict.fromkeys((f"redacted_{kind}" for kind in PLACEHOLDERS), 0),
         "redacted_email": 2,
         "redacted_phone": 1,
         "redacted_ip": 1,
+        "redacted_card": 1,
     }
     assert "Zürich is a place with a lake, too." in {row["text"] for row in kept}
 

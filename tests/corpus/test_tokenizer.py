@@ -7,11 +7,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from tokenizers import Tokenizer
 
 from textmill.config import TokenizerConfig
+from textmill.config.data import BYTE_VOCAB_SIZE
 from textmill.corpus.tokenizer import (
     END_ID,
     MASK_ID,
@@ -155,9 +157,9 @@ def test_transformers_loads_the_folder_and_gives_the_same_ids(
 def test_a_corpus_too_small_for_the_vocabulary_is_an_error_that_names_its_size(
     tmp_path: Path,
 ) -> None:
-    # Five special tokens, 256 bytes, three placeholders, and the two merges of "aaaa".
+    # Five special tokens, 256 bytes, nine placeholders, and the two merges of "aaaa".
     corpus = write_corpus(tmp_path / "corpus", ["aaaa aaaa"])
-    with pytest.raises(InputError, match=r"vocab_size=400.*only 26\d entries; set .* to 26\d"):
+    with pytest.raises(InputError, match=r"vocab_size=400.*only 272 entries; set .* to 272"):
         train(corpus, tmp_path / "out", vocab_size=400)
 
 
@@ -170,3 +172,95 @@ def test_texts_are_read_in_the_order_of_the_shards(tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path, ["b", "a"], ["d", "c"])
     assert list(read_texts(corpus, "train")) == ["b", "a", "d", "c"]
     assert list(read_texts(corpus, "validation")) == []
+
+
+KINDS: dict[str, dict[str, object]] = {
+    "bpe": {"vocab_size": 300},
+    "unigram": {"vocab_size": 277},
+    "byte": {"vocab_size": 270},
+    "character": {"vocab_size": 300},
+}
+
+
+def train_kind(corpus: Path, out: Path, kind: str) -> Path:
+    out.mkdir()
+    config = TokenizerConfig.model_validate({"kind": kind, **KINDS[kind]})
+    train_tokenizer(config, {"corpus": corpus}, out)
+    return out
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def of_kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp(request.param)
+    return train_kind(write_corpus(base / "corpus", TEXTS), base / "out", request.param)
+
+
+@settings(deadline=None)
+@given(text=st.text(max_size=40) | st.sampled_from([*SPECIAL_TOKENS, *PLACEHOLDERS.values()]))
+def test_any_text_comes_back_from_every_kind(of_kind: Path, text: str) -> None:
+    tokenizer = load_tokenizer(of_kind)
+    ids = ids_of(tokenizer, text)
+    assert tokenizer.decode(ids, skip_special_tokens=False) == text
+    assert all(len(SPECIAL_TOKENS) <= token < tokenizer.get_vocab_size() for token in ids)
+
+
+def test_the_spelling_of_every_kind_counts_the_bytes(of_kind: Path) -> None:
+    tokenizer = load_tokenizer(of_kind)
+    for text in STRANGE + TEXTS[:3]:
+        spelt = [tokenizer.id_to_token(token) for token in ids_of(tokenizer, text)]
+        assert sum(map(len, spelt)) == len(text.encode())
+
+
+def test_every_kind_is_loaded_by_transformers(of_kind: Path) -> None:
+    from transformers import PreTrainedTokenizerFast
+
+    theirs, ours = PreTrainedTokenizerFast.from_pretrained(of_kind), load_tokenizer(of_kind)
+    for text in STRANGE:
+        assert theirs(text, split_special_tokens=True)["input_ids"] == ids_of(ours, text)
+    assert (theirs.eos_token_id, theirs.pad_token_id, theirs.mask_token_id) == (0, 1, 2)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_trainings_of_a_kind_write_the_same_bytes(tmp_path: Path, kind: str) -> None:
+    corpus = write_corpus(tmp_path / "corpus", TEXTS)
+    first, second = (train_kind(corpus, tmp_path / name, kind) for name in ("one", "two"))
+    assert (first / "tokenizer.json").read_bytes() == (second / "tokenizer.json").read_bytes()
+
+
+def test_the_byte_tokenizer_gives_a_token_for_each_byte(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "corpus", TEXTS)
+    tokenizer = load_tokenizer(train_kind(corpus, tmp_path / "out", "byte"))
+    assert tokenizer.get_vocab_size() == BYTE_VOCAB_SIZE
+    assert len(ids_of(tokenizer, "那只猫 a")) == len("那只猫 a".encode())
+
+
+def test_characters_seen_often_have_a_token_each_and_others_have_bytes(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "corpus", ["那只猫 [IP] é"] * 5 + ["犬"])
+    tokenizer = load_tokenizer(train_kind(corpus, tmp_path / "out", "character"))
+    # 270, one for é, and two for each ideograph, whose first two bytes are an entry as well.
+    assert tokenizer.get_vocab_size() == 270 + 1 + 3 * 2
+    assert len(ids_of(tokenizer, "那只猫é a")) == 6
+    assert len(ids_of(tokenizer, "犬")) in (2, 3)
+
+
+def test_unigram_joins_bytes_that_occur_together(tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "corpus", TEXTS)
+    tokenizer = load_tokenizer(train_kind(corpus, tmp_path / "out", "unigram"))
+    assert tokenizer.get_vocab_size() == 277
+    assert len(ids_of(tokenizer, "The cat sat on the mat")) < len("The cat sat on the mat")
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"kind": "byte"}, "tokenizer.kind=byte has 270 entries.*set tokenizer.vocab_size=270"),
+        ({"kind": "unigram", "init_from": "gpt2"}, "set tokenizer.kind=bpe"),
+    ],
+)
+def test_settings_that_contradict_the_kind_are_errors(fields: dict[str, str], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        TokenizerConfig.model_validate(fields)
+
+
+def test_the_size_of_the_byte_vocabulary_counts_its_parts() -> None:
+    assert len(SPECIAL_TOKENS) + 256 + len(PLACEHOLDERS) == BYTE_VOCAB_SIZE

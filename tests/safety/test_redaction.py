@@ -1,18 +1,100 @@
-"""Specifies which personal data redaction finds, and what it must leave alone."""
+"""Specifies how findings of all kinds become placeholders."""
 
 from __future__ import annotations
 
 import time
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textmill.config import RedactionConfig
+from textmill.config import RedactionConfig, RedactionKind
 from textmill.errors import InputError
-from textmill.safety.redaction import PLACEHOLDERS, check_regions, redact
+from textmill.safety.redaction import (
+    PLACEHOLDERS,
+    check_regions,
+    find_emails,
+    find_personal_data,
+    redact,
+)
 
 CONFIG = RedactionConfig()
+NOTHING = dict.fromkeys(PLACEHOLDERS, 0)
+ONE_OF_EACH = {
+    "email": "bob@example.com",
+    "phone": "(212) 555-0123",
+    "ip": "192.0.2.1",
+    "card": "4111 1111 1111 1111",
+    "iban": "GB29 NWBK 6016 1331 9268 19",
+    "national_id": "11010519491231002X",
+    "access_key": "AKIA" + "IOSFODNN7EXAMPLE",
+    "private_key": "-----BEGIN PRIVATE KEY-----\n" + "MXFHCbE4" * 8 + "\n-----END PRIVATE KEY-----",
+    "url_credentials": "bob:s3cret",
+}
+PIECES = [
+    *ONE_OF_EACH.values(),
+    *PLACEHOLDERS.values(),
+    "https://bob:s3cret@example.com/",
+    "?api_key=12345",
+    "+49 30 901820",
+    "123-45-6789",
+    "2001:db8::1",
+    "xox" + "b-123456789012-abcdefgh",
+    "-----BEGIN RSA PRIVATE KEY-----",
+    *[
+        "1",
+        "x",
+        ":",
+        ".",
+        "-",
+        "@",
+        "(",
+        ")",
+        "|",
+        "\n",
+        "=",
+        "字",
+        "AB",
+        "10",
+        "2024-01-02",
+        "[",
+        "]",
+        "/",
+        "://",
+    ],
+    " ",
+]
+TEXTS = (
+    st.text()
+    | st.text("0123456789 .-:()+/@ab\n\xa0|[]")
+    | st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
+    | st.lists(st.sampled_from(PIECES), max_size=12).map(" ".join)
+)
+
+
+def sentence_of(kind: str) -> str:
+    value = ONE_OF_EACH[kind]
+    return f"See https://{value}@localhost/." if kind == "url_credentials" else f"It is {value}."
+
+
+def test_there_is_a_placeholder_for_every_kind_of_the_config() -> None:
+    assert set(PLACEHOLDERS) == set(get_args(RedactionKind)) == set(CONFIG.kinds)
+
+
+@pytest.mark.parametrize("kind", PLACEHOLDERS)
+def test_each_kind_has_its_placeholder_and_its_count(kind: str) -> None:
+    text = sentence_of(kind)
+    redacted = text.replace(ONE_OF_EACH[kind], PLACEHOLDERS[kind])
+    assert redact(text, CONFIG) == (redacted, NOTHING | {kind: 1})
+
+
+@pytest.mark.parametrize("kind", PLACEHOLDERS)
+def test_each_kind_can_be_switched_off(kind: str) -> None:
+    others = [other for other in PLACEHOLDERS if other != kind]
+    config = RedactionConfig.model_validate({"kinds": others})
+    text = " ".join(sentence_of(other) for other in PLACEHOLDERS)
+    assert redact(text, config)[1] == dict.fromkeys(others, 1) | {kind: 0}
 
 
 @pytest.mark.parametrize(
@@ -23,52 +105,15 @@ CONFIG = RedactionConfig()
         ("jürgen@münchen.de", "[EMAIL]"),
         ("x@mail.xn--p1ai", "[EMAIL]"),
         ("a@b.com,c@d.com", "[EMAIL],[EMAIL]"),
+        ("请联系bob@example.com谢谢", "请联系[EMAIL]谢谢"),
     ],
 )
 def test_email_addresses_are_replaced(text: str, redacted: str) -> None:
-    assert redact(text, CONFIG) == (redacted, {"email": text.count("@"), "phone": 0, "ip": 0})
+    assert redact(text, CONFIG) == (redacted, NOTHING | {"email": text.count("@")})
 
 
-@pytest.mark.parametrize(
-    ("text", "redacted"),
-    [
-        ("call (212) 555-0123 now", "call [PHONE] now"),
-        ("+49 30 901820, or 030/901820", "[PHONE], or [PHONE]"),
-        ("020 7946 0958.", "[PHONE]."),
-        ("(650) 253-0000, (650) 253-0001", "[PHONE], [PHONE]"),
-        ("+1 212-736-5000 ext. 12, thanks", "[PHONE], thanks"),
-        ("+81 3-3211-0001", "[PHONE]"),
-        ("on 2004-11-05 dial 212-736-5000", "on 2004-11-05 dial [PHONE]"),
-        ("05.11.2004 030/901820", "05.11.2004 [PHONE]"),
-        ("01.23.45.67.89 or +33.1.23.45.67.89", "01.23.45.67.89 or [PHONE]"),
-        ("Tel.:\n0171 2345678\n", "Tel.:\n[PHONE]\n"),
-    ],
-)
-def test_telephone_numbers_are_replaced(text: str, redacted: str) -> None:
-    counts = {"email": 0, "phone": redacted.count("[PHONE]"), "ip": 0}
-    assert redact(text, CONFIG) == (redacted, counts)
-
-
-@pytest.mark.parametrize(
-    ("regions", "redacted"),
-    [((), "01 23 45 67 89 or [PHONE]"), (("FR",), "[PHONE] or [PHONE]")],
-)
-def test_national_numbers_are_those_of_the_regions(regions: tuple[str, ...], redacted: str) -> None:
-    config = RedactionConfig(phone_regions=regions)
-    assert redact("01 23 45 67 89 or +33 1 23 45 67 89", config)[0] == redacted
-
-
-@pytest.mark.parametrize(
-    ("text", "redacted"),
-    [
-        ("from 10.0.0.1:8080 and http://192.168.1.255/x", "from [IP]:8080 and http://[IP]/x"),
-        ("2001:0db8:85a3:0000:0000:8a2e:0370:7334/64", "[IP]/64"),
-        ("ping 2001:db8::1: no answer from fe80::1", "ping [IP]: no answer from [IP]"),
-    ],
-)
-def test_ip_addresses_are_replaced(text: str, redacted: str) -> None:
-    counts = {"email": 0, "phone": 0, "ip": redacted.count("[IP]")}
-    assert redact(text, CONFIG) == (redacted, counts)
+def test_an_address_begins_no_more_than_256_characters_before_its_at_sign() -> None:
+    assert list(find_emails("a" * 300 + "@b.com")) == [(44, 306)]
 
 
 @pytest.mark.parametrize(
@@ -79,13 +124,26 @@ def test_ip_addresses_are_replaced(text: str, redacted: str) -> None:
         "05.11.2004 - 06.11.2004, 05.11.04 06.11.04, 05/11/2004 1/2/1999 01-02-2003",
         "2004-11-05 08:30, 11/05/2004, 05.11.2004, 20041105, 2004-11-05T08:30:00",
         "$1,250,000.00 or 1.250.000,00 EUR; $2125550123",
-        "1914-1918, 1939-1945; 21-12 21-19 15-21; pp. 211-227 (2003)",
-        "ISBN 978-3-16-148410-0; 3.14159265; 4111 1111 1111 1111",
+        "1914-1918, 1939-1945; 21-12 21-19 15-21; pp. 211-227 (2003); (1641–1679)",
+        "ISBN 978-3-16-148410-0; 3.14159265; 4111 1111 1111 1112",
         "@handle, a@b, x@y.z, 3@4.5, @ home",
     ],
 )
 def test_dates_prices_scores_and_versions_stay(text: str) -> None:
-    assert redact(text, CONFIG) == (text, {"email": 0, "phone": 0, "ip": 0})
+    assert redact(text, CONFIG) == (text, NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("https://me:hunter2@host.example/x", "https://[CREDENTIALS]@host.example/x"),
+        ("a@b.com 10.0.0.1 +49 30 901820", "[EMAIL] [IP] [PHONE]"),
+        ("2001:db8::192.0.2.33", "[IP]"),
+        ("身份证11010519491231002X，卡4111111111111111", "身份证[NATIONAL_ID]，卡[CARD]"),
+    ],
+)
+def test_the_surest_kind_of_overlapping_ones_is_taken(text: str, redacted: str) -> None:
+    assert redact(text, CONFIG)[0] == redacted
 
 
 def test_nothing_is_replaced_when_switched_off() -> None:
@@ -94,35 +152,62 @@ def test_nothing_is_replaced_when_switched_off() -> None:
 
 
 @settings(deadline=None)
-@given(st.text(st.characters(exclude_categories=["Nd"], exclude_characters="@")))
-def test_text_without_digits_and_at_signs_is_untouched(text: str) -> None:
-    assert redact(text, CONFIG) == (text, {"email": 0, "phone": 0, "ip": 0})
+@given(st.text(st.characters(exclude_categories=["Nd"], exclude_characters="@:")))
+def test_text_without_digits_colons_and_at_signs_is_untouched(text: str) -> None:
+    assert redact(text, CONFIG) == (text, NOTHING)
 
 
 @settings(deadline=None)
-@given(
-    st.text()
-    | st.text("0123456789 .-:()+/@ab\n\xa0")
-    | st.lists(
-        st.sampled_from(
-            ["a@b.com", "10.0.0.1", "(212) 736-5000", "+49 30 901820", " ", "x", ":", "1"]
-        )
-    ).map("".join)
-)
+@given(TEXTS)
 def test_counts_are_those_of_the_placeholders_added(text: str) -> None:
     redacted, counts = redact(text, CONFIG)
     for kind, placeholder in PLACEHOLDERS.items():
         assert redacted.count(placeholder) == text.count(placeholder) + counts[kind]
 
 
+@settings(deadline=None)
+@given(TEXTS)
+def test_everything_outside_the_findings_stays(text: str) -> None:
+    rebuilt, done = "", 0
+    for finding in find_personal_data(text, CONFIG):
+        assert done <= finding.start < finding.end <= len(text)
+        rebuilt += text[done : finding.start] + PLACEHOLDERS[finding.kind]
+        done = finding.end
+    assert redact(text, CONFIG)[0] == rebuilt + text[done:]
+
+
+@settings(deadline=None, max_examples=300)
+@given(TEXTS)
+def test_what_is_redacted_is_not_changed_by_redacting_again(text: str) -> None:
+    redacted = redact(text, CONFIG)[0]
+    assert redact(redacted, CONFIG) == (redacted, NOTHING)
+
+
 @pytest.mark.parametrize(
-    "unit", ["a", "@", "a@", "a@b.", "a.", "+", "1:", "2001:", "1.2.3.4 ", "x@1.1", "1 "]
+    "unit",
+    [
+        *("a", "@", "a@", "a@b.", "a.", "+", "1:", "2001:", "1.2.3.4 ", "x@1.1", "1 ", "1", "A"),
+        *(
+            "4111 1111 1111 1112 ",
+            "GB29",
+            "GB29 NWBK 6016 1331 9268 18 ",
+            "-----BEGIN PRIVATE KEY-----",
+        ),
+        *("://", "://a:", "https://a:b@c ", "?api_key=", "eyJ", "eyJaaaaaaaaaa.", "xoxb-", "ghp_"),
+        *(
+            "aws_secret_access_key=",
+            "123-45-",
+            "110105194912310021 ",
+            "AKIA",
+            "-----END PRIVATE KEY-----",
+        ),
+    ],
 )
 def test_long_runs_of_any_one_thing_take_no_quadratic_time(unit: str) -> None:
-    text = unit * (200_000 // len(unit))
+    text = unit * (50_000 // len(unit))
     begin = time.process_time()
     redact(text, CONFIG)
-    assert time.process_time() - begin < 4
+    assert time.process_time() - begin < 2
 
 
 @pytest.mark.parametrize(("region", "fix"), [("de", "write DE"), ("XX", "leave it out")])

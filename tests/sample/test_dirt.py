@@ -1,6 +1,7 @@
 import difflib
 import json
 import re
+from collections import Counter
 from html.parser import HTMLParser
 from random import Random
 
@@ -8,15 +9,32 @@ import ftfy
 import pytest
 
 from textmill.config import RedactionConfig
-from textmill.safety.redaction import redact
+from textmill.safety.redaction import PLACEHOLDERS, redact
 from textmill.sample import contacts
 from textmill.sample.dirt import SHARES, as_mojibake, broken_lines
 
-VALUES = ("emails", "phones", "ipv4", "ipv6", "look_alikes")
-EMAIL = re.compile(r"\S+@\S+\.example\b")
+KINDS = {
+    "email": ["emails"],
+    "phone": ["phones"],
+    "ip": ["ipv4", "ipv6"],
+    "card": ["cards"],
+    "iban": ["ibans"],
+    "national_id": ["national_ids"],
+    "access_key": ["access_keys"],
+    "private_key": ["private_keys"],
+    "url_credentials": ["url_credentials"],
+}
+VALUES = (*(planted for kinds in KINDS.values() for planted in kinds), "look_alikes")
+EMAIL = re.compile(r"\S+@\S+\.example\b(?!\.\w)")
 PHONE = re.compile(r"555.01\d\d|7946 0\d{3}|496 0\d{3}|23125.?\d{3}|66969-|4710-|99998 ")
 IPV4 = re.compile(r"\b\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}\b")
 IPV6 = re.compile(r"(?i)\b2001:0?db8:")
+CARD = re.compile(r"(?<![A-Z]{2}\d\d )\b[2-6]\d{3}(?:([ -])\d{4}\1\d{4}\1\d{4}|\d{10,12})\b")
+IBAN = re.compile(r"\b[A-Z]{2}\d\d ?[0-9A-Z]{4} ?\d")
+NATIONAL_ID = re.compile(r"\b\d{3}-\d\d-\d{4}\b|\b\d{6}18\d{9}[0-9X]\b")
+ACCESS_KEY = re.compile("AKIA|ghp_|xoxb-|AIza|sk_test_|eyJ")
+PRIVATE_KEY = re.compile("PRIVATE KEY")
+URL_CREDENTIALS = re.compile(r"//\w+:\w+@")
 TAG = re.compile(r"<[!/a-z]")
 
 
@@ -166,10 +184,50 @@ def test_values_stand_in_their_documents(sample, kind):
 
 
 @pytest.mark.parametrize(
-    ("kind", "regex"), [("emails", EMAIL), ("phones", PHONE), ("ipv4", IPV4), ("ipv6", IPV6)]
+    ("kind", "regex"),
+    [
+        ("emails", EMAIL),
+        ("phones", PHONE),
+        ("ipv4", IPV4),
+        ("ipv6", IPV6),
+        ("cards", CARD),
+        ("ibans", IBAN),
+        ("national_ids", NATIONAL_ID),
+        ("access_keys", ACCESS_KEY),
+        ("private_keys", PRIVATE_KEY),
+        ("url_credentials", URL_CREDENTIALS),
+    ],
 )
 def test_personal_data_is_where_it_is_said_to_be_and_nowhere_else(sample, kind, regex):
     assert matching(sample, regex.search) == places(sample, kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_redaction_finds_every_planted_value_and_nothing_else(sample, kind):
+    expected = Counter(
+        {
+            (entry["source"], entry["index"]): 1
+            for planted in KINDS[kind]
+            for entry in sample.planted[planted]
+        }
+    )
+    found = Counter(
+        {
+            (source, index): count
+            for source, texts in sample.raw.items()
+            for index, text in enumerate(texts)
+            if (count := redact(text, RedactionConfig())[1][kind])
+        }
+    )
+    assert found == expected
+
+
+def test_planted_values_are_replaced_whole(sample):
+    for kind, [planted, *_] in KINDS.items():
+        for entry in sample.planted[planted]:
+            text, _ = redact(sample.text_of(entry), RedactionConfig())
+            assert PLACEHOLDERS[kind] in text
+            assert not set(re.findall(r"\w{4,}", entry["value"])) & set(re.findall(r"\w+", text))
 
 
 def test_every_kind_of_value_occurs(sample):

@@ -69,7 +69,7 @@ def results(tmp_path: Path) -> dict[str, Result]:
         "| own | own.jsonl | own\\-own\\-own\\-own\\- |",
         "| train | train.csv |",
         "deep/test.csv",
-        "exact duplicates dropped, addresses and telephone numbers redacted",
+        "exact duplicates dropped, personal data redacted (email, phone, ip, card, iban, national",
         "Kept 900 of 1,000 documents.",
         "[finetune mood](http://mlflow/finetune mood)",
         "Licences of the data, as they were given to textmill: unknown (own, the task's examples).",

@@ -71,6 +71,7 @@ CASES: dict[str, tuple[Step, type[Settings], dict[str, Any]]] = {
         ("clean", "sources.1.documents", "paragraph"),
         ("clean", "redaction.enabled", False),
         ("clean", "redaction.phone_regions", ["US"]),
+        ("clean", "redaction.kinds", ["email"]),
         ("clean", "exact_duplicates.enabled", False),
         ("finetune", "name", "temper"),
         ("finetune", "text", "body"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -63,11 +63,28 @@ class ExactDuplicatesConfig(Settings):
     enabled: bool = True
 
 
+RedactionKind = Literal[
+    "email",
+    "phone",
+    "ip",
+    "card",
+    "iban",
+    "national_id",
+    "access_key",
+    "private_key",
+    "url_credentials",
+]
+"""A kind of personal data."""
+
+
 class RedactionConfig(Settings):
     """Replacing personal data by typed placeholders."""
 
     enabled: bool = True
-    phone_regions: tuple[str, ...] = ("US", "GB", "DE")
+    kinds: tuple[RedactionKind, ...] = Field(get_args(RedactionKind), min_length=1)
+    """What is replaced: e-mail addresses, telephone numbers, IP addresses, payment cards, IBANs,
+    national ids (China, USA), access keys, private keys, user names and passwords in URLs."""
+    phone_regions: tuple[str, ...] = ("US", "GB", "DE", "CN")
     """ISO 3166 countries, in capitals, whose national telephone number formats are recognised."""
 
 
@@ -97,12 +114,36 @@ class CorpusConfig(Settings):
         return self
 
 
-class TokenizerConfig(Settings):
-    """Byte-level BPE: the conf/tokenizer/ group."""
+BYTE_VOCAB_SIZE = 270
+"""Entries of the byte tokenizer: 5 special tokens, 256 bytes, a placeholder for each kind of
+personal data."""
 
+
+class TokenizerConfig(Settings):
+    """How text becomes tokens: the conf/tokenizer/ group. Every kind can spell any text."""
+
+    kind: Literal["bpe", "unigram", "byte", "character"] = "bpe"
+    """Byte-level BPE as in GPT-2; a unigram language model over bytes; single bytes; or single
+    characters, the rare ones as bytes."""
     init_from: Location | None = None
-    """Folder with the tokenizer.json to use, such as GPT-2's, instead of training one."""
-    vocab_size: int = Field(8192, ge=300)
-    """Entries of the vocabulary, special tokens and the 256 bytes included."""
+    """Folder with the tokenizer.json to use, such as GPT-2's, instead of training one; bpe only."""
+    vocab_size: int = Field(8192, ge=BYTE_VOCAB_SIZE)
+    """Entries of the vocabulary, special tokens and the 256 bytes included; for characters, the
+    most that there can be."""
     min_frequency: int = Field(2, ge=1)
-    """Pairs seen less often are not merged."""
+    """Pairs (bpe) or characters (character) seen less often get no token of their own."""
+
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        if self.kind == "byte" and self.vocab_size != BYTE_VOCAB_SIZE:
+            raise ValueError(
+                f"tokenizer.kind=byte has {BYTE_VOCAB_SIZE} entries, not "
+                f"tokenizer.vocab_size={self.vocab_size}: set tokenizer.vocab_size="
+                f"{BYTE_VOCAB_SIZE}, or choose another kind."
+            )
+        if self.kind != "bpe" and self.init_from is not None:
+            raise ValueError(
+                f"tokenizer.init_from takes a byte-level BPE and tokenizer.kind is {self.kind}: "
+                "set tokenizer.kind=bpe, or leave init_from out."
+            )
+        return self

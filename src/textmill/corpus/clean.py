@@ -19,7 +19,7 @@ from textmill.corpus.reading import RawDocument, read_documents
 from textmill.corpus.records import BadRecord
 from textmill.errors import InputError
 from textmill.files import write_json
-from textmill.safety.redaction import check_regions, redact
+from textmill.safety.redaction import PLACEHOLDERS, check_regions, redact
 
 SPLITS = ("train", "validation")
 
@@ -50,9 +50,7 @@ _COUNTS = (
     "rejected_exact_duplicate",
     "repaired_unicode",
     "stripped_html",
-    "redacted_email",
-    "redacted_phone",
-    "redacted_ip",
+    *(f"redacted_{kind}" for kind in PLACEHOLDERS),
 )
 
 

@@ -1,12 +1,16 @@
-"""The tokenizer: byte-level BPE, trained on the corpus (Sennrich et al. 2016; Radford et al. 2019).
+"""The tokenizer: trained on the corpus, or taken from elsewhere.
 
-It starts from the 256 bytes, so that any text is encoded, and decoded to itself byte for byte.
+All kinds start from the 256 bytes, so that any text is encoded, and decoded to itself byte for
+byte.
+A token is spelt with one character for each of its bytes, as in GPT-2's vocabulary.
 """
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +37,7 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 """What a model folder holds of its tokenizer."""
 
 BATCH_ROWS = 1000
+MOST_WORD_BYTES = 4192  # sentencepiece leaves out longer ones, which are no words
 
 
 def train_tokenizer(config: TokenizerConfig, inputs: Mapping[str, Path], out: Path) -> None:
@@ -66,25 +71,139 @@ def train_tokenizer(config: TokenizerConfig, inputs: Mapping[str, Path], out: Pa
 
 
 def _train(config: TokenizerConfig, corpus: Path) -> Tokenizer:
-    from tokenizers import models, pre_tokenizers, trainers
+    tokenizer = TRAINERS[config.kind](config, _without_placeholders(read_texts(corpus, "train")))
+    _add_placeholders(tokenizer)
+    size = tokenizer.get_vocab_size()
+    if size < config.vocab_size and config.kind != "character":
+        raise InputError(
+            f"tokenizer.vocab_size={config.vocab_size}: the corpus yields only {size} entries; "
+            f"set tokenizer.vocab_size to {size} or less, or give more text."
+        )
+    return tokenizer
+
+
+def _train_bpe(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
+    """Merge the commonest pairs (Sennrich et al. 2016) of bytes (Radford et al. 2019)."""
+    from tokenizers import models, trainers
 
     tokenizer = _byte_level(models.BPE())
     trainer = trainers.BpeTrainer(
         vocab_size=config.vocab_size - len(PLACEHOLDERS),
         min_frequency=config.min_frequency,
         special_tokens=list(SPECIAL_TOKENS),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        initial_alphabet=sorted(_alphabet()),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_without_placeholders(read_texts(corpus, "train")), trainer)
-    _add_placeholders(tokenizer)
-    size = tokenizer.get_vocab_size()
-    if size < config.vocab_size:
-        raise InputError(
-            f"tokenizer.vocab_size={config.vocab_size}: the corpus yields only {size} entries; "
-            f"set tokenizer.vocab_size to {size} or less, or give more text."
-        )
+    tokenizer.train_from_iterator(texts, trainer)
     return tokenizer
+
+
+def _train_unigram(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
+    """Keep the pieces that make the text likeliest, each on its own (Kudo 2018, section 3.2).
+
+    sentencepiece trains: the scores of tokenizers' own trainer differ from run to run.
+    """
+    from tokenizers import AddedToken, models
+
+    splitter = _byte_level(models.BPE()).pre_tokenizer
+    counts = Counter(word for text in texts for word, _ in splitter.pre_tokenize_str(text))
+    seen = {byte for word in counts for byte in word}
+    unseen = sorted(_alphabet() - seen)
+    room = config.vocab_size - len(SPECIAL_TOKENS) - len(PLACEHOLDERS) - len(unseen)
+    pieces = _likeliest_pieces(counts, room)
+    never = min((score for _, score in pieces), default=0.0) - 10
+    vocabulary = [(token, 0.0) for token in SPECIAL_TOKENS] + pieces
+    tokenizer = _byte_level(models.Unigram([*vocabulary, *((byte, never) for byte in unseen)]))
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL_TOKENS])
+    return tokenizer
+
+
+def _likeliest_pieces(counts: Mapping[str, int], n_pieces: int) -> list[tuple[str, float]]:
+    """Return the pieces of words with their logarithmic probabilities, the likeliest first."""
+    import sentencepiece
+
+    if not counts:
+        return []
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([f"{word}\t{count}" for word, count in sorted(counts.items())]),
+        model_writer=model,
+        input_format="tsv",
+        model_type="unigram",
+        vocab_size=n_pieces + 1,  # and the unknown piece, which nothing becomes here
+        hard_vocab_limit=False,
+        character_coverage=1.0,
+        required_chars="".join(sorted({byte for word in counts for byte in word})),
+        # Words come cut and spelt in bytes already.
+        normalization_rule_name="identity",
+        add_dummy_prefix=False,
+        split_by_unicode_script=False,
+        split_by_number=False,
+        max_sentence_length=MOST_WORD_BYTES,
+        unk_id=0,
+        bos_id=-1,
+        eos_id=-1,
+        pad_id=-1,
+        num_threads=1,  # sums would depend on their number
+        minloglevel=2,
+    )
+    trained = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    ids = range(1, trained.get_piece_size())
+    return [(trained.id_to_piece(i), trained.get_score(i)) for i in ids]
+
+
+def _make_bytes(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
+    """Return the tokenizer of single bytes; nothing is learned from the texts."""
+    return _of_characters([])
+
+
+def _train_characters(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
+    """Give the commonest characters a token each, and spell the others in bytes."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(text)
+    common = [c for c, count in counts.items() if count >= config.min_frequency and c > "\x7f"]
+    common.sort(key=lambda character: (-counts[character], character))
+    room = config.vocab_size - len(SPECIAL_TOKENS) - len(PLACEHOLDERS) - 256
+    # A character of three or four bytes is put together from left to right, and the beginnings,
+    # which characters of the same block share, need entries as well.
+    entries: dict[str, None] = {}
+    for character in common:
+        spelt = _spelt(character)
+        new = dict.fromkeys(spelt[:end] for end in range(2, len(spelt) + 1)) | entries
+        if len(new) > room:
+            break
+        entries |= dict.fromkeys(spelt[:end] for end in range(2, len(spelt) + 1))
+    return _of_characters(list(entries))
+
+
+def _of_characters(entries: list[str]) -> Tokenizer:
+    """Return the tokenizer of the bytes and of entries that stand after their beginnings."""
+    from tokenizers import AddedToken, models
+
+    tokens = [*SPECIAL_TOKENS, *sorted(_alphabet()), *entries]
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    merges = [(entry[:-1], entry[-1]) for entry in entries]
+    tokenizer = _byte_level(models.BPE(vocab=vocabulary, merges=merges), use_regex=False)
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL_TOKENS])
+    return tokenizer
+
+
+def _alphabet() -> set[str]:
+    """Return the letters that stand for the 256 bytes."""
+    from tokenizers import pre_tokenizers
+
+    return set(pre_tokenizers.ByteLevel.alphabet())
+
+
+def _spelt(text: str) -> str:
+    """Return the bytes of a text in the letters that GPT-2's vocabulary has for them."""
+    from tokenizers import pre_tokenizers
+
+    [(spelt, _)] = pre_tokenizers.ByteLevel(
+        add_prefix_space=False, use_regex=False
+    ).pre_tokenize_str(text)
+    return spelt
 
 
 def adopt(folder: Path) -> Tokenizer:
@@ -117,12 +236,12 @@ def adopt(folder: Path) -> Tokenizer:
     return tokenizer
 
 
-def _byte_level(model: models.BPE) -> Tokenizer:
+def _byte_level(model: models.Model, *, use_regex: bool = True) -> Tokenizer:
     from tokenizers import Tokenizer, decoders, pre_tokenizers
 
     tokenizer = Tokenizer(model)
     # The pattern is GPT-2's: words keep the blank before them, and digits stand apart from letters.
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=use_regex)
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
 
@@ -171,3 +290,11 @@ def _without_placeholders(texts: Iterator[str]) -> Iterator[str]:
         for placeholder in PLACEHOLDERS.values():
             text = text.replace(placeholder, " ")
         yield text
+
+
+TRAINERS: dict[str, Callable[[TokenizerConfig, Iterator[str]], Tokenizer]] = {
+    "bpe": _train_bpe,
+    "unigram": _train_unigram,
+    "byte": _make_bytes,
+    "character": _train_characters,
+}

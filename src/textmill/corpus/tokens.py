@@ -11,18 +11,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textmill.config import TokensConfig
+from textmill.corpus.encoding import Encoder, fast_encoder
 from textmill.corpus.tokenizer import END_ID, corpus_shards, load_tokenizer, read_texts
 from textmill.errors import InputError
 from textmill.files import read_json, write_json
-
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
 
 SPLITS = ("train", "validation")
 SHARD_TOKENS = 2**26
@@ -50,6 +48,7 @@ def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> Non
         out: an empty folder; gets a folder for each split, index.json and a histogram.
     """
     tokenizer = load_tokenizer(inputs["tokenizer"])
+    encoder = fast_encoder(tokenizer)
     vocab_size = tokenizer.get_vocab_size()
     dtype: np.dtype[np.unsignedinteger] = np.dtype(np.uint16 if vocab_size <= 2**16 else np.uint32)
     index: dict[str, object] = {"vocab_size": vocab_size, "dtype": dtype.name}
@@ -58,7 +57,7 @@ def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> Non
         folder = out / split
         folder.mkdir()
         totals = _Totals()
-        write_shards(folder, _encode(tokenizer, read_texts(inputs["corpus"], split), totals), dtype)
+        write_shards(folder, _encode(encoder, read_texts(inputs["corpus"], split), totals), dtype)
         _write_documents(inputs["corpus"] / split, folder / DOCUMENTS)
         counts = {
             "documents": len(totals.lengths),
@@ -134,13 +133,13 @@ class _Totals:
     """Tokens of every document."""
 
 
-def _encode(tokenizer: Tokenizer, texts: Iterator[str], totals: _Totals) -> Iterator[list[int]]:
+def _encode(encoder: Encoder, texts: Iterator[str], totals: _Totals) -> Iterator[list[int]]:
     """Yield the token ids of every text, counting along."""
     while batch := list(islice(texts, ENCODE_BATCH)):
         totals.n_bytes += sum(len(text.encode()) for text in batch)
-        for encoding in tokenizer.encode_batch_fast(batch):
-            totals.lengths.append(len(encoding.ids))
-            yield encoding.ids
+        for ids in encoder(batch):
+            totals.lengths.append(len(ids))
+            yield ids
 
 
 def _write_documents(corpus: Path, file: Path) -> None:

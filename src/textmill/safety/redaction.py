@@ -2,41 +2,57 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
 
 import phonenumbers
 
 from textmill.config import RedactionConfig
 from textmill.errors import InputError
+from textmill.safety.characters import MASK, UNSPACED
+from textmill.safety.credentials import find_access_keys, find_private_keys, find_url_credentials
+from textmill.safety.numbers import Place, find_cards, find_ibans, find_ips, find_national_ids
+from textmill.safety.phones import find_phones
 
-PLACEHOLDERS = {"email": "[EMAIL]", "phone": "[PHONE]", "ip": "[IP]"}
-"""What stands in a text for an address or number of each kind."""
+PLACEHOLDERS = {
+    "email": "[EMAIL]",
+    "phone": "[PHONE]",
+    "ip": "[IP]",
+    "card": "[CARD]",
+    "iban": "[IBAN]",
+    "national_id": "[NATIONAL_ID]",
+    "access_key": "[ACCESS_KEY]",
+    "private_key": "[PRIVATE_KEY]",
+    "url_credentials": "[CREDENTIALS]",
+}
+"""What stands in a text for data of each kind."""
 
-# All patterns are bounded or possessive, and start only where the text before cannot belong to
-# them: each character is looked at a fixed number of times, whatever the text.
+Finder = Callable[[str], Iterable[Place]]
+
+_WITH_DIGITS = {"access_key", "iban", "national_id", "card", "ip", "phone"}
+_NUMBERS = {"iban", "national_id", "card", "phone"}
 _DIGIT = re.compile(r"\d")
-_EMAIL = re.compile(
-    r"(?<![\w.%+-])[\w.%+-]++@(?:[^\W_][\w-]{0,62}\.){1,8}"
-    r"(?:xn--[a-z0-9-]{2,59}|[^\W\d_]{2,24})(?![^\W_])"
+# What every one of these numbers holds: seven digits with little between them, or two letters, two
+# digits and more of either behind them.
+_NUMBER = re.compile(r"\d(?:(?:[^\w\n:,$%]{0,4}\d){6}|(?<=[A-Z]{2}\d)\d[ \xa0-]?[0-9A-Z]{4})")
+_LOCAL_CHARS = 256  # of an e-mail address before its @; RFC 5321 allows 64
+_LOCAL_REVERSED = re.compile(rf"(?:[^\W{UNSPACED}]|[.%+-])+")
+_DOMAIN = re.compile(
+    rf"(?:[^\W_][\w-]{{0,62}}\.){{1,8}}(?:xn--[a-z0-9-]{{2,59}}|[^\W\d_{UNSPACED}]{{2,24}})"
+    rf"(?![^\W_{UNSPACED}])"
 )
-_IPV4 = re.compile(r"(?<![\w.])(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?!\w|\.[0-9])")
-# Addresses in use begin with four digits (2000::/3, fe80::, fd00::). Asking for them spares the
-# "a::b" and "1::2" of program text, which are valid addresses as well.
-_IPV6 = re.compile(
-    r"(?<![\w:.])[0-9A-Fa-f]{4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:(?:\.[0-9]{1,3}){3})?(?![\w:])"
-)
-# Dates are valid telephone numbers in Germany, where 05.11.2004 is one of Hannover.
-_DATE = re.compile(
-    r"(?<![\d+])(?<!\d[./-])(?:[0-3]?\d([./-])[0-3]?\d\1(?:19|20)?\d\d"
-    r"|(?:19|20)\d\d([./-])[01]?\d\2[0-3]?\d)(?![./-]?\d)"
-)
-# Seven or more digits with little between them. phonenumbers needs 100 us to look at such a place,
-# so it is shown nothing else.
-_DIGIT_GROUP = re.compile(r"\d(?:[^\w\n:]{0,4}\d){6,}+")
-_CHARS_BEFORE = 12  # phonenumbers looks at leading brackets and signs, and the character before
-_CHARS_AFTER = 32  # and at an extension, or the minutes of a time
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Personal data in a text."""
+
+    kind: str
+    start: int
+    end: int
+    """Index of the character after it."""
 
 
 def check_regions(config: RedactionConfig) -> None:
@@ -56,82 +72,99 @@ def check_regions(config: RedactionConfig) -> None:
 
 
 def redact(text: str, config: RedactionConfig) -> tuple[str, dict[str, int]]:
-    """Replace e-mail addresses, IP addresses and telephone numbers by their placeholders.
+    """Replace personal data of the configured kinds by its placeholders.
 
-    A telephone number must be valid in its country's numbering plan. Four numbers with dots that
-    could be an IPv4 address are taken for one, even if they are a version.
+    Redacting the result again changes nothing.
 
     Returns:
-        The text, and the number of replacements by kind: `email`, `phone` and `ip`, all of them
-        always there.
+        The text, and the number of replacements by kind, all kinds of `PLACEHOLDERS` always there.
     """
     counts = dict.fromkeys(PLACEHOLDERS, 0)
-    if not config.enabled:
-        return text, counts
-    if "@" in text:
-        text, counts["email"] = _EMAIL.subn(PLACEHOLDERS["email"], text)
-    if _DIGIT.search(text):
-        text, counts["ip"] = _redact_ip(text)
-        text, counts["phone"] = _redact_phones(text, config.phone_regions)
-    return text, counts
-
-
-def _redact_ip(text: str) -> tuple[str, int]:
-    count = 0
-
-    def placeholder(match: re.Match[str]) -> str:
-        nonlocal count
-        address = match[0]
-        # A colon after the address is punctuation: "ping 2001:db8::1: no answer".
-        rest = ":" if address.endswith(":") and not address.endswith("::") else ""
-        try:
-            ipaddress.ip_address(address.removesuffix(rest))
-        except ValueError:
-            return address
-        if not _DIGIT.search(address):
-            return address
-        count += 1
-        return PLACEHOLDERS["ip"] + rest
-
-    if ":" in text:
-        text = _IPV6.sub(placeholder, text)
-    return _IPV4.sub(placeholder, text), count
-
-
-def _redact_phones(text: str, regions: tuple[str, ...]) -> tuple[str, int]:
-    if not _DIGIT_GROUP.search(text):
-        return text, 0
-    without_dates = _DATE.sub(lambda match: "|" * len(match[0]), text)
-    groups = [match.span() for match in _DIGIT_GROUP.finditer(without_dates)]
     pieces: list[str] = []
-    done = count = 0
-    for index, (start, end) in enumerate(groups):
-        # The neighbours' digits are kept out: half a number can look like a whole one.
-        previous_end = groups[index - 1][1] if index else 0
-        next_start = groups[index + 1][0] if index + 1 < len(groups) else len(text)
-        left = max(start - _CHARS_BEFORE, previous_end, done)
-        right = min(end + _CHARS_AFTER, next_start)
-        for first, last in _phone_spans(without_dates[left:right], regions):
-            pieces += [text[done : left + first], PLACEHOLDERS["phone"]]
-            done = left + last
-            count += 1
-    return "".join(pieces) + text[done:], count
+    done = 0
+    for finding in find_personal_data(text, config):
+        pieces += [text[done : finding.start], PLACEHOLDERS[finding.kind]]
+        done = finding.end
+        counts[finding.kind] += 1
+    return "".join(pieces) + text[done:], counts
 
 
-def _phone_spans(text: str, regions: tuple[str, ...]) -> Iterable[tuple[int, int]]:
-    """Return the places of telephone numbers in order, overlapping ones as one."""
-    # Every region finds international numbers too; None finds nothing else.
-    spans = sorted(
-        (match.start, match.end)
-        for region in regions or (None,)
-        for match in phonenumbers.PhoneNumberMatcher(
-            text, region, leniency=phonenumbers.Leniency.VALID
-        )
-    )
-    merged: list[tuple[int, int]] = []
-    for start, end in spans:
-        if merged and start < merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
+def find_personal_data(text: str, config: RedactionConfig) -> list[Finding]:
+    """Return the personal data of the configured kinds in a text, in order and without overlaps."""
+    findings: list[Finding] = []
+    if not config.enabled:
+        return findings
+    finders = _finders(config.kinds, config.phone_regions)
+    while new := _find_once(text, finders):
+        # Without what was found, its neighbours may be found: "1.2.3.4" in "1.2.3.4+49 30 901820".
+        findings += new
+        text = _masked(text, [(finding.start, finding.end) for finding in new])
+    return sorted(findings, key=lambda finding: finding.start)
+
+
+@cache
+def _finders(kinds: tuple[str, ...], phone_regions: tuple[str, ...]) -> Mapping[str, Finder]:
+    """Return what finds each kind, what is surest of its kind first."""
+    finders: dict[str, Finder] = {
+        "private_key": find_private_keys,
+        "url_credentials": find_url_credentials,
+        "email": find_emails,
+        "access_key": find_access_keys,
+        "iban": find_ibans,
+        "national_id": find_national_ids,
+        "card": find_cards,
+        "ip": find_ips,
+        "phone": partial(find_phones, regions=phone_regions),
+    }
+    return {kind: find for kind, find in finders.items() if kind in kinds}
+
+
+def _find_once(text: str, finders: Mapping[str, Finder]) -> list[Finding]:
+    """Return what is found, each kind in what the kinds before it have left."""
+    findings: list[Finding] = []
+    # Most texts hold few digits, and most others no long number: two searches spare seven.
+    hopeless: Collection[str] = ()
+    if not _DIGIT.search(text):
+        hopeless = _WITH_DIGITS
+    elif not _NUMBER.search(text):
+        hopeless = _NUMBERS
+    for kind, find in finders.items():
+        if kind not in hopeless and (places := _without_overlaps(find(text))):
+            findings += [Finding(kind, start, end) for start, end in places]
+            text = _masked(text, places)
+    return findings
+
+
+def find_emails(text: str) -> Iterator[Place]:
+    """Yield the places of e-mail addresses, internationalised domains included.
+
+    Ideographs before the @ end the address: Chinese sets no blank between a word and an address.
+    """
+    done = 0
+    at = text.find("@")
+    while at >= 0:
+        # A pattern for the whole address would look at every word as the beginning of one.
+        before = text[max(done, at - _LOCAL_CHARS) : at][::-1]
+        local, domain = _LOCAL_REVERSED.match(before), _DOMAIN.match(text, at + 1)
+        if local and domain:
+            done = domain.end()
+            yield at - local.end(), done
+        at = text.find("@", at + 1)
+
+
+def _without_overlaps(places: Iterable[Place]) -> list[Place]:
+    kept: list[Place] = []
+    for start, end in sorted(places):
+        if not kept or start >= kept[-1][1]:
+            kept.append((start, end))
+    return kept
+
+
+def _masked(text: str, places: list[Place]) -> str:
+    """Return the text with what was found blotted out, at the same length."""
+    pieces: list[str] = []
+    done = 0
+    for start, end in sorted(places):
+        pieces += [text[done:start], MASK * (end - start)]
+        done = end
+    return "".join(pieces) + text[done:]

@@ -2,13 +2,19 @@
 
 Names end in .example (RFC 2606). IP addresses come from the documentation ranges (RFC 5737,
 RFC 3849). Telephone numbers come from what NANPA, Ofcom and the Bundesnetzagentur keep free for
-films and plays; the library phonenumbers regards all of them as valid.
+films and plays; the library phonenumbers regards all of them as valid. Cards are those that issuers
+publish for tests, IBANs the examples of the registry of ISO 13616. Chinese ids belong to nobody now
+alive; the American numbers are those of sample forms. Keys are random.
 """
 
 from __future__ import annotations
 
+import base64
+import string
 from ipaddress import IPv6Address
 from random import Random
+
+from stdnum.cn import ric
 
 from textmill.sample.names import FAMILY_ENDINGS, FAMILY_STEMS, MONTHS, words
 
@@ -58,6 +64,42 @@ IP_SENTENCES = (
     "Somebody at {} had changed the page.",
     "The server moved to {} without notice.",
 )
+CARD_SENTENCES = (
+    "The room was paid with {} in advance.",
+    "She read out the card, {}, over the telephone.",
+    "On the slip stands {}, hardly legible.",
+)
+IBAN_SENTENCES = (
+    "Gifts go to the account {}.",
+    "The rent is sent to {} every month.",
+    "The treasurer wrote {} on the board.",
+)
+NATIONAL_ID_SENTENCES = (
+    "The form was filled in with {}.",
+    "His papers bear the number {}.",
+    "The clerk asked for {} again.",
+)
+ACCESS_KEY_SENTENCES = (
+    "The script still contains {}, somebody noticed.",
+    "They had to replace {} at once.",
+    "The page showed the key {} to everybody.",
+)
+PRIVATE_KEY_SENTENCES = ("The file was pinned to the wall:\n{}\nNobody took it down.",)
+URL_CREDENTIALS_SENTENCES = (
+    "The pictures lie at https://{}@files.example.org/summer for now.",
+    "The list is on ftp://{}@archive.example.net until May.",
+)
+
+CARDS = words("""
+4111111111111111 4242424242424242 4012888888881881 5555555555554444 5105105105105100
+2223003122003222 378282246310005 6011000990139424 30569309025904 3530111333300000 6200000000000005
+""")
+IBANS = words("""
+DE89370400440532013000 GB29NWBK60161331926819 FR1420041010050500013M02606 AT611904300234573201
+CH9300762011623852957 NL91ABNA0417164300 ES9121000418450200051332 SE4550000000058398257466
+""")
+AMERICAN_IDS = words("123-45-6789 111-22-3333 222-33-4444 333-44-5555 444-55-6666 555-66-7777")
+CHINESE_DISTRICTS = words("110101 310101 320102 330106 420106 440103 500105 510104 610113")
 
 LOOK_ALIKES = {
     "date": "The papers are dated {}.",
@@ -68,6 +110,10 @@ LOOK_ALIKES = {
     "time": "The recording stops at {} sharp.",
     "handle": "Online the club is known as {}.",
     "quantity": "They counted {} of them.",
+    "order": "The order {} never came.",
+    "isbn": "The book is listed as ISBN {}.",
+    "hash": "The checksum should be {}.",
+    "uuid": "The device calls itself {}.",
 }
 """Sentences whose value must stay, by the kind of value."""
 
@@ -116,6 +162,71 @@ def draw_ipv6(rng: Random) -> str:
     return rng.choice((address.compressed, address.exploded, address.compressed.upper()))
 
 
+def draw_card(rng: Random) -> str:
+    """Return a number for tests, as printed on a card, with hyphens or without any blank."""
+    number = rng.choice(CARDS)
+    if len(number) != 16:
+        return number
+    return rng.choice(("", " ", "-")).join(number[at : at + 4] for at in range(0, 16, 4))
+
+
+def draw_iban(rng: Random) -> str:
+    """Return an example of the registry, in groups of four or in one piece."""
+    number = rng.choice(IBANS)
+    groups = (number[at : at + 4] for at in range(0, len(number), 4))
+    return rng.choice(("", " ")).join(groups)
+
+
+def draw_national_id(rng: Random) -> str:
+    """Return a Chinese resident id of the nineteenth century, or an American number."""
+    if rng.random() < 0.5:
+        return rng.choice(AMERICAN_IDS)
+    day = f"{rng.randint(1860, 1899)}{rng.randint(1, 12):02}{rng.randint(1, 28):02}"
+    head = f"{rng.choice(CHINESE_DISTRICTS)}{day}{rng.randint(1, 999):03}"
+    return head + ric.calc_check_digit(head + "0")
+
+
+def draw_access_key(rng: Random) -> str:
+    """Return a random key in a form of AWS, GitHub, Slack, Google or Stripe, or a JWT."""
+    form = rng.choice(("aws", "github", "slack", "google", "stripe", "jwt"))
+    if form == "aws":
+        return "AKIA" + _characters(rng, string.ascii_uppercase + "234567", 16)
+    if form == "slack":
+        numbers = [_characters(rng, string.digits, 12) for _ in range(2)]
+        return "-".join(["xoxb", *numbers, _letters(rng, 24)])
+    if form == "jwt":
+        parts = ('{"alg":"HS256"}', f'{{"sub":"{_family(rng)}"}}')
+        encoded = [base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts]
+        return ".".join([*encoded, _letters(rng, 43)])
+    prefix, length = {"github": ("ghp_", 36), "google": ("AIza", 35), "stripe": ("sk_test_", 24)}[
+        form
+    ]
+    return prefix + _letters(rng, length)
+
+
+def draw_private_key(rng: Random) -> str:
+    """Return random lines in the armour of a private key."""
+    kind = rng.choice(("", "RSA ", "EC "))
+    lines = [_letters(rng, 64) for _ in range(rng.randint(1, 4))]
+    ends = (f"-----{end} {kind}PRIVATE KEY-----" for end in ("BEGIN", "END"))
+    return "\n".join([next(ends), *lines, next(ends)])
+
+
+def draw_url_credentials(rng: Random) -> str:
+    """Return a user's name and password as they stand in a URL."""
+    return f"{_family(rng)}:{_letters(rng, rng.randint(6, 12))}"
+
+
+def _letters(rng: Random, length: int) -> str:
+    # With a digit among them, as keys of any length have one.
+    drawn = _characters(rng, string.ascii_letters + string.digits, length - 1)
+    return drawn + rng.choice(string.digits)
+
+
+def _characters(rng: Random, alphabet: str, length: int) -> str:
+    return "".join(rng.choices(alphabet, k=length))
+
+
 def draw_look_alike(kind: str, rng: Random) -> str:
     """Return a value of a kind in `LOOK_ALIKES`."""
     year, month, day = rng.randint(1995, 2024), rng.randint(1, 12), rng.randint(1, 28)
@@ -129,8 +240,20 @@ def draw_look_alike(kind: str, rng: Random) -> str:
         "time": (f"{month}:{many % 60:02}:{day:02}", f"{day % 24:02}:{many % 60:02}"),
         "handle": (f"@{_family(rng)}{many}",),
         "quantity": (f"{many},{year % 1000:03}", f"{few}.{many} million", f"{many}/{many + few}"),
+        "order": (f"{year}-{many}/{few}", f"A{many}-{year}{many}"),
+        "isbn": (f"978-{few}-{many}-{many}{year}-{few}",),
+        "hash": (f"{rng.getrandbits(160):040x}", f"{rng.getrandbits(128):032x}"),
+        "uuid": (_uuid(rng),),
     }
     return rng.choice(forms[kind])
+
+
+def _uuid(rng: Random) -> str:
+    # Every group begins with a letter, so that no telephone number comes about by chance.
+    groups = (
+        rng.choice("abcdef") + _characters(rng, "0123456789abcdef", n) for n in (7, 3, 3, 3, 11)
+    )
+    return "-".join(groups)
 
 
 def _family(rng: Random) -> str:

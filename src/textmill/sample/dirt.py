@@ -24,6 +24,12 @@ SHARES = {
     "phones": 0.02,
     "ipv4": 0.01,
     "ipv6": 0.005,
+    "cards": 0.005,
+    "ibans": 0.005,
+    "national_ids": 0.005,
+    "access_keys": 0.005,
+    "private_keys": 0.002,
+    "url_credentials": 0.005,
     "look_alikes": 0.02,
 }
 """Documents with each kind of dirt, as a share of those given to `plant`."""
@@ -238,6 +244,20 @@ PLANTERS: dict[str, Callable[[Plan, int], None]] = {
     "phones": _plant_phone,
     "ipv4": _plant_value("ipv4", contacts.draw_ipv4, contacts.IP_SENTENCES),
     "ipv6": _plant_value("ipv6", contacts.draw_ipv6, contacts.IP_SENTENCES),
+    "cards": _plant_value("cards", contacts.draw_card, contacts.CARD_SENTENCES),
+    "ibans": _plant_value("ibans", contacts.draw_iban, contacts.IBAN_SENTENCES),
+    "national_ids": _plant_value(
+        "national_ids", contacts.draw_national_id, contacts.NATIONAL_ID_SENTENCES
+    ),
+    "access_keys": _plant_value(
+        "access_keys", contacts.draw_access_key, contacts.ACCESS_KEY_SENTENCES
+    ),
+    "private_keys": _plant_value(
+        "private_keys", contacts.draw_private_key, contacts.PRIVATE_KEY_SENTENCES
+    ),
+    "url_credentials": _plant_value(
+        "url_credentials", contacts.draw_url_credentials, contacts.URL_CREDENTIALS_SENTENCES
+    ),
     "look_alikes": _plant_look_alike,
 }
 

@@ -202,11 +202,12 @@ def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]
             lines.append(f"| {len(sources) - MOST_SOURCES} more | | |")
     yield "\n".join(lines)
     corpus, counts = config.corpus, results["clean"].metrics()
+    kinds = ", ".join(kind.replace("_", " ") for kind in corpus.redaction.kinds)
     filters = {
         "Unicode repaired": corpus.repair_unicode,
         "HTML stripped": corpus.strip_html,
         "exact duplicates dropped": corpus.exact_duplicates.enabled,
-        "addresses and telephone numbers redacted": corpus.redaction.enabled,
+        f"personal data redacted ({kinds})": corpus.redaction.enabled,
     }
     used = [name for name, is_used in filters.items() if is_used]
     yield (

@@ -1,0 +1,124 @@
+"""Encoding at speed: the ids of the tokenizer, by the fastest library that gives the same ones."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import tiktoken
+    from tokenizers import Tokenizer
+
+Encoder = Callable[[list[str]], list[list[int]]]
+"""Returns the token ids of each text."""
+
+# The pattern of tokenizers' ByteLevel, which is GPT-2's. Of \p{L}, \p{N} and \s both libraries have
+# the same idea up to U+30D3F, which includes all ideographs in use.
+GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+ONE_CHARACTER = r"(?s:.)"
+# tiktoken's pattern fails on blanks without end: two million of them overflow its stack.
+_LONG_BLANK = re.compile(r"\s{5000}")
+_RARE_PLANES = re.compile("[\U00030d40-\U0010ffff]")
+
+
+def fast_encoder(tokenizer: Tokenizer) -> Encoder:
+    """Return what encodes texts as `tokenizer.encode_batch_fast` does, special tokens as text.
+
+    tiktoken does for a byte-level BPE for which it must give the same ids (see `as_tiktoken`),
+    except for texts that it is not good at; tokenizers does for everything else.
+    """
+    encoding = as_tiktoken(tokenizer)
+    if encoding is None:
+        return lambda texts: [found.ids for found in tokenizer.encode_batch_fast(texts)]
+    placeholders = encoding.special_tokens_set
+
+    def encode(texts: list[str]) -> list[list[int]]:
+        return [
+            tokenizer.encode(text).ids
+            if _LONG_BLANK.search(text) or _RARE_PLANES.search(text)
+            else encoding.encode(text, allowed_special=placeholders, disallowed_special=())
+            for text in texts
+        ]
+
+    return encode
+
+
+def as_tiktoken(tokenizer: Tokenizer) -> tiktoken.Encoding | None:
+    """Return a tiktoken encoding with the ids of a byte-level BPE, or None if they could differ.
+
+    Both libraries merge the pair of lowest rank, the leftmost first; tokenizers only the pairs that
+    are listed, tiktoken every pair that makes up a token. That is the same if ids grow in the order
+    of the merges and every token, encoded alone, is itself. For suppose that two tokens that make
+    up a token meet in a text without being a listed pair. No merge has crossed the edges of either,
+    so that the same merges would lead to the same two tokens in a text of nothing else; there they
+    would stay two, and the token would not be itself.
+    """
+    import tiktoken
+
+    described = json.loads(tokenizer.to_str())
+    pattern = _pattern_of(described)
+    if pattern is None:
+        return None
+    letters = _bytes_of_letters()
+    added = {token["content"]: token for token in described["added_tokens"]}
+    vocabulary = {t: i for t, i in described["model"]["vocab"].items() if t not in added}
+    if not all(letters.keys() >= set(token) for token in vocabulary):
+        return None
+    ranks = {bytes(letters[c] for c in token): i for token, i in vocabulary.items()}
+    if pattern == ONE_CHARACTER and not all(map(_is_in_one_character, ranks)):
+        return None
+    made = ["".join(_pair(merge)) for merge in described["model"]["merges"]]
+    in_order = [vocabulary.get(token, -1) for token in made]
+    if in_order != sorted(set(in_order)) or not _are_themselves(tokenizer, vocabulary):
+        return None
+    placeholders = {text: t["id"] for text, t in added.items() if not t["special"]}
+    return tiktoken.Encoding(
+        "textmill", pat_str=pattern, mergeable_ranks=ranks, special_tokens=placeholders
+    )
+
+
+def _pattern_of(described: dict[str, Any]) -> str | None:
+    """Return how texts are cut into words, or None if tiktoken has no such way."""
+    model, words = described["model"], described["pre_tokenizer"]
+    plain = (
+        (model["dropout"], model["ignore_merges"], model["byte_fallback"])
+        if (model["type"] == "BPE")
+        else (True,)
+    )
+    affixes = (model.get("continuing_subword_prefix"), model.get("end_of_word_suffix"))
+    added = [t[f] for t in described["added_tokens"] for f in ("single_word", "lstrip", "rstrip")]
+    if any(plain) or any(affixes) or any(added) or described["normalizer"] or not words:
+        return None
+    if words["type"] != "ByteLevel" or words["add_prefix_space"]:
+        return None
+    return GPT2_PATTERN if words["use_regex"] else ONE_CHARACTER
+
+
+def _are_themselves(tokenizer: Tokenizer, vocabulary: dict[str, int]) -> bool:
+    return all(
+        [part.id for part in tokenizer.model.tokenize(token)] == [number]
+        for token, number in vocabulary.items()
+    )
+
+
+def _is_in_one_character(token: bytes) -> bool:
+    return len(token) == 1 or (token[0] >= 0xC0 and all(0x80 <= b < 0xC0 for b in token[1:]))
+
+
+def _pair(merge: str | list[str]) -> list[str]:
+    return merge.split(" ") if isinstance(merge, str) else merge
+
+
+def _bytes_of_letters() -> dict[str, int]:
+    """Return the byte for which each letter of the vocabulary stands (GPT-2's encoder.py).
+
+    Printable characters of Latin-1 stand for themselves, and the others, in order, are moved
+    to U+0100 and after.
+    """
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {
+        chr(0x100 + place): byte for place, byte in enumerate(others)
+    }

@@ -1,0 +1,12 @@
+"""Characters that border on personal data, as the insides of character classes."""
+
+from __future__ import annotations
+
+MASK = "|"
+"""Stands for every character of what has been found; no pattern matches it."""
+
+ALNUM = "0-9A-Za-z_"
+"""What a number or key may not touch. Ideographs may: Chinese sets no blanks around them."""
+
+UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+"""Ideographs and kana, which are letters to `re` but part of no address."""
