@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from textmill.config import CorpusConfig
-from textmill.corpus import clean as module
+from textmill.corpus import shards
 from textmill.corpus.clean import clean, document_id, split_of
 from textmill.errors import InputError
 from textmill.files import digest_folder
@@ -120,6 +120,7 @@ def test_metrics_add_up(tmp_path: Path) -> None:
         "rejected_bad_record": 1,
         "rejected_too_short": 1,
         "rejected_exact_duplicate": 1,
+        "rejected_near_duplicate": 0,
         "repaired_unicode": 1,
         "stripped_html": 1,
         "redacted_email": 2,
@@ -144,6 +145,22 @@ def test_every_count_is_given_by_source_too(tmp_path: Path) -> None:
     assert all(found[n] == found[f"{n}/a"] + found[f"{n}/b"] for n in totals)
 
 
+def test_a_near_duplicate_is_put_aside_with_the_one_it_is_like(tmp_path: Path) -> None:
+    words = [f"word{n}" for n in range(40)]
+    first, other = " ".join(words), " ".join(reversed(words))
+    near = first.replace("word20", "changed")
+    file = tmp_path / "near.txt"
+    file.write_text("\n".join([first, near, other, *(LONG.format(n) for n in range(9))]))
+    config = config_of(file, near_duplicates={"enabled": True, "threshold": 0.8})
+    out = cleaned(tmp_path / "out", config)
+    (row,) = rows(out / "rejected")
+    assert (row["text"], row["reason"]) == (near, "near_duplicate")
+    assert row["detail"] == f"{document_id(first)}, similarity 0.85"  # 35 of 41 shingles
+    assert [path.name for path in out.iterdir() if path.is_file()] == ["metrics.json"]
+    config = config_of(file, near_duplicates={"enabled": False})
+    assert metrics(cleaned(tmp_path / "all", config))["documents_kept"] == 12
+
+
 def test_duplicates_are_kept_when_asked(tmp_path: Path, sentences: Path) -> None:
     sentences.write_text(sentences.read_text() + "\n" + LONG.format(1))
     config = config_of(sentences, exact_duplicates={"enabled": False})
@@ -164,8 +181,8 @@ def test_the_same_input_gives_the_same_bytes_wherever_it_lies(
 def test_shards_and_row_groups_stay_below_their_size(
     tmp_path: Path, sentences: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_SHARD_BYTES", 400)
-    monkeypatch.setattr(module, "_ROW_GROUP_BYTES", 200)
+    monkeypatch.setattr(shards, "_SHARD_BYTES", 400)
+    monkeypatch.setattr(shards, "_ROW_GROUP_BYTES", 200)
     out = cleaned(tmp_path / "out", config_of(sentences))
     files = sorted((out / "train").iterdir())
     assert len(files) > 1

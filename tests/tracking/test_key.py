@@ -66,6 +66,7 @@ CASES: dict[str, tuple[Step, type[Settings], dict[str, Any]]] = {
         ("clean", "redaction.enabled", False),
         ("clean", "redaction.phone_regions", ["US"]),
         ("clean", "exact_duplicates.enabled", False),
+        ("clean", "near_duplicates.threshold", 0.7),
         ("finetune", "name", "temper"),
         ("finetune", "text", "body"),
         ("finetune", "validation_share", 0.2),

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from textmill.config.data import (
     CorpusConfig,
     ExactDuplicatesConfig,
+    NearDuplicatesConfig,
     RedactionConfig,
     SampleConfig,
     SourceConfig,
@@ -75,6 +76,7 @@ __all__ = [
     "Location",
     "ModelConfig",
     "NOT_IN_KEY",
+    "NearDuplicatesConfig",
     "NotifyConfig",
     "OptimizationConfig",
     "Precision",

@@ -63,6 +63,28 @@ class ExactDuplicatesConfig(Settings):
     enabled: bool = True
 
 
+class NearDuplicatesConfig(Settings):
+    """Dropping documents that are nearly the same as one before.
+
+    Two documents are candidates if all rows of one band of their MinHash signatures are equal. With
+    similarity s of their sets of shingles that happens with probability 1 - (1 - s^rows)^bands.
+    """
+
+    enabled: bool = False
+    ngram: int = Field(3, ge=1, le=64)
+    """Words of a shingle; in scripts without blanks every character counts as a word."""
+    bands: int = Field(20, ge=1, le=1000)
+    rows: int = Field(5, ge=1, le=100)
+    """Permutations in a band; a signature has bands * rows of them."""
+    threshold: float = Field(0.6, gt=0, le=1)
+    """Jaccard similarity of the sets of shingles from which a candidate is dropped. Where 5 % of
+    the words are changed, a set of 3-grams keeps one of about 0.75."""
+    max_candidates: int = Field(64, ge=1)
+    """Documents that one is compared with at most: bounds the time on text from templates."""
+    seed: int = 0
+    """Seed of the permutations."""
+
+
 class RedactionConfig(Settings):
     """Replacing personal data by typed placeholders."""
 
@@ -82,6 +104,7 @@ class CorpusConfig(Settings):
     min_chars: int = Field(20, ge=1)
     """Cleaned documents with fewer characters are dropped."""
     exact_duplicates: ExactDuplicatesConfig = ExactDuplicatesConfig()
+    near_duplicates: NearDuplicatesConfig = NearDuplicatesConfig()
     redaction: RedactionConfig = RedactionConfig()
     validation_share: float = Field(0.05, gt=0, lt=1)
     """Share of documents held out for validation, chosen by the hash of the document id."""

@@ -206,6 +206,7 @@ def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]
         "Unicode repaired": corpus.repair_unicode,
         "HTML stripped": corpus.strip_html,
         "exact duplicates dropped": corpus.exact_duplicates.enabled,
+        "near duplicates dropped": corpus.near_duplicates.enabled,
         "addresses and telephone numbers redacted": corpus.redaction.enabled,
     }
     used = [name for name, is_used in filters.items() if is_used]
