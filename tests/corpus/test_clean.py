@@ -120,7 +120,6 @@ def test_metrics_add_up(tmp_path: Path) -> None:
         "rejected_bad_record": 1,
         "rejected_too_short": 1,
         "rejected_exact_duplicate": 1,
-        "rejected_near_duplicate": 0,
         "repaired_unicode": 1,
         "stripped_html": 1,
         "redacted_email": 2,
@@ -159,6 +158,27 @@ def test_a_near_duplicate_is_put_aside_with_the_one_it_is_like(tmp_path: Path) -
     assert [path.name for path in out.iterdir() if path.is_file()] == ["metrics.json"]
     config = config_of(file, near_duplicates={"enabled": False})
     assert metrics(cleaned(tmp_path / "all", config))["documents_kept"] == 12
+
+
+def test_what_quality_filters_drop_is_put_aside_and_lines_are_counted(tmp_path: Path) -> None:
+    def page(n: int) -> str:
+        words = [f"w{chr(97 + n)}{chr(97 + i)}" for i in range(26)]
+        return "\n".join(f"The {word}rd of {word}st was {word}nd to {word}th." for word in words)
+
+    texts = [page(n) + "\nMenu" for n in range(8)] + ["word " * 60, "Nothing but a few words."]
+    file = tmp_path / "pages.jsonl"
+    file.write_text("\n".join(json.dumps({"text": text}) for text in texts))
+    out = cleaned(tmp_path / "out", config_of(file, quality={"enabled": True}))
+    kept = rows(out / "train") + rows(out / "validation")
+    assert {row["text"] for row in kept} == {page(n) for n in range(8)}
+    assert [(row["line"], row["reason"], row["detail"]) for row in rows(out / "rejected")] == [
+        (9, "gopher_repetition", "top_2_gram_chars 1.776 > 0.2"),
+        (10, "gopher_quality", "words 5 < 50"),
+    ]
+    found = metrics(out)
+    assert (found["dropped_lines"], found["dropped_lines/pages"]) == (8, 8)
+    assert (found["rejected_gopher_repetition"], found["rejected_gopher_quality"]) == (1, 1)
+    assert (found["rejected_c4"], found["rejected_fineweb"]) == (0, 0)
 
 
 def test_duplicates_are_kept_when_asked(tmp_path: Path, sentences: Path) -> None:
@@ -206,7 +226,7 @@ def test_rejected_has_a_shard_even_when_nothing_is(tmp_path: Path, sentences: Pa
 
 def test_a_corpus_of_nothing_says_why(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("too\nshort\n")
-    with pytest.raises(InputError, match=r"corpus is empty: of 2 .* 2 as too short \(corpus.min_"):
+    with pytest.raises(InputError, match=r"corpus is empty: of 2 .* 2 as too short"):
         cleaned(tmp_path / "out", config_of(tmp_path / "a.txt"))
 
 

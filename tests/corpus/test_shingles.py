@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textmill.corpus.shingles import hash_runs, hash_words, mix
+from textmill.corpus.shingles import Words, hash_runs, mix, read_characters
+from textmill.corpus.shingles import hash_words as hash_characters
 
 TEXTS = ["One word, one WORD.", "", "?! ...", "你好 hello世界", "สวัส", "don't under_score x9", "é"]
 WORDS = [
@@ -21,6 +22,10 @@ WORDS = [
     ["don", "t", "under", "score", "x9"],
     ["é"],
 ]
+
+
+def hash_words(texts: list[str]) -> Words:
+    return hash_characters(read_characters(texts))
 
 
 def hash_of(word: str) -> int:

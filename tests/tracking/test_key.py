@@ -67,6 +67,8 @@ CASES: dict[str, tuple[Step, type[Settings], dict[str, Any]]] = {
         ("clean", "redaction.phone_regions", ["US"]),
         ("clean", "exact_duplicates.enabled", False),
         ("clean", "near_duplicates.threshold", 0.7),
+        ("clean", "quality.enabled", True),
+        ("clean", "quality.gopher_quality.min_words", 10),
         ("finetune", "name", "temper"),
         ("finetune", "text", "body"),
         ("finetune", "validation_share", 0.2),

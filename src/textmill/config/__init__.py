@@ -13,9 +13,14 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from textmill.config.data import (
+    C4Config,
     CorpusConfig,
     ExactDuplicatesConfig,
+    FineWebConfig,
+    GopherQualityConfig,
+    GopherRepetitionConfig,
     NearDuplicatesConfig,
+    QualityConfig,
     RedactionConfig,
     SampleConfig,
     SourceConfig,
@@ -63,6 +68,7 @@ RESERVED = {
 __all__ = [
     "Accelerator",
     "AnyTask",
+    "C4Config",
     "ClassificationConfig",
     "ClusterConfig",
     "Config",
@@ -70,8 +76,11 @@ __all__ = [
     "DriftConfig",
     "DriftStepConfig",
     "ExactDuplicatesConfig",
+    "FineWebConfig",
     "FinetuneConfig",
     "GenerationConfig",
+    "GopherQualityConfig",
+    "GopherRepetitionConfig",
     "LANGUAGE_FLOORS",
     "Location",
     "ModelConfig",
@@ -83,6 +92,7 @@ __all__ = [
     "PretrainConfig",
     "PretrainStepConfig",
     "PromotionConfig",
+    "QualityConfig",
     "RedactionConfig",
     "RetrainConfig",
     "SampleConfig",

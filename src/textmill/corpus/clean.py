@@ -45,7 +45,6 @@ _COUNTS = (
     "rejected_bad_record",
     "rejected_too_short",
     "rejected_exact_duplicate",
-    "rejected_near_duplicate",
     "repaired_unicode",
     "stripped_html",
     "redacted_email",
@@ -80,10 +79,24 @@ def clean(config: CorpusConfig, inputs: Mapping[str, Path], out: Path) -> None:
         for source in config.sources:
             cleaner.read(source)
     _check_splits(config, cleaner.counts)
-    metrics = {name: cleaner.counts[name] for name in _COUNTS}
+    names = _count_names(config)
+    metrics = {name: cleaner.counts[name] for name in names}
     for source_name, counts in cleaner.counts_of_sources.items():
-        metrics |= {f"{name}/{source_name}": counts[name] for name in _COUNTS}
+        metrics |= {f"{name}/{source_name}": counts[name] for name in names}
     write_json(out / "metrics.json", metrics)
+
+
+def _count_names(config: CorpusConfig) -> list[str]:
+    """Return what is counted: what always is, and what the filters that are on do."""
+    names = list(_COUNTS)
+    quality = config.quality
+    if quality.enabled:
+        filters = ("gopher_repetition", "gopher_quality", "c4", "fineweb")
+        names += [f"rejected_{name}" for name in filters if getattr(quality, name).enabled]
+        names += ["dropped_lines"] if quality.c4.enabled else []
+    if config.near_duplicates.enabled:
+        names.append("rejected_near_duplicate")
+    return names
 
 
 def document_id(text: str) -> str:
@@ -151,7 +164,7 @@ class _Cleaner:
         if reason:
             self._reject(document, source, prepared.text, reason, detail)
             return
-        doc_id = prepared.doc_id.hex()
+        doc_id = document_id(prepared.text)
         size = len(prepared.text.encode())
         split = split_of(doc_id, self._config.validation_share)
         self._shards[split].add((prepared.text, source.name, source.language, doc_id), size)
@@ -162,15 +175,16 @@ class _Cleaner:
 
     def _duplicate(self, prepared: Prepared) -> tuple[str, str] | None:
         """Return why a document is a duplicate of one kept before; else, remember it."""
+        doc_id = document_hash(prepared.text)
         if self._config.exact_duplicates.enabled:
-            if prepared.doc_id in self._seen:
-                return "exact_duplicate", prepared.doc_id.hex()
-            self._seen.add(prepared.doc_id)
+            if doc_id in self._seen:
+                return "exact_duplicate", doc_id.hex()
+            self._seen.add(doc_id)
         if prepared.sketch is not None:
             found = self._near_duplicates.find(prepared.sketch)
             if found is not None:
                 return "near_duplicate", f"{found[0].hex()}, similarity {found[1]:.2f}"
-            self._near_duplicates.add(prepared.doc_id, prepared.sketch)
+            self._near_duplicates.add(doc_id, prepared.sketch)
         return None
 
     def _reject(
@@ -209,14 +223,16 @@ def _check_splits(config: CorpusConfig, counts: Mapping[str, int]) -> None:
     kept = counts["documents_kept"]
     if not kept:
         reasons = {
-            "bad records": counts["rejected_bad_record"],
-            f"too short (corpus.min_chars={config.min_chars})": counts["rejected_too_short"],
+            name.removeprefix("rejected_").replace("_", " "): count
+            for name, count in sorted(counts.items())
+            if name.startswith("rejected_")
         }
         places = ", ".join(str(source.path or source.hub) for source in config.sources)
-        listed = ", ".join(f"{count} as {reason}" for reason, count in reasons.items() if count)
+        listed = ", ".join(f"{count} as {reason}" for reason, count in reasons.items())
         raise InputError(
             f"the corpus is empty: of {counts['documents_read']} documents read none was kept; "
-            f"rejected {listed or 'none'}. Check corpus.min_chars and the sources: {places}."
+            f"rejected {listed or 'none'}. Check the filters of corpus (min_chars is "
+            f"{config.min_chars}) and the sources: {places}."
         )
     for split, change in (("train", "lower"), ("validation", "raise")):
         if not counts[f"documents_{split}"]:

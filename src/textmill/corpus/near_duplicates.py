@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textmill.config import NearDuplicatesConfig
-from textmill.corpus.shingles import Hashes, hash_runs, hash_words, mix
+from textmill.corpus.shingles import Hashes, hash_runs, hash_words, mix, read_characters
 from textmill.errors import InputError
 
 Shingles = NDArray[np.uint32]
@@ -67,7 +67,7 @@ class Sketcher:
         return [Sketch(s, b) for s, b in zip(shingles, self._bands(shingles), strict=True)]
 
     def _shingles(self, texts: Sequence[str]) -> list[Shingles]:
-        words = hash_words(texts)
+        words = hash_words(read_characters(texts))
         hashes, first = hash_runs(words, self._config.ngram, keep_short=True)
         # Document above, hash below: one sort serves all texts.
         keyed = words.documents[first].astype(np.uint64) << np.uint64(32)

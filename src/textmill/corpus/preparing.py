@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from textmill.config import CorpusConfig
 from textmill.corpus.cleaning import cleaning_steps
 from textmill.corpus.near_duplicates import Sketch, Sketcher
+from textmill.corpus.quality import judge
 from textmill.corpus.reading import RawDocument
 from textmill.safety.redaction import redact
 
 _ID_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prepared:
     """A document with its final text, and what is known of it by itself."""
 
     text: str
-    doc_id: bytes
-    """Hash of the text."""
-    changes: Mapping[str, int]
+    language: str
+    changes: dict[str, int]
     """How often each kind of change was made."""
     drop: tuple[str, str] | None
     """The reason why it is dropped, and the detail; None if it is kept so far."""
@@ -45,23 +45,34 @@ class Preparer:
 
     def prepare(self, documents: Sequence[RawDocument]) -> list[Prepared]:
         """Return each document with its final text, dropped or not."""
-        prepared = [self._prepare(document) for document in documents]
-        if not self._config.near_duplicates.enabled:
-            return prepared
-        kept = [index for index, item in enumerate(prepared) if item.drop is None]
-        sketches = self._sketcher.sketch([prepared[index].text for index in kept])
-        for index, sketch in zip(kept, sketches, strict=True):
-            prepared[index] = replace(prepared[index], sketch=sketch)
+        prepared = [self._clean(document) for document in documents]
+        if self._config.quality.enabled:
+            self._judge(prepared)
+        if self._config.near_duplicates.enabled:
+            kept = [item for item in prepared if item.drop is None]
+            sketches = self._sketcher.sketch([item.text for item in kept])
+            for item, sketch in zip(kept, sketches, strict=True):
+                item.sketch = sketch
         return prepared
 
-    def _prepare(self, document: RawDocument) -> Prepared:
+    def _clean(self, document: RawDocument) -> Prepared:
         text, changes = self._final_text(document.text)
-        return Prepared(text, document_hash(text), changes, self._reason(text))
+        return Prepared(text, document.language, changes, self._too_short(text))
 
-    def _reason(self, text: str) -> tuple[str, str] | None:
+    def _too_short(self, text: str) -> tuple[str, str] | None:
         if len(text) < self._config.min_chars:
             return "too_short", f"{len(text)} characters"
         return None
+
+    def _judge(self, prepared: Sequence[Prepared]) -> None:
+        kept = [item for item in prepared if item.drop is None]
+        texts = [item.text for item in kept]
+        languages = [item.language for item in kept]
+        verdicts = judge(texts, languages, self._config.quality)
+        for item, (text, drop, n_lines) in zip(kept, verdicts, strict=True):
+            item.text = text
+            item.drop = drop or self._too_short(text)
+            item.changes["dropped_lines"] = n_lines
 
     def _final_text(self, text: str) -> tuple[str, dict[str, int]]:
         """Return the text cleaned and redacted, and the count of each kind of change."""

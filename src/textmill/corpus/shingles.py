@@ -22,8 +22,23 @@ Places = NDArray[np.int64]
 
 # Beside the ideographs and kana: Thai and Lao, Myanmar, Khmer, and rare ideographs.
 _BY_CHARACTER = rf"[{UNSPACED}\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\U00020000-\U000323af]"
-_LETTER, _CHARACTER = 1, 2
+BLANK, LETTER, CHARACTER, MARK = range(4)
+"""Kinds of character: white space; part of a word; a word of its own; any other."""
 _OFFSETS = 256  # of a character in its word; they begin again in longer ones
+
+
+@dataclass(frozen=True)
+class Characters:
+    """The characters of some texts in lower case, with one line break between two texts."""
+
+    codes: NDArray[np.uint32]
+    """(characters,) their code points."""
+    kinds: NDArray[np.uint8]
+    """(characters,) `LETTER`, `CHARACTER`, `MARK` or `BLANK`."""
+    begins: Places
+    """(texts,) where each text begins."""
+    starts: Places
+    """(words,) where each word begins."""
 
 
 @dataclass(frozen=True)
@@ -39,32 +54,36 @@ class Words:
     case."""
 
 
-def hash_words(texts: Sequence[str]) -> Words:
-    """Return the words of texts as 64-bit hashes, the same on every machine and in every process.
+def read_characters(texts: Sequence[str]) -> Characters:
+    """Return the characters of texts and where words begin."""
+    lowered = [text.lower() for text in texts]
+    codes = np.frombuffer("\n".join(lowered).encode("utf-32-le", "surrogatepass"), np.uint32)
+    begins = np.cumsum([0, *(len(text) + 1 for text in lowered)])[:-1]
+    kinds = _table().kinds[codes]
+    is_letter = kinds == LETTER
+    is_start = kinds == CHARACTER
+    is_start |= is_letter
+    is_start[1:] &= ~(is_letter[1:] & is_letter[:-1])
+    return Characters(codes, kinds, begins, np.flatnonzero(is_start))
+
+
+def hash_words(characters: Characters) -> Words:
+    """Return the words as 64-bit hashes, the same on every machine and in every process.
 
     The hash of a word is the sum over its characters of a random number for the character times
     one for its place (multilinear hashing; Carter & Wegman 1979), mixed.
     """
-    lowered = [text.lower() for text in texts]
-    codes = np.frombuffer("\n".join(lowered).encode("utf-32-le", "surrogatepass"), np.uint32)
-    begins = np.cumsum([0, *(len(text) + 1 for text in lowered)])
-    table = _table()
-    kinds = table.kinds[codes]
-    is_letter = kinds == _LETTER
-    is_start = kinds == _CHARACTER
-    is_start |= is_letter
-    is_start[1:] &= ~(is_letter[1:] & is_letter[:-1])
-    starts = np.flatnonzero(is_start)
+    codes, starts = characters.codes, characters.starts
     if not len(starts):
         return Words(np.empty(0, np.uint64), starts, starts)
-    offsets = np.arange(starts[0], len(codes)) - np.repeat(
-        starts, np.diff(starts, append=len(codes))
-    )
+    table = _table()
+    first = starts[0]
+    offsets = np.arange(first, len(codes)) - np.repeat(starts, np.diff(starts, append=len(codes)))
     offsets &= _OFFSETS - 1
-    terms = table.characters[codes[starts[0] :]] * table.offsets[offsets]
-    hashes = mix(np.add.reduceat(terms, starts - starts[0]))
-    documents = np.searchsorted(begins, starts, side="right") - 1
-    return Words(hashes, documents, starts - begins[documents])
+    terms = table.numbers[codes[first:]] * table.offsets[offsets]
+    hashes = mix(np.add.reduceat(terms, starts - first))
+    documents = np.searchsorted(characters.begins, starts, side="right") - 1
+    return Words(hashes, documents, starts - characters.begins[documents])
 
 
 def hash_runs(words: Words, length: int, *, keep_short: bool) -> tuple[Hashes, Places]:
@@ -111,26 +130,29 @@ def mix(values: Hashes) -> Hashes:
 @dataclass(frozen=True)
 class _Table:
     kinds: NDArray[np.uint8]
-    """(code points,) letter of a word, character that is a word, or neither (0)."""
-    characters: Hashes
+    """(code points,)"""
+    numbers: Hashes
     """(code points,) a random number for each that belongs to words, 0 for others."""
     offsets: Hashes
+    """(256,) a random number for each place in a word."""
 
 
 @cache
 def _table() -> _Table:
     codes = np.arange(sys.maxunicode + 1, dtype=np.uint32)
     every = codes.tobytes().decode("utf-32-le", "surrogatepass")
-    kinds = np.zeros(len(every), np.uint8)
-    # One pattern for letters and marks together would take 16 times as long.
-    for pattern, kind in ((r"\w+", _LETTER), ("_", 0), (f"{_BY_CHARACTER}+", _CHARACTER)):
+    kinds = np.full(len(every), MARK, np.uint8)
+    # One pattern for letters and combining marks together would take 16 times as long.
+    patterns = ((r"\s+", BLANK), (r"\w+", LETTER), ("_", MARK), (f"{_BY_CHARACTER}+", CHARACTER))
+    for pattern, kind in patterns:
         for match in re.finditer(pattern, every):
             kinds[slice(*match.span())] = kind
     for first, last in combining_mark_ranges():
-        marks = kinds[first : last + 1]
-        marks[marks == 0] = _LETTER
-    characters = mix(codes.astype(np.uint64) + np.uint64(1 << 40))
-    return _Table(kinds, characters * (kinds > 0), _random_odd(_OFFSETS, seed=1))
+        combining = kinds[first : last + 1]
+        combining[combining == MARK] = LETTER
+    is_word = (kinds == LETTER) | (kinds == CHARACTER)
+    numbers = mix(codes.astype(np.uint64) + np.uint64(1 << 40)) * is_word
+    return _Table(kinds, numbers, _random_odd(_OFFSETS, seed=1))
 
 
 def _random_odd(n: int, seed: int) -> Hashes:

@@ -205,6 +205,7 @@ def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]
     filters = {
         "Unicode repaired": corpus.repair_unicode,
         "HTML stripped": corpus.strip_html,
+        "poor quality dropped (Gopher, C4, FineWeb)": corpus.quality.enabled,
         "exact duplicates dropped": corpus.exact_duplicates.enabled,
         "near duplicates dropped": corpus.near_duplicates.enabled,
         "addresses and telephone numbers redacted": corpus.redaction.enabled,
