@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from textmill.config import CorpusConfig
+from textmill.config import CleanConfig
 from textmill.corpus import shards
 from textmill.corpus.clean import clean, document_id, split_of
 from textmill.errors import InputError
@@ -20,15 +20,15 @@ from textmill.files import digest_folder
 LONG = "A sentence that is long enough, number {}."
 
 
-def config_of(*paths: Path, **fields: Any) -> CorpusConfig:
+def config_of(*paths: Path, **fields: Any) -> CleanConfig:
     sources = [
         {"name": path.stem, "path": str(path), "documents": "line", "language": "en"}
         for path in paths
     ]
-    return CorpusConfig.model_validate({"validation_share": 0.3, "sources": sources, **fields})
+    return CleanConfig.model_validate({"validation_share": 0.3, "sources": sources, **fields})
 
 
-def cleaned(folder: Path, config: CorpusConfig) -> Path:
+def cleaned(folder: Path, config: CleanConfig) -> Path:
     folder.mkdir()
     clean(config, {}, folder)
     return folder
@@ -135,7 +135,7 @@ def test_every_count_is_given_by_source_too(tmp_path: Path) -> None:
         lines = [json.dumps({"text": text}) for text in texts]
         (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
     sources = [{"name": name, "path": str(tmp_path / f"{name}.jsonl")} for name in files]
-    config = CorpusConfig.model_validate({"sources": sources, "validation_share": 0.2})
+    config = CleanConfig.model_validate({"sources": sources, "validation_share": 0.2})
     found = metrics(cleaned(tmp_path / "out", config))
     assert (found["documents_read/a"], found["documents_kept/a"]) == (30, 30)
     assert (found["documents_read/b"], found["documents_kept/b"]) == (3, 1)
@@ -179,6 +179,29 @@ def test_what_quality_filters_drop_is_put_aside_and_lines_are_counted(tmp_path: 
     assert (found["dropped_lines"], found["dropped_lines/pages"]) == (8, 8)
     assert (found["rejected_gopher_repetition"], found["rejected_gopher_quality"]) == (1, 1)
     assert (found["rejected_c4"], found["rejected_fineweb"]) == (0, 0)
+
+
+def test_documents_with_text_of_test_sets_are_counted_by_task(tmp_path: Path) -> None:
+    sets = {"mood": ["Was it he who rang at 10.0.0.1 in the night of that day?"], "topic": ["no"]}
+    for task, texts in sets.items():
+        lines = [json.dumps({"text": text}) for text in texts]
+        (tmp_path / f"{task}.jsonl").write_text("\n".join(lines))
+    file = tmp_path / "text.txt"
+    held = "I ask: was it he who rang at 10.0.0.1 in the night of that day?"
+    file.write_text("\n".join([held, *(LONG.format(n) for n in range(9))]))
+    test_sets = [
+        {"task": task, "places": [str(tmp_path / f"{task}.jsonl")], "columns": ["text"]}
+        for task in sets
+    ]
+    config = config_of(file, decontamination={"enabled": True}, test_sets=test_sets)
+    out = cleaned(tmp_path / "out", config)
+    (row,) = rows(out / "rejected")
+    assert (row["reason"], row["detail"][:20]) == ("contaminated", "mood: was it he who ")
+    assert row["text"] == held.replace("10.0.0.1", "[IP]")
+    found = metrics(out)
+    assert (found["rejected_contaminated"], found["documents_kept"]) == (1, 9)
+    assert (found["contaminated_mood"], found["contaminated_topic"]) == (1, 0)
+    assert found["contaminated_mood/text"] == 1
 
 
 def test_duplicates_are_kept_when_asked(tmp_path: Path, sentences: Path) -> None:

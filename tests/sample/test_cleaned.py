@@ -11,7 +11,7 @@ import pytest
 
 from flows.prepare import with_sample
 from textmill.compose import compose
-from textmill.config import CorpusConfig
+from textmill.config import CleanConfig, CorpusConfig
 from textmill.corpus.clean import clean, document_id
 from textmill.corpus.cleaning import clean_text
 from textmill.safety.redaction import redact
@@ -25,7 +25,7 @@ def config(sample: Any) -> CorpusConfig:
 @pytest.fixture(scope="module")
 def cleaned(config: CorpusConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("cleaned")
-    clean(config, {}, out)
+    clean(CleanConfig(**dict(config)), {}, out)
     return out
 
 

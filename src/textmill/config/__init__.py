@@ -14,7 +14,9 @@ from pydantic import Field, model_validator
 
 from textmill.config.data import (
     C4Config,
+    CleanConfig,
     CorpusConfig,
+    DecontaminationConfig,
     ExactDuplicatesConfig,
     FineWebConfig,
     GopherQualityConfig,
@@ -24,6 +26,7 @@ from textmill.config.data import (
     RedactionConfig,
     SampleConfig,
     SourceConfig,
+    TestSetConfig,
     TokenizerConfig,
 )
 from textmill.config.running import (
@@ -70,9 +73,11 @@ __all__ = [
     "AnyTask",
     "C4Config",
     "ClassificationConfig",
+    "CleanConfig",
     "ClusterConfig",
     "Config",
     "CorpusConfig",
+    "DecontaminationConfig",
     "DriftConfig",
     "DriftStepConfig",
     "ExactDuplicatesConfig",
@@ -101,6 +106,7 @@ __all__ = [
     "SourceConfig",
     "TaggingConfig",
     "TaskConfig",
+    "TestSetConfig",
     "TokenizerConfig",
     "TokensConfig",
     "TrackingConfig",

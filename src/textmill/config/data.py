@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -86,6 +86,25 @@ class NearDuplicatesConfig(Settings):
     """Documents that one is compared with at most: bounds the time on text from templates."""
     seed: int = 0
     """Seed of the permutations."""
+
+
+class DecontaminationConfig(Settings):
+    """Dropping documents that share a run of words with the test set of a task."""
+
+    enabled: bool = False
+    ngram: int = Field(13, ge=1, le=64)
+    """Words of a run; in scripts without blanks every character counts as a word."""
+    min_words: int = Field(8, ge=1)
+    """A test example with fewer words than a run is looked for as a whole if it has so many."""
+
+    @model_validator(mode="after")
+    def _short_is_shorter(self) -> Self:
+        if self.min_words > self.ngram:
+            raise ValueError(
+                f"corpus.decontamination.min_words={self.min_words} is more than ngram="
+                f"{self.ngram}: lower it."
+            )
+        return self
 
 
 class GopherQualityConfig(Settings):
@@ -210,6 +229,7 @@ class CorpusConfig(Settings):
     exact_duplicates: ExactDuplicatesConfig = ExactDuplicatesConfig()
     near_duplicates: NearDuplicatesConfig = NearDuplicatesConfig()
     quality: QualityConfig = QualityConfig()
+    decontamination: DecontaminationConfig = DecontaminationConfig()
     redaction: RedactionConfig = RedactionConfig()
     validation_share: float = Field(0.05, gt=0, lt=1)
     """Share of documents held out for validation, chosen by the hash of the document id."""
@@ -223,6 +243,28 @@ class CorpusConfig(Settings):
             if names.count(name) > 1:
                 raise ValueError(f"two sources are called {name!r}: give each its own name.")
         return self
+
+
+class TestSetConfig(Settings):
+    """The test set of a task, as far as documents are compared with it."""
+
+    __test__: ClassVar[bool] = False  # no tests, whatever pytest thinks of the name
+
+    task: str
+    """Name of the task."""
+    places: tuple[Location, ...] = Field(min_length=1)
+    """The file, two files that belong together line by line, or the split's name on the hub."""
+    hub: Location | None = None
+    subset: str | None = None
+    revision: str | None = None
+    columns: tuple[str, ...] = Field(min_length=1)
+    """Columns that hold text, or lists of words."""
+
+
+class CleanConfig(CorpusConfig):
+    """What the clean step computes: the corpus, without what is in these test sets."""
+
+    test_sets: tuple[TestSetConfig, ...] = ()
 
 
 class TokenizerConfig(Settings):

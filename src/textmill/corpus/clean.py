@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from textmill.config import CorpusConfig, SourceConfig
+from textmill.config import CleanConfig, CorpusConfig, SourceConfig
 from textmill.corpus.cleaning import replace_surrogates
 from textmill.corpus.near_duplicates import NearDuplicates
 from textmill.corpus.preparing import Prepared, Preparer, document_hash
@@ -53,7 +53,7 @@ _COUNTS = (
 )
 
 
-def clean(config: CorpusConfig, inputs: Mapping[str, Path], out: Path) -> None:
+def clean(config: CleanConfig, inputs: Mapping[str, Path], out: Path) -> None:
     """Write the cleaned corpus: shards of train and validation, what was rejected, and metrics.
 
     The documents read are those kept and those rejected, each for one reason. Changes and
@@ -61,7 +61,7 @@ def clean(config: CorpusConfig, inputs: Mapping[str, Path], out: Path) -> None:
     and for each source as `<count>/<source>`.
 
     Args:
-        config: The sources and how to clean them.
+        config: The sources, how to clean them, and the test sets they must not hold.
         inputs: Nothing; a corpus begins with files that no step has made.
         out: An empty folder.
 
@@ -86,7 +86,7 @@ def clean(config: CorpusConfig, inputs: Mapping[str, Path], out: Path) -> None:
     write_json(out / "metrics.json", metrics)
 
 
-def _count_names(config: CorpusConfig) -> list[str]:
+def _count_names(config: CleanConfig) -> list[str]:
     """Return what is counted: what always is, and what the filters that are on do."""
     names = list(_COUNTS)
     quality = config.quality
@@ -94,6 +94,9 @@ def _count_names(config: CorpusConfig) -> list[str]:
         filters = ("gopher_repetition", "gopher_quality", "c4", "fineweb")
         names += [f"rejected_{name}" for name in filters if getattr(quality, name).enabled]
         names += ["dropped_lines"] if quality.c4.enabled else []
+    if config.decontamination.enabled:
+        names.append("rejected_contaminated")
+        names += [f"contaminated_{test_set.task}" for test_set in config.test_sets]
     if config.near_duplicates.enabled:
         names.append("rejected_near_duplicate")
     return names
@@ -114,13 +117,13 @@ class _Cleaner:
 
     def __init__(
         self,
-        config: CorpusConfig,
+        config: CleanConfig,
         shards: Mapping[str, Shards],
         rejected: Shards,
         near_duplicates: NearDuplicates,
     ) -> None:
         self._config = config
-        self._preparer = Preparer(config)
+        self._preparer = Preparer(config, config.test_sets)
         self._shards = shards
         self._rejected = rejected
         self._seen: set[bytes] = set()
@@ -163,6 +166,7 @@ class _Cleaner:
         reason, detail = prepared.drop or self._duplicate(prepared) or ("", "")
         if reason:
             self._reject(document, source, prepared.text, reason, detail)
+            self.counts.update(f"contaminated_{task}" for task in prepared.contaminates)
             return
         doc_id = document_id(prepared.text)
         size = len(prepared.text.encode())

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from textmill.config import CorpusConfig
+from textmill.config import CorpusConfig, TestSetConfig
 from textmill.corpus.cleaning import cleaning_steps
+from textmill.corpus.contamination import TestNgrams
 from textmill.corpus.near_duplicates import Sketch, Sketcher
 from textmill.corpus.quality import judge
 from textmill.corpus.reading import RawDocument
@@ -26,6 +27,8 @@ class Prepared:
     """How often each kind of change was made."""
     drop: tuple[str, str] | None
     """The reason why it is dropped, and the detail; None if it is kept so far."""
+    contaminates: tuple[str, ...] = ()
+    """Tasks with whose test sets it shares a run of words."""
     sketch: Sketch | None = None
     """What near duplicates are found by, if they are to be."""
 
@@ -38,9 +41,14 @@ def document_hash(text: str) -> bytes:
 class Preparer:
     """Prepares documents: repair, redaction, filters, sketches."""
 
-    def __init__(self, config: CorpusConfig) -> None:
+    def __init__(self, config: CorpusConfig, test_sets: Sequence[TestSetConfig] = ()) -> None:
         self._config = config
         self._steps = cleaning_steps(config)
+        self._test_ngrams: TestNgrams | None = None
+        if config.decontamination.enabled:
+            self._test_ngrams = TestNgrams(
+                config.decontamination, test_sets, lambda text: self._final_text(text)[0]
+            )
         self._sketcher = Sketcher(config.near_duplicates)
 
     def prepare(self, documents: Sequence[RawDocument]) -> list[Prepared]:
@@ -48,6 +56,8 @@ class Preparer:
         prepared = [self._clean(document) for document in documents]
         if self._config.quality.enabled:
             self._judge(prepared)
+        if self._test_ngrams is not None:
+            self._compare(self._test_ngrams, prepared)
         if self._config.near_duplicates.enabled:
             kept = [item for item in prepared if item.drop is None]
             sketches = self._sketcher.sketch([item.text for item in kept])
@@ -73,6 +83,13 @@ class Preparer:
             item.text = text
             item.drop = drop or self._too_short(text)
             item.changes["dropped_lines"] = n_lines
+
+    def _compare(self, ngrams: TestNgrams, prepared: Sequence[Prepared]) -> None:
+        kept = [item for item in prepared if item.drop is None]
+        for item, found in zip(kept, ngrams.find([item.text for item in kept]), strict=True):
+            if found is not None:
+                item.contaminates = found.tasks
+                item.drop = ("contaminated", f"{', '.join(found.tasks)}: {found.words}")
 
     def _final_text(self, text: str) -> tuple[str, dict[str, int]]:
         """Return the text cleaned and redacted, and the count of each kind of change."""

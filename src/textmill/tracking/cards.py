@@ -195,6 +195,9 @@ def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]
         if label not in results:
             continue
         sources = read_json(results[label].folder / MANIFEST)["sources"]
+        if label == "clean":  # the test sets that it was cleared of are no data of the model
+            own = {source.name for source in config.corpus.sources}
+            sources = {name: source for name, source in sources.items() if name in own}
         for name, source in list(sources.items())[:MOST_SOURCES]:
             place, digest = _end_of(source["place"]), source["digest"][:DIGEST_CHARS]
             lines.append(f"| {plain(name)} | {plain(place)} | {plain(digest)} |")
@@ -206,6 +209,7 @@ def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]
         "Unicode repaired": corpus.repair_unicode,
         "HTML stripped": corpus.strip_html,
         "poor quality dropped (Gopher, C4, FineWeb)": corpus.quality.enabled,
+        "text of test sets dropped": corpus.decontamination.enabled,
         "exact duplicates dropped": corpus.exact_duplicates.enabled,
         "near duplicates dropped": corpus.near_duplicates.enabled,
         "addresses and telephone numbers redacted": corpus.redaction.enabled,
