@@ -12,12 +12,14 @@ import pyarrow as pa
 from textmill.config import CleanConfig, CorpusConfig, SourceConfig
 from textmill.corpus.cleaning import replace_surrogates
 from textmill.corpus.near_duplicates import NearDuplicates
+from textmill.corpus.pool import Pool
 from textmill.corpus.preparing import Prepared, Preparer, document_hash
 from textmill.corpus.reading import RawDocument, read_documents
 from textmill.corpus.records import BadRecord
 from textmill.corpus.shards import Shards
 from textmill.errors import InputError
 from textmill.files import write_json
+from textmill.hardware import n_threads
 from textmill.safety.redaction import check_regions, redact
 
 SPLITS = ("train", "validation")
@@ -75,7 +77,8 @@ def clean(config: CleanConfig, inputs: Mapping[str, Path], out: Path) -> None:
         shards = {split: stack.enter_context(Shards(out / split, _DOCUMENT)) for split in SPLITS}
         rejected = stack.enter_context(Shards(out / "rejected", _REJECTED))
         near = stack.enter_context(NearDuplicates(config.near_duplicates, out))
-        cleaner = _Cleaner(config, shards, rejected, near)
+        pool = stack.enter_context(Pool(Preparer(config, config.test_sets), n_threads()))
+        cleaner = _Cleaner(config, shards, rejected, near, pool)
         for source in config.sources:
             cleaner.read(source)
     _check_splits(config, cleaner.counts)
@@ -121,9 +124,10 @@ class _Cleaner:
         shards: Mapping[str, Shards],
         rejected: Shards,
         near_duplicates: NearDuplicates,
+        pool: Pool,
     ) -> None:
         self._config = config
-        self._preparer = Preparer(config, config.test_sets)
+        self._pool = pool
         self._shards = shards
         self._rejected = rejected
         self._seen: set[bytes] = set()
@@ -140,9 +144,8 @@ class _Cleaner:
         before = self.counts.copy()
         read = bad = 0
         first_bad: BadRecord | None = None
-        for chunk in _chunks(read_documents(source)):
-            documents = [item for item in chunk if isinstance(item, RawDocument)]
-            prepared = iter(self._preparer.prepare(documents))
+        for chunk, documents in self._pool.prepare(_chunks(read_documents(source))):
+            prepared = iter(documents)
             for item in chunk:
                 read += 1
                 if isinstance(item, BadRecord):
