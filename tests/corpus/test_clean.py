@@ -125,6 +125,7 @@ def test_metrics_add_up(tmp_path: Path) -> None:
         "redacted_email": 2,
         "redacted_phone": 1,
         "redacted_ip": 1,
+        "language_en": 34,
     }
     assert "Zürich is a place with a lake, too." in {row["text"] for row in kept}
 
@@ -202,6 +203,30 @@ def test_documents_with_text_of_test_sets_are_counted_by_task(tmp_path: Path) ->
     assert (found["rejected_contaminated"], found["documents_kept"]) == (1, 9)
     assert (found["contaminated_mood"], found["contaminated_topic"]) == (1, 0)
     assert found["contaminated_mood/text"] == 1
+
+
+def test_the_language_of_each_document_is_identified_and_filtered_by(tmp_path: Path) -> None:
+    german = [f"Dies ist der {n}. Satz in deutscher Sprache." for n in range(9)]
+    english = [f"This is sentence number {n} in the English language." for n in range(9)]
+    (tmp_path / "mixed.txt").write_text(
+        "\n".join([*german, *english, "第一句话是用中文写的，后面没有别的句子，这是最后一句。"])
+    )
+    source = {"name": "mixed", "path": str(tmp_path / "mixed.txt"), "documents": "line"}
+    config = CleanConfig.model_validate(
+        {
+            "sources": [source | {"language": "auto"}],
+            "languages": ["de", "en"],
+            "validation_share": 0.3,
+        }
+    )
+    out = cleaned(tmp_path / "out", config)
+    kept = {row["text"]: row["language"] for row in rows(out / "train") + rows(out / "validation")}
+    assert kept == dict.fromkeys(german, "de") | dict.fromkeys(english, "en")
+    (row,) = rows(out / "rejected")
+    assert (row["reason"], row["detail"]) == ("language", "zh")
+    found = metrics(out)
+    assert (found["language_de"], found["language_en/mixed"]) == (9, 9)
+    assert found["rejected_language"] == 1
 
 
 def test_duplicates_are_kept_when_asked(tmp_path: Path, sentences: Path) -> None:

@@ -67,6 +67,7 @@ CASES: dict[str, tuple[Step, type[Settings], dict[str, Any]]] = {
         ("clean", "redaction.phone_regions", ["US"]),
         ("clean", "exact_duplicates.enabled", False),
         ("clean", "near_duplicates.threshold", 0.7),
+        ("clean", "languages", ["de"]),
         ("clean", "quality.enabled", True),
         ("clean", "decontamination.enabled", True),
         ("clean", "decontamination.ngram", 10),

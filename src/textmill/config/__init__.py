@@ -13,6 +13,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from textmill.config.data import (
+    AUTO,
     C4Config,
     CleanConfig,
     CorpusConfig,
@@ -69,6 +70,7 @@ RESERVED = {
 """Names that no task can have, and what has them."""
 
 __all__ = [
+    "AUTO",
     "Accelerator",
     "AnyTask",
     "C4Config",

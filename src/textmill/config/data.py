@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from textmill.config.settings import NOT_IN_KEY, Location, Settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
+AUTO = "auto"
+"""As the language of a source: that of each document is identified."""
 NgramLength = Annotated[int, Field(ge=1, le=64)]
 
 
@@ -43,7 +45,7 @@ class SourceConfig(Settings):
     text: str = "text"
     """Column that holds the text."""
     language: str = "und"
-    """BCP 47 language tag; "und" when unknown."""
+    """BCP 47 language tag; "und" when unknown, "auto" to identify that of each document."""
     licence: Annotated[str, NOT_IN_KEY] = Field("unknown", min_length=1)
     """Under what terms the text may be used, for the cards of the models made from it."""
     documents: Literal["file", "paragraph", "line"] = "file"
@@ -226,6 +228,8 @@ class CorpusConfig(Settings):
     """Remove HTML tags, scripts, styles and comments, and decode character references."""
     min_chars: int = Field(20, ge=1)
     """Cleaned documents with fewer characters are dropped."""
+    languages: tuple[str, ...] = ()
+    """Language tags; documents in others are dropped. Empty keeps all."""
     exact_duplicates: ExactDuplicatesConfig = ExactDuplicatesConfig()
     near_duplicates: NearDuplicatesConfig = NearDuplicatesConfig()
     quality: QualityConfig = QualityConfig()

@@ -83,6 +83,7 @@ def clean(config: CleanConfig, inputs: Mapping[str, Path], out: Path) -> None:
             cleaner.read(source)
     _check_splits(config, cleaner.counts)
     names = _count_names(config)
+    names += sorted(name for name in cleaner.counts if name.startswith("language_"))
     metrics = {name: cleaner.counts[name] for name in names}
     for source_name, counts in cleaner.counts_of_sources.items():
         metrics |= {f"{name}/{source_name}": counts[name] for name in names}
@@ -92,6 +93,7 @@ def clean(config: CleanConfig, inputs: Mapping[str, Path], out: Path) -> None:
 def _count_names(config: CleanConfig) -> list[str]:
     """Return what is counted: what always is, and what the filters that are on do."""
     names = list(_COUNTS)
+    names += ["rejected_language"] if config.languages else []
     quality = config.quality
     if quality.enabled:
         filters = ("gopher_repetition", "gopher_quality", "c4", "fineweb")
@@ -174,9 +176,10 @@ class _Cleaner:
         doc_id = document_id(prepared.text)
         size = len(prepared.text.encode())
         split = split_of(doc_id, self._config.validation_share)
-        self._shards[split].add((prepared.text, source.name, source.language, doc_id), size)
+        self._shards[split].add((prepared.text, source.name, prepared.language, doc_id), size)
         self.counts.update(prepared.changes)
         self.counts["documents_kept"] += 1
+        self.counts[f"language_{prepared.language}"] += 1
         self.counts[f"documents_{split}"] += 1
         self.counts["bytes_kept"] += size
 

@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from textmill.config import CorpusConfig, TestSetConfig
+from textmill.config import AUTO, CorpusConfig, TestSetConfig
 from textmill.corpus.cleaning import cleaning_steps
 from textmill.corpus.contamination import TestNgrams
+from textmill.corpus.language import UNKNOWN, identify_language
 from textmill.corpus.near_duplicates import Sketch, Sketcher
 from textmill.corpus.quality import judge
 from textmill.corpus.reading import RawDocument
@@ -67,12 +68,22 @@ class Preparer:
 
     def _clean(self, document: RawDocument) -> Prepared:
         text, changes = self._final_text(document.text)
-        return Prepared(text, document.language, changes, self._too_short(text))
+        drop = self._too_short(text)
+        language = document.language
+        if language == AUTO:
+            language = UNKNOWN if drop else identify_language(text)
+        return Prepared(text, language, changes, drop or self._foreign(language))
 
     def _too_short(self, text: str) -> tuple[str, str] | None:
         if len(text) < self._config.min_chars:
             return "too_short", f"{len(text)} characters"
         return None
+
+    def _foreign(self, language: str) -> tuple[str, str] | None:
+        wanted = self._config.languages
+        if not wanted or language in wanted or language.partition("-")[0] in wanted:
+            return None
+        return "language", language
 
     def _judge(self, prepared: Sequence[Prepared]) -> None:
         kept = [item for item in prepared if item.drop is None]
