@@ -59,7 +59,7 @@ def clean(context: Context) -> State[Any]:
 def as_test_set(task: TaskConfig) -> TestSetConfig:
     """Return what the corpus is compared with of a task."""
     return TestSetConfig(
-        task=task.name,
+        name=task.name,
         places=tuple(location(task, setting) for setting in settings_of(task, "test")),
         hub=task.hub,
         subset=task.subset,

@@ -191,7 +191,7 @@ def test_documents_with_text_of_test_sets_are_counted_by_task(tmp_path: Path) ->
     held = "I ask: was it he who rang at 10.0.0.1 in the night of that day?"
     file.write_text("\n".join([held, *(LONG.format(n) for n in range(9))]))
     test_sets = [
-        {"task": task, "places": [str(tmp_path / f"{task}.jsonl")], "columns": ["text"]}
+        {"name": task, "places": [str(tmp_path / f"{task}.jsonl")], "columns": ["text"]}
         for task in sets
     ]
     config = config_of(file, decontamination={"enabled": True}, test_sets=test_sets)

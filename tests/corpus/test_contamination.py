@@ -38,11 +38,11 @@ def held_out(tmp_path: Path) -> list[TestSetConfig]:
     (tmp_path / "a.de").write_text("Ein Satz aus acht Wörtern, und keinem mehr.\n")
     columns = {"mood": ("text",), "names": ("tokens",)}
     sets = [
-        TestSetConfig(task=name, places=(str(tmp_path / f"{name}.jsonl"),), columns=columns[name])
+        TestSetConfig(name=name, places=(str(tmp_path / f"{name}.jsonl"),), columns=columns[name])
         for name in files
     ]
     pair = (str(tmp_path / "a.en"), str(tmp_path / "a.de"))
-    return [*sets, TestSetConfig(task="tr", places=pair, columns=("source", "target"))]
+    return [*sets, TestSetConfig(name="tr", places=pair, columns=("source", "target"))]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_the_length_of_runs_is_set(
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "a"}')
     place = (str(tmp_path / "a.jsonl"),)
-    wrong = TestSetConfig(task="mood", places=place, columns=("body",))
+    wrong = TestSetConfig(name="mood", places=place, columns=("body",))
     with pytest.raises(InputError, match=r"no column 'body', which tasks\.mood"):
         TestNgrams(DEFAULT, [wrong], str)
 

@@ -43,7 +43,7 @@ def test_a_task_is_compared_by_its_columns_of_text() -> None:
     files = {"train": "a.en", "train_target": "a.de", "test": "b.en", "test_target": "b.de"}
     task = {"kind": "translation", "name": "tr", **files, **columns}
     found = as_test_set(TypeAdapter(AnyTask).validate_python(task))
-    assert (found.task, found.places, found.columns) == ("tr", ("b.en", "b.de"), ("en", "de"))
+    assert (found.name, found.places, found.columns) == ("tr", ("b.en", "b.de"), ("en", "de"))
 
 
 def test_data_that_stay_as_they_are_pass(sources: list[Source]) -> None:

@@ -71,7 +71,7 @@ CASES: dict[str, tuple[Step, type[Settings], dict[str, Any]]] = {
         ("clean", "quality.enabled", True),
         ("clean", "decontamination.enabled", True),
         ("clean", "decontamination.ngram", 10),
-        ("clean", "test_sets", [{"task": "mood", "places": ["a.csv"], "columns": ["text"]}]),
+        ("clean", "test_sets", [{"name": "mood", "places": ["a.csv"], "columns": ["text"]}]),
         ("clean", "quality.gopher_quality.min_words", 10),
         ("finetune", "name", "temper"),
         ("finetune", "text", "body"),

@@ -254,7 +254,7 @@ class TestSetConfig(Settings):
 
     __test__: ClassVar[bool] = False  # no tests, whatever pytest thinks of the name
 
-    task: str
+    name: str
     """Name of the task."""
     places: tuple[Location, ...] = Field(min_length=1)
     """The file, two files that belong together line by line, or the split's name on the hub."""

@@ -101,7 +101,7 @@ def _count_names(config: CleanConfig) -> list[str]:
         names += ["dropped_lines"] if quality.c4.enabled else []
     if config.decontamination.enabled:
         names.append("rejected_contaminated")
-        names += [f"contaminated_{test_set.task}" for test_set in config.test_sets]
+        names += [f"contaminated_{test_set.name}" for test_set in config.test_sets]
     if config.near_duplicates.enabled:
         names.append("rejected_near_duplicate")
     return names

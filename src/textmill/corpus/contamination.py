@@ -54,12 +54,12 @@ class TestNgrams:
         test_sets: Sequence[TestSetConfig],
         clean: Callable[[str], str],
     ) -> None:
-        self._tasks = tuple(test_set.task for test_set in test_sets)
+        self._tasks = tuple(test_set.name for test_set in test_sets)
         by_length: defaultdict[int, dict[str, Hashes]] = defaultdict(dict)
         for test_set in test_sets:
             texts = map(clean, _test_texts(test_set))
             for length, hashes in _ngrams(texts, config).items():
-                by_length[length][test_set.task] = hashes
+                by_length[length][test_set.name] = hashes
         self._by_length = dict(sorted(by_length.items()))
 
     def find(self, texts: Sequence[str]) -> list[Contamination | None]:
@@ -144,7 +144,7 @@ def _test_texts(test_set: TestSetConfig) -> Iterator[str]:
 
 
 def _records(test_set: TestSetConfig) -> Iterator[Record | BadRecord]:
-    settings = {column: f"tasks.{test_set.task}" for column in test_set.columns}
+    settings = {column: f"tasks.{test_set.name}" for column in test_set.columns}
     if test_set.hub is not None:
         (split,) = test_set.places
         return read_hub(test_set.hub, test_set.subset, split, test_set.revision, settings)
