@@ -43,7 +43,7 @@ def bare(folder: Path) -> None:
     """Call the step functions of the demo one after the other, without Prefect and MLflow."""
     from flows.prepare import with_sample
     from textmill.compose import compose
-    from textmill.config import PretrainStepConfig, TokensConfig
+    from textmill.config import CleanConfig, PretrainStepConfig, TokensConfig
     from textmill.corpus.clean import clean
     from textmill.corpus.tokenizer import train_tokenizer
     from textmill.corpus.tokens import tokenize
@@ -70,7 +70,7 @@ def bare(folder: Path) -> None:
     generate(config.sample, {}, sample)
     config = with_sample(config, str(sample))
     corpus, tokenizer, tokens, backbone = map(out, ("corpus", "tokenizer", "tokens", "backbone"))
-    clean(config.corpus, {}, corpus)
+    clean(CleanConfig(**dict(config.corpus)), {}, corpus)
     train_tokenizer(config.tokenizer, {"corpus": corpus}, tokenizer)
     tokenize(TokensConfig(), {"corpus": corpus, "tokenizer": tokenizer}, tokens)
     step = PretrainStepConfig(model=config.model, pretrain=config.pretrain)

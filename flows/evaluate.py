@@ -16,9 +16,9 @@ from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 
 from flows.context import Context, command, log, outcome, run_step, step_task
-from flows.finetune import choose_task, finetune_task, split_sources
+from flows.finetune import choose_task, finetune_task
 from flows.notice import notify
-from flows.prepare import Prepared
+from flows.prepare import Prepared, split_sources
 from flows.pretrain import backbone_parts
 from textmill.config import TaskConfig, TokensConfig
 from textmill.errors import InputError, RunError

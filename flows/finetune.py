@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows.context import Context, command, outcome, run_step, step_task
+from flows.prepare import split_sources
 from flows.pretrain import backbone_parts
 from textmill.compose import unknown_name
 from textmill.config import TaskConfig
 from textmill.errors import InputError
-from textmill.tasks.examples import digest_split, location, settings_of
 from textmill.tracking.cards import log_card
 from textmill.tracking.pipeline import Result
-from textmill.tracking.sources import Source
 from textmill.tracking.step import FINETUNE
 
 
@@ -26,21 +24,6 @@ def finetune_task(context: Context, config: TaskConfig, backbone: Result) -> Sta
     splits = ("train", "validation") if config.validation else ("train",)
     return run_step(
         context, FINETUNE, config, {"backbone": backbone}, split_sources(config, *splits), config
-    )
-
-
-def split_sources(config: TaskConfig, *splits: str) -> tuple[Source, ...]:
-    """Return the labelled files of a task as sources of a step."""
-    return tuple(
-        Source(
-            f"{config.name}/{name}",
-            location(config, name),
-            digest_split(config, name),
-            split,
-            digest_now=partial(digest_split, config, name),
-        )
-        for split in splits
-        for name in settings_of(config, split)
     )
 
 

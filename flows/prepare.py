@@ -13,10 +13,19 @@ from prefect.client.schemas.objects import State
 
 from flows.context import Context, command, outcome, run_step, step_task
 from textmill.compose import SAMPLE as SAMPLE_PREFIX
-from textmill.config import Config, CorpusConfig, SourceConfig, TokensConfig
+from textmill.config import (
+    CleanConfig,
+    Config,
+    CorpusConfig,
+    SourceConfig,
+    TaskConfig,
+    TestSetConfig,
+    TokensConfig,
+)
 from textmill.corpus.reading import digest_source, source_files
 from textmill.errors import InputError
 from textmill.files import digest_file, join_digests
+from textmill.tasks.examples import digest_split, location, settings_of
 from textmill.tracking.pipeline import Result
 from textmill.tracking.sources import Source
 from textmill.tracking.step import CLEAN, SAMPLE, TOKENIZER, TOKENS
@@ -40,8 +49,23 @@ def make_sample(context: Context) -> State[Any]:
 @step_task("clean")
 def clean(context: Context) -> State[Any]:
     """Clean the sources."""
-    corpus = context.config.corpus
-    return run_step(context, CLEAN, corpus, sources=corpus_sources(corpus))
+    config = context.config
+    tasks = config.tasks if config.corpus.decontamination.enabled else ()
+    step_config = CleanConfig(**dict(config.corpus), test_sets=tuple(map(as_test_set, tasks)))
+    tests = [source for task in tasks for source in split_sources(task, "test")]
+    return run_step(context, CLEAN, step_config, sources=(*corpus_sources(config.corpus), *tests))
+
+
+def as_test_set(task: TaskConfig) -> TestSetConfig:
+    """Return what the corpus is compared with of a task."""
+    return TestSetConfig(
+        name=task.name,
+        places=tuple(location(task, setting) for setting in settings_of(task, "test")),
+        hub=task.hub,
+        subset=task.subset,
+        revision=task.revision,
+        columns=tuple(getattr(task, setting) for setting in task.TEXT_SETTINGS),
+    )
 
 
 def corpus_sources(corpus: CorpusConfig) -> tuple[Source, ...]:
@@ -68,6 +92,21 @@ def _corpus_source(config: SourceConfig) -> Source:
         "pretraining",
         {str(file): digest for file, digest in files.items()},
         digest_now,
+    )
+
+
+def split_sources(config: TaskConfig, *splits: str) -> tuple[Source, ...]:
+    """Return the labelled files of a task as sources of a step."""
+    return tuple(
+        Source(
+            f"{config.name}/{name}",
+            location(config, name),
+            digest_split(config, name),
+            split,
+            digest_now=partial(digest_split, config, name),
+        )
+        for split in splits
+        for name in settings_of(config, split)
     )
 
 

@@ -15,11 +15,10 @@ from prefect.states import Completed
 
 from flows.context import Context, close_killed, command, outcome, run_step, say, step_task
 from flows.context import task_runner as runner_of
-from flows.finetune import split_sources
 from flows.limits import alone
 from flows.notice import notify
 from flows.pipeline import pipeline
-from flows.prepare import corpus_sources, with_sample
+from flows.prepare import corpus_sources, split_sources, with_sample
 from flows.triggers import TRIGGERS, Decision, at_data, at_drift, at_tick, tries_left
 from textmill.compose import compose, unknown_name
 from textmill.config import Config, DriftStepConfig

@@ -16,6 +16,8 @@ import psutil
 
 BF16_CAPABILITY = (8, 0)  # of Ampere (2020), the first to compute with such numbers
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+THREADS_VARIABLE = "TEXTMILL_THREADS"
+"""The environment variable that tells a step's process how many threads it may use."""
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -85,6 +87,11 @@ def n_cores() -> int:
     """Return how many processor cores this process may use, a container's share rounded down."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, min(cores or 1, _container_cores()))
+
+
+def n_threads() -> int:
+    """Return how many processor threads the step of this process may use, 1 unless it is told."""
+    return int(os.environ.get(THREADS_VARIABLE, "1"))
 
 
 def _container_cores() -> int:

@@ -11,8 +11,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from textmill.config import CorpusConfig
-from textmill.corpus import clean as module
+from textmill.config import CleanConfig
+from textmill.corpus import shards
 from textmill.corpus.clean import clean, document_id, split_of
 from textmill.errors import InputError
 from textmill.files import digest_folder
@@ -21,15 +21,15 @@ from textmill.safety.redaction import PLACEHOLDERS
 LONG = "A sentence that is long enough, number {}."
 
 
-def config_of(*paths: Path, **fields: Any) -> CorpusConfig:
+def config_of(*paths: Path, **fields: Any) -> CleanConfig:
     sources = [
         {"name": path.stem, "path": str(path), "documents": "line", "language": "en"}
         for path in paths
     ]
-    return CorpusConfig.model_validate({"validation_share": 0.3, "sources": sources, **fields})
+    return CleanConfig.model_validate({"validation_share": 0.3, "sources": sources, **fields})
 
 
-def cleaned(folder: Path, config: CorpusConfig) -> Path:
+def cleaned(folder: Path, config: CleanConfig) -> Path:
     folder.mkdir()
     clean(config, {}, folder)
     return folder
@@ -128,6 +128,7 @@ def test_metrics_add_up(tmp_path: Path) -> None:
         "redacted_email": 2,
         "redacted_phone": 1,
         "redacted_ip": 1,
+        "language_en": 34,
         "redacted_card": 1,
     }
     assert "Zürich is a place with a lake, too." in {row["text"] for row in kept}
@@ -139,13 +140,97 @@ def test_every_count_is_given_by_source_too(tmp_path: Path) -> None:
         lines = [json.dumps({"text": text}) for text in texts]
         (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
     sources = [{"name": name, "path": str(tmp_path / f"{name}.jsonl")} for name in files]
-    config = CorpusConfig.model_validate({"sources": sources, "validation_share": 0.2})
+    config = CleanConfig.model_validate({"sources": sources, "validation_share": 0.2})
     found = metrics(cleaned(tmp_path / "out", config))
     assert (found["documents_read/a"], found["documents_kept/a"]) == (30, 30)
     assert (found["documents_read/b"], found["documents_kept/b"]) == (3, 1)
     assert (found["rejected_too_short/b"], found["rejected_exact_duplicate/b"]) == (1, 1)
     totals = {name for name in found if "/" not in name}
     assert all(found[n] == found[f"{n}/a"] + found[f"{n}/b"] for n in totals)
+
+
+def test_a_near_duplicate_is_put_aside_with_the_one_it_is_like(tmp_path: Path) -> None:
+    words = [f"word{n}" for n in range(40)]
+    first, other = " ".join(words), " ".join(reversed(words))
+    near = first.replace("word20", "changed")
+    file = tmp_path / "near.txt"
+    file.write_text("\n".join([first, near, other, *(LONG.format(n) for n in range(9))]))
+    config = config_of(file, near_duplicates={"enabled": True, "threshold": 0.8})
+    out = cleaned(tmp_path / "out", config)
+    (row,) = rows(out / "rejected")
+    assert (row["text"], row["reason"]) == (near, "near_duplicate")
+    assert row["detail"] == f"{document_id(first)}, similarity 0.85"  # 35 of 41 shingles
+    assert [path.name for path in out.iterdir() if path.is_file()] == ["metrics.json"]
+    config = config_of(file, near_duplicates={"enabled": False})
+    assert metrics(cleaned(tmp_path / "all", config))["documents_kept"] == 12
+
+
+def test_what_quality_filters_drop_is_put_aside_and_lines_are_counted(tmp_path: Path) -> None:
+    def page(n: int) -> str:
+        words = [f"w{chr(97 + n)}{chr(97 + i)}" for i in range(26)]
+        return "\n".join(f"The {word}rd of {word}st was {word}nd to {word}th." for word in words)
+
+    texts = [page(n) + "\nMenu" for n in range(8)] + ["word " * 60, "Nothing but a few words."]
+    file = tmp_path / "pages.jsonl"
+    file.write_text("\n".join(json.dumps({"text": text}) for text in texts))
+    out = cleaned(tmp_path / "out", config_of(file, quality={"enabled": True}))
+    kept = rows(out / "train") + rows(out / "validation")
+    assert {row["text"] for row in kept} == {page(n) for n in range(8)}
+    assert [(row["line"], row["reason"], row["detail"]) for row in rows(out / "rejected")] == [
+        (9, "gopher_repetition", "top_2_gram_chars 1.776 > 0.2"),
+        (10, "gopher_quality", "words 5 < 50"),
+    ]
+    found = metrics(out)
+    assert (found["dropped_lines"], found["dropped_lines/pages"]) == (8, 8)
+    assert (found["rejected_gopher_repetition"], found["rejected_gopher_quality"]) == (1, 1)
+    assert (found["rejected_c4"], found["rejected_fineweb"]) == (0, 0)
+
+
+def test_documents_with_text_of_test_sets_are_counted_by_task(tmp_path: Path) -> None:
+    sets = {"mood": ["Was it he who rang at 10.0.0.1 in the night of that day?"], "topic": ["no"]}
+    for task, texts in sets.items():
+        lines = [json.dumps({"text": text}) for text in texts]
+        (tmp_path / f"{task}.jsonl").write_text("\n".join(lines))
+    file = tmp_path / "text.txt"
+    held = "I ask: was it he who rang at 10.0.0.1 in the night of that day?"
+    file.write_text("\n".join([held, *(LONG.format(n) for n in range(9))]))
+    test_sets = [
+        {"name": task, "places": [str(tmp_path / f"{task}.jsonl")], "columns": ["text"]}
+        for task in sets
+    ]
+    config = config_of(file, decontamination={"enabled": True}, test_sets=test_sets)
+    out = cleaned(tmp_path / "out", config)
+    (row,) = rows(out / "rejected")
+    assert (row["reason"], row["detail"][:20]) == ("contaminated", "mood: was it he who ")
+    assert row["text"] == held.replace("10.0.0.1", "[IP]")
+    found = metrics(out)
+    assert (found["rejected_contaminated"], found["documents_kept"]) == (1, 9)
+    assert (found["contaminated_mood"], found["contaminated_topic"]) == (1, 0)
+    assert found["contaminated_mood/text"] == 1
+
+
+def test_the_language_of_each_document_is_identified_and_filtered_by(tmp_path: Path) -> None:
+    german = [f"Dies ist der {n}. Satz in deutscher Sprache." for n in range(9)]
+    english = [f"This is sentence number {n} in the English language." for n in range(9)]
+    (tmp_path / "mixed.txt").write_text(
+        "\n".join([*german, *english, "第一句话是用中文写的，后面没有别的句子，这是最后一句。"])
+    )
+    source = {"name": "mixed", "path": str(tmp_path / "mixed.txt"), "documents": "line"}
+    config = CleanConfig.model_validate(
+        {
+            "sources": [source | {"language": "auto"}],
+            "languages": ["de", "en"],
+            "validation_share": 0.3,
+        }
+    )
+    out = cleaned(tmp_path / "out", config)
+    kept = {row["text"]: row["language"] for row in rows(out / "train") + rows(out / "validation")}
+    assert kept == dict.fromkeys(german, "de") | dict.fromkeys(english, "en")
+    (row,) = rows(out / "rejected")
+    assert (row["reason"], row["detail"]) == ("language", "zh")
+    found = metrics(out)
+    assert (found["language_de"], found["language_en/mixed"]) == (9, 9)
+    assert found["rejected_language"] == 1
 
 
 def test_duplicates_are_kept_when_asked(tmp_path: Path, sentences: Path) -> None:
@@ -168,8 +253,8 @@ def test_the_same_input_gives_the_same_bytes_wherever_it_lies(
 def test_shards_and_row_groups_stay_below_their_size(
     tmp_path: Path, sentences: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_SHARD_BYTES", 400)
-    monkeypatch.setattr(module, "_ROW_GROUP_BYTES", 200)
+    monkeypatch.setattr(shards, "_SHARD_BYTES", 400)
+    monkeypatch.setattr(shards, "_ROW_GROUP_BYTES", 200)
     out = cleaned(tmp_path / "out", config_of(sentences))
     files = sorted((out / "train").iterdir())
     assert len(files) > 1
@@ -193,7 +278,7 @@ def test_rejected_has_a_shard_even_when_nothing_is(tmp_path: Path, sentences: Pa
 
 def test_a_corpus_of_nothing_says_why(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("too\nshort\n")
-    with pytest.raises(InputError, match=r"corpus is empty: of 2 .* 2 as too short \(corpus.min_"):
+    with pytest.raises(InputError, match=r"corpus is empty: of 2 .* 2 as too short"):
         cleaned(tmp_path / "out", config_of(tmp_path / "a.txt"))
 
 

@@ -11,8 +11,7 @@ from pydantic import TypeAdapter
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # third parties' own
-    from flows.finetune import split_sources
-    from flows.prepare import corpus_sources
+    from flows.prepare import as_test_set, corpus_sources, split_sources
     from textmill.config import AnyTask, CorpusConfig
     from textmill.errors import InputError
     from textmill.tracking.sources import Source
@@ -37,6 +36,14 @@ def sources(tmp_path: Path) -> list[Source]:
         *corpus_sources(CorpusConfig.model_validate({"sources": listed})),
         *split_sources(mood, "train", "test"),
     ]
+
+
+def test_a_task_is_compared_by_its_columns_of_text() -> None:
+    columns = {"source": "en", "target": "de"}
+    files = {"train": "a.en", "train_target": "a.de", "test": "b.en", "test_target": "b.de"}
+    task = {"kind": "translation", "name": "tr", **files, **columns}
+    found = as_test_set(TypeAdapter(AnyTask).validate_python(task))
+    assert (found.name, found.places, found.columns) == ("tr", ("b.en", "b.de"), ("en", "de"))
 
 
 def test_data_that_stay_as_they_are_pass(sources: list[Source]) -> None:

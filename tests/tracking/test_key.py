@@ -8,7 +8,7 @@ import pytest
 
 from textmill.config import (
     ClassificationConfig,
-    CorpusConfig,
+    CleanConfig,
     PretrainStepConfig,
     Settings,
     key_values,
@@ -57,7 +57,7 @@ def changed(values: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 
 CASES: dict[str, tuple[Step, type[Settings], dict[str, Any]]] = {
-    "clean": (CLEAN, CorpusConfig, CORPUS),
+    "clean": (CLEAN, CleanConfig, CORPUS),
     "finetune": (FINETUNE, ClassificationConfig, TASK),
     "pretrain": (PRETRAIN, PretrainStepConfig, PRETRAINING),
 }
@@ -73,6 +73,13 @@ CASES: dict[str, tuple[Step, type[Settings], dict[str, Any]]] = {
         ("clean", "redaction.phone_regions", ["US"]),
         ("clean", "redaction.kinds", ["email"]),
         ("clean", "exact_duplicates.enabled", False),
+        ("clean", "near_duplicates.threshold", 0.7),
+        ("clean", "languages", ["de"]),
+        ("clean", "quality.enabled", True),
+        ("clean", "decontamination.enabled", True),
+        ("clean", "decontamination.ngram", 10),
+        ("clean", "test_sets", [{"name": "mood", "places": ["a.csv"], "columns": ["text"]}]),
+        ("clean", "quality.gopher_quality.min_words", 10),
         ("finetune", "name", "temper"),
         ("finetune", "text", "body"),
         ("finetune", "validation_share", 0.2),
@@ -116,17 +123,17 @@ def test_where_files_lie_and_how_often_to_save_do_not_change_the_key(
 
 def test_the_order_of_sources_changes_the_key() -> None:
     turned = CORPUS | {"sources": CORPUS["sources"][::-1]}
-    first, second = CorpusConfig.model_validate(CORPUS), CorpusConfig.model_validate(turned)
+    first, second = CleanConfig.model_validate(CORPUS), CleanConfig.model_validate(turned)
     assert key(CLEAN, first) != key(CLEAN, second)
 
 
 def test_a_default_that_is_written_out_does_not_change_the_key() -> None:
-    written = CorpusConfig.model_validate(CORPUS | {"min_chars": 20})
-    assert key(CLEAN, written) == key(CLEAN, CorpusConfig.model_validate(CORPUS))
+    written = CleanConfig.model_validate(CORPUS | {"min_chars": 20})
+    assert key(CLEAN, written) == key(CLEAN, CleanConfig.model_validate(CORPUS))
 
 
 def test_the_order_of_inputs_does_not_change_the_key() -> None:
-    config = CorpusConfig.model_validate(CORPUS)
+    config = CleanConfig.model_validate(CORPUS)
     assert key(CLEAN, config, dict(reversed(INPUTS.items()))) == key(CLEAN, config)
 
 
@@ -141,7 +148,7 @@ def test_the_order_of_inputs_does_not_change_the_key() -> None:
     ],
 )
 def test_a_changed_input_changes_the_key(inputs: dict[str, str]) -> None:
-    config = CorpusConfig.model_validate(CORPUS)
+    config = CleanConfig.model_validate(CORPUS)
     assert key(CLEAN, config, inputs) != key(CLEAN, config)
 
 
@@ -158,19 +165,19 @@ def test_a_changed_input_changes_the_key(inputs: dict[str, str]) -> None:
 def test_changed_code_or_package_versions_change_the_key(
     code: Code, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = CorpusConfig.model_validate(CORPUS)
+    config = CleanConfig.model_validate(CORPUS)
     before = key(CLEAN, config)
     monkeypatch.setattr(keys, "code_of", lambda step: code)
     assert key(CLEAN, config) != before
 
 
 def test_the_name_of_the_step_changes_the_key() -> None:
-    config = CorpusConfig.model_validate(CORPUS)
+    config = CleanConfig.model_validate(CORPUS)
     assert key(CLEAN, config) != key(Step("other", CLEAN.function), config)
 
 
 def test_a_key_is_the_digest_of_plain_values() -> None:
-    config = CorpusConfig.model_validate(CORPUS)
+    config = CleanConfig.model_validate(CORPUS)
     assert len(key(CLEAN, config)) == 64
     assert key(CLEAN, config) == key(CLEAN, config)
 
@@ -180,6 +187,6 @@ def test_key_values_leave_out_fields_at_every_depth() -> None:
     assert not {"train", "test", "validation"} & values.keys()
     assert "checkpoint_every_steps" not in values["finetune"]
     assert values["finetune"]["seed"] == 0
-    sources = key_values(CorpusConfig.model_validate(CORPUS))["sources"]
+    sources = key_values(CleanConfig.model_validate(CORPUS))["sources"]
     assert [source["name"] for source in sources] == ["one", "two"]
     assert "path" not in sources[0]

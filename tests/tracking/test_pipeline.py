@@ -11,8 +11,8 @@ import pytest
 from tests.tracked import Calls, Probe, key_runs, newest_parent, run_once
 from textmill.config import (
     ClassificationConfig,
+    CleanConfig,
     Config,
-    CorpusConfig,
     SampleConfig,
     TokenizerConfig,
     TokensConfig,
@@ -217,7 +217,7 @@ def documents(tmp_path: Path) -> Path:
 
 
 def prepare(config: Config, file: Path) -> list[Result]:
-    corpus = CorpusConfig.model_validate(
+    corpus = CleanConfig.model_validate(
         {"sources": [{"name": "own", "path": str(file)}], "validation_share": 0.2}
     )
     source = Source("own", str(file), digest_file(file), "pretraining")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from textmill.config import Config, SampleConfig, TokenizerConfig
+from textmill.config import CleanConfig, Config, SampleConfig, TokenizerConfig
 from textmill.corpus.reading import digest_source
 from textmill.errors import InputError, RunError
 from textmill.tracking import recorded as module
@@ -57,7 +57,9 @@ def make(config: Config, file: Path) -> str:
     (own,) = settings.corpus.sources
     source = Source("own", str(file), digest_source(own), "pretraining")
     with open_pipeline("prepare", settings, "my.yaml", {}) as pipeline:
-        corpus_result = pipeline.run(CLEAN, settings.corpus, sources=(source,), threads=3)
+        corpus_result = pipeline.run(
+            CLEAN, CleanConfig(**dict(settings.corpus)), sources=(source,), threads=3
+        )
         pipeline.run(TOKENIZER, TokenizerConfig(vocab_size=300), {"corpus": corpus_result})
     pipeline.store.set_tags(pipeline.run_id, {"mlflow.source.git.commit": COMMIT})
     return pipeline.run_id

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from textmill.config.settings import NOT_IN_KEY, Location, Settings
+
+Share = Annotated[float, Field(ge=0, le=1)]
+AUTO = "auto"
+"""As the language of a source: that of each document is identified."""
+NgramLength = Annotated[int, Field(ge=1, le=64)]
 
 
 class SampleConfig(Settings):
@@ -40,7 +45,7 @@ class SourceConfig(Settings):
     text: str = "text"
     """Column that holds the text."""
     language: str = "und"
-    """BCP 47 language tag; "und" when unknown."""
+    """BCP 47 language tag; "und" when unknown, "auto" to identify that of each document."""
     licence: Annotated[str, NOT_IN_KEY] = Field("unknown", min_length=1)
     """Under what terms the text may be used, for the cards of the models made from it."""
     documents: Literal["file", "paragraph", "line"] = "file"
@@ -61,6 +66,148 @@ class ExactDuplicatesConfig(Settings):
     """Dropping documents whose cleaned text was seen before."""
 
     enabled: bool = True
+
+
+class NearDuplicatesConfig(Settings):
+    """Dropping documents that are nearly the same as one before.
+
+    Two documents are candidates if all rows of one band of their MinHash signatures are equal. With
+    similarity s of their sets of shingles that happens with probability 1 - (1 - s^rows)^bands.
+    """
+
+    enabled: bool = False
+    ngram: int = Field(3, ge=1, le=64)
+    """Words of a shingle; in scripts without blanks every character counts as a word."""
+    bands: int = Field(20, ge=1, le=1000)
+    rows: int = Field(5, ge=1, le=100)
+    """Permutations in a band; a signature has bands * rows of them."""
+    threshold: float = Field(0.6, gt=0, le=1)
+    """Jaccard similarity of the sets of shingles from which a candidate is dropped. Where 5 % of
+    the words are changed, a set of 3-grams keeps one of about 0.75."""
+    max_candidates: int = Field(64, ge=1)
+    """Documents that one is compared with at most: bounds the time on text from templates."""
+    seed: int = 0
+    """Seed of the permutations."""
+
+
+class DecontaminationConfig(Settings):
+    """Dropping documents that share a run of words with the test set of a task."""
+
+    enabled: bool = False
+    ngram: int = Field(13, ge=1, le=64)
+    """Words of a run; in scripts without blanks every character counts as a word."""
+    min_words: int = Field(8, ge=1)
+    """A test example with fewer words than a run is looked for as a whole if it has so many."""
+
+    @model_validator(mode="after")
+    def _short_is_shorter(self) -> Self:
+        if self.min_words > self.ngram:
+            raise ValueError(
+                f"corpus.decontamination.min_words={self.min_words} is more than ngram="
+                f"{self.ngram}: lower it."
+            )
+        return self
+
+
+class GopherQualityConfig(Settings):
+    """Gopher's quality rules (Rae et al. 2021, appendix A1.1); None switches one off."""
+
+    enabled: bool = True
+    min_words: int | None = Field(50, ge=1)
+    max_words: int | None = Field(100_000, ge=1)
+    min_mean_word_length: float | None = Field(3, ge=0)
+    """In characters; not judged where most words are characters in a script without blanks."""
+    max_mean_word_length: float | None = Field(10, ge=0)
+    max_symbols_per_word: float | None = Field(0.1, ge=0)
+    """Of hash signs, and of ellipses."""
+    max_bullet_lines: float | None = Field(0.9, ge=0, le=1)
+    """Share of the lines that begin with a bullet point."""
+    max_ellipsis_lines: float | None = Field(0.3, ge=0, le=1)
+    """Share of the lines that end with an ellipsis."""
+    min_alphabetic_words: float | None = Field(0.8, ge=0, le=1)
+    """Share of the words, marks included, with at least one letter."""
+    min_stop_words: int | None = Field(2, ge=0)
+    """Different stop words of its language that a document has at least."""
+    stop_words: dict[str, tuple[str, ...]] = {
+        "en": ("the", "be", "to", "of", "and", "that", "have", "with"),
+        "de": ("der", "die", "und", "zu", "das", "ist", "nicht", "mit"),
+        "zh": ("的", "是", "不", "了", "有", "之", "而", "人"),
+    }
+    """By language; the paper gives the English ones. Documents in others are not asked for any."""
+
+
+class GopherRepetitionConfig(Settings):
+    """Gopher's repetition rules (Rae et al. 2021, appendix A1.1, table A1).
+
+    Largest shares of lines or paragraphs that occurred before, and of the characters in them; of
+    the characters in the commonest run of so many words; and of those in runs that occurred before.
+    """
+
+    enabled: bool = True
+    max_duplicate_lines: float | None = Field(0.3, ge=0, le=1)
+    max_duplicate_paragraphs: float | None = Field(0.3, ge=0, le=1)
+    max_duplicate_line_chars: float | None = Field(0.2, ge=0, le=1)
+    max_duplicate_paragraph_chars: float | None = Field(0.2, ge=0, le=1)
+    top_ngrams: dict[NgramLength, Share] = {2: 0.2, 3: 0.18, 4: 0.16}
+    duplicate_ngrams: dict[NgramLength, Share] = {
+        5: 0.15,
+        6: 0.14,
+        7: 0.13,
+        8: 0.12,
+        9: 0.11,
+        10: 0.1,
+    }
+
+
+class C4Config(Settings):
+    """C4's rules (Raffel et al. 2020, section 2.2)."""
+
+    enabled: bool = True
+    drop_unterminated_lines: bool = True
+    """Lines that do not end in one of `line_ends`, or that end in an ellipsis."""
+    line_ends: tuple[str, ...] = tuple(".!?\"'”’。！？」』")
+    """Full stop, exclamation, question and quotation marks, those of Chinese and Japanese too."""
+    min_line_words: int = Field(5, ge=0)
+    """Lines with fewer words are dropped."""
+    max_word_chars: int = Field(1000, ge=1)
+    """Lines with a longer word are dropped; as in the published code."""
+    drop_javascript_lines: bool = True
+    """Lines that speak of JavaScript."""
+    drop_policy_lines: bool = True
+    """Lines that speak of cookies, privacy policies and terms of use; as in the published code."""
+    strip_citations: bool = True
+    """Remove [1], [edit] and [citation needed]; as in the published code."""
+    min_sentences: int = Field(3, ge=0)
+    """Documents with fewer in the lines that are left are dropped."""
+    drop_lorem_ipsum: bool = True
+    """Documents that hold this phrase."""
+    drop_curly_brackets: bool = True
+    """Documents that hold an opening one."""
+
+
+class FineWebConfig(Settings):
+    """FineWeb's own rules (Penedo et al. 2024, section 3.3); None switches one off."""
+
+    enabled: bool = True
+    min_terminated_lines: float | None = Field(0.12, ge=0, le=1)
+    """Share of the lines that end in terminal punctuation."""
+    max_short_lines: float | None = Field(0.67, ge=0, le=1)
+    """Share of the lines of at most `short_line_chars`."""
+    short_line_chars: int = Field(30, ge=0)
+    max_duplicate_line_chars: float | None = Field(0.1, ge=0, le=1)
+    """Share of the characters in lines that occurred before."""
+    max_line_breaks_per_word: float | None = Field(None, ge=0)
+    """Not in the paper; its published code has 0.3."""
+
+
+class QualityConfig(Settings):
+    """Filters that drop documents, or lines, of poor quality."""
+
+    enabled: bool = False
+    gopher_quality: GopherQualityConfig = GopherQualityConfig()
+    gopher_repetition: GopherRepetitionConfig = GopherRepetitionConfig()
+    c4: C4Config = C4Config()
+    fineweb: FineWebConfig = FineWebConfig()
 
 
 RedactionKind = Literal[
@@ -98,7 +245,12 @@ class CorpusConfig(Settings):
     """Remove HTML tags, scripts, styles and comments, and decode character references."""
     min_chars: int = Field(20, ge=1)
     """Cleaned documents with fewer characters are dropped."""
+    languages: tuple[str, ...] = ()
+    """Language tags; documents in others are dropped. Empty keeps all."""
     exact_duplicates: ExactDuplicatesConfig = ExactDuplicatesConfig()
+    near_duplicates: NearDuplicatesConfig = NearDuplicatesConfig()
+    quality: QualityConfig = QualityConfig()
+    decontamination: DecontaminationConfig = DecontaminationConfig()
     redaction: RedactionConfig = RedactionConfig()
     validation_share: float = Field(0.05, gt=0, lt=1)
     """Share of documents held out for validation, chosen by the hash of the document id."""
@@ -117,6 +269,28 @@ class CorpusConfig(Settings):
 BYTE_VOCAB_SIZE = 270
 """Entries of the byte tokenizer: 5 special tokens, 256 bytes, a placeholder for each kind of
 personal data."""
+
+
+class TestSetConfig(Settings):
+    """The test set of a task, as far as documents are compared with it."""
+
+    __test__: ClassVar[bool] = False  # no tests, whatever pytest thinks of the name
+
+    name: str
+    """Name of the task."""
+    places: tuple[Location, ...] = Field(min_length=1)
+    """The file, two files that belong together line by line, or the split's name on the hub."""
+    hub: Location | None = None
+    subset: str | None = None
+    revision: str | None = None
+    columns: tuple[str, ...] = Field(min_length=1)
+    """Columns that hold text, or lists of words."""
+
+
+class CleanConfig(CorpusConfig):
+    """What the clean step computes: the corpus, without what is in these test sets."""
+
+    test_sets: tuple[TestSetConfig, ...] = ()
 
 
 class TokenizerConfig(Settings):

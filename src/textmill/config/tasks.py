@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -12,6 +12,9 @@ from textmill.config.training import FinetuneConfig
 
 class TaskConfig(Settings):
     """What all kinds of task have in common: an entry of tasks, or a file of conf/task/."""
+
+    TEXT_SETTINGS: ClassVar[tuple[str, ...]]
+    """The settings that name the columns of text, which no document of the corpus should hold."""
 
     kind: str
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
@@ -36,6 +39,8 @@ class TaskConfig(Settings):
 class ClassificationConfig(TaskConfig):
     """One label for a text."""
 
+    TEXT_SETTINGS = ("text",)
+
     kind: Literal["classification"]
     text: str = "text"
     """Column that holds the text."""
@@ -45,6 +50,8 @@ class ClassificationConfig(TaskConfig):
 
 class TaggingConfig(TaskConfig):
     """The entities of a text, from a tag for each of its words."""
+
+    TEXT_SETTINGS = ("tokens",)
 
     kind: Literal["tagging"]
     tokens: str = "tokens"
@@ -61,6 +68,8 @@ class TranslationFinetuneConfig(FinetuneConfig):
 
 class TranslationConfig(TaskConfig):
     """A text in another language."""
+
+    TEXT_SETTINGS = ("source", "target")
 
     kind: Literal["translation"]
     source: str = "source"

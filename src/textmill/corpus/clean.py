@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from textmill.config import CorpusConfig, SourceConfig
-from textmill.corpus.cleaning import cleaning_steps, replace_surrogates
+from textmill.config import CleanConfig, CorpusConfig, SourceConfig
+from textmill.corpus.cleaning import replace_surrogates
+from textmill.corpus.near_duplicates import NearDuplicates
+from textmill.corpus.pool import Pool
+from textmill.corpus.preparing import Prepared, Preparer, document_hash
 from textmill.corpus.reading import RawDocument, read_documents
 from textmill.corpus.records import BadRecord
+from textmill.corpus.shards import Shards
 from textmill.errors import InputError
 from textmill.files import write_json
+from textmill.hardware import n_threads
 from textmill.safety.redaction import PLACEHOLDERS, check_regions, redact
 
 SPLITS = ("train", "validation")
@@ -34,11 +35,9 @@ _REJECTED = pa.schema(
         ("detail", pa.string()),
     ]
 )
-_SHARD_BYTES = 64 << 20
-_ROW_GROUP_BYTES = 4 << 20
-_ROW_GROUP_ROWS = 10_000
 _REJECTED_CHARS = 2000
-_ID_BYTES = 16
+_CHUNK_CHARS = 1 << 19  # of documents that are prepared together
+_CHUNK_DOCUMENTS = 512
 _COUNTS = (
     "documents_read",
     "documents_kept",
@@ -54,15 +53,15 @@ _COUNTS = (
 )
 
 
-def clean(config: CorpusConfig, inputs: Mapping[str, Path], out: Path) -> None:
+def clean(config: CleanConfig, inputs: Mapping[str, Path], out: Path) -> None:
     """Write the cleaned corpus: shards of train and validation, what was rejected, and metrics.
 
-    The documents read are those kept and those rejected for one of three reasons. Changes and
+    The documents read are those kept and those rejected, each for one reason. Changes and
     replacements are counted in the documents kept. Every count stands there for the whole corpus,
     and for each source as `<count>/<source>`.
 
     Args:
-        config: The sources and how to clean them.
+        config: The sources, how to clean them, and the test sets they must not hold.
         inputs: Nothing; a corpus begins with files that no step has made.
         out: An empty folder.
 
@@ -73,25 +72,42 @@ def clean(config: CorpusConfig, inputs: Mapping[str, Path], out: Path) -> None:
     """
     check_regions(config.redaction)
     with ExitStack() as stack:
-        shards = {split: stack.enter_context(_Shards(out / split, _DOCUMENT)) for split in SPLITS}
-        rejected = stack.enter_context(_Shards(out / "rejected", _REJECTED))
-        cleaner = _Cleaner(config, shards, rejected)
+        shards = {split: stack.enter_context(Shards(out / split, _DOCUMENT)) for split in SPLITS}
+        rejected = stack.enter_context(Shards(out / "rejected", _REJECTED))
+        near = stack.enter_context(NearDuplicates(config.near_duplicates, out))
+        pool = stack.enter_context(Pool(Preparer(config, config.test_sets), n_threads()))
+        cleaner = _Cleaner(config, shards, rejected, near, pool)
         for source in config.sources:
             cleaner.read(source)
     _check_splits(config, cleaner.counts)
-    metrics = {name: cleaner.counts[name] for name in _COUNTS}
+    names = _count_names(config)
+    names += sorted(name for name in cleaner.counts if name.startswith("language_"))
+    metrics = {name: cleaner.counts[name] for name in names}
     for source_name, counts in cleaner.counts_of_sources.items():
-        metrics |= {f"{name}/{source_name}": counts[name] for name in _COUNTS}
+        metrics |= {f"{name}/{source_name}": counts[name] for name in names}
     write_json(out / "metrics.json", metrics)
+
+
+def _count_names(config: CleanConfig) -> list[str]:
+    """Return what is counted: what always is, and what the filters that are on do."""
+    names = list(_COUNTS)
+    names += ["rejected_language"] if config.languages else []
+    quality = config.quality
+    if quality.enabled:
+        filters = ("gopher_repetition", "gopher_quality", "c4", "fineweb")
+        names += [f"rejected_{name}" for name in filters if getattr(quality, name).enabled]
+        names += ["dropped_lines"] if quality.c4.enabled else []
+    if config.decontamination.enabled:
+        names.append("rejected_contaminated")
+        names += [f"contaminated_{test_set.name}" for test_set in config.test_sets]
+    if config.near_duplicates.enabled:
+        names.append("rejected_near_duplicate")
+    return names
 
 
 def document_id(text: str) -> str:
     """Return the id of a document: a 128-bit hash of its final text, in hexadecimal."""
-    return _hash(text.encode()).hex()
-
-
-def _hash(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=_ID_BYTES).digest()
+    return document_hash(text).hex()
 
 
 def split_of(doc_id: str, validation_share: float) -> str:
@@ -103,13 +119,19 @@ class _Cleaner:
     """Sorts the documents of all sources into shards, and counts."""
 
     def __init__(
-        self, config: CorpusConfig, shards: Mapping[str, _Shards], rejected: _Shards
+        self,
+        config: CleanConfig,
+        shards: Mapping[str, Shards],
+        rejected: Shards,
+        near_duplicates: NearDuplicates,
+        pool: Pool,
     ) -> None:
         self._config = config
-        self._steps = cleaning_steps(config)
+        self._pool = pool
         self._shards = shards
         self._rejected = rejected
         self._seen: set[bytes] = set()
+        self._near_duplicates = near_duplicates
         self.counts: Counter[str] = Counter()
         self.counts_of_sources: dict[str, Counter[str]] = {}
 
@@ -122,14 +144,16 @@ class _Cleaner:
         before = self.counts.copy()
         read = bad = 0
         first_bad: BadRecord | None = None
-        for item in read_documents(source):
-            read += 1
-            if isinstance(item, BadRecord):
-                bad += 1
-                first_bad = first_bad or item
-                self._reject(item, source, item.raw, "bad_record", item.reason)
-            else:
-                self._take(item, source)
+        for chunk, documents in self._pool.prepare(_chunks(read_documents(source))):
+            prepared = iter(documents)
+            for item in chunk:
+                read += 1
+                if isinstance(item, BadRecord):
+                    bad += 1
+                    first_bad = first_bad or item
+                    self._reject(item, source, item.raw, "bad_record", item.reason)
+                else:
+                    self._take(item, next(prepared), source)
         self.counts["documents_read"] += read
         self.counts_of_sources[source.name] = self.counts - before
         if first_bad and bad > self._config.max_bad_share * read:
@@ -140,35 +164,36 @@ class _Cleaner:
                 "Mend the source, or raise corpus.max_bad_share."
             )
 
-    def _take(self, document: RawDocument, source: SourceConfig) -> None:
+    def _take(self, document: RawDocument, prepared: Prepared, source: SourceConfig) -> None:
         self.counts["bytes_read"] += len(document.text.encode(errors="surrogatepass"))
-        text, changes = self._final_text(document.text)
-        if len(text) < self._config.min_chars:
-            self._reject(document, source, text, "too_short", f"{len(text)} characters")
+        reason, detail = prepared.drop or self._duplicate(prepared) or ("", "")
+        if reason:
+            self._reject(document, source, prepared.text, reason, detail)
+            self.counts.update(f"contaminated_{task}" for task in prepared.contaminates)
             return
-        content = text.encode()
-        digest = _hash(content)
-        if self._config.exact_duplicates.enabled:
-            if digest in self._seen:
-                self._reject(document, source, text, "exact_duplicate", digest.hex())
-                return
-            self._seen.add(digest)
-        split = split_of(digest.hex(), self._config.validation_share)
-        self._shards[split].add((text, source.name, source.language, digest.hex()), len(content))
-        self.counts.update(changes)
+        doc_id = document_id(prepared.text)
+        size = len(prepared.text.encode())
+        split = split_of(doc_id, self._config.validation_share)
+        self._shards[split].add((prepared.text, source.name, prepared.language, doc_id), size)
+        self.counts.update(prepared.changes)
         self.counts["documents_kept"] += 1
+        self.counts[f"language_{prepared.language}"] += 1
         self.counts[f"documents_{split}"] += 1
-        self.counts["bytes_kept"] += len(content)
+        self.counts["bytes_kept"] += size
 
-    def _final_text(self, text: str) -> tuple[str, dict[str, int]]:
-        """Return the text cleaned and redacted, and the count of each kind of change."""
-        changes: dict[str, int] = {}
-        for name, change in self._steps.items():
-            changed = change(text)
-            changes[name] = int(changed != text)
-            text = changed
-        text, replaced = redact(text, self._config.redaction)
-        return text, changes | {f"redacted_{kind}": count for kind, count in replaced.items()}
+    def _duplicate(self, prepared: Prepared) -> tuple[str, str] | None:
+        """Return why a document is a duplicate of one kept before; else, remember it."""
+        doc_id = document_hash(prepared.text)
+        if self._config.exact_duplicates.enabled:
+            if doc_id in self._seen:
+                return "exact_duplicate", doc_id.hex()
+            self._seen.add(doc_id)
+        if prepared.sketch is not None:
+            found = self._near_duplicates.find(prepared.sketch)
+            if found is not None:
+                return "near_duplicate", f"{found[0].hex()}, similarity {found[1]:.2f}"
+            self._near_duplicates.add(doc_id, prepared.sketch)
+        return None
 
     def _reject(
         self,
@@ -186,65 +211,36 @@ class _Cleaner:
         self.counts[f"rejected_{reason}"] += 1
 
 
-class _Shards:
-    """Numbered Parquet files of bounded size in one folder; there is always at least one."""
-
-    def __init__(self, folder: Path, schema: pa.Schema) -> None:
-        folder.mkdir()
-        self._folder = folder
-        self._schema = schema
-        self._rows: list[tuple[object, ...]] = []
-        self._writer: pq.ParquetWriter | None = None
-        self._n_files = self._row_bytes = self._file_bytes = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None and (self._rows or not self._n_files):
-            self._flush()
-        if self._writer is not None:
-            self._writer.close()
-
-    def add(self, row: tuple[object, ...], size: int) -> None:
-        """Add a row whose text has this many bytes."""
-        self._rows.append(row)
-        self._row_bytes += size
-        if self._row_bytes >= _ROW_GROUP_BYTES or len(self._rows) >= _ROW_GROUP_ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._writer is None:
-            file = self._folder / f"{self._n_files:05d}.parquet"
-            self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
-            self._n_files += 1
-        columns: list[Any] = list(zip(*self._rows, strict=True)) or [()] * len(self._schema)
-        table = pa.table(dict(zip(self._schema.names, columns, strict=True)), schema=self._schema)
-        self._writer.write_table(table)
-        self._file_bytes += self._row_bytes
-        self._rows, self._row_bytes = [], 0
-        if self._file_bytes >= _SHARD_BYTES:
-            self._writer.close()
-            self._writer, self._file_bytes = None, 0
+def _chunks(
+    items: Iterable[RawDocument | BadRecord],
+) -> Iterator[list[RawDocument | BadRecord]]:
+    """Yield the items in lists of bounded size."""
+    chunk: list[RawDocument | BadRecord] = []
+    size = 0
+    for item in items:
+        chunk.append(item)
+        size += len(item.text) if isinstance(item, RawDocument) else len(item.raw)
+        if size >= _CHUNK_CHARS or len(chunk) >= _CHUNK_DOCUMENTS:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 def _check_splits(config: CorpusConfig, counts: Mapping[str, int]) -> None:
     kept = counts["documents_kept"]
     if not kept:
         reasons = {
-            "bad records": counts["rejected_bad_record"],
-            f"too short (corpus.min_chars={config.min_chars})": counts["rejected_too_short"],
+            name.removeprefix("rejected_").replace("_", " "): count
+            for name, count in sorted(counts.items())
+            if name.startswith("rejected_")
         }
         places = ", ".join(str(source.path or source.hub) for source in config.sources)
-        listed = ", ".join(f"{count} as {reason}" for reason, count in reasons.items() if count)
+        listed = ", ".join(f"{count} as {reason}" for reason, count in reasons.items())
         raise InputError(
             f"the corpus is empty: of {counts['documents_read']} documents read none was kept; "
-            f"rejected {listed or 'none'}. Check corpus.min_chars and the sources: {places}."
+            f"rejected {listed or 'none'}. Check the filters of corpus (min_chars is "
+            f"{config.min_chars}) and the sources: {places}."
         )
     for split, change in (("train", "lower"), ("validation", "raise")):
         if not counts[f"documents_{split}"]:

@@ -18,20 +18,22 @@ def word_pattern() -> re.Pattern[str]:
 
     A mark between letters or digits stays in the word; any other mark is a word of its own.
     """
-    marks = _combining_marks()  # which \w leaves out: the vowels of Devanagari are such
+    # \w leaves out combining marks: the vowels of Devanagari are such.
+    marks = "".join(f"{chr(first)}-{chr(last)}" for first, last in combining_mark_ranges())
     letters = rf"(?:(?![{UNSPACED}])[\w{marks}])+"
     return re.compile(
         rf"https?://[^\s{UNSPACED}]+|[{UNSPACED}]|[@#]?{letters}(?:[^\w\s]{letters})*|[^\w\s]"
     )
 
 
-def _combining_marks() -> str:
-    """Return all combining marks as the inside of a character class."""
-    ranges: list[list[int]] = []
+@cache
+def combining_mark_ranges() -> tuple[tuple[int, int], ...]:
+    """Return all combining marks as code points, from and to."""
+    ranges: list[tuple[int, int]] = []
     for number in range(0x300, sys.maxunicode + 1):
         if unicodedata.category(chr(number)).startswith("M"):
             if ranges and ranges[-1][1] == number - 1:
-                ranges[-1][1] = number
+                ranges[-1] = (ranges[-1][0], number)
             else:
-                ranges.append([number, number])
-    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
+                ranges.append((number, number))
+    return tuple(ranges)

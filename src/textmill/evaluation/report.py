@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import groupby
 from typing import Literal
@@ -101,6 +101,10 @@ class Corpus:
     """Repairs and redactions by name."""
     tokens: Mapping[str, str]
     """Facts about tokenizer and tokens, in words."""
+    kept_by_language: Mapping[str, int] = field(default_factory=dict)
+    """Documents kept by language; none if only the sources' languages are known."""
+    contaminated: Mapping[str, int] = field(default_factory=dict)
+    """Documents dropped because they hold text of a task's test set, by task."""
 
     def dropped(self) -> dict[str, int]:
         """Return the documents dropped in all sources, by reason."""
@@ -109,8 +113,8 @@ class Corpus:
 
     def languages(self) -> dict[str, int]:
         """Return the documents kept by language, the commonest first."""
-        found: dict[str, int] = {}
-        for source in self.sources:
+        found = dict(self.kept_by_language)
+        for source in () if found else self.sources:
             found[source.language] = found.get(source.language, 0) + source.documents_kept
         return dict(sorted(found.items(), key=lambda item: -item[1]))
 

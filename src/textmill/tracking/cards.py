@@ -190,11 +190,14 @@ def _scores(task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
 
 
 def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]) -> Iterator[str]:
+    tests = {f"{task.name}/{name}" for task in config.tasks for name in ("test", "test_target")}
     lines = ["| data | place | SHA-256 |", "|---|---|---|"]
     for label in labels:
         if label not in results:
             continue
         sources = read_json(results[label].folder / MANIFEST)["sources"]
+        if label == "clean":  # the test sets that it was cleared of are no data of the model
+            sources = {name: source for name, source in sources.items() if name not in tests}
         for name, source in list(sources.items())[:MOST_SOURCES]:
             place, digest = _end_of(source["place"]), source["digest"][:DIGEST_CHARS]
             lines.append(f"| {plain(name)} | {plain(place)} | {plain(digest)} |")
@@ -206,7 +209,10 @@ def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]
     filters = {
         "Unicode repaired": corpus.repair_unicode,
         "HTML stripped": corpus.strip_html,
+        "poor quality dropped (Gopher, C4, FineWeb)": corpus.quality.enabled,
+        "text of test sets dropped": corpus.decontamination.enabled,
         "exact duplicates dropped": corpus.exact_duplicates.enabled,
+        "near duplicates dropped": corpus.near_duplicates.enabled,
         f"personal data redacted ({kinds})": corpus.redaction.enabled,
     }
     used = [name for name, is_used in filters.items() if is_used]
@@ -246,7 +252,8 @@ def _end_of(place: str) -> str:
 
 
 def _limits(config: Config, cutting: str) -> Iterator[str]:
-    languages = sorted({source.language for source in config.corpus.sources} - {"und"})
+    # Where languages are identified, the card has no more than the sources say.
+    languages = sorted({source.language for source in config.corpus.sources} - {"und", "auto"})
     known = ", ".join(plain(language) for language in languages) or "not known"
     yield "\n".join(
         [

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlflow.entities.model_registry import ModelVersion
 
-from textmill.config import Config, TaskConfig, TranslationConfig
+from textmill.config import AUTO, Config, TaskConfig, TranslationConfig
 from textmill.errors import InputError, RunError
 from textmill.evaluation.gate import Cost, Decision, below_floor, decide
 from textmill.evaluation.significance import tabulate
@@ -99,7 +99,7 @@ def _language(config: Config, task: TaskConfig | None = None) -> str:
     if isinstance(task, TranslationConfig):
         return task.target_language
     languages = {source.language for source in config.corpus.sources}
-    return languages.pop() if len(languages) == 1 else "und"
+    return languages.pop() if len(languages) == 1 and AUTO not in languages else "und"
 
 
 def recipe_of(result: Result, results: Mapping[str, Result]) -> str:

@@ -182,12 +182,13 @@ def _data_problems(recorded: Recorded) -> Iterator[str]:
     for step in recorded.steps.values():
         for name, source in step.manifest["sources"].items():
             task, _, setting = name.rpartition("/")
-            place = sources[name].path if step.label == "clean" else getattr(tasks[task], setting)
+            is_corpus = step.label == "clean" and name in sources
+            place = sources[name].path if is_corpus else getattr(tasks[task], setting)
             if (place or "").startswith(SAMPLE) or name in checked:
                 continue
             checked.add(name)
             try:
-                if step.label == "clean":
+                if is_corpus:
                     digest = digest_source(sources[name])
                 else:
                     digest = digest_split(tasks[task], setting)

@@ -198,9 +198,21 @@ def _corpus(config: Config, results: Mapping[str, Result]) -> pages.Corpus | Non
         for reason, rows in rejected_examples(results["clean"].folder, N_REJECTED).items()
         for row in rows
     ]
-    is_change = ("repaired_", "stripped_", "redacted_")
+    is_change = ("repaired_", "stripped_", "dropped_", "redacted_")
     changes = {k: v for k, v in counts.items() if k.startswith(is_change) and "/" not in k}
-    return pages.Corpus(tuple(sources), tuple(examples), changes, _token_facts(results))
+    languages = _counted("language_", counts)
+    contaminated = _counted("contaminated_", counts)
+    facts = _token_facts(results)
+    return pages.Corpus(tuple(sources), tuple(examples), changes, facts, languages, contaminated)
+
+
+def _counted(prefix: str, counts: Mapping[str, int]) -> dict[str, int]:
+    """Return what is counted for the whole corpus under names that begin so."""
+    return {
+        name.removeprefix(prefix): count
+        for name, count in counts.items()
+        if name.startswith(prefix) and "/" not in name
+    }
 
 
 def _token_facts(results: Mapping[str, Result]) -> dict[str, str]:

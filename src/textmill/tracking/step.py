@@ -39,6 +39,8 @@ class Step:
     """Trains a model: takes a work folder, and is resumed from its checkpoints."""
     needs_torch: bool = False
     """Runs in a process forked from one that has loaded torch already."""
+    has_workers: bool = False
+    """Starts processes of its own, as many as it may use threads."""
 
     @property
     def module(self) -> str:
@@ -47,7 +49,7 @@ class Step:
 
 
 SAMPLE = Step("sample", "textmill.sample.generate:generate")
-CLEAN = Step("clean", "textmill.corpus.clean:clean")
+CLEAN = Step("clean", "textmill.corpus.clean:clean", has_workers=True)
 TOKENIZER = Step("tokenizer", "textmill.corpus.tokenizer:train_tokenizer")
 TOKENS = Step("tokens", "textmill.corpus.tokens:tokenize")
 PRETRAIN = Step("pretrain", "textmill.training.pretrain:pretrain", True, True)

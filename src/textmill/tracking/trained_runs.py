@@ -43,7 +43,7 @@ def trained_runs(store: Store, names: Sequence[str]) -> tuple[list[TrainedRun], 
                 f"The runs {one!r} and {other!r} were trained on different tokens, so their losses "
                 "cannot be compared: give runs with the same corpus and tokenizer."
             )
-        metrics = store.client.get_run(step).data.metrics
+        metrics = step.data.metrics
         config = read_config(store.output_file(step, "config.json").parent)
         with torch.device("meta"):
             parameters = GPT(config).n_multiplied()

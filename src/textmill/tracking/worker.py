@@ -28,7 +28,7 @@ from pydantic import BaseModel
 
 from textmill.errors import InputError, RunError
 from textmill.files import full_disk_message, is_disk_full
-from textmill.hardware import keep_freed_memory
+from textmill.hardware import THREADS_VARIABLE, keep_freed_memory
 from textmill.tracking.step import Step, read_code
 
 PRELOAD = [
@@ -93,7 +93,8 @@ def run_job(job: Job, watch: Callable[[], None], interval_s: float = 0.25) -> No
     if job.step.needs_torch:
         context = multiprocessing.get_context("forkserver")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(job, sender), daemon=True)
+    # A daemon may have no processes of its own.
+    process = context.Process(target=_work, args=(job, sender), daemon=not job.step.has_workers)
     process.start()
     sender.close()
     _running.add(process)
@@ -249,6 +250,7 @@ def limit_kernel_cache() -> None:
 
 
 def _limit_threads(job: Job) -> None:
+    os.environ[THREADS_VARIABLE] = str(job.threads)
     os.environ["RAYON_NUM_THREADS"] = str(job.threads)  # the tokenizers library
     if job.step.needs_torch:
         limit_kernel_cache()

@@ -1,0 +1,191 @@
+"""How fast text is cleaned, beside datatrove and datasketch with the same filters.
+
+    python benchmarks/corpus.py FOLDER [cleaning] [minhash]
+
+FOLDER holds the public data: gutenberg/train.txt.gz, web_messy/newsgroups.jsonl.gz and
+squad/validation.jsonl.gz. The peers are installed by pip into an environment of their own under the
+system's folder of temporary files, once. Without names, all of them.
+
+    cleaning  Gopher's and C4's filters and MinHash, at datatrove's own settings: MB/s end to end,
+              from JSON Lines to what is kept, and which documents both keep
+    minhash   signatures of 100 permutations of 3-grams of words: MB/s, beside datasketch
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+PEERS = Path(tempfile.gettempdir()) / "textmill-peers"
+PACKAGES = (
+    "datatrove==0.10.1",
+    "datasketch==2.0.0",
+    "spacy",
+    "orjson",
+    "regex",
+    "tokenizers",
+    "xxhash",
+)
+N_PEER_DOCUMENTS = 1500  # datatrove needs minutes for more
+CHARS = 1500
+
+DATATROVE = """
+import json, sys, time
+from datatrove.data import Document
+from datatrove.pipeline.dedup.minhash import MinhashConfig, MinhashDedupSignature
+from datatrove.pipeline.filters import (
+    C4QualityFilter, GopherQualityFilter, GopherRepetitionFilter,
+)
+filters = [GopherRepetitionFilter(), GopherQualityFilter(), C4QualityFilter()]
+config = MinhashConfig(n_grams=3, num_buckets=20, hashes_per_bucket=5)
+signer = MinhashDedupSignature("unused", config=config)
+documents = [json.loads(line)["text"] for line in open(sys.argv[1])]
+for one in filters:
+    one.filter(Document(text=documents[0], id="0"))
+start, kept = time.perf_counter(), []
+for index, text in enumerate(documents):
+    document = Document(text=text, id=str(index))
+    if all(one.filter(document) is True for one in filters):
+        kept.append(index)
+        shingles = signer.get_shingles(document.text)
+        if shingles.size:
+            signer.get_signature(shingles)
+print(json.dumps({"seconds": time.perf_counter() - start, "kept": kept}))
+"""
+
+DATASKETCH = """
+import json, re, sys, time
+from datasketch import MinHash
+documents = [json.loads(line)["text"] for line in open(sys.argv[1])]
+start = time.perf_counter()
+for text in documents:
+    words = re.findall(r"\\w+", text.lower())
+    shingles = {" ".join(words[i : i + 3]).encode() for i in range(len(words) - 2)}
+    MinHash(num_perm=100).update_batch(shingles)
+print(json.dumps({"seconds": time.perf_counter() - start}))
+"""
+
+
+def texts_of(folder: Path) -> Iterator[str]:
+    """Yield the documents: pieces of novels, posts, and paragraphs of Wikipedia."""
+    with gzip.open(folder / "gutenberg" / "train.txt.gz", "rt", encoding="utf-8") as stream:
+        paragraphs: list[str] = []
+        for paragraph in stream.read().split("\n\n"):
+            paragraphs.append(paragraph.strip())
+            if sum(map(len, paragraphs)) >= CHARS:
+                yield "\n\n".join(paragraphs)
+                paragraphs = []
+    for name, column in (("web_messy/newsgroups", "text"), ("squad/validation", "context")):
+        with gzip.open(folder / f"{name}.jsonl.gz", "rt", encoding="utf-8") as stream:
+            yield from dict.fromkeys(json.loads(line)[column] for line in stream)
+
+
+def write(texts: list[str], file: Path) -> float:
+    """Write texts as JSON Lines and return how many megabytes of text they are."""
+    file.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    return sum(len(text.encode()) for text in texts) / 1e6
+
+
+def peer(program: str, file: Path) -> dict[str, object]:
+    """Run a program in the peers' environment; return what it printed last."""
+    if not (PEERS / "ready").exists():
+        subprocess.run([sys.executable, "-m", "venv", PEERS], check=True)
+        subprocess.run([PEERS / "bin" / "pip", "install", "-q", *PACKAGES], check=True)
+        (PEERS / "ready").touch()
+    command = [PEERS / "bin" / "python", "-c", program, str(file)]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def cleaning(texts: list[str], folder: Path) -> None:
+    """Compare the clean step, reading and writing included, with datatrove's filters."""
+    from textmill.config import CleanConfig
+    from textmill.corpus.clean import clean
+    from textmill.hardware import THREADS_VARIABLE
+
+    few = texts[:: max(1, len(texts) // N_PEER_DOCUMENTS)]
+    peer_mb = write(few, folder / "few.jsonl")
+    theirs = peer(DATATROVE, folder / "few.jsonl")
+    peer_speed = peer_mb / float(str(theirs["seconds"]))
+    print(f"datatrove, one process, {peer_mb:.1f} MB: {peer_speed:.2f} MB/s")
+    mb = write(texts, folder / "all.jsonl")
+    for name, n_workers in (("few", 1), ("all", 1), ("all", 2)):
+        os.environ[THREADS_VARIABLE] = str(n_workers)
+        out = folder / f"{name}{n_workers}"
+        out.mkdir()
+        start = time.perf_counter()
+        clean(CleanConfig.model_validate(settings(folder / f"{name}.jsonl")), {}, out)
+        speed = (mb if name == "all" else peer_mb) / (time.perf_counter() - start)
+        print(
+            f"textmill, {n_workers} workers, {name}: {speed:.2f} MB/s, {speed / peer_speed:.1f} x"
+        )
+    ours = kept_lines(folder / "few1", len(few))
+    both = set(theirs["kept"])  # type: ignore[call-overload]
+    print(f"kept: {len(ours)} and {len(both)}, Jaccard {len(ours & both) / len(ours | both):.4f}")
+
+
+def settings(file: Path) -> dict[str, object]:
+    """Return a configuration with datatrove's own settings, and nothing that it does not do."""
+    return {
+        "sources": [{"name": "all", "path": str(file), "language": "en"}],
+        "min_chars": 1,
+        "repair_unicode": False,
+        "strip_html": False,
+        "exact_duplicates": {"enabled": False},
+        "redaction": {"enabled": False},
+        "near_duplicates": {"enabled": True, "threshold": 1.0},
+        "quality": {
+            "enabled": True,
+            "c4": {"min_line_words": 3, "min_sentences": 5, "line_ends": [".", "?", "!", '"', "'"]},
+            "fineweb": {"enabled": False},
+        },
+    }
+
+
+def kept_lines(out: Path, n_documents: int) -> set[int]:
+    """Return the indices of the documents that no quality filter dropped."""
+    import pyarrow.parquet as pq
+
+    rows = [row for file in (out / "rejected").iterdir() for row in pq.read_table(file).to_pylist()]
+    dropped = {row["line"] - 1 for row in rows if row["reason"] != "near_duplicate"}
+    return set(range(n_documents)) - dropped
+
+
+def minhash(texts: list[str], folder: Path) -> None:
+    """Compare signatures, texts to bands, with datasketch."""
+    from textmill.config import NearDuplicatesConfig
+    from textmill.corpus.near_duplicates import Sketcher
+
+    mb = write(texts[:N_PEER_DOCUMENTS], folder / "texts.jsonl")
+    theirs = mb / float(str(peer(DATASKETCH, folder / "texts.jsonl")["seconds"]))
+    sketcher = Sketcher(NearDuplicatesConfig())
+    sketcher.sketch(["warm up"])
+    start = time.perf_counter()
+    sketcher.sketch(texts[:N_PEER_DOCUMENTS])
+    ours = mb / (time.perf_counter() - start)
+    print(f"datasketch {theirs:.2f} MB/s, textmill {ours:.2f} MB/s: {ours / theirs:.1f} x")
+
+
+def main() -> None:
+    """Run what the command line names."""
+    if len(sys.argv) < 2:
+        sys.exit("usage: python benchmarks/corpus.py FOLDER [cleaning] [minhash]")
+    texts = list(texts_of(Path(sys.argv[1])))
+    wanted = sys.argv[2:] or ["cleaning", "minhash"]
+    with tempfile.TemporaryDirectory() as folder:
+        for benchmark in (cleaning, minhash):
+            if benchmark.__name__ in wanted:
+                benchmark(texts, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,268 @@
+"""What quality filters measure of texts, computed for many texts at once in linear time.
+
+Words are those of `shingles`: in scripts without blanks every character counts as one.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textmill.corpus.shingles import (
+    CHARACTER,
+    LETTER,
+    MARK,
+    Characters,
+    Hashes,
+    Places,
+    Words,
+    hash_runs,
+    hash_words,
+    read_characters,
+)
+
+MOST_CHARS = 1 << 22
+"""Of a longer text only the beginning is measured."""
+_BATCH_CHARS = 1 << 17
+_NUMBER_MARKS = np.array([ord(mark) for mark in ".,:'-–/"], np.uint32)
+_DIVIDERS = np.array([ord(mark) for mark in "-–—/"], np.uint32)
+# A run's hash and the place where it begins share a number of 64 bits.
+_PLACE_BITS = 24
+_PLACE_MASK = np.uint64((1 << _PLACE_BITS) - 1)
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Measures of one text."""
+
+    n_chars: int
+    """Characters that were measured."""
+    n_words: int
+    """A number with marks inside, such as 1,250.75 or 1914-18, is one."""
+    n_marks: int
+    """Other characters, without blanks; a run of the same one counts once."""
+    n_alphabetic: int
+    """Words with at least one letter."""
+    mean_word_length: float | None
+    """In characters; None where most words are characters in a script without blanks."""
+    words: Hashes
+    """(words,) their hashes."""
+    top_ngrams: dict[int, float]
+    """Share of the characters that are in the commonest run of so many words, by its length."""
+    duplicate_ngrams: dict[int, float]
+    """Share of the characters that are in words of runs that occurred before, by their length."""
+
+
+def measure(
+    texts: Sequence[str], top_ngrams: Sequence[int], duplicate_ngrams: Sequence[int]
+) -> list[Measures]:
+    """Return the measures of each text.
+
+    Args:
+        texts: any; at most `MOST_CHARS` characters of each count.
+        top_ngrams: lengths of runs of words of which the commonest is looked for.
+        duplicate_ngrams: lengths of runs of words that are looked for again.
+    """
+    measured: list[Measures] = []
+    begin = 0
+    while begin < len(texts):
+        end, size = begin + 1, len(texts[begin])
+        while end < len(texts) and size + len(texts[end]) <= _BATCH_CHARS:
+            size += len(texts[end])
+            end += 1
+        batch = [text[:MOST_CHARS] for text in texts[begin:end]]
+        measured += _measure(batch, top_ngrams, sorted(duplicate_ngrams))
+        begin = end
+    return measured
+
+
+def _measure(
+    texts: Sequence[str], top_ngrams: Sequence[int], duplicate_ngrams: Sequence[int]
+) -> list[Measures]:
+    characters = read_characters(texts)
+    words = hash_words(characters)
+    lengths = _word_lengths(characters)
+    n_texts = len(texts)
+    sizes = np.array([max(1, len(text)) for text in texts])
+    n_words = _count(words.documents, n_texts)
+    tops = {n: _top_share(words, lengths, n, sizes) for n in top_ngrams}
+    duplicates = _duplicate_shares(words, lengths, duplicate_ngrams, sizes)
+    is_spaced = characters.kinds[characters.starts] == LETTER
+    n_spaced = _count(words.documents[is_spaced], n_texts)
+    spaced_chars = _count(words.documents, n_texts, lengths * is_spaced)
+    marks = _mark_places(characters, words, lengths)
+    n_marks = _count(np.searchsorted(characters.begins, marks, side="right") - 1, n_texts)
+    has_letter = _has_letter(characters)
+    n_alphabetic = _count(words.documents[has_letter], n_texts)
+    n_parts = _count(words.documents[_continues_number(characters)], n_texts)
+    hashes = np.split(words.hashes, np.cumsum(n_words[:-1]))
+    return [
+        Measures(
+            n_chars=len(text),
+            n_words=int(n_words[i] - n_parts[i]),
+            n_marks=int(n_marks[i]),
+            n_alphabetic=int(n_alphabetic[i]),
+            mean_word_length=(
+                float(spaced_chars[i] / n_spaced[i]) if 2 * n_spaced[i] > n_words[i] else None
+            ),
+            words=hashes[i],
+            top_ngrams={n: float(shares[i]) for n, shares in tops.items()},
+            duplicate_ngrams={n: float(shares[i]) for n, shares in duplicates.items()},
+        )
+        for i, text in enumerate(texts)
+    ]
+
+
+def _count(
+    documents: Places, n_texts: int, weights: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    return np.bincount(documents, weights, n_texts).astype(np.int64)
+
+
+def _word_lengths(characters: Characters) -> NDArray[np.int64]:
+    if not len(characters.starts):
+        return np.empty(0, np.int64)
+    is_word = (characters.kinds == LETTER) | (characters.kinds == CHARACTER)
+    lengths: NDArray[np.int64] = np.add.reduceat(is_word, characters.starts, dtype=np.int64)
+    return lengths
+
+
+def _continues_number(characters: Characters) -> NDArray[np.bool_]:
+    """Return (words,) whether each is the part of a number after a mark inside."""
+    codes, starts = characters.codes, characters.starts
+    is_digit = (codes >= ord("0")) & (codes <= ord("9"))
+    before = np.maximum(starts - 2, 0)
+    is_inside = np.isin(codes[np.maximum(starts - 1, 0)], _NUMBER_MARKS)
+    return is_digit[starts] & is_inside & is_digit[before] & (starts > 1)
+
+
+def _mark_places(characters: Characters, words: Words, lengths: NDArray[np.int64]) -> Places:
+    """Return where marks are that count.
+
+    Of a run of the same mark that is the first one. Marks between two letters are part of a word,
+    as in "don't" and "3.5", but for hyphens, dashes and slashes; so is a full stop that shortens.
+    """
+    codes, kinds = characters.codes, characters.kinds
+    is_mark = kinds == MARK
+    edges = np.diff(is_mark.astype(np.int8), prepend=0, append=0)
+    begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    inside = (begins > 0) & (ends < len(codes))
+    begins, ends = begins[inside], ends[inside]
+    is_inner = (kinds[begins - 1] == LETTER) & (kinds[ends] == LETTER)
+    divides = (codes[begins] == codes[ends - 1]) & np.isin(codes[begins], _DIVIDERS)
+    is_letter = _alphabetic()
+    divides &= is_letter[codes[begins - 1]] & is_letter[codes[ends]]
+    is_inner &= ~divides
+    covered = np.zeros(len(codes) + 1, np.int8)
+    covered[begins[is_inner]] = 1
+    covered[ends[is_inner]] -= 1
+    is_mark &= np.cumsum(covered[:-1], dtype=np.int8) == 0
+    is_mark[1:] &= codes[1:] != codes[:-1]
+    is_mark[_shortening_stops(characters, words, lengths)] = False
+    return np.flatnonzero(is_mark)
+
+
+def _shortening_stops(characters: Characters, words: Words, lengths: NDArray[np.int64]) -> Places:
+    """Return the places after initials and titles where a full stop stands."""
+    is_initial = (lengths == 1) & _alphabetic()[characters.codes[characters.starts]]
+    is_short = np.isin(words.hashes, _titles()) | is_initial
+    after: Places = characters.starts[is_short] + lengths[is_short]
+    after = after[after < len(characters.codes)]
+    found: Places = after[characters.codes[after] == ord(".")]
+    return found
+
+
+@cache
+def _titles() -> Hashes:
+    return hash_words(read_characters(["mr mrs ms dr st prof jr sr vs co inc ltd"])).hashes
+
+
+def _has_letter(characters: Characters) -> NDArray[np.bool_]:
+    if not len(characters.starts):
+        return np.empty(0, np.bool_)
+    is_letter = _alphabetic()[characters.codes]
+    return np.logical_or.reduceat(is_letter, characters.starts)
+
+
+@cache
+def _alphabetic() -> NDArray[np.bool_]:
+    """Return for each code point whether it is a letter."""
+    codes = np.arange(sys.maxunicode + 1, dtype=np.uint32)
+    every = codes.tobytes().decode("utf-32-le", "surrogatepass")
+    found = np.zeros(len(every), np.bool_)
+    for match in re.finditer(r"[^\W\d_]+", every):
+        found[slice(*match.span())] = True
+    return found
+
+
+def _sorted_runs(words: Words, length: int) -> tuple[Places, NDArray[np.bool_]]:
+    """Return where all runs of words begin, equal ones together, and which ones are repeats.
+
+    Returns:
+        (runs,) index of the first word of each run, those of equal runs of a text one after the
+        other and ascending; and (runs,) whether the one before is equal.
+    """
+    hashes, first = hash_runs(words, length, keep_short=False)
+    packed = (hashes & ~_PLACE_MASK) | first.astype(np.uint64)
+    packed.sort()
+    places = (packed & _PLACE_MASK).astype(np.int64)
+    is_repeat = np.zeros(len(places), np.bool_)
+    documents = words.documents[places]
+    is_repeat[1:] = (packed[1:] ^ packed[:-1]) <= _PLACE_MASK
+    is_repeat[1:] &= documents[1:] == documents[:-1]
+    return places, is_repeat
+
+
+def _top_share(
+    words: Words, lengths: NDArray[np.int64], n: int, sizes: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return (texts,) the share of the commonest run, of several the first; 0 if none is repeated.
+
+    The characters between its words count.
+    """
+    places, is_repeat = _sorted_runs(words, n)
+    heads = np.flatnonzero(~is_repeat)
+    counts = np.diff(heads, append=len(places))
+    heads, counts = heads[counts > 1], counts[counts > 1]
+    first = places[heads]
+    best = np.zeros(len(sizes), np.int64)
+    ranks = (counts << _PLACE_BITS) + (int(_PLACE_MASK) - first)
+    np.maximum.at(best, words.documents[first], ranks)
+    has_any = best > 0
+    first = int(_PLACE_MASK) - (best[has_any] & int(_PLACE_MASK))
+    last = first + n - 1
+    shares = np.zeros(len(sizes))
+    spans = words.starts[last] + lengths[last] - words.starts[first]
+    shares[has_any] = (best[has_any] >> _PLACE_BITS) * spans / sizes[has_any]
+    return shares
+
+
+def _duplicate_shares(
+    words: Words,
+    lengths: NDArray[np.int64],
+    ngrams: Sequence[int],
+    sizes: NDArray[np.int64],
+) -> dict[int, NDArray[np.float64]]:
+    shares: dict[int, NDArray[np.float64]] = {}
+    for n in ngrams:
+        places, is_repeat = _sorted_runs(words, n)
+        again = places[is_repeat]
+        edges = np.zeros(len(words.hashes) + 1, np.int64)
+        np.add.at(edges, again, 1)
+        np.add.at(edges, again + n, -1)
+        is_covered = np.cumsum(edges[:-1]) > 0
+        covered = _count(words.documents, len(sizes), lengths * is_covered)
+        shares[n] = covered / sizes
+        # A text without a repeated run has no longer one either: the others are looked at on.
+        has_repeat = covered[words.documents] > 0
+        words = Words(
+            words.hashes[has_repeat], words.documents[has_repeat], words.starts[has_repeat]
+        )
+        lengths = lengths[has_repeat]
+    return shares

@@ -1,0 +1,111 @@
+"""Documents prepared in several processes, in the order in which they were read."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Self
+
+from textmill.corpus.preparing import Prepared, Preparer
+from textmill.corpus.reading import RawDocument
+from textmill.corpus.records import BadRecord
+from textmill.errors import RunError
+
+Chunk = Sequence[RawDocument | BadRecord]
+
+_WAITING = 2  # chunks for each worker that are read ahead: what bounds the memory
+_ALONE = 4  # chunks after which workers are worth the second that each takes to start
+
+
+class Pool:
+    """Processes that prepare documents.
+
+    The first chunks are prepared in this process; whether there are more processes, and how many,
+    changes no result.
+
+    Args:
+        preparer: what each of them does.
+        n_workers: processes at most; with one, this process does all the work.
+    """
+
+    def __init__(self, preparer: Preparer, n_workers: int) -> None:
+        self._preparer = preparer
+        self._n_workers = n_workers
+        self._executor: ProcessPoolExecutor | None = None
+        self._n_alone = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
+
+    def prepare(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, list[Prepared]]]:
+        """Yield each chunk with its documents prepared, in order.
+
+        Raises:
+            RunError: one of the processes died.
+        """
+        waiting: deque[tuple[Chunk, Future[list[Prepared]]]] = deque()
+        for chunk in chunks:
+            if self._n_workers == 1 or self._n_alone < _ALONE:
+                self._n_alone += 1
+                yield chunk, self._preparer.prepare(_documents(chunk))
+                continue
+            if self._executor is None:
+                self._executor = self._start()
+            waiting.append((chunk, self._executor.submit(_prepare, _documents(chunk))))
+            if len(waiting) >= _WAITING * self._n_workers:
+                yield _result(waiting)
+        while waiting:
+            yield _result(waiting)
+
+    def _start(self) -> ProcessPoolExecutor:
+        # Forking a process that has threads can leave locks held for ever.
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(self._n_workers, context, _begin, (self._preparer,))
+
+
+def _documents(chunk: Chunk) -> list[RawDocument]:
+    return [item for item in chunk if isinstance(item, RawDocument)]
+
+
+def _result(
+    waiting: deque[tuple[Chunk, Future[list[Prepared]]]],
+) -> tuple[Chunk, list[Prepared]]:
+    chunk, future = waiting.popleft()
+    try:
+        return chunk, future.result()
+    except BrokenProcessPool:
+        raise RunError(
+            "a process that prepares documents died; the usual reason is that memory ran out: "
+            "run with fewer threads, or divide the largest documents."
+        ) from None
+
+
+_preparer: Preparer | None = None  # of a worker's process
+
+
+def _begin(preparer: Preparer) -> None:
+    global _preparer
+    _preparer = preparer
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Exit as soon as the step's process is gone, which may be killed at any time."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _prepare(documents: list[RawDocument]) -> list[Prepared]:
+    assert _preparer is not None
+    return _preparer.prepare(documents)

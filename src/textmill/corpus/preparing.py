@@ -1,0 +1,113 @@
+"""What is done to a document alone, whatever the others are: so that any process can do it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textmill.config import AUTO, CorpusConfig, TestSetConfig
+from textmill.corpus.cleaning import cleaning_steps
+from textmill.corpus.contamination import TestNgrams
+from textmill.corpus.language import UNKNOWN, identify_language
+from textmill.corpus.near_duplicates import Sketch, Sketcher
+from textmill.corpus.quality import judge
+from textmill.corpus.reading import RawDocument
+from textmill.safety.redaction import redact
+
+_ID_BYTES = 16
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A document with its final text, and what is known of it by itself."""
+
+    text: str
+    language: str
+    changes: dict[str, int]
+    """How often each kind of change was made."""
+    drop: tuple[str, str] | None
+    """The reason why it is dropped, and the detail; None if it is kept so far."""
+    contaminates: tuple[str, ...] = ()
+    """Tasks with whose test sets it shares a run of words."""
+    sketch: Sketch | None = None
+    """What near duplicates are found by, if they are to be."""
+
+
+def document_hash(text: str) -> bytes:
+    """Return 128 bits by which a document is known."""
+    return hashlib.blake2b(text.encode(), digest_size=_ID_BYTES).digest()
+
+
+class Preparer:
+    """Prepares documents: repair, redaction, filters, sketches."""
+
+    def __init__(self, config: CorpusConfig, test_sets: Sequence[TestSetConfig] = ()) -> None:
+        self._config = config
+        self._steps = cleaning_steps(config)
+        self._test_ngrams: TestNgrams | None = None
+        if config.decontamination.enabled:
+            self._test_ngrams = TestNgrams(
+                config.decontamination, test_sets, lambda text: self._final_text(text)[0]
+            )
+        self._sketcher = Sketcher(config.near_duplicates)
+
+    def prepare(self, documents: Sequence[RawDocument]) -> list[Prepared]:
+        """Return each document with its final text, dropped or not."""
+        prepared = [self._clean(document) for document in documents]
+        if self._config.quality.enabled:
+            self._judge(prepared)
+        if self._test_ngrams is not None:
+            self._compare(self._test_ngrams, prepared)
+        if self._config.near_duplicates.enabled:
+            kept = [item for item in prepared if item.drop is None]
+            sketches = self._sketcher.sketch([item.text for item in kept])
+            for item, sketch in zip(kept, sketches, strict=True):
+                item.sketch = sketch
+        return prepared
+
+    def _clean(self, document: RawDocument) -> Prepared:
+        text, changes = self._final_text(document.text)
+        drop = self._too_short(text)
+        language = document.language
+        if language == AUTO:
+            language = UNKNOWN if drop else identify_language(text)
+        return Prepared(text, language, changes, drop or self._foreign(language))
+
+    def _too_short(self, text: str) -> tuple[str, str] | None:
+        if len(text) < self._config.min_chars:
+            return "too_short", f"{len(text)} characters"
+        return None
+
+    def _foreign(self, language: str) -> tuple[str, str] | None:
+        wanted = self._config.languages
+        if not wanted or language in wanted or language.partition("-")[0] in wanted:
+            return None
+        return "language", language
+
+    def _judge(self, prepared: Sequence[Prepared]) -> None:
+        kept = [item for item in prepared if item.drop is None]
+        texts = [item.text for item in kept]
+        languages = [item.language for item in kept]
+        verdicts = judge(texts, languages, self._config.quality)
+        for item, (text, drop, n_lines) in zip(kept, verdicts, strict=True):
+            item.text = text
+            item.drop = drop or self._too_short(text)
+            item.changes["dropped_lines"] = n_lines
+
+    def _compare(self, ngrams: TestNgrams, prepared: Sequence[Prepared]) -> None:
+        kept = [item for item in prepared if item.drop is None]
+        for item, found in zip(kept, ngrams.find([item.text for item in kept]), strict=True):
+            if found is not None:
+                item.contaminates = found.tasks
+                item.drop = ("contaminated", f"{', '.join(found.tasks)}: {found.words}")
+
+    def _final_text(self, text: str) -> tuple[str, dict[str, int]]:
+        """Return the text cleaned and redacted, and the count of each kind of change."""
+        changes: dict[str, int] = {}
+        for name, change in self._steps.items():
+            changed = change(text)
+            changes[name] = int(changed != text)
+            text = changed
+        text, replaced = redact(text, self._config.redaction)
+        return text, changes | {f"redacted_{kind}": count for kind, count in replaced.items()}

@@ -1,0 +1,80 @@
+"""Specifies preparing in several processes: the same results, in order, with bounded memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from textmill.config import CleanConfig
+from textmill.corpus import clean as clean_module
+from textmill.corpus import pool as module
+from textmill.corpus.clean import clean
+from textmill.corpus.pool import Chunk, Pool
+from textmill.corpus.preparing import Preparer
+from textmill.corpus.reading import RawDocument
+from textmill.files import digest_folder
+from textmill.hardware import THREADS_VARIABLE
+
+CONFIG = CleanConfig.model_validate({"sources": [{"name": "a", "path": "a.txt"}]})
+
+
+def document(n: int) -> RawDocument:
+    return RawDocument(f"<p>The document number {n} of them all.", "a", "en", "a.txt", n)
+
+
+@pytest.mark.slow
+def test_the_output_is_the_same_for_one_two_and_four_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clean_module, "_CHUNK_DOCUMENTS", 20)
+    monkeypatch.setattr(module, "_ALONE", 1)
+    texts = [
+        f"<b>Text</b> {n} of many that say the same, {n % 90} and {n % 70}" for n in range(200)
+    ]
+    lines = [json.dumps({"text": text}) for text in texts]
+    lines[30] = "broken"
+    off = ("gopher_quality", "c4", "fineweb")
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    config = CleanConfig.model_validate(
+        {
+            "sources": [{"name": "a", "path": str(tmp_path / "a.jsonl")}],
+            "near_duplicates": {"enabled": True},
+            "quality": {"enabled": True} | {name: {"enabled": False} for name in off},
+            "validation_share": 0.3,
+        }
+    )
+    digests = []
+    for n_workers in (1, 2, 4):
+        monkeypatch.setenv(THREADS_VARIABLE, str(n_workers))
+        out = tmp_path / str(n_workers)
+        out.mkdir()
+        clean(config, {}, out)
+        digests.append(digest_folder(out))
+    assert digests[0] == digests[1] == digests[2]
+
+
+def test_no_more_chunks_are_read_than_can_be_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_ALONE", 0)
+    read = 0
+
+    def chunks() -> Iterator[Chunk]:
+        nonlocal read
+        for n in range(12):
+            read += 1
+            yield [document(n)]
+
+    with Pool(Preparer(CONFIG), 1 + 1) as pool:
+        for done, (chunk, (prepared,)) in enumerate(pool.prepare(chunks())):
+            assert [item.line for item in chunk] == [done]
+            assert prepared.text == f"The document number {done} of them all."
+            assert read <= done + 1 + module._WAITING * 2
+    assert read == 12
+
+
+def test_a_small_corpus_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pool, "_start", lambda self: pytest.fail("started"))
+    with Pool(Preparer(CONFIG), 4) as pool:
+        assert len(list(pool.prepare([[document(n)] for n in range(4)]))) == 4

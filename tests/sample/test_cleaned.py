@@ -1,0 +1,55 @@
+"""Specifies what cleaning finds of what was planted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from flows.prepare import with_sample
+from textmill.compose import compose
+from textmill.config import CleanConfig, CorpusConfig
+from textmill.corpus.clean import clean, document_id
+from textmill.corpus.cleaning import clean_text
+from textmill.safety.redaction import redact
+
+
+@pytest.fixture(scope="module")
+def config(sample: Any) -> CorpusConfig:
+    return with_sample(compose("demo", []), str(sample.folder)).corpus
+
+
+@pytest.fixture(scope="module")
+def cleaned(config: CorpusConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("cleaned")
+    clean(CleanConfig(**dict(config)), {}, out)
+    return out
+
+
+def id_of(text: str, config: CorpusConfig) -> str:
+    return document_id(redact(clean_text(text, config), config.redaction)[0])
+
+
+def test_near_duplicates_are_the_planted_ones(
+    sample: Any, config: CorpusConfig, cleaned: Path
+) -> None:
+    entries = sample.planted["near_duplicates"] + [
+        entry for entry in sample.planted["exact_duplicates"] if entry["form"] == "white space"
+    ]
+    planted = {
+        frozenset(id_of(sample.text_of(place), config) for place in (entry, entry["original"]))
+        for entry in entries
+    }
+    rows = pq.read_table(cleaned / "rejected").to_pylist()
+    found = [
+        frozenset((document_id(row["text"]), row["detail"].partition(",")[0]))
+        for row in rows
+        if row["reason"] == "near_duplicate"
+    ]
+    metrics = json.loads((cleaned / "metrics.json").read_text())
+    assert metrics["rejected_near_duplicate"] == len(found)
+    assert len(planted.intersection(found)) >= 0.99 * len(planted)
+    assert len(planted.intersection(found)) >= 0.95 * len(found)  # few patterns make all texts
