@@ -219,8 +219,10 @@ def predict(
         from flows.answers import answer
 
         words = text_and_overrides or []
-        has_text = bool(words) and not SETTING.match(words[0])
+        has_text = bool(words) and not _is_setting(words[0])
         text = words[0] if has_text else None
+        if text is not None and file is not None:
+            raise InputError(f"Both a text and --file {file} were given: leave one of them out.")
         for prediction in answer(task, _texts(text, file), config, words[has_text:]):
             sys.stdout.write(json.dumps(prediction, ensure_ascii=False) + "\n")
 
@@ -348,6 +350,14 @@ def _run_flow(name: str, config: str, overrides: list[str] | None, *first: Any) 
         start(flow, (*first, _place(config), list(overrides or [])))
 
 
+def _is_setting(word: str) -> bool:
+    """Whether a word changes a setting; a text may have an equals sign in it too."""
+    from textmill.config import Config
+
+    key = re.split(r"[.=]", word.lstrip("+~"), maxsplit=1)[0]
+    return SETTING.match(word) is not None and key in {*Config.model_fields, "data_root"}
+
+
 def _place(config: str) -> str:
     """Return a configuration's name, or its absolute path, which Prefect's later runs find."""
     return str(Path(config).resolve()) if config.endswith((".yaml", ".yml")) else config
@@ -361,7 +371,7 @@ def _texts(text: str | None, file: Path | None) -> Iterator[str]:
     try:
         lines: Any = file.open(encoding="utf-8") if file is not None else sys.stdin
         with lines:
-            yield from (line.rstrip("\r\n") for line in lines if line.strip())
+            yield from (line.rstrip("\r\n") for line in lines)  # an answer for each line
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:

@@ -18,7 +18,7 @@ from prefect.states import Completed, Failed
 from flows.context import Context, command, log, outcome, run_step, step_task
 from flows.finetune import choose_task, finetune_task
 from flows.notice import notify
-from flows.prepare import Prepared, split_sources
+from flows.prepare import Prepared, place_sample, split_sources
 from flows.pretrain import backbone_parts
 from textmill.config import TaskConfig, TokensConfig
 from textmill.errors import InputError, RunError
@@ -83,12 +83,40 @@ def evaluate_language_model(context: Context, backbone: Result, prepared: Prepar
     return run_step(context, EVALUATE_LM, context.config.generation, inputs)
 
 
+def measure_baselines(
+    context: Context, configs: Sequence[TaskConfig]
+) -> dict[str, Result | Exception]:
+    """Measure simple models on tasks, side by side; return their results or why there is none.
+
+    Comes before anything is trained: baselines read all examples, and so find bad ones in seconds
+    where a branch would after hours.
+
+    Raises:
+        InputError: not one task has examples that can be used.
+    """
+    context.n_side_by_side = min(context.config.cluster.max_parallel_tasks, max(1, len(configs)))
+    futures = {config.name: measure_baseline.submit(context, config) for config in configs}
+    found: dict[str, Result | Exception] = {}
+    for name, future in futures.items():
+        future.wait()
+        value = future.state.result(raise_on_failure=False)
+        is_known = isinstance(value, Result | Exception)
+        found[name] = value if is_known else RunError(str(future.state.message))
+    context.n_side_by_side = 1
+    bad = {name: error for name, error in found.items() if isinstance(error, InputError)}
+    if bad and len(bad) == len(configs):
+        raise InputError(describe(bad))
+    for name, error in bad.items():
+        log.warning("%s: %s The rest goes on without it.", name, error)
+    return found
+
+
 @task(name="branch", task_run_name="{config.name}", cache_policy=NO_CACHE, persist_result=False)
-def run_branch(context: Context, config: TaskConfig, backbone: Result) -> State[Any]:
+def run_branch(
+    context: Context, config: TaskConfig, backbone: Result, baseline: Result
+) -> State[Any]:
     """Fine-tune and evaluate one task; its steps are Prefect tasks inside this one."""
     try:
-        # The baseline comes first: it reads all examples, and so finds bad ones soonest.
-        baseline = outcome(measure_baseline(context, config))
         model = outcome(finetune_task(context, config, backbone))
         log_card(context.pipeline, context.config, config)
         scores = TaskScores(outcome(evaluate_task(context, config, model)), baseline)
@@ -99,7 +127,11 @@ def run_branch(context: Context, config: TaskConfig, backbone: Result) -> State[
 
 
 def run_branches(
-    context: Context, configs: Sequence[TaskConfig], backbone: Result, prepared: Prepared | None
+    context: Context,
+    configs: Sequence[TaskConfig],
+    backbone: Result,
+    prepared: Prepared | None,
+    baselines: Mapping[str, Result | Exception],
 ) -> None:
     """Evaluate tasks side by side, and the language model; summarise on the parent run.
 
@@ -108,6 +140,7 @@ def run_branches(
         configs: the tasks.
         backbone: the pretrained model.
         prepared: what to measure the language model on; None leaves it out.
+        baselines: of every task; one without a result has failed already.
 
     Raises:
         InputError: a task's data cannot be used; the other tasks' results stay.
@@ -121,10 +154,12 @@ def run_branches(
         futures["lm"] = evaluate_language_model.submit(context, backbone, prepared)
     # The longest first: begun last, it would run on alone beside idle cores.
     for config in sorted(configs, key=training_bytes, reverse=True):
-        futures[config.name] = run_branch.submit(context, config, backbone)
+        baseline = baselines[config.name]
+        if isinstance(baseline, Result):
+            futures[config.name] = run_branch.submit(context, config, backbone, baseline)
     language: Result | None = None
     scores: dict[str, TaskScores] = {}
-    failures: dict[str, Exception] = {}
+    failures = {name: e for name, e in baselines.items() if isinstance(e, Exception)}
     for name in [name for name in ("lm", *(c.name for c in configs)) if name in futures]:
         future = futures[name]
         future.wait()
@@ -147,9 +182,14 @@ def run_branches(
         if isinstance(error := problem.result(raise_on_failure=False), Exception):
             failures["promote"] = error
     if failures:
-        message = "\n".join(f"{name}: {error}" for name, error in failures.items())
+        message = describe(failures)
         are_input = all(isinstance(error, InputError) for error in failures.values())
         raise (InputError if are_input else RunError)(message)
+
+
+def describe(failures: Mapping[str, Exception]) -> str:
+    """Return what failed, a line each."""
+    return "\n".join(f"{name}: {error}" for name, error in failures.items())
 
 
 def training_bytes(config: TaskConfig) -> float:
@@ -293,8 +333,8 @@ def evaluate(
     with command("evaluate", config, overrides or [], name) as context:
         if name is not None:
             choose_task(context, name)  # before hours of work
+        place_sample(context)
+        tasks = context.config.tasks if name is None else (choose_task(context, name),)
+        baselines = measure_baselines(context, tasks)
         prepared, backbone = backbone_parts(context)
-        if name is None:
-            run_branches(context, context.config.tasks, backbone, prepared)
-        else:
-            run_branches(context, [choose_task(context, name)], backbone, None)
+        run_branches(context, tasks, backbone, prepared if name is None else None, baselines)

@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows.context import Context, command, outcome, run_step, step_task
-from flows.prepare import split_sources
+from flows.prepare import place_sample, split_sources
 from flows.pretrain import backbone_parts
 from textmill.compose import unknown_name
 from textmill.config import TaskConfig
@@ -45,6 +45,7 @@ def finetune(name: str, config: str = "demo", overrides: list[str] | None = None
     """Fine-tune for one task, and compute first what that needs."""
     with command("finetune", config, overrides or [], name) as context:
         choose_task(context, name)  # before hours of work
+        place_sample(context)
         _, backbone = backbone_parts(context)
         task = choose_task(context, name)
         outcome(finetune_task(context, task, backbone))

@@ -25,7 +25,9 @@ def prune_store(config: Config, n_kept: int, is_meant: bool, output: TextIO) -> 
         _list_and_remove(store, found, is_meant, output)
     total = size(sum(waste.n_bytes for waste in found))
     if not found:
-        output.write(f"Nothing to remove: {n_kept} pipeline runs and the registered models stay.\n")
+        output.write(
+            f"Nothing to remove: the newest {n_kept} runs and the registered models stay.\n"
+        )
     elif is_meant:
         output.write(f"Removed: {total}.\n")
     else:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from prefect import flow
 
 from flows.context import command
-from flows.evaluate import run_branches
+from flows.evaluate import measure_baselines, run_branches
+from flows.prepare import place_sample
 from flows.pretrain import backbone_parts
 
 
@@ -18,5 +19,7 @@ def pipeline(
     with command(
         "pipeline", config, overrides or [], event=event, is_told=event is None
     ) as context:
+        place_sample(context)
+        baselines = measure_baselines(context, context.config.tasks)
         prepared, backbone = backbone_parts(context)
-        run_branches(context, context.config.tasks, backbone, prepared)
+        run_branches(context, context.config.tasks, backbone, prepared, baselines)

@@ -27,8 +27,7 @@ def train_backbone(context: Context, prepared: Prepared) -> State[Any]:
 
 
 def backbone_parts(context: Context) -> tuple[Prepared, Result]:
-    """Run everything up to the backbone inside another flow."""
-    place_sample(context)
+    """Run everything from the sources to the backbone inside another flow."""
     prepared = prepare_parts(context)
     return prepared, outcome(train_backbone(context, prepared))
 
@@ -37,4 +36,5 @@ def backbone_parts(context: Context) -> tuple[Prepared, Result]:
 def pretrain(config: str = "demo", overrides: list[str] | None = None) -> None:
     """Pretrain the backbone, and compute first what that needs."""
     with command("pretrain", config, overrides or []) as context:
+        place_sample(context)
         backbone_parts(context)

@@ -9,7 +9,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.context import Context, log, opened, outcome
-from flows.evaluate import run_branches
+from flows.evaluate import measure_baselines, run_branches
 from flows.finetune import finetune_task
 from flows.prepare import place_sample, prepare_parts
 from flows.pretrain import train_backbone
@@ -86,6 +86,8 @@ def repeat(context: Context, recorded: Recorded) -> None:
     """Run the steps that a recorded run consists of, whatever flow it was."""
     labels = recorded.steps.keys()
     place_sample(context)
+    simple = [task for task in context.config.tasks if f"baseline {task.name}" in labels]
+    baselines = measure_baselines(context, simple)
     if "clean" not in labels:
         return
     prepared = prepare_parts(context)
@@ -95,7 +97,7 @@ def repeat(context: Context, recorded: Recorded) -> None:
     scored = [task for task in context.config.tasks if f"evaluate {task.name}" in labels]
     has_language_model = "evaluate-lm" in labels
     if scored or has_language_model:
-        run_branches(context, scored, backbone, prepared if has_language_model else None)
+        run_branches(context, scored, backbone, prepared if has_language_model else None, baselines)
     for task in context.config.tasks:
         if f"finetune {task.name}" in labels and task not in scored:
             outcome(finetune_task(context, task, backbone))

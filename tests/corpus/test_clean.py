@@ -128,7 +128,7 @@ def test_metrics_add_up(tmp_path: Path) -> None:
         "redacted_email": 2,
         "redacted_phone": 1,
         "redacted_ip": 1,
-        "language_en": 34,
+        "language_en": 35,
         "redacted_card": 1,
     }
     assert "Zürich is a place with a lake, too." in {row["text"] for row in kept}

@@ -66,6 +66,7 @@ def test_bad_data_is_named_and_leaves_no_run_open(
     done = project.run("run", "--config", "my.yaml")
     assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
     assert named in done.stderr
+    assert "pretrain: " not in done.stderr  # found before hours of training
     client = MlflowClient(f"sqlite:///{project.folder}/mlruns/mlflow.db")
     runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
     assert "RUNNING" not in {run.info.status for run in runs}

@@ -34,8 +34,8 @@ def champion(product: Product, model: str) -> int:
 
 def test_a_run_registers_its_models_and_a_better_one_is_promoted(trained: Product) -> None:
     for line in (
-        "backbone: promoted v1: the first that reaches its floors",
-        "topic: promoted v1: the first that reaches its floors",
+        "backbone: promoted v1: the first, and better than the trivial model",
+        "topic: promoted v1: the first, and better than the trivial model",
         "backbone: kept champion v1: v1 is this model, promoted",
         "topic: promoted v2: better: accuracy",
     ):

@@ -10,7 +10,7 @@ import pytest
 from textmill.config import PromotionConfig
 from textmill.errors import InputError
 from textmill.evaluation import significance
-from textmill.evaluation.gate import Cost, Decision, below_floor, decide
+from textmill.evaluation.gate import Cost, Decision, below_floor, decide, decide_alone
 from textmill.evaluation.significance import LANGUAGE_MODEL, Answers, Floats, tabulate
 
 SAME = Cost(parameters=1e6, seconds=10.0)
@@ -139,6 +139,28 @@ def test_a_floor_of_a_language_binds_its_tasks_that_have_the_score() -> None:
     assert below_floor(config, "de", "en", low) is None
     assert below_floor(config, "topic", "de", {"accuracy": 0.1}) is None
     assert below_floor(config, "flags", "en", high | {"chrf": 39.0}) is not None
+
+
+@pytest.mark.parametrize(
+    ("scores", "trivial", "is_promoted"),
+    [
+        ({"accuracy": 0.6, "f1_macro": 0.1}, {"accuracy": 0.5, "f1_macro": 0.2}, True),
+        ({"accuracy": 0.5}, {"accuracy": 0.5}, False),
+        ({"f1": 0.0}, {"f1": 0.023}, False),
+        ({"val_loss": 2.0, "bits_per_byte": 1.9}, {"bits_per_byte": 2.8}, True),
+        ({"bits_per_byte": 2.9}, {"bits_per_byte": 2.8}, False),
+        ({"bleu": 0.0}, {}, True),
+    ],
+)
+def test_without_a_champion_a_model_has_to_beat_the_trivial_one(
+    scores: dict[str, float], trivial: dict[str, float], is_promoted: bool
+) -> None:
+    decision = decide_alone(scores, trivial)
+    assert decision.is_promoted == is_promoted
+    if not is_promoted:
+        (metric,) = trivial
+        pair = f"{metric} {scores[metric]:.4g} against {trivial[metric]:.4g}"
+        assert decision.reason == f"no better than the trivial model: {pair}"
 
 
 def test_a_floor_of_an_unknown_metric_is_named() -> None:

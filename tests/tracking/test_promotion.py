@@ -93,7 +93,8 @@ def make_challenger(
         client.log_outputs(model.run_id, [LoggedModelOutput(logged.model_id, 0)])
         client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
         tested = evaluated(n_right, test_set)
-        made = Challenger("mood", "mood", "en", model, tested, test_set, "recipe", 1e6)
+        trivial = {"accuracy": 0.05}
+        made = Challenger("mood", "mood", "en", model, tested, test_set, "recipe", 1e6, trivial)
         return replace(made, **further)
 
     return make
@@ -140,7 +141,7 @@ def test_the_first_model_is_champion_and_its_version_says_what_it_is(
 ) -> None:
     challenger = make_challenger(200)
     line = promote(challenger)
-    assert line == "mood: promoted v1: the first that reaches its floors"
+    assert line == "mood: promoted v1: the first, and better than the trivial model"
     assert champion(registry) == "1"
     (version,) = versions(registry)
     expected = {
@@ -156,6 +157,17 @@ def test_the_first_model_is_champion_and_its_version_says_what_it_is(
     assert "score.class/a/f1" not in version.tags
     tags = pipeline.store.client.get_run(pipeline.run_id).data.tags
     assert line.endswith(tags["textmill.promotion.mood"])
+
+
+def test_a_first_model_that_has_learned_nothing_is_no_champion(
+    promote: Promote, make_challenger: MakeChallenger, registry: Registry
+) -> None:
+    line = promote(make_challenger(200, trivial={"accuracy": 0.5}))
+    assert line == (
+        "mood: kept no champion, rejected v1: no better than the trivial model: "
+        "accuracy 0.5 against 0.5"
+    )
+    assert champion(registry) is None
 
 
 def test_a_better_model_takes_the_place_and_a_worse_one_does_not(

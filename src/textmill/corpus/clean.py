@@ -154,6 +154,11 @@ class _Cleaner:
                     self._reject(item, source, item.raw, "bad_record", item.reason)
                 else:
                     self._take(item, next(prepared), source)
+        if not read:
+            raise InputError(
+                f"source {source.name!r}: {source.path or source.hub} holds no document: mend it, "
+                "or take the source out."
+            )
         self.counts["documents_read"] += read
         self.counts_of_sources[source.name] = self.counts - before
         if first_bad and bad > self._config.max_bad_share * read:

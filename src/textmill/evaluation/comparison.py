@@ -138,7 +138,7 @@ def _scores(comparison: Comparison) -> Iterator[str]:
                 str(score.run + 1),
                 f"{score.value:.4g}",
                 _bounds(score.interval),
-                f"{difference.gain.value:+.4g}" if difference else "",
+                f"{difference.gain.value + 0.0:+.4g}" if difference else "",
                 _bounds(difference.gain if difference else None),
                 _p(difference.p_value) if difference else score.note,
             ]
@@ -169,7 +169,7 @@ def _short(digests: Differing) -> dict[str, tuple[str, ...]]:
 
 
 def _bounds(interval: Interval | None) -> str:
-    return "" if interval is None else f"{interval.low:.4g} to {interval.high:.4g}"
+    return "" if interval is None else f"{interval.low + 0.0:.4g} to {interval.high + 0.0:.4g}"
 
 
 def _p(p_value: float) -> str:

@@ -36,6 +36,8 @@ from textmill.evaluation.significance import (
     differences,
 )
 
+LEADING = ("accuracy", "f1", "bleu", "bits_per_byte")
+"""The metrics that stand for a model; of each kind of task it is one."""
 LEAST_RETRAINED = 2
 """Scores of one recipe with other seeds from which their spread is estimated."""
 
@@ -86,6 +88,22 @@ def below_floor(
             side = "above the most" if metric in LOWER_IS_BETTER else "below the least"
             return Decision(False, f"{metric} {scores[metric]:.4g} is {side} allowed, {floor:g}")
     return None
+
+
+def decide_alone(scores: Mapping[str, float], trivial: Mapping[str, float]) -> Decision:
+    """Return whether a model is promoted that has reached its floors and finds no champion.
+
+    Args:
+        scores: by metric.
+        trivial: those of a model that has learned next to nothing; none, if there is no such.
+    """
+    for metric in LEADING:
+        if metric in scores and metric in trivial:
+            if _sign(metric) * (scores[metric] - trivial[metric]) <= 0:
+                pair = f"{metric} {scores[metric]:.4g} against {trivial[metric]:.4g}"
+                return Decision(False, f"no better than the trivial model: {pair}")
+            return Decision(True, "the first, and better than the trivial model")
+    return Decision(True, "the first")
 
 
 def decide(

@@ -89,6 +89,11 @@ def digest_split(config: TaskConfig, setting: str) -> str:
     place = location(config, setting)
     if config.hub:
         return digest_hub(config.hub, config.subset, config.revision, place)
+    if Path(place).is_dir():
+        raise InputError(
+            f"tasks.{config.name}.{setting}: {place} is a folder: name the file, or set hub to the "
+            "folder of a data set and this to a split."
+        )
     if not Path(place).is_file():
         raise InputError(f"tasks.{config.name}.{setting}: the file {place} does not exist.")
     return digest_file(Path(place))

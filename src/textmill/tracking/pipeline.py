@@ -344,7 +344,8 @@ class _Attempt:
                 if "textmill.failure" in run.data.tags:
                     store.client.delete_tag(run_id, "textmill.failure")
                 store.client.update_run(run_id, "RUNNING")
-                log.info("Going on with %s, which was interrupted.", self.label)
+                what = "failed" if run.info.status == "FAILED" else "was interrupted"
+                log.info("Going on with %s, which %s.", self.label, what)
                 return run_id
         return store.start_run(pipeline.experiment_id, self.label, tags)
 

@@ -11,7 +11,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from textmill.config import AUTO, Config, TaskConfig, TranslationConfig
 from textmill.errors import InputError, RunError
-from textmill.evaluation.gate import Cost, Decision, below_floor, decide
+from textmill.evaluation.gate import Cost, Decision, below_floor, decide, decide_alone
 from textmill.evaluation.significance import tabulate
 from textmill.files import MANIFEST, digest_values, read_json
 from textmill.tracking.compare import Answered, read_answers
@@ -57,6 +57,8 @@ class Challenger:
     recipe: str
     """Digest of all that made it, seeds aside."""
     parameters: float
+    trivial: Mapping[str, float]
+    """Scores of a model that has learned next to nothing, by metric."""
 
 
 def task_challenger(pipeline: Pipeline, config: Config, task: TaskConfig) -> Challenger:
@@ -74,6 +76,7 @@ def task_challenger(pipeline: Pipeline, config: Config, task: TaskConfig) -> Cha
         test_digest=digest_values(sorted(source["digest"] for source in sources.values())),
         recipe=recipe_of(model, results),
         parameters=results["pretrain"].metrics()["parameters"],
+        trivial=_under("trivial/", results[f"baseline {task.name}"].metrics()),
     )
 
 
@@ -91,7 +94,12 @@ def backbone_challenger(pipeline: Pipeline, config: Config) -> Challenger:
         test_digest=results["clean"].digest,
         recipe=recipe_of(model, results),
         parameters=model.metrics()["parameters"],
+        trivial=_under("unigram/", results["evaluate-lm"].metrics()),
     )
+
+
+def _under(prefix: str, metrics: Mapping[str, float]) -> dict[str, float]:
+    return {k.removeprefix(prefix): v for k, v in metrics.items() if k.startswith(prefix)}
 
 
 def _language(config: Config, task: TaskConfig | None = None) -> str:
@@ -186,7 +194,7 @@ def _challenge(
     if missed is not None:
         decision = missed
     elif champion is None:
-        decision = Decision(True, "the first that reaches its floors")
+        decision = decide_alone(scores, challenger.trivial)
     else:
         others = [v for v in versions if v.version != version.version]
         decision = _decide(registry, config, challenger, champion, others, remeasure)

@@ -24,8 +24,16 @@ class TaskModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, object] | None = None,
     ) -> pd.DataFrame:
-        """Return the predictions for the texts, in their order."""
-        return pd.DataFrame(self.predictor(model_input["text"].tolist()))
+        """Return the predictions for the texts, in their order.
+
+        Raises:
+            ValueError: a row holds no text.
+        """
+        texts = model_input["text"].tolist()
+        for number, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise ValueError(f"row {number}, column 'text': {text!r} is no text.")
+        return pd.DataFrame(self.predictor(texts))
 
 
 mlflow.models.set_model(TaskModel())
