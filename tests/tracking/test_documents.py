@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from textmill.config import Config, CorpusConfig, SampleConfig, SourceConfig
+from textmill.config import CleanConfig, Config, SampleConfig, SourceConfig
 from textmill.corpus.clean import document_id
 from textmill.errors import InputError
 from textmill.files import digest_file
@@ -31,7 +31,7 @@ class Chain:
         rows = [["Ada", "was", f"number-{seed.seed}"], ["nobody"], [f"柏林{seed.seed}", "很", "大"]]
         write_lines(self.labelled, [{"tokens": row} for row in rows])
         sources = (SourceConfig(name="own", path=str(corpus)),)
-        cleaning = CorpusConfig(sources=sources, validation_share=0.3)
+        cleaning = CleanConfig(sources=sources, validation_share=0.3)
         raw = Source("own", str(corpus), digest_file(corpus), "training")
         source = Source("ner/train", str(self.labelled), digest_file(self.labelled), "train")
         with open_pipeline("test", config, "tests", {}) as pipeline:
