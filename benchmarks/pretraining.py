@@ -61,8 +61,8 @@ NANOGPT_SETTINGS = [
 ]  # fmt: skip
 """As its README says for a CPU."""
 RECIPE: dict[str, Any] = {
-    "optimizer": "muon", "learning_rate": 0.02, "schedule": "warmup_stable_decay",
-    "final_learning_rate_share": 0.0, "decay_share": 0.6, "warmup_steps": 10, "weight_decay": 0.0,
+    "optimizer": "muon", "learning_rate": 0.004, "schedule": "warmup_stable_decay",
+    "final_learning_rate_share": 0.0, "decay_share": 0.8, "warmup_steps": 10, "weight_decay": 0.0,
     "sample_tokens": 0, "validation_blocks": 10_000, "log_every_steps": 50,
     "checkpoint_every_steps": 10_000,
 }  # fmt: skip
@@ -223,9 +223,9 @@ def shakespeare(peers: Peers) -> None:
     nanogpt_loss, nanogpt_s = run_nanogpt(peers)
     print(f"nanoGPT, its own script       loss {nanogpt_loss:.4f}  {nanogpt_s:6.1f} s")
     for what, model, choices in (
-        ("ours, as good and sooner", SHAPE, {"max_steps": 350, "micro_batch_size": BATCH_SIZE}),
+        ("ours, as good and sooner", SHAPE, {"max_steps": 310, "micro_batch_size": BATCH_SIZE}),
         ("ours, in nanoGPT's time", SHAPE | {"block_size": 128},
-         {"max_steps": 900, "micro_batch_size": 16}),
+         {"max_steps": 780, "micro_batch_size": 16}),
     ):  # fmt: skip
         out, seconds = train(peers, model, validate_every_steps=10_000, **choices)
         network = layout.load(out)

@@ -28,11 +28,19 @@ SCRIPT = Path(__file__).parents[2] / "docs" / "screenshots.py"
 
 
 @pytest.fixture(scope="module")
-def runs(finished: Product) -> list[Run]:
-    """A run and one that was trained from another seed, the newest first."""
-    done = finished.run("run", *SMALL, "pretrain.seed=1")
-    assert done.returncode == 0, done.stderr
-    client = MlflowClient(f"sqlite:///{finished.folder}/mlruns/mlflow.db")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Product:
+    """A folder in which the shrunken demo has run, and once more from another seed."""
+    product = Product(tmp_path_factory.mktemp("compared"))
+    for further in ([], ["pretrain.seed=1"]):
+        done = product.run("run", *SMALL, *further)
+        assert done.returncode == 0, done.stderr
+    return product
+
+
+@pytest.fixture(scope="module")
+def runs(compared: Product) -> list[Run]:
+    """Its runs, the newest first."""
+    client = MlflowClient(f"sqlite:///{compared.folder}/mlruns/mlflow.db")
     experiment = client.get_experiment_by_name("demo")
     assert experiment is not None
     condition = "attributes.status='FINISHED' and tags.`textmill.pipeline`='pipeline'"
@@ -51,8 +59,8 @@ def script() -> Any:
 
 
 @pytest.fixture(scope="module")
-def served(finished: Product, script: Any) -> Iterator[tuple[str, str]]:
-    with script.pages(finished.folder) as addresses:
+def served(compared: Product, script: Any) -> Iterator[tuple[str, str]]:
+    with script.pages(compared.folder) as addresses:
         yield addresses
 
 
@@ -69,12 +77,12 @@ def page(script: Any) -> Iterator[Any]:
 def test_comparing_two_runs_in_mlflow_shows_what_differs(
     script: Any, served: tuple[str, str], page: Any, runs: list[Run]
 ) -> None:
-    ids = json.dumps([run.info.run_id for run in runs[:2]])
+    ids = json.dumps([run.info.run_id for run in runs])
     chosen = json.dumps([runs[0].info.experiment_id])
     address = f"{served[0]}/#/compare-runs?runs={quote(ids)}&experiments={quote(chosen)}"
     script.open_page(page, address, "Parameters")
     script.show_differences(page)
-    new, old = runs[:2]
+    new, old = runs
     for run in (new, old):
         assert page.get_by_text(run.info.run_name).first.is_visible()
     assert rows(page, "pretrain.") == [["pretrain.seed", "1", "0"]]

@@ -26,6 +26,7 @@ experiment: notes
 sample: null
 corpus:
   sources: [{name: notes, path: notes.jsonl, text: text}]
+  near_duplicates: {enabled: false}
 tasks: []
 """
 SMALLER = [word for word in SMALL if not word.startswith(("tasks.", "sample."))]

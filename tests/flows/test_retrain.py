@@ -29,6 +29,7 @@ USER_FILE = """
 defaults: [base, _self_]
 corpus:
   sources: [{name: notes, path: notes.jsonl, text: text}]
+  near_duplicates: {enabled: false}
 """
 LAST = PastRun("a1b2", "http://store/a1b2", "FINISHED", "d", {})
 

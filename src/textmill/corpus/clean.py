@@ -234,23 +234,25 @@ def _chunks(
 
 def _check_splits(config: CorpusConfig, counts: Mapping[str, int]) -> None:
     kept = counts["documents_kept"]
+    reasons = {
+        name.removeprefix("rejected_").replace("_", " "): count
+        for name, count in sorted(counts.items())
+        if name.startswith("rejected_") and count
+    }
+    listed = ", ".join(f"{count:,} as {reason}" for reason, count in reasons.items()) or "none"
     if not kept:
-        reasons = {
-            name.removeprefix("rejected_").replace("_", " "): count
-            for name, count in sorted(counts.items())
-            if name.startswith("rejected_")
-        }
         places = ", ".join(str(source.path or source.hub) for source in config.sources)
-        listed = ", ".join(f"{count} as {reason}" for reason, count in reasons.items())
         raise InputError(
             f"the corpus is empty: of {counts['documents_read']} documents read none was kept; "
-            f"rejected {listed or 'none'}. Check the filters of corpus (min_chars is "
+            f"rejected {listed}. Check the filters of corpus (min_chars is "
             f"{config.min_chars}) and the sources: {places}."
         )
     for split, change in (("train", "lower"), ("validation", "raise")):
         if not counts[f"documents_{split}"]:
             raise InputError(
-                f"no {split} document: all {kept} fell into the other split at "
-                f"corpus.validation_share={config.validation_share}. Add documents, divide files "
-                f"further (documents: paragraph), or {change} corpus.validation_share."
+                f"no {split} document: all {kept} that were kept fell into the other split at "
+                f"corpus.validation_share={config.validation_share} (of "
+                f"{counts['documents_read']:,} read, rejected were {listed}). Add documents, "
+                "divide files further (documents: paragraph), or "
+                f"{change} corpus.validation_share."
             )
