@@ -9,16 +9,19 @@ from tests.e2e.conftest import SMALL, Product
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
-TOPIC = [word for word in SMALL if not word.startswith("tasks.")] + ["tasks=[sample-topic]"]
-"""The shrunken demo with one task."""
+TOPIC = [word for word in SMALL if not word.startswith(("tasks.", "finetune.", "pretrain.max"))]
+TOPIC += ["tasks=[sample-topic]", "pretrain.max_steps=150", "pretrain.learning_rate=0.01"]
+"""The shrunken demo with one task, trained until it has learned something."""
+POOR = ["finetune.epochs=3", "finetune.learning_rate=0.008"]
+BETTER = ["finetune.epochs=12", "finetune.learning_rate=0.01"]
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Product:
     """A working folder in which a poor model was trained, and then a better one."""
     product = Product(tmp_path_factory.mktemp("trained"))
-    for better in ([], ["finetune.epochs=12", "finetune.learning_rate=0.01"]):
-        done = product.run("run", *TOPIC, *better)
+    for how in (POOR, BETTER):
+        done = product.run("run", *TOPIC, *how)
         assert done.returncode == 0, done.stderr
         product.first_err += done.stderr
     return product
@@ -63,7 +66,7 @@ def test_champions_are_chosen_by_hand_and_answer(trained: Product) -> None:
 
 
 def test_other_test_examples_have_the_champion_measured_anew(trained: Product) -> None:
-    done = trained.run("run", *TOPIC, "sample.seed=1", "pretrain.max_steps=20")
+    done = trained.run("run", *TOPIC, *POOR, "sample.seed=1", "pretrain.max_steps=20")
     assert done.returncode == 0, done.stderr
     before = champion(trained, "topic")
     assert f"topic: kept champion v{before}, rejected v3: not" in done.stderr
@@ -85,7 +88,7 @@ def test_two_runs_are_compared_in_the_terminal_as_json_and_in_mlflow(trained: Pr
     done = trained.run("compare", first, second[:12], "--json")
     assert done.returncode == 0, done.stderr
     values = json.loads(done.stdout)
-    assert values["settings"]["finetune.epochs"] == ["2", "12"]
+    assert values["settings"]["finetune.epochs"] == ["3", "12"]
     assert values["modules"] == values["packages"] == values["data"] == {}
     accuracy = [s for s in values["scores"] if (s["task"], s["metric"]) == ("topic", "accuracy")]
     assert accuracy[0]["value"] == found[0].data.metrics["topic/accuracy"]
