@@ -6,6 +6,8 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -294,3 +296,16 @@ def test_flatten_names_nested_values_with_dots() -> None:
         "s.x.v": 3,
         "none": [],
     }
+
+
+@pytest.mark.filterwarnings("ignore:The specified dataset source:UserWarning")
+def test_runs_that_log_the_same_data_at_once_all_have_it(store: Store, tmp_path: Path) -> None:
+    experiment = store.experiment("readers")
+    ids = [store.start_run(experiment, f"reader {i}", {}) for i in range(8)]
+    for number in range(5):
+        data = [("shared", str(tmp_path), f"{number}-{time.time_ns()}", "training")]
+        with ThreadPoolExecutor(len(ids)) as pool:
+            list(pool.map(partial(store.log_datasets, inputs=data), ids))
+    for run_id in ids:
+        assert len(store.client.get_run(run_id).inputs.dataset_inputs) == 5
+        store.end_run(run_id, "FINISHED")

@@ -289,7 +289,10 @@ class Store:
             tags = [InputTag("mlflow.data.context", context)]
             entries.append(DatasetInput(dataset._to_mlflow_entity(), tags))
         if entries:
-            self.client.log_inputs(run_id, entries)
+            # MLflow looks for a data set and then adds it: of two runs that log the same one at the
+            # same time, one would fail (seen on SQLite, "UNIQUE constraint failed: datasets").
+            with FileLock(self.locks / "datasets.lock"):
+                self.client.log_inputs(run_id, entries)
 
     def publish(self, run_id: str, out: Path) -> Path:
         """Make a finished output folder the run's artifact, whole; return where it is readable."""
