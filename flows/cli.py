@@ -243,8 +243,7 @@ def compare(
     with _errors_in_words():
         from flows.comparing import compare_runs
 
-        runs = [word for word in runs_and_overrides if "=" not in word]
-        overrides = [word for word in runs_and_overrides if "=" in word]
+        runs, overrides = _runs_and_settings(runs_and_overrides)
         for line in compare_runs(runs, config, overrides, as_json):
             sys.stdout.write(line)
 
@@ -304,8 +303,7 @@ def plan(
 
         words = overrides or []
         if fit:
-            runs = [word for word in words if "=" not in word]
-            settings = [word for word in words if "=" in word]
+            runs, settings = _runs_and_settings(words)
             lines = planning.fit(config, settings, runs, plot)
         else:
             lines = planning.plan(config, words, hours, flops, money)
@@ -348,6 +346,10 @@ def _run_flow(name: str, config: str, overrides: list[str] | None, *first: Any) 
         flow = load(name, composed)
         wait_for_server()
         start(flow, (*first, _place(config), list(overrides or [])))
+
+
+def _runs_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
+    return [word for word in words if "=" not in word], [word for word in words if "=" in word]
 
 
 def _is_setting(word: str) -> bool:

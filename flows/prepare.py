@@ -27,7 +27,7 @@ from textmill.errors import InputError
 from textmill.files import digest_file, join_digests
 from textmill.tasks.examples import digest_split, location, settings_of
 from textmill.tracking.pipeline import Result
-from textmill.tracking.sources import Source
+from textmill.tracking.sources import INIT_FROM, Source
 from textmill.tracking.step import CLEAN, SAMPLE, TOKENIZER, TOKENS
 
 
@@ -131,11 +131,20 @@ def folder_sources(key: str, place: str | None, names: Sequence[str]) -> tuple[S
         if not file.is_file():
             raise InputError(f"{key}={place}: {file} is missing: name a folder that holds it.")
 
-    def digest_now() -> str:
-        return join_digests({file: digest_file(file) for file in files})
+    def digests() -> dict[Path, str]:
+        return {file: digest_file(file) for file in files}
 
-    context = key.partition(".")[0]
-    return (Source("init_from", place, digest_now(), context, digest_now=digest_now),)
+    found = digests()
+    return (
+        Source(
+            INIT_FROM,
+            place,
+            join_digests(found),
+            key.partition(".")[0],
+            {str(file): digest for file, digest in found.items()},
+            lambda: join_digests(digests()),
+        ),
+    )
 
 
 @step_task("tokens")

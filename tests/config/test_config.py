@@ -11,7 +11,14 @@ from pydantic import BaseModel, ValidationError
 
 from textmill import config as definitions
 from textmill.compose import CONF, compose
-from textmill.config import Config, CorpusConfig, ModelConfig, PretrainConfig, Settings
+from textmill.config import (
+    Config,
+    CorpusConfig,
+    ModelConfig,
+    PretrainConfig,
+    Settings,
+    flatten,
+)
 from textmill.errors import InputError
 
 GROUPS = [
@@ -268,3 +275,14 @@ def test_tasks_of_another_form_are_refused(value: str) -> None:
 )
 def test_a_wrong_setting_of_retraining_is_named(override: str, problem: str) -> None:
     assert problem in message(override)
+
+
+def test_flatten_names_nested_values_with_dots() -> None:
+    values = {"a": 1, "b": {"c": {"d": [1, 2]}}, "s": [{"name": "x", "v": 3}], "none": []}
+    assert flatten(values) == {
+        "a": 1,
+        "b.c.d": [1, 2],
+        "s.x.name": "x",
+        "s.x.v": 3,
+        "none": [],
+    }

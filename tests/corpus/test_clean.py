@@ -13,7 +13,8 @@ import pytest
 
 from textmill.config import CleanConfig
 from textmill.corpus import shards
-from textmill.corpus.clean import clean, document_id, split_of
+from textmill.corpus.clean import clean, split_of
+from textmill.corpus.preparing import document_id
 from textmill.errors import InputError
 from textmill.files import digest_folder
 from textmill.safety.redaction import PLACEHOLDERS

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from textmill.config import CorpusConfig, DriftConfig
-from textmill.corpus.clean import document_id
 from textmill.corpus.new_text import choose_texts, digest_new_text
+from textmill.corpus.preparing import document_id
 from textmill.errors import InputError
 
 CORPUS = CorpusConfig.model_validate({"sources": [{"name": "own", "path": "x"}], "min_chars": 9})

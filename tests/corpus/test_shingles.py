@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textmill.corpus.shingles import Words, hash_runs, mix, read_characters
+from textmill.corpus.shingles import Words, hash_runs, mix, read_characters, slices
 from textmill.corpus.shingles import hash_words as hash_characters
 
 TEXTS = ["One word, one WORD.", "", "?! ...", "你好 hello世界", "สวัส", "don't under_score x9", "é"]
@@ -87,3 +88,12 @@ def test_a_text_has_the_same_words_alone_as_among_others(texts: list[str]) -> No
         here = together.documents == index
         assert together.hashes[here].tolist() == alone.hashes.tolist()
         assert together.starts[here].tolist() == alone.starts.tolist()
+
+
+@given(st.lists(st.integers(0, 30)), st.integers(1, 40))
+def test_slices_hold_every_item_once_and_no_more_than_fits(sizes: list[int], most: int) -> None:
+    parts = [sizes[part] for part in slices(sizes, most)]
+    assert [size for part in parts for size in part] == sizes
+    assert all(part and (sum(part) <= most or len(part) == 1) for part in parts)
+    # None could have taken in the first of the next.
+    assert all(sum(a) + b[0] > most for a, b in itertools.pairwise(parts))

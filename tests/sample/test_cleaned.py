@@ -12,8 +12,9 @@ import pytest
 from flows.prepare import with_sample
 from textmill.compose import compose
 from textmill.config import CleanConfig, CorpusConfig
-from textmill.corpus.clean import clean, document_id
+from textmill.corpus.clean import clean
 from textmill.corpus.cleaning import clean_text
+from textmill.corpus.preparing import document_id
 from textmill.safety.redaction import redact
 
 

@@ -143,6 +143,22 @@ def test_a_file_of_a_task_is_followed_to_the_model_of_the_task_alone(
         assert models(found) == ids(chain.finetune)
 
 
+def test_a_corpus_that_was_cleared_of_a_test_set_has_not_seen_it(
+    config: Config, store: Store, chain: Chain, tmp_path: Path
+) -> None:
+    held_out = tmp_path / "test.csv"
+    held_out.write_text(f"held out of {chain.run_id}")
+    test = Source("mood/test", str(held_out), digest_file(held_out), "test")
+    with open_pipeline("test", config, "tests", {}) as pipeline:
+        own = SampleConfig(seed=int(store.client.get_run(chain.clean.run_id).data.params["seed"]))
+        sources = (source_of("own", chain.files), test)
+        cleared = pipeline.run(Step("clean", "probe_steps:write"), own, sources=sources)
+        tested = pipeline.run(Step("evaluate", "probe_steps:slow"), own, sources=(test,))
+    assert cleared.run_id in trace(store, str(chain.files[0])).roots
+    for words in (str(held_out), digest_file(held_out)):
+        assert trace(store, words).nodes.keys() == ids(tested)
+
+
 def test_a_file_that_was_deleted_or_changed_since_is_followed_by_its_path(
     store: Store, chain: Chain
 ) -> None:

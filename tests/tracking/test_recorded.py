@@ -12,6 +12,7 @@ import pytest
 from textmill.config import CleanConfig, Config, SampleConfig, TokenizerConfig
 from textmill.corpus.reading import digest_source
 from textmill.errors import InputError, RunError
+from textmill.files import digest_file
 from textmill.tracking import recorded as module
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.recorded import (
@@ -132,6 +133,21 @@ def test_missing_data_are_named(recorded: Recorded, data: Path, tmp_path: Path) 
     (line,) = problems(moved(recorded, data, tmp_path))
     assert f"own ({tmp_path}/own.jsonl) is missing" in line
     assert "--moved OLD=NEW" in line
+
+
+def test_a_folder_that_was_begun_from_is_named_if_it_has_changed(
+    recorded: Recorded, tmp_path: Path
+) -> None:
+    file = tmp_path / "tokenizer.json"
+    file.write_text("{}")
+    step = recorded.steps["tokenizer"]
+    begun = {"place": str(tmp_path), "digest": "0", "files": {str(file): digest_file(file)}}
+    manifest = step.manifest | {"sources": {"init_from": begun}}
+    changed = replace(recorded, steps={"tokenizer": replace(step, manifest=manifest)})
+    assert problems(changed) == []
+    file.write_text("{ }")
+    (line,) = problems(changed)
+    assert f"{file}, which was begun from, is missing or has changed" in line
 
 
 def test_changed_data_are_named_with_both_digests(

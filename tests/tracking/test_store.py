@@ -21,7 +21,7 @@ from textmill.errors import InputError, RunError
 from textmill.files import MANIFEST, digest_folder, write_json
 from textmill.tracking import opening
 from textmill.tracking import store as stores
-from textmill.tracking.store import LOCKS_TAG, Store, flatten, metric_name
+from textmill.tracking.store import LOCKS_TAG, Store, metric_name
 
 
 @pytest.fixture
@@ -285,17 +285,6 @@ def test_a_metric_is_logged_whatever_its_label(
     assert metric_name(name) == spelt
     store.log_metrics(run_id, {name: 0.5})
     assert store.client.get_run(run_id).data.metrics == {spelt: 0.5}
-
-
-def test_flatten_names_nested_values_with_dots() -> None:
-    values = {"a": 1, "b": {"c": {"d": [1, 2]}}, "s": [{"name": "x", "v": 3}], "none": []}
-    assert flatten(values) == {
-        "a": 1,
-        "b.c.d": [1, 2],
-        "s.x.name": "x",
-        "s.x.v": 3,
-        "none": [],
-    }
 
 
 @pytest.mark.filterwarnings("ignore:The specified dataset source:UserWarning")

@@ -43,7 +43,7 @@ from textmill.config.running import (
     ScalingLaw,
     TrackingConfig,
 )
-from textmill.config.settings import NOT_IN_KEY, Location, Settings, key_values
+from textmill.config.settings import NOT_IN_KEY, Location, Settings, flatten, key_values
 from textmill.config.tasks import (
     AnyTask,
     ClassificationConfig,
@@ -116,6 +116,7 @@ __all__ = [
     "TrackingConfig",
     "TranslationConfig",
     "TranslationFinetuneConfig",
+    "flatten",
     "key_values",
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,6 +32,20 @@ def key_values(config: BaseModel) -> dict[str, Any]:
         for name, field in type(config).model_fields.items()
         if not _is_left_out(field)
     }
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one with dotted keys; lists of mappings by their `name`."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{name}.")
+        elif isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
+            flat |= flatten({item["name"]: item for item in value}, f"{name}.")
+        else:
+            flat[name] = value
+    return flat
 
 
 def _is_left_out(field: FieldInfo) -> bool:

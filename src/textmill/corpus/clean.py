@@ -13,7 +13,7 @@ from textmill.config import CleanConfig, CorpusConfig, SourceConfig
 from textmill.corpus.cleaning import replace_surrogates
 from textmill.corpus.near_duplicates import NearDuplicates
 from textmill.corpus.pool import Pool
-from textmill.corpus.preparing import Prepared, Preparer, document_hash
+from textmill.corpus.preparing import Prepared, Preparer
 from textmill.corpus.reading import RawDocument, read_documents
 from textmill.corpus.records import BadRecord
 from textmill.corpus.shards import Shards
@@ -105,11 +105,6 @@ def _count_names(config: CleanConfig) -> list[str]:
     return names
 
 
-def document_id(text: str) -> str:
-    """Return the id of a document: a 128-bit hash of its final text, in hexadecimal."""
-    return document_hash(text).hex()
-
-
 def split_of(doc_id: str, validation_share: float) -> str:
     """Return the split of a document; it stays the same whatever else is in the corpus."""
     return "validation" if int(doc_id[:16], 16) / 2**64 < validation_share else "train"
@@ -170,25 +165,25 @@ class _Cleaner:
             )
 
     def _take(self, document: RawDocument, prepared: Prepared, source: SourceConfig) -> None:
-        self.counts["bytes_read"] += len(document.text.encode(errors="surrogatepass"))
+        self.counts["bytes_read"] += prepared.bytes_read
         reason, detail = prepared.drop or self._duplicate(prepared) or ("", "")
         if reason:
             self._reject(document, source, prepared.text, reason, detail)
             self.counts.update(f"contaminated_{task}" for task in prepared.contaminates)
             return
-        doc_id = document_id(prepared.text)
-        size = len(prepared.text.encode())
+        doc_id = prepared.doc_id.hex()
         split = split_of(doc_id, self._config.validation_share)
-        self._shards[split].add((prepared.text, source.name, prepared.language, doc_id), size)
+        row = (prepared.text, source.name, prepared.language, doc_id)
+        self._shards[split].add(row, prepared.n_bytes)
         self.counts.update(prepared.changes)
         self.counts["documents_kept"] += 1
         self.counts[f"language_{prepared.language}"] += 1
         self.counts[f"documents_{split}"] += 1
-        self.counts["bytes_kept"] += size
+        self.counts["bytes_kept"] += prepared.n_bytes
 
     def _duplicate(self, prepared: Prepared) -> tuple[str, str] | None:
         """Return why a document is a duplicate of one kept before; else, remember it."""
-        doc_id = document_hash(prepared.text)
+        doc_id = prepared.doc_id
         if self._config.exact_duplicates.enabled:
             if doc_id in self._seen:
                 return "exact_duplicate", doc_id.hex()

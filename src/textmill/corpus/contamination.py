@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textmill.config import DecontaminationConfig, TestSetConfig
-from textmill.corpus.aligned import read_aligned
-from textmill.corpus.records import BadRecord, Record, read_hub, read_records
-from textmill.corpus.shingles import Hashes, hash_runs, hash_words, read_characters
+from textmill.corpus.labelled import read_labelled
+from textmill.corpus.records import BadRecord
+from textmill.corpus.shingles import Hashes, hash_runs, hash_words, read_characters, slices
 
 _BATCH_CHARS = 1 << 17
 _SHOWN_CHARS = 120
@@ -57,7 +56,7 @@ class TestNgrams:
         self._tasks = tuple(test_set.name for test_set in test_sets)
         by_length: defaultdict[int, dict[str, Hashes]] = defaultdict(dict)
         for test_set in test_sets:
-            texts = map(clean, _test_texts(test_set))
+            texts = list(map(clean, _test_texts(test_set)))
             for length, hashes in _ngrams(texts, config).items():
                 by_length[length][test_set.name] = hashes
         self._by_length = dict(sorted(by_length.items()))
@@ -65,8 +64,8 @@ class TestNgrams:
     def find(self, texts: Sequence[str]) -> list[Contamination | None]:
         """Return what each text shares with the test sets; None if it shares nothing."""
         found: list[Contamination | None] = []
-        for batch in _batches(texts):
-            found += self._find(batch)
+        for batch in slices(map(len, texts), _BATCH_CHARS):
+            found += self._find(texts[batch])
         return found
 
     def _find(self, texts: Sequence[str]) -> list[Contamination | None]:
@@ -96,13 +95,13 @@ def _contamination(
     return Contamination(tuple(tasks), shown)
 
 
-def _ngrams(texts: Iterator[str], config: DecontaminationConfig) -> dict[int, Hashes]:
+def _ngrams(texts: Sequence[str], config: DecontaminationConfig) -> dict[int, Hashes]:
     """Return the hashes of the runs of texts by their length, sorted, each once."""
     found: defaultdict[int, list[Hashes]] = defaultdict(list)
-    for batch in _batches(list(texts)):
-        words = hash_words(read_characters(batch))
+    for batch in slices(map(len, texts), _BATCH_CHARS):
+        words = hash_words(read_characters(texts[batch]))
         found[config.ngram].append(hash_runs(words, config.ngram, keep_short=False)[0])
-        counts = np.bincount(words.documents, minlength=len(batch))
+        counts = np.bincount(words.documents, minlength=len(texts[batch]))
         for length in range(config.min_words, config.ngram):
             hashes, first = hash_runs(words, length, keep_short=False)
             found[length].append(hashes[counts[words.documents[first]] == length])
@@ -116,23 +115,12 @@ def _are_in(hashes: Hashes, known: Hashes) -> NDArray[np.bool_]:
     return found
 
 
-def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    """Yield the texts in lists of bounded size."""
-    batch: list[str] = []
-    size = 0
-    for text in texts:
-        batch.append(text)
-        size += len(text)
-        if size >= _BATCH_CHARS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
 def _test_texts(test_set: TestSetConfig) -> Iterator[str]:
     """Yield the texts of a test set; bad records are those of the step that evaluates it."""
-    for record in _records(test_set):
+    settings = {column: f"tasks.{test_set.name}" for column in test_set.columns}
+    for record in read_labelled(
+        test_set.places, settings, test_set.hub, test_set.subset, test_set.revision
+    ):
         if isinstance(record, BadRecord):
             continue
         for column in test_set.columns:
@@ -141,12 +129,3 @@ def _test_texts(test_set: TestSetConfig) -> Iterator[str]:
                 yield " ".join(map(str, value))
             elif isinstance(value, str):
                 yield value
-
-
-def _records(test_set: TestSetConfig) -> Iterator[Record | BadRecord]:
-    settings = {column: f"tasks.{test_set.name}" for column in test_set.columns}
-    if test_set.hub is not None:
-        (split,) = test_set.places
-        return read_hub(test_set.hub, test_set.subset, split, test_set.revision, settings)
-    files = [Path(place) for place in test_set.places]
-    return read_aligned(files, settings) if len(files) > 1 else read_records(files[0], settings)

@@ -69,7 +69,7 @@ def as_tiktoken(tokenizer: Tokenizer) -> tiktoken.Encoding | None:
     ranks = {bytes(letters[c] for c in token): i for token, i in vocabulary.items()}
     if pattern == ONE_CHARACTER and not all(map(_is_in_one_character, ranks)):
         return None
-    made = ["".join(_pair(merge)) for merge in described["model"]["merges"]]
+    made = ["".join(pair) for pair in described["model"]["merges"]]
     in_order = [vocabulary.get(token, -1) for token in made]
     if in_order != sorted(set(in_order)) or not _are_themselves(tokenizer, vocabulary):
         return None
@@ -105,10 +105,6 @@ def _are_themselves(tokenizer: Tokenizer, vocabulary: dict[str, int]) -> bool:
 
 def _is_in_one_character(token: bytes) -> bool:
     return len(token) == 1 or (token[0] >= 0xC0 and all(0x80 <= b < 0xC0 for b in token[1:]))
-
-
-def _pair(merge: str | list[str]) -> list[str]:
-    return merge.split(" ") if isinstance(merge, str) else merge
 
 
 def _bytes_of_letters() -> dict[str, int]:

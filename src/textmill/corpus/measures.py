@@ -25,6 +25,7 @@ from textmill.corpus.shingles import (
     hash_runs,
     hash_words,
     read_characters,
+    slices,
 )
 
 MOST_CHARS = 1 << 22
@@ -70,15 +71,9 @@ def measure(
         duplicate_ngrams: lengths of runs of words that are looked for again.
     """
     measured: list[Measures] = []
-    begin = 0
-    while begin < len(texts):
-        end, size = begin + 1, len(texts[begin])
-        while end < len(texts) and size + len(texts[end]) <= _BATCH_CHARS:
-            size += len(texts[end])
-            end += 1
-        batch = [text[:MOST_CHARS] for text in texts[begin:end]]
-        measured += _measure(batch, top_ngrams, sorted(duplicate_ngrams))
-        begin = end
+    for batch in slices(map(len, texts), _BATCH_CHARS):
+        beginnings = [text[:MOST_CHARS] for text in texts[batch]]
+        measured += _measure(beginnings, top_ngrams, sorted(duplicate_ngrams))
     return measured
 
 

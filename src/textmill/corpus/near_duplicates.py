@@ -10,7 +10,7 @@ import os
 import tempfile
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -19,13 +19,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textmill.config import NearDuplicatesConfig
-from textmill.corpus.shingles import Hashes, hash_runs, hash_words, mix, read_characters
+from textmill.corpus.shingles import (
+    Hashes,
+    hash_runs,
+    hash_words,
+    mix,
+    read_characters,
+    slices,
+)
 from textmill.errors import InputError
 
 Shingles = NDArray[np.uint32]
 
 _PIECE_CHARS = 1 << 20  # of a longer text; what begins in one piece and ends in the next is lost
 _BATCH_CHARS = 1 << 17  # of texts that are hashed at once: their arrays stay in the processor cache
+_BATCH_SHINGLES = 1 << 14
 _ID_BYTES = 16
 _INDEX_BITS = 28
 _INDEX_MASK = np.uint64((1 << _INDEX_BITS) - 1)
@@ -55,15 +63,15 @@ class Sketcher:
 
     def sketch(self, texts: Sequence[str]) -> list[Sketch]:
         """Return the sketch of each text; one without words has no shingles and no bands."""
-        shingles: list[Shingles] = [np.empty(0, np.uint32)] * len(texts)
-        for batch in _batches(texts):
-            for index, found in zip(batch, self._shingles([texts[i] for i in batch]), strict=True):
-                shingles[index] = found
-        for index, text in enumerate(texts):
-            if len(text) > _PIECE_CHARS:
+        shingles: list[Shingles] = []
+        for batch in slices(map(len, texts), _BATCH_CHARS):
+            text = texts[batch.start]
+            if len(text) <= _PIECE_CHARS:
+                shingles += self._shingles(texts[batch])
+            else:  # it stands alone
                 pieces = range(0, len(text), _PIECE_CHARS)
                 found_in = [self._shingles([text[i : i + _PIECE_CHARS]])[0] for i in pieces]
-                shingles[index] = np.unique(np.concatenate(found_in))
+                shingles.append(np.unique(np.concatenate(found_in)))
         return [Sketch(s, b) for s, b in zip(shingles, self._bands(shingles), strict=True)]
 
     def _shingles(self, texts: Sequence[str]) -> list[Shingles]:
@@ -95,20 +103,14 @@ class Sketcher:
         """Return (documents, permutations) the least value of each permutation of the shingles."""
         sizes = [len(found) for found in shingles]
         signatures = np.empty((len(shingles), len(self._factors)), np.uint32)
-        begin = 0
-        while begin < len(shingles):
-            end, size = begin + 1, sizes[begin]
-            while end < len(shingles) and size + sizes[end] <= _BATCH_CHARS // 8:
-                size += sizes[end]
-                end += 1
-            every = np.concatenate(shingles[begin:end])
-            starts = np.cumsum([0, *sizes[begin : end - 1]])
+        for batch in slices(sizes, _BATCH_SHINGLES):
+            every = np.concatenate(shingles[batch])
+            starts = np.cumsum([0, *sizes[batch][:-1]])
             values = np.empty_like(every)
             for column, (factor, shift) in enumerate(zip(self._factors, self._shifts, strict=True)):
                 np.multiply(every, factor, out=values)
                 values += shift
-                signatures[begin:end, column] = np.minimum.reduceat(values, starts)
-            begin = end
+                signatures[batch, column] = np.minimum.reduceat(values, starts)
         return signatures
 
 
@@ -233,19 +235,3 @@ class _Buckets:
             merged = np.concatenate((self._runs.pop(), last))
             merged.sort()
             self._runs.append(merged)
-
-
-def _batches(texts: Sequence[str]) -> Iterator[list[int]]:
-    """Yield the indices of texts that are hashed together; the longest are left out."""
-    batch: list[int] = []
-    size = 0
-    for index, text in enumerate(texts):
-        if len(text) > _PIECE_CHARS:
-            continue
-        batch.append(index)
-        size += len(text)
-        if size >= _BATCH_CHARS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch

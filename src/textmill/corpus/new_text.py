@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from textmill.config import CorpusConfig, DriftConfig, SourceConfig
-from textmill.corpus.clean import document_id
 from textmill.corpus.cleaning import clean_text
+from textmill.corpus.preparing import document_id
 from textmill.corpus.reading import RawDocument, digest_source, read_documents
 from textmill.errors import InputError
 from textmill.safety.redaction import redact

@@ -26,17 +26,27 @@ class Prepared:
     language: str
     changes: dict[str, int]
     """How often each kind of change was made."""
+    bytes_read: int
+    """Before any change."""
     drop: tuple[str, str] | None
     """The reason why it is dropped, and the detail; None if it is kept so far."""
     contaminates: tuple[str, ...] = ()
     """Tasks with whose test sets it shares a run of words."""
     sketch: Sketch | None = None
     """What near duplicates are found by, if they are to be."""
+    doc_id: bytes = b""
+    """128 bits by which it is known, if it is not dropped."""
+    n_bytes: int = 0
+    """Of the final text, if it is not dropped."""
 
 
-def document_hash(text: str) -> bytes:
-    """Return 128 bits by which a document is known."""
-    return hashlib.blake2b(text.encode(), digest_size=_ID_BYTES).digest()
+def document_id(text: str) -> str:
+    """Return the id of a document: a 128-bit hash of its final text, in hexadecimal."""
+    return _hash(text.encode()).hex()
+
+
+def _hash(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=_ID_BYTES).digest()
 
 
 class Preparer:
@@ -59,8 +69,11 @@ class Preparer:
             self._judge(prepared)
         if self._test_ngrams is not None:
             self._compare(self._test_ngrams, prepared)
+        kept = [item for item in prepared if item.drop is None]
+        for item in kept:
+            content = item.text.encode()
+            item.doc_id, item.n_bytes = _hash(content), len(content)
         if self._config.near_duplicates.enabled:
-            kept = [item for item in prepared if item.drop is None]
             sketches = self._sketcher.sketch([item.text for item in kept])
             for item, sketch in zip(kept, sketches, strict=True):
                 item.sketch = sketch
@@ -72,7 +85,8 @@ class Preparer:
         language = document.language
         if language == AUTO:
             language = UNKNOWN if drop else identify_language(text)
-        return Prepared(text, language, changes, drop or self._foreign(language))
+        bytes_read = len(document.text.encode(errors="surrogatepass"))
+        return Prepared(text, language, changes, bytes_read, drop or self._foreign(language))
 
     def _too_short(self, text: str) -> tuple[str, str] | None:
         if len(text) < self._config.min_chars:

@@ -20,7 +20,8 @@ from textmill.config import (
 )
 from textmill.corpus.measures import Measures, measure
 from textmill.corpus.shingles import Hashes, hash_words, read_characters
-from textmill.corpus.words import UNSPACED, word_pattern
+from textmill.corpus.words import word_pattern
+from textmill.safety.characters import UNSPACED
 
 _BULLETS = ("•", "-")
 _ELLIPSES = ("...", "…")
@@ -178,9 +179,7 @@ def c4(text: str, config: C4Config) -> tuple[str, int, str | None]:
         return text, 0, "lorem ipsum"
     if config.drop_curly_brackets and "{" in text:
         return text, 0, "curly bracket"
-    has_unwanted = (config.drop_javascript_lines and "javascript" in lowered) or (
-        config.drop_policy_lines and _POLICIES.search(lowered) is not None
-    )
+    has_unwanted = _is_unwanted(lowered, config)
     kept: list[str] = []
     n_lines = 0
     for raw in text.split("\n"):

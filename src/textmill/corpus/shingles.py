@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textmill.corpus.words import UNSPACED, combining_mark_ranges
+from textmill.corpus.words import combining_mark_ranges
+from textmill.safety.characters import UNSPACED
 
 Hashes = NDArray[np.uint64]
 Places = NDArray[np.int64]
@@ -52,6 +53,22 @@ class Words:
     starts: Places
     """(words,) where each begins, counted in characters from the beginning of its text in lower
     case."""
+
+
+def slices(sizes: Iterable[int], most: int) -> Iterator[slice]:
+    """Yield slices of consecutive items that are computed at once: together of at most that size.
+
+    An item that is larger alone stands alone.
+    """
+    begin = end = total = 0
+    for size in sizes:
+        if end > begin and total + size > most:
+            yield slice(begin, end)
+            begin, total = end, 0
+        end += 1
+        total += size
+    if end > begin:
+        yield slice(begin, end)
 
 
 def read_characters(texts: Sequence[str]) -> Characters:

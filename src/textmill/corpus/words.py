@@ -7,15 +7,14 @@ import sys
 import unicodedata
 from functools import cache
 
-UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-"""Ideographs and kana as the inside of a character class: in scripts without blanks, every
-character counts as a word."""
+from textmill.safety.characters import UNSPACED
 
 
 @cache
 def word_pattern() -> re.Pattern[str]:
     """Return a pattern whose matches are the words of a text, web addresses and marks included.
 
+    Every ideograph and kana is a word.
     A mark between letters or digits stays in the word; any other mark is a word of its own.
     """
     # \w leaves out combining marks: the vowels of Devanagari are such.

@@ -14,8 +14,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from textmill.corpus.words import UNSPACED, word_pattern
+from textmill.corpus.words import word_pattern
 from textmill.evaluation.iob2 import OUTSIDE, best_tags, tags_of, types_in
+from textmill.safety.characters import UNSPACED
 
 Words = Sequence[str]
 Tags = Sequence[str]

@@ -1,4 +1,4 @@
-"""Characters that border on personal data, as the insides of character classes."""
+"""Kinds of characters, as the insides of character classes."""
 
 from __future__ import annotations
 
@@ -9,4 +9,5 @@ ALNUM = "0-9A-Za-z_"
 """What a number or key may not touch. Ideographs may: Chinese sets no blanks around them."""
 
 UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-"""Ideographs and kana, which are letters to `re` but part of no address."""
+"""Ideographs and kana, which are letters to `re`: they are written without blanks, so that each
+counts as a word, and are part of no address or number."""

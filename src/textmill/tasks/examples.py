@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from textmill.config import TaskConfig
-from textmill.corpus.aligned import read_aligned
-from textmill.corpus.records import BadRecord, Record, digest_hub, read_hub, read_records
+from textmill.corpus.labelled import read_labelled
+from textmill.corpus.records import BadRecord, digest_hub
 from textmill.errors import InputError
 from textmill.files import digest_file
 
@@ -44,7 +44,8 @@ def read_rows(
     settings = {column: f"tasks.{config.name}.{key}" for key, column in columns.items()}
     rows: Rows[T] = Rows()
     bad: list[str] = []
-    for record in _records(config, split, settings):
+    places = [location(config, setting) for setting in settings_of(config, split)]
+    for record in read_labelled(places, settings, config.hub, config.subset, config.revision):
         place = f"{record.file}:{record.line}"
         if isinstance(record, BadRecord):
             bad.append(f"{place}: {record.reason}")
@@ -97,13 +98,3 @@ def digest_split(config: TaskConfig, setting: str) -> str:
     if not Path(place).is_file():
         raise InputError(f"tasks.{config.name}.{setting}: the file {place} does not exist.")
     return digest_file(Path(place))
-
-
-def _records(
-    config: TaskConfig, split: str, settings: Mapping[str, str]
-) -> Iterator[Record | BadRecord]:
-    place = location(config, split)
-    if config.hub:
-        return read_hub(config.hub, config.subset, place, config.revision, settings)
-    files = [Path(location(config, setting)) for setting in settings_of(config, split)]
-    return read_aligned(files, settings) if len(files) > 1 else read_records(files[0], settings)

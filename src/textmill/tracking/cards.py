@@ -16,6 +16,7 @@ from textmill.evaluation.report import cut
 from textmill.files import MANIFEST, read_json
 from textmill.tracking.models import BACKBONE, find_logged_model
 from textmill.tracking.pipeline import Pipeline, Result
+from textmill.tracking.sources import is_in_corpus
 from textmill.tracking.store import Store
 
 NAME = "model_card.md"
@@ -190,14 +191,13 @@ def _scores(task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
 
 
 def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]) -> Iterator[str]:
-    tests = {f"{task.name}/{name}" for task in config.tasks for name in ("test", "test_target")}
     lines = ["| data | place | SHA-256 |", "|---|---|---|"]
     for label in labels:
         if label not in results:
             continue
         sources = read_json(results[label].folder / MANIFEST)["sources"]
-        if label == "clean":  # the test sets that it was cleared of are no data of the model
-            sources = {name: source for name, source in sources.items() if name not in tests}
+        if label == "clean":
+            sources = {name: source for name, source in sources.items() if is_in_corpus(source)}
         for name, source in list(sources.items())[:MOST_SOURCES]:
             place, digest = _end_of(source["place"]), source["digest"][:DIGEST_CHARS]
             lines.append(f"| {plain(name)} | {plain(place)} | {plain(digest)} |")

@@ -21,6 +21,7 @@ from textmill.files import MANIFEST, digest_file
 from textmill.tracking.documents import find_documents
 from textmill.tracking.pipeline import DIGEST_TAG, PLACES_TAG, RESULT_TAG
 from textmill.tracking.runs import KIND, find_run
+from textmill.tracking.sources import is_in_corpus
 from textmill.tracking.step import CLEAN, FINETUNE, PRETRAIN
 from textmill.tracking.store import MOST_RUNS, OUTPUT, Store, StoreError
 
@@ -292,7 +293,8 @@ def _readers(store: Store, words: str) -> dict[str, Run]:
             for run in store.search(condition, MOST_RUNS):
                 if name in run.data.tags[PLACES_TAG].split("\n"):
                     found[run.info.run_id] = run
-    # A source of the corpus may be many files: only the manifest knows them.
+    # Of a corpus only the manifest knows which files a source is, and what is in it.
+    found = {i: run for i, run in found.items() if run.data.tags["textmill.step"] != CLEAN.name}
     seen: dict[str, bool] = {}
     condition = f"attributes.status='FINISHED' and tags.`textmill.step`='{CLEAN.name}'"
     for run in store.search(condition, MOST_RUNS):
@@ -301,9 +303,10 @@ def _readers(store: Store, words: str) -> dict[str, Run]:
         if (read + paths) not in seen:
             manifest = json.loads(store.read_artifact(run, f"{OUTPUT}/{MANIFEST}"))
             seen[read + paths] = any(
-                path == place or digest in digests
+                {words, place} & {source["place"], *source["files"]}
+                or digests & {source["digest"], *source["files"].values()}
                 for source in manifest["sources"].values()
-                for path, digest in source.get("files", {}).items()
+                if is_in_corpus(source)
             )
         if seen[read + paths]:
             found[run.info.run_id] = run

@@ -276,7 +276,12 @@ class _Attempt:
             "run_id": run_id,
             "inputs": inputs,
             "sources": {
-                s.name: {"place": s.place, "digest": s.digest, "files": dict(s.files)}
+                s.name: {
+                    "place": s.place,
+                    "digest": s.digest,
+                    "context": s.context,
+                    "files": dict(s.files),
+                }
                 for s in self.sources
             },
             "files": files,

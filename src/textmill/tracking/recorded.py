@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -17,11 +18,12 @@ from textmill.compose import SAMPLE, validate
 from textmill.config import Config
 from textmill.corpus.reading import digest_source
 from textmill.errors import InputError, RunError
-from textmill.files import MANIFEST
+from textmill.files import MANIFEST, digest_file
 from textmill.tasks.examples import digest_split
 from textmill.tracking.experiment import PIPELINE_TAG
 from textmill.tracking.pipeline import RESULT_TAG, THREADS_TAG
 from textmill.tracking.runs import find_run
+from textmill.tracking.sources import INIT_FROM
 from textmill.tracking.step import DRIFT, STEPS, code_of
 from textmill.tracking.store import OUTPUT, Store
 
@@ -181,6 +183,9 @@ def _data_problems(recorded: Recorded) -> Iterator[str]:
     checked: set[str] = set()
     for step in recorded.steps.values():
         for name, source in step.manifest["sources"].items():
+            if name == INIT_FROM:
+                yield from _folder_problems(source["files"])
+                continue
             task, _, setting = name.rpartition("/")
             is_corpus = step.label == "clean" and name in sources
             place = sources[name].path if is_corpus else getattr(tasks[task], setting)
@@ -203,6 +208,12 @@ def _data_problems(recorded: Recorded) -> Iterator[str]:
                     f"data: {name} ({place}) has changed: its digest was "
                     f"{source['digest'][:DIGEST_CHARS]} and is {digest[:DIGEST_CHARS]}. {MEND_DATA}"
                 )
+
+
+def _folder_problems(files: Mapping[str, str]) -> Iterator[str]:
+    for path, digest in files.items():
+        if not Path(path).is_file() or digest_file(Path(path)) != digest:
+            yield f"data: {path}, which was begun from, is missing or has changed. {MEND_DATA}"
 
 
 def _code_problems(recorded: Recorded) -> Iterator[str]:

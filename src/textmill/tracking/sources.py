@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from textmill.errors import InputError
 from textmill.files import digest_values
+
+INIT_FROM = "init_from"
+"""Name of the source that is a folder which a step begins from."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,14 @@ class Source:
                 f"{self.name}: {self.place} changed while it was read: run again, with data that "
                 "stay as they are until the step has ended."
             )
+
+
+def is_in_corpus(source: Mapping[str, Any]) -> bool:
+    """Whether a corpus holds a source, by its entry in the manifest of the clean step.
+
+    The test sets of tasks are sources of that step too: what it has cleared the corpus of.
+    """
+    return source.get("context") != "test"
 
 
 def data_digest(sources: Iterable[Source]) -> str:

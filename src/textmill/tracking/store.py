@@ -36,7 +36,7 @@ from mlflow.utils.uri import is_local_uri
 from requests import RequestException
 from sqlalchemy.exc import SQLAlchemyError
 
-from textmill.config import TrackingConfig
+from textmill.config import TrackingConfig, flatten
 from textmill.errors import InputError, RunError
 from textmill.files import (
     MANIFEST,
@@ -479,17 +479,3 @@ def metric_name(name: str) -> str:
     # A part of nothing, or of dots, would be taken for another place in the tree of names.
     parts = spelt.split("/")
     return "/".join(part if part.strip(".") else f":{part.replace('.', '2e:')}" for part in parts)
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested mappings as one with dotted keys; lists of mappings by their `name`."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{name}.")
-        elif isinstance(value, list | tuple) and value and isinstance(value[0], Mapping):
-            flat |= flatten({item["name"]: item for item in value}, f"{name}.")
-        else:
-            flat[name] = value
-    return flat

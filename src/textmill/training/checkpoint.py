@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,15 +90,6 @@ def keep_newest(work: Path, number: int) -> None:
     """Delete all but the newest checkpoints."""
     for folder in sorted((work / "checkpoints").glob("step-*"))[:-number]:
         shutil.rmtree(folder)
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings under dotted names."""
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        inner = flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else None
-        found |= {f"{prefix}{name}": value} if inner is None else inner
-    return found
 
 
 def pack_state(value: Any, tensors: dict[str, Tensor]) -> Any:

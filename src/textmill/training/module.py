@@ -11,9 +11,9 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
-from textmill.config import OptimizationConfig
+from textmill.config import OptimizationConfig, flatten
 from textmill.errors import InputError
-from textmill.training.checkpoint import flat, random_state, restore_random_state
+from textmill.training.checkpoint import random_state, restore_random_state
 from textmill.training.objectives import Batch
 from textmill.training.optimizers import learning_rate_factor, make_optimizer
 
@@ -109,13 +109,13 @@ class FitModule(pl.LightningModule, ABC):
         self.update_norm = nn.utils.get_total_norm(changes)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what was spent, and the random state, which Lightning leaves out."""
-        checkpoint["identity"] = flat(self.identity)
+        """Add what Lightning leaves out: which training it is, random state, and what was spent."""
+        checkpoint["identity"] = flatten(self.identity)
         checkpoint["random_state"] = random_state()
         checkpoint["spent"] = dict(self.spent)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take both; the random state is set when everything else has been set up.
+        """Take what was added; the random state is set when everything else has been set up.
 
         Lightning counts the micro-batches of one device: of how many there were says nothing here.
 
@@ -131,7 +131,7 @@ class FitModule(pl.LightningModule, ABC):
         self.spent = dict(checkpoint["spent"])
 
     def _check_identity(self, there: Mapping[str, Any]) -> None:
-        here = flat(self.identity)
+        here = flatten(self.identity)
         for name in [*here, *there]:
             if here.get(name) != there.get(name):
                 raise InputError(

@@ -100,10 +100,8 @@ class Watch(pl.Callback):
         """Go on with the line that was begun when the checkpoint was saved."""
         saved = self._restored
         mine = slice(self.trainer.global_rank, None, self.trainer.world_size)
-        names, values = (
-            list(saved["losses"]),
-            [v[mine].to(device) for v in saved["losses"].values()],
-        )
+        names = list(saved["losses"])
+        values = [losses[mine].to(device) for losses in saved["losses"].values()]
         losses = [dict(zip(names, parts, strict=True)) for parts in zip(*values, strict=True)]
         self.line = _Line(losses, [], saved["n_tokens"], saved["n_positions"])
 
@@ -185,10 +183,8 @@ class Watch(pl.Callback):
         )
 
     def _log(self, module: FitModule, step: int) -> None:
-        line, n_steps = (
-            self.line,
-            len(self.stretch.documents) / self.trainer.accumulate_grad_batches,
-        )
+        line = self.line
+        n_steps = len(self.stretch.documents) / self.trainer.accumulate_grad_batches
         losses = {f"train/{k}": self._losses_in_order(k).mean().item() for k in line.losses[0]}
         seconds, n_tokens, flops = self._restart(module)
         self.line = _Line()
