@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from collections.abc import Callable
 
 import ftfy
+from ftfy import chardata
+from ftfy.badness import is_bad
 from lxml.html import defs
 
 from textmill.config import CorpusConfig
@@ -19,9 +22,18 @@ _FTFY = ftfy.TextFixerConfig(
     normalization="NFC",
     explain=False,
 )
-# Neither ASCII nor these can be mojibake among themselves: in no encoding that ftfy knows do they
-# hold both a first and a later byte of a UTF-8 character. A test compares with ftfy.
-_SUSPECT = re.compile("[^\t\n\r\x20-\x7e‘’“”–—…]")
+# A line without any of these is no mojibake: they hold all characters of the encodings that ftfy
+# knows but for ASCII and ‘’“”–—…, which in no encoding are both a first and a later byte of a UTF-8
+# character. Of what else ftfy changes, only NFC changes others. Tests compare with ftfy.
+_SUSPECT = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\u052f\u2000-\u2012\u2015-\u2017\u201a\u201b\u201e-\u2025"
+    "\u2027-\u25ff\ud800-\udfff\ue000-\uf8ff\ufb00-\ufb06\ufeff\ufff0-\uffff]"
+)
+# What ftfy changes in any line; all else it changes in lines that look bad to it alone, or by NFC.
+_ALWAYS_CHANGED = re.compile(f"[{''.join(map(chr, chardata.CONTROL_CHARS | chardata.LIGATURES))}]")
+# Embeddings, overrides and isolates (Unicode Standard Annex 9) hide what a text says: Boucher and
+# Anderson 2021 ("Trojan Source"). Marks such as U+200F order their neighbours alone, and stay.
+_BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # What ftfy leaves: the C1 controls are clues for it. NEL (\x85), VT and FF are line breaks.
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
@@ -90,17 +102,30 @@ def cleaning_steps(config: CorpusConfig) -> dict[str, Callable[[str], str]]:
 def repair_unicode(text: str) -> str:
     """Undo encoding accidents, drop control characters, compose accents (NFC).
 
-    Curly quotes and full-width characters stay as they are.
+    Curly quotes and full-width characters stay as they are. What sets the direction of a whole
+    stretch of text is dropped as other control characters are.
     """
-    if not _SUSPECT.search(text):
+    if not _may_change(text):
         return text
     # ftfy works line by line and is slow, so it sees only the lines that could need it.
     lines = replace_surrogates(text).split("\n")
-    return "\n".join(_repair_line(line) if _SUSPECT.search(line) else line for line in lines)
+    return "\n".join(_repair_line(line) if _may_change(line) else line for line in lines)
+
+
+def _may_change(text: str) -> bool:
+    return bool(_SUSPECT.search(text)) or not unicodedata.is_normalized("NFC", text)
 
 
 def _repair_line(line: str) -> str:
-    return _CONTROL.sub("", ftfy.fix_text(line, _FTFY))
+    line = _BIDI.sub("", line)
+    if (
+        len(line) > _FTFY.max_decode_length  # ftfy judges parts of it
+        or is_bad(line)
+        or _ALWAYS_CHANGED.search(line)
+        or not unicodedata.is_normalized("NFC", line)
+    ):
+        line = _CONTROL.sub("", ftfy.fix_text(line, _FTFY))
+    return line
 
 
 def replace_surrogates(text: str) -> str:
