@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from textmill.corpus.records import BadRecord, Record, check_file, not_utf8, read_lines
+from textmill.corpus.lines import check_file, read_lines
+from textmill.corpus.records import BadRecord, Record, not_utf8
 from textmill.errors import InputError
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textmill.config import SourceConfig
+from textmill.corpus.lines import read_lines
 from textmill.corpus.records import (
     ESCAPED_BYTE,
     MAX_RAW_CHARS,
@@ -18,7 +19,6 @@ from textmill.corpus.records import (
     digest_hub,
     is_hidden,
     read_hub,
-    read_lines,
     read_records,
 )
 from textmill.errors import InputError

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from mlflow.entities import Run
 
 from textmill.corpus.clean import SPLITS
-from textmill.corpus.records import RECORD_SUFFIXES, Record, read_lines, read_records
+from textmill.corpus.lines import read_lines
+from textmill.corpus.records import RECORD_SUFFIXES, Record, read_records
 from textmill.errors import InputError, RunError
 from textmill.files import MANIFEST, digest_file, read_json
 from textmill.tracking.pipeline import DIGEST_TAG, PLACES_TAG
