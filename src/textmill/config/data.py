@@ -27,6 +27,16 @@ class SampleConfig(Settings):
     """Labelled test examples for each task."""
 
 
+class LimitsConfig(Settings):
+    """How much a file may hold, so that none can fill the memory or the disk."""
+
+    max_document_mib: int = Field(64, ge=1)
+    """MiB of a line, record or document; a larger one is set aside as a bad record."""
+    max_unpacked_ratio: Annotated[int, NOT_IN_KEY] = Field(200, ge=1)
+    """Bytes that a compressed file may unpack to for each of its own, as more is the sign of a
+    decompression bomb, which is an error; up to 64 MiB are allowed to any file."""
+
+
 class SourceConfig(Settings):
     """One source of raw text: an entry of corpus.sources."""
 
@@ -52,6 +62,10 @@ class SourceConfig(Settings):
     """What is one document in a plain text file; paragraphs are separated by blank lines."""
     join_chars: int = Field(0, ge=0)
     """Join consecutive paragraphs or lines until a document has this many characters; 0: never."""
+    follow_links: Annotated[bool, NOT_IN_KEY] = False
+    """Read what symbolic links point to outside of the folder; otherwise such a link is an error.
+    """
+    limits: LimitsConfig = LimitsConfig()
 
     @model_validator(mode="after")
     def _path_or_hub(self) -> Self:

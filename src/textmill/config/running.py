@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from textmill.config.data import CorpusConfig
+from textmill.config.data import CorpusConfig, LimitsConfig
 from textmill.config.settings import NOT_IN_KEY, Location, Settings
 
 LANGUAGE_FLOORS = "language/"
@@ -100,6 +100,9 @@ class DriftConfig(Settings):
     """Column that holds the text."""
     documents: Literal["file", "paragraph", "line"] = "file"
     """What is one document in a plain text file."""
+    follow_links: Annotated[bool, NOT_IN_KEY] = False
+    """Read what symbolic links point to outside of the folder."""
+    limits: LimitsConfig = LimitsConfig()
     min_documents: int = Field(50, gt=0)
     """Fewer documents of new text say too little: nothing is measured."""
     max_documents: int = Field(1000, gt=0)

@@ -44,7 +44,14 @@ def digest_new_text(config: DriftConfig) -> str:
 
 
 def _source(config: DriftConfig) -> SourceConfig:
-    return SourceConfig(name=NAME, path=config.path, text=config.text, documents=config.documents)
+    return SourceConfig(
+        name=NAME,
+        path=config.path,
+        text=config.text,
+        documents=config.documents,
+        follow_links=config.follow_links,
+        limits=config.limits,
+    )
 
 
 def _final_text(text: str, corpus: CorpusConfig) -> str:

@@ -9,17 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textmill.config import SourceConfig
-from textmill.corpus.lines import read_lines
+from textmill.corpus.folders import Links, files_below, files_matching
+from textmill.corpus.lines import (
+    Line,
+    is_archive,
+    max_document_bytes,
+    read_lines,
+    unknown_kind,
+)
 from textmill.corpus.records import (
     ESCAPED_BYTE,
     MAX_RAW_CHARS,
     RECORD_SUFFIXES,
+    TOO_LONG,
     BadRecord,
     Record,
     digest_hub,
-    is_hidden,
     read_hub,
     read_records,
+    too_long,
 )
 from textmill.errors import InputError
 from textmill.files import digest_files
@@ -47,26 +55,27 @@ def source_files(source: SourceConfig) -> list[Path]:
     A folder stands for the files of known kinds anywhere below it; hidden files are skipped.
 
     Raises:
-        InputError: There are none.
+        InputError: There are none, or a link leads out of the folder and must not.
     """
     location = Path(source.path or "")
+    links = Links(source.follow_links, f"corpus.sources[{source.name}].follow_links")
     if location.is_file():
         return [location]
     if location.is_dir():
-        found = [path for path in location.rglob("*") if not is_hidden(path.relative_to(location))]
-        files = [path for path in found if path.name.lower().endswith(_SUFFIXES) and path.is_file()]
+        files = files_below(location, _SUFFIXES, links)
         problem = f"no file in the folder ends in {', '.join(_SUFFIXES)}"
+        if any(map(is_archive, location.iterdir())):
+            problem += ", and archives are not read: unpack them first"
     else:
         # Other kinds of file that a pattern names stay in the list, and fail with a clear message.
-        matches = glob.glob(source.path or "", recursive=True)
-        files = [path for path in map(Path, matches) if path.is_file()]
+        files = files_matching(source.path or "", links)
         problem = "no file matches" if glob.has_magic(source.path or "") else "it does not exist"
     if not files:
         raise InputError(
             f"source {source.name!r}: nothing to read at {source.path}: {problem}. "
             f"Correct corpus.sources[{source.name}].path."
         )
-    return sorted(set(files), key=Path.as_posix)
+    return files
 
 
 def read_documents(source: SourceConfig) -> Iterator[RawDocument | BadRecord]:
@@ -76,7 +85,7 @@ def read_documents(source: SourceConfig) -> Iterator[RawDocument | BadRecord]:
         InputError: There is no file, a file is of an unknown kind, or the text column is missing.
         RunError: The hub cannot be reached.
     """
-    columns = {source.text: f"corpus.sources[{source.name}].text"}
+    columns = {source.text: f"{_setting(source)}.text"}
     if source.hub is not None:
         records = read_hub(source.hub, source.subset, source.split, source.revision, columns)
         yield from _documents_of(records, source)
@@ -85,23 +94,31 @@ def read_documents(source: SourceConfig) -> Iterator[RawDocument | BadRecord]:
         if file.name.lower().endswith(TEXT_SUFFIXES):
             yield from _text_documents(file, source)
         elif file.name.lower().endswith(RECORD_SUFFIXES):
-            yield from _documents_of(read_records(file, columns), source)
+            records = read_records(file, columns, source.limits, _setting(source))
+            yield from _documents_of(records, source)
         else:
             raise InputError(
-                f"source {source.name!r}: unknown kind of file {file}; its name must end in one of "
-                f"{', '.join(_SUFFIXES)}. Correct corpus.sources[{source.name}].path."
+                f"source {source.name!r}: {unknown_kind(file, _SUFFIXES)} "
+                f"Correct corpus.sources[{source.name}].path."
             )
+
+
+def _setting(source: SourceConfig) -> str:
+    return f"corpus.sources[{source.name}]"
 
 
 def _documents_of(
     records: Iterator[Record | BadRecord], source: SourceConfig
 ) -> Iterator[RawDocument | BadRecord]:
+    max_chars = max_document_bytes(source.limits)
     for record in records:
         if isinstance(record, BadRecord):
             yield record
             continue
         text = record.values[source.text]
-        if isinstance(text, str):
+        if isinstance(text, str) and len(text) > max_chars:
+            yield BadRecord(record.file, record.line, TOO_LONG, text[:MAX_RAW_CHARS])
+        elif isinstance(text, str):
             yield RawDocument(text, source.name, source.language, record.file, record.line)
         else:
             kind = "empty (null)" if text is None else f"of type {type(text).__name__}, not text"
@@ -139,25 +156,52 @@ def _joined(
 
 def _units(file: Path, source: SourceConfig) -> Iterator[tuple[int, str] | BadRecord]:
     """Yield what the source calls a document in plain text, with the line where it begins."""
-    lines: list[str] = []
-    begin = 1
-    for number, content in read_lines(file):
-        line = _decode(content)
-        if line.isspace() and source.documents != "file":
-            if lines:
-                yield begin, _without_end(lines)
-                lines = []
+    unit = _Unit(file, max_document_bytes(source.limits))
+    for line in read_lines(file, source.limits, _setting(source)):
+        text = _decode(line.content)
+        if text.isspace() and source.documents != "file" and not line.is_cut:
+            yield from unit.end()
         elif source.documents == "line":
-            yield number, line.rstrip("\r\n")
-        elif lines or not line.isspace():
-            begin = begin if lines else number
-            lines.append(line)
-    if lines:
-        yield begin, _without_end(lines)
+            yield too_long(line, str(file)) if line.is_cut else (line.number, text.rstrip("\r\n"))
+        elif unit.begun or line.is_cut or not text.isspace():
+            unit.add(line, text)
+    yield from unit.end()
 
 
-def _without_end(lines: list[str]) -> str:
-    return "".join(lines).rstrip("\r\n")
+class _Unit:
+    """Lines that make up a document, up to the limit of its size."""
+
+    def __init__(self, file: Path, max_bytes: int) -> None:
+        self._file = file
+        self._max_bytes = max_bytes
+        self._lines: list[str] = []
+        self._begin: Line | None = None
+        self._size = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has a line."""
+        return self._begin is not None
+
+    def add(self, line: Line, text: str) -> None:
+        """Take in a line; of a unit that is too large, none is kept."""
+        self._begin = self._begin or line
+        self._size = self._max_bytes + 1 if line.is_cut else self._size + len(line.content)
+        if self._size <= self._max_bytes:
+            self._lines.append(text)
+        else:
+            self._lines.clear()
+
+    def end(self) -> Iterator[tuple[int, str] | BadRecord]:
+        """Yield the unit, if it was begun, and begin another."""
+        if self._begin is None:
+            return
+        if self._size <= self._max_bytes:
+            yield self._begin.number, "".join(self._lines).rstrip("\r\n")
+        else:
+            yield too_long(self._begin, str(self._file))
+        self._begin, self._size = None, 0
+        self._lines.clear()
 
 
 def _decode(line: bytes) -> str:

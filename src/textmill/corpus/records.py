@@ -18,7 +18,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from textmill.corpus.lines import check_file, read_lines, unreadable
+from textmill.config import LimitsConfig
+from textmill.corpus.lines import (
+    LIMITS,
+    Line,
+    bomb,
+    check_file,
+    max_document_bytes,
+    most_bytes,
+    read_lines,
+    unknown_kind,
+    unreadable,
+)
 from textmill.errors import InputError, RunError
 from textmill.files import digest_file, digest_values
 
@@ -29,9 +40,13 @@ RECORD_SUFFIXES = (
 """Endings of the files that `read_records` reads."""
 
 MAX_RAW_CHARS = 2000
-_MAX_FIELD_CHARS = 1 << 26  # a quote that is never closed must not swallow a whole large file
+TOO_LONG = "too long: see limits.max_document_mib of a source"
+"""The reason for which a line, a record or a document is set aside."""
 _LOOK_AHEAD = 100  # records without a column after which the whole file is taken to lack it
-_PARQUET_ROWS = 1000
+_PARQUET_ROWS = 1000  # read at once, if they are not large
+_PARQUET_BYTES = 1 << 24  # read at once, by the mean size of the rows
+_REREADS = 4  # of a CSV file, in all
+_LINE_BYTES = 100  # that Python needs for each of many short lines
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 
@@ -56,7 +71,10 @@ class BadRecord:
 
 
 def read_records(
-    file: Path, columns: Mapping[str, str] | None = None
+    file: Path,
+    columns: Mapping[str, str] | None = None,
+    limits: LimitsConfig = LIMITS,
+    setting: str = "",
 ) -> Iterator[Record | BadRecord]:
     """Return the records of a JSON Lines, CSV or Parquet file as they are read.
 
@@ -64,23 +82,24 @@ def read_records(
         file: Its ending tells the format and the compression: one of `RECORD_SUFFIXES`.
         columns: Columns that must be there, each with the setting that names it (for messages).
             A record without one is bad. Parquet reads these columns only.
+        limits: How large a record may be, and what the file may unpack to.
+        setting: Where the limits are set, for messages; empty if nowhere.
 
     Raises:
-        InputError: The file is missing, of an unknown kind, in UTF-16, or lacks a column.
+        InputError: The file is missing, of an unknown kind, in UTF-16, lacks a column, or unpacks
+            to more than the limit.
     """
     name = file.name.lower()
     if not name.endswith(RECORD_SUFFIXES):
-        raise InputError(
-            f"{file}: unknown kind of file; its name must end in one of "
-            f"{', '.join(RECORD_SUFFIXES)}."
-        )
+        raise InputError(unknown_kind(file, RECORD_SUFFIXES))
     check_file(file)
     columns = columns or {}
     if name.endswith(".parquet"):
-        return _parquet_records(file, columns)
+        return _parquet_records(file, columns, limits, setting)
+    lines = read_lines(file, limits, setting)
     if name.removesuffix(".gz").removesuffix(".zst").endswith(".csv"):
-        return _csv_records(file, columns)
-    return _with_columns(_json_records(file), columns, str(file))
+        return _csv_records(_CsvLines(lines, max_document_bytes(limits)), columns, str(file))
+    return _with_columns(_json_records(lines, str(file)), columns, str(file))
 
 
 def read_hub(
@@ -168,10 +187,12 @@ def is_hidden(relative: Path) -> bool:
     return any(part.startswith(".") for part in relative.parts)
 
 
-def _json_records(file: Path) -> Iterator[Record | BadRecord]:
-    for number, line in read_lines(file):
-        if line.strip():
-            yield _json_record(line.rstrip(b"\r\n"), str(file), number)
+def _json_records(lines: Iterator[Line], file: str) -> Iterator[Record | BadRecord]:
+    for line in lines:
+        if line.is_cut:
+            yield too_long(line, file)
+        elif line.content.strip():
+            yield _json_record(line.content.rstrip(b"\r\n"), file, line.number)
 
 
 def _json_record(line: bytes, file: str, number: int) -> Record | BadRecord:
@@ -193,99 +214,150 @@ def _json_record(line: bytes, file: str, number: int) -> Record | BadRecord:
         if isinstance(values, dict):
             return Record(values, file, number)
         reason = f"a JSON value of type {type(values).__name__}, not an object"
-    return BadRecord(file, number, reason, line.decode(errors="replace")[:MAX_RAW_CHARS])
+    return BadRecord(file, number, reason, beginning(line))
+
+
+def beginning(line: bytes) -> str:
+    """Return what to show of a line that is set aside."""
+    return line[: 4 * MAX_RAW_CHARS].decode(errors="replace")[:MAX_RAW_CHARS]
+
+
+def too_long(line: Line, file: str) -> BadRecord:
+    """Return the bad record for a line of which only the beginning was read."""
+    return BadRecord(file, line.number, TOO_LONG, beginning(line.content))
 
 
 def not_utf8(line: bytes, file: str, number: int, error: UnicodeDecodeError) -> BadRecord:
     """Return the bad record for a line that cannot be decoded."""
     reason = f"not valid UTF-8 at byte {error.start + 1} of the line"
-    return BadRecord(file, number, reason, line.decode(errors="replace")[:MAX_RAW_CHARS])
+    return BadRecord(file, number, reason, beginning(line))
 
 
 class _CsvLines:
-    """Decoded lines for csv.reader that knows which lines the current record is made of."""
+    """Decoded lines for csv.reader that knows which lines the current record is made of.
 
-    def __init__(self, file: Path) -> None:
-        self._source = read_lines(file)
-        self._again: deque[tuple[int, str]] = deque()
-        self.held: list[tuple[int, str]] = []
+    Args:
+        lines: those of the file.
+        max_bytes: of a record.
+    """
+
+    def __init__(self, lines: Iterator[Line], max_bytes: int) -> None:
+        self._source = lines
+        self._again: deque[tuple[Line, str]] = deque()
+        self.max_bytes = max_bytes
+        self._size = self._read = self._reread = 0
+        self._held: list[tuple[Line, str]] = []
 
     def __iter__(self) -> _CsvLines:
         return self
 
     def __next__(self) -> str:
         if self._again:
-            line = self._again.popleft()
+            line, text = self._again.popleft()
         else:
-            number, content = next(self._source)
+            line = next(self._source)
+            self._read += len(line.content)
             # Bytes that are not UTF-8 are carried as lone surrogates until the record is whole.
-            line = (number, content.decode(errors="surrogateescape"))
-        self.held.append(line)
-        return line[1]
+            text = line.content.decode(errors="surrogateescape")
+        self._held.append((line, text))
+        self._size += len(line.content) + _LINE_BYTES
+        # A quote that is never closed must not swallow a whole large file.
+        if line.is_cut or (self._size > self.max_bytes and len(self._held) > 1):
+            raise csv.Error(TOO_LONG)
+        return text
 
-    def reread(self) -> None:
-        """Serve all lines of the current record but the first one again."""
-        self._again.extendleft(reversed(self.held[1:]))
+    def begin(self) -> None:
+        """Begin a record."""
+        self._held.clear()
+        self._size = 0
+
+    def record(self) -> tuple[int, str]:
+        """Return the number of the first line of the record, and the record as it stands there."""
+        return self._held[0][0].number, "".join(text for _, text in self._held)
+
+    def give_up(self) -> None:
+        """Keep the first line of the current record alone, and serve the others again.
+
+        They are given up too where lines were served again so often that time would not be linear
+        in the size of the file.
+        """
+        self._reread += self._size
+        if self._reread <= _REREADS * self._read + self.max_bytes:
+            self._again.extendleft(reversed(self._held[1:]))
+        del self._held[1:]
 
 
-def _csv_records(file: Path, columns: Mapping[str, str]) -> Iterator[Record | BadRecord]:
-    lines = _CsvLines(file)
+def _csv_records(
+    lines: _CsvLines, columns: Mapping[str, str], file: str
+) -> Iterator[Record | BadRecord]:
     reader = csv.reader(lines, strict=True)
     header: list[str] | None = None
     while True:
-        lines.held.clear()
-        row, problem = _next_row(reader)
+        lines.begin()
+        row, problem = _next_row(reader, lines.max_bytes)
         if problem:
             # A quote that is never closed runs on to the end: only its first line is given up.
-            lines.reread()
-            del lines.held[1:]
+            lines.give_up()
         elif row is None:
             return
         elif not row:
             continue
         elif header is None:
             header = row
-            _check_columns(header, columns, str(file))
+            _check_columns(header, columns, file)
             continue
         elif len(row) != len(header):
             problem = f"{len(row)} fields, and the header has {len(header)}"
-        raw = "".join(text for _, text in lines.held)
+        number, raw = lines.record()
         if not problem and ESCAPED_BYTE.search(raw):
             problem = "not valid UTF-8"
-        number = lines.held[0][0]
         if problem or row is None or header is None:
             printable = ESCAPED_BYTE.sub("\ufffd", raw[:MAX_RAW_CHARS]).rstrip("\r\n")
-            yield BadRecord(str(file), number, problem, printable)
+            yield BadRecord(file, number, problem, printable)
         else:
-            yield Record(dict(zip(header, row, strict=True)), str(file), number)
+            yield Record(dict(zip(header, row, strict=True)), file, number)
 
 
-def _next_row(reader: Iterator[list[str]]) -> tuple[list[str] | None, str]:
+def _next_row(reader: Iterator[list[str]], max_chars: int) -> tuple[list[str] | None, str]:
     """Return the next row, None at the end, and the problem if it cannot be read."""
     # The limit belongs to the whole process, so it is raised for the time of this call only.
-    limit = csv.field_size_limit(_MAX_FIELD_CHARS)
+    limit = csv.field_size_limit(max_chars)
     try:
         return next(reader, None), ""
     except csv.Error as error:
-        return None, f"not valid CSV: {error}"
+        reason = str(error)
+        return None, reason if reason == TOO_LONG else f"not valid CSV: {reason}"
     finally:
         csv.field_size_limit(limit)
 
 
-def _parquet_records(file: Path, columns: Mapping[str, str]) -> Iterator[Record | BadRecord]:
+def _parquet_records(
+    file: Path, columns: Mapping[str, str], limits: LimitsConfig, setting: str
+) -> Iterator[Record | BadRecord]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    line = 1
+    line, size, most = 1, 0, most_bytes(file, limits)
     try:
         with pq.ParquetFile(file) as parquet:
             _check_columns(parquet.schema_arrow.names, columns, str(file))
-            for batch in parquet.iter_batches(_PARQUET_ROWS, columns=list(columns) or None):
+            n_rows = _rows_at_once(parquet.metadata)
+            for batch in parquet.iter_batches(n_rows, columns=list(columns) or None):
+                size += batch.nbytes
+                if size > most:
+                    raise bomb(file, limits, setting)
                 for item in _batch_records(batch, str(file), line):
                     yield item
                     line += 1
     except (pa.ArrowException, OSError) as error:
         raise unreadable(file, line, _one_line(error)) from None
+
+
+def _rows_at_once(metadata: Any) -> int:
+    """Return how many rows of a Parquet file to read at once so that they fit in memory."""
+    groups = [int(metadata.row_group(i).total_byte_size) for i in range(metadata.num_row_groups)]
+    row_bytes = sum(groups) // max(1, int(metadata.num_rows))
+    return max(1, min(_PARQUET_ROWS, _PARQUET_BYTES // max(1, row_bytes)))
 
 
 def _batch_records(batch: Any, file: str, line: int) -> Iterator[Record | BadRecord]:
