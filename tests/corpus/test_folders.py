@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textmill.corpus.folders import Links, files_below, files_matching
@@ -97,7 +97,7 @@ def test_a_folder_that_is_a_link_itself_is_what_it_leads_to(folder: Path) -> Non
     assert below(link, STAY) == matching(link, "**/*.txt", STAY) == ["sub/a.txt"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None)
 @given(
     names=st.lists(st.from_regex(r"([ab]/){0,3}[ab]{1,2}\.(txt|csv)", fullmatch=True), max_size=6),
     pattern=st.lists(

@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from textmill.config import LimitsConfig
-from textmill.corpus.lines import Line, read_lines, unknown_kind
+from textmill.corpus.lines import read_lines, unknown_kind
 from textmill.errors import InputError
 
 MIB = 1 << 20
@@ -37,13 +37,13 @@ def test_a_line_above_the_limit_is_cut_and_the_next_ones_are_read(
 ) -> None:
     rest = b"next\nlast" if end else b""
     content = b"first\n" + b"x" * size + end + rest
-    first, long, *others = read_lines(
+    first, (number, long, is_cut), *others = read_lines(
         written(tmp_path, f"a.txt{packed}", PACK[packed](content)), TIGHT
     )
-    assert first == Line(1, b"first\n", False)
-    assert (long.number, long.is_cut) == (2, size > MIB)
-    assert long.content == (b"x" * len(long.content) if long.is_cut else b"x" * size + end)
-    assert others == ([Line(3, b"next\n", False), Line(4, b"last", False)] if end else [])
+    assert first == (1, b"first\n", False)
+    assert (number, is_cut) == (2, size > MIB)
+    assert long == (b"x" * len(long) if is_cut else b"x" * size + end)
+    assert others == ([(3, b"next\n", False), (4, b"last", False)] if end else [])
 
 
 @pytest.mark.parametrize("packed", PACK)
@@ -54,8 +54,8 @@ def test_a_line_without_end_needs_little_memory(tmp_path: Path, packed: str) -> 
     del content
     tracemalloc.start()
     try:
-        (line,) = read_lines(file, limits)
-        assert line.is_cut
+        [(_, _, is_cut)] = read_lines(file, limits)
+        assert is_cut
         # zstd's blocks, for which 128 KiB may stand in four bytes, are unpacked some at a time.
         assert tracemalloc.get_traced_memory()[1] < 40 * MIB
     finally:
@@ -82,17 +82,17 @@ def test_a_file_that_packs_well_is_no_bomb_while_it_is_small_or_the_limit_is_hig
     tmp_path: Path,
 ) -> None:
     small = written(tmp_path, "small.txt.gz", gzip.compress(b"0" * (4 * MIB) + b"\n"))
-    assert [len(line.content) for line in read_lines(small)] == [4 * MIB + 1]
+    assert [len(line) for _, line, _ in read_lines(small)] == [4 * MIB + 1]
     large = written(tmp_path, "large.txt.gz", gzip.compress(b"0" * (66 * MIB)))
-    assert [line.is_cut for line in read_lines(large, LimitsConfig(max_unpacked_ratio=2000))] == [
-        True
-    ]
+    assert [
+        is_cut for _, _, is_cut in read_lines(large, LimitsConfig(max_unpacked_ratio=2000))
+    ] == [True]
 
 
 def test_plain_files_unpack_to_nothing(tmp_path: Path) -> None:
     limits = LimitsConfig(max_document_mib=1, max_unpacked_ratio=1)
     file = written(tmp_path, "a.txt", (b"x" * 99_999 + b"\n") * 700)
-    assert sum(len(line.content) for line in read_lines(file, limits)) == file.stat().st_size
+    assert sum(len(line) for _, line, _ in read_lines(file, limits)) == file.stat().st_size
 
 
 @pytest.mark.parametrize(

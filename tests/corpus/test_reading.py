@@ -10,10 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from textmill.config import SourceConfig
 from textmill.corpus.reading import RawDocument, read_documents, source_files
-from textmill.corpus.records import BadRecord
+from textmill.corpus.records import TOO_LONG, BadRecord
 from textmill.errors import InputError
 
 POEM = b"\n\none\ntwo\n\n \t\nthree\n\nfour\n"
@@ -98,6 +100,65 @@ def test_plain_text_divides_as_asked(
     assert texts(source(tmp_path, documents=documents, join_chars=join_chars)) == expected
 
 
+@pytest.mark.parametrize(
+    ("documents", "expected"),
+    [
+        ("file", [(1, TOO_LONG)]),
+        ("paragraph", [(1, "one"), (3, TOO_LONG), (7, "four")]),
+        ("line", [(1, "one"), (3, "two"), (4, TOO_LONG), (5, "three"), (7, "four")]),
+    ],
+)
+def test_what_is_too_large_for_a_document_is_a_bad_record(
+    tmp_path: Path, documents: str, expected: list[tuple[int, str]]
+) -> None:
+    long = b"x" * (2 << 20)
+    (tmp_path / "a.txt").write_bytes(b"one\n\ntwo\n" + long + b"\nthree\n\nfour\n")
+    config = source(tmp_path, documents=documents, limits={"max_document_mib": 1})
+    assert texts(config) == expected
+    assert [i.raw for i in read_documents(config) if isinstance(i, BadRecord)] == [
+        {"file": "one\n", "paragraph": "two\n", "line": "x" * 2000}[documents]
+    ]
+
+
+def test_many_lines_can_be_too_large_together(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes((b"x" * 999 + b"\n") * 2000 + b"\nlast\n")
+    limits = {"max_document_mib": 1}
+    assert texts(source(tmp_path, limits=limits)) == [(1, TOO_LONG)]
+    paragraphs = source(tmp_path, documents="paragraph", limits=limits)
+    assert texts(paragraphs) == [(1, TOO_LONG), (2002, "last")]
+    lines = texts(source(tmp_path, documents="line", limits=limits))
+    assert lines[-2:] == [(2000, "x" * 999), (2002, "last")]
+
+
+def test_a_value_of_parquet_can_be_too_large(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": ["x" * (2 << 20), "y"]}), tmp_path / "rows.parquet")
+    config = source(tmp_path, limits={"max_document_mib": 1})
+    assert texts(config) == [(1, TOO_LONG), (2, "y")]
+
+
+def test_a_bomb_names_the_setting_of_its_source(tmp_path: Path) -> None:
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"0" * (80 << 20)))
+    with pytest.raises(InputError, match=r"corpus\.sources\[books\]\.limits\.max_unpacked_ratio"):
+        list(read_documents(source(tmp_path)))
+
+
+def test_a_link_out_of_the_folder_names_the_setting_of_its_source(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out.txt").write_text("secret")
+    (tmp_path / "in" / "a.txt").symlink_to("../out.txt")
+    with pytest.raises(InputError, match=r"set corpus\.sources\[books\]\.follow_links=true"):
+        source_files(source(tmp_path / "in"))
+    assert texts(source(tmp_path / "in", follow_links=True)) == [(1, "secret")]
+    assert texts(source(tmp_path / "in" / "a.txt")) == [(1, "secret")]
+
+
+@pytest.mark.parametrize("path", ["", "/texts.zip", "/*.zip"])
+def test_that_archives_are_not_read_is_said(tmp_path: Path, path: str) -> None:
+    (tmp_path / "texts.zip").write_bytes(b"PK\x03\x04")
+    with pytest.raises(InputError, match=r"(?i)archives are not read: unpack"):
+        list(read_documents(source(f"{tmp_path}{path}")))
+
+
 def test_windows_line_ends_divide_paragraphs_too(tmp_path: Path) -> None:
     (tmp_path / "poem.txt").write_bytes(b"\xef\xbb\xbfone\r\ntwo\r\n\r\nthree\r\n")
     assert texts(source(tmp_path, documents="paragraph")) == [(1, "one\r\ntwo"), (4, "three")]
@@ -126,6 +187,69 @@ def test_a_cut_off_text_is_an_error(tmp_path: Path) -> None:
     for documents in ("line", "file"):
         with pytest.raises(InputError, match=r"long\.txt\.gz:\d+: the file cannot be read on"):
             list(read_documents(source(tmp_path, documents=documents)))
+
+
+PIECES = [
+    b"\n",
+    b"\r\n",
+    b" ",
+    b"\t",
+    b"a",
+    "é".encode(),
+    "字".encode(),
+    b"\xe5\xad",
+    b"\xff",
+    b"\x00",
+]
+
+
+@settings(deadline=None)
+@given(
+    st.binary() | st.lists(st.sampled_from(PIECES)).map(b"".join),
+    st.sampled_from(["file", "paragraph", "line"]),
+    st.integers(0, 10),
+    st.sampled_from([b"", b"\xef\xbb\xbf"]),
+)
+def test_any_plain_text_is_read_and_nothing_of_it_is_lost(
+    tmp_path_factory: pytest.TempPathFactory,
+    content: bytes,
+    documents: str,
+    joined: int,
+    bom: bytes,
+) -> None:
+    content = b"." + content  # not the beginning of a file of another kind
+    file = tmp_path_factory.mktemp("any") / "a.txt"
+    file.write_bytes(bom + content)
+    items = list(read_documents(source(file, documents=documents, join_chars=joined)))
+    assert all(isinstance(item, RawDocument) for item in items)
+    read = "".join(item.text for item in items if isinstance(item, RawDocument))
+    decoded = "".join(map(decoded_line, content.splitlines(keepends=True)))
+    assert "".join(read.split()) == "".join(decoded.split())
+
+
+def decoded_line(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        # What is right UTF-8 stays, and other bytes become one character each.
+        held = line.decode(errors="surrogateescape")
+        return "".join(
+            bytes([ord(c) - 0xDC00]).decode("cp1252", "replace") if "\udc80" <= c <= "\udcff" else c
+            for c in held
+        )
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=300), st.data())
+def test_no_cut_off_file_passes_for_a_whole_one(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, data: st.DataObject
+) -> None:
+    for suffix, pack in ((".gz", gzip.compress), (".zst", zstandard.ZstdCompressor().compress)):
+        packed = pack(b"." + content)
+        file = tmp_path_factory.mktemp("cut") / f"a.txt{suffix}"
+        file.write_bytes(packed[: data.draw(st.integers(1, len(packed) - 1))])
+        with pytest.raises(InputError, match="the file cannot be read on"):
+            list(read_documents(source(file)))
 
 
 def test_records_give_their_text_column(tmp_path: Path) -> None:

@@ -39,14 +39,14 @@ def _record(
     files: Sequence[Path], columns: Sequence[str], lines: Sequence[Line]
 ) -> Record | BadRecord:
     values: dict[str, object] = {}
-    for file, column, line in zip(files, columns, lines, strict=True):
-        if line.is_cut:
-            return too_long(line, str(file))
-        content = line.content.rstrip(b"\r\n")
+    for file, column, (number, line, is_cut) in zip(files, columns, lines, strict=True):
+        if is_cut:
+            return too_long(line, str(file), number)
+        line = line.rstrip(b"\r\n")
         try:
-            values[column] = content.decode()
+            values[column] = line.decode()
         except UnicodeDecodeError as error:
-            return not_utf8(content, str(file), line.number, error)
-        if not content.strip():
-            return BadRecord(str(file), line.number, "the line is empty", "")
-    return Record(values, str(files[0]), lines[0].number)
+            return not_utf8(line, str(file), number, error)
+        if not line.strip():
+            return BadRecord(str(file), number, "the line is empty", "")
+    return Record(values, str(files[0]), number)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 from textmill.config import LimitsConfig
 from textmill.errors import InputError
@@ -38,15 +39,9 @@ LIMITS = LimitsConfig()
 """Of files whose limits nobody sets."""
 
 
-class Line(NamedTuple):
-    """A line of a file, with its end."""
-
-    number: int
-    """Counts from 1."""
-    content: bytes
-    """Without byte order mark."""
-    is_cut: bool
-    """Whether it is longer than the limit; then these are its first bytes alone."""
+Line = tuple[int, bytes, bool]
+"""The number of a line, counted from 1; its bytes, with its end and without byte order mark; and
+whether it is longer than the limit, so that these are its first bytes alone."""
 
 
 def check_file(file: Path) -> None:
@@ -85,7 +80,7 @@ def read_lines(file: Path, limits: LimitsConfig = LIMITS, setting: str = "") -> 
             it unpacks to more than the limit.
     """
     number = size = 0
-    most = most_bytes(file, limits) if file.name.lower().endswith(_PACKED) else None
+    most = most_bytes(file, limits) if file.name.lower().endswith(_PACKED) else sys.maxsize
     max_bytes = max_document_bytes(limits)
     with _open_stream(file) as stream:
         try:
@@ -97,13 +92,22 @@ def read_lines(file: Path, limits: LimitsConfig = LIMITS, setting: str = "") -> 
                 is_cut = len(content) > max_bytes and not content.endswith(b"\n")
                 if is_cut:
                     content = content[:_SHOWN_BYTES]
-                    while (more := stream.readline(_SKIPPED_BYTES)) and not more.endswith(b"\n"):
-                        size += len(more)
-                        _check_size(file, size, most, limits, setting)
-                _check_size(file, size, most, limits, setting)
-                yield Line(number, content, is_cut)
+                    size += _skip_line(stream, most - size)
+                if size > most:
+                    raise bomb(file, limits, setting)
+                yield number, content, is_cut
         except (EOFError, OSError, zlib.error) as error:
             raise unreadable(file, number + 1, str(error)) from None
+
+
+def _skip_line(stream: BinaryIO, most: int) -> int:
+    """Return the size of the rest of a line, or of so much of it that it is more than the most."""
+    size = 0
+    while size <= most and (more := stream.readline(_SKIPPED_BYTES)):
+        size += len(more)
+        if more.endswith(b"\n"):
+            break
+    return size
 
 
 def _checked_beginning(file: Path, line: bytes) -> bytes:
@@ -128,13 +132,6 @@ def max_document_bytes(limits: LimitsConfig) -> int:
 def most_bytes(file: Path, limits: LimitsConfig) -> int:
     """Return to how many bytes a compressed file may unpack."""
     return max(_FREE_BYTES, file.stat().st_size * limits.max_unpacked_ratio)
-
-
-def _check_size(
-    file: Path, size: int, most: int | None, limits: LimitsConfig, setting: str
-) -> None:
-    if most is not None and size > most:
-        raise bomb(file, limits, setting)
 
 
 def bomb(file: Path, limits: LimitsConfig, setting: str) -> InputError:

@@ -11,7 +11,6 @@ from pathlib import Path
 from textmill.config import SourceConfig
 from textmill.corpus.folders import Links, files_below, files_matching
 from textmill.corpus.lines import (
-    Line,
     is_archive,
     max_document_bytes,
     read_lines,
@@ -157,14 +156,17 @@ def _joined(
 def _units(file: Path, source: SourceConfig) -> Iterator[tuple[int, str] | BadRecord]:
     """Yield what the source calls a document in plain text, with the line where it begins."""
     unit = _Unit(file, max_document_bytes(source.limits))
-    for line in read_lines(file, source.limits, _setting(source)):
-        text = _decode(line.content)
-        if text.isspace() and source.documents != "file" and not line.is_cut:
+    for number, content, is_cut in read_lines(file, source.limits, _setting(source)):
+        line = _decode(content)
+        if source.documents == "line":
+            if is_cut:
+                yield too_long(content, str(file), number)
+            elif not line.isspace():
+                yield number, line.rstrip("\r\n")
+        elif line.isspace() and not is_cut and (source.documents != "file" or not unit.begun):
             yield from unit.end()
-        elif source.documents == "line":
-            yield too_long(line, str(file)) if line.is_cut else (line.number, text.rstrip("\r\n"))
-        elif unit.begun or line.is_cut or not text.isspace():
-            unit.add(line, text)
+        else:
+            unit.add(number, line, len(content), is_cut)
     yield from unit.end()
 
 
@@ -175,33 +177,30 @@ class _Unit:
         self._file = file
         self._max_bytes = max_bytes
         self._lines: list[str] = []
-        self._begin: Line | None = None
-        self._size = 0
+        self._begin = self._size = 0
 
     @property
     def begun(self) -> bool:
         """Whether it has a line."""
-        return self._begin is not None
+        return bool(self._lines)
 
-    def add(self, line: Line, text: str) -> None:
-        """Take in a line; of a unit that is too large, none is kept."""
-        self._begin = self._begin or line
-        self._size = self._max_bytes + 1 if line.is_cut else self._size + len(line.content)
-        if self._size <= self._max_bytes:
-            self._lines.append(text)
-        else:
-            self._lines.clear()
+    def add(self, number: int, line: str, size: int, is_cut: bool) -> None:
+        """Take in a line of so many bytes; of a unit that is too large, only the first is kept."""
+        if not self._lines:
+            self._begin, self._size = number, 0
+        self._size = self._max_bytes + 1 if is_cut else self._size + size
+        self._lines.append(line)
+        if self._size > self._max_bytes:
+            del self._lines[1:]
 
     def end(self) -> Iterator[tuple[int, str] | BadRecord]:
         """Yield the unit, if it was begun, and begin another."""
-        if self._begin is None:
-            return
-        if self._size <= self._max_bytes:
-            yield self._begin.number, "".join(self._lines).rstrip("\r\n")
-        else:
-            yield too_long(self._begin, str(self._file))
-        self._begin, self._size = None, 0
-        self._lines.clear()
+        if self._lines and self._size > self._max_bytes:
+            raw = self._lines[0][:MAX_RAW_CHARS]
+            yield BadRecord(str(self._file), self._begin, TOO_LONG, raw)
+        elif self._lines:
+            yield self._begin, "".join(self._lines).rstrip("\r\n")
+        self._lines = []
 
 
 def _decode(line: bytes) -> str:

@@ -188,11 +188,11 @@ def is_hidden(relative: Path) -> bool:
 
 
 def _json_records(lines: Iterator[Line], file: str) -> Iterator[Record | BadRecord]:
-    for line in lines:
-        if line.is_cut:
-            yield too_long(line, file)
-        elif line.content.strip():
-            yield _json_record(line.content.rstrip(b"\r\n"), file, line.number)
+    for number, content, is_cut in lines:
+        if is_cut:
+            yield too_long(content, file, number)
+        elif content.strip():
+            yield _json_record(content.rstrip(b"\r\n"), file, number)
 
 
 def _json_record(line: bytes, file: str, number: int) -> Record | BadRecord:
@@ -222,9 +222,9 @@ def beginning(line: bytes) -> str:
     return line[: 4 * MAX_RAW_CHARS].decode(errors="replace")[:MAX_RAW_CHARS]
 
 
-def too_long(line: Line, file: str) -> BadRecord:
+def too_long(line: bytes, file: str, number: int) -> BadRecord:
     """Return the bad record for a line of which only the beginning was read."""
-    return BadRecord(file, line.number, TOO_LONG, beginning(line.content))
+    return BadRecord(file, number, TOO_LONG, beginning(line))
 
 
 def not_utf8(line: bytes, file: str, number: int, error: UnicodeDecodeError) -> BadRecord:
@@ -243,26 +243,27 @@ class _CsvLines:
 
     def __init__(self, lines: Iterator[Line], max_bytes: int) -> None:
         self._source = lines
-        self._again: deque[tuple[Line, str]] = deque()
+        self._again: deque[Line] = deque()
         self.max_bytes = max_bytes
         self._size = self._read = self._reread = 0
-        self._held: list[tuple[Line, str]] = []
+        self._held: list[Line] = []
 
     def __iter__(self) -> _CsvLines:
         return self
 
     def __next__(self) -> str:
         if self._again:
-            line, text = self._again.popleft()
+            line = self._again.popleft()
         else:
             line = next(self._source)
-            self._read += len(line.content)
-            # Bytes that are not UTF-8 are carried as lone surrogates until the record is whole.
-            text = line.content.decode(errors="surrogateescape")
-        self._held.append((line, text))
-        self._size += len(line.content) + _LINE_BYTES
+            self._read += len(line[1])
+        _, content, is_cut = line
+        # Bytes that are not UTF-8 are carried as lone surrogates until the record is whole.
+        text = content.decode(errors="surrogateescape")
+        self._held.append(line)
+        self._size += len(content) + _LINE_BYTES
         # A quote that is never closed must not swallow a whole large file.
-        if line.is_cut or (self._size > self.max_bytes and len(self._held) > 1):
+        if is_cut or (self._size > self.max_bytes and len(self._held) > 1):
             raise csv.Error(TOO_LONG)
         return text
 
@@ -271,9 +272,9 @@ class _CsvLines:
         self._held.clear()
         self._size = 0
 
-    def record(self) -> tuple[int, str]:
+    def record(self) -> tuple[int, bytes]:
         """Return the number of the first line of the record, and the record as it stands there."""
-        return self._held[0][0].number, "".join(text for _, text in self._held)
+        return self._held[0][0], b"".join(content for _, content, _ in self._held)
 
     def give_up(self) -> None:
         """Keep the first line of the current record alone, and serve the others again.
@@ -309,13 +310,20 @@ def _csv_records(
         elif len(row) != len(header):
             problem = f"{len(row)} fields, and the header has {len(header)}"
         number, raw = lines.record()
-        if not problem and ESCAPED_BYTE.search(raw):
+        if not problem and not _is_utf8(raw):
             problem = "not valid UTF-8"
         if problem or row is None or header is None:
-            printable = ESCAPED_BYTE.sub("\ufffd", raw[:MAX_RAW_CHARS]).rstrip("\r\n")
-            yield BadRecord(file, number, problem, printable)
+            yield BadRecord(file, number, problem, beginning(raw).rstrip("\r\n"))
         else:
             yield Record(dict(zip(header, row, strict=True)), file, number)
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _next_row(reader: Iterator[list[str]], max_chars: int) -> tuple[list[str] | None, str]:

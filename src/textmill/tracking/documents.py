@@ -129,9 +129,9 @@ def _in_file(place: str, digest: str, words: str) -> Iterator[str]:
     if digest_file(file) != digest:
         raise InputError(f"{place} has changed since it was read.")
     if not file.name.lower().endswith(RECORD_SUFFIXES):  # plain text, line by line
-        for line in read_lines(file):
-            if words in line.content.decode(errors="replace"):
-                yield f"{file}:{line.number}"
+        for number, line, _ in read_lines(file):
+            if words in line.decode(errors="replace"):
+                yield f"{file}:{number}"
         return
     for record in read_records(file):
         values = record.values.values() if isinstance(record, Record) else [record.raw]
