@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def test_what_is_too_large_for_a_document_is_a_bad_record(
     config = source(tmp_path, documents=documents, limits={"max_document_mib": 1})
     assert texts(config) == expected
     assert [i.raw for i in read_documents(config) if isinstance(i, BadRecord)] == [
-        {"file": "one\n", "paragraph": "two\n", "line": "x" * 2000}[documents]
+        ({"file": "one\n\ntwo\n", "paragraph": "two\n", "line": ""}[documents] + "x" * 2000)[:2000]
     ]
 
 
@@ -128,6 +129,16 @@ def test_many_lines_can_be_too_large_together(tmp_path: Path) -> None:
     assert texts(paragraphs) == [(1, TOO_LONG), (2002, "last")]
     lines = texts(source(tmp_path, documents="line", limits=limits))
     assert lines[-2:] == [(2000, "x" * 999), (2002, "last")]
+
+
+def test_many_short_lines_need_little_memory(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"a\n" * 500_000)
+    tracemalloc.start()
+    try:
+        assert [len(text) for _, text in texts(source(tmp_path))] == [999_999]
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_value_of_parquet_can_be_too_large(tmp_path: Path) -> None:
