@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -26,12 +24,9 @@ from textmill.config import LimitsConfig
 from textmill.corpus.records import (
     BadRecord,
     Record,
-    digest_hub,
-    hub_revision,
-    read_hub,
     read_records,
 )
-from textmill.errors import InputError, RunError
+from textmill.errors import InputError
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "": lambda content: content,
@@ -342,77 +337,3 @@ def test_json_lines_are_read_without_the_heavy_libraries(tmp_path: Path) -> None
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "1 set()\n"
-
-
-class TestHub:
-    """Hub data sets, as folders with the files of one."""
-
-    @pytest.fixture
-    def folder(self, tmp_path: Path) -> Path:
-        import datasets
-
-        features = datasets.Features(
-            text=datasets.Value("string"),
-            label=datasets.ClassLabel(names=["neg", "pos"]),
-            tags=datasets.List(datasets.ClassLabel(names=["O", "B"])),
-        )
-        rows = {"text": ["x", "y"], "label": [1, -1], "tags": [[0, 1], []]}
-        datasets.Dataset.from_dict(rows, features).to_parquet(tmp_path / "train.parquet")
-        return tmp_path
-
-    def test_label_numbers_become_names(self, folder: Path) -> None:
-        records = list(read_hub(str(folder), None, "train", None, {"text": "t"}))
-        assert records == [
-            Record({"text": "x", "label": "pos", "tags": ["O", "B"]}, f"{folder}:train", 1),
-            Record({"text": "y", "label": None, "tags": []}, f"{folder}:train", 2),
-        ]
-
-    def test_json_lines_in_a_folder_are_read(self, tmp_path: Path) -> None:
-        written(tmp_path, "test.jsonl", json.dumps({"n": 1}).encode())
-        (record,) = read_hub(str(tmp_path), None, "test", None)
-        assert isinstance(record, Record)
-        assert record.values == {"n": 1}
-
-    @pytest.mark.parametrize(
-        ("subset", "split", "column", "message"),
-        [
-            (None, "nope", "text", r"Bad split: nope. Available splits: \['train'\]"),
-            ("nope", "train", "text", "'nope' not found"),
-            (None, "train", "txt", "Did you mean 'text'"),
-        ],
-    )
-    def test_a_wrong_subset_split_or_column_is_an_input_error_of_one_line(
-        self, folder: Path, subset: str | None, split: str, column: str, message: str
-    ) -> None:
-        with pytest.raises(InputError, match=message) as caught:
-            list(read_hub(str(folder), subset, split, None, {column: "corpus.text"}))
-        assert "\n" not in str(caught.value)
-
-    def test_without_a_network_the_error_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        import datasets
-        import huggingface_hub
-
-        def unreachable(*_: object, **__: object) -> None:
-            raise ConnectionError("Couldn't reach the Hub")
-
-        monkeypatch.setattr(datasets, "load_dataset", unreachable)
-        monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", unreachable)
-        with pytest.raises(RunError, match="when the hub can be reached"):
-            list(read_hub("some/data", None, "train", None))
-        with pytest.raises(RunError, match="set revision to the full commit hash"):
-            hub_revision("some/data", None)
-
-    def test_a_full_commit_needs_no_network(self) -> None:
-        assert hub_revision("some/data", "0123456789" * 4) == "0123456789" * 4
-
-    def test_the_revision_of_a_folder_follows_its_visible_files(self, tmp_path: Path) -> None:
-        written(tmp_path, "a.jsonl", b"1")
-        before = hub_revision(str(tmp_path), None)
-        moved = tmp_path.with_name(f"{tmp_path.name} moved")
-        shutil.copytree(tmp_path, moved)
-        here, there = (digest_hub(str(place), None, None, "test") for place in (tmp_path, moved))
-        assert here == there != digest_hub(str(moved), None, None, "train")
-        written(tmp_path, ".hidden", b"x")
-        assert hub_revision(str(tmp_path), None) == before
-        written(tmp_path, "a.jsonl", b"2")
-        assert hub_revision(str(tmp_path), None) != before

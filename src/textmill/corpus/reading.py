@@ -11,6 +11,7 @@ from pathlib import Path
 
 from textmill.config import SourceConfig
 from textmill.corpus.folders import Links, files_below, files_matching
+from textmill.corpus.hub import digest_hub, read_hub
 from textmill.corpus.lines import (
     is_archive,
     max_document_bytes,
@@ -18,14 +19,11 @@ from textmill.corpus.lines import (
     unknown_kind,
 )
 from textmill.corpus.records import (
-    ESCAPED_BYTE,
     MAX_RAW_CHARS,
     RECORD_SUFFIXES,
     TOO_LONG,
     BadRecord,
     Record,
-    digest_hub,
-    read_hub,
     read_records,
     too_long,
 )
@@ -36,6 +34,7 @@ TEXT_SUFFIXES = (".txt", ".txt.gz", ".txt.zst")
 """Endings of plain text files."""
 
 _SUFFIXES = TEXT_SUFFIXES + RECORD_SUFFIXES
+_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +216,7 @@ def _decode(line: bytes) -> str:
         return line.decode()
     except UnicodeDecodeError:
         text = line.decode(errors="surrogateescape")
-        return ESCAPED_BYTE.sub(_cp1252, text)
+        return _ESCAPED_BYTE.sub(_cp1252, text)
 
 
 def _cp1252(match: re.Match[str]) -> str:

@@ -1,8 +1,8 @@
-"""Records of structured files and hub data sets, one at a time: for the corpus and for tasks.
+"""Records of structured files, one at a time: for the corpus and for tasks.
 
 A record that cannot be read becomes a `BadRecord` with the reason, and reading goes on; only what
-makes a whole file useless (an unknown format, a missing column) is an error. pyarrow, zstandard and
-datasets are imported where they are used, because tasks read JSON Lines on machines without them.
+makes a whole file useless (an unknown format, a missing column) is an error. pyarrow is
+imported where it is used, because tasks read JSON Lines on machines without it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import csv
 import difflib
 import itertools
 import json
-import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,8 +29,7 @@ from textmill.corpus.lines import (
     unknown_kind,
     unreadable,
 )
-from textmill.errors import InputError, RunError
-from textmill.files import digest_file, digest_values
+from textmill.errors import InputError
 
 RECORD_SUFFIXES = (
     *(f"{kind}{packed}" for kind in (".jsonl", ".csv") for packed in ("", ".gz", ".zst")),
@@ -47,8 +45,6 @@ _PARQUET_ROWS = 1000  # read at once, if they are not large
 _PARQUET_BYTES = 1 << 24  # read at once, by the mean size of the rows
 _REREADS = 4  # of a CSV file, in all
 _LINE_BYTES = 100  # that Python needs for each of many short lines
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,92 +95,7 @@ def read_records(
     lines = read_lines(file, limits, setting)
     if name.removesuffix(".gz").removesuffix(".zst").endswith(".csv"):
         return _csv_records(_CsvLines(lines, max_document_bytes(limits)), columns, str(file))
-    return _with_columns(_json_records(lines, str(file)), columns, str(file))
-
-
-def read_hub(
-    hub: str,
-    subset: str | None,
-    split: str,
-    revision: str | None,
-    columns: Mapping[str, str] | None = None,
-) -> Iterator[Record | BadRecord]:
-    """Yield the records of one split of a hub data set, or of a local data set folder.
-
-    Labels stored as numbers with names (ClassLabel) become their names.
-
-    Raises:
-        InputError: There is no such data set, subset, split or column, or its files are broken.
-        RunError: The hub cannot be reached.
-    """
-    import datasets
-
-    is_local = Path(hub).is_dir()
-    try:
-        # A local folder is streamed: otherwise datasets keeps a second copy of it in its cache.
-        rows = datasets.load_dataset(
-            hub, subset, split=split, revision=None if is_local else revision, streaming=is_local
-        )
-        records = _hub_records(rows, f"{hub}:{split}")
-        yield from _with_columns(records, columns or {}, f"{hub}, split {split},")
-    except InputError:
-        raise
-    except (ValueError, FileNotFoundError, datasets.exceptions.DatasetsError) as error:
-        raise InputError(f"data set {hub}: {_one_line(error)}.") from error
-    except OSError as error:
-        raise RunError(
-            f"data set {hub} cannot be loaded ({_one_line(error)}): try again when the hub can be "
-            "reached, or name a local folder."
-        ) from error
-
-
-def digest_hub(hub: str, subset: str | None, revision: str | None, split: str = "") -> str:
-    """Return a digest of a hub data set or of one split; of a local folder, wherever it lies.
-
-    Raises:
-        InputError: There is no such data set or revision.
-        RunError: The hub cannot be asked.
-    """
-    name = "" if Path(hub).is_dir() else hub
-    return f"{name}/{subset or ''}/{split}@{hub_revision(hub, revision)}"
-
-
-def hub_revision(hub: str, revision: str | None) -> str:
-    """Return the commit that a revision of a hub data set stands for; None means the newest.
-
-    For a local folder it is a digest of the files in it. A full commit hash needs no network.
-
-    Raises:
-        InputError: There is no such data set or revision.
-        RunError: The hub cannot be asked.
-    """
-    folder = Path(hub)
-    if folder.is_dir():
-        names = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
-        seen = {name: path for name, path in names.items() if not is_hidden(name)}
-        return digest_values({name.as_posix(): digest_file(path) for name, path in seen.items()})
-    if revision is not None and _COMMIT.fullmatch(revision):
-        return revision
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
-
-    try:
-        commit = HfApi().dataset_info(hub, revision=revision).sha
-    except (RepositoryNotFoundError, RevisionNotFoundError, ValueError) as error:
-        raise InputError(f"data set {hub}, revision {revision}: {_one_line(error)}.") from error
-    except Exception as error:  # which HTTP library, and so which errors, depends on the version
-        raise RunError(
-            f"the hub cannot be asked for the commit of {hub} ({_one_line(error)}): "
-            "set revision to the full commit hash that you want."
-        ) from error
-    if commit is None:
-        raise RunError(f"the hub gives no commit for {hub}: set revision to one.")
-    return commit
-
-
-def is_hidden(relative: Path) -> bool:
-    """Whether a file, or a folder on the way to it, has a name that begins with a dot."""
-    return any(part.startswith(".") for part in relative.parts)
+    return with_columns(_json_records(lines, str(file)), columns, str(file))
 
 
 def _json_records(lines: Iterator[Line], file: str) -> Iterator[Record | BadRecord]:
@@ -358,7 +269,7 @@ def _parquet_records(
                     yield item
                     line += 1
     except (pa.ArrowException, OSError) as error:
-        raise unreadable(file, line, _one_line(error)) from None
+        raise unreadable(file, line, one_line(error)) from None
 
 
 def _rows_at_once(metadata: Any) -> int:
@@ -389,30 +300,7 @@ def _parquet_record(batch: Any, row: int, file: str, line: int) -> Record | BadR
         return BadRecord(file, line, f"a value has no form in Python: {error}", "")
 
 
-def _hub_records(rows: Any, name: str) -> Iterator[Record | BadRecord]:
-    features = rows.features or {}
-    # The labels of tagging data are lists: there the names are one level down.
-    names = {
-        column: getattr(feature, "names", None) or getattr(feature.feature, "names", None)
-        for column, feature in features.items()
-        if hasattr(feature, "names") or hasattr(feature, "feature")
-    }
-    for line, row in enumerate(rows, start=1):
-        values = {column: _named(value, names.get(column)) for column, value in row.items()}
-        yield Record(values, name, line)
-
-
-def _named(value: Any, names: list[str] | None) -> object:
-    """Return the names for label numbers; a column without names stays as it is."""
-    if names is None:
-        return value
-    if isinstance(value, list):
-        return [_named(number, names) for number in value]
-    # Test splits without labels hold -1, or nothing.
-    return None if value is None or value < 0 else names[value]
-
-
-def _with_columns(
+def with_columns(
     items: Iterator[Record | BadRecord], columns: Mapping[str, str], where: str
 ) -> Iterator[Record | BadRecord]:
     """Yield the items; a record without a column is bad, and all of them without it an error."""
@@ -460,5 +348,6 @@ def _check_columns(found: list[str], columns: Mapping[str, str], where: str) -> 
         )
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """Return what an error says, without line breaks and full stop."""
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__
