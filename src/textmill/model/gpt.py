@@ -29,8 +29,9 @@ FLEX_BLOCK = 128
 FLEX_WIDTH = 16
 """Least width of a head that its kernels multiply."""
 
-MATRIX_TOKENS = 512
-"""Up to so many keys, a CPU attends faster in bf16 by whole matrices than by the fused kernel."""
+MATRIX_BYTES = 1024
+"""Of a query's scores: up to so many, oneDNN attends faster by whole matrices than by the small
+products of torch's fused kernel for the CPU."""
 
 Mask = Tensor | BlockMask
 """Where a query may look: (T, S) or (B, 1, T, S), bool, or added to the scores; or the same by
@@ -341,9 +342,11 @@ class GPT(nn.Module):
             return _block_mask(documents, is_causal)
         same = documents[:, None, :, None] == documents[:, None, None, :]
         mask = same.tril() if is_causal else same
-        if documents.is_cpu and torch.is_autocast_enabled("cpu"):
-            return _added(mask, torch.get_autocast_dtype("cpu"))  # once for all layers
-        return mask
+        if not documents.is_cpu:
+            return mask
+        is_mixed = torch.is_autocast_enabled("cpu")
+        dtype = torch.get_autocast_dtype("cpu") if is_mixed else self.wte.weight.dtype
+        return _added(mask, dtype)  # once for all layers
 
     def _uses_blocks(self, documents: Tensor) -> bool:
         """Return whether attention can go by blocks, with no mask of all pairs, on a GPU.
@@ -386,11 +389,19 @@ def attend(
         flex = _compiled_on(flex_attention, q.device)
         by_blocks: Tensor = flex(q, k, v, block_mask=mask, enable_gqa=is_grouped)
         return by_blocks
-    if q.device.type == "cpu" and v.dtype == torch.bfloat16 and k.size(2) <= MATRIX_TOKENS:
+    if _is_by_onednn(v) and k.size(2) * v.element_size() <= MATRIX_BYTES:
         return _attend_by_matrices(q, k, v, mask, is_causal, dropout)
     return F.scaled_dot_product_attention(
         q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=is_causal, enable_gqa=is_grouped
     )
+
+
+def _is_by_onednn(x: Tensor) -> bool:
+    """Return whether it is oneDNN that multiplies such a tensor."""
+    if x.device.type != "cpu":
+        return False
+    takes_fp32 = torch.get_float32_matmul_precision() == "medium"
+    return x.dtype == torch.bfloat16 or (x.dtype == torch.float32 and takes_fp32)
 
 
 def _attend_by_matrices(
