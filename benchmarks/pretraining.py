@@ -235,7 +235,7 @@ def shakespeare(peers: Peers) -> None:
     for what, model, choices in (
         ("ours, as good and sooner", SHAPE, {"max_steps": 310, "micro_batch_size": BATCH_SIZE}),
         ("ours, in nanoGPT's time", SHAPE | {"block_size": 128},
-         {"max_steps": 780, "micro_batch_size": 16}),
+         {"max_steps": 1250, "micro_batch_size": 16}),
     ):  # fmt: skip
         out, seconds = train(peers, model, validate_every_steps=10_000, **choices)
         network = layout.load(out)
