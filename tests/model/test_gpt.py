@@ -13,7 +13,16 @@ from torch import Tensor
 
 from textmill.compose import compose
 from textmill.config import ModelConfig
-from textmill.model.gpt import GPT, Attention, KVCache, positions_within, rotate
+from textmill.model.gpt import (
+    GPT,
+    MATRIX_BYTES,
+    Attention,
+    KVCache,
+    attend,
+    positions_within,
+    rotate,
+)
+from textmill.training.devices import onednn_products
 
 VOCAB_SIZE = 23
 POSITIONS = ["learned", "sinusoidal", "rotary"]
@@ -194,6 +203,53 @@ def test_padding_does_not_change_the_logits_of_a_text(position: str, is_causal: 
     documents = torch.tensor([[0] * 5 + [-1] * 7])
     logits = model(padded, documents, is_causal)[:, :5]
     torch.testing.assert_close(logits, model(text, is_causal=is_causal))
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(torch.bfloat16, 0.01), (torch.float32, 1e-6)])
+@pytest.mark.parametrize("n_keys", [40, MATRIX_BYTES // 2 + 1])
+@pytest.mark.parametrize("n_kv_head", [4, 2, 1])
+@pytest.mark.parametrize("mask", ["none", "causal", "bool", "added"])
+def test_attention_is_that_in_fp64_but_for_rounding(
+    mask: str, n_kv_head: int, n_keys: int, dtype: torch.dtype, most: float
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (
+        torch.randn(2, n_heads, n_keys, 16, generator=generator).bfloat16()
+        for n_heads in (4, n_kv_head, n_kv_head)
+    )
+    same = torch.tensor([0] * 17 + [1] * (n_keys - 17))
+    may_look = (same[:, None] == same).expand(2, 1, n_keys, n_keys)
+    masks = {"bool": may_look, "added": torch.where(may_look, 0.0, -torch.inf).bfloat16()}
+
+    def run(dtype: torch.dtype) -> list[Tensor]:
+        inputs = [heads.to(dtype, copy=True).requires_grad_() for heads in (q, k, v)]
+        given = masks.get(mask)
+        if given is not None and given.is_floating_point():
+            given = given.to(dtype)
+        y = attend(*inputs, given, mask == "causal")
+        assert y.dtype == dtype
+        total = (y * torch.linspace(-1, 1, 16, dtype=dtype)).sum()
+        return [y, *torch.autograd.grad(total, inputs)]
+
+    with onednn_products("cpu"):
+        rounded, exact = run(dtype), run(torch.float64)
+    for ours, true in zip(rounded, exact, strict=True):
+        assert (ours.double() - true).norm() / true.norm() < most
+
+
+def test_a_model_in_bf16_keeps_the_documents_of_a_block_apart() -> None:
+    model = build().float()
+    input_ids = tokens(2, 12)
+    documents = torch.tensor([[0] * 5 + [1] * 7, [0] * 11 + [-1]])
+    with torch.autocast("cpu", torch.bfloat16):
+        before = model(input_ids, documents)
+        others = input_ids.clone()
+        others[0, :5] = (others[0, :5] + 1) % VOCAB_SIZE
+        after = model(others, documents)
+    assert torch.equal(before[0, 5:], after[0, 5:])
+    assert not torch.equal(before[0, :5], after[0, :5])
+    exact = model(input_ids, documents)
+    assert (before - exact).norm() / exact.norm() < 0.02
 
 
 @pytest.mark.filterwarnings("ignore:flex_attention called without torch.compile")

@@ -117,6 +117,22 @@ def test_the_code_of_all_steps_is_read_before_any_of_it_is_loaded(
     assert seen == [{name for step in STEPS.values() for name in steps.code_of(step).modules}]
 
 
+@pytest.mark.parametrize(("given", "expected"), [(None, str(worker.SPINS)), ("7", "7")])
+def test_what_loads_torch_is_told_first_how_long_threads_may_spin(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, expected: str
+) -> None:
+    seen: list[str | None] = []
+    monkeypatch.setenv("GOMP_SPINCOUNT", given or "")
+    if given is None:
+        monkeypatch.delenv("GOMP_SPINCOUNT")
+    monkeypatch.setattr(forkserver, "set_forkserver_preload", lambda names: None)
+    monkeypatch.setattr(
+        forkserver, "ensure_running", lambda: seen.append(os.environ.get("GOMP_SPINCOUNT"))
+    )
+    warm_up()
+    assert seen == [expected]
+
+
 def test_a_stop_while_the_process_starts_ends_it(
     job: Callable[[str], Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:

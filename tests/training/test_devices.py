@@ -9,7 +9,7 @@ import torch
 
 from textmill.config import PretrainConfig
 from textmill.errors import InputError
-from textmill.training.devices import check_compiler, check_device
+from textmill.training.devices import check_compiler, check_device, onednn_products
 
 
 def check(devices: int = 1, **choices: Any) -> None:
@@ -60,3 +60,30 @@ def test_a_compiler_that_is_not_there_is_an_error() -> None:
     ):
         check_compiler("pretrain", "cpu")
     torch._dynamo.reset()
+
+
+def test_products_of_fp32_stay_exact_whoever_multiplies_them() -> None:
+    a, b = torch.randn(2, 300, 300, generator=torch.Generator().manual_seed(1))
+    exact = a.double() @ b.double()
+    with onednn_products("cpu"):
+        product = a @ b
+    assert (product - exact).norm() / exact.norm() < 1e-6
+
+
+def test_a_permission_to_round_is_not_given_where_it_is_made_use_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("textmill.training.devices._permitted_error", lambda: 3e-3)
+    with onednn_products("cpu"):
+        assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_nothing_but_a_cpu_is_given_it() -> None:
+    with onednn_products("cuda"):
+        assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_what_multiplies_is_as_before_afterwards() -> None:
+    with onednn_products("cpu"):
+        pass
+    assert torch.get_float32_matmul_precision() == "highest"

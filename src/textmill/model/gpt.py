@@ -29,9 +29,13 @@ FLEX_BLOCK = 128
 FLEX_WIDTH = 16
 """Least width of a head that its kernels multiply."""
 
+MATRIX_BYTES = 1024
+"""Of a query's scores: up to so many, oneDNN attends faster by whole matrices than by the small
+products of torch's fused kernel for the CPU."""
+
 Mask = Tensor | BlockMask
-"""Where a query may look: (T, S) or (B, 1, T, S), bool; or the same by blocks (FlexAttention, Dong
-et al. 2024)."""
+"""Where a query may look: (T, S) or (B, 1, T, S), bool, or added to the scores; or the same by
+blocks (FlexAttention, Dong et al. 2024)."""
 
 
 class KVCache:
@@ -140,20 +144,8 @@ class Attention(nn.Module):
         v = v.transpose(1, 2)
         if cache is not None:
             k, v = cache.extend(self.layer, k, v)
-        is_grouped = self.n_kv_head < self.n_head
-        if isinstance(attention_mask, BlockMask):
-            flex = _compiled_on(flex_attention, q.device)
-            y = flex(q, k, v, block_mask=attention_mask, enable_gqa=is_grouped)
-        else:
-            y = F.scaled_dot_product_attention(
-                q,
-                k,
-                v,
-                attn_mask=attention_mask,
-                dropout_p=self.dropout if self.training else 0.0,
-                is_causal=is_causal,
-                enable_gqa=is_grouped,
-            )
+        dropout = self.dropout if self.training else 0.0
+        y = attend(q, k, v, attention_mask, is_causal, dropout)
         projected: Tensor = self.c_proj(y.transpose(1, 2).reshape(B, T, C))
         return projected
 
@@ -349,7 +341,12 @@ class GPT(nn.Module):
         if self._uses_blocks(documents):
             return _block_mask(documents, is_causal)
         same = documents[:, None, :, None] == documents[:, None, None, :]
-        return same.tril() if is_causal else same
+        mask = same.tril() if is_causal else same
+        if not documents.is_cpu:
+            return mask
+        is_mixed = torch.is_autocast_enabled("cpu")
+        dtype = torch.get_autocast_dtype("cpu") if is_mixed else self.wte.weight.dtype
+        return _added(mask, dtype)  # once for all layers
 
     def _uses_blocks(self, documents: Tensor) -> bool:
         """Return whether attention can go by blocks, with no mask of all pairs, on a GPU.
@@ -372,6 +369,62 @@ class GPT(nn.Module):
             table = torch.stack((self.sin[positions], self.cos[positions]), dim=-1)
             x = x * math.sqrt(self.config.n_embd) + table.flatten(-2)[..., : x.size(-1)]
         return x
+
+
+def attend(
+    q: Tensor, k: Tensor, v: Tensor, mask: Mask | None, is_causal: bool, dropout: float = 0.0
+) -> Tensor:
+    """Return softmax(QKᵀ/√hs)V of every head, (B, nh, T, hs), by the kernel that is fastest.
+
+    Args:
+        q: (B, nh, T, hs).
+        k: (B, kv, S, hs); equal groups of the nh heads share one of the kv.
+        v: the same.
+        mask: where a query may look; a floating-point one is added to the scores. None: everywhere.
+        is_causal: without a mask: whether query t sees the keys up to t alone.
+        dropout: share of the weights that are dropped.
+    """
+    is_grouped = k.size(1) < q.size(1)
+    if isinstance(mask, BlockMask):
+        flex = _compiled_on(flex_attention, q.device)
+        by_blocks: Tensor = flex(q, k, v, block_mask=mask, enable_gqa=is_grouped)
+        return by_blocks
+    if _is_by_onednn(v) and k.size(2) * v.element_size() <= MATRIX_BYTES:
+        return _attend_by_matrices(q, k, v, mask, is_causal, dropout)
+    return F.scaled_dot_product_attention(
+        q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=is_causal, enable_gqa=is_grouped
+    )
+
+
+def _is_by_onednn(x: Tensor) -> bool:
+    """Return whether it is oneDNN that multiplies such a tensor."""
+    if x.device.type != "cpu":
+        return False
+    takes_fp32 = torch.get_float32_matmul_precision() == "medium"
+    return x.dtype == torch.bfloat16 or (x.dtype == torch.float32 and takes_fp32)
+
+
+def _attend_by_matrices(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, is_causal: bool, dropout: float
+) -> Tensor:
+    """Return what `attend` does, by two products of whole matrices with the scores between them."""
+    groups = q.size(1) // k.size(1)
+    if groups > 1:
+        k, v = (heads.repeat_interleave(groups, dim=1) for heads in (k, v))
+    if is_causal:
+        mask = torch.ones(q.size(2), k.size(2), dtype=torch.bool, device=q.device).tril()
+    scores = (q * q.size(-1) ** -0.5) @ k.transpose(-2, -1)  # (B, nh, T, S)
+    if mask is not None:
+        scores += _added(mask, scores.dtype)
+    weights = scores.softmax(dim=-1)
+    return F.dropout(weights, dropout) @ v if dropout else weights @ v
+
+
+def _added(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return a mask that is added to scores: 0 where a query may look, and minus infinity."""
+    if mask.dtype != torch.bool:
+        return mask.to(dtype)
+    return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, -torch.inf)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

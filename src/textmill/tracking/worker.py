@@ -40,6 +40,10 @@ PRELOAD = [
 ]
 
 KERNELS_KEPT = 32
+SPINS = 3000
+"""Looks, some microseconds long in all, of a thread that waits for the others before it sleeps. As
+many as libgomp takes, 300,000, take the core from the very thread that is waited for as soon as
+others want it too."""
 STOP_GRACE_S = 20.0
 """For a training to finish its step and save it."""
 MOST_MESSAGE = 4000
@@ -122,6 +126,7 @@ def warm_up() -> None:
     The code is read before: what is loaded there must not be older than what keys are made from.
     """
     read_code()
+    os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))  # libgomp asks when torch is loaded
     multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOAD)
     forkserver.ensure_running()
 

@@ -8,7 +8,7 @@ import lightning.pytorch as pl
 
 from textmill.training.batches import BatchStream, Collate, Order
 from textmill.training.checkpoint import FolderCheckpointIO, newest_checkpoint
-from textmill.training.devices import check_device
+from textmill.training.devices import check_device, onednn_products
 from textmill.training.module import FitModule
 from textmill.training.watch import Watch
 
@@ -73,4 +73,5 @@ def fit(
     )
     checkpoint = newest_checkpoint(work)
     data = _Stream(order, collate, config.accumulate)
-    trainer.fit(module, datamodule=data, ckpt_path=checkpoint)
+    with onednn_products(config.accelerator):
+        trainer.fit(module, datamodule=data, ckpt_path=checkpoint)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from textmill.config import ModelConfig, PretrainConfig, ScalingLaw
 from textmill.model import GPT
+from textmill.training.devices import onednn_products
 from textmill.training.objectives import Batch, objective_losses
 from textmill.training.optimizers import make_optimizer
 from textmill.training.speed import peak_flops
@@ -83,14 +84,15 @@ def measure_speed(model: ModelConfig, config: PretrainConfig) -> Speed:
         optimizer.step()
         optimizer.zero_grad()
 
-    for _ in range(WARM_UP_STEPS):
-        step()
-    started_s = time.perf_counter()
-    n_steps = 0
-    while time.perf_counter() - started_s < MEASURED_S:
-        step()
-        n_steps += 1
-    seconds = (time.perf_counter() - started_s) / n_steps
+    with onednn_products(device.type):
+        for _ in range(WARM_UP_STEPS):
+            step()
+        started_s = time.perf_counter()
+        n_steps = 0
+        while time.perf_counter() - started_s < MEASURED_S:
+            step()
+            n_steps += 1
+        seconds = (time.perf_counter() - started_s) / n_steps
     tokens = config.accumulate * config.micro_batch_size * model.block_size
     flops_per_s = tokens * network.flops_per_token(model.block_size) / seconds
     return Speed(

@@ -241,7 +241,8 @@ class Watch(pl.Callback):
         seconds = time.perf_counter() - self.stretch.started_s
         counts = [int((numbers >= 0).sum()) for numbers in self.stretch.documents]
         widths = [numbers.size(1) for numbers in self.stretch.documents]
-        flops = sum(n * self.gpt.flops_per_token(w) for n, w in zip(counts, widths, strict=True))
+        per_token = {width: self.gpt.flops_per_token(width) for width in set(widths)}
+        flops = sum(n * per_token[width] for n, width in zip(counts, widths, strict=True))
         mine = torch.tensor([sum(counts), flops], dtype=torch.int64, device=module.device)
         n_tokens, flops = self._of_all(mine).sum(0).tolist()
         module.spent["seconds"] += seconds
