@@ -108,6 +108,12 @@ def test_what_reverses_a_stretch_of_text_is_dropped(control: str) -> None:
     assert repair_unicode("שלום\u200f!") == "שלום\u200f!"
 
 
+@pytest.mark.parametrize("n", [30, 31, 5000])
+def test_of_marks_piled_on_a_letter_thirty_are_kept(n: int) -> None:
+    text = f"{'x' * 2000} q{chr(0x316) * n} a\u0300"
+    assert repair_unicode(text) == f"{'x' * 2000} q{chr(0x316) * 30} à"
+
+
 @pytest.mark.parametrize(
     ("text", "stripped"),
     [
@@ -218,7 +224,7 @@ def test_surrogates_are_joined_or_replaced() -> None:
         "\n",
         "x \t",
     ]
-    + ["Ã©", "é"],
+    + ["Ã©", "é", "\u0301\u0316", "\u0f73", "\u0316\u0301".encode().decode("latin-1")],
 )
 def test_a_megabyte_of_any_one_thing_takes_no_quadratic_time(unit: str) -> None:
     text = "x" + unit * (1_000_000 // len(unit)) + "x"

@@ -34,6 +34,11 @@ _ALWAYS_CHANGED = re.compile(f"[{''.join(map(chr, chardata.CONTROL_CHARS | chard
 # Embeddings, overrides and isolates (Unicode Standard Annex 9) hide what a text says: Boucher and
 # Anderson 2021 ("Trojan Source"). Marks such as U+200F order their neighbours alone, and stay.
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# Marks piled on one letter: to sort them for NFC takes the square of their number. No language
+# needs more than 30 (Unicode Standard Annex 15, section 13: Stream-Safe Text Format).
+_MARKS = "".join(c for c in map(chr, range(0x300, 0x20000)) if unicodedata.combining(c))
+_PILED = re.compile(f"([{_MARKS}\u0f73\u0f75\u0f81]{{30}})[{_MARKS}\u0f73\u0f75\u0f81]+")
+_PILES_IN = 2000  # characters of a line, below which their square is small
 # What ftfy leaves: the C1 controls are clues for it. NEL (\x85), VT and FF are line breaks.
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
@@ -124,8 +129,16 @@ def _repair_line(line: str) -> str:
         or _ALWAYS_CHANGED.search(line)
         or not unicodedata.is_normalized("NFC", line)
     ):
-        line = _CONTROL.sub("", ftfy.fix_text(line, _FTFY))
+        line = _CONTROL.sub("", ftfy.fix_text(_without_piles(line), _FTFY))
     return line
+
+
+def _without_piles(line: str) -> str:
+    """Return the line, or what ftfy makes of it without NFC and piles: they may be mojibake too."""
+    if len(line) < _PILES_IN:
+        return line
+    fixed = ftfy.fix_text(line, _FTFY._replace(normalization=None))
+    return _PILED.sub(r"\1", fixed) if _PILED.search(fixed) else line
 
 
 def replace_surrogates(text: str) -> str:
