@@ -15,6 +15,7 @@ from textmill.corpus.near_duplicates import NearDuplicates
 from textmill.corpus.pool import Pool
 from textmill.corpus.preparing import Prepared, Preparer
 from textmill.corpus.reading import RawDocument, read_documents
+from textmill.corpus.receipts import write_receipts
 from textmill.corpus.records import BadRecord
 from textmill.corpus.shards import Shards
 from textmill.errors import InputError
@@ -58,7 +59,7 @@ def clean(config: CleanConfig, inputs: Mapping[str, Path], out: Path) -> None:
 
     The documents read are those kept and those rejected, each for one reason. Changes and
     replacements are counted in the documents kept. Every count stands there for the whole corpus,
-    and for each source as `<count>/<source>`.
+    and for each source as `<count>/<source>`. Bytes of what was rejected are those read.
 
     Args:
         config: The sources, how to clean them, and the test sets they must not hold.
@@ -81,8 +82,9 @@ def clean(config: CleanConfig, inputs: Mapping[str, Path], out: Path) -> None:
             cleaner.read(source)
     _check_splits(config, cleaner.counts)
     names = _count_names(config)
-    names += sorted(name for name in cleaner.counts if name.startswith("language_"))
+    names += sorted(n for n in cleaner.counts if n.startswith(("language_", "bytes_language_")))
     metrics = {name: cleaner.counts[name] for name in names}
+    metrics |= write_receipts(out, SPLITS)
     for source_name, counts in cleaner.counts_of_sources.items():
         metrics |= {f"{name}/{source_name}": counts[name] for name in names}
     write_json(out / "metrics.json", metrics)
@@ -102,7 +104,10 @@ def _count_names(config: CleanConfig) -> list[str]:
         names += [f"contaminated_{test_set.name}" for test_set in config.test_sets]
     if config.near_duplicates.enabled:
         names.append("rejected_near_duplicate")
-    return names
+    # A record that cannot be read may be cut off, and has no size.
+    return names + [
+        f"bytes_{n}" for n in names if n.startswith("rejected_") and n != "rejected_bad_record"
+    ]
 
 
 def split_of(doc_id: str, validation_share: float) -> str:
@@ -169,6 +174,7 @@ class _Cleaner:
         reason, detail = prepared.drop or self._duplicate(prepared) or ("", "")
         if reason:
             self._reject(document, source, prepared.text, reason, detail)
+            self.counts[f"bytes_rejected_{reason}"] += prepared.bytes_read
             self.counts.update(f"contaminated_{task}" for task in prepared.contaminates)
             return
         doc_id = prepared.doc_id.hex()
@@ -178,6 +184,7 @@ class _Cleaner:
         self.counts.update(prepared.changes)
         self.counts["documents_kept"] += 1
         self.counts[f"language_{prepared.language}"] += 1
+        self.counts[f"bytes_language_{prepared.language}"] += prepared.n_bytes
         self.counts[f"documents_{split}"] += 1
         self.counts["bytes_kept"] += prepared.n_bytes
 
