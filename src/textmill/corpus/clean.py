@@ -21,6 +21,7 @@ from textmill.corpus.shards import Shards
 from textmill.errors import InputError
 from textmill.files import write_json
 from textmill.hardware import n_threads
+from textmill.laps import Laps
 from textmill.safety.redaction import PLACEHOLDERS, check_regions, redact
 
 SPLITS = ("train", "validation")
@@ -83,6 +84,9 @@ def clean(config: CleanConfig, inputs: Mapping[str, Path], out: Path) -> None:
     _check_splits(config, cleaner.counts)
     names = _count_names(config)
     names += sorted(n for n in cleaner.counts if n.startswith(("language_", "bytes_language_")))
+    # A record that cannot be read may be cut off, and has no size.
+    reasons = [n for n in names if n.startswith("rejected_") and n != "rejected_bad_record"]
+    names += [f"bytes_{reason}" for reason in reasons]
     metrics = {name: cleaner.counts[name] for name in names}
     metrics |= write_receipts(out, SPLITS)
     for source_name, counts in cleaner.counts_of_sources.items():
@@ -104,10 +108,7 @@ def _count_names(config: CleanConfig) -> list[str]:
         names += [f"contaminated_{test_set.name}" for test_set in config.test_sets]
     if config.near_duplicates.enabled:
         names.append("rejected_near_duplicate")
-    # A record that cannot be read may be cut off, and has no size.
-    return names + [
-        f"bytes_{n}" for n in names if n.startswith("rejected_") and n != "rejected_bad_record"
-    ]
+    return names
 
 
 def split_of(doc_id: str, validation_share: float) -> str:
@@ -132,6 +133,7 @@ class _Cleaner:
         self._rejected = rejected
         self._seen: set[bytes] = set()
         self._near_duplicates = near_duplicates
+        self._laps = Laps()
         self.counts: Counter[str] = Counter()
         self.counts_of_sources: dict[str, Counter[str]] = {}
 
@@ -144,8 +146,10 @@ class _Cleaner:
         before = self.counts.copy()
         read = bad = 0
         first_bad: BadRecord | None = None
-        for chunk, documents in self._pool.prepare(_chunks(read_documents(source))):
+        chunks = self._laps.timed("reading", _chunks(read_documents(source)))
+        for chunk, documents in self._pool.prepare(chunks):
             prepared = iter(documents)
+            self._laps.start()
             for item in chunk:
                 read += 1
                 if isinstance(item, BadRecord):
@@ -154,6 +158,8 @@ class _Cleaner:
                     self._reject(item, source, item.raw, "bad_record", item.reason)
                 else:
                     self._take(item, next(prepared), source)
+            self._laps.lap("writing")
+            self._laps.stop(sum(document.bytes_read for document in documents))
         if not read:
             raise InputError(
                 f"source {source.name!r}: {source.path or source.hub} holds no document: mend it, "
@@ -171,7 +177,9 @@ class _Cleaner:
 
     def _take(self, document: RawDocument, prepared: Prepared, source: SourceConfig) -> None:
         self.counts["bytes_read"] += prepared.bytes_read
+        self._laps.lap("writing")
         reason, detail = prepared.drop or self._duplicate(prepared) or ("", "")
+        self._laps.lap("duplicates")
         if reason:
             self._reject(document, source, prepared.text, reason, detail)
             self.counts[f"bytes_rejected_{reason}"] += prepared.bytes_read

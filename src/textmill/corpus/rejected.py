@@ -13,6 +13,7 @@ MOST_ROWS = 50_000
 BATCH_ROWS = 1000
 FILTERS = (
     "bad_record",
+    "no_main_content",
     "too_short",
     "language",
     "gopher_repetition",

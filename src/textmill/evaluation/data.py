@@ -100,6 +100,9 @@ class Throughput:
     name: str
     n_bytes: int
     seconds: float
+    """Of wall time; of a stage, of one processor core's."""
+    is_stage: bool = False
+    """Whether it is a part of the step before it."""
 
     @property
     def bytes_per_s(self) -> float:

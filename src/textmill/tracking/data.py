@@ -21,7 +21,7 @@ NAME = "data.html"
 N_REJECTED = 3
 """Dropped documents shown for each reason."""
 REJECTED = "rejected_"
-CHANGES = ("repaired_", "stripped_", "dropped_")
+CHANGES = ("repaired_", "stripped_", "extracted_", "dropped_")
 """How names of counts of what was changed begin."""
 
 
@@ -238,6 +238,9 @@ def _throughput(results: Mapping[str, Result]) -> Iterator[data.Throughput]:
     for label, n_bytes in sizes.items():
         if label in results:
             # No part of the digest, nor of metrics.json: the same result may take another time.
-            seconds = read_json(results[label].folder / MANIFEST).get("seconds")
-            if seconds is not None:
-                yield data.Throughput(label, int(n_bytes), seconds)
+            made = read_json(results[label].folder / MANIFEST)
+            if "seconds" in made:
+                yield data.Throughput(label, int(n_bytes), made["seconds"])
+            stages = made.get("stages", {}).items()
+            for stage, took in sorted(stages, key=lambda item: -item[1]["seconds"]):
+                yield data.Throughput(stage, int(took["bytes"]), took["seconds"], is_stage=True)
