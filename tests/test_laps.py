@@ -62,6 +62,18 @@ def test_getting_items_is_a_stage_and_what_is_done_with_them_is_not(folder: Path
     assert found["reading"]["seconds"] == pytest.approx(0.03, abs=0.02)
 
 
+def test_a_stage_that_runs_ahead_has_all_bytes(folder: Path) -> None:
+    laps = Laps()
+    items = laps.timed("reading", range(2))
+    assert [next(items), next(items)] == [0, 1]
+    for n_bytes in (30, 4):
+        laps.start()
+        laps.lap("writing")
+        laps.stop(n_bytes, ahead="reading")
+    found = read_laps(folder)
+    assert (found["reading"]["bytes"], found["writing"]["bytes"]) == (34, 34)
+
+
 def test_the_processes_of_a_step_are_summed(folder: Path) -> None:
     laps = Laps()
     laps.start()

@@ -50,8 +50,15 @@ class Laps:
                 self._last_s = None
             yield item
 
-    def stop(self, n_bytes: int) -> None:
-        """End measuring, and keep what was measured: the stages have got through so many bytes."""
+    def stop(self, n_bytes: int, ahead: str | None = None) -> None:
+        """End measuring, and keep what was measured.
+
+        Args:
+            n_bytes: what the stages have got through since the last time.
+            ahead: a stage that has got through them too, though it may have been measured before.
+        """
+        if ahead:
+            self._seconds.setdefault(ahead, 0.0)
         for stage, seconds in self._seconds.items():
             total = _totals.setdefault(stage, {"seconds": 0.0, "bytes": 0})
             total["seconds"] += seconds

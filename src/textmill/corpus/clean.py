@@ -159,7 +159,7 @@ class _Cleaner:
                 else:
                     self._take(item, next(prepared), source)
             self._laps.lap("writing")
-            self._laps.stop(sum(document.bytes_read for document in documents))
+            self._laps.stop(sum(document.bytes_read for document in documents), ahead="reading")
         if not read:
             raise InputError(
                 f"source {source.name!r}: {source.path or source.hub} holds no document: mend it, "
