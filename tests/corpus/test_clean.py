@@ -130,6 +130,9 @@ def test_metrics_add_up(tmp_path: Path) -> None:
         "redacted_phone": 1,
         "redacted_ip": 1,
         "language_en": 35,
+        "bytes_language_en": sum(len(row["text"].encode()) for row in kept),
+        "bytes_rejected_too_short": 2,
+        "bytes_rejected_exact_duplicate": len(LONG.format(1)),
         "redacted_card": 1,
     }
     assert "Zürich is a place with a lake, too." in {row["text"] for row in kept}
@@ -161,7 +164,10 @@ def test_a_near_duplicate_is_put_aside_with_the_one_it_is_like(tmp_path: Path) -
     (row,) = rows(out / "rejected")
     assert (row["text"], row["reason"]) == (near, "near_duplicate")
     assert row["detail"] == f"{document_id(first)}, similarity 0.85"  # 35 of 41 shingles
-    assert [path.name for path in out.iterdir() if path.is_file()] == ["metrics.json"]
+    files = {path.name for path in out.iterdir() if path.is_file()}
+    assert files == {"metrics.json", "receipts.json"}
+    assert metrics(out)["bytes_rejected_near_duplicate"] == len(near)
+    assert (metrics(out)["duplicates/clusters"], metrics(out)["duplicates/largest"]) == (1, 1)
     config = config_of(file, near_duplicates={"enabled": False})
     assert metrics(cleaned(tmp_path / "all", config))["documents_kept"] == 12
 

@@ -47,7 +47,8 @@ class PromotionConfig(Settings):
     floors: dict[str, dict[str, float]] = {}
     """By task (the language model is `lm`) and metric, what a champion has to reach at least; of
     losses, at most. `language/TAG` binds every translation into that language that has the metric,
-    and, where the whole corpus is in that language, every other task and the language model."""
+    and, where all sources are said to be in that language or `corpus.languages` names it alone,
+    every other task and the language model."""
 
 
 class TrackingConfig(Settings):

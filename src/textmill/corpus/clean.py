@@ -15,11 +15,13 @@ from textmill.corpus.near_duplicates import NearDuplicates
 from textmill.corpus.pool import Pool
 from textmill.corpus.preparing import Prepared, Preparer
 from textmill.corpus.reading import RawDocument, read_documents
+from textmill.corpus.receipts import write_receipts
 from textmill.corpus.records import BadRecord
 from textmill.corpus.shards import Shards
 from textmill.errors import InputError
 from textmill.files import write_json
 from textmill.hardware import n_threads
+from textmill.laps import Laps
 from textmill.safety.redaction import PLACEHOLDERS, check_regions, redact
 
 SPLITS = ("train", "validation")
@@ -58,7 +60,7 @@ def clean(config: CleanConfig, inputs: Mapping[str, Path], out: Path) -> None:
 
     The documents read are those kept and those rejected, each for one reason. Changes and
     replacements are counted in the documents kept. Every count stands there for the whole corpus,
-    and for each source as `<count>/<source>`.
+    and for each source as `<count>/<source>`. Bytes of what was rejected are those read.
 
     Args:
         config: The sources, how to clean them, and the test sets they must not hold.
@@ -81,8 +83,12 @@ def clean(config: CleanConfig, inputs: Mapping[str, Path], out: Path) -> None:
             cleaner.read(source)
     _check_splits(config, cleaner.counts)
     names = _count_names(config)
-    names += sorted(name for name in cleaner.counts if name.startswith("language_"))
+    names += sorted(n for n in cleaner.counts if n.startswith(("language_", "bytes_language_")))
+    # A record that cannot be read may be cut off, and has no size.
+    reasons = [n for n in names if n.startswith("rejected_") and n != "rejected_bad_record"]
+    names += [f"bytes_{reason}" for reason in reasons]
     metrics = {name: cleaner.counts[name] for name in names}
+    metrics |= write_receipts(out, SPLITS)
     for source_name, counts in cleaner.counts_of_sources.items():
         metrics |= {f"{name}/{source_name}": counts[name] for name in names}
     write_json(out / "metrics.json", metrics)
@@ -127,6 +133,7 @@ class _Cleaner:
         self._rejected = rejected
         self._seen: set[bytes] = set()
         self._near_duplicates = near_duplicates
+        self._laps = Laps()
         self.counts: Counter[str] = Counter()
         self.counts_of_sources: dict[str, Counter[str]] = {}
 
@@ -139,8 +146,10 @@ class _Cleaner:
         before = self.counts.copy()
         read = bad = 0
         first_bad: BadRecord | None = None
-        for chunk, documents in self._pool.prepare(_chunks(read_documents(source))):
+        chunks = self._laps.timed("reading", _chunks(read_documents(source)))
+        for chunk, documents in self._pool.prepare(chunks):
             prepared = iter(documents)
+            self._laps.start()
             for item in chunk:
                 read += 1
                 if isinstance(item, BadRecord):
@@ -149,6 +158,8 @@ class _Cleaner:
                     self._reject(item, source, item.raw, "bad_record", item.reason)
                 else:
                     self._take(item, next(prepared), source)
+            self._laps.lap("writing")
+            self._laps.stop(sum(document.bytes_read for document in documents), ahead="reading")
         if not read:
             raise InputError(
                 f"source {source.name!r}: {source.path or source.hub} holds no document: mend it, "
@@ -166,9 +177,12 @@ class _Cleaner:
 
     def _take(self, document: RawDocument, prepared: Prepared, source: SourceConfig) -> None:
         self.counts["bytes_read"] += prepared.bytes_read
+        self._laps.lap("writing")
         reason, detail = prepared.drop or self._duplicate(prepared) or ("", "")
+        self._laps.lap("duplicates")
         if reason:
             self._reject(document, source, prepared.text, reason, detail)
+            self.counts[f"bytes_rejected_{reason}"] += prepared.bytes_read
             self.counts.update(f"contaminated_{task}" for task in prepared.contaminates)
             return
         doc_id = prepared.doc_id.hex()
@@ -178,6 +192,7 @@ class _Cleaner:
         self.counts.update(prepared.changes)
         self.counts["documents_kept"] += 1
         self.counts[f"language_{prepared.language}"] += 1
+        self.counts[f"bytes_language_{prepared.language}"] += prepared.n_bytes
         self.counts[f"documents_{split}"] += 1
         self.counts["bytes_kept"] += prepared.n_bytes
 

@@ -13,6 +13,7 @@ from textmill.corpus.language import UNKNOWN, identify_language
 from textmill.corpus.near_duplicates import Sketch, Sketcher
 from textmill.corpus.quality import judge
 from textmill.corpus.reading import RawDocument
+from textmill.laps import Laps
 from textmill.safety.redaction import redact
 
 _ID_BYTES = 16
@@ -55,6 +56,7 @@ class Preparer:
     def __init__(self, config: CorpusConfig, test_sets: Sequence[TestSetConfig] = ()) -> None:
         self._config = config
         self._steps = cleaning_steps(config)
+        self._laps = Laps()
         self._test_ngrams: TestNgrams | None = None
         if config.decontamination.enabled:
             self._test_ngrams = TestNgrams(
@@ -64,11 +66,14 @@ class Preparer:
 
     def prepare(self, documents: Sequence[RawDocument]) -> list[Prepared]:
         """Return each document with its final text, dropped or not."""
+        self._laps.start()
         prepared = [self._clean(document) for document in documents]
         if self._config.quality.enabled:
             self._judge(prepared)
+            self._laps.lap("quality")
         if self._test_ngrams is not None:
             self._compare(self._test_ngrams, prepared)
+            self._laps.lap("decontamination")
         kept = [item for item in prepared if item.drop is None]
         for item in kept:
             content = item.text.encode()
@@ -77,6 +82,8 @@ class Preparer:
             sketches = self._sketcher.sketch([item.text for item in kept])
             for item, sketch in zip(kept, sketches, strict=True):
                 item.sketch = sketch
+        self._laps.lap("signatures")
+        self._laps.stop(sum(item.bytes_read for item in prepared))
         return prepared
 
     def _clean(self, document: RawDocument) -> Prepared:
@@ -85,6 +92,7 @@ class Preparer:
         language = document.language
         if language == AUTO:
             language = UNKNOWN if drop else identify_language(text)
+            self._laps.lap("language")
         bytes_read = len(document.text.encode(errors="surrogatepass"))
         return Prepared(text, language, changes, bytes_read, drop or self._foreign(language))
 
@@ -123,5 +131,7 @@ class Preparer:
             changed = change(text)
             changes[name] = int(changed != text)
             text = changed
+            self._laps.lap(name)
         text, replaced = redact(text, self._config.redaction)
+        self._laps.lap("redaction")
         return text, changes | {f"redacted_{kind}": count for kind, count in replaced.items()}

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from textmill.config import TokensConfig
 from textmill.corpus.encoding import Encoder, fast_encoder
+from textmill.corpus.fertility import fertility
 from textmill.corpus.tokenizer import END_ID, corpus_shards, load_tokenizer, read_texts
 from textmill.errors import InputError
 from textmill.files import read_json, write_json
@@ -69,6 +70,10 @@ def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> Non
         metrics[f"{split}_bytes_per_token"] = totals.n_bytes / max(1, counts["tokens"])
         if split == "train":
             _plot_lengths(totals.lengths, out / "token_lengths.png")
+        else:  # a random sample, and the tokenizer has not seen it
+            languages = read_documents(folder)["language"]
+            rows = zip(read_texts(inputs["corpus"], split), languages, totals.lengths, strict=True)
+            metrics |= {f"{split}_{name}": value for name, value in fertility(rows).items()}
     write_json(out / "index.json", index)
     write_json(out / "metrics.json", metrics)
 

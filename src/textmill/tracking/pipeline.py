@@ -26,6 +26,7 @@ from textmill.files import (
     read_json,
     write_json,
 )
+from textmill.laps import read_laps
 from textmill.tracking import environment, plots
 from textmill.tracking.experiment import CONFIG_TAG, PIPELINE_TAG, refuse_another
 from textmill.tracking.follow import Follower, Progress
@@ -264,6 +265,7 @@ class _Attempt:
         warm_up()
         folders = {name: result.folder for name, result in self.inputs.items()}
         job = Job(self.step, self.config, folders, self.out, self.work, threads)
+        shutil.rmtree(job.laps, ignore_errors=True)  # of an attempt that was cut off
         seconds = self._run(job, follower)
         self._check_unchanged()
         inputs = {
@@ -287,6 +289,7 @@ class _Attempt:
             "files": files,
             "digest": digest_values(files),
             "seconds": seconds,
+            "stages": read_laps(job.laps),
             "time_ms": int(time.time() * 1000),
         }
         write_json(self.out / MANIFEST, manifest)
@@ -378,7 +381,10 @@ class _Attempt:
             numbers = read_json(self.out / "metrics.json")
         if (self.out / "tags.json").exists():
             tags = read_json(self.out / "tags.json")
-        store.log_metrics(run_id, {**numbers, "seconds": made["seconds"]}, made["time_ms"])
+        stages = made.get("stages", {})
+        times = {"seconds": made["seconds"]}
+        times |= {f"seconds/{name}": took["seconds"] for name, took in stages.items()}
+        store.log_metrics(run_id, numbers | times, made["time_ms"])
         own = {
             PLACES_TAG: "\n".join(source.place for source in self.sources),
             DIGEST_TAG: made["digest"],

@@ -20,9 +20,15 @@ from pathlib import Path
 from textmill.files import digest_bytes, digest_file
 
 PACKAGE = "textmill"
-# Not part of any step's code: the key holds the validated values themselves, and errors and
-# digests do not enter results.
-NOT_CODE = {"textmill.config", "textmill.errors", "textmill.files", "textmill.hardware"}
+# Not part of any step's code: the key holds the validated values themselves, and errors, digests
+# and times do not enter results.
+NOT_CODE = {
+    "textmill.config",
+    "textmill.errors",
+    "textmill.files",
+    "textmill.hardware",
+    "textmill.laps",
+}
 
 
 _parsing = threading.Lock()

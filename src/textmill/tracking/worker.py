@@ -29,6 +29,7 @@ from pydantic import BaseModel
 from textmill.errors import InputError, RunError
 from textmill.files import full_disk_message, is_disk_full
 from textmill.hardware import THREADS_VARIABLE, keep_freed_memory
+from textmill.laps import LAPS_VARIABLE
 from textmill.tracking.step import Step, read_code
 
 PRELOAD = [
@@ -70,6 +71,11 @@ class Job:
     """A folder that outlives the process: log, metrics, checkpoints."""
     threads: int
     """Processor threads that the step may use; no part of its key."""
+
+    @property
+    def laps(self) -> Path:
+        """The folder where its processes keep the times of its stages."""
+        return self.work / "laps"
 
 
 @dataclass(frozen=True)
@@ -185,6 +191,7 @@ def _work(job: Job, sender: Connection) -> None:
     try:
         _redirect_output(job.work / "worker.log")
         _limit_threads(job)
+        os.environ[LAPS_VARIABLE] = str(job.laps)
         module, _, name = job.step.function.partition(":")
         function: Callable[..., None] = getattr(importlib.import_module(module), name)
         extra: tuple[Any, ...] = (job.work,) if job.step.is_training else ()
