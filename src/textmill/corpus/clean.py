@@ -13,12 +13,13 @@ from textmill.config import CleanConfig, CorpusConfig, SourceConfig
 from textmill.corpus.cleaning import replace_surrogates
 from textmill.corpus.near_duplicates import NearDuplicates
 from textmill.corpus.pool import Pool
+from textmill.corpus.prepared_cache import PreparedCache
 from textmill.corpus.preparing import Prepared, Preparer
 from textmill.corpus.reading import RawDocument, read_documents
 from textmill.corpus.records import BadRecord
 from textmill.corpus.shards import Shards
 from textmill.errors import InputError
-from textmill.files import write_json
+from textmill.files import CachePlace, write_json
 from textmill.hardware import n_threads
 from textmill.safety.redaction import PLACEHOLDERS, check_regions, redact
 
@@ -53,7 +54,9 @@ _COUNTS = (
 )
 
 
-def clean(config: CleanConfig, inputs: Mapping[str, Path], out: Path) -> None:
+def clean(
+    config: CleanConfig, inputs: Mapping[str, Path], out: Path, cache: CachePlace | None = None
+) -> None:
     """Write the cleaned corpus: shards of train and validation, what was rejected, and metrics.
 
     The documents read are those kept and those rejected, each for one reason. Changes and
@@ -64,6 +67,7 @@ def clean(config: CleanConfig, inputs: Mapping[str, Path], out: Path) -> None:
         config: The sources, how to clean them, and the test sets they must not hold.
         inputs: Nothing; a corpus begins with files that no step has made.
         out: An empty folder.
+        cache: Where documents are kept as they were prepared by this very code and configuration.
 
     Raises:
         InputError: A source cannot be read, too much of it is broken, a split is left empty, or
@@ -75,7 +79,9 @@ def clean(config: CleanConfig, inputs: Mapping[str, Path], out: Path) -> None:
         shards = {split: stack.enter_context(Shards(out / split, _DOCUMENT)) for split in SPLITS}
         rejected = stack.enter_context(Shards(out / "rejected", _REJECTED))
         near = stack.enter_context(NearDuplicates(config.near_duplicates, out))
-        pool = stack.enter_context(Pool(Preparer(config, config.test_sets), n_threads()))
+        known = stack.enter_context(PreparedCache(cache))
+        preparer = Preparer(config, config.test_sets)
+        pool = stack.enter_context(Pool(preparer, n_threads(), known))
         cleaner = _Cleaner(config, shards, rejected, near, pool)
         for source in config.sources:
             cleaner.read(source)
