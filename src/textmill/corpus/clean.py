@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import pyarrow as pa
 
 from textmill.config import CleanConfig, CorpusConfig, SourceConfig
+from textmill.corpus.batching import batches
 from textmill.corpus.cleaning import replace_surrogates
 from textmill.corpus.near_duplicates import NearDuplicates
 from textmill.corpus.pool import Pool
@@ -17,6 +18,7 @@ from textmill.corpus.prepared_cache import PreparedCache
 from textmill.corpus.preparing import Prepared, Preparer
 from textmill.corpus.reading import RawDocument, read_documents
 from textmill.corpus.records import BadRecord
+from textmill.corpus.seen import SeenIds
 from textmill.corpus.shards import Shards
 from textmill.errors import InputError
 from textmill.files import CachePlace, write_json
@@ -131,7 +133,7 @@ class _Cleaner:
         self._pool = pool
         self._shards = shards
         self._rejected = rejected
-        self._seen: set[bytes] = set()
+        self._seen = SeenIds()
         self._near_duplicates = near_duplicates
         self.counts: Counter[str] = Counter()
         self.counts_of_sources: dict[str, Counter[str]] = {}
@@ -145,7 +147,8 @@ class _Cleaner:
         before = self.counts.copy()
         read = bad = 0
         first_bad: BadRecord | None = None
-        for chunk, documents in self._pool.prepare(_chunks(read_documents(source))):
+        chunks = batches(read_documents(source), _size, _CHUNK_CHARS, _CHUNK_DOCUMENTS)
+        for chunk, documents in self._pool.prepare(chunks):
             prepared = iter(documents)
             for item in chunk:
                 read += 1
@@ -190,10 +193,8 @@ class _Cleaner:
     def _duplicate(self, prepared: Prepared) -> tuple[str, str] | None:
         """Return why a document is a duplicate of one kept before; else, remember it."""
         doc_id = prepared.doc_id
-        if self._config.exact_duplicates.enabled:
-            if doc_id in self._seen:
-                return "exact_duplicate", doc_id.hex()
-            self._seen.add(doc_id)
+        if self._config.exact_duplicates.enabled and not self._seen.add(doc_id):
+            return "exact_duplicate", doc_id.hex()
         if prepared.sketch is not None:
             found = self._near_duplicates.find(prepared.sketch)
             if found is not None:
@@ -217,20 +218,8 @@ class _Cleaner:
         self.counts[f"rejected_{reason}"] += 1
 
 
-def _chunks(
-    items: Iterable[RawDocument | BadRecord],
-) -> Iterator[list[RawDocument | BadRecord]]:
-    """Yield the items in lists of bounded size."""
-    chunk: list[RawDocument | BadRecord] = []
-    size = 0
-    for item in items:
-        chunk.append(item)
-        size += len(item.text) if isinstance(item, RawDocument) else len(item.raw)
-        if size >= _CHUNK_CHARS or len(chunk) >= _CHUNK_DOCUMENTS:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
+def _size(item: RawDocument | BadRecord) -> int:
+    return len(item.text) if isinstance(item, RawDocument) else len(item.raw)
 
 
 def _check_splits(config: CorpusConfig, counts: Mapping[str, int]) -> None:
