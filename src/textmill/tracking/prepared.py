@@ -66,8 +66,8 @@ def keep_prepared(place: CachePlace, began_s: float) -> None:
         added = sorted(place.new.glob("[!.]*"), key=_last_use)
         kept = sorted(root.glob("*/*"), key=_last_use)
         total = sum(file.stat().st_size for file in kept)
-        place.folder.mkdir(parents=True, exist_ok=True)
         for file in added:
+            place.folder.mkdir(parents=True, exist_ok=True)
             size = file.stat().st_size
             while kept and total + size > place.max_bytes and _last_use(kept[0]) < began_s:
                 total -= kept[0].stat().st_size
