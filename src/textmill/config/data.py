@@ -320,6 +320,10 @@ class TokenizerConfig(Settings):
     most that there can be."""
     min_frequency: int = Field(2, ge=1)
     """Pairs (bpe) or characters (character) seen less often get no token of their own."""
+    max_bytes: int = Field(1 << 25, gt=0)
+    """Most text that it is trained on, in bytes; of more, documents are chosen by their ids. A bpe
+    takes some 40 bytes of memory for each byte of different words, which is nearly all of a text in
+    a script without blanks."""
 
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:

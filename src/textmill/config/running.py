@@ -60,6 +60,9 @@ class TrackingConfig(Settings):
     """Folder of the default store, of work in progress and of Prefect's history."""
     system_metrics: Annotated[bool, NOT_IN_KEY] = True
     """Log processor and memory use of every step."""
+    prepared_gib: Annotated[float, NOT_IN_KEY] = Field(10, ge=0)
+    """Most disk space, in GiB, for documents of the corpus that are kept as `clean` has prepared
+    them, so that a grown corpus takes only the time of what is new; 0 keeps none."""
     mlflow_port: Annotated[int, NOT_IN_KEY] = Field(5000, gt=0, lt=65536)
     prefect_port: Annotated[int, NOT_IN_KEY] = Field(4200, gt=0, lt=65536)
 

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import pyarrow as pa
 
 from textmill.config import CleanConfig, CorpusConfig, SourceConfig
+from textmill.corpus.batching import batches
 from textmill.corpus.cleaning import replace_surrogates
 from textmill.corpus.near_duplicates import NearDuplicates
 from textmill.corpus.pool import Pool
+from textmill.corpus.prepared_cache import PreparedCache
 from textmill.corpus.preparing import Prepared, Preparer
 from textmill.corpus.reading import RawDocument, read_documents
 from textmill.corpus.receipts import write_receipts
 from textmill.corpus.records import BadRecord
+from textmill.corpus.seen import SeenIds
 from textmill.corpus.shards import Shards
 from textmill.errors import InputError
-from textmill.files import write_json
+from textmill.files import CachePlace, write_json
 from textmill.hardware import n_threads
 from textmill.laps import Laps
 from textmill.safety.redaction import PLACEHOLDERS, check_regions, redact
@@ -55,7 +58,9 @@ _COUNTS = (
 )
 
 
-def clean(config: CleanConfig, inputs: Mapping[str, Path], out: Path) -> None:
+def clean(
+    config: CleanConfig, inputs: Mapping[str, Path], out: Path, cache: CachePlace | None = None
+) -> None:
     """Write the cleaned corpus: shards of train and validation, what was rejected, and metrics.
 
     The documents read are those kept and those rejected, each for one reason. Changes and
@@ -66,6 +71,7 @@ def clean(config: CleanConfig, inputs: Mapping[str, Path], out: Path) -> None:
         config: The sources, how to clean them, and the test sets they must not hold.
         inputs: Nothing; a corpus begins with files that no step has made.
         out: An empty folder.
+        cache: Where documents are kept as they were prepared by this very code and configuration.
 
     Raises:
         InputError: A source cannot be read, too much of it is broken, a split is left empty, or
@@ -77,7 +83,9 @@ def clean(config: CleanConfig, inputs: Mapping[str, Path], out: Path) -> None:
         shards = {split: stack.enter_context(Shards(out / split, _DOCUMENT)) for split in SPLITS}
         rejected = stack.enter_context(Shards(out / "rejected", _REJECTED))
         near = stack.enter_context(NearDuplicates(config.near_duplicates, out))
-        pool = stack.enter_context(Pool(Preparer(config, config.test_sets), n_threads()))
+        known = stack.enter_context(PreparedCache(cache))
+        preparer = Preparer(config, config.test_sets)
+        pool = stack.enter_context(Pool(preparer, n_threads(), known))
         cleaner = _Cleaner(config, shards, rejected, near, pool)
         for source in config.sources:
             cleaner.read(source)
@@ -131,7 +139,7 @@ class _Cleaner:
         self._pool = pool
         self._shards = shards
         self._rejected = rejected
-        self._seen: set[bytes] = set()
+        self._seen = SeenIds()
         self._near_duplicates = near_duplicates
         self._laps = Laps()
         self.counts: Counter[str] = Counter()
@@ -146,7 +154,8 @@ class _Cleaner:
         before = self.counts.copy()
         read = bad = 0
         first_bad: BadRecord | None = None
-        chunks = self._laps.timed("reading", _chunks(read_documents(source)))
+        chunks = batches(read_documents(source), _size, _CHUNK_CHARS, _CHUNK_DOCUMENTS)
+        chunks = self._laps.timed("reading", chunks)
         for chunk, documents in self._pool.prepare(chunks):
             prepared = iter(documents)
             self._laps.start()
@@ -199,10 +208,8 @@ class _Cleaner:
     def _duplicate(self, prepared: Prepared) -> tuple[str, str] | None:
         """Return why a document is a duplicate of one kept before; else, remember it."""
         doc_id = prepared.doc_id
-        if self._config.exact_duplicates.enabled:
-            if doc_id in self._seen:
-                return "exact_duplicate", doc_id.hex()
-            self._seen.add(doc_id)
+        if self._config.exact_duplicates.enabled and not self._seen.add(doc_id):
+            return "exact_duplicate", doc_id.hex()
         if prepared.sketch is not None:
             found = self._near_duplicates.find(prepared.sketch)
             if found is not None:
@@ -226,20 +233,8 @@ class _Cleaner:
         self.counts[f"rejected_{reason}"] += 1
 
 
-def _chunks(
-    items: Iterable[RawDocument | BadRecord],
-) -> Iterator[list[RawDocument | BadRecord]]:
-    """Yield the items in lists of bounded size."""
-    chunk: list[RawDocument | BadRecord] = []
-    size = 0
-    for item in items:
-        chunk.append(item)
-        size += len(item.text) if isinstance(item, RawDocument) else len(item.raw)
-        if size >= _CHUNK_CHARS or len(chunk) >= _CHUNK_DOCUMENTS:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
+def _size(item: RawDocument | BadRecord) -> int:
+    return len(item.text) if isinstance(item, RawDocument) else len(item.raw)
 
 
 def _check_splits(config: CorpusConfig, counts: Mapping[str, int]) -> None:
