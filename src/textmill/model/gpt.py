@@ -403,7 +403,7 @@ def _is_by_onednn(x: Tensor) -> bool:
     return x.dtype == torch.bfloat16 or (x.dtype == torch.float32 and _takes_fp32())
 
 
-@torch.compiler.assume_constant_result  # it would break the graph
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # it would break the graph
 def _takes_fp32() -> bool:
     return torch.get_float32_matmul_precision() == "medium"
 
