@@ -20,7 +20,7 @@ from textmill.corpus.packing import PackedBlocks
 from textmill.errors import InputError, RunError
 from textmill.model import GPT
 from textmill.training import pretrain as subject
-from textmill.training.batches import packed
+from textmill.training.batches import packed, shuffled
 from textmill.training.objectives import objective_losses, token_nll
 from textmill.training.pretrain import SAMPLES, document_nll, language_metrics
 
@@ -169,8 +169,14 @@ def test_the_metrics_count_parameters_blocks_and_tokens(inputs: dict[str, Path])
     n_targets = sum(len(document) + 1 for document in REPETITIVE)
     used = metrics["blocks"] * 16 * (1 - metrics["padding_share"])
     assert used == pytest.approx(n_targets)
-    share = 1 - metrics["padding_share"]
-    assert metrics["tokens_seen"] == round(share * 2 * 3 * 4 * 16)
+    # The first two steps, each of three micro-batches of four blocks, in the order of the seed.
+    blocks = PackedBlocks(inputs["tokens"] / "train", 16)
+    taken = shuffled(len(blocks), 4, seed=0)(0)[:6]
+    n_seen = blocks.rows([block for batch in taken for block in batch])["loss_mask"].sum()
+    assert metrics["tokens_seen"] == n_seen
+    assert metrics["tokens_seen/source/books"] + metrics["tokens_seen/source/songs"] == n_seen
+    last = [logged(out, f"train/share/source/{name}")[-1] for name in ("books", "songs")]
+    assert last == [metrics[f"tokens_seen/source/{name}"] / n_seen for name in ("books", "songs")]
     assert metrics["parameters"] == sum(p.numel() for p in models.load(out).parameters())
 
 

@@ -7,7 +7,7 @@ documents.parquet says which document is which.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -37,6 +37,21 @@ class Shard:
     """All token ids, the leading END included; memory-mapped."""
     starts: NDArray[np.int64]
     """Index of each document's first token; its END is the token before the next start."""
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Targets of each document: its tokens and its END."""
+        return np.diff(self.starts, append=len(self.ids))
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What documents are sorted by, such as their sources."""
+
+    names: list[str]
+    """Those that occur, sorted."""
+    numbers: NDArray[np.int64]
+    """(n_documents,): which of the names each document has."""
 
 
 def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> None:
@@ -110,12 +125,24 @@ def read_shards(folder: Path) -> list[Shard]:
     ]
 
 
-def read_documents(folder: Path) -> dict[str, list[str]]:
-    """Return doc_id, source and language of every document of one split, in its order."""
+def read_ids(folder: Path, documents: Sequence[int]) -> list[str]:
+    """Return the ids of some documents of one split, given by their numbers."""
     import pyarrow.parquet as pq
 
-    columns: dict[str, list[str]] = pq.read_table(folder / DOCUMENTS).to_pydict()
-    return columns
+    column = pq.read_table(folder / DOCUMENTS, columns=["doc_id"])["doc_id"]
+    ids: list[str] = column.take(list(documents)).to_pylist()
+    return ids
+
+
+def read_labels(folder: Path, column: str) -> Labels:
+    """Return the source or the language of every document of one split, in its order."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(folder / DOCUMENTS, columns=[column], read_dictionary=[column])
+    coded = table[column].unify_dictionaries().combine_chunks()
+    names = coded.dictionary.to_pylist()
+    ranks = np.argsort(np.argsort(names))
+    return Labels(sorted(names), ranks[coded.indices.to_numpy()])
 
 
 def read_index(tokens: Path) -> dict[str, Any]:
