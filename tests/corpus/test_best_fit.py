@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textmill.corpus.best_fit import Bins, best_fit
@@ -35,6 +35,7 @@ def as_lists(bins: Bins) -> list[list[int]]:
     ]
 
 
+@settings(deadline=None)
 @given(
     sizes=st.one_of(
         st.lists(st.integers(1, CAPACITY), min_size=1, max_size=60),
@@ -46,6 +47,7 @@ def test_the_bins_are_those_of_placing_one_item_after_the_other(sizes: list[int]
     assert as_lists(best_fit(np.array(sizes), CAPACITY)) == one_by_one(sizes, CAPACITY)
 
 
+@settings(deadline=None)
 @given(sizes=st.lists(st.integers(1, CAPACITY), min_size=1, max_size=60))
 def test_no_bin_is_too_full_and_few_more_than_needed_are_made(sizes: list[int]) -> None:
     bins = best_fit(np.array(sizes), CAPACITY)

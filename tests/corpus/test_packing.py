@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textmill.config import ModelConfig
@@ -41,6 +41,7 @@ HOW = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(lengths=LENGTHS, block_size=st.integers(2, 16), shard_tokens=st.integers(1, 100), how=HOW)
 def test_every_token_of_the_corpus_is_a_target_once(
     tmp_path_factory: pytest.TempPathFactory,
@@ -60,6 +61,7 @@ def test_every_token_of_the_corpus_is_a_target_once(
     assert blocks.padding_share == pytest.approx((rows["documents"] < 0).mean())
 
 
+@settings(deadline=None)
 @given(lengths=LENGTHS, block_size=st.integers(2, 16), how=HOW)
 def test_targets_are_the_tokens_after_the_inputs(
     tmp_path_factory: pytest.TempPathFactory,

@@ -127,10 +127,16 @@ def test_the_same_seed_writes_the_same_bytes(inputs: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    "training", [{}, {"objective": "hybrid", "optimizer": "muon"}], ids=["causal", "hybrid"]
+    "training",
+    [
+        {},
+        {"objective": "hybrid", "optimizer": "muon"},
+        {"weights": {"songs": 0.2}, "packing": "fill", "overlap": 3},
+    ],
+    ids=["causal", "hybrid", "weighted"],
 )
 def test_an_interrupted_run_writes_the_bytes_of_a_whole_one(
-    inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, training: dict[str, str]
+    inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, training: dict[str, Any]
 ) -> None:
     choices: dict[str, Any] = dict(model={"dropout": 0.2}, accumulate=2, **training)
     whole = run(inputs, "whole", **choices)
@@ -253,6 +259,24 @@ def test_every_source_has_its_own_validation_loss(inputs: dict[str, Path]) -> No
     whole = logged(out, "validation/loss")[-1] * sum(n_targets.values())
     assert sum(parts) == pytest.approx(whole, rel=1e-6)
     assert logged(out, "validation/loss/language/en") == []  # the only one
+
+
+def test_weights_decide_what_is_trained_on_and_not_what_is_validated(
+    inputs: dict[str, Path],
+) -> None:
+    still = {"learning_rate": 1e-12, "max_steps": 30, "validate_every_steps": 30}
+    plain, weighted = (
+        run(inputs, str(n), weights=weights, **still)
+        for n, weights in enumerate(({}, {"books": 0.75}))
+    )
+    assert logged(weighted, "train/share/source/books")[-1] == pytest.approx(0.75, abs=0.02)
+    assert logged(plain, "train/share/source/books")[-1] < 0.5
+    for metric in ("validation/loss", "validation/loss/source/books"):
+        assert logged(weighted, metric) == pytest.approx(logged(plain, metric), rel=1e-6)
+    metrics = json.loads((weighted / "metrics.json").read_text())
+    n_books = sum(len(document) + 1 for document in REPETITIVE[::3])
+    seen = metrics["tokens_seen/source/books"]
+    assert metrics["epochs/source/books"] == pytest.approx(seen / n_books)
 
 
 def test_every_validation_samples_a_text(inputs: dict[str, Path]) -> None:

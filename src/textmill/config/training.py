@@ -219,5 +219,5 @@ class PretrainStepConfig(Settings):
 
     model: ModelConfig
     pretrain: PretrainConfig
-    weights: dict[str, float] = {}
+    weights: dict[str, Annotated[float, Field(ge=0)]] = {}
     """By source: those of corpus.sources that have one."""

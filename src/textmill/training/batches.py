@@ -109,7 +109,10 @@ def mixed(groups: Sequence[range], shares: Sequence[float], batch_size: int, see
             indices[turns == number] = _passes(group, epoch * n, n, [seed, number])
         # Else a group could always have the same rows, which an objective may treat differently.
         rows = indices.reshape(n_batches, batch_size)
-        return np.random.default_rng([seed, epoch]).permuted(rows, axis=1).tolist()
+        batches: list[list[int]] = (
+            np.random.default_rng([seed, epoch]).permuted(rows, axis=1).tolist()
+        )
+        return batches
 
     return order
 

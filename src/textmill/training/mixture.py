@@ -72,7 +72,7 @@ def token_shares(
     Returns:
         (n_sources, n_languages), with the sum 1.
     """
-    shares = counts / counts.sum()
+    shares: NDArray[np.float64] = counts / counts.sum()
     is_rest = np.array([weight is None for weight in weights])
     if not is_rest.all():
         wanted = np.array([weight or 0.0 for weight in weights])
@@ -114,6 +114,7 @@ class Taken:
         self._order = order
         self._labels = {name: read_labels(tokens / "train", name) for name in LABELS}
         self._times = np.zeros(len(blocks), np.int64)
+        self._per_epoch = len(order(0))
         self._n_batches = 0
 
     def shares(self, n_batches: int) -> dict[str, float]:
@@ -146,9 +147,8 @@ class Taken:
 
     def _counts(self, n_batches: int) -> dict[str, dict[str, int]]:
         """Return the tokens in the first batches by label and name."""
-        per_epoch = len(self._order(0))
         while self._n_batches < n_batches:
-            epoch, at = divmod(self._n_batches, per_epoch)
+            epoch, at = divmod(self._n_batches, self._per_epoch)
             batches = self._order(epoch)[at : at + n_batches - self._n_batches]
             self._times += np.bincount(np.ravel(batches), minlength=len(self._times))
             self._n_batches += len(batches)

@@ -215,7 +215,7 @@ def train(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, wor
     shape = config.model.model_copy(update={"vocab_size": vocab_size})
     network = initial_network(shape, init_from, tokenizer).train()
     train, draw = training_blocks(inputs["tokens"], config)
-    order = lru_cache(maxsize=1)(draw)  # its length is asked for, and what has been taken of it
+    order = lru_cache(maxsize=1)(draw)  # `Taken` asks for the epoch that is trained on, too
     if len(train) < settings.micro_batch_size:
         raise InputError(
             f"pretrain.micro_batch_size={settings.micro_batch_size}: the corpus fills only "
