@@ -58,6 +58,7 @@ from textmill.config.training import (
     FinetuneConfig,
     ModelConfig,
     OptimizationConfig,
+    Packing,
     Precision,
     PretrainConfig,
     PretrainStepConfig,
@@ -98,6 +99,7 @@ __all__ = [
     "NearDuplicatesConfig",
     "NotifyConfig",
     "OptimizationConfig",
+    "Packing",
     "Precision",
     "PretrainConfig",
     "PretrainStepConfig",
@@ -166,6 +168,15 @@ class Config(Settings):
                     f"retrain.drift.tasks: {name!r} is no classification task of this "
                     "configuration: name one, or none."
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _overlap_leaves_targets(self) -> Self:
+        if self.pretrain.overlap >= self.model.block_size:
+            raise ValueError(
+                f"pretrain.overlap={self.pretrain.overlap} leaves no target in a block of "
+                f"model.block_size={self.model.block_size} tokens: set pretrain.overlap below it."
+            )
         return self
 
     @model_validator(mode="after")

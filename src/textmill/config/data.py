@@ -56,6 +56,11 @@ class SourceConfig(Settings):
     """Column that holds the text."""
     language: str = "und"
     """BCP 47 language tag; "und" when unknown, "auto" to identify that of each document."""
+    weight: Annotated[float | None, NOT_IN_KEY] = Field(None, ge=0)
+    """Share of the training tokens that is drawn from this source, whatever its size: 0.2 is a
+    fifth. Sources without a weight have the rest, by their sizes; where all have one, the ratio
+    counts. Only pretraining uses it: another weight cleans nothing anew, and validation is not
+    weighted."""
     licence: Annotated[str, NOT_IN_KEY] = Field("unknown", min_length=1)
     """Under what terms the text may be used, for the cards of the models made from it."""
     documents: Literal["file", "paragraph", "line"] = "file"
@@ -270,6 +275,24 @@ class CorpusConfig(Settings):
     """Share of documents held out for validation, chosen by the hash of the document id."""
     max_bad_share: float = Field(0.1, ge=0, le=1)
     """The step stops when more than this share of a source's records cannot be read."""
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weights of the sources that have one, by name."""
+        return {one.name: one.weight for one in self.sources if one.weight is not None}
+
+    @model_validator(mode="after")
+    def _weights_leave_the_rest_something(self) -> Self:
+        total = sum(self.weights.values())
+        rest = [source.name for source in self.sources if source.weight is None]
+        if self.weights and rest and total >= 1:
+            raise ValueError(
+                f"the weights of corpus.sources sum to {total:g}, which leaves nothing for "
+                f"{', '.join(rest)}: lower them below 1, or give every source a weight."
+            )
+        if not rest and total == 0:
+            raise ValueError("every source has weight 0: give one a weight above 0, or none any.")
+        return self
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

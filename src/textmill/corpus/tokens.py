@@ -41,6 +41,21 @@ class Shard:
     starts: NDArray[np.int64]
     """Index of each document's first token; its END is the token before the next start."""
 
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Targets of each document: its tokens and its END."""
+        return np.diff(self.starts, append=len(self.ids))
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What documents are sorted by, such as their sources."""
+
+    names: list[str]
+    """Those that occur, sorted."""
+    numbers: NDArray[np.int64]
+    """(n_documents,): which of the names each document has."""
+
 
 def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> None:
     """Encode both splits of the corpus into shards.
@@ -73,7 +88,8 @@ def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> Non
         if split == "train":
             _plot_lengths(totals.lengths, out / "token_lengths.png")
         else:  # a random sample, and the tokenizer has not seen it
-            languages = read_documents(folder)["language"]
+            labels = read_labels(folder, "language")
+            languages = [labels.names[number] for number in labels.numbers]
             rows = zip(read_texts(inputs["corpus"], split), languages, totals.lengths, strict=True)
             metrics |= {f"{split}_{name}": value for name, value in fertility(rows).items()}
     write_json(out / "index.json", index)
@@ -116,12 +132,24 @@ def read_shards(folder: Path) -> list[Shard]:
     ]
 
 
-def read_documents(folder: Path) -> dict[str, list[str]]:
-    """Return doc_id, source and language of every document of one split, in its order."""
+def read_ids(folder: Path, documents: Sequence[int]) -> list[str]:
+    """Return the ids of some documents of one split, given by their numbers."""
     import pyarrow.parquet as pq
 
-    columns: dict[str, list[str]] = pq.read_table(folder / DOCUMENTS).to_pydict()
-    return columns
+    column = pq.read_table(folder / DOCUMENTS, columns=["doc_id"])["doc_id"]
+    ids: list[str] = column.take(list(documents)).to_pylist()
+    return ids
+
+
+def read_labels(folder: Path, column: str) -> Labels:
+    """Return the source or the language of every document of one split, in its order."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(folder / DOCUMENTS, columns=[column], read_dictionary=[column])
+    coded = table[column].unify_dictionaries().combine_chunks()
+    names = coded.dictionary.to_pylist()
+    ranks = np.argsort(np.argsort(names))
+    return Labels(sorted(names), ranks[coded.indices.to_numpy()])
 
 
 def read_index(tokens: Path) -> dict[str, Any]:
