@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from textmill.config import CorpusConfig, DriftConfig, SourceConfig
 from textmill.corpus.cleaning import clean_text
+from textmill.corpus.html import NoMainContent
 from textmill.corpus.preparing import document_id
 from textmill.corpus.reading import RawDocument, digest_source, read_documents
 from textmill.errors import InputError
@@ -26,7 +27,7 @@ def choose_texts(config: DriftConfig, corpus: CorpusConfig) -> list[str]:
             document_id(text): text
             for document in read_documents(_source(config))
             if isinstance(document, RawDocument)
-            if len(text := _final_text(document.text, corpus)) >= corpus.min_chars
+            if len(text := _final_text(document, corpus)) >= corpus.min_chars
         }
     return [by_id[key] for key in sorted(by_id)[: config.max_documents]]
 
@@ -44,11 +45,21 @@ def digest_new_text(config: DriftConfig) -> str:
 
 
 def _source(config: DriftConfig) -> SourceConfig:
-    return SourceConfig(name=NAME, path=config.path, text=config.text, documents=config.documents)
+    return SourceConfig(
+        name=NAME,
+        path=config.path,
+        text=config.text,
+        html=config.html,
+        documents=config.documents,
+    )
 
 
-def _final_text(text: str, corpus: CorpusConfig) -> str:
-    return redact(clean_text(text, corpus), corpus.redaction)[0]
+def _final_text(document: RawDocument, corpus: CorpusConfig) -> str:
+    try:
+        text = clean_text(document.text, corpus, is_html=document.is_html)
+    except NoMainContent:
+        return ""
+    return redact(text, corpus.redaction)[0]
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textmill.config import SourceConfig
+from textmill.corpus.html import HTML_SUFFIXES, declared_encoding
 from textmill.corpus.records import (
     ESCAPED_BYTE,
     MAX_RAW_CHARS,
@@ -27,7 +28,8 @@ from textmill.files import digest_files
 TEXT_SUFFIXES = (".txt", ".txt.gz", ".txt.zst")
 """Endings of plain text files."""
 
-_SUFFIXES = TEXT_SUFFIXES + RECORD_SUFFIXES
+_SUFFIXES = TEXT_SUFFIXES + HTML_SUFFIXES + RECORD_SUFFIXES
+_MAX_PAGE_BYTES = 64 << 20  # of an HTML file, unpacked: nothing that large is a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class RawDocument:
     language: str
     file: str
     line: int
+    is_html: bool = False
+    """Whether the text is an HTML page, of which the main content is yet to be extracted."""
 
 
 def source_files(source: SourceConfig) -> list[Path]:
@@ -84,6 +88,8 @@ def read_documents(source: SourceConfig) -> Iterator[RawDocument | BadRecord]:
     for file in source_files(source):
         if file.name.lower().endswith(TEXT_SUFFIXES):
             yield from _text_documents(file, source)
+        elif file.name.lower().endswith(HTML_SUFFIXES):
+            yield _page(file, source)
         elif file.name.lower().endswith(RECORD_SUFFIXES):
             yield from _documents_of(read_records(file, columns), source)
         else:
@@ -102,7 +108,9 @@ def _documents_of(
             continue
         text = record.values[source.text]
         if isinstance(text, str):
-            yield RawDocument(text, source.name, source.language, record.file, record.line)
+            yield RawDocument(
+                text, source.name, source.language, record.file, record.line, source.html
+            )
         else:
             kind = "empty (null)" if text is None else f"of type {type(text).__name__}, not text"
             reason = f"column {source.text!r} is {kind}"
@@ -134,7 +142,30 @@ def _text_documents(file: Path, source: SourceConfig) -> Iterator[RawDocument | 
 def _joined(
     units: list[str], separator: str, source: SourceConfig, file: Path, line: int
 ) -> RawDocument:
-    return RawDocument(separator.join(units), source.name, source.language, str(file), line)
+    text = separator.join(units)
+    return RawDocument(text, source.name, source.language, str(file), line, source.html)
+
+
+def _page(file: Path, source: SourceConfig) -> RawDocument | BadRecord:
+    """Return the page that an HTML file is, in the encoding that it declares if it is not UTF-8."""
+    lines: list[bytes] = []
+    size = 0
+    for _, line in read_lines(file):
+        lines.append(line)
+        size += len(line)
+        if size > _MAX_PAGE_BYTES:
+            begin = b"".join(lines)[:MAX_RAW_CHARS].decode(errors="replace")
+            return BadRecord(str(file), 1, f"a page of more than {_MAX_PAGE_BYTES:,} bytes", begin)
+    content = b"".join(lines)
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        encoding = declared_encoding(content)
+        if encoding is None or encoding == "utf-8":
+            text = "".join(map(_decode, lines))
+        else:
+            text = content.decode(encoding, errors="replace")
+    return RawDocument(text, source.name, source.language, str(file), 1, is_html=True)
 
 
 def _units(file: Path, source: SourceConfig) -> Iterator[tuple[int, str] | BadRecord]:

@@ -198,7 +198,7 @@ def _corpus(config: Config, results: Mapping[str, Result]) -> pages.Corpus | Non
         for reason, rows in rejected_examples(results["clean"].folder, N_REJECTED).items()
         for row in rows
     ]
-    is_change = ("repaired_", "stripped_", "dropped_", "redacted_")
+    is_change = ("repaired_", "stripped_", "extracted_", "dropped_", "redacted_")
     changes = {k: v for k, v in counts.items() if k.startswith(is_change) and "/" not in k}
     languages = _counted("language_", counts)
     contaminated = _counted("contaminated_", counts)
