@@ -100,7 +100,8 @@ class RepeatedLines:
         )
         for run in self._runs:
             counts += run.count(hashes)
-        return (counts >= self._limit) & (hashes != _NO_HASH)
+        is_repeated: NDArray[np.bool_] = (counts >= self._limit) & (hashes != _NO_HASH)
+        return is_repeated
 
     def add(self, hashes: Hashes) -> None:
         """Count the parts of a document, each once."""
