@@ -104,9 +104,9 @@ class Preparer:
         try:
             text, changes = self._final_text(document.text, is_html=document.is_html)
         except NoMainContent as error:
-            drop = ("no_main_content", str(error))
             language = UNKNOWN if language == AUTO else language
-            return Prepared(document.text, language, {}, bytes_read, drop)
+            reason = ("no_main_content", str(error))
+            return Prepared(document.text, language, {}, bytes_read, reason)
         drop = self._too_short(text)
         if language == AUTO:
             language = UNKNOWN if drop else identify_language(text)
