@@ -102,6 +102,20 @@ def test_of_a_hundred_files_and_one_only_the_one_is_prepared(
     assert len(prepared) == 3 * (N_FILES + 1)
 
 
+def test_lines_removed_from_a_document_are_in_it_again_when_it_is_known(
+    corpus: Path, place: CachePlace, prepared: list[str]
+) -> None:
+    for number, file in enumerate(corpus.iterdir()):
+        text = f"Words of their own are in file {number}.\nA footer that stands in every file."
+        file.write_text(json.dumps({"text": text}))
+    fields = {"repeated_lines": {"enabled": True}, "min_chars": 30}
+    cold = cleaned(corpus, place, **fields)
+    assert len(prepared) == N_FILES
+    assert cleaned(corpus, place, **fields) == cold
+    assert len(prepared) == N_FILES
+    assert cleaned(corpus, None, **fields) == cold
+
+
 def test_a_changed_and_a_removed_file_leave_the_rest_known(
     corpus: Path, place: CachePlace, prepared: list[str]
 ) -> None:
@@ -195,8 +209,10 @@ def raw(number: int, text: str = "") -> RawDocument:
 
 
 def equal(one: Prepared, other: Prepared) -> bool:
-    names = [name for name in Prepared.__slots__ if name != "sketch"]
+    names = [name for name in Prepared.__slots__ if name not in ("sketch", "parts")]
     if any(getattr(one, name) != getattr(other, name) for name in names):
+        return False
+    if not np.array_equal(one.parts, other.parts):
         return False
     if one.sketch is None or other.sketch is None:
         return one.sketch is other.sketch
@@ -211,6 +227,7 @@ def test_every_field_comes_back_as_it_was(place: CachePlace, tmp_path: Path) -> 
             "sources": [{"name": "a", "path": "a.txt"}],
             "decontamination": {"enabled": True},
             **NEAR,
+            "repeated_lines": {"enabled": True},
             "test_sets": [
                 {"name": "t", "places": [str(tmp_path / "test.jsonl")], "columns": ["text"]}
             ],

@@ -287,3 +287,42 @@ def test_a_hub_folder_gives_documents(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text('{"text": "x"}\n')
     config = SourceConfig(name="h", hub=str(tmp_path))
     assert list(read_documents(config)) == [RawDocument("x", "h", "und", f"{tmp_path}:train", 1)]
+
+
+def test_an_html_file_is_one_page_in_the_encoding_it_declares(tmp_path: Path) -> None:
+    pages = {
+        "a.html": "<p>Straße</p>\n\n<p>zwei</p>\n".encode(),
+        "b.htm.gz": gzip.compress(b"<meta charset=windows-1251><p>" + "река".encode("cp1251")),
+        "c.HTML.zst": zstandard.ZstdCompressor().compress(b"<p>caf\xe9</p>"),
+        "d.html": b"",
+    }
+    for name, content in pages.items():
+        (tmp_path / name).write_bytes(content)
+    found = list(read_documents(source(tmp_path, documents="line")))
+    assert found == [
+        RawDocument(text, "books", "und", str(tmp_path / name), 1, is_html=True)
+        for name, text in {
+            "a.html": "<p>Straße</p>\n\n<p>zwei</p>\n",
+            "b.htm.gz": "<meta charset=windows-1251><p>река",
+            "c.HTML.zst": "<p>café</p>",
+            "d.html": "",
+        }.items()
+    ]
+
+
+def test_a_file_too_large_for_a_page_is_not_read_to_its_end(tmp_path: Path) -> None:
+    line = b"<p>" + b"x" * 1_000_000 + b"\n"
+    (tmp_path / "bomb.html.gz").write_bytes(gzip.compress(line * 70, 1))
+    (item,) = read_documents(source(tmp_path))
+    assert isinstance(item, BadRecord)
+    assert (item.reason, len(item.raw)) == ("a page of more than 67,108,864 bytes", 2000)
+
+
+def test_a_column_holds_html_when_the_source_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "pages.jsonl"
+    file.write_text('{"body": "<p>x</p>"}\n')
+    (item,) = read_documents(source(file, text="body", html=True))
+    assert isinstance(item, RawDocument)
+    assert (item.text, item.is_html) == ("<p>x</p>", True)
+    with pytest.raises(ValueError, match="'books': HTML pages are not joined"):
+        source(file, html=True, join_chars=10)

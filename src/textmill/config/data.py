@@ -43,7 +43,7 @@ class SourceConfig(Settings):
     name: str = Field(min_length=1)
     """Name of the source, kept with every document."""
     path: Location | None = None
-    """File, folder or glob: .txt, .jsonl, .csv or .parquet, plain or as .gz or .zst."""
+    """File, folder or glob: .txt, .html, .jsonl, .csv or .parquet, plain or as .gz or .zst."""
     hub: Location | None = None
     """Hub data set id, or a local data set folder, to load through `datasets` instead of a path."""
     subset: str | None = None
@@ -63,6 +63,9 @@ class SourceConfig(Settings):
     weighted."""
     licence: Annotated[str, NOT_IN_KEY] = Field("unknown", min_length=1)
     """Under what terms the text may be used, for the cards of the models made from it."""
+    html: bool = False
+    """The text is HTML, of which the main content is extracted. Files that end in .html or .htm
+    always are, each one document."""
     documents: Literal["file", "paragraph", "line"] = "file"
     """What is one document in a plain text file; paragraphs are separated by blank lines."""
     join_chars: int = Field(0, ge=0)
@@ -78,7 +81,26 @@ class SourceConfig(Settings):
             raise ValueError(
                 f"source {self.name!r} needs either a path or a hub id: give exactly one."
             )
+        if self.html and self.join_chars:
+            raise ValueError(
+                f"source {self.name!r}: HTML pages are not joined: leave out join_chars, or html."
+            )
         return self
+
+
+class HtmlConfig(Settings):
+    """Extracting the main content of HTML pages; those beyond the limits are set aside."""
+
+    favor: Literal["precision", "balanced", "recall"] = "precision"
+    """Rather leave out content, or rather keep what may be none, such as lists of links."""
+    tables: bool = True
+    """Keep tables, a row on each line."""
+    comments: bool = False
+    """Keep what readers wrote below an article."""
+    max_chars: int = Field(5_000_000, ge=1)
+    """Characters of HTML in a page."""
+    max_elements: int = Field(50_000, ge=1)
+    """Elements in a page: the time that some take is more than linear in them."""
 
 
 class ExactDuplicatesConfig(Settings):
@@ -107,6 +129,23 @@ class NearDuplicatesConfig(Settings):
     """Documents that one is compared with at most: bounds the time on text from templates."""
     seed: int = 0
     """Seed of the permutations."""
+
+
+class RepeatedLinesConfig(Settings):
+    """Removing lines that stand in many documents, such as menus, notices and footers.
+
+    Case, punctuation and which digits there are do not count. It comes after the quality filters
+    and exact duplicates, and before near duplicates: of many near copies of a document, those after
+    the first few lose the lines that they share.
+    """
+
+    enabled: bool = False
+    unit: Literal["line", "paragraph"] = "line"
+    """What is compared and removed; paragraphs are separated by blank lines."""
+    max_documents: int = Field(3, ge=1, le=255)
+    """Documents that keep a line, the first of those that hold it; 1 is what CCNet does."""
+    min_words: int = Field(3, ge=1)
+    """Shorter lines stay; in scripts without blanks every character counts as a word."""
 
 
 class DecontaminationConfig(Settings):
@@ -261,13 +300,15 @@ class CorpusConfig(Settings):
     repair_unicode: bool = True
     """Mend mojibake and other encoding accidents with ftfy."""
     strip_html: bool = True
-    """Remove HTML tags, scripts, styles and comments, and decode character references."""
+    """Remove HTML tags, scripts, styles and comments from text, and decode character references."""
+    html: HtmlConfig = HtmlConfig()
     min_chars: int = Field(20, ge=1)
     """Cleaned documents with fewer characters are dropped."""
     languages: tuple[str, ...] = ()
     """Language tags; documents in others are dropped. Empty keeps all."""
     exact_duplicates: ExactDuplicatesConfig = ExactDuplicatesConfig()
     near_duplicates: NearDuplicatesConfig = NearDuplicatesConfig()
+    repeated_lines: RepeatedLinesConfig = RepeatedLinesConfig()
     quality: QualityConfig = QualityConfig()
     decontamination: DecontaminationConfig = DecontaminationConfig()
     redaction: RedactionConfig = RedactionConfig()

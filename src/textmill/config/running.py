@@ -102,6 +102,8 @@ class DriftConfig(Settings):
     """File, folder or glob of new text, of the kinds that a source of the corpus may have."""
     text: str = "text"
     """Column that holds the text."""
+    html: bool = False
+    """The text is HTML, of which the main content is extracted; .html and .htm files always are."""
     documents: Literal["file", "paragraph", "line"] = "file"
     """What is one document in a plain text file."""
     follow_links: Annotated[bool, NOT_IN_KEY] = False

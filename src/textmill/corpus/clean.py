@@ -19,6 +19,7 @@ from textmill.corpus.preparing import Prepared, Preparer
 from textmill.corpus.reading import RawDocument, read_documents
 from textmill.corpus.receipts import write_receipts
 from textmill.corpus.records import BadRecord
+from textmill.corpus.repeated_lines import RepeatedLines
 from textmill.corpus.seen import SeenIds
 from textmill.corpus.shards import Shards
 from textmill.errors import InputError
@@ -41,6 +42,7 @@ _REJECTED = pa.schema(
     ]
 )
 _REJECTED_CHARS = 2000
+_LINE_EXAMPLES = 1000  # of repeated lines that are put aside, each once
 _CHUNK_CHARS = 1 << 19  # of documents that are prepared together
 _CHUNK_DOCUMENTS = 512
 _COUNTS = (
@@ -56,6 +58,7 @@ _COUNTS = (
     "stripped_html",
     *(f"redacted_{kind}" for kind in PLACEHOLDERS),
 )
+_HTML_COUNTS = ("extracted_html", "rejected_no_main_content")  # where any source holds HTML
 
 
 def clean(
@@ -86,11 +89,12 @@ def clean(
         known = stack.enter_context(PreparedCache(cache))
         preparer = Preparer(config, config.test_sets)
         pool = stack.enter_context(Pool(preparer, n_threads(), known))
-        cleaner = _Cleaner(config, shards, rejected, near, pool)
+        cleaner = _Cleaner(config, shards, rejected, near, pool, preparer)
         for source in config.sources:
             cleaner.read(source)
     _check_splits(config, cleaner.counts)
     names = _count_names(config)
+    names += [name for name in _HTML_COUNTS if name in cleaner.counts]
     names += sorted(n for n in cleaner.counts if n.startswith(("language_", "bytes_language_")))
     # A record that cannot be read may be cut off, and has no size.
     reasons = [n for n in names if n.startswith("rejected_") and n != "rejected_bad_record"]
@@ -116,6 +120,8 @@ def _count_names(config: CleanConfig) -> list[str]:
         names += [f"contaminated_{test_set.name}" for test_set in config.test_sets]
     if config.near_duplicates.enabled:
         names.append("rejected_near_duplicate")
+    if config.repeated_lines.enabled:
+        names += ["rejected_repeated_lines", "dropped_repeated_lines"]
     return names
 
 
@@ -134,9 +140,13 @@ class _Cleaner:
         rejected: Shards,
         near_duplicates: NearDuplicates,
         pool: Pool,
+        preparer: Preparer,
     ) -> None:
         self._config = config
         self._pool = pool
+        self._preparer = preparer
+        self._repeated_lines = RepeatedLines(config.repeated_lines)
+        self._line_examples: set[int] = set()
         self._shards = shards
         self._rejected = rejected
         self._seen = SeenIds()
@@ -187,10 +197,17 @@ class _Cleaner:
     def _take(self, document: RawDocument, prepared: Prepared, source: SourceConfig) -> None:
         self.counts["bytes_read"] += prepared.bytes_read
         self._laps.lap("writing")
-        reason, detail = prepared.drop or self._duplicate(prepared) or ("", "")
+        text = prepared.text
+        reason, detail = (
+            prepared.drop
+            or self._exact_duplicate(prepared)
+            or self._repeated(prepared, document, source)
+            or self._near_duplicate(prepared)
+            or ("", "")
+        )
         self._laps.lap("duplicates")
         if reason:
-            self._reject(document, source, prepared.text, reason, detail)
+            self._reject(document, source, text, reason, detail)
             self.counts[f"bytes_rejected_{reason}"] += prepared.bytes_read
             self.counts.update(f"contaminated_{task}" for task in prepared.contaminates)
             return
@@ -205,16 +222,41 @@ class _Cleaner:
         self.counts[f"documents_{split}"] += 1
         self.counts["bytes_kept"] += prepared.n_bytes
 
-    def _duplicate(self, prepared: Prepared) -> tuple[str, str] | None:
+    def _exact_duplicate(self, prepared: Prepared) -> tuple[str, str] | None:
         """Return why a document is a duplicate of one kept before; else, remember it."""
         doc_id = prepared.doc_id
         if self._config.exact_duplicates.enabled and not self._seen.add(doc_id):
             return "exact_duplicate", doc_id.hex()
+        return None
+
+    def _repeated(
+        self, prepared: Prepared, document: RawDocument, source: SourceConfig
+    ) -> tuple[str, str] | None:
+        """Remove lines that stand in many documents; return why the rest is dropped, if it is."""
+        if prepared.parts is None:
+            return None
+        text, removed = self._repeated_lines.remove(prepared.text, prepared.parts)
+        # Those of near duplicates count, too: what makes two documents alike may be such lines.
+        self._repeated_lines.add(prepared.parts)
+        if not removed:
+            return None
+        for key, line in removed:
+            if len(self._line_examples) < _LINE_EXAMPLES and key not in self._line_examples:
+                self._line_examples.add(key)
+                self._put_aside(document, source, line, "repeated_line", "an example")
+        self._preparer.change(prepared, text)
+        if prepared.drop:
+            return "repeated_lines", f"{len(removed)} lines removed, {prepared.drop[1]} are left"
+        prepared.changes["dropped_repeated_lines"] = len(removed)
+        return self._exact_duplicate(prepared)
+
+    def _near_duplicate(self, prepared: Prepared) -> tuple[str, str] | None:
+        """Return why a document is a near duplicate of one kept before; else, remember it."""
         if prepared.sketch is not None:
             found = self._near_duplicates.find(prepared.sketch)
             if found is not None:
                 return "near_duplicate", f"{found[0].hex()}, similarity {found[1]:.2f}"
-            self._near_duplicates.add(doc_id, prepared.sketch)
+            self._near_duplicates.add(prepared.doc_id, prepared.sketch)
         return None
 
     def _reject(
@@ -225,12 +267,23 @@ class _Cleaner:
         reason: str,
         detail: str,
     ) -> None:
-        """Put a document aside; personal data is kept out of what was rejected as well."""
+        """Put a document aside, and count it."""
+        self._put_aside(item, source, text, reason, detail)
+        self.counts[f"rejected_{reason}"] += 1
+
+    def _put_aside(
+        self,
+        item: RawDocument | BadRecord,
+        source: SourceConfig,
+        text: str,
+        reason: str,
+        detail: str,
+    ) -> None:
+        """Keep what was dropped; personal data is kept out of it as well."""
         text = redact(replace_surrogates(text), self._config.redaction)[0][:_REJECTED_CHARS]
         file = replace_surrogates(Path(item.file).name)
         row = (text, source.name, file, item.line, reason, replace_surrogates(detail))
         self._rejected.add(row, len(text))
-        self.counts[f"rejected_{reason}"] += 1
 
 
 def _size(item: RawDocument | BadRecord) -> int:

@@ -6,6 +6,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import partial
 
 import ftfy
 from ftfy import chardata
@@ -13,6 +14,7 @@ from ftfy.badness import is_bad
 from lxml.html import defs
 
 from textmill.config import CorpusConfig
+from textmill.corpus.html import main_content
 
 _FTFY = ftfy.TextFixerConfig(
     unescape_html=False,  # strip_html does that, and only once
@@ -81,21 +83,29 @@ _ATTRIBUTE = re.compile(
 _REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 
-def clean_text(text: str, config: CorpusConfig) -> str:
+def clean_text(text: str, config: CorpusConfig, *, is_html: bool = False) -> str:
     """Return the text after the kinds of cleaning that the config asks for.
 
     White space is always normalised, and the result can always be written as UTF-8.
+
+    Raises:
+        NoMainContent: it is an HTML page of which nothing can be extracted.
     """
-    for change in cleaning_steps(config).values():
+    for change in cleaning_steps(config, is_html=is_html).values():
         text = change(text)
     return text
 
 
-def cleaning_steps(config: CorpusConfig) -> dict[str, Callable[[str], str]]:
+def cleaning_steps(
+    config: CorpusConfig, *, is_html: bool = False
+) -> dict[str, Callable[[str], str]]:
     """Return what `clean_text` does, in order, by the names under which changes are counted."""
     steps: dict[str, Callable[[str], str]] = {}
     # HTML first: decoding its character references may bring in what has to be repaired.
-    if config.strip_html:
+    if is_html:
+        # Tags that are left are text that speaks of tags.
+        steps["extracted_html"] = partial(main_content, config=config.html)
+    elif config.strip_html:
         steps["stripped_html"] = strip_html
     if config.repair_unicode:
         steps["repaired_unicode"] = repair_unicode

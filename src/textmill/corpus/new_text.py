@@ -75,6 +75,7 @@ def _source(config: DriftConfig, corpus: CorpusConfig | None = None) -> SourceCo
         name=NAME,
         path=config.path,
         text=config.text,
+        html=config.html,
         documents=config.documents,
         follow_links=config.follow_links,
         limits=config.limits,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,10 @@ _SCHEMA = pa.schema(
         ("doc_id", pa.binary()),
         ("shingles", pa.large_list(pa.uint32())),  # null without a sketch
         ("bands", pa.large_list(pa.uint64())),
+        ("parts", pa.large_list(pa.uint64())),  # null if no repeated ones are looked for
     ]
 )
-_ABOUT = [f.name for f in fields(Prepared) if f.name not in ("text", "doc_id", "sketch")]
+_ABOUT = [f.name for f in fields(Prepared) if f.name not in ("text", "doc_id", "sketch", "parts")]
 
 
 class Group:
@@ -43,9 +44,9 @@ class Group:
 
     def __init__(self, table: pa.Table) -> None:
         columns = [column.combine_chunks() for column in table.columns]
-        ids, self._texts, self._about, self._doc_ids, shingles, bands = columns
+        ids, self._texts, self._about, self._doc_ids, shingles, bands, parts = columns
         self._rows = {known: row for row, known in enumerate(ids.to_pylist())}
-        self._shingles, self._bands = map(_Lists, (shingles, bands))
+        self._shingles, self._bands, self._parts = map(_Lists, (shingles, bands, parts))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -64,6 +65,7 @@ class Group:
             text=raw if text is None else text,
             doc_id=self._doc_ids[row].as_py(),
             sketch=None if shingles is None else Sketch(shingles, bands),
+            parts=self._parts[row],
             **about,
         )
 
@@ -129,7 +131,8 @@ class PackWriter:
     def add(self, known: bytes, raw: str, prepared: Prepared) -> None:
         """Add a document by its id, with its raw text."""
         text = None if prepared.text == raw else prepared.text
-        self._rows.append((known, text, prepared))
+        as_prepared = replace(prepared, changes=dict(prepared.changes))  # it may be changed later
+        self._rows.append((known, text, as_prepared))
         self._n_chars += len(prepared.text)
         if self._n_chars >= _GROUP_CHARS or len(self._rows) >= _GROUP_DOCUMENTS:
             self._flush()
@@ -144,6 +147,7 @@ class PackWriter:
             pa.array([item.doc_id for item in prepared], pa.binary()),
             _lists([s and s.shingles for s in sketches], pa.uint32()),
             _lists([s and s.bands for s in sketches], pa.uint64()),
+            _lists([item.parts for item in prepared], pa.uint64()),
         ]
         self._writer.write_table(pa.table(columns, schema=_SCHEMA))
         self.n_bytes = self._file.stat().st_size

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from textmill.config import SourceConfig
 from textmill.corpus.folders import Links, files_below, files_matching
+from textmill.corpus.html import HTML_SUFFIXES, declared_encoding
 from textmill.corpus.hub import digest_hub, read_hub
 from textmill.corpus.lines import (
     is_archive,
@@ -33,7 +34,7 @@ from textmill.files import digest_files
 TEXT_SUFFIXES = (".txt", ".txt.gz", ".txt.zst")
 """Endings of plain text files."""
 
-_SUFFIXES = TEXT_SUFFIXES + RECORD_SUFFIXES
+_SUFFIXES = TEXT_SUFFIXES + HTML_SUFFIXES + RECORD_SUFFIXES
 _ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 
 
@@ -46,6 +47,8 @@ class RawDocument:
     language: str
     file: str
     line: int
+    is_html: bool = False
+    """Whether the text is an HTML page, of which the main content is yet to be extracted."""
 
 
 def source_files(source: SourceConfig) -> list[Path]:
@@ -92,6 +95,8 @@ def read_documents(source: SourceConfig) -> Iterator[RawDocument | BadRecord]:
     for file in source_files(source):
         if file.name.lower().endswith(TEXT_SUFFIXES):
             yield from _text_documents(file, source)
+        elif file.name.lower().endswith(HTML_SUFFIXES):
+            yield _page(file, source)
         elif file.name.lower().endswith(RECORD_SUFFIXES):
             records = read_records(file, columns, source.limits, _setting(source))
             yield from _documents_of(records, source)
@@ -118,7 +123,9 @@ def _documents_of(
         if isinstance(text, str) and len(text) > max_chars:
             yield BadRecord(record.file, record.line, TOO_LONG, text[:MAX_RAW_CHARS])
         elif isinstance(text, str):
-            yield RawDocument(text, source.name, source.language, record.file, record.line)
+            yield RawDocument(
+                text, source.name, source.language, record.file, record.line, source.html
+            )
         else:
             kind = "empty (null)" if text is None else f"of type {type(text).__name__}, not text"
             reason = f"column {source.text!r} is {kind}"
@@ -150,7 +157,29 @@ def _text_documents(file: Path, source: SourceConfig) -> Iterator[RawDocument | 
 def _joined(
     units: list[str], separator: str, source: SourceConfig, file: Path, line: int
 ) -> RawDocument:
-    return RawDocument(separator.join(units), source.name, source.language, str(file), line)
+    text = separator.join(units)
+    return RawDocument(text, source.name, source.language, str(file), line, source.html)
+
+
+def _page(file: Path, source: SourceConfig) -> RawDocument | BadRecord:
+    """Return the page that an HTML file is, in the encoding that it declares if it is not UTF-8."""
+    lines: list[bytes] = []
+    size = 0
+    for _, line, is_cut in read_lines(file, source.limits, _setting(source)):
+        lines.append(line)
+        size += len(line)
+        if is_cut or size > max_document_bytes(source.limits):
+            return too_long(b"".join(lines), str(file), 1)
+    content = b"".join(lines)
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        encoding = declared_encoding(content)
+        if encoding is None or encoding == "utf-8":
+            text = "".join(map(_decode, lines))
+        else:
+            text = content.decode(encoding, errors="replace")
+    return RawDocument(text, source.name, source.language, str(file), 1, is_html=True)
 
 
 def _units(file: Path, source: SourceConfig) -> Iterator[tuple[int, str] | BadRecord]:

@@ -22,6 +22,7 @@ FILTERS = (
     "fineweb",
     "contaminated",
     "exact_duplicate",
+    "repeated_lines",
     "near_duplicate",
 )
 """Reasons why documents are dropped, in the order in which the filters act."""

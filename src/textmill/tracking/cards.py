@@ -212,6 +212,7 @@ def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]
         "Unicode repaired": corpus.repair_unicode,
         "HTML stripped": corpus.strip_html,
         "poor quality dropped (Gopher, C4, FineWeb)": corpus.quality.enabled,
+        "lines of many documents removed": corpus.repeated_lines.enabled,
         "text of test sets dropped": corpus.decontamination.enabled,
         "exact duplicates dropped": corpus.exact_duplicates.enabled,
         "near duplicates dropped": corpus.near_duplicates.enabled,
