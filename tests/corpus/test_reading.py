@@ -312,10 +312,10 @@ def test_an_html_file_is_one_page_in_the_encoding_it_declares(tmp_path: Path) ->
 
 def test_a_file_too_large_for_a_page_is_not_read_to_its_end(tmp_path: Path) -> None:
     line = b"<p>" + b"x" * 1_000_000 + b"\n"
-    (tmp_path / "bomb.html.gz").write_bytes(gzip.compress(line * 70, 1))
-    (item,) = read_documents(source(tmp_path))
+    (tmp_path / "large.html.gz").write_bytes(gzip.compress(line * 3, 1))
+    (item,) = read_documents(source(tmp_path, limits={"max_document_mib": 2}))
     assert isinstance(item, BadRecord)
-    assert (item.reason, len(item.raw)) == ("a page of more than 67,108,864 bytes", 2000)
+    assert (item.reason, len(item.raw)) == (TOO_LONG, 2000)
 
 
 def test_a_column_holds_html_when_the_source_says_so(tmp_path: Path) -> None:
