@@ -15,6 +15,7 @@ from torch.distributed.tensor import DTensor
 from tests.training.conftest import fork, logged, newest_step, run, start, wait_until
 from tests.training.test_ranks import LONG, assert_same_training
 from textmill.config import ModelConfig, PretrainConfig, key_values
+from textmill.errors import RunError
 from textmill.model import GPT
 from textmill.training.sharding import shard, whole
 
@@ -57,6 +58,7 @@ def be_rank(rank: int, folder: Path) -> None:
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_a_device_holds_its_share_and_all_together_the_whole_model(tmp_path: Path) -> None:
     ranks = [fork(be_rank, rank, tmp_path) for rank in (0, 1)]
     for rank in ranks:
@@ -121,7 +123,7 @@ def test_a_training_that_was_not_sharded_goes_on_sharded(
 ) -> None:
     choices = LONG | {"max_steps": 30, "average_decay": 0.9}
     work = inputs["tokens"].parent / "parts" / "work"
-    with pytest.raises(Exception, match="max_hours"):
+    with pytest.raises(RunError, match="max_hours"):
         run(inputs, "parts", devices=devices, **choices | {"max_hours": 1e-9})
     assert len(list((work / "checkpoints").iterdir())) == 1
     assert_same_training(run(inputs, "parts", **SHARDED, **choices), run(inputs, "one", **choices))
