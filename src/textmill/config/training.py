@@ -135,6 +135,10 @@ class PretrainConfig(OptimizationConfig):
     devices: Annotated[int, NOT_IN_KEY] = Field(1, gt=0)
     """Processors that share out the micro-batches of a step; must divide accumulate. A step's batch
     is the same for any number, and so is its result but for the order of sums."""
+    strategy: Annotated[Literal["ddp", "fsdp"], NOT_IN_KEY] = "ddp"
+    """Of several devices. ddp: each holds all weights; fsdp: each holds its share of weights,
+    gradients and optimizer state, and sublayers are gathered as they are needed: less memory, more
+    traffic. The result is the same but for the order of sums."""
     activation_checkpointing: bool = False
     """Compute each layer's activations again in the backward pass instead of keeping them: less
     memory, more time."""
@@ -178,6 +182,15 @@ class PretrainConfig(OptimizationConfig):
                 f"accumulate={self.accumulate} micro-batches cannot be shared out evenly among "
                 f"devices={self.devices}: set accumulate={fits}, and micro_batch_size lower for as "
                 "large a batch."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _shards_are_not_compiled(self) -> Self:
+        if self.compile and self.strategy == "fsdp" and self.devices > 1:
+            raise ValueError(
+                "compile=true and strategy=fsdp do not go together: set compile=false, or "
+                "strategy=ddp if the model's state fits on every device."
             )
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import lightning.pytorch as pl
 
@@ -10,6 +11,7 @@ from textmill.training.batches import BatchStream, Collate, Order
 from textmill.training.checkpoint import FolderCheckpointIO, newest_checkpoint
 from textmill.training.devices import check_device, onednn_products
 from textmill.training.module import FitModule
+from textmill.training.sharding import ShardedStrategy
 from textmill.training.watch import Watch
 
 
@@ -34,6 +36,7 @@ def fit(
     validate_every_steps: int,
     work: Path,
     devices: int = 1,
+    strategy: Literal["ddp", "fsdp"] = "ddp",
 ) -> None:
     """Train a module to its last step, from the newest checkpoint in the work folder if any.
 
@@ -45,6 +48,7 @@ def fit(
         work: where checkpoints and metrics.jsonl are kept.
         devices: how many share out the micro-batches of a step; of more than one, this process is
             one of a group that `ranks.launch` has started.
+        strategy: fsdp shares out the weights too; the module's `configure_model` has to do it.
 
     Raises:
         InputError: the machine has no such device, or the device no such precision.
@@ -53,10 +57,11 @@ def fit(
     """
     config = module.config
     check_device(module.settings, config, devices)
+    several = ShardedStrategy(devices) if strategy == "fsdp" else "ddp"
     trainer = pl.Trainer(
         accelerator="gpu" if config.accelerator == "cuda" else "cpu",
         devices=devices,
-        strategy="ddp" if devices > 1 else "auto",
+        strategy=several if devices > 1 else "auto",
         precision="bf16-mixed" if config.precision == "bf16" else "32-true",
         max_steps=module.total_steps,
         accumulate_grad_batches=config.accumulate // devices,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from textmill.config import OptimizationConfig, flatten
 from textmill.errors import InputError
@@ -90,9 +91,9 @@ class FitModule(pl.LightningModule, ABC):
 
     def configure_gradient_clipping(self, *args: Any, **kwargs: Any) -> None:
         """Clip the gradient by its norm, and keep the norm."""
-        self.gradient_norm = nn.utils.clip_grad_norm_(
-            self.network.parameters(), self.config.gradient_clip
-        )
+        parameters = list(self.network.parameters())
+        self.gradient_norm = _norm([p.grad for p in parameters if p.grad is not None])
+        nn.utils.clip_grads_with_norm_(parameters, self.config.gradient_clip, self.gradient_norm)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step the optimizer, and measure the change where it will be logged."""
@@ -106,7 +107,7 @@ class FitModule(pl.LightningModule, ABC):
         super().optimizer_step(*args, **kwargs)
         with torch.no_grad():
             changes = torch._foreach_sub(list(self.network.parameters()), before)
-        self.update_norm = nn.utils.get_total_norm(changes)
+        self.update_norm = _norm(changes)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what Lightning leaves out: which training it is, random state, and what was spent."""
@@ -145,3 +146,9 @@ class FitModule(pl.LightningModule, ABC):
         self.micro_batch = self.global_step * self.config.accumulate + self.global_rank
         if self._random_state is not None:
             restore_random_state(self._random_state)
+
+
+def _norm(tensors: Sequence[Tensor]) -> Tensor:
+    """Return the norm of all tensors together; of those that devices share out, of all parts."""
+    norm = nn.utils.get_total_norm(tensors)
+    return norm.full_tensor() if isinstance(norm, DTensor) else norm

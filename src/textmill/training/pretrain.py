@@ -33,6 +33,7 @@ from textmill.training.mixture import LABELS, Taken, training_blocks
 from textmill.training.module import FitModule
 from textmill.training.objectives import Batch, mask_tokens, objective_losses, token_nll
 from textmill.training.ranks import launch
+from textmill.training.sharding import shard, whole
 from textmill.training.writing import write_text
 
 if TYPE_CHECKING:
@@ -97,15 +98,26 @@ class PretrainModule(FitModule):
             moving = get_ema_multi_avg_fn(config.average_decay)  # type: ignore[no-untyped-call]
             self.average = AveragedModel(network, multi_avg_fn=moving)
             self.average.requires_grad_(False)  # several devices wait for gradients of all others
+        self.is_sharded = False
+        """Whether each device holds its share of the weights alone."""
+
+    def configure_model(self) -> None:
+        """Share out the weights among the devices, if they are to."""
+        if self.device_mesh is None or self.is_sharded:
+            return
+        for network in self._networks:
+            shard(network, self.device_mesh["data_parallel"], self.config.precision == "bf16")
+        self.is_sharded = True
 
     @property
+    def _networks(self) -> list[GPT]:
+        average = [self.average.module] if self.average is not None else []
+        return [self.network, *(network for network in average if isinstance(network, GPT))]
+
     def result(self) -> GPT:
-        """The model that is validated and kept."""
-        if self.average is None:
-            return self.network
-        average = self.average.module
-        assert isinstance(average, GPT)
-        return average
+        """Return the model that is validated and kept; where it is sharded, all have to ask."""
+        kept = self._networks[-1]
+        return whole(kept) if self.is_sharded else kept
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the objective's losses, in nats per token.
@@ -140,8 +152,8 @@ class PretrainModule(FitModule):
         same tokens hidden every time. Where there are several sources or languages, each has its
         loss, and its share of the tokens trained on so far.
         """
-        held_out = self.held_out
-        nll, counts = self._document_nll(held_out.batches)
+        held_out, model = self.held_out, self.result()
+        nll, counts = self._document_nll(model, held_out.batches)
         loss = nll.sum() / counts.sum()
         metrics = language_metrics(loss, held_out.targets_per_byte, "validation/")
         for name, documents in held_out.groups.items():
@@ -149,9 +161,9 @@ class PretrainModule(FitModule):
                 metrics[f"validation/loss/{name}"] = nll[documents].sum() / n_targets
         metrics |= self.taken.shares(self.global_step * self.config.accumulate)
         if self.pretraining.objective != "causal":
-            metrics["validation/masked_loss"] = self._masked_loss()
+            metrics["validation/masked_loss"] = self._masked_loss(model)
         if self.write is not None:
-            self.samples[str(self.global_step)] = self.write(self.result)
+            self.samples[str(self.global_step)] = self.write(model)
         return metrics
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -164,20 +176,20 @@ class PretrainModule(FitModule):
         super().on_load_checkpoint(checkpoint)
         self.samples = checkpoint["samples"]
 
-    def _masked_loss(self) -> float:
+    def _masked_loss(self, model: GPT) -> float:
         generator = torch.Generator().manual_seed(self.pretraining.seed)
         share, vocab_size = self.pretraining.mask_share, self.network.wte.num_embeddings
         batches = self.held_out.batches
         chosen = (mask_tokens(batch, share, vocab_size, generator) for batch in batches)
-        nll, counts = self._document_nll(chosen, is_causal=False)
+        nll, counts = self._document_nll(model, chosen, is_causal=False)
         return float(nll.sum() / max(1, counts.sum()))
 
     def _document_nll(
-        self, batches: Iterable[Batch], is_causal: bool = True
+        self, model: GPT, batches: Iterable[Batch], is_causal: bool = True
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Return what `document_nll` does; the devices share out the batches."""
         mine = itertools.islice(batches, self.global_rank, None, self.trainer.world_size)
-        sums = document_nll(self.result, mine, self.held_out.n_documents, is_causal)
+        sums = document_nll(model, mine, self.held_out.n_documents, is_causal)
         nll, counts = (
             self.trainer.strategy.reduce(torch.from_numpy(part).to(self.device), reduce_op="sum")
             for part in sums
@@ -245,15 +257,19 @@ def train(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, wor
         "tokenizer": digest_file(inputs["tokenizer"] / "tokenizer.json"),
         "tokens": digest_file(inputs["tokens"] / "index.json"),
     }
-    fit(module, order, collate, settings.validate_every_steps, work, settings.devices)
+    every, devices, strategy = settings.validate_every_steps, settings.devices, settings.strategy
+    fit(module, order, collate, every, work, devices, strategy)
+    result = module.result()
     if module.trainer.is_global_zero:
-        _write(module, train, inputs["tokenizer"], out)
+        _write(module, result, train, inputs["tokenizer"], out)
 
 
-def _write(module: PretrainModule, train: PackedBlocks, tokenizer: Path, out: Path) -> None:
+def _write(
+    module: PretrainModule, result: GPT, train: PackedBlocks, tokenizer: Path, out: Path
+) -> None:
     """Write the model, its tokenizer, its samples and what it was trained on."""
     settings = module.pretraining
-    models.save(module.result, out)
+    models.save(result, out)
     for name in TOKENIZER_FILES:
         shutil.copy(tokenizer / name, out / name)
     write_json(out / SAMPLES, module.samples)
