@@ -1,9 +1,12 @@
-"""Speed of encoding: our encoder beside tokenizers, on the same tokenizer and the same documents.
+"""Speed of encoding, and the padding and cuts of packed blocks.
 
     python benchmarks/corpus_tokens.py --data FOLDER [--vocab-size N]
+    python benchmarks/corpus_tokens.py --data FOLDER --packing
 
-FOLDER holds gutenberg/ and zh_text/. The ids must be the same on every document; times are wall
-time and processor time of one process, the best of three, with as many threads as tokenizers takes.
+FOLDER holds gutenberg/, zh_text/ and ag_news/. Our encoder stands beside tokenizers, on the same
+tokenizer and the same documents: the ids must be the same on every one; times are wall time and
+processor time of one process, the best of three, with as many threads as tokenizers takes. Packing
+takes AG News and zh_text, with one BPE of 4,096 entries for both.
 """
 
 from __future__ import annotations
@@ -11,18 +14,27 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import get_args
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from tokenizers import Tokenizer
 
-from textmill.config import SourceConfig, TokenizerConfig
+from textmill.config import Packing, SourceConfig, TokenizerConfig
 from textmill.corpus.encoding import as_tiktoken, fast_encoder
+from textmill.corpus.packing import PackedBlocks
 from textmill.corpus.reading import RawDocument, read_documents
 from textmill.corpus.tokenizer import load_tokenizer, train_tokenizer
+from textmill.corpus.tokens import write_shards
 
 FILES = ("gutenberg/train.txt.gz", "zh_text/train.txt")
+PACKED_FILES = ("ag_news/train.jsonl.gz", "zh_text/train.txt")
+PACKED_VOCAB_SIZE = 4096
+PACKINGS: tuple[Packing, ...] = get_args(Packing)
 ROUNDS = 3
 
 
@@ -31,7 +43,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--vocab-size", type=int, default=16384)
+    parser.add_argument("--packing", action="store_true", help="measure packing alone")
     arguments = parser.parse_args()
+    if arguments.packing:
+        measure_packing(arguments.data)
+        return
     texts = [text for file in FILES for text in read(arguments.data / file)]
     print("| kind | encoder | tokens/s | tokens per processor second |\n|---|---|---|---|")
     for kind in ("bpe", "byte"):
@@ -39,20 +55,41 @@ def main() -> None:
         measure(TokenizerConfig(kind=kind, vocab_size=size), texts)
 
 
-def read(file: Path) -> list[str]:
-    """Return the documents of a file: paragraphs, joined up to 1,500 characters."""
-    source = SourceConfig(name="t", path=str(file), documents="paragraph", join_chars=1500)
+def measure_packing(data: Path) -> None:
+    """Print padding and cuts of both ways to pack, as rows of a Markdown table."""
+    corpora = {file: read(data / file, join_chars=0) for file in PACKED_FILES}
+    texts = [text for corpus in corpora.values() for text in corpus]
+    tokenizer = train(TokenizerConfig(vocab_size=PACKED_VOCAB_SIZE), texts)
+    encode = fast_encoder(tokenizer)
+    print("| corpus | block | packing | blocks | padding | cuts |\n|---|---|---|---|---|---|")
+    for file, corpus in corpora.items():
+        with TemporaryDirectory() as folder:
+            write_shards(Path(folder), encode(corpus), np.dtype(np.uint16))
+            for block_size, packing in product((128, 512), PACKINGS):
+                blocks = PackedBlocks(Path(folder), block_size, packing)
+                row = f"{len(blocks):,} | {blocks.padding_share:.2%} | {blocks.n_cuts:,}"
+                print(f"| {Path(file).parent} | {block_size} | {packing} | {row} |", flush=True)
+
+
+def read(file: Path, join_chars: int = 1500) -> list[str]:
+    """Return the documents of a file: of plain text paragraphs, joined up to so many characters."""
+    source = SourceConfig(name="t", path=str(file), documents="paragraph", join_chars=join_chars)
     return [item.text for item in read_documents(source) if isinstance(item, RawDocument)]
 
 
-def measure(config: TokenizerConfig, texts: list[str]) -> None:
-    """Print the speed of both libraries with a tokenizer trained on the texts."""
+def train(config: TokenizerConfig, texts: list[str]) -> Tokenizer:
+    """Return a tokenizer trained on texts."""
     with TemporaryDirectory() as folder:
         corpus = Path(folder)
         (corpus / "train").mkdir()
         pq.write_table(pa.table({"text": texts}), corpus / "train" / "00000.parquet")
         train_tokenizer(config, {"corpus": corpus}, corpus)
-        tokenizer = load_tokenizer(corpus)
+        return load_tokenizer(corpus)
+
+
+def measure(config: TokenizerConfig, texts: list[str]) -> None:
+    """Print the speed of both libraries with a tokenizer trained on the texts."""
+    tokenizer = train(config, texts)
     assert as_tiktoken(tokenizer) is not None
     encoders: dict[str, Callable[[list[str]], list[list[int]]]] = {
         "tokenizers.encode_batch": lambda t: [e.ids for e in tokenizer.encode_batch(t)],

@@ -73,7 +73,9 @@ def bare(folder: Path) -> None:
     clean(CleanConfig(**dict(config.corpus)), {}, corpus)
     train_tokenizer(config.tokenizer, {"corpus": corpus}, tokenizer)
     tokenize(TokensConfig(), {"corpus": corpus, "tokenizer": tokenizer}, tokens)
-    step = PretrainStepConfig(model=config.model, pretrain=config.pretrain)
+    step = PretrainStepConfig(
+        model=config.model, pretrain=config.pretrain, weights=config.corpus.weights
+    )
     pretrain(step, {"tokens": tokens, "tokenizer": tokenizer}, backbone, out("work"))
     evaluate_lm(config.generation, {"backbone": backbone, "tokens": tokens}, out("lm"))
     for task in config.tasks:

@@ -11,7 +11,7 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from flows.context import Context, command, outcome, run_step, step_task
+from flows.context import Context, command, outcome, run_step, say, step_task
 from textmill.compose import SAMPLE as SAMPLE_PREFIX
 from textmill.config import (
     CleanConfig,
@@ -26,7 +26,10 @@ from textmill.corpus.reading import digest_source, source_files
 from textmill.errors import InputError
 from textmill.files import digest_file, join_digests
 from textmill.tasks.examples import digest_split, location, settings_of
+from textmill.tracking.data import NAME as DATA
+from textmill.tracking.data import log_data_page
 from textmill.tracking.pipeline import Result
+from textmill.tracking.report import artifact_url
 from textmill.tracking.sources import INIT_FROM, Source
 from textmill.tracking.step import CLEAN, SAMPLE, TOKENIZER, TOKENS
 
@@ -189,3 +192,6 @@ def prepare(config: str = "demo", overrides: list[str] | None = None) -> None:
     with command("prepare", config, overrides or []) as context:
         place_sample(context)
         prepare_parts(context)
+        place = log_data_page(context.pipeline, context.config)
+        context.page.link(artifact_url(context.pipeline.url, DATA), "data of this run", "data")
+        say(f"data: {place}")

@@ -17,7 +17,11 @@ from textmill.tracking.step import PRETRAIN
 @step_task("pretrain")
 def train_backbone(context: Context, prepared: Prepared) -> State[Any]:
     """Pretrain the backbone."""
-    config = PretrainStepConfig(model=context.config.model, pretrain=context.config.pretrain)
+    config = PretrainStepConfig(
+        model=context.config.model,
+        pretrain=context.config.pretrain,
+        weights=context.config.corpus.weights,
+    )
     inputs = {"tokens": prepared.tokens, "tokenizer": prepared.tokenizer}
     place = context.config.pretrain.init_from
     names = ["config.json", "model.safetensors", "tokenizer.json"]

@@ -113,7 +113,11 @@ def _ask(
         measures = outcome(measure_drift(context, last, new_text)).metrics()
     n_documents, least = int(measures["documents"]), placed.retrain.drift.min_documents
     if n_documents < least:
-        return Decision(None, f"{n_documents} documents of new text say too little, of {least}")
+        dropped = int(measures["documents_dropped"])
+        left = f" ({dropped} more would be dropped by cleaning)" if dropped else ""
+        return Decision(
+            None, f"{n_documents} documents of new text{left} say too little, of {least}"
+        )
     return at_drift(crossed_limits(measures, placed.retrain.drift), new_text, digest, last)
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,18 @@ _FULL_DISK = re.compile(
     r"|\d requested and \d+ written",
     re.IGNORECASE,
 )
+
+
+@dataclass(frozen=True)
+class CachePlace:
+    """Where a step finds what earlier runs have kept to save time, and puts what is new."""
+
+    folder: Path
+    """What is kept; it need not exist."""
+    new: Path
+    """What this run adds, to be moved there if it turns out right."""
+    max_bytes: int
+    """Of what is added."""
 
 
 def write_json(file: Path, value: Any) -> None:

@@ -142,6 +142,39 @@ def test_sources_are_told_apart_by_name() -> None:
         whole(corpus={"sources": [SOURCE, SOURCE]})
 
 
+def sources(*weights: float | None) -> dict[str, Any]:
+    """A corpus of as many sources."""
+    return {"sources": [SOURCE | {"name": f"s{n}", "weight": w} for n, w in enumerate(weights)]}
+
+
+def test_weights_are_those_of_the_sources_that_have_one() -> None:
+    assert whole(corpus=sources(None, 0.2, 0)).corpus.weights == {"s1": 0.2, "s2": 0}
+    assert whole(corpus=sources(3, 5)).corpus.weights == {"s0": 3, "s1": 5}
+
+
+@pytest.mark.parametrize(
+    ("weights", "problem"),
+    [
+        ((None, 0.6, None, 0.4), "sum to 1, which leaves nothing for s0, s2: lower them below 1"),
+        ((2.0, None), "sum to 2, which leaves nothing for s1"),
+        ((0.0, 0.0), "every source has weight 0: give one a weight above 0"),
+    ],
+)
+def test_weights_leave_something_to_train_on(
+    weights: tuple[float | None, ...], problem: str
+) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        whole(corpus=sources(*weights))
+
+
+@pytest.mark.parametrize("overlap", [64, 65])
+def test_an_overlap_leaves_room_for_targets(overlap: int) -> None:
+    problem = rf"pretrain\.overlap={overlap} leaves no target .* model\.block_size=64 tokens: set"
+    with pytest.raises(ValidationError, match=problem):
+        whole(model={"block_size": 64}, pretrain={"overlap": overlap})
+    whole(model={"block_size": 64}, pretrain={"overlap": 63})
+
+
 @pytest.mark.parametrize("name", ["lm", "backbone", "baseline"])
 def test_no_task_is_called_as_other_scores_or_models_are(name: str) -> None:
     task = {"kind": "tagging", "name": name, "train": "a.jsonl", "test": "b.jsonl"}

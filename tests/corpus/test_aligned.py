@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from textmill.corpus.aligned import read_aligned
-from textmill.corpus.records import BadRecord, Record
+from textmill.corpus.records import TOO_LONG, BadRecord, Record
 from textmill.errors import InputError
 
 COLUMNS = ("en", "de")
@@ -48,6 +48,7 @@ def test_files_of_different_length_are_refused_with_their_numbers_of_lines(
     [
         (b"Das Zimmer.\n \n", "the line is empty"),
         (b"Das Zimmer.\nE\xff\n", "not valid UTF-8 at byte 2 of the line"),
+        (b"Das Zimmer.\n" + b"x" * (65 << 20), TOO_LONG),
     ],
 )
 def test_a_bad_line_is_a_bad_record_of_its_file(

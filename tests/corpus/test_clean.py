@@ -130,6 +130,9 @@ def test_metrics_add_up(tmp_path: Path) -> None:
         "redacted_phone": 1,
         "redacted_ip": 1,
         "language_en": 35,
+        "bytes_language_en": sum(len(row["text"].encode()) for row in kept),
+        "bytes_rejected_too_short": 2,
+        "bytes_rejected_exact_duplicate": len(LONG.format(1)),
         "redacted_card": 1,
     }
     assert "Zürich is a place with a lake, too." in {row["text"] for row in kept}
@@ -161,7 +164,10 @@ def test_a_near_duplicate_is_put_aside_with_the_one_it_is_like(tmp_path: Path) -
     (row,) = rows(out / "rejected")
     assert (row["text"], row["reason"]) == (near, "near_duplicate")
     assert row["detail"] == f"{document_id(first)}, similarity 0.85"  # 35 of 41 shingles
-    assert [path.name for path in out.iterdir() if path.is_file()] == ["metrics.json"]
+    files = {path.name for path in out.iterdir() if path.is_file()}
+    assert files == {"metrics.json", "receipts.json"}
+    assert metrics(out)["bytes_rejected_near_duplicate"] == len(near)
+    assert (metrics(out)["duplicates/clusters"], metrics(out)["duplicates/largest"]) == (1, 1)
     config = config_of(file, near_duplicates={"enabled": False})
     assert metrics(cleaned(tmp_path / "all", config))["documents_kept"] == 12
 
@@ -319,3 +325,84 @@ def test_lone_surrogates_do_not_stop_the_step_and_a_cut_off_file_does(tmp_path: 
     file.write_bytes(content[:-500])
     with pytest.raises(InputError, match=r"rows\.jsonl\.gz:\d+: the file cannot be read on"):
         cleaned(tmp_path / "cut", config_of(file, repair_unicode=False))
+
+
+def test_the_main_content_of_pages_is_kept_and_pages_without_are_put_aside(tmp_path: Path) -> None:
+    def page(n: int) -> str:
+        article = "".join(f"<p>{LONG.format(10 * n + i)} Use &lt;b&gt;.</p>" for i in range(5))
+        return f"<html><body><nav><a href='/'>Home</a></nav><article>{article}</article>"
+
+    folder = tmp_path / "site"
+    folder.mkdir()
+    for n in range(8):
+        (folder / f"{n}.html").write_text(page(n))
+    (folder / "empty.html").write_text("")
+    rows_of = [page(8), "<div>" * 100_000 + LONG, None, "<p>plain &amp; short</p>"]
+    (folder / "more.jsonl").write_text("\n".join(json.dumps({"text": row}) for row in rows_of))
+    sources = [{"name": "site", "path": str(folder), "html": True, "language": "en"}]
+    config = CleanConfig.model_validate(
+        {"sources": sources, "validation_share": 0.3, "max_bad_share": 0.5}
+    )
+    out = cleaned(tmp_path / "out", config)
+    kept = rows(out / "train") + rows(out / "validation")
+    expected = [
+        "\n".join(f"{LONG.format(10 * n + i)} Use <b>." for i in range(5)) for n in range(9)
+    ]
+    assert sorted(row["text"] for row in kept) == sorted(expected)
+    assert [(r["file"], r["line"], r["reason"], r["detail"]) for r in rows(out / "rejected")] == [
+        ("empty.html", 1, "no_main_content", "the page is empty"),
+        ("more.jsonl", 2, "no_main_content", "elements nested 100,002 > 255 deep"),
+        ("more.jsonl", 3, "bad_record", "column 'text' is empty (null)"),
+        ("more.jsonl", 4, "too_short", "13 characters"),
+    ]
+    found = metrics(out)
+    assert (found["extracted_html"], found["rejected_no_main_content"]) == (9, 2)
+    assert (found["stripped_html"], found["documents_read"]) == (0, 13)
+
+
+def test_lines_that_many_documents_have_are_removed_and_shown(tmp_path: Path) -> None:
+    footer = "All rights reserved, call 10.0.0.1 for more."
+    texts = [f"{LONG.format('x' * n)}\n{footer}" for n in range(1, 21)]
+    texts += [f"Too short.\n{footer}", texts[5], LONG.format("xxx")]
+    file = tmp_path / "pages.jsonl"
+    file.write_text("\n".join(json.dumps({"text": text}) for text in texts))
+    config = config_of(file, repeated_lines={"enabled": True, "max_documents": 2})
+    out = cleaned(tmp_path / "out", config)
+    kept = rows(out / "train") + rows(out / "validation")
+    safe = footer.replace("10.0.0.1", "[IP]")
+    expected = [f"{LONG.format('x' * n)}\n{safe}" for n in (1, 2)]
+    expected += [LONG.format("x" * n) for n in range(3, 21)]
+    assert sorted(row["text"] for row in kept) == sorted(expected)
+    assert all(row["doc_id"] == document_id(row["text"]) for row in kept)
+    assert [(r["line"], r["reason"], r["detail"], r["text"]) for r in rows(out / "rejected")] == [
+        (3, "repeated_line", "an example", safe),
+        (21, "repeated_lines", "1 lines removed, 10 characters are left", f"Too short.\n{safe}"),
+        (
+            22,
+            "exact_duplicate",
+            document_id(f"{LONG.format('x' * 6)}\n{safe}"),
+            texts[5].replace(footer, safe),
+        ),
+        (23, "exact_duplicate", document_id(LONG.format("xxx")), LONG.format("xxx")),
+    ]
+    found = metrics(out)
+    assert (found["dropped_repeated_lines"], found["rejected_repeated_lines"]) == (18, 1)
+    rejected = sum(
+        n for name, n in found.items() if name.startswith("rejected") and "/" not in name
+    )
+    assert found["documents_kept"] + rejected == found["documents_read"] == 23
+
+
+def test_near_duplicates_are_compared_without_repeated_lines(tmp_path: Path) -> None:
+    footer = "\n".join(" ".join(f"footer{n}word{i}" for i in range(30)) for n in "abcde")
+    texts = [" ".join(f"doc{chr(97 + n)}word{i}" for i in range(20)) for n in range(12)]
+    file = tmp_path / "pages.jsonl"
+    file.write_text("\n".join(json.dumps({"text": f"{text}\n{footer}"}) for text in texts))
+    near = {"enabled": True}
+    with pytest.raises(InputError, match="11 as near duplicate"):
+        cleaned(tmp_path / "with", config_of(file, near_duplicates=near))
+    config = config_of(file, near_duplicates=near, repeated_lines={"enabled": True})
+    out = cleaned(tmp_path / "out", config)
+    kept = rows(out / "train") + rows(out / "validation")
+    assert {row["text"].split("\n")[0] for row in kept} == {texts[0], *texts[3:]}
+    assert metrics(out)["dropped_repeated_lines"] == 9 * 5

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import time
 import unicodedata
 
 import ftfy
 import pytest
+from ftfy.badness import is_bad
+from ftfy.chardata import CHARMAP_ENCODINGS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +25,26 @@ from textmill.corpus.cleaning import (
 
 CONFIG = CorpusConfig.model_validate({"sources": [{"name": "s", "path": "s.txt"}]})
 PLAIN = "".join(map(chr, range(32, 127))) + "\t\n‘’“”–—…"
+FOREIGN = "你好世界，。《》「」、；：？！\u3000ＡＢかなカナ゛한글ไทยעבריתعربي😀é\u0301\u3099"
+# What mojibake is made of, and what ftfy takes for it.
+MOJIBAKE = "".join(bytes(range(128, 256)).decode(name, "ignore") for name in CHARMAP_ENCODINGS)
+LEFTOVERS = "\ufffd\ufeff\u200b\u206a\ufff9ŉǆﬁ\x00\x07\x1b[1m\x85\r\f"
+
+
+def repaired_by_ftfy(text: str) -> str:
+    """Return what ftfy makes of each line, and of that what is neither control nor override."""
+    lines = re.sub("[\u202a-\u202e\u2066-\u2069]", "", text).split("\n")
+    fixed = "\n".join(
+        ftfy.fix_text(
+            line,
+            unescape_html=False,
+            uncurl_quotes=False,
+            fix_character_width=False,
+            fix_line_breaks=False,
+        )
+        for line in lines
+    )
+    return "".join(c for c in fixed if c in "\t\n\v\r\f\x85" or unicodedata.category(c) != "Cc")
 
 
 @pytest.mark.parametrize(
@@ -44,25 +68,50 @@ def test_encoding_accidents_are_mended_and_proper_text_stays(text: str, repaired
     assert repair_unicode(text) == repaired
 
 
-@settings(deadline=None)
-@given(st.text(PLAIN))
-def test_ftfy_would_change_nothing_where_it_is_not_asked(text: str) -> None:
-    assert ftfy.fix_text(text, unescape_html=False, uncurl_quotes=False) == text
+def test_every_character_alone_is_what_ftfy_makes_of_it() -> None:
+    characters = [chr(n) for n in range(0x110000) if not 0xD800 <= n < 0xE000]
+    for start in range(0, len(characters), 100_000):
+        text = " ".join(characters[start : start + 100_000]).replace("\n", "")
+        assert repair_unicode(text) == repaired_by_ftfy(text)
+
+
+@pytest.mark.parametrize(
+    "alphabet", ["az09_.,! ‘’“”–—…", "a ‘”—你，\u3000か한ไ😀"], ids=["plain", "foreign"]
+)
+def test_ftfy_finds_no_mojibake_where_it_is_not_asked(alphabet: str) -> None:
+    # Which characters they are matters less to ftfy than of what kinds: all runs of four of them.
+    for characters in itertools.product(alphabet, repeat=2):
+        ends = itertools.product(alphabet, repeat=2)
+        text = "\n".join("".join((*characters, *end)) for end in ends)
+        assert not any(is_bad(line) for line in text.split("\n"))
+        assert repair_unicode(text) == text
 
 
 @settings(deadline=None)
-@given(st.lists(st.sampled_from([*PLAIN, "é", "Ã©", "â€™", "\xa0", "Â", "\x85", "\u0301", "я"])))
-def test_repairing_only_lines_in_need_equals_repairing_all(characters: list[str]) -> None:
-    text = "".join(characters)
-    whole = ftfy.fix_text(
-        text,
-        unescape_html=False,
-        uncurl_quotes=False,
-        fix_character_width=False,
-        fix_line_breaks=False,
-    )
-    kept = [c for c in whole if c in "\t\n\r\f\x85" or unicodedata.category(c) != "Cc"]
-    assert repair_unicode(text) == "".join(kept)
+@given(
+    st.lists(
+        st.text(MOJIBAKE, max_size=4)
+        | st.sampled_from([*PLAIN, *FOREIGN, *LEFTOVERS])
+        | st.tuples(st.text(max_size=2), st.sampled_from(CHARMAP_ENCODINGS)).map(
+            lambda pair: pair[0].encode().decode(pair[1], "replace")
+        )
+        | st.characters(exclude_categories=["Cs"])
+    ).map("".join)
+)
+def test_repairing_only_what_needs_it_equals_repairing_every_line(text: str) -> None:
+    assert repair_unicode(text) == repaired_by_ftfy(text)
+
+
+@pytest.mark.parametrize("control", [*"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"])
+def test_what_reverses_a_stretch_of_text_is_dropped(control: str) -> None:
+    assert repair_unicode(f"if admin{control} {{ // 你好e{control}\u0301") == "if admin { // 你好é"
+    assert repair_unicode("שלום\u200f!") == "שלום\u200f!"
+
+
+@pytest.mark.parametrize("n", [30, 31, 5000])
+def test_of_marks_piled_on_a_letter_thirty_are_kept(n: int) -> None:
+    text = f"{'x' * 2000} q{chr(0x316) * n} a\u0300"
+    assert repair_unicode(text) == f"{'x' * 2000} q{chr(0x316) * 30} à"
 
 
 @pytest.mark.parametrize(
@@ -175,7 +224,7 @@ def test_surrogates_are_joined_or_replaced() -> None:
         "\n",
         "x \t",
     ]
-    + ["Ã©", "é"],
+    + ["Ã©", "é", "\u0301\u0316", "\u0f73", "\u0316\u0301".encode().decode("latin-1")],
 )
 def test_a_megabyte_of_any_one_thing_takes_no_quadratic_time(unit: str) -> None:
     text = "x" + unit * (1_000_000 // len(unit)) + "x"

@@ -66,7 +66,9 @@ def test_repetition_is_that_of_plain_python(drawn: list[list[str]]) -> None:
         ("sir,--they came 1914-18", 4, 0, 3),
         ("It was 5.", 3, 1, 2),
         ("你好，世界。", 4, 2, 4),
-        ("#### 12 ab1", 2, 1, 1),
+        ("#### 12 ab1", 2, 4, 1),
+        ("^^^^ ..... ____", 0, 6, 0),
+        ("“Well--” 1914- ((he", 3, 4, 2),  # hyphens at the end of a word are part of it
     ],
 )
 def test_words_and_marks_are_counted(text: str, words: int, marks: int, alphabetic: int) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textmill.config import ModelConfig
-from textmill.corpus.packing import PackedBlocks, Piece, cut, pack
-from textmill.corpus.tokens import read_shards, write_shards
+from textmill.corpus.packing import PackedBlocks
+from textmill.corpus.tokens import write_shards
 from textmill.model.gpt import GPT
 from textmill.training.objectives import token_nll
 
@@ -29,80 +30,59 @@ def numbered(lengths: list[int]) -> list[list[int]]:
 
 
 def packed(
-    folder: Path, documents: list[list[int]], block_size: int, shard_tokens: int = 1000
+    folder: Path, documents: list[list[int]], block_size: int, shard_tokens: int = 1000, **how: Any
 ) -> PackedBlocks:
     write_shards(folder, documents, UINT16, shard_tokens)
-    return PackedBlocks(folder, block_size)
+    return PackedBlocks(folder, block_size, **how)
 
 
-@given(lengths=LENGTHS, block_size=st.integers(2, 16), shard_tokens=st.integers(1, 100))
+HOW = st.fixed_dictionaries(
+    {"packing": st.sampled_from(["whole", "fill"]), "overlap": st.integers(0, 15)}
+)
+
+
+@settings(deadline=None)
+@given(lengths=LENGTHS, block_size=st.integers(2, 16), shard_tokens=st.integers(1, 100), how=HOW)
 def test_every_token_of_the_corpus_is_a_target_once(
     tmp_path_factory: pytest.TempPathFactory,
     lengths: list[int],
     block_size: int,
     shard_tokens: int,
+    how: dict[str, Any],
 ) -> None:
     documents = numbered(lengths)
     folder = tmp_path_factory.mktemp("tokens")
-    blocks = packed(folder, documents, block_size, shard_tokens)
+    how["overlap"] %= block_size
+    blocks = packed(folder, documents, block_size, shard_tokens, **how)
     rows = blocks.rows(range(len(blocks)))
     expected = sorted([token for document in documents for token in document] + [0] * len(lengths))
     assert sorted(rows["targets"][rows["loss_mask"]].tolist()) == expected
     assert rows["targets"].shape == (len(blocks), block_size)
-    assert blocks.padding_share == pytest.approx(1 - rows["loss_mask"].mean())
+    assert blocks.padding_share == pytest.approx((rows["documents"] < 0).mean())
 
 
-@given(lengths=LENGTHS, block_size=st.integers(2, 16))
+@settings(deadline=None)
+@given(lengths=LENGTHS, block_size=st.integers(2, 16), how=HOW)
 def test_targets_are_the_tokens_after_the_inputs(
-    tmp_path_factory: pytest.TempPathFactory, lengths: list[int], block_size: int
+    tmp_path_factory: pytest.TempPathFactory,
+    lengths: list[int],
+    block_size: int,
+    how: dict[str, Any],
 ) -> None:
+    how["overlap"] %= block_size
     documents = numbered(lengths)
     after = {
         (a, b)
         for document in documents
         for a, b in zip([0, *document], [*document, 0], strict=True)
     }
-    blocks = packed(tmp_path_factory.mktemp("tokens"), documents, block_size)
+    blocks = packed(tmp_path_factory.mktemp("tokens"), documents, block_size, **how)
     rows = blocks.rows(range(len(blocks)))
-    mask = rows["loss_mask"]
+    mask = rows["documents"] >= 0
     pairs = zip(rows["input_ids"][mask].tolist(), rows["targets"][mask].tolist(), strict=True)
     assert set(pairs) == after
     inside = (rows["documents"][:, 1:] == rows["documents"][:, :-1]) & mask[:, 1:]
     assert (rows["input_ids"][:, 1:] == rows["targets"][:, :-1])[inside].all()
-
-
-@given(
-    lengths=st.lists(st.integers(1, 30), min_size=1, max_size=60),
-)
-def test_no_block_is_too_full_and_few_more_than_needed_are_made(lengths: list[int]) -> None:
-    pieces = [Piece(0, 1, length, 0) for length in lengths]
-    blocks = pack(pieces, 30)
-    sizes = [sum(piece.length for piece in block) for block in blocks]
-    assert sum(sizes) == sum(lengths)
-    assert max(sizes) <= 30
-    # First and best fit leave no two blocks whose contents fit into one.
-    assert len(sizes) == 1 or sum(sorted(sizes)[:2]) > 30
-
-
-def test_mixed_lengths_leave_little_padding() -> None:
-    lengths = np.random.default_rng(0).lognormal(3, 1, 2000).astype(int).clip(1, 128)
-    blocks = pack([Piece(0, 1, int(length), 0) for length in lengths], 128)
-    assert lengths.sum() / (128 * len(blocks)) > 0.98
-
-
-def test_a_long_document_is_cut_into_consecutive_pieces(tmp_path: Path) -> None:
-    write_shards(tmp_path, numbered([2, 9]), UINT16)
-    pieces = cut(read_shards(tmp_path), 4)
-    # Two tokens and an END, then nine and an END.
-    assert pieces == [Piece(0, 1, 3, 0), Piece(0, 4, 4, 1), Piece(0, 8, 4, 1), Piece(0, 12, 2, 1)]
-
-
-@pytest.mark.parametrize(("length", "pieces"), [(0, [1]), (3, [4]), (4, [4, 1]), (7, [4, 4])])
-def test_pieces_cover_a_document_and_its_end(
-    tmp_path: Path, length: int, pieces: list[int]
-) -> None:
-    write_shards(tmp_path, numbered([length]), UINT16)
-    assert [piece.length for piece in cut(read_shards(tmp_path), 4)] == pieces
 
 
 def test_a_block_holds_its_pieces_in_numbered_runs_and_then_padding(tmp_path: Path) -> None:
@@ -129,7 +109,48 @@ def test_documents_are_numbered_across_shards(tmp_path: Path) -> None:
 def test_two_packings_are_the_same(tmp_path: Path) -> None:
     lengths = np.random.default_rng(0).integers(0, 40, 60).tolist()
     first = packed(tmp_path, numbered(lengths), block_size=16)
-    assert first.blocks == PackedBlocks(tmp_path, 16).blocks
+    second = PackedBlocks(tmp_path, 16)
+    assert len(first) == len(second)
+    rows, again = (blocks.rows(range(len(first))) for blocks in (first, second))
+    for name, array in rows.items():
+        assert (array == again[name]).all()
+
+
+def test_context_is_seen_again_and_is_no_target_again(tmp_path: Path) -> None:
+    blocks = packed(tmp_path, [[5, 6, 7, 8, 9]], block_size=4, overlap=2)
+    rows = {name: array.tolist() for name, array in blocks.rows([0, 1]).items()}
+    assert rows == {
+        "input_ids": [[0, 5, 6, 7], [6, 7, 8, 9]],
+        "targets": [[5, 6, 7, 8], [7, 8, 9, 0]],
+        "loss_mask": [[True] * 4, [False] * 2 + [True] * 2],
+        "documents": [[0] * 4, [0] * 4],
+    }
+
+
+def test_documents_of_different_groups_share_no_block(tmp_path: Path) -> None:
+    lengths = np.random.default_rng(0).integers(0, 40, 60)
+    groups = np.arange(60) % 3
+    blocks = packed(tmp_path, numbered(lengths.tolist()), block_size=16, groups=groups)
+    documents = blocks.rows(range(len(blocks)))["documents"]
+    start = 0
+    for group, end in enumerate(blocks.group_ends):
+        inside = documents[start:end]
+        assert set(inside[inside >= 0].tolist()) == set(range(group, 60, 3))
+        start = end
+    assert start == len(blocks)
+
+
+def test_targets_are_counted_by_group_and_by_how_often_a_block_is_taken(tmp_path: Path) -> None:
+    lengths = np.random.default_rng(0).integers(0, 40, 60)
+    groups = np.arange(60) % 3
+    blocks = packed(tmp_path, numbered(lengths.tolist()), block_size=16, overlap=3)
+    times = np.arange(len(blocks)) % 4
+    expected = np.zeros(3, int)
+    rows = blocks.rows(range(len(blocks)))
+    for block, n in enumerate(times):
+        numbers = rows["documents"][block][rows["loss_mask"][block]]
+        expected += n * np.bincount(groups[numbers], minlength=3)
+    assert blocks.targets(times, groups).tolist() == expected.tolist()
 
 
 def test_packed_documents_have_the_losses_that_they_have_apart(tmp_path: Path) -> None:

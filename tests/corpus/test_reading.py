@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from textmill.config import SourceConfig
 from textmill.corpus.reading import RawDocument, read_documents, source_files
-from textmill.corpus.records import BadRecord
+from textmill.corpus.records import TOO_LONG, BadRecord
 from textmill.errors import InputError
 
 POEM = b"\n\none\ntwo\n\n \t\nthree\n\nfour\n"
@@ -98,6 +101,75 @@ def test_plain_text_divides_as_asked(
     assert texts(source(tmp_path, documents=documents, join_chars=join_chars)) == expected
 
 
+@pytest.mark.parametrize(
+    ("documents", "expected"),
+    [
+        ("file", [(1, TOO_LONG)]),
+        ("paragraph", [(1, "one"), (3, TOO_LONG), (7, "four")]),
+        ("line", [(1, "one"), (3, "two"), (4, TOO_LONG), (5, "three"), (7, "four")]),
+    ],
+)
+def test_what_is_too_large_for_a_document_is_a_bad_record(
+    tmp_path: Path, documents: str, expected: list[tuple[int, str]]
+) -> None:
+    long = b"x" * (2 << 20)
+    (tmp_path / "a.txt").write_bytes(b"one\n\ntwo\n" + long + b"\nthree\n\nfour\n")
+    config = source(tmp_path, documents=documents, limits={"max_document_mib": 1})
+    assert texts(config) == expected
+    assert [i.raw for i in read_documents(config) if isinstance(i, BadRecord)] == [
+        ({"file": "one\n\ntwo\n", "paragraph": "two\n", "line": ""}[documents] + "x" * 2000)[:2000]
+    ]
+
+
+def test_many_lines_can_be_too_large_together(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes((b"x" * 999 + b"\n") * 2000 + b"\nlast\n")
+    limits = {"max_document_mib": 1}
+    assert texts(source(tmp_path, limits=limits)) == [(1, TOO_LONG)]
+    paragraphs = source(tmp_path, documents="paragraph", limits=limits)
+    assert texts(paragraphs) == [(1, TOO_LONG), (2002, "last")]
+    lines = texts(source(tmp_path, documents="line", limits=limits))
+    assert lines[-2:] == [(2000, "x" * 999), (2002, "last")]
+
+
+def test_many_short_lines_need_little_memory(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"a\n" * 500_000)
+    tracemalloc.start()
+    try:
+        assert [len(text) for _, text in texts(source(tmp_path))] == [999_999]
+        assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_value_of_parquet_can_be_too_large(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": ["x" * (2 << 20), "y"]}), tmp_path / "rows.parquet")
+    config = source(tmp_path, limits={"max_document_mib": 1})
+    assert texts(config) == [(1, TOO_LONG), (2, "y")]
+
+
+def test_a_bomb_names_the_setting_of_its_source(tmp_path: Path) -> None:
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress(b"0" * (80 << 20)))
+    with pytest.raises(InputError, match=r"corpus\.sources\[books\]\.limits\.max_unpacked_ratio"):
+        list(read_documents(source(tmp_path)))
+
+
+def test_a_link_out_of_the_folder_names_the_setting_of_its_source(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out.txt").write_text("secret")
+    (tmp_path / "in" / "a.txt").symlink_to("../out.txt")
+    with pytest.raises(InputError, match=r"set corpus\.sources\[books\]\.follow_links=true"):
+        source_files(source(tmp_path / "in"))
+    assert texts(source(tmp_path / "in", follow_links=True)) == [(1, "secret")]
+    assert texts(source(tmp_path / "in" / "a.txt")) == [(1, "secret")]
+
+
+@pytest.mark.parametrize("path", ["", "/texts.zip", "/*.zip"])
+def test_that_archives_are_not_read_is_said(tmp_path: Path, path: str) -> None:
+    (tmp_path / "texts.zip").write_bytes(b"PK\x03\x04")
+    with pytest.raises(InputError, match=r"(?i)archives are not read: unpack"):
+        list(read_documents(source(f"{tmp_path}{path}")))
+
+
 def test_windows_line_ends_divide_paragraphs_too(tmp_path: Path) -> None:
     (tmp_path / "poem.txt").write_bytes(b"\xef\xbb\xbfone\r\ntwo\r\n\r\nthree\r\n")
     assert texts(source(tmp_path, documents="paragraph")) == [(1, "one\r\ntwo"), (4, "three")]
@@ -128,6 +200,69 @@ def test_a_cut_off_text_is_an_error(tmp_path: Path) -> None:
             list(read_documents(source(tmp_path, documents=documents)))
 
 
+PIECES = [
+    b"\n",
+    b"\r\n",
+    b" ",
+    b"\t",
+    b"a",
+    "é".encode(),
+    "字".encode(),
+    b"\xe5\xad",
+    b"\xff",
+    b"\x00",
+]
+
+
+@settings(deadline=None)
+@given(
+    st.binary() | st.lists(st.sampled_from(PIECES)).map(b"".join),
+    st.sampled_from(["file", "paragraph", "line"]),
+    st.integers(0, 10),
+    st.sampled_from([b"", b"\xef\xbb\xbf"]),
+)
+def test_any_plain_text_is_read_and_nothing_of_it_is_lost(
+    tmp_path_factory: pytest.TempPathFactory,
+    content: bytes,
+    documents: str,
+    joined: int,
+    bom: bytes,
+) -> None:
+    content = b"." + content  # not the beginning of a file of another kind
+    file = tmp_path_factory.mktemp("any") / "a.txt"
+    file.write_bytes(bom + content)
+    items = list(read_documents(source(file, documents=documents, join_chars=joined)))
+    assert all(isinstance(item, RawDocument) for item in items)
+    read = "".join(item.text for item in items if isinstance(item, RawDocument))
+    decoded = "".join(map(decoded_line, content.splitlines(keepends=True)))
+    assert "".join(read.split()) == "".join(decoded.split())
+
+
+def decoded_line(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        # What is right UTF-8 stays, and other bytes become one character each.
+        held = line.decode(errors="surrogateescape")
+        return "".join(
+            bytes([ord(c) - 0xDC00]).decode("cp1252", "replace") if "\udc80" <= c <= "\udcff" else c
+            for c in held
+        )
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=300), st.data())
+def test_no_cut_off_file_passes_for_a_whole_one(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, data: st.DataObject
+) -> None:
+    for suffix, pack in ((".gz", gzip.compress), (".zst", zstandard.ZstdCompressor().compress)):
+        packed = pack(b"." + content)
+        file = tmp_path_factory.mktemp("cut") / f"a.txt{suffix}"
+        file.write_bytes(packed[: data.draw(st.integers(1, len(packed) - 1))])
+        with pytest.raises(InputError, match="the file cannot be read on"):
+            list(read_documents(source(file)))
+
+
 def test_records_give_their_text_column(tmp_path: Path) -> None:
     file = tmp_path / "rows.parquet"
     pq.write_table(pa.table({"body": ["x", None], "n": [1, 2]}), file)
@@ -152,3 +287,42 @@ def test_a_hub_folder_gives_documents(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text('{"text": "x"}\n')
     config = SourceConfig(name="h", hub=str(tmp_path))
     assert list(read_documents(config)) == [RawDocument("x", "h", "und", f"{tmp_path}:train", 1)]
+
+
+def test_an_html_file_is_one_page_in_the_encoding_it_declares(tmp_path: Path) -> None:
+    pages = {
+        "a.html": "<p>Straße</p>\n\n<p>zwei</p>\n".encode(),
+        "b.htm.gz": gzip.compress(b"<meta charset=windows-1251><p>" + "река".encode("cp1251")),
+        "c.HTML.zst": zstandard.ZstdCompressor().compress(b"<p>caf\xe9</p>"),
+        "d.html": b"",
+    }
+    for name, content in pages.items():
+        (tmp_path / name).write_bytes(content)
+    found = list(read_documents(source(tmp_path, documents="line")))
+    assert found == [
+        RawDocument(text, "books", "und", str(tmp_path / name), 1, is_html=True)
+        for name, text in {
+            "a.html": "<p>Straße</p>\n\n<p>zwei</p>\n",
+            "b.htm.gz": "<meta charset=windows-1251><p>река",
+            "c.HTML.zst": "<p>café</p>",
+            "d.html": "",
+        }.items()
+    ]
+
+
+def test_a_file_too_large_for_a_page_is_not_read_to_its_end(tmp_path: Path) -> None:
+    line = b"<p>" + b"x" * 1_000_000 + b"\n"
+    (tmp_path / "large.html.gz").write_bytes(gzip.compress(line * 3, 1))
+    (item,) = read_documents(source(tmp_path, limits={"max_document_mib": 2}))
+    assert isinstance(item, BadRecord)
+    assert (item.reason, len(item.raw)) == (TOO_LONG, 2000)
+
+
+def test_a_column_holds_html_when_the_source_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "pages.jsonl"
+    file.write_text('{"body": "<p>x</p>"}\n')
+    (item,) = read_documents(source(file, text="body", html=True))
+    assert isinstance(item, RawDocument)
+    assert (item.text, item.is_html) == ("<p>x</p>", True)
+    with pytest.raises(ValueError, match="'books': HTML pages are not joined"):
+        source(file, html=True, join_chars=10)

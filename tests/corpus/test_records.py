@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
 import re
-import shutil
 import subprocess
 import sys
+import time
+import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -20,15 +20,13 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from textmill.config import LimitsConfig
 from textmill.corpus.records import (
     BadRecord,
     Record,
-    digest_hub,
-    hub_revision,
-    read_hub,
     read_records,
 )
-from textmill.errors import InputError, RunError
+from textmill.errors import InputError
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "": lambda content: content,
@@ -36,6 +34,18 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
     ".zst": lambda content: zstandard.ZstdCompressor().compress(content),
 }
 ROWS = [{"text": "one, two", "label": "a"}, {"text": "Grüße\nthere", "label": "b"}]
+# What begins a file in UTF-16, or one that is packed.
+REFUSED = (
+    b"\xff\xfe",
+    b"\xfe\xff",
+    b"PK",
+    b"7z",
+    b"Rar!",
+    b"\x1f\x8b",
+    b"(\xb5",
+    b"BZh",
+    b"\xfd7z",
+)
 JSONL = (
     b'{"text": "one, two", "label": "a"}\n\n{"text": "Gr\xc3\xbc\xc3\x9fe\\nthere", "label": "b"}'
 )
@@ -141,6 +151,76 @@ def test_large_csv_fields_are_read_and_the_limit_of_the_process_is_left_alone(
     assert csv.field_size_limit() == limit
 
 
+@pytest.mark.parametrize(
+    ("name", "before", "long", "after"),
+    [
+        ("rows.jsonl", b'{"a": "1"}\n', b'{"a": "%s"}\n', b'{"a": "3"}\n'),
+        ("rows.csv", b"a\n1\n", b"%s\n", b"3\n"),
+        ("rows.csv", b"a\n1\n", b'"%s"\n', b"3\n"),
+    ],
+    ids=["JSON Lines", "CSV", "quoted"],
+)
+def test_a_line_above_the_limit_is_a_bad_record(
+    tmp_path: Path, name: str, before: bytes, long: bytes, after: bytes
+) -> None:
+    content = long % (b"x" * (2 << 20))
+    file = written(tmp_path, name, before + content + after)
+    first, bad, last = read_records(file, {"a": "tasks.t.a"}, LimitsConfig(max_document_mib=1))
+    assert isinstance(bad, BadRecord)
+    assert bad.reason == "too long: see limits.max_document_mib of a source"
+    assert bad.raw == content[:2000].decode()
+    assert bad.line == before.count(b"\n") + 1
+    assert [first, last] == [
+        Record({"a": "1"}, str(file), bad.line - 1),
+        Record({"a": "3"}, str(file), bad.line + 1),
+    ]
+
+
+def test_a_csv_record_of_many_lines_has_the_same_limit(tmp_path: Path) -> None:
+    rows = b"a,b\n1,2\n" + b'3,"open\n' + b"5,6\n" * 400_000
+    items = read_records(
+        written(tmp_path, "rows.csv", rows), limits=LimitsConfig(max_document_mib=1)
+    )
+    assert next(items).line == 2
+    bad = next(items)
+    assert isinstance(bad, BadRecord)
+    assert (bad.line, bad.reason[:8], bad.raw) == (3, "too long", '3,"open')
+    assert next(items) == Record({"a": "5", "b": "6"}, bad.file, 4)
+
+
+def test_quotes_that_never_close_cost_no_quadratic_time(tmp_path: Path) -> None:
+    # Such a line leaves a quote open whether it begins a record or goes on with one.
+    file = written(tmp_path, "rows.csv", b"a,b\n" + b'x",",y\n' * 100_000)
+    begin = time.process_time()
+    items = list(read_records(file))
+    assert time.process_time() - begin < 5
+    assert {type(item) for item in items} == {BadRecord}
+    assert [item.line for item in items] == sorted({item.line for item in items})
+
+
+def test_a_parquet_file_that_unpacks_to_too_much_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"text": ["x" * 10_000] * 8000}), file)
+    with pytest.raises(InputError, match=r"bombs do: .*sources\[b\]\.limits\.max_unpacked_ratio"):
+        for _ in read_records(file, limits=LimitsConfig(), setting="corpus.sources[b]"):
+            pass
+    wide = LimitsConfig(max_unpacked_ratio=100_000)
+    assert sum(1 for _ in read_records(file, limits=wide)) == 8000
+
+
+def test_large_rows_of_parquet_are_not_read_by_the_thousand(tmp_path: Path) -> None:
+    file = tmp_path / "rows.parquet"
+    texts = [f"{n:07}" * (1 << 17) for n in range(100)]
+    pq.write_table(pa.table({"text": texts}), file, use_dictionary=False, compression="none")
+    del texts
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in read_records(file)) == 100
+        assert tracemalloc.get_traced_memory()[1] < 48 << 20
+    finally:
+        tracemalloc.stop()
+
+
 @pytest.mark.parametrize("packed", [".gz", ".zst"])
 @pytest.mark.parametrize("kind", [".jsonl", ".csv"])
 def test_a_cut_off_file_is_an_error_as_nobody_knows_what_is_lost(
@@ -234,7 +314,7 @@ def test_a_key_that_one_json_record_lacks_makes_that_record_bad(tmp_path: Path) 
         st.text('{}[]":,a1\\\n\r\ud800', max_size=60).map(
             lambda text: text.encode(errors="surrogatepass")
         ),
-    ).filter(lambda content: not content.startswith((b"\xff\xfe", b"\xfe\xff")))
+    ).filter(lambda content: not content.startswith(REFUSED))
 )
 def test_no_content_raises_another_error_than_that_nobody_knows_what_is_lost(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
@@ -257,77 +337,3 @@ def test_json_lines_are_read_without_the_heavy_libraries(tmp_path: Path) -> None
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout == "1 set()\n"
-
-
-class TestHub:
-    """Hub data sets, as folders with the files of one."""
-
-    @pytest.fixture
-    def folder(self, tmp_path: Path) -> Path:
-        import datasets
-
-        features = datasets.Features(
-            text=datasets.Value("string"),
-            label=datasets.ClassLabel(names=["neg", "pos"]),
-            tags=datasets.List(datasets.ClassLabel(names=["O", "B"])),
-        )
-        rows = {"text": ["x", "y"], "label": [1, -1], "tags": [[0, 1], []]}
-        datasets.Dataset.from_dict(rows, features).to_parquet(tmp_path / "train.parquet")
-        return tmp_path
-
-    def test_label_numbers_become_names(self, folder: Path) -> None:
-        records = list(read_hub(str(folder), None, "train", None, {"text": "t"}))
-        assert records == [
-            Record({"text": "x", "label": "pos", "tags": ["O", "B"]}, f"{folder}:train", 1),
-            Record({"text": "y", "label": None, "tags": []}, f"{folder}:train", 2),
-        ]
-
-    def test_json_lines_in_a_folder_are_read(self, tmp_path: Path) -> None:
-        written(tmp_path, "test.jsonl", json.dumps({"n": 1}).encode())
-        (record,) = read_hub(str(tmp_path), None, "test", None)
-        assert isinstance(record, Record)
-        assert record.values == {"n": 1}
-
-    @pytest.mark.parametrize(
-        ("subset", "split", "column", "message"),
-        [
-            (None, "nope", "text", r"Bad split: nope. Available splits: \['train'\]"),
-            ("nope", "train", "text", "'nope' not found"),
-            (None, "train", "txt", "Did you mean 'text'"),
-        ],
-    )
-    def test_a_wrong_subset_split_or_column_is_an_input_error_of_one_line(
-        self, folder: Path, subset: str | None, split: str, column: str, message: str
-    ) -> None:
-        with pytest.raises(InputError, match=message) as caught:
-            list(read_hub(str(folder), subset, split, None, {column: "corpus.text"}))
-        assert "\n" not in str(caught.value)
-
-    def test_without_a_network_the_error_says_so(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        import datasets
-        import huggingface_hub
-
-        def unreachable(*_: object, **__: object) -> None:
-            raise ConnectionError("Couldn't reach the Hub")
-
-        monkeypatch.setattr(datasets, "load_dataset", unreachable)
-        monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", unreachable)
-        with pytest.raises(RunError, match="when the hub can be reached"):
-            list(read_hub("some/data", None, "train", None))
-        with pytest.raises(RunError, match="set revision to the full commit hash"):
-            hub_revision("some/data", None)
-
-    def test_a_full_commit_needs_no_network(self) -> None:
-        assert hub_revision("some/data", "0123456789" * 4) == "0123456789" * 4
-
-    def test_the_revision_of_a_folder_follows_its_visible_files(self, tmp_path: Path) -> None:
-        written(tmp_path, "a.jsonl", b"1")
-        before = hub_revision(str(tmp_path), None)
-        moved = tmp_path.with_name(f"{tmp_path.name} moved")
-        shutil.copytree(tmp_path, moved)
-        here, there = (digest_hub(str(place), None, None, "test") for place in (tmp_path, moved))
-        assert here == there != digest_hub(str(moved), None, None, "train")
-        written(tmp_path, ".hidden", b"x")
-        assert hub_revision(str(tmp_path), None) == before
-        written(tmp_path, "a.jsonl", b"2")
-        assert hub_revision(str(tmp_path), None) != before

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from textmill.corpus.rejected import rejected_examples
+from textmill.corpus.rejected import in_order, rejected_examples
 
 
 def write(folder: Path, number: int, rows: list[tuple[str, str, str]]) -> None:
@@ -30,3 +30,10 @@ def test_each_reason_has_examples_of_as_many_sources_as_there_are(tmp_path: Path
 
 def test_nothing_dropped_gives_no_examples(tmp_path: Path) -> None:
     assert rejected_examples(tmp_path, 3) == {}
+
+
+def test_reasons_stand_in_the_order_in_which_filters_act() -> None:
+    given = ["new", "near_duplicate", "exact_duplicate", "too_short", "c4", "bad_record"]
+    assert in_order(given) == [
+        *("bad_record", "too_short", "c4", "exact_duplicate", "near_duplicate", "new")
+    ]

@@ -15,8 +15,9 @@ from textmill.config import TokenizerConfig, TokensConfig
 from textmill.corpus.tokenizer import load_tokenizer, train_tokenizer
 from textmill.corpus.tokens import (
     Shard,
-    read_documents,
+    read_ids,
     read_index,
+    read_labels,
     read_shards,
     tokenize,
     write_shards,
@@ -48,7 +49,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         for shard, part in enumerate((texts[:1], texts[1:])):
             about = {
                 "doc_id": [f"{split} {shard} {number}" for number in range(len(part))],
-                "source": ["books"] * len(part),
+                "source": ["songs" if number % 2 else "books" for number in range(len(part))],
                 "language": ["und"] * len(part),
             }
             file = folders["corpus"] / split / f"{shard:05}.parquet"
@@ -62,10 +63,15 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def test_it_is_kept_which_document_is_which(folders: dict[str, Path]) -> None:
     for split, texts in TEXTS.items():
-        about = read_documents(folders["tokens"] / split)
         rest = [f"{split} 1 {number}" for number in range(len(texts) - 1)]
-        assert about["doc_id"] == [f"{split} 0 0", *rest]
-        assert set(about["source"]) == {"books"}
+        ids = read_ids(folders["tokens"] / split, range(len(texts)))
+        assert ids == [f"{split} 0 0", *rest]
+        assert read_ids(folders["tokens"] / split, [1, 0]) == [ids[1], ids[0]]
+        sources = read_labels(folders["tokens"] / split, "source")
+        assert [sources.names[number] for number in sources.numbers] == [
+            "books",
+            *("songs" if number % 2 else "books" for number in range(len(rest))),
+        ]
 
 
 def test_a_shard_is_documents_between_ends(tmp_path: Path) -> None:

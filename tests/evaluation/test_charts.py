@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from textmill.evaluation.charts import loss_chart, thin_out
+from textmill.evaluation.charts import histogram_chart, loss_chart, thin_out
 
 CURVES = {"train": [(i, 9 / (i + 1)) for i in range(30)], "validation": [(10, 2.0), (20, 1.0)]}
 
@@ -32,6 +32,15 @@ def test_the_same_curves_give_the_same_chart_and_others_share_no_ids() -> None:
     ids = [set(re.findall(r' id="([^"]*)"', svg)) for svg in (loss_chart(CURVES), other)]
     assert ids[0]
     assert not ids[0] & ids[1]
+
+
+def test_a_histogram_has_a_logarithmic_axis_and_no_colours_of_its_own() -> None:
+    svg = histogram_chart([20, 200, 2000], [5, 1500], "characters", "documents")
+    ElementTree.fromstring(svg)
+    words = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
+    assert {"20", "50", "100", "2,000", "1,000", "characters", "documents"} <= set(words)
+    assert "#0102" not in svg
+    assert svg == histogram_chart([20, 200, 2000], [5, 1500], "characters", "documents")
 
 
 def test_many_points_are_thinned_out_between_the_first_and_the_last() -> None:

@@ -17,23 +17,32 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from textmill.evaluation.data import (
+    Cluster,
+    Corpus,
+    Dropped,
+    Filter,
+    Histogram,
+    Language,
+    Source,
+    Throughput,
+)
 from textmill.evaluation.examples import choose_examples
 from textmill.evaluation.report import (
     Branch,
-    Corpus,
     Curves,
-    Dropped,
+    DataPage,
     Image,
     Origin,
     Previous,
     Report,
     Score,
-    Source,
     Step,
     Task,
     cut,
     duration,
     render,
+    render_data,
     size,
 )
 
@@ -87,8 +96,35 @@ def make_tasks() -> tuple[Task, ...]:
     )
 
 
+def make_corpus() -> Corpus:
+    web = Source("web", "web/*.txt", {"en": 1100}, 1200, 1100, 5_400_000, 5_000_000, {"c4": 100})
+    mixed = {"de": 550, "en": 330, "fr": 110, "it": 55, "und": 55}
+    books = replace(web, name="books", languages=mixed, is_identified=True)
+    examples = (Dropped("web, a.txt:3", "sentences 2 < 3", f"ab {HOSTILE}"),)
+    return Corpus(
+        sources=(web, books),
+        filters=(
+            Filter("bad_record", 0, None),
+            Filter("c4", 200, 700_000, examples),
+            Filter("near_duplicate", 0, 0),
+        ),
+        languages=(
+            Language("en", 1430, 6_000_000, 3.75, 1.5),
+            Language("zh", 770, 4_000_000, 1.5, 1.25, True),
+            Language("und", 1, 10),
+        ),
+        changes={"stripped_html": 7},
+        redacted={"[EMAIL]": 12},
+        tokens={"vocabulary": "2,048"},
+        contaminated={"topic": 4},
+        lengths=Histogram((10, 100, 1000), (1200, 1000)),
+        clusters=(Cluster("The tide.", "web", 1, 2, f"The tides. {HOSTILE}", "books", 0.75),),
+        cluster_sizes={"1": 30, "2–3": 4},
+        throughput=(Throughput("clean", 10_800_000, 4.0),),
+    )
+
+
 def make_report() -> Report:
-    source = Source("web", "web/*.txt", "en", 1200, 1100, 5_400_000, 5_000_000, {"too_short": 100})
     return Report(
         experiment="support-desk",
         run_name="pipeline 2026-11-24 20:29:52",
@@ -101,12 +137,7 @@ def make_report() -> Report:
         failures={},
         scores=SCORES,
         previous=Previous("pipeline before", "http://mlflow/before", {"lr": ("0.1", "0.2")}),
-        corpus=Corpus(
-            sources=(source, replace(source, name="books", language="de")),
-            examples=(Dropped("too_short", "web, a.txt:3", "2 characters", f"ab {HOSTILE}"),),
-            changes={"redacted_email": 12},
-            tokens={"vocabulary": "2,048"},
-        ),
+        corpus=make_corpus(),
         curves=(
             Curves("pretrain", {"train": [(1, 3.0), (2, 2.0)], "validation": [(2, 2.5)]}),
             Curves("finetune topic", {"train": [(1, 1.0), (2, 0.5)]}),
@@ -168,11 +199,24 @@ def test_long_texts_end_in_an_ellipsis(page: str) -> None:
         "The baseline is ahead in topic",
         "lr 0.1 0.2",
         "scores of generated sample data are no results",
-        "web en 1,200 1,100 100 5.4 MB 5 MB",
-        "all 2,400 2,200 200 10.8 MB 10 MB",
-        "redacted email 12",
-        "en 1,100 de 1,100",
-        "too short 2 characters ab <img",
+        "Of 2,400 documents (10.8 MB), 2,200 (10 MB) were kept : 92 % of the documents, 93 %",
+        "bad record 0 0.0 % 2,400 – 10.8 MB",
+        "c4 200 8.3 % 2,200 700 kB 10.1 MB",
+        "repaired, stripped, redacted 100 kB kept 2,200 10 MB",
+        "c4: 1 of 200 dropped text why from ab <img",
+        "sentences 2 < 3 web, a.txt:3",
+        "web en 1,200 1,100 c4 100 5.4 MB 5 MB",
+        "books de 50 %, en 30 %, fr 10 % and 2 more (identified)",
+        "en 1,430 65 % 6 MB 60 % 3.75 1.50 zh 770 35 % 4 MB 40 % 1.50 1.25 a character",
+        "unknown 1 <0.1 % 10 B <0.1 % – –",
+        "[EMAIL] 12",
+        "stripped html 7",
+        "topic 4",
+        "characters in a document",
+        "documents that have so many 30 4",
+        "1 2 The tide. web The tides. <img",
+        "books, similarity 0.75",
+        "clean 10.8 MB 4.0 s 2.7 MB",
         "vocabulary 2,048",
         "majority 0.202 tfidf 0.904",
         "Bath LOC missed",
@@ -185,6 +229,16 @@ def test_long_texts_end_in_an_ellipsis(page: str) -> None:
 )
 def test_the_page_says(page: str, words: str) -> None:
     assert words in words_of(page)
+
+
+def test_the_data_have_a_page_of_their_own(page: str) -> None:
+    data = render_data(
+        DataPage("desk", "prepare now", "http://mlflow/run", "", False, make_corpus())
+    )
+    assert "desk prepare now" in words_of(data)
+    section = data.partition('<section id="data">')[2].partition("</section>")[0]
+    assert section
+    assert section in page
 
 
 def test_only_reused_steps_are_left_out_of_the_time_computed(report: Report) -> None:

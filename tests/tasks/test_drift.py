@@ -92,4 +92,7 @@ def test_foreign_text_is_dearer_and_full_of_rare_tokens(
 
 
 def test_too_few_documents_are_not_measured(inputs: dict[str, Path], tmp_path: Path) -> None:
-    assert measure(inputs, tmp_path, VALIDATION[:9], min_documents=10) == {"documents": 9}
+    found = measure(
+        inputs, tmp_path, [*VALIDATION[:9], " ", "<br>", VALIDATION[0]], min_documents=10
+    )
+    assert found == {"documents": 9, "documents_dropped": 1}  # blank lines are no documents

@@ -50,6 +50,15 @@ def slow(config, inputs, out):
 def hang(config, inputs, out):
     time.sleep(60)
 
+def staged(config, inputs, out):
+    from textmill.laps import Laps
+    laps = Laps()
+    for stage in ("reading", "writing"):
+        laps.start()
+        laps.lap(stage)
+    laps.stop(10)
+    (out / "metrics.json").write_text(json.dumps({"score": 1}))
+
 def bad_input(config, inputs, out):
     (out / "half").write_text("x")
     raise InputError("data.csv:3: no label")

@@ -83,6 +83,35 @@ def test_a_card_says(
     assert words in card_text(config, task, results)
 
 
+@pytest.mark.parametrize(
+    ("n_bytes", "of_source", "words"),
+    [
+        ({"en": 5}, "en", "en. In others"),
+        ({"und": 5}, "und", "not known. In others"),
+        ({"de": 150, "zh-Hans": 800, "und": 50}, "und", "zh\\-Hans 80.0%, de 15.0%, unknown 5.0%"),
+        ({"en": 4, "de": 6}, "auto", "de 60.0%, en 40.0% of the bytes, as they were identified."),
+        ({"en": 4}, "auto", "en, as they were identified."),
+        ({f"x{i}": i + 1 for i in range(20)}, "auto", "x19 9.5%, x18 9.0%, x17 8.6%, "),
+    ],
+)
+def test_the_languages_are_those_of_the_text_that_was_kept(
+    config: Config,
+    task: TaskConfig,
+    results: dict[str, Result],
+    n_bytes: dict[str, int],
+    of_source: str,
+    words: str,
+) -> None:
+    metrics = results["clean"].metrics()
+    metrics |= {f"bytes_language_{tag}": count for tag, count in n_bytes.items()}
+    (results["clean"].folder / "metrics.json").write_text(json.dumps(metrics))
+    source = {"name": "own", "path": "o.txt", "language": of_source}
+    config = Config.model_validate(config.model_dump() | {"corpus": {"sources": [source]}})
+    card = card_text(config, task, results)
+    assert f"Languages of the pretraining text: {words}" in card
+    assert ("and 5 more of the bytes" in card) == (len(n_bytes) == 20)
+
+
 def test_the_licence_of_each_source_is_named(
     config: Config, task: TaskConfig, results: dict[str, Result]
 ) -> None:

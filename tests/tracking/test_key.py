@@ -91,6 +91,10 @@ CASES: dict[str, tuple[Step, type[Settings], dict[str, Any]]] = {
         ("pretrain", "pretrain.accelerator", "cpu"),
         ("pretrain", "pretrain.precision", "32"),
         ("pretrain", "pretrain.learning_rate", 2e-3),
+        ("pretrain", "pretrain.packing", "fill"),
+        ("pretrain", "pretrain.overlap", 16),
+        ("pretrain", "pretrain.language_alpha", 0.3),
+        ("pretrain", "weights", {"one": 0.2}),
     ],
 )
 def test_every_value_that_can_change_the_result_changes_the_key(
@@ -105,6 +109,7 @@ def test_every_value_that_can_change_the_result_changes_the_key(
     ("case", "path", "value"),
     [
         ("clean", "sources.0.path", "/elsewhere/a.jsonl"),
+        ("clean", "sources.0.weight", 0.2),
         ("finetune", "train", "/elsewhere/train.csv"),
         ("finetune", "test", "/elsewhere/test.csv"),
         ("finetune", "validation", "validation.csv"),

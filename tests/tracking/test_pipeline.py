@@ -93,6 +93,19 @@ def test_the_manifest_holds_the_digest_of_every_file(
     assert manifest["run_id"] == result.run_id
 
 
+def test_the_times_of_stages_stand_beside_the_result_and_are_no_part_of_it(
+    config: Config, store: Store, probe: Probe, seed: SampleConfig
+) -> None:
+    result = run_once(config, probe("staged"), seed)
+    manifest = read_json(result.folder / MANIFEST)
+    assert manifest["stages"].keys() == {"reading", "writing"}
+    assert manifest["stages"]["reading"]["bytes"] == 10
+    assert set(manifest["files"]) == {"metrics.json"}
+    assert result.metrics() == {"score": 1}
+    logged = store.client.get_run(result.run_id).data.metrics
+    assert logged["seconds/writing"] == manifest["stages"]["writing"]["seconds"]
+
+
 def test_the_tags_that_a_step_writes_stand_on_its_run(
     config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
 ) -> None:

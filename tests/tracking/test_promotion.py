@@ -216,11 +216,23 @@ def test_floors_of_a_language_bind_what_is_in_it(
     assert _language(config, config.tasks[0] if settings else None) == language
 
 
-def test_a_corpus_of_two_languages_has_none(mood: Config) -> None:
-    sources = [{"name": name, "path": "a.txt", "language": name} for name in ("en", "de")]
-    assert _language(
-        Config.model_validate(mood.model_dump() | {"corpus": {"sources": sources}})
-    ) == ("und")
+@pytest.mark.parametrize(
+    ("of_sources", "kept", "language"),
+    [
+        (("en", "de"), (), "und"),
+        (("auto",), (), "und"),
+        (("auto", "en"), ("en", "de"), "und"),
+        (("auto", "en"), ("en",), "en"),
+        (("zh-Hans", "zh-Hant", "de"), ("zh",), "zh"),
+        (("en-GB",), ("en",), "en-GB"),
+    ],
+)
+def test_a_corpus_has_a_language_if_no_other_is_in_it(
+    mood: Config, of_sources: tuple[str, ...], kept: tuple[str, ...], language: str
+) -> None:
+    sources = [{"name": name, "path": "a.txt", "language": name} for name in of_sources]
+    values = mood.model_dump() | {"corpus": {"sources": sources, "languages": kept}}
+    assert _language(Config.model_validate(values)) == language
 
 
 def test_a_wrong_floor_is_named_before_anything_is_registered(

@@ -84,6 +84,9 @@ def write_outputs(folder: Path) -> None:
     dropped = {"text": "ab", "source": "own", "file": "own.jsonl", "line": 3}
     dropped |= {"reason": "too_short", "detail": "2 characters"}
     pq.write_table(pa.Table.from_pylist([dropped]), folder / "clean" / "rejected" / "0.parquet")
+    receipts = {"length_edges": [1, 10], "lengths": [8, 0]}
+    receipts |= {"cluster_sizes": [], "largest_clusters": []}
+    write_json(folder / "clean" / "receipts.json", receipts)
     write_json(folder / "evaluate-lm" / "samples.json", ["One.", "Two\nlines."])
     lines = "".join(json.dumps(row) + "\n" for row in PREDICTIONS)
     (folder / "evaluate mood" / "predictions.jsonl").write_text(lines)
@@ -168,17 +171,12 @@ def test_the_previous_finished_run_of_the_experiment_is_compared(
     assert found.scores[1].previous is None
 
 
-def test_sources_and_what_was_dropped(pipeline: Pipeline, mood: Config) -> None:
+def test_the_data_are_told_of_if_there_are_any(pipeline: Pipeline, mood: Config) -> None:
     corpus = gather(pipeline, mood, SUMMARY, {}).corpus
     assert corpus is not None
-    (source,) = corpus.sources
-    assert (source.documents_read, source.documents_kept) == (10, 8)
-    assert (source.bytes_read, source.bytes_kept) == (1000, 800)
-    assert source.dropped == {"too_short": 2}
-    assert corpus.changes == {"redacted_email": 3, "repaired_unicode": 1}
-    (example,) = corpus.examples
-    assert (example.reason, example.text, example.place) == ("too_short", "ab", "own, own.jsonl:3")
-    assert corpus.tokens["tokens per byte"] == "0.250"
+    assert (corpus.documents_read, corpus.tokens["vocabulary"]) == (10, "2,048")
+    del pipeline.results["clean"]
+    assert gather(pipeline, mood, SUMMARY, {}).corpus is None
 
 
 def test_curves_are_the_points_of_the_steps_run(

@@ -61,7 +61,11 @@ def inputs(tmp_path: Path) -> dict[str, Path]:
 
 
 def run(
-    inputs: dict[str, Path], name: str, model: dict[str, Any] | None = None, **choices: Any
+    inputs: dict[str, Path],
+    name: str,
+    model: dict[str, Any] | None = None,
+    weights: dict[str, float] | None = None,
+    **choices: Any,
 ) -> Path:
     """Pretrain in folders of this name and return the backbone's."""
     base = inputs["tokens"].parent / name
@@ -72,6 +76,7 @@ def run(
     config = PretrainStepConfig(
         model=ModelConfig.model_validate(shape),
         pretrain=PretrainConfig.model_validate(SETTINGS | choices),
+        weights=weights or {},
     )
     pretrain(config, inputs, out, work)
     return out

@@ -15,6 +15,7 @@ from textmill.training.batches import (
     Order,
     by_length,
     in_order,
+    mixed,
     shuffled,
     to_tensors,
 )
@@ -25,6 +26,8 @@ ORDERS = {
     "shuffled": shuffled(50, 8, seed=3),
     "by length": by_length(LENGTHS[:50], 8, seed=3, pool=2),
 }
+GROUPS = [range(5), range(5, 45), range(45, 50)]
+STREAMS = ORDERS | {"mixed": mixed(GROUPS, [0.2, 0.7, 0.1], 8, seed=3)}
 
 
 def collate(indices: Sequence[int]) -> Batch:
@@ -43,8 +46,8 @@ def padding(batches: Sequence[Sequence[int]]) -> int:
     )
 
 
-@pytest.mark.parametrize("start", [0, 1, 5, 6, 7, 20])
-@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+@pytest.mark.parametrize("start", [0, 1, 5, 6, 7, 20, 1020, 1024])
+@pytest.mark.parametrize("order", STREAMS.values(), ids=STREAMS)
 def test_a_stream_begun_later_is_the_stream_without_its_first_batches(
     order: Order, start: int
 ) -> None:
@@ -52,21 +55,21 @@ def test_a_stream_begun_later_is_the_stream_without_its_first_batches(
 
 
 @pytest.mark.parametrize("stride", [2, 3])
-@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+@pytest.mark.parametrize("order", STREAMS.values(), ids=STREAMS)
 def test_devices_that_take_turns_share_out_the_stream(order: Order, stride: int) -> None:
     streams = [iter(BatchStream(order, collate, 4 + n, stride)) for n in range(stride)]
     in_turns = [next(stream)["indices"].tolist() for _ in range(6) for stream in streams]
     assert in_turns == taken(order, 4, 6 * stride)
 
 
-@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+@pytest.mark.parametrize("order", STREAMS.values(), ids=STREAMS)
 def test_a_stream_can_be_read_twice(order: Order) -> None:
     stream = BatchStream(order, collate, 3)
     first, second = ([b["indices"].tolist() for b in islice(stream, 9)] for _ in range(2))
     assert first == second
 
 
-@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+@pytest.mark.parametrize("order", STREAMS.values(), ids=STREAMS)
 def test_epochs_differ_in_order_and_not_in_number(order: Order) -> None:
     assert order(0) != order(1)
     assert len(order(0)) == len(order(1))
@@ -101,7 +104,46 @@ def test_by_length_takes_every_example_once_an_epoch(batch_size: int) -> None:
         assert max(map(len, batches)) <= batch_size
 
 
-@pytest.mark.parametrize("make", [shuffled, lambda n, b, seed: by_length(LENGTHS[:n], b, seed)])
+@pytest.mark.parametrize("shares", [[0.2, 0.7, 0.1], [0.001, 0.5, 0.499], [0.0, 0.0, 1.0]])
+@pytest.mark.parametrize("batch_size", [1, 8, 50])
+def test_shares_hold_in_every_stretch_of_batches(shares: list[float], batch_size: int) -> None:
+    order = mixed(GROUPS, shares, batch_size, seed=0)
+    numbers = np.array([0] * 5 + [1] * 40 + [2] * 5)
+    drawn = numbers[list(chain.from_iterable([*order(0), *order(1)]))].ravel()
+    for first, last in ((0, 2), (0, 20), (3, 8), (100, 160)):
+        counts = np.bincount(drawn[first * batch_size : last * batch_size], minlength=3)
+        expected = (last - first) * batch_size * np.array(shares)
+        assert np.abs(counts - expected).max() <= 2  # a turn may come a little early or late
+    assert np.bincount(drawn, minlength=3) / len(drawn) == pytest.approx(shares, abs=2e-4)
+
+
+def test_a_small_group_has_its_share_in_each_batch_and_in_any_row() -> None:
+    batches = mixed(GROUPS, [0.25, 0.5, 0.25], 8, seed=0)(0)
+    rows = [[row for row, index in enumerate(batch) if index < 5] for batch in batches]
+    assert {len(of_batch) for of_batch in rows} == {2}
+    # An objective may treat the first rows differently.
+    assert set(chain.from_iterable(rows)) == set(range(8))
+
+
+def test_every_example_of_a_group_comes_once_before_one_comes_again() -> None:
+    one_by_one = mixed(GROUPS, [0.2, 0.7, 0.1], 1, seed=3)
+    drawn = list(chain.from_iterable(taken(one_by_one, 0, 20_000)))
+    for group in GROUPS:
+        inside = [index for index in drawn if index in group]
+        passes = [inside[at : at + len(group)] for at in range(0, len(inside), len(group))]
+        assert len(passes) > 300
+        assert all(sorted(one) == list(group) for one in passes[:-1])
+        assert any(one != passes[0] for one in passes[:-1])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        shuffled,
+        lambda n, b, seed: by_length(LENGTHS[:n], b, seed),
+        lambda n, b, seed: mixed([range(9), range(9, n)], [0.5, 0.5], b, seed),
+    ],
+)
 def test_the_seed_decides(make: object) -> None:
     assert callable(make)
     assert make(100, 8, seed=1)(2) == make(100, 8, seed=1)(2)

@@ -20,7 +20,7 @@ from textmill.corpus.packing import PackedBlocks
 from textmill.errors import InputError, RunError
 from textmill.model import GPT
 from textmill.training import pretrain as subject
-from textmill.training.batches import packed
+from textmill.training.batches import packed, shuffled
 from textmill.training.objectives import objective_losses, token_nll
 from textmill.training.pretrain import SAMPLES, document_nll, language_metrics
 
@@ -127,10 +127,16 @@ def test_the_same_seed_writes_the_same_bytes(inputs: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    "training", [{}, {"objective": "hybrid", "optimizer": "muon"}], ids=["causal", "hybrid"]
+    "training",
+    [
+        {},
+        {"objective": "hybrid", "optimizer": "muon"},
+        {"weights": {"songs": 0.2}, "packing": "fill", "overlap": 3},
+    ],
+    ids=["causal", "hybrid", "weighted"],
 )
 def test_an_interrupted_run_writes_the_bytes_of_a_whole_one(
-    inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, training: dict[str, str]
+    inputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, training: dict[str, Any]
 ) -> None:
     choices: dict[str, Any] = dict(model={"dropout": 0.2}, accumulate=2, **training)
     whole = run(inputs, "whole", **choices)
@@ -169,8 +175,14 @@ def test_the_metrics_count_parameters_blocks_and_tokens(inputs: dict[str, Path])
     n_targets = sum(len(document) + 1 for document in REPETITIVE)
     used = metrics["blocks"] * 16 * (1 - metrics["padding_share"])
     assert used == pytest.approx(n_targets)
-    share = 1 - metrics["padding_share"]
-    assert metrics["tokens_seen"] == round(share * 2 * 3 * 4 * 16)
+    # The first two steps, each of three micro-batches of four blocks, in the order of the seed.
+    blocks = PackedBlocks(inputs["tokens"] / "train", 16)
+    taken = shuffled(len(blocks), 4, seed=0)(0)[:6]
+    n_seen = blocks.rows([block for batch in taken for block in batch])["loss_mask"].sum()
+    assert metrics["tokens_seen"] == n_seen
+    assert metrics["tokens_seen/source/books"] + metrics["tokens_seen/source/songs"] == n_seen
+    last = [logged(out, f"train/share/source/{name}")[-1] for name in ("books", "songs")]
+    assert last == [metrics[f"tokens_seen/source/{name}"] / n_seen for name in ("books", "songs")]
     assert metrics["parameters"] == sum(p.numel() for p in models.load(out).parameters())
 
 
@@ -247,6 +259,24 @@ def test_every_source_has_its_own_validation_loss(inputs: dict[str, Path]) -> No
     whole = logged(out, "validation/loss")[-1] * sum(n_targets.values())
     assert sum(parts) == pytest.approx(whole, rel=1e-6)
     assert logged(out, "validation/loss/language/en") == []  # the only one
+
+
+def test_weights_decide_what_is_trained_on_and_not_what_is_validated(
+    inputs: dict[str, Path],
+) -> None:
+    still = {"learning_rate": 1e-12, "max_steps": 30, "validate_every_steps": 30}
+    plain, weighted = (
+        run(inputs, str(n), weights=weights, **still)
+        for n, weights in enumerate(({}, {"books": 0.75}))
+    )
+    assert logged(weighted, "train/share/source/books")[-1] == pytest.approx(0.75, abs=0.02)
+    assert logged(plain, "train/share/source/books")[-1] < 0.5
+    for metric in ("validation/loss", "validation/loss/source/books"):
+        assert logged(weighted, metric) == pytest.approx(logged(plain, metric), rel=1e-6)
+    metrics = json.loads((weighted / "metrics.json").read_text())
+    n_books = sum(len(document) + 1 for document in REPETITIVE[::3])
+    seen = metrics["tokens_seen/source/books"]
+    assert metrics["epochs/source/books"] == pytest.approx(seen / n_books)
 
 
 def test_every_validation_samples_a_text(inputs: dict[str, Path]) -> None:

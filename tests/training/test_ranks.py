@@ -36,10 +36,11 @@ def assert_same_training(one: Path, other: Path, tolerance: float = 1e-5) -> Non
     [
         ({"accumulate": 2}, 1e-5),
         ({"accumulate": 4, "objective": "hybrid", "average_decay": 0.5}, 1e-5),
+        ({"accumulate": 2, "weights": {"songs": 0.2}, "packing": "fill", "overlap": 3}, 1e-5),
         # It computes its steps in bf16, which makes more of a difference in the last digit.
         ({"accumulate": 2, "optimizer": "muon"}, 1e-3),
     ],
-    ids=["causal", "hybrid", "muon"],
+    ids=["causal", "hybrid", "weighted", "muon"],
 )
 def test_two_devices_compute_what_one_does(
     inputs: dict[str, Path], choices: dict[str, Any], tolerance: float

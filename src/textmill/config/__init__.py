@@ -22,10 +22,13 @@ from textmill.config.data import (
     FineWebConfig,
     GopherQualityConfig,
     GopherRepetitionConfig,
+    HtmlConfig,
+    LimitsConfig,
     NearDuplicatesConfig,
     QualityConfig,
     RedactionConfig,
     RedactionKind,
+    RepeatedLinesConfig,
     SampleConfig,
     SourceConfig,
     TestSetConfig,
@@ -57,6 +60,7 @@ from textmill.config.training import (
     FinetuneConfig,
     ModelConfig,
     OptimizationConfig,
+    Packing,
     Precision,
     PretrainConfig,
     PretrainStepConfig,
@@ -89,13 +93,16 @@ __all__ = [
     "GenerationConfig",
     "GopherQualityConfig",
     "GopherRepetitionConfig",
+    "HtmlConfig",
     "LANGUAGE_FLOORS",
+    "LimitsConfig",
     "Location",
     "ModelConfig",
     "NOT_IN_KEY",
     "NearDuplicatesConfig",
     "NotifyConfig",
     "OptimizationConfig",
+    "Packing",
     "Precision",
     "PretrainConfig",
     "PretrainStepConfig",
@@ -103,6 +110,7 @@ __all__ = [
     "QualityConfig",
     "RedactionConfig",
     "RedactionKind",
+    "RepeatedLinesConfig",
     "RetrainConfig",
     "SampleConfig",
     "ScalingLaw",
@@ -164,6 +172,15 @@ class Config(Settings):
                     f"retrain.drift.tasks: {name!r} is no classification task of this "
                     "configuration: name one, or none."
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _overlap_leaves_targets(self) -> Self:
+        if self.pretrain.overlap >= self.model.block_size:
+            raise ValueError(
+                f"pretrain.overlap={self.pretrain.overlap} leaves no target in a block of "
+                f"model.block_size={self.model.block_size} tokens: set pretrain.overlap below it."
+            )
         return self
 
     @model_validator(mode="after")

@@ -27,13 +27,23 @@ class SampleConfig(Settings):
     """Labelled test examples for each task."""
 
 
+class LimitsConfig(Settings):
+    """How much a file may hold, so that none can fill the memory or the disk."""
+
+    max_document_mib: int = Field(64, ge=1)
+    """MiB of a line, record or document; a larger one is set aside as a bad record."""
+    max_unpacked_ratio: Annotated[int, NOT_IN_KEY] = Field(200, ge=1)
+    """Bytes that a compressed file may unpack to for each of its own, as more is the sign of a
+    decompression bomb, which is an error; up to 64 MiB are allowed to any file."""
+
+
 class SourceConfig(Settings):
     """One source of raw text: an entry of corpus.sources."""
 
     name: str = Field(min_length=1)
     """Name of the source, kept with every document."""
     path: Location | None = None
-    """File, folder or glob: .txt, .jsonl, .csv or .parquet, plain or as .gz or .zst."""
+    """File, folder or glob: .txt, .html, .jsonl, .csv or .parquet, plain or as .gz or .zst."""
     hub: Location | None = None
     """Hub data set id, or a local data set folder, to load through `datasets` instead of a path."""
     subset: str | None = None
@@ -46,12 +56,24 @@ class SourceConfig(Settings):
     """Column that holds the text."""
     language: str = "und"
     """BCP 47 language tag; "und" when unknown, "auto" to identify that of each document."""
+    weight: Annotated[float | None, NOT_IN_KEY] = Field(None, ge=0)
+    """Share of the training tokens that is drawn from this source, whatever its size: 0.2 is a
+    fifth. Sources without a weight have the rest, by their sizes; where all have one, the ratio
+    counts. Only pretraining uses it: another weight cleans nothing anew, and validation is not
+    weighted."""
     licence: Annotated[str, NOT_IN_KEY] = Field("unknown", min_length=1)
     """Under what terms the text may be used, for the cards of the models made from it."""
+    html: bool = False
+    """The text is HTML, of which the main content is extracted. Files that end in .html or .htm
+    always are, each one document."""
     documents: Literal["file", "paragraph", "line"] = "file"
     """What is one document in a plain text file; paragraphs are separated by blank lines."""
     join_chars: int = Field(0, ge=0)
     """Join consecutive paragraphs or lines until a document has this many characters; 0: never."""
+    follow_links: Annotated[bool, NOT_IN_KEY] = False
+    """Read what symbolic links point to outside of the folder; otherwise such a link is an error.
+    """
+    limits: LimitsConfig = LimitsConfig()
 
     @model_validator(mode="after")
     def _path_or_hub(self) -> Self:
@@ -59,7 +81,26 @@ class SourceConfig(Settings):
             raise ValueError(
                 f"source {self.name!r} needs either a path or a hub id: give exactly one."
             )
+        if self.html and self.join_chars:
+            raise ValueError(
+                f"source {self.name!r}: HTML pages are not joined: leave out join_chars, or html."
+            )
         return self
+
+
+class HtmlConfig(Settings):
+    """Extracting the main content of HTML pages; those beyond the limits are set aside."""
+
+    favor: Literal["precision", "balanced", "recall"] = "precision"
+    """Rather leave out content, or rather keep what may be none, such as lists of links."""
+    tables: bool = True
+    """Keep tables, a row on each line."""
+    comments: bool = False
+    """Keep what readers wrote below an article."""
+    max_chars: int = Field(5_000_000, ge=1)
+    """Characters of HTML in a page."""
+    max_elements: int = Field(50_000, ge=1)
+    """Elements in a page: the time that some take is more than linear in them."""
 
 
 class ExactDuplicatesConfig(Settings):
@@ -88,6 +129,23 @@ class NearDuplicatesConfig(Settings):
     """Documents that one is compared with at most: bounds the time on text from templates."""
     seed: int = 0
     """Seed of the permutations."""
+
+
+class RepeatedLinesConfig(Settings):
+    """Removing lines that stand in many documents, such as menus, notices and footers.
+
+    Case, punctuation and which digits there are do not count. It comes after the quality filters
+    and exact duplicates, and before near duplicates: of many near copies of a document, those after
+    the first few lose the lines that they share.
+    """
+
+    enabled: bool = False
+    unit: Literal["line", "paragraph"] = "line"
+    """What is compared and removed; paragraphs are separated by blank lines."""
+    max_documents: int = Field(3, ge=1, le=255)
+    """Documents that keep a line, the first of those that hold it; 1 is what CCNet does."""
+    min_words: int = Field(3, ge=1)
+    """Shorter lines stay; in scripts without blanks every character counts as a word."""
 
 
 class DecontaminationConfig(Settings):
@@ -242,13 +300,15 @@ class CorpusConfig(Settings):
     repair_unicode: bool = True
     """Mend mojibake and other encoding accidents with ftfy."""
     strip_html: bool = True
-    """Remove HTML tags, scripts, styles and comments, and decode character references."""
+    """Remove HTML tags, scripts, styles and comments from text, and decode character references."""
+    html: HtmlConfig = HtmlConfig()
     min_chars: int = Field(20, ge=1)
     """Cleaned documents with fewer characters are dropped."""
     languages: tuple[str, ...] = ()
     """Language tags; documents in others are dropped. Empty keeps all."""
     exact_duplicates: ExactDuplicatesConfig = ExactDuplicatesConfig()
     near_duplicates: NearDuplicatesConfig = NearDuplicatesConfig()
+    repeated_lines: RepeatedLinesConfig = RepeatedLinesConfig()
     quality: QualityConfig = QualityConfig()
     decontamination: DecontaminationConfig = DecontaminationConfig()
     redaction: RedactionConfig = RedactionConfig()
@@ -256,6 +316,24 @@ class CorpusConfig(Settings):
     """Share of documents held out for validation, chosen by the hash of the document id."""
     max_bad_share: float = Field(0.1, ge=0, le=1)
     """The step stops when more than this share of a source's records cannot be read."""
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weights of the sources that have one, by name."""
+        return {one.name: one.weight for one in self.sources if one.weight is not None}
+
+    @model_validator(mode="after")
+    def _weights_leave_the_rest_something(self) -> Self:
+        total = sum(self.weights.values())
+        rest = [source.name for source in self.sources if source.weight is None]
+        if self.weights and rest and total >= 1:
+            raise ValueError(
+                f"the weights of corpus.sources sum to {total:g}, which leaves nothing for "
+                f"{', '.join(rest)}: lower them below 1, or give every source a weight."
+            )
+        if not rest and total == 0:
+            raise ValueError("every source has weight 0: give one a weight above 0, or none any.")
+        return self
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
@@ -306,6 +384,10 @@ class TokenizerConfig(Settings):
     most that there can be."""
     min_frequency: int = Field(2, ge=1)
     """Pairs (bpe) or characters (character) seen less often get no token of their own."""
+    max_bytes: int = Field(1 << 25, gt=0)
+    """Most text that it is trained on, in bytes; of more, documents are chosen by their ids. A bpe
+    takes some 40 bytes of memory for each byte of different words, which is nearly all of a text in
+    a script without blanks."""
 
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:

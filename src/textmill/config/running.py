@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from textmill.config.data import CorpusConfig
+from textmill.config.data import CorpusConfig, LimitsConfig
 from textmill.config.settings import NOT_IN_KEY, Location, Settings
 
 LANGUAGE_FLOORS = "language/"
@@ -47,7 +47,8 @@ class PromotionConfig(Settings):
     floors: dict[str, dict[str, float]] = {}
     """By task (the language model is `lm`) and metric, what a champion has to reach at least; of
     losses, at most. `language/TAG` binds every translation into that language that has the metric,
-    and, where the whole corpus is in that language, every other task and the language model."""
+    and, where all sources are said to be in that language or `corpus.languages` names it alone,
+    every other task and the language model."""
 
 
 class TrackingConfig(Settings):
@@ -59,6 +60,9 @@ class TrackingConfig(Settings):
     """Folder of the default store, of work in progress and of Prefect's history."""
     system_metrics: Annotated[bool, NOT_IN_KEY] = True
     """Log processor and memory use of every step."""
+    prepared_gib: Annotated[float, NOT_IN_KEY] = Field(10, ge=0)
+    """Most disk space, in GiB, for documents of the corpus that are kept as `clean` has prepared
+    them, so that a grown corpus takes only the time of what is new; 0 keeps none."""
     mlflow_port: Annotated[int, NOT_IN_KEY] = Field(5000, gt=0, lt=65536)
     prefect_port: Annotated[int, NOT_IN_KEY] = Field(4200, gt=0, lt=65536)
 
@@ -98,8 +102,13 @@ class DriftConfig(Settings):
     """File, folder or glob of new text, of the kinds that a source of the corpus may have."""
     text: str = "text"
     """Column that holds the text."""
+    html: bool = False
+    """The text is HTML, of which the main content is extracted; .html and .htm files always are."""
     documents: Literal["file", "paragraph", "line"] = "file"
     """What is one document in a plain text file."""
+    follow_links: Annotated[bool, NOT_IN_KEY] = False
+    """Read what symbolic links point to outside of the folder."""
+    limits: LimitsConfig = LimitsConfig()
     min_documents: int = Field(50, gt=0)
     """Fewer documents of new text say too little: nothing is measured."""
     max_documents: int = Field(1000, gt=0)

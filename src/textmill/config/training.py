@@ -11,6 +11,7 @@ from textmill.config.settings import NOT_IN_KEY, Location, Settings
 
 Accelerator = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "32", "bf16"]
+Packing = Literal["whole", "fill"]
 
 
 class ModelConfig(Settings):
@@ -143,6 +144,17 @@ class PretrainConfig(OptimizationConfig):
     memory, more time."""
     compile: bool = False
     """Compile the model's training pass (torch.compile): slow to begin, faster on a GPU."""
+    packing: Packing = "whole"
+    """whole: no document is cut that fits into a block (Ding et al. 2024); fill: some are, so that
+    at most 2 % of the positions are padding. Validation blocks are always whole."""
+    overlap: int = Field(0, ge=0)
+    """Tokens of context before every piece of a document but the first; they are no targets a
+    second time. 0 cuts into consecutive pieces. Validation has no overlap."""
+    language_alpha: float | None = Field(None, ge=0, le=1)
+    """Languages are drawn in proportion to this power of their number of tokens, so that small ones
+    come more often than their size: 0.3 in XLM-R (Conneau et al. 2020), 0 for all alike; it is the
+    inverse of a temperature. Languages of weighted sources have the number that the weights give
+    them. None: by their size."""
     sample_tokens: int = Field(32, ge=0)
     """Length of the text that is sampled at every validation; 0: none."""
     max_steps: int = Field(600, gt=0)
@@ -220,3 +232,5 @@ class PretrainStepConfig(Settings):
 
     model: ModelConfig
     pretrain: PretrainConfig
+    weights: dict[str, Annotated[float, Field(ge=0)]] = {}
+    """By source: those of corpus.sources that have one."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from textmill.corpus.records import BadRecord, Record, check_file, not_utf8, read_lines
+from textmill.corpus.lines import Line, check_file, read_lines
+from textmill.corpus.records import BadRecord, Record, not_utf8, too_long
 from textmill.errors import InputError
 
 
@@ -25,20 +26,23 @@ def read_aligned(files: Sequence[Path], columns: Iterable[str]) -> Iterator[Reco
         found = " and ".join(f"{f} has {n} lines" for f, n in zip(files, counts, strict=True))
         raise InputError(f"{found}: line by line they must belong together; correct them.")
     names = tuple(columns)
-    for number, lines in enumerate(zip(*texts, strict=True), start=1):
-        yield _record(files, names, lines, number)
+    for lines in zip(*texts, strict=True):
+        yield _record(files, names, lines)
 
 
-def _lines(file: Path) -> list[bytes]:
+def _lines(file: Path) -> list[Line]:
     check_file(file)
-    return [line.rstrip(b"\r\n") for _, line in read_lines(file)]
+    return list(read_lines(file))
 
 
 def _record(
-    files: Sequence[Path], columns: Sequence[str], lines: Sequence[bytes], number: int
+    files: Sequence[Path], columns: Sequence[str], lines: Sequence[Line]
 ) -> Record | BadRecord:
     values: dict[str, object] = {}
-    for file, column, line in zip(files, columns, lines, strict=True):
+    for file, column, (number, line, is_cut) in zip(files, columns, lines, strict=True):
+        if is_cut:
+            return too_long(line, str(file), number)
+        line = line.rstrip(b"\r\n")
         try:
             values[column] = line.decode()
         except UnicodeDecodeError as error:

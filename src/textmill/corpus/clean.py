@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 import pyarrow as pa
 
 from textmill.config import CleanConfig, CorpusConfig, SourceConfig
+from textmill.corpus.batching import batches
 from textmill.corpus.cleaning import replace_surrogates
 from textmill.corpus.near_duplicates import NearDuplicates
 from textmill.corpus.pool import Pool
+from textmill.corpus.prepared_cache import PreparedCache
 from textmill.corpus.preparing import Prepared, Preparer
 from textmill.corpus.reading import RawDocument, read_documents
+from textmill.corpus.receipts import write_receipts
 from textmill.corpus.records import BadRecord
+from textmill.corpus.repeated_lines import RepeatedLines
+from textmill.corpus.seen import SeenIds
 from textmill.corpus.shards import Shards
 from textmill.errors import InputError
-from textmill.files import write_json
+from textmill.files import CachePlace, write_json
 from textmill.hardware import n_threads
+from textmill.laps import Laps
 from textmill.safety.redaction import PLACEHOLDERS, check_regions, redact
 
 SPLITS = ("train", "validation")
@@ -36,6 +42,7 @@ _REJECTED = pa.schema(
     ]
 )
 _REJECTED_CHARS = 2000
+_LINE_EXAMPLES = 1000  # of repeated lines that are put aside, each once
 _CHUNK_CHARS = 1 << 19  # of documents that are prepared together
 _CHUNK_DOCUMENTS = 512
 _COUNTS = (
@@ -51,19 +58,23 @@ _COUNTS = (
     "stripped_html",
     *(f"redacted_{kind}" for kind in PLACEHOLDERS),
 )
+_HTML_COUNTS = ("extracted_html", "rejected_no_main_content")  # where any source holds HTML
 
 
-def clean(config: CleanConfig, inputs: Mapping[str, Path], out: Path) -> None:
+def clean(
+    config: CleanConfig, inputs: Mapping[str, Path], out: Path, cache: CachePlace | None = None
+) -> None:
     """Write the cleaned corpus: shards of train and validation, what was rejected, and metrics.
 
     The documents read are those kept and those rejected, each for one reason. Changes and
     replacements are counted in the documents kept. Every count stands there for the whole corpus,
-    and for each source as `<count>/<source>`.
+    and for each source as `<count>/<source>`. Bytes of what was rejected are those read.
 
     Args:
         config: The sources, how to clean them, and the test sets they must not hold.
         inputs: Nothing; a corpus begins with files that no step has made.
         out: An empty folder.
+        cache: Where documents are kept as they were prepared by this very code and configuration.
 
     Raises:
         InputError: A source cannot be read, too much of it is broken, a split is left empty, or
@@ -75,14 +86,21 @@ def clean(config: CleanConfig, inputs: Mapping[str, Path], out: Path) -> None:
         shards = {split: stack.enter_context(Shards(out / split, _DOCUMENT)) for split in SPLITS}
         rejected = stack.enter_context(Shards(out / "rejected", _REJECTED))
         near = stack.enter_context(NearDuplicates(config.near_duplicates, out))
-        pool = stack.enter_context(Pool(Preparer(config, config.test_sets), n_threads()))
-        cleaner = _Cleaner(config, shards, rejected, near, pool)
+        known = stack.enter_context(PreparedCache(cache))
+        preparer = Preparer(config, config.test_sets)
+        pool = stack.enter_context(Pool(preparer, n_threads(), known))
+        cleaner = _Cleaner(config, shards, rejected, near, pool, preparer)
         for source in config.sources:
             cleaner.read(source)
     _check_splits(config, cleaner.counts)
     names = _count_names(config)
-    names += sorted(name for name in cleaner.counts if name.startswith("language_"))
+    names += [name for name in _HTML_COUNTS if name in cleaner.counts]
+    names += sorted(n for n in cleaner.counts if n.startswith(("language_", "bytes_language_")))
+    # A record that cannot be read may be cut off, and has no size.
+    reasons = [n for n in names if n.startswith("rejected_") and n != "rejected_bad_record"]
+    names += [f"bytes_{reason}" for reason in reasons]
     metrics = {name: cleaner.counts[name] for name in names}
+    metrics |= write_receipts(out, SPLITS)
     for source_name, counts in cleaner.counts_of_sources.items():
         metrics |= {f"{name}/{source_name}": counts[name] for name in names}
     write_json(out / "metrics.json", metrics)
@@ -102,6 +120,8 @@ def _count_names(config: CleanConfig) -> list[str]:
         names += [f"contaminated_{test_set.name}" for test_set in config.test_sets]
     if config.near_duplicates.enabled:
         names.append("rejected_near_duplicate")
+    if config.repeated_lines.enabled:
+        names += ["rejected_repeated_lines", "dropped_repeated_lines"]
     return names
 
 
@@ -120,13 +140,18 @@ class _Cleaner:
         rejected: Shards,
         near_duplicates: NearDuplicates,
         pool: Pool,
+        preparer: Preparer,
     ) -> None:
         self._config = config
         self._pool = pool
+        self._preparer = preparer
+        self._repeated_lines = RepeatedLines(config.repeated_lines)
+        self._line_examples: set[int] = set()
         self._shards = shards
         self._rejected = rejected
-        self._seen: set[bytes] = set()
+        self._seen = SeenIds()
         self._near_duplicates = near_duplicates
+        self._laps = Laps()
         self.counts: Counter[str] = Counter()
         self.counts_of_sources: dict[str, Counter[str]] = {}
 
@@ -139,8 +164,11 @@ class _Cleaner:
         before = self.counts.copy()
         read = bad = 0
         first_bad: BadRecord | None = None
-        for chunk, documents in self._pool.prepare(_chunks(read_documents(source))):
+        chunks = batches(read_documents(source), _size, _CHUNK_CHARS, _CHUNK_DOCUMENTS)
+        chunks = self._laps.timed("reading", chunks)
+        for chunk, documents in self._pool.prepare(chunks):
             prepared = iter(documents)
+            self._laps.start()
             for item in chunk:
                 read += 1
                 if isinstance(item, BadRecord):
@@ -149,6 +177,8 @@ class _Cleaner:
                     self._reject(item, source, item.raw, "bad_record", item.reason)
                 else:
                     self._take(item, next(prepared), source)
+            self._laps.lap("writing")
+            self._laps.stop(sum(document.bytes_read for document in documents), ahead="reading")
         if not read:
             raise InputError(
                 f"source {source.name!r}: {source.path or source.hub} holds no document: mend it, "
@@ -166,9 +196,19 @@ class _Cleaner:
 
     def _take(self, document: RawDocument, prepared: Prepared, source: SourceConfig) -> None:
         self.counts["bytes_read"] += prepared.bytes_read
-        reason, detail = prepared.drop or self._duplicate(prepared) or ("", "")
+        self._laps.lap("writing")
+        text = prepared.text
+        reason, detail = (
+            prepared.drop
+            or self._exact_duplicate(prepared)
+            or self._repeated(prepared, document, source)
+            or self._near_duplicate(prepared)
+            or ("", "")
+        )
+        self._laps.lap("duplicates")
         if reason:
-            self._reject(document, source, prepared.text, reason, detail)
+            self._reject(document, source, text, reason, detail)
+            self.counts[f"bytes_rejected_{reason}"] += prepared.bytes_read
             self.counts.update(f"contaminated_{task}" for task in prepared.contaminates)
             return
         doc_id = prepared.doc_id.hex()
@@ -178,21 +218,45 @@ class _Cleaner:
         self.counts.update(prepared.changes)
         self.counts["documents_kept"] += 1
         self.counts[f"language_{prepared.language}"] += 1
+        self.counts[f"bytes_language_{prepared.language}"] += prepared.n_bytes
         self.counts[f"documents_{split}"] += 1
         self.counts["bytes_kept"] += prepared.n_bytes
 
-    def _duplicate(self, prepared: Prepared) -> tuple[str, str] | None:
+    def _exact_duplicate(self, prepared: Prepared) -> tuple[str, str] | None:
         """Return why a document is a duplicate of one kept before; else, remember it."""
         doc_id = prepared.doc_id
-        if self._config.exact_duplicates.enabled:
-            if doc_id in self._seen:
-                return "exact_duplicate", doc_id.hex()
-            self._seen.add(doc_id)
+        if self._config.exact_duplicates.enabled and not self._seen.add(doc_id):
+            return "exact_duplicate", doc_id.hex()
+        return None
+
+    def _repeated(
+        self, prepared: Prepared, document: RawDocument, source: SourceConfig
+    ) -> tuple[str, str] | None:
+        """Remove lines that stand in many documents; return why the rest is dropped, if it is."""
+        if prepared.parts is None:
+            return None
+        text, removed = self._repeated_lines.remove(prepared.text, prepared.parts)
+        # Those of near duplicates count, too: what makes two documents alike may be such lines.
+        self._repeated_lines.add(prepared.parts)
+        if not removed:
+            return None
+        for key, line in removed:
+            if len(self._line_examples) < _LINE_EXAMPLES and key not in self._line_examples:
+                self._line_examples.add(key)
+                self._put_aside(document, source, line, "repeated_line", "an example")
+        self._preparer.change(prepared, text)
+        if prepared.drop:
+            return "repeated_lines", f"{len(removed)} lines removed, {prepared.drop[1]} are left"
+        prepared.changes["dropped_repeated_lines"] = len(removed)
+        return self._exact_duplicate(prepared)
+
+    def _near_duplicate(self, prepared: Prepared) -> tuple[str, str] | None:
+        """Return why a document is a near duplicate of one kept before; else, remember it."""
         if prepared.sketch is not None:
             found = self._near_duplicates.find(prepared.sketch)
             if found is not None:
                 return "near_duplicate", f"{found[0].hex()}, similarity {found[1]:.2f}"
-            self._near_duplicates.add(doc_id, prepared.sketch)
+            self._near_duplicates.add(prepared.doc_id, prepared.sketch)
         return None
 
     def _reject(
@@ -203,28 +267,27 @@ class _Cleaner:
         reason: str,
         detail: str,
     ) -> None:
-        """Put a document aside; personal data is kept out of what was rejected as well."""
+        """Put a document aside, and count it."""
+        self._put_aside(item, source, text, reason, detail)
+        self.counts[f"rejected_{reason}"] += 1
+
+    def _put_aside(
+        self,
+        item: RawDocument | BadRecord,
+        source: SourceConfig,
+        text: str,
+        reason: str,
+        detail: str,
+    ) -> None:
+        """Keep what was dropped; personal data is kept out of it as well."""
         text = redact(replace_surrogates(text), self._config.redaction)[0][:_REJECTED_CHARS]
         file = replace_surrogates(Path(item.file).name)
         row = (text, source.name, file, item.line, reason, replace_surrogates(detail))
         self._rejected.add(row, len(text))
-        self.counts[f"rejected_{reason}"] += 1
 
 
-def _chunks(
-    items: Iterable[RawDocument | BadRecord],
-) -> Iterator[list[RawDocument | BadRecord]]:
-    """Yield the items in lists of bounded size."""
-    chunk: list[RawDocument | BadRecord] = []
-    size = 0
-    for item in items:
-        chunk.append(item)
-        size += len(item.text) if isinstance(item, RawDocument) else len(item.raw)
-        if size >= _CHUNK_CHARS or len(chunk) >= _CHUNK_DOCUMENTS:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
+def _size(item: RawDocument | BadRecord) -> int:
+    return len(item.text) if isinstance(item, RawDocument) else len(item.raw)
 
 
 def _check_splits(config: CorpusConfig, counts: Mapping[str, int]) -> None:

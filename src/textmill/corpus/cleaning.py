@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from collections.abc import Callable
+from functools import partial
 
 import ftfy
+from ftfy import chardata
+from ftfy.badness import is_bad
 from lxml.html import defs
 
 from textmill.config import CorpusConfig
+from textmill.corpus.html import main_content
 
 _FTFY = ftfy.TextFixerConfig(
     unescape_html=False,  # strip_html does that, and only once
@@ -19,9 +24,23 @@ _FTFY = ftfy.TextFixerConfig(
     normalization="NFC",
     explain=False,
 )
-# Neither ASCII nor these can be mojibake among themselves: in no encoding that ftfy knows do they
-# hold both a first and a later byte of a UTF-8 character. A test compares with ftfy.
-_SUSPECT = re.compile("[^\t\n\r\x20-\x7e‘’“”–—…]")
+# A line without any of these is no mojibake: they hold all characters of the encodings that ftfy
+# knows but for ASCII and ‘’“”–—…, which in no encoding are both a first and a later byte of a UTF-8
+# character. Of what else ftfy changes, only NFC changes others. Tests compare with ftfy.
+_SUSPECT = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\u052f\u2000-\u2012\u2015-\u2017\u201a\u201b\u201e-\u2025"
+    "\u2027-\u25ff\ud800-\udfff\ue000-\uf8ff\ufb00-\ufb06\ufeff\ufff0-\uffff]"
+)
+# What ftfy changes in any line; all else it changes in lines that look bad to it alone, or by NFC.
+_ALWAYS_CHANGED = re.compile(f"[{''.join(map(chr, chardata.CONTROL_CHARS | chardata.LIGATURES))}]")
+# Embeddings, overrides and isolates (Unicode Standard Annex 9) hide what a text says: Boucher and
+# Anderson 2021 ("Trojan Source"). Marks such as U+200F order their neighbours alone, and stay.
+_BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
+# Marks piled on one letter: to sort them for NFC takes the square of their number. No language
+# needs more than 30 (Unicode Standard Annex 15, section 13: Stream-Safe Text Format).
+_MARKS = "".join(c for c in map(chr, range(0x300, 0x20000)) if unicodedata.combining(c))
+_PILED = re.compile(f"([{_MARKS}\u0f73\u0f75\u0f81]{{30}})[{_MARKS}\u0f73\u0f75\u0f81]+")
+_PILES_IN = 2000  # characters of a line, below which their square is small
 # What ftfy leaves: the C1 controls are clues for it. NEL (\x85), VT and FF are line breaks.
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
@@ -64,21 +83,29 @@ _ATTRIBUTE = re.compile(
 _REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 
-def clean_text(text: str, config: CorpusConfig) -> str:
+def clean_text(text: str, config: CorpusConfig, *, is_html: bool = False) -> str:
     """Return the text after the kinds of cleaning that the config asks for.
 
     White space is always normalised, and the result can always be written as UTF-8.
+
+    Raises:
+        NoMainContent: it is an HTML page of which nothing can be extracted.
     """
-    for change in cleaning_steps(config).values():
+    for change in cleaning_steps(config, is_html=is_html).values():
         text = change(text)
     return text
 
 
-def cleaning_steps(config: CorpusConfig) -> dict[str, Callable[[str], str]]:
+def cleaning_steps(
+    config: CorpusConfig, *, is_html: bool = False
+) -> dict[str, Callable[[str], str]]:
     """Return what `clean_text` does, in order, by the names under which changes are counted."""
     steps: dict[str, Callable[[str], str]] = {}
     # HTML first: decoding its character references may bring in what has to be repaired.
-    if config.strip_html:
+    if is_html:
+        # Tags that are left are text that speaks of tags.
+        steps["extracted_html"] = partial(main_content, config=config.html)
+    elif config.strip_html:
         steps["stripped_html"] = strip_html
     if config.repair_unicode:
         steps["repaired_unicode"] = repair_unicode
@@ -90,17 +117,38 @@ def cleaning_steps(config: CorpusConfig) -> dict[str, Callable[[str], str]]:
 def repair_unicode(text: str) -> str:
     """Undo encoding accidents, drop control characters, compose accents (NFC).
 
-    Curly quotes and full-width characters stay as they are.
+    Curly quotes and full-width characters stay as they are. What sets the direction of a whole
+    stretch of text is dropped as other control characters are.
     """
-    if not _SUSPECT.search(text):
+    if not _may_change(text):
         return text
     # ftfy works line by line and is slow, so it sees only the lines that could need it.
     lines = replace_surrogates(text).split("\n")
-    return "\n".join(_repair_line(line) if _SUSPECT.search(line) else line for line in lines)
+    return "\n".join(_repair_line(line) if _may_change(line) else line for line in lines)
+
+
+def _may_change(text: str) -> bool:
+    return bool(_SUSPECT.search(text)) or not unicodedata.is_normalized("NFC", text)
 
 
 def _repair_line(line: str) -> str:
-    return _CONTROL.sub("", ftfy.fix_text(line, _FTFY))
+    line = _BIDI.sub("", line)
+    if (
+        len(line) > _FTFY.max_decode_length  # ftfy judges parts of it
+        or is_bad(line)
+        or _ALWAYS_CHANGED.search(line)
+        or not unicodedata.is_normalized("NFC", line)
+    ):
+        line = _CONTROL.sub("", ftfy.fix_text(_without_piles(line), _FTFY))
+    return line
+
+
+def _without_piles(line: str) -> str:
+    """Return the line, or what ftfy makes of it without NFC and piles: they may be mojibake too."""
+    if len(line) < _PILES_IN:
+        return line
+    fixed = ftfy.fix_text(line, _FTFY._replace(normalization=None))
+    return _PILED.sub(r"\1", fixed) if _PILED.search(fixed) else line
 
 
 def replace_surrogates(text: str) -> str:

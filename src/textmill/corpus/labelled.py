@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from textmill.corpus.aligned import read_aligned
-from textmill.corpus.records import BadRecord, Record, read_hub, read_records
+from textmill.corpus.hub import read_hub
+from textmill.corpus.records import BadRecord, Record, read_records
 
 
 def read_labelled(

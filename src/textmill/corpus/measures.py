@@ -33,6 +33,9 @@ MOST_CHARS = 1 << 22
 _BATCH_CHARS = 1 << 17
 _NUMBER_MARKS = np.array([ord(mark) for mark in ".,:'-–/"], np.uint32)
 _DIVIDERS = np.array([ord(mark) for mark in "-–—/"], np.uint32)
+_SINGLE = np.array(
+    [ord(mark) for mark in ",:;!?¿¡()[]{}<>_#*&'\"“”‘’`´„«»，：；！？（）"], np.uint32
+)
 # A run's hash and the place where it begins share a number of 64 bits.
 _PLACE_BITS = 24
 _PLACE_MASK = np.uint64((1 << _PLACE_BITS) - 1)
@@ -47,7 +50,8 @@ class Measures:
     n_words: int
     """A number with marks inside, such as 1,250.75 or 1914-18, is one."""
     n_marks: int
-    """Other characters, without blanks; a run of the same one counts once."""
+    """Other characters, without blanks; a run of the same one counts once, but for those that
+    enclose or part, such as brackets."""
     n_alphabetic: int
     """Words with at least one letter."""
     mean_word_length: float | None
@@ -140,8 +144,10 @@ def _continues_number(characters: Characters) -> NDArray[np.bool_]:
 def _mark_places(characters: Characters, words: Words, lengths: NDArray[np.int64]) -> Places:
     """Return where marks are that count.
 
-    Of a run of the same mark that is the first one. Marks between two letters are part of a word,
-    as in "don't" and "3.5", but for hyphens, dashes and slashes; so is a full stop that shortens.
+    Of a run of the same mark that is the first one, but brackets, quotes and the like count each.
+    Marks between two letters are part of a word, as in "don't" and "3.5", but for hyphens, dashes
+    and slashes; so is a full stop that shortens, and hyphens at the end of a word, as in "well--".
+    These are the rules of spaCy's English tokenizer, as far as they can be had for all languages.
     """
     codes, kinds = characters.codes, characters.kinds
     is_mark = kinds == MARK
@@ -153,12 +159,14 @@ def _mark_places(characters: Characters, words: Words, lengths: NDArray[np.int64
     divides = (codes[begins] == codes[ends - 1]) & np.isin(codes[begins], _DIVIDERS)
     is_letter = _alphabetic()
     divides &= is_letter[codes[begins - 1]] & is_letter[codes[ends]]
+    is_end = (kinds[begins - 1] == LETTER) & (codes[begins] == ord("-")) & ~is_inner
     is_inner &= ~divides
     covered = np.zeros(len(codes) + 1, np.int8)
     covered[begins[is_inner]] = 1
     covered[ends[is_inner]] -= 1
     is_mark &= np.cumsum(covered[:-1], dtype=np.int8) == 0
-    is_mark[1:] &= codes[1:] != codes[:-1]
+    is_mark[begins[is_end]] = False
+    is_mark[1:] &= (codes[1:] != codes[:-1]) | np.isin(codes[1:], _SINGLE)
     is_mark[_shortening_stops(characters, words, lengths)] = False
     return np.flatnonzero(is_mark)
 

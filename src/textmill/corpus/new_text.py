@@ -4,31 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
 
-from textmill.config import CorpusConfig, DriftConfig, SourceConfig
-from textmill.corpus.cleaning import clean_text
-from textmill.corpus.preparing import document_id
+from textmill.config import AUTO, CorpusConfig, DriftConfig, SourceConfig
+from textmill.corpus.preparing import Preparer
 from textmill.corpus.reading import RawDocument, digest_source, read_documents
 from textmill.errors import InputError
-from textmill.safety.redaction import redact
 
 NAME = "new text"
+_CHUNK_DOCUMENTS = 64
 
 
-def choose_texts(config: DriftConfig, corpus: CorpusConfig) -> list[str]:
-    """Return the documents that are measured, cleaned as the corpus is, each text once.
+@dataclass(frozen=True)
+class NewText:
+    """The new text as far as it is measured."""
+
+    texts: list[str]
+    """As the corpus would keep them, each once."""
+    n_dropped: int
+    """Documents that the corpus would not keep for what they are by themselves."""
+
+
+def choose_texts(config: DriftConfig, corpus: CorpusConfig) -> NewText:
+    """Return the documents that are measured: those that the corpus would keep, as it would.
+
+    They pass the same repair, redaction and filters: what cleaning would drop is never trained on,
+    and so does not make a corpus drift. Neither near duplicates nor texts of test sets are looked
+    for, which stand in the new text no more than in the corpus.
 
     Raises:
         InputError: the new text cannot be read.
     """
+    switched_off = {
+        name: getattr(corpus, name).model_copy(update={"enabled": False})
+        for name in ("near_duplicates", "decontamination")
+    }
+    preparer = Preparer(corpus.model_copy(update=switched_off))
+    by_id: dict[bytes, str] = {}
+    n_dropped = 0
     with _settings_named():
-        by_id = {
-            document_id(text): text
-            for document in read_documents(_source(config))
-            if isinstance(document, RawDocument)
-            if len(text := _final_text(document.text, corpus)) >= corpus.min_chars
-        }
-    return [by_id[key] for key in sorted(by_id)[: config.max_documents]]
+        found = read_documents(_source(config, corpus))
+        documents = (document for document in found if isinstance(document, RawDocument))
+        while chunk := list(islice(documents, _CHUNK_DOCUMENTS)):
+            for prepared in preparer.prepare(chunk):
+                if prepared.drop is None:
+                    by_id[prepared.doc_id] = prepared.text
+                else:
+                    n_dropped += 1
+    chosen = sorted(by_id)[: config.max_documents]
+    return NewText([by_id[doc_id] for doc_id in chosen], n_dropped)
 
 
 def digest_new_text(config: DriftConfig) -> str:
@@ -43,12 +68,19 @@ def digest_new_text(config: DriftConfig) -> str:
         return digest_source(_source(config))
 
 
-def _source(config: DriftConfig) -> SourceConfig:
-    return SourceConfig(name=NAME, path=config.path, text=config.text, documents=config.documents)
-
-
-def _final_text(text: str, corpus: CorpusConfig) -> str:
-    return redact(clean_text(text, corpus), corpus.redaction)[0]
+def _source(config: DriftConfig, corpus: CorpusConfig | None = None) -> SourceConfig:
+    """Return the new text as a source, in the language of all others or else in that identified."""
+    languages = {source.language for source in corpus.sources} if corpus else {AUTO}
+    return SourceConfig(
+        name=NAME,
+        path=config.path,
+        text=config.text,
+        html=config.html,
+        documents=config.documents,
+        follow_links=config.follow_links,
+        limits=config.limits,
+        language=languages.pop() if len(languages) == 1 else AUTO,
+    )
 
 
 @contextmanager

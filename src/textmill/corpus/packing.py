@@ -1,34 +1,24 @@
 """Blocks of a fixed number of tokens, filled with whole documents or pieces of long ones.
 
 Every token of the corpus is a target exactly once. A document longer than a block is cut into
-consecutive pieces; pieces share a block where they fit (best fit decreasing), and nothing is
-attended across them.
+pieces, consecutive or with some tokens of context before each; pieces share a block where they fit,
+and nothing is attended across them.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from textmill.config import Packing
+from textmill.corpus.best_fit import best_fit
+from textmill.corpus.filling import fill
+from textmill.corpus.pieces import Integers, Pieces, cut
 from textmill.corpus.tokenizer import PAD_ID
-from textmill.corpus.tokens import Shard, read_shards
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Consecutive target tokens of one document."""
-
-    shard: int
-    start: int
-    """Index of the first target in its shard; the input begins one token before."""
-    length: int
-    document: int
-    """Number of its document in the split."""
+from textmill.corpus.tokens import read_shards
 
 
 class PackedBlocks:
@@ -37,85 +27,102 @@ class PackedBlocks:
     Args:
         folder: one split of a tokens folder.
         block_size: tokens in a block.
+        packing: whether pieces are also cut to fill blocks up.
+        overlap: tokens of context before every piece but a document's first; below block_size.
+        groups: (n_documents,), a number from 0 for each document; those with different ones share
+            no block, and the blocks of group 0 come first. None: all may share.
     """
 
-    def __init__(self, folder: Path, block_size: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        block_size: int,
+        packing: Packing = "whole",
+        overlap: int = 0,
+        groups: Integers | None = None,
+    ) -> None:
         self.block_size = block_size
         self.shards = read_shards(folder)
-        self.blocks = pack(cut(self.shards, block_size), block_size)
+        self._first_documents = np.cumsum([0, *(len(shard.starts) for shard in self.shards)])
+        pieces = cut(self.shards, block_size, overlap)
+        parts: list[Pieces] = []
+        n_pieces: list[NDArray[np.int64]] = []  # of every block
+        for part in [pieces] if groups is None else _by_group(pieces, groups):
+            bins = best_fit(part.size, block_size)
+            if packing == "fill":
+                part, bins = fill(part, bins, block_size, overlap)
+            parts.append(part.take(bins.items))
+            n_pieces.append(bins.ends - bins.starts)
+        self.pieces = Pieces.join(parts)
+        """Those of the first block, then those of the second, and so on."""
+        self.group_ends = np.cumsum([len(of_blocks) for of_blocks in n_pieces]).tolist()
+        """Number of blocks up to the end of each group."""
+        self._ends = np.cumsum(np.concatenate(n_pieces))  # of the blocks, among the pieces
 
     def __len__(self) -> int:
-        return len(self.blocks)
+        return len(self._ends)
 
     @property
     def n_documents(self) -> int:
         """Number of documents in the split."""
-        return sum(len(shard.starts) for shard in self.shards)
+        return int(self._first_documents[-1])
 
     @property
     def padding_share(self) -> float:
         """Share of positions that hold no token."""
-        used = sum(piece.length for block in self.blocks for piece in block)
-        return 1 - used / (len(self.blocks) * self.block_size)
+        return 1 - int(self.pieces.size.sum()) / (len(self) * self.block_size)
+
+    @property
+    def n_cuts(self) -> int:
+        """How often a document is cut."""
+        return len(self.pieces) - self.n_documents
+
+    def targets(self, times: Integers, groups: Integers) -> NDArray[np.int64]:
+        """Return the number of targets in blocks, by group of their documents.
+
+        Args:
+            times: (n_blocks,), how often each block counts.
+            groups: (n_documents,), numbers from 0.
+        """
+        counts = self.pieces.length * np.repeat(times, np.diff(self._ends, prepend=0))
+        # Floats hold the sums exactly up to 2^53.
+        return np.bincount(groups[self.pieces.document], counts).astype(np.int64)
 
     def rows(self, indices: Sequence[int]) -> dict[str, NDArray[np.generic]]:
         """Return blocks as arrays of shape (B, T).
 
         Returns:
             `input_ids` and `targets` (int64; targets are the inputs' successors), `loss_mask`
-            (bool, False on padding) and `documents` (int32, the number of the document in the
-            split, -1 on padding).
+            (bool, False on padding and context) and `documents` (int32, the number of the document
+            in the split, -1 on padding).
         """
         shape = (len(indices), self.block_size)
         input_ids = np.full(shape, PAD_ID, np.int64)
         targets = np.full(shape, PAD_ID, np.int64)
         documents = np.full(shape, -1, np.int32)
+        loss_mask = np.zeros(shape, bool)
         for row, index in enumerate(indices):
+            block = slice(self._ends[index - 1] if index else 0, self._ends[index])
             at = 0
-            for piece in self.blocks[index]:
-                ids = self.shards[piece.shard].ids[piece.start - 1 : piece.start + piece.length]
-                input_ids[row, at : at + piece.length] = ids[:-1]
-                targets[row, at : at + piece.length] = ids[1:]
-                documents[row, at : at + piece.length] = piece.document
-                at += piece.length
+            for document, start, length, context in self.pieces.take(block).rows():
+                shard = int(np.searchsorted(self._first_documents, document, side="right")) - 1
+                ids = self.shards[shard].ids[start - context - 1 : start + length]
+                end = at + context + length
+                input_ids[row, at:end] = ids[:-1]
+                targets[row, at:end] = ids[1:]
+                documents[row, at:end] = document
+                loss_mask[row, at + context : end] = True
+                at = end
         return {
             "input_ids": input_ids,
             "targets": targets,
-            "loss_mask": documents >= 0,
+            "loss_mask": loss_mask,
             "documents": documents,
         }
 
 
-def cut(shards: Sequence[Shard], block_size: int) -> list[Piece]:
-    """Return the documents as pieces of at most block_size targets, in order."""
-    pieces = []
-    documents = itertools.count()
-    for number, shard in enumerate(shards):
-        ends = np.append(shard.starts[1:], len(shard.ids))
-        for start, end in zip(shard.starts.tolist(), ends.tolist(), strict=True):
-            document = next(documents)
-            for at in range(start, end, block_size):
-                pieces.append(Piece(number, at, min(block_size, end - at), document))
-    return pieces
-
-
-def pack(pieces: Sequence[Piece], block_size: int) -> list[list[Piece]]:
-    """Return the pieces packed into blocks: the longest first, each where the least room stays.
-
-    Best fit decreasing uses at most 11/9 of the fewest possible blocks (Johnson et al. 1974).
-    """
-    blocks: list[list[Piece]] = []
-    with_room: list[list[int]] = [[] for _ in range(block_size + 1)]  # blocks by free tokens
-    roomiest = 0
-    for piece in sorted(pieces, key=lambda piece: -piece.length):
-        room = next((r for r in range(piece.length, roomiest + 1) if with_room[r]), None)
-        if room is None:
-            block, room = len(blocks), block_size
-            blocks.append([])
-        else:
-            block = with_room[room].pop()
-        blocks[block].append(piece)
-        left = room - piece.length
-        with_room[left].append(block)
-        roomiest = max(roomiest, left)
-    return blocks
+def _by_group(pieces: Pieces, groups: Integers) -> Iterator[Pieces]:
+    """Yield the pieces of the documents of each group."""
+    group_of = groups[pieces.document]
+    for group in range(int(groups.max()) + 1):
+        yield pieces.take(group_of == group)

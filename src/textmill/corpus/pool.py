@@ -9,8 +9,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from typing import Self
 
+from textmill.corpus.prepared_cache import PreparedCache
 from textmill.corpus.preparing import Prepared, Preparer
 from textmill.corpus.reading import RawDocument
 from textmill.corpus.records import BadRecord
@@ -22,20 +24,34 @@ _WAITING = 2  # chunks for each worker that are read ahead: what bounds the memo
 _ALONE = 4  # chunks after which workers are worth the second that each takes to start
 
 
+@dataclass
+class _Work:
+    """A chunk whose documents are known already, or are being prepared."""
+
+    chunk: Chunk
+    known: list[Prepared | None]
+    missing: list[RawDocument]
+    future: Future[list[Prepared]]
+
+
 class Pool:
     """Processes that prepare documents.
 
     The first chunks are prepared in this process; whether there are more processes, and how many,
-    changes no result.
+    changes no result, nor does what is in the cache.
 
     Args:
         preparer: what each of them does.
         n_workers: processes at most; with one, this process does all the work.
+        cache: what is prepared already.
     """
 
-    def __init__(self, preparer: Preparer, n_workers: int) -> None:
+    def __init__(
+        self, preparer: Preparer, n_workers: int, cache: PreparedCache | None = None
+    ) -> None:
         self._preparer = preparer
         self._n_workers = n_workers
+        self._cache = cache or PreparedCache(None)
         self._executor: ProcessPoolExecutor | None = None
         self._n_alone = 0
 
@@ -52,41 +68,49 @@ class Pool:
         Raises:
             RunError: one of the processes died.
         """
-        waiting: deque[tuple[Chunk, Future[list[Prepared]]]] = deque()
+        waiting: deque[_Work] = deque()
         for chunk in chunks:
-            if self._n_workers == 1 or self._n_alone < _ALONE:
-                self._n_alone += 1
-                yield chunk, self._preparer.prepare(_documents(chunk))
-                continue
+            waiting.append(self._begin(chunk))
+            while waiting and (
+                waiting[0].future.done() or len(waiting) >= _WAITING * self._n_workers
+            ):
+                yield self._finish(waiting.popleft())
+        while waiting:
+            yield self._finish(waiting.popleft())
+
+    def _begin(self, chunk: Chunk) -> _Work:
+        documents = [item for item in chunk if isinstance(item, RawDocument)]
+        known = self._cache.find(documents)
+        pairs = zip(documents, known, strict=True)
+        missing = [document for document, found in pairs if found is None]
+        future: Future[list[Prepared]] = Future()
+        if not missing:
+            future.set_result([])
+        elif self._n_workers == 1 or self._n_alone < _ALONE:
+            self._n_alone += 1
+            future.set_result(self._preparer.prepare(missing))
+        else:
             if self._executor is None:
                 self._executor = self._start()
-            waiting.append((chunk, self._executor.submit(_prepare, _documents(chunk))))
-            if len(waiting) >= _WAITING * self._n_workers:
-                yield _result(waiting)
-        while waiting:
-            yield _result(waiting)
+            future = self._executor.submit(_prepare, missing)
+        return _Work(chunk, known, missing, future)
+
+    def _finish(self, work: _Work) -> tuple[Chunk, list[Prepared]]:
+        try:
+            prepared = work.future.result()
+        except BrokenProcessPool:
+            raise RunError(
+                "a process that prepares documents died; the usual reason is that memory ran out: "
+                "run with fewer threads, or divide the largest documents."
+            ) from None
+        self._cache.add(work.missing, prepared)
+        new = iter(prepared)
+        return work.chunk, [next(new) if found is None else found for found in work.known]
 
     def _start(self) -> ProcessPoolExecutor:
         # Forking a process that has threads can leave locks held for ever.
         context = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(self._n_workers, context, _begin, (self._preparer,))
-
-
-def _documents(chunk: Chunk) -> list[RawDocument]:
-    return [item for item in chunk if isinstance(item, RawDocument)]
-
-
-def _result(
-    waiting: deque[tuple[Chunk, Future[list[Prepared]]]],
-) -> tuple[Chunk, list[Prepared]]:
-    chunk, future = waiting.popleft()
-    try:
-        return chunk, future.result()
-    except BrokenProcessPool:
-        raise RunError(
-            "a process that prepares documents died; the usual reason is that memory ran out: "
-            "run with fewer threads, or divide the largest documents."
-        ) from None
 
 
 _preparer: Preparer | None = None  # of a worker's process

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from textmill.config import AUTO, CorpusConfig, TestSetConfig
 from textmill.corpus.cleaning import cleaning_steps
 from textmill.corpus.contamination import TestNgrams
+from textmill.corpus.html import NoMainContent
 from textmill.corpus.language import UNKNOWN, identify_language
 from textmill.corpus.near_duplicates import Sketch, Sketcher
 from textmill.corpus.quality import judge
 from textmill.corpus.reading import RawDocument
+from textmill.corpus.repeated_lines import hash_parts
+from textmill.corpus.shingles import Hashes
+from textmill.laps import Laps
 from textmill.safety.redaction import redact
 
 _ID_BYTES = 16
@@ -34,6 +38,8 @@ class Prepared:
     """Tasks with whose test sets it shares a run of words."""
     sketch: Sketch | None = None
     """What near duplicates are found by, if they are to be."""
+    parts: Hashes | None = None
+    """(parts,) hashes of its lines or paragraphs, if repeated ones are to be found."""
     doc_id: bytes = b""
     """128 bits by which it is known, if it is not dropped."""
     n_bytes: int = 0
@@ -55,6 +61,8 @@ class Preparer:
     def __init__(self, config: CorpusConfig, test_sets: Sequence[TestSetConfig] = ()) -> None:
         self._config = config
         self._steps = cleaning_steps(config)
+        self._html_steps = cleaning_steps(config, is_html=True)
+        self._laps = Laps()
         self._test_ngrams: TestNgrams | None = None
         if config.decontamination.enabled:
             self._test_ngrams = TestNgrams(
@@ -64,12 +72,31 @@ class Preparer:
 
     def prepare(self, documents: Sequence[RawDocument]) -> list[Prepared]:
         """Return each document with its final text, dropped or not."""
+        self._laps.start()
         prepared = [self._clean(document) for document in documents]
         if self._config.quality.enabled:
             self._judge(prepared)
+            self._laps.lap("quality")
         if self._test_ngrams is not None:
             self._compare(self._test_ngrams, prepared)
+            self._laps.lap("decontamination")
         kept = [item for item in prepared if item.drop is None]
+        self._describe(kept)
+        if self._config.repeated_lines.enabled:
+            hashes = hash_parts([item.text for item in kept], self._config.repeated_lines)
+            for item, parts in zip(kept, hashes, strict=True):
+                item.parts = parts
+        self._laps.lap("signatures")
+        self._laps.stop(sum(item.bytes_read for item in prepared))
+        return prepared
+
+    def change(self, prepared: Prepared, text: str) -> None:
+        """Give a document another text, which may be too short now."""
+        prepared.text, prepared.drop = text, self._too_short(text)
+        self._describe([prepared])
+
+    def _describe(self, kept: Sequence[Prepared]) -> None:
+        """Note what documents with their final text are known and found by."""
         for item in kept:
             content = item.text.encode()
             item.doc_id, item.n_bytes = _hash(content), len(content)
@@ -77,15 +104,20 @@ class Preparer:
             sketches = self._sketcher.sketch([item.text for item in kept])
             for item, sketch in zip(kept, sketches, strict=True):
                 item.sketch = sketch
-        return prepared
 
     def _clean(self, document: RawDocument) -> Prepared:
-        text, changes = self._final_text(document.text)
-        drop = self._too_short(text)
+        bytes_read = len(document.text.encode(errors="surrogatepass"))
         language = document.language
+        try:
+            text, changes = self._final_text(document.text, is_html=document.is_html)
+        except NoMainContent as error:
+            language = UNKNOWN if language == AUTO else language
+            reason = ("no_main_content", str(error))
+            return Prepared(document.text, language, {}, bytes_read, reason)
+        drop = self._too_short(text)
         if language == AUTO:
             language = UNKNOWN if drop else identify_language(text)
-        bytes_read = len(document.text.encode(errors="surrogatepass"))
+            self._laps.lap("language")
         return Prepared(text, language, changes, bytes_read, drop or self._foreign(language))
 
     def _too_short(self, text: str) -> tuple[str, str] | None:
@@ -116,12 +148,14 @@ class Preparer:
                 item.contaminates = found.tasks
                 item.drop = ("contaminated", f"{', '.join(found.tasks)}: {found.words}")
 
-    def _final_text(self, text: str) -> tuple[str, dict[str, int]]:
+    def _final_text(self, text: str, *, is_html: bool = False) -> tuple[str, dict[str, int]]:
         """Return the text cleaned and redacted, and the count of each kind of change."""
         changes: dict[str, int] = {}
-        for name, change in self._steps.items():
+        for name, change in (self._html_steps if is_html else self._steps).items():
             changed = change(text)
             changes[name] = int(changed != text)
             text = changed
+            self._laps.lap(name)
         text, replaced = redact(text, self._config.redaction)
+        self._laps.lap("redaction")
         return text, changes | {f"redacted_{kind}": count for kind, count in replaced.items()}

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import glob
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from textmill.config import SourceConfig
+from textmill.corpus.folders import Links, files_below, files_matching
+from textmill.corpus.html import HTML_SUFFIXES, declared_encoding
+from textmill.corpus.hub import digest_hub, read_hub
+from textmill.corpus.lines import (
+    is_archive,
+    max_document_bytes,
+    read_lines,
+    unknown_kind,
+)
 from textmill.corpus.records import (
-    ESCAPED_BYTE,
     MAX_RAW_CHARS,
     RECORD_SUFFIXES,
+    TOO_LONG,
     BadRecord,
     Record,
-    digest_hub,
-    is_hidden,
-    read_hub,
-    read_lines,
     read_records,
+    too_long,
 )
 from textmill.errors import InputError
 from textmill.files import digest_files
@@ -27,7 +34,8 @@ from textmill.files import digest_files
 TEXT_SUFFIXES = (".txt", ".txt.gz", ".txt.zst")
 """Endings of plain text files."""
 
-_SUFFIXES = TEXT_SUFFIXES + RECORD_SUFFIXES
+_SUFFIXES = TEXT_SUFFIXES + HTML_SUFFIXES + RECORD_SUFFIXES
+_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,8 @@ class RawDocument:
     language: str
     file: str
     line: int
+    is_html: bool = False
+    """Whether the text is an HTML page, of which the main content is yet to be extracted."""
 
 
 def source_files(source: SourceConfig) -> list[Path]:
@@ -47,26 +57,27 @@ def source_files(source: SourceConfig) -> list[Path]:
     A folder stands for the files of known kinds anywhere below it; hidden files are skipped.
 
     Raises:
-        InputError: There are none.
+        InputError: There are none, or a link leads out of the folder and must not.
     """
     location = Path(source.path or "")
+    links = Links(source.follow_links, f"corpus.sources[{source.name}].follow_links")
     if location.is_file():
         return [location]
     if location.is_dir():
-        found = [path for path in location.rglob("*") if not is_hidden(path.relative_to(location))]
-        files = [path for path in found if path.name.lower().endswith(_SUFFIXES) and path.is_file()]
+        files = files_below(location, _SUFFIXES, links)
         problem = f"no file in the folder ends in {', '.join(_SUFFIXES)}"
+        if any(map(is_archive, location.iterdir())):
+            problem += ", and archives are not read: unpack them first"
     else:
         # Other kinds of file that a pattern names stay in the list, and fail with a clear message.
-        matches = glob.glob(source.path or "", recursive=True)
-        files = [path for path in map(Path, matches) if path.is_file()]
+        files = files_matching(source.path or "", links)
         problem = "no file matches" if glob.has_magic(source.path or "") else "it does not exist"
     if not files:
         raise InputError(
             f"source {source.name!r}: nothing to read at {source.path}: {problem}. "
             f"Correct corpus.sources[{source.name}].path."
         )
-    return sorted(set(files), key=Path.as_posix)
+    return files
 
 
 def read_documents(source: SourceConfig) -> Iterator[RawDocument | BadRecord]:
@@ -76,7 +87,7 @@ def read_documents(source: SourceConfig) -> Iterator[RawDocument | BadRecord]:
         InputError: There is no file, a file is of an unknown kind, or the text column is missing.
         RunError: The hub cannot be reached.
     """
-    columns = {source.text: f"corpus.sources[{source.name}].text"}
+    columns = {source.text: f"{_setting(source)}.text"}
     if source.hub is not None:
         records = read_hub(source.hub, source.subset, source.split, source.revision, columns)
         yield from _documents_of(records, source)
@@ -84,25 +95,37 @@ def read_documents(source: SourceConfig) -> Iterator[RawDocument | BadRecord]:
     for file in source_files(source):
         if file.name.lower().endswith(TEXT_SUFFIXES):
             yield from _text_documents(file, source)
+        elif file.name.lower().endswith(HTML_SUFFIXES):
+            yield _page(file, source)
         elif file.name.lower().endswith(RECORD_SUFFIXES):
-            yield from _documents_of(read_records(file, columns), source)
+            records = read_records(file, columns, source.limits, _setting(source))
+            yield from _documents_of(records, source)
         else:
             raise InputError(
-                f"source {source.name!r}: unknown kind of file {file}; its name must end in one of "
-                f"{', '.join(_SUFFIXES)}. Correct corpus.sources[{source.name}].path."
+                f"source {source.name!r}: {unknown_kind(file, _SUFFIXES)} "
+                f"Correct corpus.sources[{source.name}].path."
             )
+
+
+def _setting(source: SourceConfig) -> str:
+    return f"corpus.sources[{source.name}]"
 
 
 def _documents_of(
     records: Iterator[Record | BadRecord], source: SourceConfig
 ) -> Iterator[RawDocument | BadRecord]:
+    max_chars = max_document_bytes(source.limits)
     for record in records:
         if isinstance(record, BadRecord):
             yield record
             continue
         text = record.values[source.text]
-        if isinstance(text, str):
-            yield RawDocument(text, source.name, source.language, record.file, record.line)
+        if isinstance(text, str) and len(text) > max_chars:
+            yield BadRecord(record.file, record.line, TOO_LONG, text[:MAX_RAW_CHARS])
+        elif isinstance(text, str):
+            yield RawDocument(
+                text, source.name, source.language, record.file, record.line, source.html
+            )
         else:
             kind = "empty (null)" if text is None else f"of type {type(text).__name__}, not text"
             reason = f"column {source.text!r} is {kind}"
@@ -134,30 +157,81 @@ def _text_documents(file: Path, source: SourceConfig) -> Iterator[RawDocument | 
 def _joined(
     units: list[str], separator: str, source: SourceConfig, file: Path, line: int
 ) -> RawDocument:
-    return RawDocument(separator.join(units), source.name, source.language, str(file), line)
+    text = separator.join(units)
+    return RawDocument(text, source.name, source.language, str(file), line, source.html)
+
+
+def _page(file: Path, source: SourceConfig) -> RawDocument | BadRecord:
+    """Return the page that an HTML file is, in the encoding that it declares if it is not UTF-8."""
+    lines: list[bytes] = []
+    size = 0
+    for _, line, is_cut in read_lines(file, source.limits, _setting(source)):
+        lines.append(line)
+        size += len(line)
+        if is_cut or size > max_document_bytes(source.limits):
+            return too_long(b"".join(lines), str(file), 1)
+    content = b"".join(lines)
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        encoding = declared_encoding(content)
+        if encoding is None or encoding == "utf-8":
+            text = "".join(map(_decode, lines))
+        else:
+            text = content.decode(encoding, errors="replace")
+    return RawDocument(text, source.name, source.language, str(file), 1, is_html=True)
 
 
 def _units(file: Path, source: SourceConfig) -> Iterator[tuple[int, str] | BadRecord]:
     """Yield what the source calls a document in plain text, with the line where it begins."""
-    lines: list[str] = []
-    begin = 1
-    for number, content in read_lines(file):
+    unit = _Unit(file, max_document_bytes(source.limits))
+    for number, content, is_cut in read_lines(file, source.limits, _setting(source)):
         line = _decode(content)
-        if line.isspace() and source.documents != "file":
-            if lines:
-                yield begin, _without_end(lines)
-                lines = []
-        elif source.documents == "line":
-            yield number, line.rstrip("\r\n")
-        elif lines or not line.isspace():
-            begin = begin if lines else number
-            lines.append(line)
-    if lines:
-        yield begin, _without_end(lines)
+        if source.documents == "line":
+            if is_cut:
+                yield too_long(content, str(file), number)
+            elif not line.isspace():
+                yield number, line.rstrip("\r\n")
+        elif line.isspace() and not is_cut and (source.documents != "file" or not unit.begun):
+            yield from unit.end()
+        else:
+            unit.add(number, line, len(content), is_cut)
+    yield from unit.end()
 
 
-def _without_end(lines: list[str]) -> str:
-    return "".join(lines).rstrip("\r\n")
+class _Unit:
+    """Lines that make up a document, up to the limit of its size."""
+
+    def __init__(self, file: Path, max_bytes: int) -> None:
+        self._file = file
+        self._max_bytes = max_bytes
+        # A list of many short lines takes thirty times as much memory.
+        self._text = io.StringIO()
+        self._begin = self._size = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has a line."""
+        return self._begin > 0
+
+    def add(self, number: int, line: str, size: int, is_cut: bool) -> None:
+        """Take in a line of so many bytes; of a unit that is too large, only the beginning."""
+        self._begin = self._begin or number
+        self._size += self._max_bytes + 1 if is_cut else size
+        if self._size <= self._max_bytes or self._text.tell() < MAX_RAW_CHARS:
+            self._text.write(line[:MAX_RAW_CHARS] if is_cut else line)
+
+    def end(self) -> Iterator[tuple[int, str] | BadRecord]:
+        """Yield the unit, if it was begun, and begin another."""
+        if not self.begun:
+            return
+        text = self._text.getvalue()
+        if self._size > self._max_bytes:
+            yield BadRecord(str(self._file), self._begin, TOO_LONG, text[:MAX_RAW_CHARS])
+        else:
+            yield self._begin, text.rstrip("\r\n")
+        self._text = io.StringIO()
+        self._begin = self._size = 0
 
 
 def _decode(line: bytes) -> str:
@@ -171,7 +245,7 @@ def _decode(line: bytes) -> str:
         return line.decode()
     except UnicodeDecodeError:
         text = line.decode(errors="surrogateescape")
-        return ESCAPED_BYTE.sub(_cp1252, text)
+        return _ESCAPED_BYTE.sub(_cp1252, text)
 
 
 def _cp1252(match: re.Match[str]) -> str:

@@ -1,28 +1,35 @@
-"""Records of structured files and hub data sets, one at a time: for the corpus and for tasks.
+"""Records of structured files, one at a time: for the corpus and for tasks.
 
 A record that cannot be read becomes a `BadRecord` with the reason, and reading goes on; only what
-makes a whole file useless (an unknown format, a missing column) is an error. pyarrow, zstandard and
-datasets are imported where they are used, because tasks read JSON Lines on machines without them.
+makes a whole file useless (an unknown format, a missing column) is an error. pyarrow is
+imported where it is used, because tasks read JSON Lines on machines without it.
 """
 
 from __future__ import annotations
 
 import csv
 import difflib
-import gzip
-import io
 import itertools
 import json
-import re
-import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from textmill.errors import InputError, RunError
-from textmill.files import digest_file, digest_values
+from textmill.config import LimitsConfig
+from textmill.corpus.lines import (
+    LIMITS,
+    Line,
+    bomb,
+    check_file,
+    max_document_bytes,
+    most_bytes,
+    read_lines,
+    unknown_kind,
+    unreadable,
+)
+from textmill.errors import InputError
 
 RECORD_SUFFIXES = (
     *(f"{kind}{packed}" for kind in (".jsonl", ".csv") for packed in ("", ".gz", ".zst")),
@@ -30,15 +37,14 @@ RECORD_SUFFIXES = (
 )
 """Endings of the files that `read_records` reads."""
 
-_BOM = b"\xef\xbb\xbf"
-_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 MAX_RAW_CHARS = 2000
-_MAX_FIELD_CHARS = 1 << 26  # a quote that is never closed must not swallow a whole large file
+TOO_LONG = "too long: see limits.max_document_mib of a source"
+"""The reason for which a line, a record or a document is set aside."""
 _LOOK_AHEAD = 100  # records without a column after which the whole file is taken to lack it
-_PARQUET_ROWS = 1000
-_ZSTD_CHUNK = 1 << 14
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
+_PARQUET_ROWS = 1000  # read at once, if they are not large
+_PARQUET_BYTES = 1 << 24  # read at once, by the mean size of the rows
+_REREADS = 4  # of a CSV file, in all
+_LINE_BYTES = 100  # that Python needs for each of many short lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,10 @@ class BadRecord:
 
 
 def read_records(
-    file: Path, columns: Mapping[str, str] | None = None
+    file: Path,
+    columns: Mapping[str, str] | None = None,
+    limits: LimitsConfig = LIMITS,
+    setting: str = "",
 ) -> Iterator[Record | BadRecord]:
     """Return the records of a JSON Lines, CSV or Parquet file as they are read.
 
@@ -69,206 +78,32 @@ def read_records(
         file: Its ending tells the format and the compression: one of `RECORD_SUFFIXES`.
         columns: Columns that must be there, each with the setting that names it (for messages).
             A record without one is bad. Parquet reads these columns only.
+        limits: How large a record may be, and what the file may unpack to.
+        setting: Where the limits are set, for messages; empty if nowhere.
 
     Raises:
-        InputError: The file is missing, of an unknown kind, in UTF-16, or lacks a column.
+        InputError: The file is missing, of an unknown kind, in UTF-16, lacks a column, or unpacks
+            to more than the limit.
     """
     name = file.name.lower()
     if not name.endswith(RECORD_SUFFIXES):
-        raise InputError(
-            f"{file}: unknown kind of file; its name must end in one of "
-            f"{', '.join(RECORD_SUFFIXES)}."
-        )
+        raise InputError(unknown_kind(file, RECORD_SUFFIXES))
     check_file(file)
     columns = columns or {}
     if name.endswith(".parquet"):
-        return _parquet_records(file, columns)
+        return _parquet_records(file, columns, limits, setting)
+    lines = read_lines(file, limits, setting)
     if name.removesuffix(".gz").removesuffix(".zst").endswith(".csv"):
-        return _csv_records(file, columns)
-    return _with_columns(_json_records(file), columns, str(file))
+        return _csv_records(_CsvLines(lines, max_document_bytes(limits)), columns, str(file))
+    return with_columns(_json_records(lines, str(file)), columns, str(file))
 
 
-def check_file(file: Path) -> None:
-    """Check that a file is there.
-
-    Raises:
-        InputError: it is not, or it is a folder.
-    """
-    if not file.is_file():
-        raise InputError(f"{file} {'is not a file' if file.exists() else 'does not exist'}.")
-
-
-def read_lines(file: Path) -> Iterator[tuple[int, bytes]]:
-    """Yield the numbered lines of a plain or compressed file, without byte order mark.
-
-    Raises:
-        InputError: the file is in UTF-16, or its compression is damaged or cut off.
-    """
-    number = 0
-    with _open_stream(file) as stream:
-        try:
-            for line in stream:
-                number += 1
-                if number == 1:
-                    if line.startswith(_UTF16_BOMS):
-                        raise InputError(
-                            f"{file} is in UTF-16; convert it to UTF-8 first "
-                            "(iconv -f UTF-16 -t UTF-8)."
-                        )
-                    line = line.removeprefix(_BOM)
-                yield number, line
-        except (EOFError, OSError, zlib.error) as error:
-            raise unreadable(file, number + 1, str(error)) from None
-
-
-def unreadable(file: Path, line: int, reason: str) -> InputError:
-    """Return the error of a file of which nobody knows how much is lost."""
-    return InputError(
-        f"{file}:{line}: the file cannot be read on ({reason}): fetch it again, or take it out."
-    )
-
-
-def read_hub(
-    hub: str,
-    subset: str | None,
-    split: str,
-    revision: str | None,
-    columns: Mapping[str, str] | None = None,
-) -> Iterator[Record | BadRecord]:
-    """Yield the records of one split of a hub data set, or of a local data set folder.
-
-    Labels stored as numbers with names (ClassLabel) become their names.
-
-    Raises:
-        InputError: There is no such data set, subset, split or column, or its files are broken.
-        RunError: The hub cannot be reached.
-    """
-    import datasets
-
-    is_local = Path(hub).is_dir()
-    try:
-        # A local folder is streamed: otherwise datasets keeps a second copy of it in its cache.
-        rows = datasets.load_dataset(
-            hub, subset, split=split, revision=None if is_local else revision, streaming=is_local
-        )
-        records = _hub_records(rows, f"{hub}:{split}")
-        yield from _with_columns(records, columns or {}, f"{hub}, split {split},")
-    except InputError:
-        raise
-    except (ValueError, FileNotFoundError, datasets.exceptions.DatasetsError) as error:
-        raise InputError(f"data set {hub}: {_one_line(error)}.") from error
-    except OSError as error:
-        raise RunError(
-            f"data set {hub} cannot be loaded ({_one_line(error)}): try again when the hub can be "
-            "reached, or name a local folder."
-        ) from error
-
-
-def digest_hub(hub: str, subset: str | None, revision: str | None, split: str = "") -> str:
-    """Return a digest of a hub data set or of one split; of a local folder, wherever it lies.
-
-    Raises:
-        InputError: There is no such data set or revision.
-        RunError: The hub cannot be asked.
-    """
-    name = "" if Path(hub).is_dir() else hub
-    return f"{name}/{subset or ''}/{split}@{hub_revision(hub, revision)}"
-
-
-def hub_revision(hub: str, revision: str | None) -> str:
-    """Return the commit that a revision of a hub data set stands for; None means the newest.
-
-    For a local folder it is a digest of the files in it. A full commit hash needs no network.
-
-    Raises:
-        InputError: There is no such data set or revision.
-        RunError: The hub cannot be asked.
-    """
-    folder = Path(hub)
-    if folder.is_dir():
-        names = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
-        seen = {name: path for name, path in names.items() if not is_hidden(name)}
-        return digest_values({name.as_posix(): digest_file(path) for name, path in seen.items()})
-    if revision is not None and _COMMIT.fullmatch(revision):
-        return revision
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
-
-    try:
-        commit = HfApi().dataset_info(hub, revision=revision).sha
-    except (RepositoryNotFoundError, RevisionNotFoundError, ValueError) as error:
-        raise InputError(f"data set {hub}, revision {revision}: {_one_line(error)}.") from error
-    except Exception as error:  # which HTTP library, and so which errors, depends on the version
-        raise RunError(
-            f"the hub cannot be asked for the commit of {hub} ({_one_line(error)}): "
-            "set revision to the full commit hash that you want."
-        ) from error
-    if commit is None:
-        raise RunError(f"the hub gives no commit for {hub}: set revision to one.")
-    return commit
-
-
-def is_hidden(relative: Path) -> bool:
-    """Whether a file, or a folder on the way to it, has a name that begins with a dot."""
-    return any(part.startswith(".") for part in relative.parts)
-
-
-def _open_stream(file: Path) -> BinaryIO:
-    name = file.name.lower()
-    if name.endswith(".gz"):
-        # GzipFile.readline is slow Python; the buffer finds line ends in C.
-        return io.BufferedReader(gzip.GzipFile(file, "rb"))
-    if name.endswith(".zst"):
-        return io.BufferedReader(_ZstdStream(file))
-    return file.open("rb")
-
-
-class _ZstdStream(io.RawIOBase):
-    """The content of a .zst file; unlike zstandard's own reader it notices when it is cut off."""
-
-    def __init__(self, file: Path) -> None:
-        import zstandard
-
-        self._file = file.open("rb")
-        self._library = zstandard
-        self._frame: zstandard.ZstdDecompressionObj | None = None
-        self._packed = self._ready = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._ready:
-            packed = self._packed or self._file.read(_ZSTD_CHUNK)
-            if not packed:
-                if self._frame is not None:
-                    raise EOFError("Compressed file ended before the end of its last frame")
-                return 0
-            if self._frame is None:
-                # 2 GiB: the widest window that `zstd --long` writes.
-                self._frame = self._library.ZstdDecompressor(
-                    max_window_size=1 << 31
-                ).decompressobj()
-            try:
-                self._ready = self._frame.decompress(packed)
-            except self._library.ZstdError as error:
-                raise OSError(str(error)) from error
-            self._packed = self._frame.unused_data
-            if self._frame.eof:
-                self._frame = None
-        size = min(len(buffer), len(self._ready))
-        buffer[:size], self._ready = self._ready[:size], self._ready[size:]
-        return size
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
-def _json_records(file: Path) -> Iterator[Record | BadRecord]:
-    for number, line in read_lines(file):
-        if line.strip():
-            yield _json_record(line.rstrip(b"\r\n"), str(file), number)
+def _json_records(lines: Iterator[Line], file: str) -> Iterator[Record | BadRecord]:
+    for number, content, is_cut in lines:
+        if is_cut:
+            yield too_long(content, file, number)
+        elif content.strip():
+            yield _json_record(content.rstrip(b"\r\n"), file, number)
 
 
 def _json_record(line: bytes, file: str, number: int) -> Record | BadRecord:
@@ -290,22 +125,39 @@ def _json_record(line: bytes, file: str, number: int) -> Record | BadRecord:
         if isinstance(values, dict):
             return Record(values, file, number)
         reason = f"a JSON value of type {type(values).__name__}, not an object"
-    return BadRecord(file, number, reason, line.decode(errors="replace")[:MAX_RAW_CHARS])
+    return BadRecord(file, number, reason, beginning(line))
+
+
+def beginning(line: bytes) -> str:
+    """Return what to show of a line that is set aside."""
+    return line[: 4 * MAX_RAW_CHARS].decode(errors="replace")[:MAX_RAW_CHARS]
+
+
+def too_long(line: bytes, file: str, number: int) -> BadRecord:
+    """Return the bad record for a line of which only the beginning was read."""
+    return BadRecord(file, number, TOO_LONG, beginning(line))
 
 
 def not_utf8(line: bytes, file: str, number: int, error: UnicodeDecodeError) -> BadRecord:
     """Return the bad record for a line that cannot be decoded."""
     reason = f"not valid UTF-8 at byte {error.start + 1} of the line"
-    return BadRecord(file, number, reason, line.decode(errors="replace")[:MAX_RAW_CHARS])
+    return BadRecord(file, number, reason, beginning(line))
 
 
 class _CsvLines:
-    """Decoded lines for csv.reader that knows which lines the current record is made of."""
+    """Decoded lines for csv.reader that knows which lines the current record is made of.
 
-    def __init__(self, file: Path) -> None:
-        self._source = read_lines(file)
-        self._again: deque[tuple[int, str]] = deque()
-        self.held: list[tuple[int, str]] = []
+    Args:
+        lines: those of the file.
+        max_bytes: of a record.
+    """
+
+    def __init__(self, lines: Iterator[Line], max_bytes: int) -> None:
+        self._source = lines
+        self._again: deque[Line] = deque()
+        self.max_bytes = max_bytes
+        self._size = self._read = self._reread = 0
+        self._held: list[Line] = []
 
     def __iter__(self) -> _CsvLines:
         return self
@@ -314,75 +166,117 @@ class _CsvLines:
         if self._again:
             line = self._again.popleft()
         else:
-            number, content = next(self._source)
-            # Bytes that are not UTF-8 are carried as lone surrogates until the record is whole.
-            line = (number, content.decode(errors="surrogateescape"))
-        self.held.append(line)
-        return line[1]
+            line = next(self._source)
+            self._read += len(line[1])
+        _, content, is_cut = line
+        # Bytes that are not UTF-8 are carried as lone surrogates until the record is whole.
+        text = content.decode(errors="surrogateescape")
+        self._held.append(line)
+        self._size += len(content) + _LINE_BYTES
+        # A quote that is never closed must not swallow a whole large file.
+        if is_cut or (self._size > self.max_bytes and len(self._held) > 1):
+            raise csv.Error(TOO_LONG)
+        return text
 
-    def reread(self) -> None:
-        """Serve all lines of the current record but the first one again."""
-        self._again.extendleft(reversed(self.held[1:]))
+    def begin(self) -> None:
+        """Begin a record."""
+        self._held.clear()
+        self._size = 0
+
+    def record(self) -> tuple[int, bytes]:
+        """Return the number of the first line of the record, and the record as it stands there."""
+        return self._held[0][0], b"".join(content for _, content, _ in self._held)
+
+    def give_up(self) -> None:
+        """Keep the first line of the current record alone, and serve the others again.
+
+        They are given up too where lines were served again so often that time would not be linear
+        in the size of the file.
+        """
+        self._reread += self._size
+        if self._reread <= _REREADS * self._read + self.max_bytes:
+            self._again.extendleft(reversed(self._held[1:]))
+        del self._held[1:]
 
 
-def _csv_records(file: Path, columns: Mapping[str, str]) -> Iterator[Record | BadRecord]:
-    lines = _CsvLines(file)
+def _csv_records(
+    lines: _CsvLines, columns: Mapping[str, str], file: str
+) -> Iterator[Record | BadRecord]:
     reader = csv.reader(lines, strict=True)
     header: list[str] | None = None
     while True:
-        lines.held.clear()
-        row, problem = _next_row(reader)
+        lines.begin()
+        row, problem = _next_row(reader, lines.max_bytes)
         if problem:
             # A quote that is never closed runs on to the end: only its first line is given up.
-            lines.reread()
-            del lines.held[1:]
+            lines.give_up()
         elif row is None:
             return
         elif not row:
             continue
         elif header is None:
             header = row
-            _check_columns(header, columns, str(file))
+            _check_columns(header, columns, file)
             continue
         elif len(row) != len(header):
             problem = f"{len(row)} fields, and the header has {len(header)}"
-        raw = "".join(text for _, text in lines.held)
-        if not problem and ESCAPED_BYTE.search(raw):
+        number, raw = lines.record()
+        if not problem and not _is_utf8(raw):
             problem = "not valid UTF-8"
-        number = lines.held[0][0]
         if problem or row is None or header is None:
-            printable = ESCAPED_BYTE.sub("\ufffd", raw[:MAX_RAW_CHARS]).rstrip("\r\n")
-            yield BadRecord(str(file), number, problem, printable)
+            yield BadRecord(file, number, problem, beginning(raw).rstrip("\r\n"))
         else:
-            yield Record(dict(zip(header, row, strict=True)), str(file), number)
+            yield Record(dict(zip(header, row, strict=True)), file, number)
 
 
-def _next_row(reader: Iterator[list[str]]) -> tuple[list[str] | None, str]:
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _next_row(reader: Iterator[list[str]], max_chars: int) -> tuple[list[str] | None, str]:
     """Return the next row, None at the end, and the problem if it cannot be read."""
     # The limit belongs to the whole process, so it is raised for the time of this call only.
-    limit = csv.field_size_limit(_MAX_FIELD_CHARS)
+    limit = csv.field_size_limit(max_chars)
     try:
         return next(reader, None), ""
     except csv.Error as error:
-        return None, f"not valid CSV: {error}"
+        reason = str(error)
+        return None, reason if reason == TOO_LONG else f"not valid CSV: {reason}"
     finally:
         csv.field_size_limit(limit)
 
 
-def _parquet_records(file: Path, columns: Mapping[str, str]) -> Iterator[Record | BadRecord]:
+def _parquet_records(
+    file: Path, columns: Mapping[str, str], limits: LimitsConfig, setting: str
+) -> Iterator[Record | BadRecord]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    line = 1
+    line, size, most = 1, 0, most_bytes(file, limits)
     try:
         with pq.ParquetFile(file) as parquet:
             _check_columns(parquet.schema_arrow.names, columns, str(file))
-            for batch in parquet.iter_batches(_PARQUET_ROWS, columns=list(columns) or None):
+            n_rows = _rows_at_once(parquet.metadata)
+            for batch in parquet.iter_batches(n_rows, columns=list(columns) or None):
+                size += batch.nbytes
+                if size > most:
+                    raise bomb(file, limits, setting)
                 for item in _batch_records(batch, str(file), line):
                     yield item
                     line += 1
     except (pa.ArrowException, OSError) as error:
-        raise unreadable(file, line, _one_line(error)) from None
+        raise unreadable(file, line, one_line(error)) from None
+
+
+def _rows_at_once(metadata: Any) -> int:
+    """Return how many rows of a Parquet file to read at once so that they fit in memory."""
+    groups = [int(metadata.row_group(i).total_byte_size) for i in range(metadata.num_row_groups)]
+    row_bytes = sum(groups) // max(1, int(metadata.num_rows))
+    return max(1, min(_PARQUET_ROWS, _PARQUET_BYTES // max(1, row_bytes)))
 
 
 def _batch_records(batch: Any, file: str, line: int) -> Iterator[Record | BadRecord]:
@@ -406,30 +300,7 @@ def _parquet_record(batch: Any, row: int, file: str, line: int) -> Record | BadR
         return BadRecord(file, line, f"a value has no form in Python: {error}", "")
 
 
-def _hub_records(rows: Any, name: str) -> Iterator[Record | BadRecord]:
-    features = rows.features or {}
-    # The labels of tagging data are lists: there the names are one level down.
-    names = {
-        column: getattr(feature, "names", None) or getattr(feature.feature, "names", None)
-        for column, feature in features.items()
-        if hasattr(feature, "names") or hasattr(feature, "feature")
-    }
-    for line, row in enumerate(rows, start=1):
-        values = {column: _named(value, names.get(column)) for column, value in row.items()}
-        yield Record(values, name, line)
-
-
-def _named(value: Any, names: list[str] | None) -> object:
-    """Return the names for label numbers; a column without names stays as it is."""
-    if names is None:
-        return value
-    if isinstance(value, list):
-        return [_named(number, names) for number in value]
-    # Test splits without labels hold -1, or nothing.
-    return None if value is None or value < 0 else names[value]
-
-
-def _with_columns(
+def with_columns(
     items: Iterator[Record | BadRecord], columns: Mapping[str, str], where: str
 ) -> Iterator[Record | BadRecord]:
     """Yield the items; a record without a column is bad, and all of them without it an error."""
@@ -477,5 +348,6 @@ def _check_columns(found: list[str], columns: Mapping[str, str], where: str) -> 
         )
 
 
-def _one_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """Return what an error says, without line breaks and full stop."""
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,27 @@ from typing import Any
 MOST_ROWS = 50_000
 """Rows looked through for examples; a reason that comes up later only is not shown."""
 BATCH_ROWS = 1000
+FILTERS = (
+    "bad_record",
+    "no_main_content",
+    "too_short",
+    "language",
+    "gopher_repetition",
+    "gopher_quality",
+    "c4",
+    "fineweb",
+    "contaminated",
+    "exact_duplicate",
+    "repeated_lines",
+    "near_duplicate",
+)
+"""Reasons why documents are dropped, in the order in which the filters act."""
+
+
+def in_order(reasons: Iterable[str]) -> list[str]:
+    """Return reasons in the order of `FILTERS`, any others at the end."""
+    places = {reason: place for place, reason in enumerate(FILTERS)}
+    return sorted(reasons, key=lambda reason: (places.get(reason, len(places)), reason))
 
 
 def rejected_examples(corpus: Path, most: int) -> dict[str, list[dict[str, Any]]]:

@@ -12,7 +12,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textmill.config import TokenizerConfig
 from textmill.errors import InputError
@@ -36,7 +36,6 @@ END_ID, PAD_ID, MASK_ID, SOURCE_ID, TARGET_ID = range(len(SPECIAL_TOKENS))
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 """What a model folder holds of its tokenizer."""
 
-BATCH_ROWS = 1000
 MOST_WORD_BYTES = 4192  # sentencepiece leaves out longer ones, which are no words
 
 
@@ -71,7 +70,8 @@ def train_tokenizer(config: TokenizerConfig, inputs: Mapping[str, Path], out: Pa
 
 
 def _train(config: TokenizerConfig, corpus: Path) -> Tokenizer:
-    tokenizer = TRAINERS[config.kind](config, _without_placeholders(read_texts(corpus, "train")))
+    texts = _without_placeholders(read_sample(corpus, "train", config.max_bytes))
+    tokenizer = TRAINERS[config.kind](config, texts)
     _add_placeholders(tokenizer)
     size = tokenizer.get_vocab_size()
     if size < config.vocab_size and config.kind != "character":
@@ -271,12 +271,34 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 
 def read_texts(corpus: Path, split: str) -> Iterator[str]:
     """Yield the texts of one split of a corpus folder, in the order of its shards."""
+    for (texts,) in _read_columns(corpus / split, "text"):
+        yield from texts.to_pylist()
+
+
+def read_sample(corpus: Path, split: str, max_bytes: int) -> Iterator[str]:
+    """Yield texts of one split: all, or about so many bytes of them, chosen by hash."""
+    import pyarrow.compute as pc
+
+    sizes = (pc.sum(pc.binary_length(texts)) for (texts,) in _read_columns(corpus / split, "text"))
+    total = sum(size.as_py() or 0 for size in sizes)
+    if total <= max_bytes:
+        yield from read_texts(corpus, split)
+        return
+    for texts, ids in _read_columns(corpus / split, "text", "doc_id"):
+        for text, doc_id in zip(texts.to_pylist(), ids.to_pylist(), strict=True):
+            # The beginning of the id has chosen the split.
+            if int(doc_id[-16:], 16) * total < max_bytes << 64:
+                yield text
+
+
+def _read_columns(folder: Path, *names: str) -> Iterator[list[Any]]:
+    """Yield columns of a folder's shards, one group of rows after the other: a few megabytes."""
     import pyarrow.parquet as pq
 
-    for shard in corpus_shards(corpus / split):
+    for shard in corpus_shards(folder):
         with pq.ParquetFile(shard) as file:
-            for batch in file.iter_batches(BATCH_ROWS, columns=["text"]):
-                yield from batch.column("text").to_pylist()
+            for number in range(file.num_row_groups):
+                yield file.read_row_group(number, columns=list(names)).select(names).columns
 
 
 def corpus_shards(folder: Path) -> list[Path]:

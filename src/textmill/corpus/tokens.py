@@ -7,9 +7,9 @@ documents.parquet says which document is which.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textmill.config import TokensConfig
+from textmill.corpus.batching import batches
 from textmill.corpus.encoding import Encoder, fast_encoder
+from textmill.corpus.fertility import fertility
 from textmill.corpus.tokenizer import END_ID, corpus_shards, load_tokenizer, read_texts
 from textmill.errors import InputError
 from textmill.files import read_json, write_json
@@ -25,6 +27,7 @@ from textmill.files import read_json, write_json
 SPLITS = ("train", "validation")
 SHARD_TOKENS = 2**26
 ENCODE_BATCH = 512
+ENCODE_CHARS = 1 << 20  # token ids as lists are 10 times as large as their text
 DOCUMENTS = "documents.parquet"
 ABOUT = ["doc_id", "source", "language"]
 
@@ -37,6 +40,21 @@ class Shard:
     """All token ids, the leading END included; memory-mapped."""
     starts: NDArray[np.int64]
     """Index of each document's first token; its END is the token before the next start."""
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Targets of each document: its tokens and its END."""
+        return np.diff(self.starts, append=len(self.ids))
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What documents are sorted by, such as their sources."""
+
+    names: list[str]
+    """Those that occur, sorted."""
+    numbers: NDArray[np.int64]
+    """(n_documents,): which of the names each document has."""
 
 
 def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> None:
@@ -69,6 +87,11 @@ def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> Non
         metrics[f"{split}_bytes_per_token"] = totals.n_bytes / max(1, counts["tokens"])
         if split == "train":
             _plot_lengths(totals.lengths, out / "token_lengths.png")
+        else:  # a random sample, and the tokenizer has not seen it
+            labels = read_labels(folder, "language")
+            languages = [labels.names[number] for number in labels.numbers]
+            rows = zip(read_texts(inputs["corpus"], split), languages, totals.lengths, strict=True)
+            metrics |= {f"{split}_{name}": value for name, value in fertility(rows).items()}
     write_json(out / "index.json", index)
     write_json(out / "metrics.json", metrics)
 
@@ -80,16 +103,15 @@ def write_shards(
     shard_tokens: int = SHARD_TOKENS,
 ) -> None:
     """Write documents of token ids as shards of about that many tokens; none is split."""
-    parts: list[list[int]] = []
-    size = number = 0
+    shard = _ShardWriter(dtype, shard_tokens)
+    number = 0
     for document in documents:
-        parts.append(document)
-        size += len(document) + 1
-        if size >= shard_tokens:
-            _write_shard(folder / f"{number:05}", parts, dtype)
-            parts, size, number = [], 0, number + 1
-    if parts:
-        _write_shard(folder / f"{number:05}", parts, dtype)
+        shard.add(document)
+        if shard.n_tokens >= shard_tokens:
+            shard.write(folder / f"{number:05}")
+            number += 1
+    if shard.n_tokens:
+        shard.write(folder / f"{number:05}")
 
 
 def read_shards(folder: Path) -> list[Shard]:
@@ -110,12 +132,24 @@ def read_shards(folder: Path) -> list[Shard]:
     ]
 
 
-def read_documents(folder: Path) -> dict[str, list[str]]:
-    """Return doc_id, source and language of every document of one split, in its order."""
+def read_ids(folder: Path, documents: Sequence[int]) -> list[str]:
+    """Return the ids of some documents of one split, given by their numbers."""
     import pyarrow.parquet as pq
 
-    columns: dict[str, list[str]] = pq.read_table(folder / DOCUMENTS).to_pydict()
-    return columns
+    column = pq.read_table(folder / DOCUMENTS, columns=["doc_id"])["doc_id"]
+    ids: list[str] = column.take(list(documents)).to_pylist()
+    return ids
+
+
+def read_labels(folder: Path, column: str) -> Labels:
+    """Return the source or the language of every document of one split, in its order."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(folder / DOCUMENTS, columns=[column], read_dictionary=[column])
+    coded = table[column].unify_dictionaries().combine_chunks()
+    names = coded.dictionary.to_pylist()
+    ranks = np.argsort(np.argsort(names))
+    return Labels(sorted(names), ranks[coded.indices.to_numpy()])
 
 
 def read_index(tokens: Path) -> dict[str, Any]:
@@ -129,13 +163,13 @@ class _Totals:
     """What an encoding has seen."""
 
     n_bytes: int = 0
-    lengths: list[int] = field(default_factory=list)
+    lengths: array[int] = field(default_factory=lambda: array("q"))
     """Tokens of every document."""
 
 
 def _encode(encoder: Encoder, texts: Iterator[str], totals: _Totals) -> Iterator[list[int]]:
     """Yield the token ids of every text, counting along."""
-    while batch := list(islice(texts, ENCODE_BATCH)):
+    for batch in batches(texts, len, ENCODE_CHARS, ENCODE_BATCH):
         totals.n_bytes += sum(len(text.encode()) for text in batch)
         for ids in encoder(batch):
             totals.lengths.append(len(ids))
@@ -153,19 +187,35 @@ def _write_documents(corpus: Path, file: Path) -> None:
             writer.write_table(pq.read_table(shard, columns=ABOUT).cast(schema))
 
 
-def _write_shard(
-    stem: Path, documents: list[list[int]], dtype: np.dtype[np.unsignedinteger]
-) -> None:
-    lengths = np.fromiter((len(document) + 1 for document in documents), np.int64, len(documents))
-    starts = np.concatenate(([1], 1 + np.cumsum(lengths)[:-1]))
-    ids = np.full(1 + lengths.sum(), END_ID, dtype)
-    for start, document in zip(starts, documents, strict=True):
-        ids[start : start + len(document)] = document
-    np.save(stem.with_name(f"{stem.name}.ids.npy"), ids)
-    np.save(stem.with_name(f"{stem.name}.starts.npy"), starts.astype(np.int64))
+class _ShardWriter:
+    """The shard that is being filled; its arrays take the room that its files will."""
+
+    def __init__(self, dtype: np.dtype[np.unsignedinteger], shard_tokens: int) -> None:
+        self._ids = np.empty(shard_tokens + 1, dtype)  # untouched, it takes no memory
+        self._ids[0] = END_ID
+        self._starts = array("q")
+        self.n_tokens = 0
+        """END tokens that follow documents included."""
+
+    def add(self, document: list[int]) -> None:
+        start = 1 + self.n_tokens
+        self.n_tokens += len(document) + 1
+        if self.n_tokens >= len(self._ids):
+            more = np.empty(len(document) + 1, self._ids.dtype)
+            self._ids = np.concatenate((self._ids[:start], more))
+        self._starts.append(start)
+        self._ids[start : self.n_tokens] = document
+        self._ids[self.n_tokens] = END_ID
+
+    def write(self, stem: Path) -> None:
+        """Write the files of the shard, and begin another."""
+        np.save(stem.with_name(f"{stem.name}.ids.npy"), self._ids[: self.n_tokens + 1])
+        np.save(stem.with_name(f"{stem.name}.starts.npy"), np.array(self._starts, np.int64))
+        self._starts = array("q")
+        self.n_tokens = 0
 
 
-def _plot_lengths(lengths: list[int], file: Path) -> None:
+def _plot_lengths(lengths: Sequence[int], file: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 Points = Sequence[tuple[int, float]]
 
@@ -40,9 +42,7 @@ def loss_chart(curves: Mapping[str, Points], xlabel: str = "optimizer step") -> 
         curves: by name, points of step and loss in nats.
         xlabel: what the steps are.
     """
-    # Ids are hashes of what they name: with the curves as salt, charts on one page differ.
-    with mpl.rc_context(_STYLE | {"svg.hashsalt": repr(sorted(curves.items()))}):
-        figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
+    with _drawing(sorted(curves.items())) as figure:
         axes = figure.subplots()
         for colour, (name, points) in zip(_SERIES, sorted(curves.items()), strict=False):
             steps, values = [step for step, _ in points], [value for _, value in points]
@@ -54,8 +54,43 @@ def loss_chart(curves: Mapping[str, Points], xlabel: str = "optimizer step") -> 
         axes.grid(axis="y", color=_LINE, linewidth=0.6)
         axes.tick_params(length=0)
         axes.legend(frameon=False)
-        content = io.StringIO()
-        figure.savefig(content, format="svg", transparent=True, metadata={"Date": None})
+        return _drawn(figure)
+
+
+def histogram_chart(edges: Sequence[int], counts: Sequence[int], xlabel: str, ylabel: str) -> str:
+    """Return a histogram over a logarithmic axis, as an SVG element to stand inside a page.
+
+    Args:
+        edges: (bins + 1,) where each bin begins, ascending from at least 1, and the last one ends.
+        counts: (bins,)
+        xlabel: what is measured.
+        ylabel: what is counted.
+    """
+    with _drawing((xlabel, edges, counts)) as figure:
+        axes = figure.subplots()
+        axes.stairs(counts, edges, fill=True, color=_SERIES[0])
+        axes.set(xscale="log", xlabel=xlabel, ylabel=ylabel)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_minor_locator(NullLocator())
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.grid(axis="y", color=_LINE, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.tick_params(length=0)
+        return _drawn(figure)
+
+
+@contextmanager
+def _drawing(data: object) -> Iterator[Figure]:
+    """Yield a figure in the style of the page."""
+    # Ids are hashes of what they name: with the data as salt, charts on one page differ.
+    with mpl.rc_context(_STYLE | {"svg.hashsalt": repr(data)}):
+        yield Figure(figsize=_SIZE_INCHES, layout="constrained")
+
+
+def _drawn(figure: Figure) -> str:
+    content = io.StringIO()
+    figure.savefig(content, format="svg", transparent=True, metadata={"Date": None})
     return _inline(content.getvalue())
 
 

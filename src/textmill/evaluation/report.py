@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from typing import Literal
@@ -12,7 +12,8 @@ from typing import Literal
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from textmill.evaluation.charts import Points, loss_chart
+from textmill.evaluation.charts import Points, histogram_chart, loss_chart
+from textmill.evaluation.data import Corpus
 from textmill.evaluation.examples import Examples
 from textmill.evaluation.significance import LOWER_IS_BETTER
 
@@ -64,59 +65,6 @@ class Previous:
     url: str
     differences: Mapping[str, tuple[str, str]]
     """Settings that differ: by name, their value there and here."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """One source of raw text, and what became of it."""
-
-    name: str
-    place: str
-    language: str
-    documents_read: int
-    documents_kept: int
-    bytes_read: int
-    bytes_kept: int
-    dropped: Mapping[str, int]
-    """Documents by the reason for which they were dropped."""
-
-
-@dataclass(frozen=True)
-class Dropped:
-    """An example of a dropped document."""
-
-    reason: str
-    place: str
-    detail: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Corpus:
-    """What text went in and how it was changed."""
-
-    sources: tuple[Source, ...]
-    examples: tuple[Dropped, ...]
-    changes: Mapping[str, int]
-    """Repairs and redactions by name."""
-    tokens: Mapping[str, str]
-    """Facts about tokenizer and tokens, in words."""
-    kept_by_language: Mapping[str, int] = field(default_factory=dict)
-    """Documents kept by language; none if only the sources' languages are known."""
-    contaminated: Mapping[str, int] = field(default_factory=dict)
-    """Documents dropped because they hold text of a task's test set, by task."""
-
-    def dropped(self) -> dict[str, int]:
-        """Return the documents dropped in all sources, by reason."""
-        reasons = dict.fromkeys(reason for source in self.sources for reason in source.dropped)
-        return {r: sum(source.dropped.get(r, 0) for source in self.sources) for r in reasons}
-
-    def languages(self) -> dict[str, int]:
-        """Return the documents kept by language, the commonest first."""
-        found = dict(self.kept_by_language)
-        for source in () if found else self.sources:
-            found[source.language] = found.get(source.language, 0) + source.documents_kept
-        return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
 @dataclass(frozen=True)
@@ -244,9 +192,26 @@ class Report:
         return [task for task, (first, *_) in self.scores_of_tasks() if first.ahead == who]
 
 
+@dataclass(frozen=True)
+class DataPage:
+    """The data part alone, of a run that has no scores."""
+
+    experiment: str
+    run_name: str
+    run_url: str
+    date: str
+    is_sample: bool
+    corpus: Corpus
+
+
 def render(report: Report) -> str:
     """Return the page; the same report gives the same bytes."""
     return _environment().get_template("report.html.j2").render(report=report)
+
+
+def render_data(page: DataPage) -> str:
+    """Return the page of the data alone; the same page gives the same bytes."""
+    return _environment().get_template("data.html.j2").render(page=page)
 
 
 @cache
@@ -263,6 +228,9 @@ def _environment() -> Environment:
         "chart": lambda curves: Markup(loss_chart(curves)),
         "cut": cut,
         "duration": duration,
+        "histogram": lambda lengths: Markup(
+            histogram_chart(lengths.edges, lengths.counts, "characters in a document", "documents")
+        ),
         "number": number,
         "size": size,
         "words": lambda name: name.replace("_", " "),

@@ -400,8 +400,12 @@ def _is_by_onednn(x: Tensor) -> bool:
     """Return whether it is oneDNN that multiplies such a tensor."""
     if x.device.type != "cpu":
         return False
-    takes_fp32 = torch.get_float32_matmul_precision() == "medium"
-    return x.dtype == torch.bfloat16 or (x.dtype == torch.float32 and takes_fp32)
+    return x.dtype == torch.bfloat16 or (x.dtype == torch.float32 and _takes_fp32())
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # it would break the graph
+def _takes_fp32() -> bool:
+    return torch.get_float32_matmul_precision() == "medium"
 
 
 def _attend_by_matrices(

@@ -27,7 +27,7 @@ from textmill.training.pretrain import document_nll, language_metrics
 def measure_drift(config: DriftStepConfig, inputs: Mapping[str, Path], out: Path) -> None:
     """Write the measures of new text beside those of the validation split, as metrics.json.
 
-    Too few documents are counted and not measured.
+    Documents that cleaning would drop are counted and not measured, and so are too few.
 
     Args:
         config: where the new text lies, and how it is cleaned.
@@ -38,8 +38,9 @@ def measure_drift(config: DriftStepConfig, inputs: Mapping[str, Path], out: Path
     Raises:
         InputError: the new text cannot be read.
     """
-    texts = choose_texts(config.drift, config.corpus)
-    metrics: dict[str, float] = {"documents": len(texts)}
+    new = choose_texts(config.drift, config.corpus)
+    texts = new.texts
+    metrics: dict[str, float] = {"documents": len(texts), "documents_dropped": new.n_dropped}
     if len(texts) >= config.drift.min_documents:
         metrics |= _language_measures(config.drift, inputs, texts)
         for name in config.drift.tasks:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from textmill.config import TaskConfig
+from textmill.corpus.hub import digest_hub
 from textmill.corpus.labelled import read_labelled
-from textmill.corpus.records import BadRecord, digest_hub
+from textmill.corpus.records import BadRecord
 from textmill.errors import InputError
 from textmill.files import digest_file
 

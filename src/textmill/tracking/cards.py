@@ -11,9 +11,11 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from textmill.config import Config, TaskConfig
+from textmill.config import AUTO, Config, TaskConfig
+from textmill.corpus.language import UNKNOWN as UNDETERMINED
 from textmill.evaluation.report import cut
 from textmill.files import MANIFEST, read_json
+from textmill.tracking.data import language_bytes
 from textmill.tracking.models import BACKBONE, find_logged_model
 from textmill.tracking.pipeline import Pipeline, Result
 from textmill.tracking.sources import is_in_corpus
@@ -99,7 +101,7 @@ def card_text(config: Config, task: TaskConfig, results: Mapping[str, Result]) -
     parts += ["## Data", *_data(config, results, labels)]
     parts.append(f"MLflow runs: {_runs(results, 'pretrain', f'finetune {task.name}')}.")
     licences = _licences(config, "the task's examples")
-    parts += [licences, "## Limits", *_limits(config, LONG_TEXTS[task.kind])]
+    parts += [licences, "## Limits", *_limits(config, results, LONG_TEXTS[task.kind])]
     return "\n\n".join(parts) + "\n"
 
 
@@ -129,7 +131,7 @@ def backbone_card_text(config: Config, results: Mapping[str, Result]) -> str:
     parts += [
         _licences(config),
         "## Limits",
-        *_limits(config, "what lies further back is forgotten"),
+        *_limits(config, results, "what lies further back is forgotten"),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -210,6 +212,7 @@ def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]
         "Unicode repaired": corpus.repair_unicode,
         "HTML stripped": corpus.strip_html,
         "poor quality dropped (Gopher, C4, FineWeb)": corpus.quality.enabled,
+        "lines of many documents removed": corpus.repeated_lines.enabled,
         "text of test sets dropped": corpus.decontamination.enabled,
         "exact duplicates dropped": corpus.exact_duplicates.enabled,
         "near duplicates dropped": corpus.near_duplicates.enabled,
@@ -251,18 +254,34 @@ def _end_of(place: str) -> str:
     return place if len(place) <= LONGEST_NAME else f"… {place[2 - LONGEST_NAME :]}"
 
 
-def _limits(config: Config, cutting: str) -> Iterator[str]:
-    # Where languages are identified, the card has no more than the sources say.
-    languages = sorted({source.language for source in config.corpus.sources} - {"und", "auto"})
-    known = ", ".join(plain(language) for language in languages) or "not known"
+def _limits(config: Config, results: Mapping[str, Result], cutting: str) -> Iterator[str]:
     yield "\n".join(
         [
             f"- It reads {config.model.block_size} tokens at once: {cutting}.",
-            f"- Languages of the pretraining text: {known}. In others it is unreliable.",
+            f"- Languages of the pretraining text: {_languages(config, results)}. In others it is "
+            "unreliable.",
             "- It repeats the mistakes and prejudices of its data, and can be wrong when it is "
             "sure.",
         ]
     )
+
+
+def _languages(config: Config, results: Mapping[str, Result]) -> str:
+    """Return the languages of the text that was kept, the largest first, with their shares."""
+    found = language_bytes(results["clean"].metrics())
+    if not found.keys() - {UNDETERMINED}:
+        return "not known"
+    if len(found) == 1:
+        shown = [plain(next(iter(found)))]
+    else:
+        total = sum(found.values())
+        shown = [
+            f"{UNKNOWN if tag == UNDETERMINED else plain(tag)} {n_bytes / total:.1%}"
+            for tag, n_bytes in found.items()
+        ]
+    listed = _few(shown) + (" of the bytes" if len(found) > 1 else "")
+    is_identified = any(source.language == AUTO for source in config.corpus.sources)
+    return listed + (", as they were identified" if is_identified else "")
 
 
 def plain(text: str) -> str:

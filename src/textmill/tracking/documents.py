@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from mlflow.entities import Run
 
 from textmill.corpus.clean import SPLITS
-from textmill.corpus.records import RECORD_SUFFIXES, Record, read_lines, read_records
+from textmill.corpus.lines import read_lines
+from textmill.corpus.records import RECORD_SUFFIXES, Record, read_records
 from textmill.errors import InputError, RunError
 from textmill.files import MANIFEST, digest_file, read_json
 from textmill.tracking.pipeline import DIGEST_TAG, PLACES_TAG
@@ -128,7 +129,7 @@ def _in_file(place: str, digest: str, words: str) -> Iterator[str]:
     if digest_file(file) != digest:
         raise InputError(f"{place} has changed since it was read.")
     if not file.name.lower().endswith(RECORD_SUFFIXES):  # plain text, line by line
-        for number, line in read_lines(file):
+        for number, line, _ in read_lines(file):
             if words in line.decode(errors="replace"):
                 yield f"{file}:{number}"
         return

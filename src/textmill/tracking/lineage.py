@@ -28,7 +28,8 @@ from textmill.tracking.store import MOST_RUNS, OUTPUT, Store, StoreError
 DATASET_DIGEST_CHARS = 36
 """Of a digest, MLflow keeps as many for what a run has read."""
 FILTERED = re.compile(
-    r"(documents_(read|kept)|rejected_\w+|repaired_\w+|stripped_\w+|dropped_\w+|redacted_\w+)"
+    r"(documents_(read|kept)|rejected_\w+|repaired_\w+|stripped_\w+|dropped_\w+|redacted_\w+"
+    r"|extracted_\w+)"
 )
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # of an id, or of an alias
 DIGESTS_PER_QUERY = 100

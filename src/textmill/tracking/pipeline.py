@@ -17,7 +17,7 @@ from mlflow.entities import Run
 from pydantic import BaseModel
 
 from textmill import hardware
-from textmill.config import Config, TaskConfig, key_values
+from textmill.config import CleanConfig, Config, TaskConfig, key_values
 from textmill.errors import RunError
 from textmill.files import (
     MANIFEST,
@@ -26,12 +26,14 @@ from textmill.files import (
     read_json,
     write_json,
 )
+from textmill.laps import read_laps
 from textmill.tracking import environment, plots
 from textmill.tracking.experiment import CONFIG_TAG, PIPELINE_TAG, refuse_another
 from textmill.tracking.follow import Follower, Progress
 from textmill.tracking.key import describe_step, key_of
 from textmill.tracking.models import log_backbone, log_task_model
 from textmill.tracking.places import a_place
+from textmill.tracking.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
 from textmill.tracking.sources import Source, data_digest
 from textmill.tracking.step import FINETUNE, PRETRAIN, Step, edited_file
 from textmill.tracking.stopwatch import Stopwatch
@@ -84,6 +86,8 @@ class Pipeline:
     """None shares results with all pipelines; else they are shared under this name alone."""
     max_trainings: int | None = None
     """Trainings that run at once on this machine; None sets no limit."""
+    prepared_gib: float = 0
+    """Most disk space for prepared documents; 0 keeps and uses none."""
     sources: list[Source] = field(default_factory=list)
     """The raw files that the steps have read so far; one may stand here twice."""
     results: dict[str, Result] = field(default_factory=dict)
@@ -183,6 +187,10 @@ class _Attempt:
         self.folder = self.store.wip / self.name
         self.out = self.folder / "out"
         self.work = self.folder / "work"
+        self.prepared: str | None = None
+        if self.step.has_cache and self.pipeline.prepared_gib:
+            assert isinstance(self.config, CleanConfig)
+            self.prepared = prepared_key(self.config, self.sources)
 
     def find(self) -> Result | None:
         """Return the result of a finished run with this key, if there is a whole one."""
@@ -263,9 +271,18 @@ class _Attempt:
         self.work.mkdir(exist_ok=True)
         warm_up()
         folders = {name: result.folder for name, result in self.inputs.items()}
-        job = Job(self.step, self.config, folders, self.out, self.work, threads)
+        began_s = time.time()
+        cache = None
+        if self.prepared:
+            cache = cache_place(
+                self.store.home, self.prepared, self.work, self.pipeline.prepared_gib
+            )
+        job = Job(self.step, self.config, folders, self.out, self.work, threads, cache)
+        shutil.rmtree(job.laps, ignore_errors=True)  # of an attempt that was cut off
         seconds = self._run(job, follower)
         self._check_unchanged()
+        if cache is not None:
+            keep_prepared(cache, began_s)
         inputs = {
             name: {"run_id": result.run_id, "key": result.key, "digest": result.digest}
             for name, result in self.inputs.items()
@@ -287,6 +304,7 @@ class _Attempt:
             "files": files,
             "digest": digest_values(files),
             "seconds": seconds,
+            "stages": read_laps(job.laps),
             "time_ms": int(time.time() * 1000),
         }
         write_json(self.out / MANIFEST, manifest)
@@ -335,6 +353,8 @@ class _Attempt:
             # No part of the key, but sums of floats may round differently with another number.
             THREADS_TAG: str(threads),
         }
+        if self.prepared:
+            tags[PREPARED_TAG] = self.prepared
         if self.task:
             tags["textmill.task"] = self.task.name
         note = self.folder / "run.json"
@@ -378,7 +398,10 @@ class _Attempt:
             numbers = read_json(self.out / "metrics.json")
         if (self.out / "tags.json").exists():
             tags = read_json(self.out / "tags.json")
-        store.log_metrics(run_id, {**numbers, "seconds": made["seconds"]}, made["time_ms"])
+        stages = made.get("stages", {})
+        times = {"seconds": made["seconds"]}
+        times |= {f"seconds/{name}": took["seconds"] for name, took in stages.items()}
+        store.log_metrics(run_id, numbers | times, made["time_ms"])
         own = {
             PLACES_TAG: "\n".join(source.place for source in self.sources),
             DIGEST_TAG: made["digest"],
@@ -476,6 +499,8 @@ def open_pipeline(
             shared,
             scope,
             config.cluster.max_trainings,
+            # What repeats a run is to find out whether it comes out the same.
+            config.tracking.prepared_gib if scope is None else 0,
         )
         status = "KILLED"  # what becomes of it when a signal ends this process
         failure: str | None = None

@@ -103,11 +103,16 @@ def _under(prefix: str, metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def _language(config: Config, task: TaskConfig | None = None) -> str:
-    """Return the language that a translation is in; for all else, the corpus's, if it has one."""
+    """Return the language that a translation is in; for all else, the corpus's, if it has one.
+
+    That is the one that all its sources are said to be in, or else the only one that is kept.
+    """
     if isinstance(task, TranslationConfig):
         return task.target_language
     languages = {source.language for source in config.corpus.sources}
-    return languages.pop() if len(languages) == 1 and AUTO not in languages else "und"
+    if AUTO in languages or len(languages) > 1:
+        languages = set(config.corpus.languages)
+    return languages.pop() if len(languages) == 1 else "und"
 
 
 def recipe_of(result: Result, results: Mapping[str, Result]) -> str:

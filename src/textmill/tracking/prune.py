@@ -18,6 +18,8 @@ from textmill.files import MANIFEST, read_json
 from textmill.tracking.client import is_missing
 from textmill.tracking.lineage import trace
 from textmill.tracking.pipeline import RESULT_TAG
+from textmill.tracking.prepared import FOLDER as PREPARED
+from textmill.tracking.prepared import PREPARED_TAG
 from textmill.tracking.promotion import TESTED_RUN_TAG
 from textmill.tracking.registry import MODEL_RUN_TAG
 from textmill.tracking.runs import KIND
@@ -32,7 +34,7 @@ class Waste:
     """Something that can be removed."""
 
     what: str
-    """result, failed, work (in progress, and left), or cache (downloaded)."""
+    """result, failed, work (in progress, and left), or cache (downloaded, or prepared)."""
     label: str
     """The step, or the folder."""
     n_bytes: int
@@ -59,15 +61,18 @@ def find_waste(store: Store, n_kept: int) -> list[Waste]:
     recent_ids = {run.info.run_id for run in recent}
     needed = _needed(store, recent)
     found: list[Waste] = []
+    prepared: set[str | None] = set()
     for run in store.search(f"tags.`{KIND}`='step'", MOST_RUNS):
         run_id, is_finished = run.info.run_id, run.info.status == "FINISHED"
         if is_finished and run_id in needed:
+            prepared.add(run.data.tags.get(PREPARED_TAG))
             continue
         if not is_finished and run.data.tags.get("mlflow.parentRunId") in recent_ids:
             continue
         what = "result" if is_finished else "failed"
         found.append(Waste(what, run.info.run_name, _size_of_run(store, run), run_id))
-    return [*found, *_left_work(store, recent_ids), *_cache(store, needed)]
+    caches = [*_cache(store, needed), *_prepared(store, prepared)]
+    return [*found, *_left_work(store, recent_ids), *caches]
 
 
 def _refuse_while_running(store: Store) -> None:
@@ -134,6 +139,13 @@ def _cache(store: Store, needed: set[str]) -> Iterator[Waste]:
     for copy in sorted([*folder.glob("*"), *folder.glob("files/*")]):
         if copy.name not in needed and copy.name != "files":
             yield Waste("cache", copy.name, _size_of(copy), folder=copy)
+
+
+def _prepared(store: Store, needed: set[str | None]) -> Iterator[Waste]:
+    """Yield the prepared documents that no corpus which stays was made from."""
+    for folder in sorted((store.home / PREPARED).glob("*")):
+        if folder.name not in needed:
+            yield Waste("cache", f"prepared {folder.name[:12]}", _size_of(folder), folder=folder)
 
 
 def remove(store: Store, waste: Waste) -> None:

@@ -12,20 +12,18 @@ from pathlib import Path
 from mlflow.entities import Run
 
 from textmill.config import Config, TaskConfig
-from textmill.corpus.rejected import rejected_examples
 from textmill.errors import RunError
 from textmill.evaluation import report as pages
 from textmill.evaluation.charts import Points, thin_out
 from textmill.evaluation.examples import choose_examples
 from textmill.files import MANIFEST, read_json
+from textmill.tracking.data import gather_corpus, time_of
 from textmill.tracking.pipeline import Pipeline, Result
 from textmill.tracking.store import Store
 
 NAME = "report.html"
 COMMAND_TAG = "textmill.command"
 
-N_REJECTED = 3
-"""Dropped documents shown for each reason."""
 N_WRONG, N_RIGHT = 6, 4
 """Test examples shown of each task."""
 DIGEST_CHARS = 12
@@ -37,7 +35,6 @@ CURVES = ("train/loss", "validation/loss")
 MEMORY = "system/system_memory_usage_megabytes"
 PROCESSOR = "system/cpu_utilization_percentage"
 GPU_MEMORY = "system/gpu_{}_memory_usage_megabytes"
-REJECTED = "rejected_"
 
 
 def log_report(
@@ -90,7 +87,7 @@ def gather(
         experiment=config.experiment,
         run_name=parent.info.run_name,
         run_url=pipeline.url,
-        date=_time(parent.info.start_time),
+        date=time_of(parent.info.start_time),
         machine={**machine, "memory": f"{memory} GiB"},
         origin=pages.Origin(
             command=tags.get(COMMAND_TAG, ""),
@@ -104,7 +101,7 @@ def gather(
         failures=failures,
         scores=_scores(summary, previous.data.metrics if previous else {}),
         previous=_compared(pipeline, parent, previous) if previous else None,
-        corpus=_corpus(config, results),
+        corpus=gather_corpus(config, results) if "clean" in results else None,
         curves=tuple(_curves(pipeline, results)),
         tasks=tuple(
             _task(task, results, images)
@@ -126,10 +123,6 @@ def _in_order(pipeline: Pipeline, config: Config) -> list[str]:
         for step in ("baseline", "finetune", "evaluate")
     ]
     return [label for label in (*shared, *own) if label in pipeline.results]
-
-
-def _time(time_ms: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(time_ms / 1000))
 
 
 def _scores(summary: Mapping[str, float], previous: Mapping[str, float]) -> tuple[pages.Score, ...]:
@@ -165,71 +158,6 @@ def _compared(pipeline: Pipeline, parent: Run, previous: Run) -> pages.Previous:
             if there.get(key) != here.get(key)
         },
     )
-
-
-def _corpus(config: Config, results: Mapping[str, Result]) -> pages.Corpus | None:
-    if "clean" not in results:
-        return None
-    counts = {key: int(value) for key, value in results["clean"].metrics().items()}
-    reasons = [key for key in counts if key.startswith(REJECTED) and "/" not in key]
-    sources = [
-        pages.Source(
-            name=source.name,
-            place=str(source.path or source.hub),
-            language=source.language,
-            documents_read=counts[f"documents_read/{source.name}"],
-            documents_kept=counts[f"documents_kept/{source.name}"],
-            bytes_read=counts[f"bytes_read/{source.name}"],
-            bytes_kept=counts[f"bytes_kept/{source.name}"],
-            dropped={
-                reason.removeprefix(REJECTED): counts[f"{reason}/{source.name}"]
-                for reason in reasons
-            },
-        )
-        for source in config.corpus.sources
-    ]
-    examples = [
-        pages.Dropped(
-            reason=reason,
-            place=f"{row['source']}, {row['file']}:{row['line']}",
-            detail="" if reason == "exact_duplicate" else row["detail"],
-            text=row["text"],
-        )
-        for reason, rows in rejected_examples(results["clean"].folder, N_REJECTED).items()
-        for row in rows
-    ]
-    is_change = ("repaired_", "stripped_", "dropped_", "redacted_")
-    changes = {k: v for k, v in counts.items() if k.startswith(is_change) and "/" not in k}
-    languages = _counted("language_", counts)
-    contaminated = _counted("contaminated_", counts)
-    facts = _token_facts(results)
-    return pages.Corpus(tuple(sources), tuple(examples), changes, facts, languages, contaminated)
-
-
-def _counted(prefix: str, counts: Mapping[str, int]) -> dict[str, int]:
-    """Return what is counted for the whole corpus under names that begin so."""
-    return {
-        name.removeprefix(prefix): count
-        for name, count in counts.items()
-        if name.startswith(prefix) and "/" not in name
-    }
-
-
-def _token_facts(results: Mapping[str, Result]) -> dict[str, str]:
-    facts: dict[str, str] = {}
-    if "tokenizer" in results:
-        facts["vocabulary"] = f"{results['tokenizer'].metrics()['vocab_size']:,.0f}"
-    if "tokens" in results:
-        tokens = results["tokens"].metrics()
-        facts["training tokens"] = f"{tokens['train_tokens']:,.0f}"
-        facts["validation tokens"] = f"{tokens['validation_tokens']:,.0f}"
-        facts["bytes per token"] = f"{tokens['validation_bytes_per_token']:.2f}"
-        facts["tokens per byte"] = f"{1 / tokens['validation_bytes_per_token']:.3f}"
-    if "pretrain" in results:
-        numbers = results["pretrain"].metrics()
-        facts["parameters of the model"] = f"{numbers['parameters']:,.0f}"
-        facts["tokens seen in pretraining"] = f"{numbers['tokens_seen']:,.0f}"
-    return facts
 
 
 def _curves(pipeline: Pipeline, results: Mapping[str, Result]) -> Iterator[pages.Curves]:

@@ -2,8 +2,8 @@
 
 A step is a plain function `(config, inputs, out)` that reads input folders and fills an output
 folder. A training step takes a fourth argument, its work folder, which survives a kill: it keeps
-checkpoints and `metrics.jsonl` there and goes on from them. Steps are named here as strings, so
-that the process that orders them never loads torch.
+checkpoints and `metrics.jsonl` there and goes on from them. Another may take a place for a cache.
+Steps are named here as strings, so that the process that orders them never loads torch.
 """
 
 from __future__ import annotations
@@ -20,9 +20,15 @@ from pathlib import Path
 from textmill.files import digest_bytes, digest_file
 
 PACKAGE = "textmill"
-# Not part of any step's code: the key holds the validated values themselves, and errors and
-# digests do not enter results.
-NOT_CODE = {"textmill.config", "textmill.errors", "textmill.files", "textmill.hardware"}
+# Not part of any step's code: the key holds the validated values themselves, and errors, digests
+# and times do not enter results.
+NOT_CODE = {
+    "textmill.config",
+    "textmill.errors",
+    "textmill.files",
+    "textmill.hardware",
+    "textmill.laps",
+}
 
 
 _parsing = threading.Lock()
@@ -41,6 +47,8 @@ class Step:
     """Runs in a process forked from one that has loaded torch already."""
     has_workers: bool = False
     """Starts processes of its own, as many as it may use threads."""
+    has_cache: bool = False
+    """Takes a place for what it has prepared, which later runs of it need not prepare again."""
 
     @property
     def module(self) -> str:
@@ -49,7 +57,7 @@ class Step:
 
 
 SAMPLE = Step("sample", "textmill.sample.generate:generate")
-CLEAN = Step("clean", "textmill.corpus.clean:clean", has_workers=True)
+CLEAN = Step("clean", "textmill.corpus.clean:clean", has_workers=True, has_cache=True)
 TOKENIZER = Step("tokenizer", "textmill.corpus.tokenizer:train_tokenizer")
 TOKENS = Step("tokens", "textmill.corpus.tokens:tokenize")
 PRETRAIN = Step("pretrain", "textmill.training.pretrain:pretrain", True, True)

@@ -27,8 +27,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from textmill.errors import InputError, RunError
-from textmill.files import full_disk_message, is_disk_full
+from textmill.files import CachePlace, full_disk_message, is_disk_full
 from textmill.hardware import THREADS_VARIABLE, keep_freed_memory
+from textmill.laps import LAPS_VARIABLE
 from textmill.tracking.step import Step, read_code
 
 PRELOAD = [
@@ -70,6 +71,13 @@ class Job:
     """A folder that outlives the process: log, metrics, checkpoints."""
     threads: int
     """Processor threads that the step may use; no part of its key."""
+    cache: CachePlace | None = None
+    """Where a step that has a cache keeps what it has prepared; None keeps nothing."""
+
+    @property
+    def laps(self) -> Path:
+        """The folder where its processes keep the times of its stages."""
+        return self.work / "laps"
 
 
 @dataclass(frozen=True)
@@ -185,9 +193,11 @@ def _work(job: Job, sender: Connection) -> None:
     try:
         _redirect_output(job.work / "worker.log")
         _limit_threads(job)
+        os.environ[LAPS_VARIABLE] = str(job.laps)
         module, _, name = job.step.function.partition(":")
         function: Callable[..., None] = getattr(importlib.import_module(module), name)
         extra: tuple[Any, ...] = (job.work,) if job.step.is_training else ()
+        extra = (job.cache,) if job.step.has_cache else extra
         function(job.config, job.inputs, job.out, *extra)
     except BaseException as error:
         sender.send(_describe(job, error))

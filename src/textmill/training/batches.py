@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from textmill.corpus.packing import PackedBlocks
 from textmill.corpus.tokenizer import PAD_ID
@@ -16,6 +17,9 @@ Order = Callable[[int], Sequence[Sequence[int]]]
 """From the number of an epoch to its batches, each as indices of examples."""
 Collate = Callable[[Sequence[int]], Batch]
 """From indices of examples to their batch."""
+
+LEAST_EPOCH = 2**13
+"""Examples in an epoch of `mixed` at least, so that shares can be met to that fraction."""
 
 
 class BatchStream:
@@ -76,6 +80,54 @@ def shuffled(n: int, batch_size: int, seed: int) -> Order:
         return indices[: n_batches * batch_size].reshape(n_batches, batch_size).tolist()
 
     return order
+
+
+def mixed(groups: Sequence[range], shares: Sequence[float], batch_size: int, seed: int) -> Order:
+    """Return an order that draws groups of examples in fixed shares, however large they are.
+
+    The groups take turns so evenly that the shares hold in every stretch of batches, and not only
+    in the mean. Within a group every example comes once before one comes again, in an order that is
+    shuffled anew for each pass. An epoch here is a fixed number of batches.
+
+    Args:
+        groups: the examples of each.
+        shares: of the examples drawn, one for each group; they sum to 1.
+        batch_size: examples in a batch.
+        seed: of the order in the groups and in the batches.
+    """
+    n_batches = -(-max(sum(map(len, groups)), LEAST_EPOCH) // batch_size)
+    # The rounded ends of shares laid end to end lose no example.
+    ends = np.rint(np.cumsum([0, *shares]) * n_batches * batch_size).astype(np.int64)
+    counts = np.diff(ends)
+    # Each group's turns are spread over an epoch: the k-th of n is due at (k + 1/2) / n.
+    due = np.concatenate([(np.arange(n) + 0.5) / n for n in counts if n])
+    turns = np.repeat(np.arange(len(groups)), counts)[np.argsort(due, kind="stable")]
+
+    def order(epoch: int) -> Sequence[Sequence[int]]:
+        indices = np.empty(len(turns), np.int64)
+        for number, (group, n) in enumerate(zip(groups, counts.tolist(), strict=True)):
+            indices[turns == number] = _passes(group, epoch * n, n, [seed, number])
+        # Else a group could always have the same rows, which an objective may treat differently.
+        rows = indices.reshape(n_batches, batch_size)
+        batches: list[list[int]] = (
+            np.random.default_rng([seed, epoch]).permuted(rows, axis=1).tolist()
+        )
+        return batches
+
+    return order
+
+
+def _passes(group: range, start: int, n: int, seed: Sequence[int]) -> NDArray[np.int64]:
+    """Return n examples from the endless passes over a group, each shuffled by its number."""
+    if not n:
+        return np.empty(0, np.int64)
+    first, last = start // len(group), (start + n - 1) // len(group)
+    shuffled = [
+        np.random.default_rng([*seed, number]).permutation(group)
+        for number in range(first, last + 1)
+    ]
+    at = start - first * len(group)
+    return np.concatenate(shuffled)[at : at + n]
 
 
 def by_length(lengths: Sequence[int], batch_size: int, seed: int, pool: int = 16) -> Order:

@@ -75,7 +75,7 @@ def document_sizes(shards: Sequence[Shard], tokenizer: Tokenizer) -> NDArray[np.
     sizes = []
     for shard in shards:
         counts = np.add.reduceat(n_bytes[shard.ids], shard.starts)
-        sizes.append(np.stack([counts, np.diff([*shard.starts, len(shard.ids)])], axis=1))
+        sizes.append(np.stack([counts, shard.lengths], axis=1))
     return np.concatenate(sizes)
 
 

@@ -7,6 +7,7 @@ import math
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +21,15 @@ from textmill import model as models
 from textmill.config import GenerationConfig, PretrainConfig, PretrainStepConfig, key_values
 from textmill.corpus.packing import PackedBlocks
 from textmill.corpus.tokenizer import TOKENIZER_FILES, load_tokenizer
-from textmill.corpus.tokens import read_documents, read_index
+from textmill.corpus.tokens import read_ids, read_index, read_labels
 from textmill.errors import InputError
 from textmill.files import digest_file, write_json
 from textmill.model import GPT
-from textmill.training.batches import Batches, packed, shuffled, to_tensors
+from textmill.training.batches import Batches, packed, to_tensors
 from textmill.training.devices import check_compiler
 from textmill.training.fit import fit
 from textmill.training.initial import initial_network
+from textmill.training.mixture import LABELS, Taken, training_blocks
 from textmill.training.module import FitModule
 from textmill.training.objectives import Batch, mask_tokens, objective_losses, token_nll
 from textmill.training.ranks import launch
@@ -63,7 +65,8 @@ class PretrainModule(FitModule):
         network: the model.
         config: the pretrain group.
         held_out: what to validate on.
-        doc_ids: names of the training documents, by their numbers.
+        taken: counts what is trained on.
+        doc_ids: returns the ids of training documents, given by their numbers.
         write: returns a text sampled from a model; None: no samples are taken.
     """
 
@@ -75,12 +78,14 @@ class PretrainModule(FitModule):
         network: GPT,
         config: PretrainConfig,
         held_out: HeldOut,
-        doc_ids: Sequence[str],
+        taken: Taken,
+        doc_ids: Callable[[Sequence[int]], list[str]],
         write: Callable[[GPT], str] | None,
     ) -> None:
         super().__init__(network, config, config.max_steps, config.warmup_steps)
         self.pretraining = config
         self.held_out = held_out
+        self.taken = taken
         self.doc_ids = doc_ids
         self.write = write
         self.samples: dict[str, str] = {}
@@ -130,10 +135,9 @@ class PretrainModule(FitModule):
 
     def describe(self, documents: Tensor) -> str:
         """Return the ids of the documents in a batch."""
-        numbers = set(documents.flatten().tolist()) - {-1}
-        names = [self.doc_ids[number] for number in sorted(numbers)]
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        return f"the documents {', '.join(names[:NAMED])}{more}"
+        numbers = sorted(set(documents.flatten().tolist()) - {-1})
+        more = f" and {len(numbers) - NAMED} more" if len(numbers) > NAMED else ""
+        return f"the documents {', '.join(self.doc_ids(numbers[:NAMED]))}{more}"
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         """Step the optimizer, and let the average of the weights follow."""
@@ -146,7 +150,7 @@ class PretrainModule(FitModule):
 
         These are the causal ones; an objective that masks adds `validation/masked_loss`, with the
         same tokens hidden every time. Where there are several sources or languages, each has its
-        loss.
+        loss, and its share of the tokens trained on so far.
         """
         held_out, model = self.held_out, self.result()
         nll, counts = self._document_nll(model, held_out.batches)
@@ -155,6 +159,7 @@ class PretrainModule(FitModule):
         for name, documents in held_out.groups.items():
             if n_targets := counts[documents].sum():
                 metrics[f"validation/loss/{name}"] = nll[documents].sum() / n_targets
+        metrics |= self.taken.shares(self.global_step * self.config.accumulate)
         if self.pretraining.objective != "causal":
             metrics["validation/masked_loss"] = self._masked_loss(model)
         if self.write is not None:
@@ -225,19 +230,20 @@ def train(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, wor
     init_from = Path(settings.init_from) if settings.init_from is not None else None
     shape = config.model.model_copy(update={"vocab_size": vocab_size})
     network = initial_network(shape, init_from, tokenizer).train()
-    train = PackedBlocks(inputs["tokens"] / "train", config.model.block_size)
+    train, draw = training_blocks(inputs["tokens"], config)
+    order = lru_cache(maxsize=1)(draw)  # `Taken` asks for the epoch that is trained on, too
     if len(train) < settings.micro_batch_size:
         raise InputError(
             f"pretrain.micro_batch_size={settings.micro_batch_size}: the corpus fills only "
             f"{len(train)} blocks of {config.model.block_size} tokens; set it to that or less, "
             "or give more text."
         )
-    about = read_documents(inputs["tokens"] / "train")
     module = PretrainModule(
         network,
         settings,
         hold_out(inputs["tokens"], config),
-        about["doc_id"],
+        Taken(inputs["tokens"], train, order),
+        partial(read_ids, inputs["tokens"] / "train"),
         _writer(tokenizer, settings) if settings.sample_tokens else None,
     )
 
@@ -247,10 +253,10 @@ def train(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, wor
     module.identity = {
         "model": key_values(shape),
         "pretrain": key_values(settings),
+        "weights": config.weights,
         "tokenizer": digest_file(inputs["tokenizer"] / "tokenizer.json"),
         "tokens": digest_file(inputs["tokens"] / "index.json"),
     }
-    order = shuffled(len(train), settings.micro_batch_size, settings.seed)
     every, devices, strategy = settings.validate_every_steps, settings.devices, settings.strategy
     fit(module, order, collate, every, work, devices, strategy)
     result = module.result()
@@ -262,20 +268,19 @@ def _write(
     module: PretrainModule, result: GPT, train: PackedBlocks, tokenizer: Path, out: Path
 ) -> None:
     """Write the model, its tokenizer, its samples and what it was trained on."""
-    settings, block_size = module.pretraining, module.network.config.block_size
+    settings = module.pretraining
     models.save(result, out)
     for name in TOKENIZER_FILES:
         shutil.copy(tokenizer / name, out / name)
     write_json(out / SAMPLES, module.samples)
-    n_blocks = settings.max_steps * settings.accumulate * settings.micro_batch_size
-    n_positions = n_blocks * block_size
     write_json(
         out / "metrics.json",
         {
             "parameters": sum(p.numel() for p in module.network.parameters()),
             "blocks": len(train),
             "padding_share": train.padding_share,
-            "tokens_seen": round((1 - train.padding_share) * n_positions),
+            "cuts": train.n_cuts,
+            **module.taken.totals(settings.max_steps * settings.accumulate),
         },
     )
 
@@ -287,12 +292,12 @@ def hold_out(tokens: Path, config: PretrainStepConfig) -> HeldOut:
     order = np.random.default_rng(settings.seed).permutation(len(blocks))
     chosen = order[: settings.validation_blocks].tolist()
     counts = read_index(tokens)["validation"]
-    about = read_documents(tokens / "validation")
+    labels = {column: read_labels(tokens / "validation", column) for column in LABELS}
     groups = {
-        f"{column}/{value}": np.array([it == value for it in about[column]])
-        for column in ("source", "language")
-        for value in sorted(set(about[column]))
-        if len(set(about[column])) > 1
+        f"{column}/{name}": about.numbers == number
+        for column, about in labels.items()
+        for number, name in enumerate(about.names)
+        if len(about.names) > 1
     }
     return HeldOut(
         batches=packed(blocks, settings.micro_batch_size, chosen),

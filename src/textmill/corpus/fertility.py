@@ -1,0 +1,91 @@
+"""How many tokens a tokenizer makes of a word, by language."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from textmill.corpus.shingles import CHARACTER, read_characters, slices
+
+_PIECE_CHARS = 1 << 20  # of a longer text: bounds the memory
+_BATCH_CHARS = 1 << 17
+_BATCH_TEXTS = 512
+
+Row = tuple[str, str, int]
+"""A text, its language, and the number of its tokens."""
+
+
+def fertility(rows: Iterator[Row]) -> dict[str, float]:
+    """Return by language the documents, the bytes of a token, and the tokens of a word.
+
+    A word is a run of letters and digits. Of a language most of whose words are characters of a
+    script without blanks, such as Chinese, it is the tokens of a character.
+
+    Args:
+        rows: texts that the tokenizer has not been trained on.
+
+    Returns:
+        `documents/LANGUAGE`, `bytes_per_token/LANGUAGE` and `tokens_per_word/LANGUAGE` or
+        `tokens_per_character/LANGUAGE`; the last is left out where there is no word.
+
+    Source: the fertility of Rust et al. 2021 ("How Good is Your Tokenizer?").
+    """
+    found: dict[str, Counter[str]] = {}
+    for batch in _batches(rows):
+        words = _count_words([text for text, _, _ in batch])
+        for (text, language, n_tokens), (n_words, n_alone) in zip(batch, words, strict=True):
+            found.setdefault(language, Counter()).update(
+                documents=1,
+                bytes=len(text.encode()),
+                tokens=n_tokens,
+                words=n_words,
+                alone=n_alone,
+            )
+    metrics: dict[str, float] = {}
+    for language, counts in sorted(found.items()):
+        metrics |= {f"{name}/{language}": value for name, value in _measures(counts).items()}
+    return metrics
+
+
+def _measures(counts: Mapping[str, int]) -> dict[str, float]:
+    measures = {
+        "documents": float(counts["documents"]),
+        "bytes_per_token": counts["bytes"] / max(1, counts["tokens"]),
+    }
+    if counts["words"]:
+        unit = "character" if 2 * counts["alone"] > counts["words"] else "word"
+        measures[f"tokens_per_{unit}"] = counts["tokens"] / counts["words"]
+    return measures
+
+
+def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    n_chars = 0
+    for row in rows:
+        batch.append(row)
+        n_chars += len(row[0])
+        if n_chars >= _PIECE_CHARS or len(batch) == _BATCH_TEXTS:
+            yield batch
+            batch, n_chars = [], 0
+    if batch:
+        yield batch
+
+
+def _count_words(texts: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the words of each text, and how many of them are characters that stand alone."""
+    pieces = [
+        (number, text[start : start + _PIECE_CHARS])
+        for number, text in enumerate(texts)
+        for start in range(0, len(text), _PIECE_CHARS)
+    ]
+    total = np.zeros((len(texts), 2), np.int64)
+    for batch in slices([len(piece) for _, piece in pieces], _BATCH_CHARS):
+        numbers = np.array([number for number, _ in pieces[batch]])
+        characters = read_characters([piece for _, piece in pieces[batch]])
+        owner = numbers[np.searchsorted(characters.begins, characters.starts, side="right") - 1]
+        is_alone = characters.kinds[characters.starts] == CHARACTER
+        total[:, 0] += np.bincount(owner, minlength=len(texts))
+        total[:, 1] += np.bincount(owner[is_alone], minlength=len(texts))
+    return [(int(n_words), int(n_alone)) for n_words, n_alone in total]

@@ -1,0 +1,126 @@
+"""Hub data sets as records, and the commit that they stand for.
+
+datasets and huggingface_hub are imported where they are used, because tasks read JSON Lines on
+machines without them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from textmill.corpus.records import BadRecord, Record, one_line, with_columns
+from textmill.errors import InputError, RunError
+from textmill.files import digest_file, digest_values
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def read_hub(
+    hub: str,
+    subset: str | None,
+    split: str,
+    revision: str | None,
+    columns: Mapping[str, str] | None = None,
+) -> Iterator[Record | BadRecord]:
+    """Yield the records of one split of a hub data set, or of a local data set folder.
+
+    Labels stored as numbers with names (ClassLabel) become their names.
+
+    Raises:
+        InputError: There is no such data set, subset, split or column, or its files are broken.
+        RunError: The hub cannot be reached.
+    """
+    import datasets
+
+    is_local = Path(hub).is_dir()
+    try:
+        # A local folder is streamed: otherwise datasets keeps a second copy of it in its cache.
+        rows = datasets.load_dataset(
+            hub, subset, split=split, revision=None if is_local else revision, streaming=is_local
+        )
+        records = _hub_records(rows, f"{hub}:{split}")
+        yield from with_columns(records, columns or {}, f"{hub}, split {split},")
+    except InputError:
+        raise
+    except (ValueError, FileNotFoundError, datasets.exceptions.DatasetsError) as error:
+        raise InputError(f"data set {hub}: {one_line(error)}.") from error
+    except OSError as error:
+        raise RunError(
+            f"data set {hub} cannot be loaded ({one_line(error)}): try again when the hub can be "
+            "reached, or name a local folder."
+        ) from error
+
+
+def digest_hub(hub: str, subset: str | None, revision: str | None, split: str = "") -> str:
+    """Return a digest of a hub data set or of one split; of a local folder, wherever it lies.
+
+    Raises:
+        InputError: There is no such data set or revision.
+        RunError: The hub cannot be asked.
+    """
+    name = "" if Path(hub).is_dir() else hub
+    return f"{name}/{subset or ''}/{split}@{hub_revision(hub, revision)}"
+
+
+def hub_revision(hub: str, revision: str | None) -> str:
+    """Return the commit that a revision of a hub data set stands for; None means the newest.
+
+    For a local folder it is a digest of the files in it. A full commit hash needs no network.
+
+    Raises:
+        InputError: There is no such data set or revision.
+        RunError: The hub cannot be asked.
+    """
+    folder = Path(hub)
+    if folder.is_dir():
+        names = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+        seen = {name: path for name, path in names.items() if not _is_hidden(name)}
+        return digest_values({name.as_posix(): digest_file(path) for name, path in seen.items()})
+    if revision is not None and _COMMIT.fullmatch(revision):
+        return revision
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
+    try:
+        commit = HfApi().dataset_info(hub, revision=revision).sha
+    except (RepositoryNotFoundError, RevisionNotFoundError, ValueError) as error:
+        raise InputError(f"data set {hub}, revision {revision}: {one_line(error)}.") from error
+    except Exception as error:  # which HTTP library, and so which errors, depends on the version
+        raise RunError(
+            f"the hub cannot be asked for the commit of {hub} ({one_line(error)}): "
+            "set revision to the full commit hash that you want."
+        ) from error
+    if commit is None:
+        raise RunError(f"the hub gives no commit for {hub}: set revision to one.")
+    return commit
+
+
+def _is_hidden(relative: Path) -> bool:
+    """Whether a file, or a folder on the way to it, has a name that begins with a dot."""
+    return any(part.startswith(".") for part in relative.parts)
+
+
+def _hub_records(rows: Any, name: str) -> Iterator[Record | BadRecord]:
+    features = rows.features or {}
+    # The labels of tagging data are lists: there the names are one level down.
+    names = {
+        column: getattr(feature, "names", None) or getattr(feature.feature, "names", None)
+        for column, feature in features.items()
+        if hasattr(feature, "names") or hasattr(feature, "feature")
+    }
+    for line, row in enumerate(rows, start=1):
+        values = {column: _named(value, names.get(column)) for column, value in row.items()}
+        yield Record(values, name, line)
+
+
+def _named(value: Any, names: list[str] | None) -> object:
+    """Return the names for label numbers; a column without names stays as it is."""
+    if names is None:
+        return value
+    if isinstance(value, list):
+        return [_named(number, names) for number in value]
+    # Test splits without labels hold -1, or nothing.
+    return None if value is None or value < 0 else names[value]

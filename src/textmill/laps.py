@@ -1,0 +1,90 @@
+"""Processor time of the stages of a step, kept beside its output: time is no part of a result."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+LAPS_VARIABLE = "TEXTMILL_LAPS"
+"""The environment variable that tells a step's processes in which folder they keep times."""
+
+Item = TypeVar("Item")
+
+_totals: dict[str, dict[str, float]] = {}  # of this process
+
+
+class Laps:
+    """Measures the stages of some work, one after the other, in this thread's processor time."""
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+        self._last_s: float | None = None
+
+    def start(self) -> None:
+        """Begin to measure the first stage."""
+        self._last_s = time.thread_time()
+
+    def lap(self, stage: str) -> None:
+        """Count the time since the last call for a stage; nothing where nothing was started."""
+        if self._last_s is not None:
+            now_s = time.thread_time()
+            self._seconds[stage] = self._seconds.get(stage, 0.0) + now_s - self._last_s
+            self._last_s = now_s
+
+    def timed(self, stage: str, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield the items, and count the time that it takes to get them for a stage."""
+        iterator = iter(items)
+        while True:
+            self.start()
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            finally:
+                self.lap(stage)
+                self._last_s = None
+            yield item
+
+    def stop(self, n_bytes: int, ahead: str | None = None) -> None:
+        """End measuring, and keep what was measured.
+
+        Args:
+            n_bytes: what the stages have got through since the last time.
+            ahead: a stage that has got through them too, though it may have been measured before.
+        """
+        if ahead:
+            self._seconds.setdefault(ahead, 0.0)
+        for stage, seconds in self._seconds.items():
+            total = _totals.setdefault(stage, {"seconds": 0.0, "bytes": 0})
+            total["seconds"] += seconds
+            total["bytes"] += n_bytes
+        self._seconds = {}
+        self._last_s = None
+        if folder := os.environ.get(LAPS_VARIABLE):
+            _keep(Path(folder))
+
+
+def _keep(folder: Path) -> None:
+    """Write the times of this process, of which nothing tells when it is about to end."""
+    beside = folder / f".{os.getpid()}"
+    with suppress(OSError):  # a full disk is no reason to end a step for its times
+        folder.mkdir(exist_ok=True)
+        beside.write_text(json.dumps(_totals))
+        beside.replace(folder / f"{os.getpid()}.json")
+
+
+def read_laps(folder: Path) -> dict[str, dict[str, float]]:
+    """Return `seconds` and `bytes` of every stage, summed over the processes of a step."""
+    found: dict[str, dict[str, float]] = {}
+    for file in sorted(folder.glob("*.json")):
+        of_process: dict[str, Any] = json.loads(file.read_text())
+        for stage, measured in of_process.items():
+            total = found.setdefault(stage, {"seconds": 0.0, "bytes": 0})
+            for name, value in measured.items():
+                total[name] += value
+    return found

@@ -1,0 +1,165 @@
+"""Which blocks are trained on, in which order, and what was in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textmill.config import PretrainStepConfig
+from textmill.corpus.packing import PackedBlocks
+from textmill.corpus.tokens import Labels, read_labels, read_shards
+from textmill.errors import InputError
+from textmill.training.batches import Order, mixed, shuffled
+
+LABELS = ("source", "language")
+
+
+def training_blocks(tokens: Path, config: PretrainStepConfig) -> tuple[PackedBlocks, Order]:
+    """Return the blocks of the training split, and the order in which they are drawn.
+
+    Without weights and language_alpha every block comes once an epoch. With them, sources or
+    languages share no block, and are drawn as often as it takes to have their shares of the tokens.
+
+    Args:
+        tokens: folder of the tokens step.
+        config: of the pretrain step.
+
+    Raises:
+        InputError: there is nothing to draw from a source that has a weight.
+    """
+    settings, folder = config.pretrain, tokens / "train"
+    size, packing, overlap = config.model.block_size, settings.packing, settings.overlap
+    if not config.weights and settings.language_alpha is None:
+        blocks = PackedBlocks(folder, size, packing, overlap)
+        return blocks, shuffled(len(blocks), settings.micro_batch_size, settings.seed)
+    n_targets = np.concatenate([shard.lengths for shard in read_shards(folder)])
+    nothing = Labels([""], np.zeros(len(n_targets), np.int64))
+    sources = read_labels(folder, "source") if config.weights else nothing
+    languages = nothing if settings.language_alpha is None else read_labels(folder, "language")
+    cells, groups = np.unique(
+        sources.numbers * len(languages.names) + languages.numbers, return_inverse=True
+    )
+    counts = np.zeros((len(sources.names), len(languages.names)))
+    counts.flat[cells] = np.bincount(groups, n_targets)
+    weights = [config.weights.get(name) for name in sources.names]
+    _check_sources(config.weights, sources)
+    shares = token_shares(counts, weights, settings.language_alpha).flat[cells]
+    blocks = PackedBlocks(folder, size, packing, overlap, groups)
+    ends = np.array(blocks.group_ends)
+    n_blocks = np.diff(ends, prepend=0)
+    # Blocks of one group may hold more tokens than those of another: fewer of them are needed.
+    drawn = shares * n_blocks / counts.flat[cells]
+    ranges = [range(end - n, end) for end, n in zip(ends.tolist(), n_blocks.tolist(), strict=True)]
+    order = mixed(ranges, drawn / drawn.sum(), settings.micro_batch_size, settings.seed)
+    return blocks, order
+
+
+def token_shares(
+    counts: NDArray[np.float64], weights: list[float | None], alpha: float | None
+) -> NDArray[np.float64]:
+    """Return the share of the tokens to train on that each source has in each language.
+
+    Args:
+        counts: (n_sources, n_languages), the tokens there are; every source has some.
+        weights: shares of sources; those of None have the rest in proportion to their tokens. If
+            there is none of None, the weights are taken relative to their sum.
+        alpha: languages have shares in proportion to this power of what the weights give them
+            (Conneau et al. 2020, XLM-R: p ∝ n^alpha); None: as the weights give them.
+
+    Returns:
+        (n_sources, n_languages), with the sum 1.
+    """
+    shares: NDArray[np.float64] = counts / counts.sum()
+    is_rest = np.array([weight is None for weight in weights])
+    if not is_rest.all():
+        wanted = np.array([weight or 0.0 for weight in weights])
+        sizes = shares.sum(axis=1)
+        if is_rest.any():
+            wanted[is_rest] = (1 - wanted.sum()) * sizes[is_rest] / sizes[is_rest].sum()
+        shares *= (wanted / wanted.sum() / sizes)[:, None]
+    if alpha is not None:
+        sizes = shares.sum(axis=0)
+        wanted = np.where(sizes > 0, sizes**alpha, 0)
+        shares *= wanted / wanted.sum() / np.where(sizes > 0, sizes, 1)
+    return shares
+
+
+def _check_sources(weights: Mapping[str, float], sources: Labels) -> None:
+    """Refuse weights that cannot be met; before cleaning nobody knows what it leaves."""
+    for name, weight in weights.items():
+        if weight and name not in sources.names:
+            raise InputError(
+                f"corpus.sources: {name!r} has weight={weight:g}, and cleaning left none of its "
+                "documents to train on: take the weight out, or give the source more text."
+            )
+    if not any(weights.get(name, 1) for name in sources.names):
+        raise InputError(
+            "corpus.sources: only sources of weight 0 have documents to train on: give one of "
+            f"them ({', '.join(sources.names)}) a weight."
+        )
+
+
+class Taken:
+    """Counts the tokens that training has taken, by source and language.
+
+    They follow from the order alone, so they are the same for any number of devices and after any
+    resume.
+    """
+
+    def __init__(self, tokens: Path, blocks: PackedBlocks, order: Order) -> None:
+        self._blocks = blocks
+        self._order = order
+        self._labels = {name: read_labels(tokens / "train", name) for name in LABELS}
+        self._times = np.zeros(len(blocks), np.int64)
+        self._per_epoch = len(order(0))
+        self._n_batches = 0
+
+    def shares(self, n_batches: int) -> dict[str, float]:
+        """Return the shares of the tokens in the first batches; where there are several, of each.
+
+        Args:
+            n_batches: of all devices; no fewer than when it was asked before.
+        """
+        return {
+            f"train/share/{label}/{name}": n / sum(counts.values())
+            for label, counts in self._counts(n_batches).items()
+            for name, n in counts.items()
+        }
+
+    def totals(self, n_batches: int) -> dict[str, float]:
+        """Return the tokens in the first batches, those of each, and how often each was passed.
+
+        Args:
+            n_batches: of all devices; no fewer than when it was asked before.
+        """
+        metrics: dict[str, float] = {}
+        once = np.ones_like(self._times)
+        for label, counts in self._counts(n_batches).items():
+            there = self._blocks.targets(once, self._labels[label].numbers).tolist()
+            for (name, n), n_there in zip(counts.items(), there, strict=True):
+                metrics[f"tokens_seen/{label}/{name}"] = n
+                metrics[f"epochs/{label}/{name}"] = n / n_there
+        one = np.zeros(self._blocks.n_documents, np.int64)
+        return {"tokens_seen": int(self._blocks.targets(self._times, one)[0]), **metrics}
+
+    def _counts(self, n_batches: int) -> dict[str, dict[str, int]]:
+        """Return the tokens in the first batches by label and name."""
+        while self._n_batches < n_batches:
+            epoch, at = divmod(self._n_batches, self._per_epoch)
+            batches = self._order(epoch)[at : at + n_batches - self._n_batches]
+            self._times += np.bincount(np.ravel(batches), minlength=len(self._times))
+            self._n_batches += len(batches)
+        return {
+            label: dict(
+                zip(
+                    about.names,
+                    self._blocks.targets(self._times, about.numbers).tolist(),
+                    strict=True,
+                )
+            )
+            for label, about in self._labels.items()
+            if len(about.names) > 1
+        }
