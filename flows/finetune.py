@@ -14,7 +14,7 @@ from textmill.compose import unknown_name
 from textmill.config import TaskConfig
 from textmill.errors import InputError
 from textmill.tracking.cards import log_card
-from textmill.tracking.pipeline import Result
+from textmill.tracking.results import Result
 from textmill.tracking.step import FINETUNE
 
 

@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 from flows.context import Context, command, outcome, run_step, step_task
 from flows.prepare import Prepared, folder_sources, place_sample, prepare_parts
 from textmill.config import PretrainStepConfig
-from textmill.tracking.pipeline import Result
+from textmill.tracking.results import Result
 from textmill.tracking.step import PRETRAIN
 
 

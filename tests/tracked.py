@@ -8,7 +8,8 @@ from typing import Any
 from mlflow.entities import Run
 
 from textmill.config import Config, SampleConfig
-from textmill.tracking.pipeline import Result, open_pipeline
+from textmill.tracking.pipeline import open_pipeline
+from textmill.tracking.results import Result
 from textmill.tracking.step import Step
 from textmill.tracking.store import Store
 

@@ -28,7 +28,8 @@ with warnings.catch_warnings():
     from flows.page import Page
     from textmill.tracking import pipeline as pipelines
     from textmill.tracking import step as steps
-    from textmill.tracking.pipeline import Result, open_pipeline
+    from textmill.tracking.pipeline import open_pipeline
+    from textmill.tracking.results import Result
     from textmill.tracking.worker import Job
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

@@ -20,7 +20,7 @@ with warnings.catch_warnings():
     from textmill.config import Config
     from textmill.errors import InputError, RunError
     from textmill.tracking.events import PastRun
-    from textmill.tracking.pipeline import Result
+    from textmill.tracking.results import Result
     from textmill.tracking.store import StoreError
     from textmill.tracking.worker import Stopped
 

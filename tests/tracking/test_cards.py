@@ -17,7 +17,8 @@ from textmill.tasks.kinds import KINDS
 from textmill.tracking import cards
 from textmill.tracking.cards import NAME, TAG, backbone_card_text, card_text, log_card, plain
 from textmill.tracking.models import OUTPUTS
-from textmill.tracking.pipeline import Result, open_pipeline
+from textmill.tracking.pipeline import open_pipeline
+from textmill.tracking.results import Result
 from textmill.tracking.store import Store
 
 TESTED = {"accuracy": 0.91, "class/bad/f1": 0.5, "test_examples": 40, "cut_examples": 3}

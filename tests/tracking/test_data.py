@@ -13,7 +13,8 @@ import pytest
 from textmill.config import Config
 from textmill.files import write_json
 from textmill.tracking.data import NAME, gather_corpus, language_bytes, log_data_page
-from textmill.tracking.pipeline import Result, open_pipeline
+from textmill.tracking.pipeline import open_pipeline
+from textmill.tracking.results import Result
 from textmill.tracking.store import Store
 
 COUNTS = {

@@ -15,7 +15,8 @@ from textmill.config import Config, SampleConfig
 from textmill.errors import InputError
 from textmill.files import digest_file, join_digests
 from textmill.tracking.lineage import Lineage, Node, as_text, as_values, trace
-from textmill.tracking.pipeline import Result, open_pipeline
+from textmill.tracking.pipeline import open_pipeline
+from textmill.tracking.results import Result
 from textmill.tracking.sources import Source
 from textmill.tracking.step import Step
 from textmill.tracking.store import Store

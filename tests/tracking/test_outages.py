@@ -26,7 +26,8 @@ from textmill.errors import RunError
 from textmill.files import MANIFEST
 from textmill.tracking import follow, opening, patience
 from textmill.tracking.models import log_task_model
-from textmill.tracking.pipeline import Result, open_pipeline
+from textmill.tracking.pipeline import open_pipeline
+from textmill.tracking.results import Result
 from textmill.tracking.sources import Source
 from textmill.tracking.step import Step
 from textmill.tracking.store import Store, StoreError

@@ -19,7 +19,8 @@ from textmill.config import (
 )
 from textmill.files import MANIFEST, digest_file, digest_values, read_json
 from textmill.tracking import system
-from textmill.tracking.pipeline import Result, find_result, open_pipeline
+from textmill.tracking.pipeline import open_pipeline
+from textmill.tracking.results import Result, find_result
 from textmill.tracking.sources import Source
 from textmill.tracking.step import CLEAN, TOKENIZER, TOKENS
 from textmill.tracking.store import Store

@@ -17,9 +17,10 @@ from mlflow.entities.model_registry import ModelVersion
 from textmill.config import Config
 from textmill.errors import InputError, RunError
 from textmill.files import MANIFEST, digest_folder, digest_values, write_json
-from textmill.tracking.pipeline import Pipeline, Result, find_result, open_pipeline
+from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.promotion import Challenger, _language, challenge, recipe_of
 from textmill.tracking.registry import DECISION_TAG, REASON_TAG, Registry
+from textmill.tracking.results import Result, find_result
 from textmill.tracking.store import Store, StoreError
 
 _numbers = itertools.count(1)

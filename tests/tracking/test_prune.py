@@ -16,8 +16,9 @@ from textmill.config import Config, SampleConfig, TrackingConfig
 from textmill.errors import RunError
 from textmill.files import write_json
 from textmill.tracking.lineage import trace
-from textmill.tracking.pipeline import Pipeline, Result, open_pipeline
+from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.prune import Waste, find_waste, remove
+from textmill.tracking.results import Result
 from textmill.tracking.step import Step
 from textmill.tracking.store import Store
 

@@ -21,8 +21,9 @@ from textmill.config import Config, TaskConfig
 from textmill.errors import RunError
 from textmill.files import digest_bytes, read_json, write_json
 from textmill.tracking import report as module
-from textmill.tracking.pipeline import Pipeline, Result, open_pipeline
+from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.report import NAME, gather, log_report
+from textmill.tracking.results import Result
 from textmill.tracking.store import Store
 
 COUNTS = {

@@ -12,7 +12,7 @@ import pytest
 
 from textmill.config import Config, SampleConfig
 from textmill.files import MANIFEST, digest_folder, read_json, write_json
-from textmill.tracking.pipeline import Pipeline, Result, open_pipeline
+from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.recorded import Recorded, RecordedStep, load_recorded
 from textmill.tracking.reproduction import (
     REPRODUCES_TAG,
@@ -23,6 +23,7 @@ from textmill.tracking.reproduction import (
     reproduction_scope,
     table,
 )
+from textmill.tracking.results import Result
 from textmill.tracking.step import Step
 from textmill.tracking.store import Store
 

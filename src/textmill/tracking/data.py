@@ -15,7 +15,8 @@ from textmill.errors import RunError
 from textmill.evaluation import data, report
 from textmill.files import MANIFEST, read_json
 from textmill.safety.redaction import PLACEHOLDERS
-from textmill.tracking.pipeline import Pipeline, Result
+from textmill.tracking.pipeline import Pipeline
+from textmill.tracking.results import Result
 
 NAME = "data.html"
 N_REJECTED = 3

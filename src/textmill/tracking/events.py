@@ -8,7 +8,8 @@ from pathlib import Path
 from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
 from textmill.tracking.key import describe_step, key_of
-from textmill.tracking.pipeline import DATA_TAG, RESULT_TAG, Result, find_result
+from textmill.tracking.pipeline import DATA_TAG, RESULT_TAG
+from textmill.tracking.results import Result, find_result
 from textmill.tracking.step import SAMPLE
 from textmill.tracking.store import Store, StoreError
 

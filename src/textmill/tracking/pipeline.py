@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from mlflow.entities import Run
 from pydantic import BaseModel
 
 from textmill import hardware
@@ -34,6 +33,7 @@ from textmill.tracking.key import describe_step, key_of
 from textmill.tracking.models import log_backbone, log_task_model
 from textmill.tracking.places import a_place
 from textmill.tracking.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
+from textmill.tracking.results import Result, result_of
 from textmill.tracking.sources import Source, data_digest
 from textmill.tracking.step import FINETUNE, PRETRAIN, Step, edited_file
 from textmill.tracking.stopwatch import Stopwatch
@@ -50,26 +50,6 @@ DATA_TAG = "textmill.data"
 
 log = logging.getLogger(__name__)
 _adding = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished step."""
-
-    label: str
-    """Name of the step, with its task."""
-    key: str
-    run_id: str
-    url: str
-    folder: Path
-    digest: str
-    """Digest of all files of the folder."""
-    is_reused: bool
-
-    def metrics(self) -> dict[str, float]:
-        """Return the numbers that the step computed."""
-        file = self.folder / "metrics.json"
-        return dict(read_json(file)) if file.exists() else {}
 
 
 @dataclass
@@ -198,7 +178,7 @@ class _Attempt:
         for run in self.store.search(condition):
             try:
                 folder = self.store.output_folder(run.info.run_id)
-                return _result(self.store, run, folder, self.label, True)
+                return result_of(self.store, run, folder, self.label, is_reused=True)
             except RunError as error:
                 log.warning(
                     "The result of %s cannot be used, it is computed again: %s", self.label, error
@@ -242,7 +222,8 @@ class _Attempt:
                 self._keep_log(run_id)
                 _end_run(store, run_id, status, failure)
         shutil.rmtree(self.folder, ignore_errors=True)
-        return _result(store, store.client.get_run(run_id), folder, self.label, False)
+        run = store.client.get_run(run_id)
+        return result_of(store, run, folder, self.label, is_reused=False)
 
     def _published(self, run_id: str) -> Path | None:
         """Return the output of a run of which nothing but the end could not be recorded."""
@@ -422,33 +403,6 @@ class _Attempt:
                 # A store that does not take it has failed already, or fails at what comes next.
                 with suppress(OSError, StoreError):
                     self.store.client.log_artifact(run_id, str(file), "log")
-
-
-def find_result(store: Store, run_id: str) -> Result:
-    """Return the result of a step that has finished, of whichever pipeline.
-
-    Raises:
-        RunError: it is missing or damaged.
-    """
-    run = store.client.get_run(run_id)
-    return _result(store, run, store.output_folder(run_id), run.info.run_name, True)
-
-
-def _result(store: Store, run: Run, folder: Path, label: str, is_reused: bool) -> Result:
-    return Result(
-        label=label,
-        key=run.data.tags["textmill.key"].partition("-")[0],  # without the scope
-        run_id=run.info.run_id,
-        url=store.run_url(run.info.experiment_id, run.info.run_id),
-        folder=folder,
-        digest=read_json(folder / MANIFEST)["digest"],
-        is_reused=is_reused,
-    )
-
-
-def input_of(result: Result, name: str) -> str:
-    """Return the run whose result was an input of another one, by the name that it had there."""
-    return str(read_json(result.folder / MANIFEST)["inputs"][name]["run_id"])
 
 
 @contextmanager

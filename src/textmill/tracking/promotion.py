@@ -16,13 +16,14 @@ from textmill.evaluation.significance import tabulate
 from textmill.files import MANIFEST, digest_values, read_json
 from textmill.tracking.compare import Answered, read_answers
 from textmill.tracking.models import BACKBONE, find_logged_model, log_backbone, log_task_model
-from textmill.tracking.pipeline import Pipeline, Result, find_result
+from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.registry import (
     DECISION_TAG,
     KEY_TAG,
     MODEL_RUN_TAG,
     Registry,
 )
+from textmill.tracking.results import Result, find_result
 from textmill.tracking.store import Store, StoreError
 from textmill.tracking.worker import Stopped
 

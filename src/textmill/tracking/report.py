@@ -18,7 +18,8 @@ from textmill.evaluation.charts import Points, thin_out
 from textmill.evaluation.examples import choose_examples
 from textmill.files import MANIFEST, read_json
 from textmill.tracking.data import gather_corpus, time_of
-from textmill.tracking.pipeline import Pipeline, Result
+from textmill.tracking.pipeline import Pipeline
+from textmill.tracking.results import Result
 from textmill.tracking.store import Store
 
 NAME = "report.html"

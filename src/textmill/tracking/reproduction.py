@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from textmill.files import MANIFEST, read_json
-from textmill.tracking.pipeline import Pipeline, Result
+from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.recorded import Recorded, RecordedStep
+from textmill.tracking.results import Result
 from textmill.tracking.store import Store
 
 REPRODUCES_TAG = "textmill.reproduces"
