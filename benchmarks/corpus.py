@@ -1,6 +1,6 @@
 """How fast text is cleaned, beside datatrove and datasketch with the same filters.
 
-    python benchmarks/corpus.py FOLDER [cleaning] [minhash]
+    python benchmarks/corpus.py FOLDER [cleaning] [minhash] [kept]
 
 FOLDER holds the public data: gutenberg/train.txt.gz, web_messy/newsgroups.jsonl.gz and
 squad/validation.jsonl.gz. The peers are installed by pip into an environment of their own under the
@@ -9,6 +9,7 @@ system's folder of temporary files, once. Without names, all of them.
     cleaning  Gopher's and C4's filters and MinHash, at datatrove's own settings: MB/s end to end,
               from JSON Lines to what is kept, and which documents both keep
     minhash   signatures of 100 permutations of 3-grams of words: MB/s, beside datasketch
+    kept      processor time of cleaning without prepared documents, keeping them, and with them
 """
 
 from __future__ import annotations
@@ -175,14 +176,40 @@ def minhash(texts: list[str], folder: Path) -> None:
     print(f"datasketch {theirs:.2f} MB/s, textmill {ours:.2f} MB/s: {ours / theirs:.1f} x")
 
 
+def kept(texts: list[str], folder: Path) -> None:
+    """Print what it costs to keep prepared documents, and what they save."""
+    from textmill.config import CleanConfig
+    from textmill.corpus.clean import clean
+    from textmill.files import CachePlace
+    from textmill.hardware import THREADS_VARIABLE
+
+    os.environ[THREADS_VARIABLE] = "1"
+    write(texts, folder / "kept.jsonl")
+    source = {"name": "all", "path": str(folder / "kept.jsonl"), "language": "en"}
+    for has_near in (False, True):
+        given = {"sources": [source], "near_duplicates": {"enabled": has_near}}
+        place = CachePlace(*[folder / f"cache{has_near}"] * 2, 1 << 40)
+        for number, what in enumerate(("without", "keeping them", "with them")):
+            out = folder / f"kept{has_near}{number}"
+            out.mkdir()
+            start = time.process_time()
+            clean(CleanConfig.model_validate(given), {}, out, place if number else None)
+            print(
+                f"near duplicates {has_near}, {what}: {time.process_time() - start:.2f} s",
+                flush=True,
+            )
+        size = sum(file.stat().st_size for file in place.folder.iterdir()) / 1e6
+        print(f"kept: {size:.1f} MB")
+
+
 def main() -> None:
     """Run what the command line names."""
     if len(sys.argv) < 2:
-        sys.exit("usage: python benchmarks/corpus.py FOLDER [cleaning] [minhash]")
+        sys.exit("usage: python benchmarks/corpus.py FOLDER [cleaning] [minhash] [kept]")
     texts = list(texts_of(Path(sys.argv[1])))
-    wanted = sys.argv[2:] or ["cleaning", "minhash"]
+    wanted = sys.argv[2:] or ["cleaning", "minhash", "kept"]
     with tempfile.TemporaryDirectory() as folder:
-        for benchmark in (cleaning, minhash):
+        for benchmark in (cleaning, minhash, kept):
             if benchmark.__name__ in wanted:
                 benchmark(texts, Path(folder))
 

@@ -13,13 +13,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import reduce
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.safety.labelled import read_labelled, scores
 from textmill.config import CorpusConfig, RedactionConfig, SourceConfig
-from textmill.corpus.cleaning import clean_text
+from textmill.corpus.cleaning import cleaning_steps
 from textmill.corpus.reading import RawDocument, read_documents
 from textmill.safety.redaction import redact
 
@@ -54,9 +55,14 @@ def measure(name: str, fields: dict[str, object]) -> None:
     corpus = CorpusConfig(sources=(source,))
     megabytes = sum(len(text.encode(errors="replace")) for text in texts) / 1e6
     found: Counter[str] = Counter()
-    cleaned = [clean_text(text, corpus) for text in texts]
+    changes = cleaning_steps(corpus).values()
+
+    def cleaned_texts() -> list[str]:
+        return [reduce(lambda text, change: change(text), changes, text) for text in texts]
+
+    cleaned = cleaned_texts()
     alone = seconds(lambda: [found.update(redact(text, CONFIG)[1]) for text in cleaned])
-    cleaning = seconds(lambda: [clean_text(text, corpus) for text in texts])
+    cleaning = seconds(cleaned_texts)
     listed = ", ".join(f"{count} {kind}" for kind, count in found.items() if count) or "nothing"
     speeds = f"{megabytes / alone:.1f} | {megabytes / (alone + cleaning):.1f}"
     print(f"| {name} | {megabytes:.2f} | {speeds} | {listed} |", flush=True)

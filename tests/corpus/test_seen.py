@@ -36,5 +36,5 @@ def test_arrays_take_sixteen_bytes_an_id(monkeypatch: pytest.MonkeyPatch) -> Non
     ids = SeenIds()
     for n in range(10_000):
         ids.add(known(n))
-    assert sum(half.nbytes for run in ids._runs for half in run) <= 16 * 10_000
+    assert sum(run.firsts.nbytes + run.seconds.nbytes for run in ids._runs) <= 16 * 10_000
     assert len(ids._recent) < 100

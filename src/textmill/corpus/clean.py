@@ -174,7 +174,8 @@ class _Cleaner:
                 if isinstance(item, BadRecord):
                     bad += 1
                     first_bad = first_bad or item
-                    self._reject(item, source, item.raw, "bad_record", item.reason)
+                    self._put_aside(item, source, item.raw, "bad_record", item.reason)
+                    self.counts["rejected_bad_record"] += 1
                 else:
                     self._take(item, next(prepared), source)
             self._laps.lap("writing")
@@ -207,7 +208,8 @@ class _Cleaner:
         )
         self._laps.lap("duplicates")
         if reason:
-            self._reject(document, source, text, reason, detail)
+            self._put_aside(document, source, text, reason, detail)
+            self.counts[f"rejected_{reason}"] += 1
             self.counts[f"bytes_rejected_{reason}"] += prepared.bytes_read
             self.counts.update(f"contaminated_{task}" for task in prepared.contaminates)
             return
@@ -258,18 +260,6 @@ class _Cleaner:
                 return "near_duplicate", f"{found[0].hex()}, similarity {found[1]:.2f}"
             self._near_duplicates.add(prepared.doc_id, prepared.sketch)
         return None
-
-    def _reject(
-        self,
-        item: RawDocument | BadRecord,
-        source: SourceConfig,
-        text: str,
-        reason: str,
-        detail: str,
-    ) -> None:
-        """Put a document aside, and count it."""
-        self._put_aside(item, source, text, reason, detail)
-        self.counts[f"rejected_{reason}"] += 1
 
     def _put_aside(
         self,

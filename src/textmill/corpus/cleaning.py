@@ -83,23 +83,14 @@ _ATTRIBUTE = re.compile(
 _REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
 
-def clean_text(text: str, config: CorpusConfig, *, is_html: bool = False) -> str:
-    """Return the text after the kinds of cleaning that the config asks for.
-
-    White space is always normalised, and the result can always be written as UTF-8.
-
-    Raises:
-        NoMainContent: it is an HTML page of which nothing can be extracted.
-    """
-    for change in cleaning_steps(config, is_html=is_html).values():
-        text = change(text)
-    return text
-
-
 def cleaning_steps(
     config: CorpusConfig, *, is_html: bool = False
 ) -> dict[str, Callable[[str], str]]:
-    """Return what `clean_text` does, in order, by the names under which changes are counted."""
+    """Return the changes to a text, in order, by the names under which they are counted.
+
+    White space is always normalised, and what comes out can always be written as UTF-8. Of an HTML
+    page, the first one raises `NoMainContent` if nothing can be extracted.
+    """
     steps: dict[str, Callable[[str], str]] = {}
     # HTML first: decoding its character references may bring in what has to be repaired.
     if is_html:

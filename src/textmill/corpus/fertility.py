@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from textmill.corpus.batching import batches
 from textmill.corpus.shingles import CHARACTER, read_characters, slices
 
 _PIECE_CHARS = 1 << 20  # of a longer text: bounds the memory
@@ -33,7 +34,7 @@ def fertility(rows: Iterator[Row]) -> dict[str, float]:
     Source: the fertility of Rust et al. 2021 ("How Good is Your Tokenizer?").
     """
     found: dict[str, Counter[str]] = {}
-    for batch in _batches(rows):
+    for batch in batches(rows, lambda row: len(row[0]), _PIECE_CHARS, _BATCH_TEXTS):
         words = _count_words([text for text, _, _ in batch])
         for (text, language, n_tokens), (n_words, n_alone) in zip(batch, words, strict=True):
             found.setdefault(language, Counter()).update(
@@ -58,19 +59,6 @@ def _measures(counts: Mapping[str, int]) -> dict[str, float]:
         unit = "character" if 2 * counts["alone"] > counts["words"] else "word"
         measures[f"tokens_per_{unit}"] = counts["tokens"] / counts["words"]
     return measures
-
-
-def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    batch: list[Row] = []
-    n_chars = 0
-    for row in rows:
-        batch.append(row)
-        n_chars += len(row[0])
-        if n_chars >= _PIECE_CHARS or len(batch) == _BATCH_TEXTS:
-            yield batch
-            batch, n_chars = [], 0
-    if batch:
-        yield batch
 
 
 def _count_words(texts: Sequence[str]) -> list[tuple[int, int]]:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textmill.config import NearDuplicatesConfig
+from textmill.corpus.runs import add_run
 from textmill.corpus.shingles import (
     Hashes,
     hash_runs,
@@ -189,8 +190,8 @@ class _Buckets:
     """Which documents have which band.
 
     The newest are in a dictionary. Older ones are in sorted arrays of numbers that hold a band's
-    hash above and a document's index below, merged so that there are few of them (a log-structured
-    merge tree). Two bands may have the same shortened hash; the candidates are verified anyway.
+    hash above and a document's index below. Two bands may have the same shortened hash; the
+    candidates are verified anyway.
     """
 
     def __init__(self, max_found: int) -> None:
@@ -227,11 +228,12 @@ class _Buckets:
         counts = [len(indices) for indices in self._recent.values()]
         bands = np.repeat(np.fromiter(self._recent, np.uint64), counts)
         indices = np.fromiter((i for found in self._recent.values() for i in found), np.uint64)
-        self._runs.append(np.sort(bands | indices))
         self._recent.clear()
         self._n_recent = 0
-        while len(self._runs) > 1 and len(self._runs[-2]) <= 2 * len(self._runs[-1]):
-            last = self._runs.pop()
-            merged = np.concatenate((self._runs.pop(), last))
-            merged.sort()
-            self._runs.append(merged)
+        add_run(self._runs, np.sort(bands | indices), _merged)
+
+
+def _merged(older: Hashes, newer: Hashes) -> Hashes:
+    merged = np.concatenate((older, newer))
+    merged.sort()
+    return merged

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textmill.config import RepeatedLinesConfig
+from textmill.corpus.runs import add_run
 from textmill.corpus.shingles import Hashes, hash_words, mix, read_characters, slices
 
 _SEPARATORS = {"line": "\n", "paragraph": "\n\n"}
@@ -117,12 +118,7 @@ class RepeatedLines:
         hashes = np.fromiter(self._recent, np.uint64, len(self._recent))
         counts = np.fromiter(self._recent.values(), np.uint8, len(self._recent))
         self._recent.clear()
-        self._runs.append(_Run.sorted(hashes, counts))
-        # Few arrays, each larger than all that follow it: a log-structured merge tree.
-        while len(self._runs) > 1 and len(self._runs[-2].hashes) <= 2 * len(self._runs[-1].hashes):
-            last, before = self._runs.pop(), self._runs.pop()
-            hashes = np.concatenate((before.hashes, last.hashes))
-            self._runs.append(_Run.sorted(hashes, np.concatenate((before.counts, last.counts))))
+        add_run(self._runs, _Run.sorted(hashes, counts), _Run.merged)
 
 
 @dataclass
@@ -138,6 +134,13 @@ class _Run:
     def sorted(cls, hashes: Hashes, counts: NDArray[np.uint8]) -> _Run:
         order = np.argsort(hashes, kind="stable")
         return cls(hashes[order], counts[order])
+
+    def merged(self, other: _Run) -> _Run:
+        hashes = np.concatenate((self.hashes, other.hashes))
+        return _Run.sorted(hashes, np.concatenate((self.counts, other.counts)))
+
+    def __len__(self) -> int:
+        return len(self.hashes)
 
     def count(self, hashes: Hashes) -> NDArray[np.uint8]:
         places, is_here = self._find(hashes)

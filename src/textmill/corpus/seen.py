@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+
+from textmill.corpus.runs import add_run
 
 _RECENT = 1 << 15
 _Halves = NDArray[np.uint64]
@@ -12,13 +16,12 @@ _Halves = NDArray[np.uint64]
 class SeenIds:
     """A set of ids of 16 bytes: 16 bytes of memory for each, where a set of Python takes 100.
 
-    The newest are in a set. Older ones are in sorted arrays, merged so that there are few of them
-    (a log-structured merge tree).
+    The newest are in a set, older ones in sorted runs.
     """
 
     def __init__(self) -> None:
         self._recent: set[bytes] = set()
-        self._runs: list[tuple[_Halves, _Halves]] = []  # sorted by the first halves
+        self._runs: list[_Run] = []
 
     def add(self, known: bytes) -> bool:
         """Add an id; return whether it is new."""
@@ -31,10 +34,10 @@ class SeenIds:
 
     def _is_in_runs(self, known: bytes) -> bool:
         first, second = np.frombuffer(known, np.uint64)
-        for firsts, seconds in self._runs:
-            place = int(np.searchsorted(firsts, first))
-            while place < len(firsts) and firsts[place] == first:
-                if seconds[place] == second:
+        for run in self._runs:
+            place = int(np.searchsorted(run.firsts, first))
+            while place < len(run) and run.firsts[place] == first:
+                if run.seconds[place] == second:
                     return True
                 place += 1
         return False
@@ -42,12 +45,24 @@ class SeenIds:
     def _settle(self) -> None:
         halves = np.frombuffer(b"".join(self._recent), np.uint64).reshape(-1, 2)
         self._recent.clear()
-        self._runs.append(_sorted(halves[:, 0], halves[:, 1]))
-        while len(self._runs) > 1 and len(self._runs[-2][0]) <= 2 * len(self._runs[-1][0]):
-            last, before = self._runs.pop(), self._runs.pop()
-            self._runs.append(_sorted(*map(np.concatenate, zip(before, last, strict=True))))
+        add_run(self._runs, _Run.sorted(halves[:, 0], halves[:, 1]), _Run.merged)
 
 
-def _sorted(firsts: _Halves, seconds: _Halves) -> tuple[_Halves, _Halves]:
-    order = np.argsort(firsts)
-    return firsts[order], seconds[order]
+@dataclass(frozen=True)
+class _Run:
+    """Ids as two numbers each, sorted by the first."""
+
+    firsts: _Halves
+    seconds: _Halves
+
+    @classmethod
+    def sorted(cls, firsts: _Halves, seconds: _Halves) -> _Run:
+        order = np.argsort(firsts)
+        return cls(firsts[order], seconds[order])
+
+    def merged(self, other: _Run) -> _Run:
+        firsts = np.concatenate((self.firsts, other.firsts))
+        return _Run.sorted(firsts, np.concatenate((self.seconds, other.seconds)))
+
+    def __len__(self) -> int:
+        return len(self.firsts)

@@ -1,0 +1,25 @@
+"""An index that grows, in little memory, as sorted runs of entries.
+
+Source: O'Neil et al. 1996 ("The Log-Structured Merge-Tree").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sized
+from typing import TypeVar
+
+Run = TypeVar("Run", bound=Sized)
+
+
+def add_run(runs: list[Run], new: Run, merge: Callable[[Run, Run], Run]) -> None:
+    """Add a run, and merge so that each is more than twice as long as the next: there are few.
+
+    Args:
+        runs: the longest first; changed.
+        new: what has been gathered since the last call, sorted.
+        merge: makes one run of two, the older one first.
+    """
+    runs.append(new)
+    while len(runs) > 1 and len(runs[-2]) <= 2 * len(runs[-1]):
+        last = runs.pop()
+        runs.append(merge(runs.pop(), last))
