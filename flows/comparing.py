@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from textmill.compose import compose
 from textmill.evaluation.comparison import plain_values, render
 from textmill.tracking.compare import compare, log_comparison
-from textmill.tracking.report import artifact_url
+from textmill.tracking.page import artifact_url
 from textmill.tracking.store import Store
 
 

@@ -25,6 +25,7 @@ from textmill.errors import InputError, RunError
 from textmill.files import MANIFEST, read_json
 from textmill.tasks.examples import location, settings_of
 from textmill.tracking.cards import log_backbone_card, log_card
+from textmill.tracking.page import artifact_url
 from textmill.tracking.promotion import (
     Challenger,
     backbone_challenger,
@@ -32,7 +33,7 @@ from textmill.tracking.promotion import (
     task_challenger,
 )
 from textmill.tracking.report import NAME as REPORT
-from textmill.tracking.report import artifact_url, log_report
+from textmill.tracking.report import log_report
 from textmill.tracking.results import Result, find_result
 from textmill.tracking.step import BASELINE, EVALUATE, EVALUATE_LM, TOKENS
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,10 +9,10 @@ from typing import Any
 from textmill.config import AUTO, Config, SourceConfig
 from textmill.corpus.receipts import DUPLICATES, read_receipts
 from textmill.corpus.rejected import in_order, rejected_examples
-from textmill.errors import RunError
 from textmill.evaluation import data, report
 from textmill.files import MANIFEST, read_json
 from textmill.safety.redaction import PLACEHOLDERS
+from textmill.tracking.page import log_page, time_of
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
 
@@ -39,29 +37,19 @@ def log_data_page(pipeline: Pipeline, config: Config) -> str:
     Raises:
         RunError: the store cannot be read or written.
     """
-    try:
-        with pipeline.store.failures_in_words(), tempfile.TemporaryDirectory() as folder:
-            info = pipeline.store.client.get_run(pipeline.run_id).info
-            page = report.DataPage(
-                experiment=config.experiment,
-                run_name=info.run_name,
-                run_url=pipeline.url,
-                date=time_of(info.start_time),
-                is_sample=config.sample is not None,
-                corpus=gather_corpus(config, pipeline.results),
-            )
-            file = Path(folder, NAME)
-            file.write_text(report.render_data(page), encoding="utf-8")
-            pipeline.store.client.log_artifact(pipeline.run_id, str(file))
-            place = pipeline.store.local_file(pipeline.run_id, NAME)
-    except OSError as error:
-        raise RunError(f"The page of the data could not be written: {error}") from error
-    return str(place) if place else f"{pipeline.url}/artifacts/{NAME}"
+    return log_page(pipeline, NAME, lambda: report.render_data(_gather(pipeline, config)))
 
 
-def time_of(time_ms: int) -> str:
-    """Return a point in time in words."""
-    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(time_ms / 1000))
+def _gather(pipeline: Pipeline, config: Config) -> report.DataPage:
+    info = pipeline.store.client.get_run(pipeline.run_id).info
+    return report.DataPage(
+        experiment=config.experiment,
+        run_name=info.run_name,
+        run_url=pipeline.url,
+        date=time_of(info.start_time),
+        is_sample=config.sample is not None,
+        corpus=gather_corpus(config, pipeline.results),
+    )
 
 
 def gather_corpus(config: Config, results: Mapping[str, Result]) -> data.Corpus:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from mlflow.entities import Run
 
 from textmill.config import Config, TaskConfig
-from textmill.errors import RunError
 from textmill.evaluation import report as pages
 from textmill.evaluation.charts import Points, thin_out
 from textmill.evaluation.examples import choose_examples
 from textmill.files import MANIFEST, read_json
-from textmill.tracking.data import gather_corpus, time_of
+from textmill.tracking.data import gather_corpus
+from textmill.tracking.page import artifact_url, log_page, time_of
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store
@@ -55,21 +53,9 @@ def log_report(
     Raises:
         RunError: the store cannot be read or written.
     """
-    try:
-        with pipeline.store.failures_in_words(), tempfile.TemporaryDirectory() as folder:
-            file = Path(folder, NAME)
-            page = pages.render(gather(pipeline, config, summary, failures))
-            file.write_text(page, encoding="utf-8")
-            pipeline.store.client.log_artifact(pipeline.run_id, str(file))
-            place = pipeline.store.local_file(pipeline.run_id, NAME)
-    except OSError as error:
-        raise RunError(f"The report could not be written: {error}") from error
-    return str(place) if place else artifact_url(pipeline.url, NAME)
-
-
-def artifact_url(run_url: str, name: str) -> str:
-    """Return the page of a run's artifact."""
-    return f"{run_url}/artifacts/{name}"
+    return log_page(
+        pipeline, NAME, lambda: pages.render(gather(pipeline, config, summary, failures))
+    )
 
 
 def gather(

@@ -1,0 +1,46 @@
+"""Pages that a pipeline run leaves as artifacts of its parent run."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from textmill.errors import RunError
+from textmill.tracking.pipeline import Pipeline
+
+
+def log_page(pipeline: Pipeline, name: str, make: Callable[[], str]) -> str:
+    """Make a page and make it an artifact of the parent run; return where it is found.
+
+    Args:
+        pipeline: the run.
+        name: of the file.
+        make: gathers what the page says from the store, and returns it as HTML.
+
+    Returns:
+        The file on this machine, or its page where the store is elsewhere.
+
+    Raises:
+        RunError: the store cannot be read or written.
+    """
+    try:
+        with pipeline.store.failures_in_words(), tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, name)
+            file.write_text(make(), encoding="utf-8")
+            pipeline.store.client.log_artifact(pipeline.run_id, str(file))
+            place = pipeline.store.local_file(pipeline.run_id, name)
+    except OSError as error:
+        raise RunError(f"The page {name} could not be written: {error}") from error
+    return str(place) if place else artifact_url(pipeline.url, name)
+
+
+def artifact_url(run_url: str, name: str) -> str:
+    """Return the page of a run's artifact."""
+    return f"{run_url}/artifacts/{name}"
+
+
+def time_of(time_ms: int) -> str:
+    """Return a point in time in words."""
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(time_ms / 1000))
