@@ -32,6 +32,7 @@ from textmill.config.data import (
     SampleConfig,
     SourceConfig,
     TestSetConfig,
+    TextFilesConfig,
     TokenizerConfig,
 )
 from textmill.config.running import (
@@ -119,6 +120,7 @@ __all__ = [
     "TaggingConfig",
     "TaskConfig",
     "TestSetConfig",
+    "TextFilesConfig",
     "TokenizerConfig",
     "TokensConfig",
     "TrackingConfig",

@@ -37,13 +37,29 @@ class LimitsConfig(Settings):
     decompression bomb, which is an error; up to 64 MiB are allowed to any file."""
 
 
-class SourceConfig(Settings):
+class TextFilesConfig(Settings):
+    """Where raw text lies, and how documents are found in it."""
+
+    path: Location | None = None
+    """File, folder or glob: .txt, .html, .jsonl, .csv or .parquet, plain or as .gz or .zst."""
+    text: str = "text"
+    """Column that holds the text."""
+    html: bool = False
+    """The text is HTML, of which the main content is extracted. Files that end in .html or .htm
+    always are, each one document."""
+    documents: Literal["file", "paragraph", "line"] = "file"
+    """What is one document in a plain text file; paragraphs are separated by blank lines."""
+    follow_links: Annotated[bool, NOT_IN_KEY] = False
+    """Read what symbolic links point to outside of the folder; otherwise such a link is an error.
+    """
+    limits: LimitsConfig = LimitsConfig()
+
+
+class SourceConfig(TextFilesConfig):
     """One source of raw text: an entry of corpus.sources."""
 
     name: str = Field(min_length=1)
     """Name of the source, kept with every document."""
-    path: Location | None = None
-    """File, folder or glob: .txt, .html, .jsonl, .csv or .parquet, plain or as .gz or .zst."""
     hub: Location | None = None
     """Hub data set id, or a local data set folder, to load through `datasets` instead of a path."""
     subset: str | None = None
@@ -52,8 +68,6 @@ class SourceConfig(Settings):
     """Split of the hub data set."""
     revision: str | None = None
     """Commit of the hub data set; None takes the newest and records which it was."""
-    text: str = "text"
-    """Column that holds the text."""
     language: str = "und"
     """BCP 47 language tag; "und" when unknown, "auto" to identify that of each document."""
     weight: Annotated[float | None, NOT_IN_KEY] = Field(None, ge=0)
@@ -63,17 +77,8 @@ class SourceConfig(Settings):
     weighted."""
     licence: Annotated[str, NOT_IN_KEY] = Field("unknown", min_length=1)
     """Under what terms the text may be used, for the cards of the models made from it."""
-    html: bool = False
-    """The text is HTML, of which the main content is extracted. Files that end in .html or .htm
-    always are, each one document."""
-    documents: Literal["file", "paragraph", "line"] = "file"
-    """What is one document in a plain text file; paragraphs are separated by blank lines."""
     join_chars: int = Field(0, ge=0)
     """Join consecutive paragraphs or lines until a document has this many characters; 0: never."""
-    follow_links: Annotated[bool, NOT_IN_KEY] = False
-    """Read what symbolic links point to outside of the folder; otherwise such a link is an error.
-    """
-    limits: LimitsConfig = LimitsConfig()
 
     @model_validator(mode="after")
     def _path_or_hub(self) -> Self:

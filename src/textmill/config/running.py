@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from textmill.config.data import CorpusConfig, LimitsConfig
+from textmill.config.data import CorpusConfig, TextFilesConfig
 from textmill.config.settings import NOT_IN_KEY, Location, Settings
 
 LANGUAGE_FLOORS = "language/"
@@ -95,20 +95,9 @@ class ScalingLaw(Settings):
     beta: float = Field(0.28, gt=0)
 
 
-class DriftConfig(Settings):
+class DriftConfig(TextFilesConfig):
     """When new text is too unlike the last training corpus: the retrain.drift section."""
 
-    path: Location | None = None
-    """File, folder or glob of new text, of the kinds that a source of the corpus may have."""
-    text: str = "text"
-    """Column that holds the text."""
-    html: bool = False
-    """The text is HTML, of which the main content is extracted; .html and .htm files always are."""
-    documents: Literal["file", "paragraph", "line"] = "file"
-    """What is one document in a plain text file."""
-    follow_links: Annotated[bool, NOT_IN_KEY] = False
-    """Read what symbolic links point to outside of the folder."""
-    limits: LimitsConfig = LimitsConfig()
     min_documents: int = Field(50, gt=0)
     """Fewer documents of new text say too little: nothing is measured."""
     max_documents: int = Field(1000, gt=0)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
-from textmill.config import AUTO, CorpusConfig, DriftConfig, SourceConfig
+from textmill.config import AUTO, CorpusConfig, DriftConfig, SourceConfig, TextFilesConfig
 from textmill.corpus.preparing import Preparer
 from textmill.corpus.reading import RawDocument, digest_source, read_documents
 from textmill.errors import InputError
@@ -71,16 +71,9 @@ def digest_new_text(config: DriftConfig) -> str:
 def _source(config: DriftConfig, corpus: CorpusConfig | None = None) -> SourceConfig:
     """Return the new text as a source, in the language of all others or else in that identified."""
     languages = {source.language for source in corpus.sources} if corpus else {AUTO}
-    return SourceConfig(
-        name=NAME,
-        path=config.path,
-        text=config.text,
-        html=config.html,
-        documents=config.documents,
-        follow_links=config.follow_links,
-        limits=config.limits,
-        language=languages.pop() if len(languages) == 1 else AUTO,
-    )
+    files = {name: getattr(config, name) for name in TextFilesConfig.model_fields}
+    language = languages.pop() if len(languages) == 1 else AUTO
+    return SourceConfig(name=NAME, language=language, **files)
 
 
 @contextmanager
