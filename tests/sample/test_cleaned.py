@@ -13,7 +13,7 @@ from flows.prepare import with_sample
 from textmill.compose import compose
 from textmill.config import CleanConfig, CorpusConfig
 from textmill.corpus.clean import clean
-from textmill.corpus.cleaning import clean_text
+from textmill.corpus.cleaning import cleaning_steps
 from textmill.corpus.preparing import document_id
 from textmill.safety.redaction import redact
 
@@ -31,7 +31,9 @@ def cleaned(config: CorpusConfig, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 def id_of(text: str, config: CorpusConfig) -> str:
-    return document_id(redact(clean_text(text, config), config.redaction)[0])
+    for step in cleaning_steps(config).values():
+        text = step(text)
+    return document_id(redact(text, config.redaction)[0])
 
 
 def test_near_duplicates_are_the_planted_ones(
