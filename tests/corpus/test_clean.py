@@ -17,7 +17,7 @@ from textmill.corpus.clean import clean, split_of
 from textmill.corpus.preparing import document_id
 from textmill.errors import InputError
 from textmill.files import digest_folder
-from textmill.safety.redaction import PLACEHOLDERS
+from textmill.safety.placeholders import PLACEHOLDERS
 
 LONG = "A sentence that is long enough, number {}."
 

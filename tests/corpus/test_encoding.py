@@ -17,7 +17,7 @@ from tokenizers import Tokenizer, models
 from textmill.config import TokenizerConfig
 from textmill.corpus.encoding import as_tiktoken, fast_encoder
 from textmill.corpus.tokenizer import SPECIAL_TOKENS, adopt, load_tokenizer, train_tokenizer
-from textmill.safety.redaction import PLACEHOLDERS
+from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.sample.generate import WRITERS
 from textmill.sample.patterns import plain
 from textmill.sample.world import build_world

@@ -28,7 +28,7 @@ from textmill.corpus.tokenizer import (
     train_tokenizer,
 )
 from textmill.errors import InputError
-from textmill.safety.redaction import PLACEHOLDERS
+from textmill.safety.placeholders import PLACEHOLDERS
 
 TEXTS = ["Write to [EMAIL] or call [PHONE].", "The cat sat on the mat.", "那只猫坐在垫子上。"] * 20
 STRANGE = [

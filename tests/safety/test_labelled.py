@@ -10,7 +10,7 @@ import pytest
 
 from tests.safety.labelled import Labelled, Score, read_labelled, scores
 from textmill.config import RedactionConfig
-from textmill.safety.redaction import PLACEHOLDERS
+from textmill.safety.placeholders import PLACEHOLDERS
 
 LANGUAGES = ("en", "de", "zh")
 FLOORS = dict.fromkeys(PLACEHOLDERS, (0.98, 0.95)) | {

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from textmill.config import RedactionConfig, RedactionKind
 from textmill.errors import InputError
+from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.safety.redaction import (
-    PLACEHOLDERS,
     check_regions,
     find_emails,
     find_personal_data,

@@ -9,7 +9,8 @@ import ftfy
 import pytest
 
 from textmill.config import RedactionConfig
-from textmill.safety.redaction import PLACEHOLDERS, redact
+from textmill.safety.placeholders import PLACEHOLDERS
+from textmill.safety.redaction import redact
 from textmill.sample import contacts
 from textmill.sample.dirt import SHARES, as_mojibake, broken_lines
 

@@ -26,7 +26,8 @@ from textmill.errors import InputError
 from textmill.files import CachePlace, write_json
 from textmill.hardware import n_threads
 from textmill.laps import Laps
-from textmill.safety.redaction import PLACEHOLDERS, check_regions, redact
+from textmill.safety.placeholders import PLACEHOLDERS
+from textmill.safety.redaction import check_regions, redact
 
 SPLITS = ("train", "validation")
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from textmill.config import TokenizerConfig
 from textmill.errors import InputError
 from textmill.files import write_json
-from textmill.safety.redaction import PLACEHOLDERS
+from textmill.safety.placeholders import PLACEHOLDERS
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer, models

@@ -15,19 +15,7 @@ from textmill.safety.characters import MASK, UNSPACED
 from textmill.safety.credentials import find_access_keys, find_private_keys, find_url_credentials
 from textmill.safety.numbers import Place, find_cards, find_ibans, find_ips, find_national_ids
 from textmill.safety.phones import find_phones
-
-PLACEHOLDERS = {
-    "email": "[EMAIL]",
-    "phone": "[PHONE]",
-    "ip": "[IP]",
-    "card": "[CARD]",
-    "iban": "[IBAN]",
-    "national_id": "[NATIONAL_ID]",
-    "access_key": "[ACCESS_KEY]",
-    "private_key": "[PRIVATE_KEY]",
-    "url_credentials": "[CREDENTIALS]",
-}
-"""What stands in a text for data of each kind."""
+from textmill.safety.placeholders import PLACEHOLDERS
 
 Finder = Callable[[str], Iterable[Place]]
 

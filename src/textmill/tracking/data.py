@@ -11,7 +11,7 @@ from textmill.corpus.receipts import DUPLICATES, read_receipts
 from textmill.corpus.rejected import in_order, rejected_examples
 from textmill.evaluation import data, report
 from textmill.files import MANIFEST, read_json
-from textmill.safety.redaction import PLACEHOLDERS
+from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.tracking.page import log_page, time_of
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
