@@ -465,8 +465,12 @@ def _block_mask(documents: Tensor, is_causal: bool) -> BlockMask:
 
 
 def _compiled_on(function: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
-    """Return a function compiled for a GPU; on a CPU, where tests run it, as it is."""
-    return _compiled(function) if device.type == "cuda" else function
+    """Return a function compiled for a GPU; on a CPU, where tests run it, as it is.
+
+    So too while a function around it is compiled.
+    """
+    is_compiled = device.type == "cuda" and not torch.compiler.is_compiling()
+    return _compiled(function) if is_compiled else function
 
 
 @cache

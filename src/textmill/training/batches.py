@@ -170,6 +170,11 @@ def to_tensors(arrays: dict[str, np.ndarray]) -> Batch:
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
+def pinned(collate: Collate) -> Collate:
+    """Return batches in memory that a GPU reads by itself, while it still computes the last one."""
+    return lambda rows: {name: tensor.pin_memory() for name, tensor in collate(rows).items()}
+
+
 def pad(rows: Sequence[Sequence[int]]) -> Batch:
     """Return rows of token ids as a batch: input_ids and documents (B, T), as wide as the longest.
 

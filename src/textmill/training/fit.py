@@ -7,7 +7,7 @@ from typing import Literal
 
 import lightning.pytorch as pl
 
-from textmill.training.batches import BatchStream, Collate, Order
+from textmill.training.batches import BatchStream, Collate, Order, pinned
 from textmill.training.checkpoint import FolderCheckpointIO, newest_checkpoint
 from textmill.training.devices import check_device, onednn_products
 from textmill.training.module import FitModule
@@ -77,6 +77,8 @@ def fit(
         use_distributed_sampler=False,
     )
     checkpoint = newest_checkpoint(work)
+    if config.accelerator == "cuda":
+        collate = pinned(collate)
     data = _Stream(order, collate, config.accumulate)
     with onednn_products(config.accelerator):
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -13,8 +14,8 @@ from textmill.corpus.tokenizer import MASK_ID, SPECIAL_TOKENS
 from textmill.model import GPT
 
 Batch = dict[str, Tensor]
-Forward = Callable[..., Tensor]
-"""From what `GPT.forward` takes to logits."""
+Loss = Callable[[GPT, Batch, float], Tensor]
+"""From a model, packed blocks and the weight of the z-loss to the mean loss."""
 
 MASKED_BY_MASK, MASKED_BY_RANDOM = 0.8, 0.1
 """What stands in place of a masked token: the mask, or a random token, or else itself."""
@@ -46,19 +47,19 @@ def token_nll(logits: Tensor, targets: Tensor) -> Tensor:
     return flat.view_as(targets)
 
 
-def causal_loss(forward: Forward, batch: Batch, z_loss: float = 0.0) -> Tensor:
+def causal_loss(model: GPT, batch: Batch, z_loss: float = 0.0) -> Tensor:
     """Return the loss of predicting every next token of packed blocks."""
-    logits = forward(batch["input_ids"], batch["documents"])
+    logits = model(batch["input_ids"], batch["documents"])
     return next_token_loss(logits, batch["targets"], batch["loss_mask"], z_loss)
 
 
-def masked_loss(forward: Forward, batch: Batch, z_loss: float = 0.0) -> Tensor:
+def masked_loss(model: GPT, batch: Batch, z_loss: float = 0.0) -> Tensor:
     """Return the loss of predicting the tokens that `mask_tokens` chose, seen from both sides.
 
     A token is predicted at the position before it, as in causal training, so that one head serves
     both (masked next-token prediction; Charpentier & Samuel 2024, section 2.2).
     """
-    logits = forward(batch["input_ids"], batch["documents"], is_causal=False)
+    logits = model(batch["input_ids"], batch["documents"], is_causal=False)
     return next_token_loss(logits, batch["targets"], batch["loss_mask"], z_loss)
 
 
@@ -94,9 +95,7 @@ def mask_tokens(
     }
 
 
-def objective_losses(
-    model: GPT, batch: Batch, config: PretrainConfig, forward: Forward | None = None
-) -> dict[str, Tensor]:
+def objective_losses(model: GPT, batch: Batch, config: PretrainConfig) -> dict[str, Tensor]:
     """Return the objective's `loss` and, where it has two parts, `causal_loss` and `masked_loss`.
 
     The hybrid objective gives the first rows of every batch to masked prediction and the others to
@@ -105,25 +104,31 @@ def objective_losses(
     Args:
         model: what is trained.
         batch: packed blocks.
-        config: the objective.
-        forward: the model's forward pass, where it is compiled; None: the model itself.
+        config: the objective, and whether it is compiled together with the model: the logits take
+            more memory than all else, and then pass through it fewer times.
     """
-    forward = forward or model
+    losses: tuple[Loss, Loss] = masked_loss, causal_loss
+    masked, causal = map(_compiled, losses) if config.compile else losses
     n_rows = len(batch["input_ids"])
     n_masked = n_masked_rows(config, n_rows)
     parts: dict[str, Tensor] = {}
     if n_masked:
         rows = {name: tensor[:n_masked] for name, tensor in batch.items()}
         chosen = mask_tokens(rows, config.mask_share, model.wte.num_embeddings)
-        parts["masked_loss"] = masked_loss(forward, chosen, config.z_loss)
+        parts["masked_loss"] = masked(model, chosen, config.z_loss)
     if n_masked < n_rows:
         rows = {name: tensor[n_masked:] for name, tensor in batch.items()}
-        parts["causal_loss"] = causal_loss(forward, rows, config.z_loss)
+        parts["causal_loss"] = causal(model, rows, config.z_loss)
     if len(parts) == 1:
         return {"loss": next(iter(parts.values()))}
     share = n_masked / n_rows
     loss = share * parts["masked_loss"] + (1 - share) * parts["causal_loss"]
     return {"loss": loss, **{name: part.detach() for name, part in parts.items()}}
+
+
+@cache
+def _compiled(loss: Loss) -> Loss:
+    return torch.compile(loss)
 
 
 def n_masked_rows(config: PretrainConfig, n_rows: int) -> int:

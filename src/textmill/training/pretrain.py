@@ -91,8 +91,6 @@ class PretrainModule(FitModule):
         self.samples: dict[str, str] = {}
         """Sampled texts by optimizer step."""
         network.activation_checkpointing = config.activation_checkpointing
-        # The function, not the module: that would hold every weight under a second name.
-        self.forward_pass = torch.compile(network.forward) if config.compile else None
         self.average: AveragedModel | None = None
         if config.average_decay is not None:
             moving = get_ema_multi_avg_fn(config.average_decay)  # type: ignore[no-untyped-call]
@@ -131,7 +129,7 @@ class PretrainModule(FitModule):
         torch.default_generator.manual_seed(seed)
         if self.device.type == "cuda":
             torch.cuda.manual_seed(seed)
-        return objective_losses(self.network, batch, self.pretraining, self.forward_pass)
+        return objective_losses(self.network, batch, self.pretraining)
 
     def describe(self, documents: Tensor) -> str:
         """Return the ids of the documents in a batch."""
