@@ -37,7 +37,6 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor, nn
 
 from textmill import model as layout
-from textmill.compose import compose
 from textmill.config import ModelConfig, PretrainConfig, PretrainStepConfig
 from textmill.corpus.tokenizer import SPECIAL_TOKENS
 from textmill.corpus.tokens import DOCUMENTS, write_shards
@@ -291,6 +290,8 @@ def validation_loss(
 
 def checkpoints(peers: Peers) -> None:
     """Print what saving every 500 steps costs, for the model of the benchmark configuration."""
+    from textmill.compose import compose  # a GPU's machine may lack what it reads settings with
+
     model = compose("demo", ["model=modern-5m"]).model.model_dump(exclude_none=True)
     every = {
         "micro_batch_size": 32, "max_steps": 12, "validation_blocks": 1,
