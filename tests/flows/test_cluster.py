@@ -18,11 +18,18 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # third parties' own
     from prefect.testing.utilities import prefect_test_harness
 
-    from flows.cluster import cluster
-from textmill.config import AnyTask, CleanConfig, ClusterConfig
-from textmill.errors import InputError
+    from flows.cluster import _needs, cluster
+from textmill.config import (
+    AnyTask,
+    CleanConfig,
+    ClusterConfig,
+    ModelConfig,
+    PretrainConfig,
+    PretrainStepConfig,
+)
+from textmill.errors import InputError, RunError
 from textmill.files import digest_folder
-from textmill.tracking.step import BASELINE, CLEAN, Step
+from textmill.tracking.step import BASELINE, CLEAN, PRETRAIN, Step
 from textmill.tracking.worker import Job, run_job
 
 ON_RAY = ClusterConfig(kind="ray")
@@ -38,6 +45,40 @@ def test_without_the_extra_one_message_names_it(monkeypatch: pytest.MonkeyPatch)
 def test_without_a_cluster_everything_is_computed_here() -> None:
     with cluster(ClusterConfig()) as place:
         assert place == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [("127.0.0.1:9", "refused"), ("somewhere", "it is not HOST:PORT"), ("a:b", "Port")],
+)
+def test_a_cluster_that_does_not_answer_is_named_at_once(address: str, message: str) -> None:
+    pytest.importorskip("prefect_ray")
+    config = ClusterConfig(kind="ray", address=address)
+    said = rf"{address} cannot be reached \(.*{message}.*cluster\.address"
+    with pytest.raises(RunError, match=said), cluster(config):
+        pass
+
+
+def training(tmp_path: Path, **choices: Any) -> Job:
+    settings = PretrainConfig.model_validate({"accelerator": "cuda"} | choices)
+    config = PretrainStepConfig(model=ModelConfig(), pretrain=settings)
+    return Job(PRETRAIN, config, {}, tmp_path, tmp_path, threads=8)
+
+
+def test_a_training_takes_its_gpus_and_no_more_processors_than_a_machine_has(
+    tmp_path: Path,
+) -> None:
+    machines = [{"CPU": 4.0}, {"CPU": 2.0, "GPU": 2.0}]
+    on_two = training(tmp_path, devices=2, accumulate=2)
+    assert _needs(on_two, machines) == {"num_cpus": 4, "num_gpus": 2}
+    on_none = training(tmp_path, accelerator="cpu")
+    assert _needs(on_none, machines) == {"num_cpus": 4, "num_gpus": 0}
+
+
+def test_gpus_that_no_machine_has_are_not_waited_for(tmp_path: Path) -> None:
+    on_four = training(tmp_path, devices=4, accumulate=4)
+    with pytest.raises(InputError, match=r"needs 4 GPUs.*more than 2"):
+        _needs(on_four, [{"CPU": 4.0, "GPU": 2.0}, {"CPU": 4.0, "GPU": 2.0}])
 
 
 @pytest.fixture(scope="module")
