@@ -23,8 +23,8 @@ from textmill.files import write_json
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # third parties' own
-    from flows import context as contexts
     from flows import baselines, evaluate, finetune, prepare, pretrain
+    from flows import context as contexts
     from flows.page import Page
     from textmill.tracking import pipeline as pipelines
     from textmill.tracking import step as steps
