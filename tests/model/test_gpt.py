@@ -11,32 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tests.model.conftest import ARRANGEMENTS, POSITIONS, VOCAB_SIZE, build, tiny, tokens
 from textmill.compose import compose
 from textmill.config import ModelConfig
-from textmill.model.gpt import (
-    GPT,
-    MATRIX_BYTES,
-    Attention,
-    KVCache,
-    attend,
-    positions_within,
-    rotate,
-)
-from textmill.training.devices import onednn_products
+from textmill.model.gpt import GPT, Attention
+from textmill.model.kv_cache import KVCache
 
-VOCAB_SIZE = 23
-POSITIONS = ["learned", "sinusoidal", "rotary"]
-ARRANGEMENTS: dict[str, dict[str, Any]] = {
-    "gpt2": dict(position="learned", activation="gelu", norm="layer", bias=True, qk_norm=False),
-    "attention is all you need": dict(
-        position="sinusoidal", activation="relu", norm="layer", norm_placement="post", bias=True
-    ),
-    "modern": dict(position="rotary", activation="relu_squared", norm="rms", qk_norm=True),
-    "llama": dict(position="rotary", activation="swiglu", tie_embeddings=False, qk_norm=False),
-    "grouped": dict(n_head=4, n_kv_head=2),
-    "one head of keys and values": dict(position="learned", n_kv_head=1, bias=True),
-    "rms after": dict(position="rotary", activation="swiglu", norm="rms", norm_placement="post"),
-}
 CHOICES = ["position", "activation", "norm", "norm_placement", "qk_norm", "bias"]
 COMBINATIONS = [
     dict(zip(CHOICES, values, strict=True))
@@ -44,25 +24,6 @@ COMBINATIONS = [
         *(get_args(ModelConfig.model_fields[name].annotation) or (False, True) for name in CHOICES)
     )
 ]
-
-
-def tiny(**choices: Any) -> ModelConfig:
-    shape = dict(n_layer=2, n_head=2, n_embd=16, block_size=12, vocab_size=VOCAB_SIZE)
-    return ModelConfig.model_validate(shape | choices)
-
-
-def build(**choices: Any) -> GPT:
-    """A model in float64 whose weights, biases and gains are large enough to matter."""
-    torch.manual_seed(0)
-    model = GPT(tiny(**choices)).double().eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter), alpha=0.3)
-    return model
-
-
-def tokens(*shape: int, seed: int = 1) -> Tensor:
-    return torch.randint(VOCAB_SIZE, shape, generator=torch.Generator().manual_seed(seed))
 
 
 def plain_attention(q: Tensor, k: Tensor, v: Tensor, is_causal: bool) -> Tensor:
@@ -205,38 +166,6 @@ def test_padding_does_not_change_the_logits_of_a_text(position: str, is_causal: 
     torch.testing.assert_close(logits, model(text, is_causal=is_causal))
 
 
-@pytest.mark.parametrize(("dtype", "most"), [(torch.bfloat16, 0.01), (torch.float32, 1e-6)])
-@pytest.mark.parametrize("n_keys", [40, MATRIX_BYTES // 2 + 1])
-@pytest.mark.parametrize("n_kv_head", [4, 2, 1])
-@pytest.mark.parametrize("mask", ["none", "causal", "bool", "added"])
-def test_attention_is_that_in_fp64_but_for_rounding(
-    mask: str, n_kv_head: int, n_keys: int, dtype: torch.dtype, most: float
-) -> None:
-    generator = torch.Generator().manual_seed(0)
-    q, k, v = (
-        torch.randn(2, n_heads, n_keys, 16, generator=generator).bfloat16()
-        for n_heads in (4, n_kv_head, n_kv_head)
-    )
-    same = torch.tensor([0] * 17 + [1] * (n_keys - 17))
-    may_look = (same[:, None] == same).expand(2, 1, n_keys, n_keys)
-    masks = {"bool": may_look, "added": torch.where(may_look, 0.0, -torch.inf).bfloat16()}
-
-    def run(dtype: torch.dtype) -> list[Tensor]:
-        inputs = [heads.to(dtype, copy=True).requires_grad_() for heads in (q, k, v)]
-        given = masks.get(mask)
-        if given is not None and given.is_floating_point():
-            given = given.to(dtype)
-        y = attend(*inputs, given, mask == "causal")
-        assert y.dtype == dtype
-        total = (y * torch.linspace(-1, 1, 16, dtype=dtype)).sum()
-        return [y, *torch.autograd.grad(total, inputs)]
-
-    with onednn_products("cpu"):
-        rounded, exact = run(dtype), run(torch.float64)
-    for ours, true in zip(rounded, exact, strict=True):
-        assert (ours.double() - true).norm() / true.norm() < most
-
-
 def test_a_model_in_bf16_keeps_the_documents_of_a_block_apart() -> None:
     model = build().float()
     input_ids = tokens(2, 12)
@@ -314,60 +243,6 @@ def test_activations_that_are_computed_again_give_the_same_gradients(
         assert one is not None
         assert torch.equal(one, other)
     assert kept[1] < kept[0] / 2
-
-
-def test_positions_count_from_the_start_of_each_document() -> None:
-    documents = torch.tensor([[4, 4, 4, 1, 1, 4], [0, 1, 2, 2, 2, 2]])
-    expected = [[0, 1, 2, 0, 1, 0], [0, 0, 0, 1, 2, 3]]
-    assert positions_within(documents).tolist() == expected
-
-
-def test_rotated_products_depend_on_the_distance_alone() -> None:
-    model = build(position="rotary")
-    q, k = torch.randn(2, 8, dtype=torch.float64)
-    at = [(rotate(q, c, s), rotate(k, c, s)) for c, s in zip(model.cos, model.sin, strict=True)]
-    scores = [at[t][0] @ at[t - 3][1] for t in range(3, 12)]
-    torch.testing.assert_close(scores, [scores[0]] * 9, atol=1e-6, rtol=0)
-    assert abs(at[5][0] @ at[3][1] - scores[0]) > 1e-3
-
-
-@pytest.mark.parametrize("chunks", [[1] * 12, [4, 1, 5, 2], [12], [7, 5]], ids=str)
-@pytest.mark.parametrize("choices", ARRANGEMENTS.values(), ids=ARRANGEMENTS)
-def test_reading_through_a_cache_gives_the_logits_of_one_pass(
-    choices: dict[str, Any], chunks: list[int]
-) -> None:
-    model = build(**choices)
-    input_ids = tokens(2, 12)
-    cache = KVCache(model, batch_size=2)
-    read = [model(chunk, cache=cache) for chunk in input_ids.split(chunks, dim=1)]
-    torch.testing.assert_close(torch.cat(read, dim=1), model(input_ids))
-    assert cache.length == 12
-
-
-@pytest.mark.parametrize("chunks", [[1] * 8, [4, 1, 1, 2], [8]], ids=str)
-@pytest.mark.parametrize("choices", ARRANGEMENTS.values(), ids=ARRANGEMENTS)
-def test_padding_before_a_row_does_not_change_its_logits(
-    choices: dict[str, Any], chunks: list[int]
-) -> None:
-    model = build(**choices)
-    input_ids, padding = tokens(3, 8), torch.tensor([0, 3, 7])
-    cache = KVCache(model, 3, padding=padding)
-    read = torch.cat([model(c, cache=cache) for c in input_ids.split(chunks, dim=1)], dim=1)
-    for row, n in enumerate(padding.tolist()):
-        alone = model(input_ids[row : row + 1, n:])[0]
-        torch.testing.assert_close(read[row, n:], alone, atol=1e-5, rtol=1e-5)
-
-
-def test_rows_that_a_cache_keeps_go_on_as_they_were() -> None:
-    model = build()
-    input_ids, kept = tokens(3, 8), torch.tensor([2, 0])
-    cache = KVCache(model, 3, padding=torch.tensor([0, 1, 2]))
-    model(input_ids[:, :6], cache=cache)
-    cache.keep(kept)
-    read = model(input_ids[kept, 6:], cache=cache)
-    for row, n in enumerate([2, 0]):
-        alone = model(input_ids[kept[row], n:][None])[0, -2:]
-        torch.testing.assert_close(read[row], alone, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(

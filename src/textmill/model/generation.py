@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from textmill.model.gpt import GPT, KVCache
+from textmill.model.gpt import GPT
+from textmill.model.kv_cache import KVCache
 
 
 @torch.inference_mode()

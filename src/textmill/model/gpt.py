@@ -11,102 +11,26 @@ Sizes in shape comments: B sequences, T tokens, C channels (n_embd), nh heads, h
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from functools import cache
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 from torch.utils.checkpoint import checkpoint
 
 from textmill.config import ModelConfig
+from textmill.model.attention import (
+    FLEX_BLOCK,
+    FLEX_WIDTH,
+    Mask,
+    added_mask,
+    attend,
+    block_mask,
+    positions_within,
+    rotate,
+)
+from textmill.model.kv_cache import KVCache
 
 INIT_STD = 0.02
-FLEX_BLOCK = 128
-"""Tokens of a block of FlexAttention's masks."""
-FLEX_WIDTH = 16
-"""Least width of a head that its kernels multiply."""
-
-MATRIX_BYTES = 1024
-"""Of a query's scores: up to so many, oneDNN attends faster by whole matrices than by the small
-products of torch's fused kernel for the CPU."""
-
-Mask = Tensor | BlockMask
-"""Where a query may look: (T, S) or (B, 1, T, S), bool, or added to the scores; or the same by
-blocks (FlexAttention, Dong et al. 2024)."""
-
-
-class KVCache:
-    """Keys and values of the tokens read so far, for every layer of one model.
-
-    Args:
-        model: the model whose layers write to the cache.
-        batch_size: sequences that are decoded side by side.
-        capacity: tokens to make room for, padding included; None: the model's block_size.
-        padding: (B,), int64, how many tokens at the start of each row stand for nothing: no token
-            attends to them, and positions count from the first one after them. None: none do.
-    """
-
-    def __init__(
-        self,
-        model: GPT,
-        batch_size: int,
-        capacity: int | None = None,
-        padding: Tensor | None = None,
-    ) -> None:
-        config = model.config
-        size = capacity or config.block_size
-        n_kv_head = config.n_kv_head or config.n_head
-        shape = (batch_size, n_kv_head, size, config.n_embd // config.n_head)
-        like = model.wte.weight
-        self.keys = [like.new_empty(shape) for _ in range(config.n_layer)]
-        self.values = [like.new_empty(shape) for _ in range(config.n_layer)]
-        self.padding = padding
-        self.least_padding = int(padding.min()) if padding is not None else 0
-        self.length = 0
-        """Tokens held; `GPT.hidden` advances it once all layers have written."""
-
-    def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Write the new tokens' keys and values and return those of all tokens so far."""
-        end = self.length + k.size(2)
-        self.keys[layer][:, :, self.length : end] = k
-        self.values[layer][:, :, self.length : end] = v
-        return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
-
-    def keep(self, rows: Tensor) -> None:
-        """Drop the rows whose numbers are not among those given, and renumber the others."""
-        self.keys = [keys[rows] for keys in self.keys]
-        self.values = [values[rows] for values in self.values]
-        if self.padding is not None:
-            self.padding = self.padding[rows]
-            self.least_padding = int(self.padding.min())
-
-    def attention_mask(self, n_new: int) -> Tensor | None:
-        """Return what new tokens may look at, (T, S) or (B, 1, T, S), or None where all is.
-
-        T is the number of new tokens and S that of all tokens with them.
-        """
-        if self.padding is None and (n_new == 1 or self.length == 0):
-            return None  # the kernel's own causal mask, if any, does
-        device = self.keys[0].device
-        keys = torch.arange(self.length + n_new, device=device)
-        queries = keys[self.length :, None]
-        is_past = keys <= queries  # (T, S)
-        if self.padding is None:
-            return is_past
-        is_token = (keys >= self.padding[:, None])[:, None, None]  # (B, 1, 1, S)
-        # Padding looks at itself: a softmax over nothing is not a number, and would spread.
-        return is_past & is_token | (keys == queries)
-
-    def positions(self, n_new: int) -> Tensor:
-        """Return the positions of new tokens, (T,) or (B, T); padding has position 0."""
-        end = self.length + n_new
-        positions = torch.arange(self.length, end, device=self.keys[0].device)
-        if self.padding is None:
-            return positions
-        return (positions - self.padding[:, None]).clamp(min=0)
 
 
 class Attention(nn.Module):
@@ -339,14 +263,14 @@ class GPT(nn.Module):
         if documents is None:
             return None
         if self._uses_blocks(documents):
-            return _block_mask(documents, is_causal)
+            return block_mask(documents, is_causal)
         same = documents[:, None, :, None] == documents[:, None, None, :]
         mask = same.tril() if is_causal else same
         if not documents.is_cpu:
             return mask
         is_mixed = torch.is_autocast_enabled("cpu")
         dtype = torch.get_autocast_dtype("cpu") if is_mixed else self.wte.weight.dtype
-        return _added(mask, dtype)  # once for all layers
+        return added_mask(mask, dtype)  # once for all layers
 
     def _uses_blocks(self, documents: Tensor) -> bool:
         """Return whether attention can go by blocks, with no mask of all pairs, on a GPU.
@@ -369,113 +293,6 @@ class GPT(nn.Module):
             table = torch.stack((self.sin[positions], self.cos[positions]), dim=-1)
             x = x * math.sqrt(self.config.n_embd) + table.flatten(-2)[..., : x.size(-1)]
         return x
-
-
-def attend(
-    q: Tensor, k: Tensor, v: Tensor, mask: Mask | None, is_causal: bool, dropout: float = 0.0
-) -> Tensor:
-    """Return softmax(QKᵀ/√hs)V of every head, (B, nh, T, hs), by the kernel that is fastest.
-
-    Args:
-        q: (B, nh, T, hs).
-        k: (B, kv, S, hs); equal groups of the nh heads share one of the kv.
-        v: the same.
-        mask: where a query may look; a floating-point one is added to the scores. None: everywhere.
-        is_causal: without a mask: whether query t sees the keys up to t alone.
-        dropout: share of the weights that are dropped.
-    """
-    is_grouped = k.size(1) < q.size(1)
-    if isinstance(mask, BlockMask):
-        flex = _compiled_on(flex_attention, q.device)
-        by_blocks: Tensor = flex(q, k, v, block_mask=mask, enable_gqa=is_grouped)
-        return by_blocks
-    if _is_by_onednn(v) and k.size(2) * v.element_size() <= MATRIX_BYTES:
-        return _attend_by_matrices(q, k, v, mask, is_causal, dropout)
-    return F.scaled_dot_product_attention(
-        q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=is_causal, enable_gqa=is_grouped
-    )
-
-
-def _is_by_onednn(x: Tensor) -> bool:
-    """Return whether it is oneDNN that multiplies such a tensor."""
-    if x.device.type != "cpu":
-        return False
-    return x.dtype == torch.bfloat16 or (x.dtype == torch.float32 and _takes_fp32())
-
-
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # it would break the graph
-def _takes_fp32() -> bool:
-    return torch.get_float32_matmul_precision() == "medium"
-
-
-def _attend_by_matrices(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, is_causal: bool, dropout: float
-) -> Tensor:
-    """Return what `attend` does, by two products of whole matrices with the scores between them."""
-    groups = q.size(1) // k.size(1)
-    if groups > 1:
-        k, v = (heads.repeat_interleave(groups, dim=1) for heads in (k, v))
-    if is_causal:
-        mask = torch.ones(q.size(2), k.size(2), dtype=torch.bool, device=q.device).tril()
-    scores = (q * q.size(-1) ** -0.5) @ k.transpose(-2, -1)  # (B, nh, T, S)
-    if mask is not None:
-        scores += _added(mask, scores.dtype)
-    weights = scores.softmax(dim=-1)
-    return F.dropout(weights, dropout) @ v if dropout else weights @ v
-
-
-def _added(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return a mask that is added to scores: 0 where a query may look, and minus infinity."""
-    if mask.dtype != torch.bool:
-        return mask.to(dtype)
-    return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, -torch.inf)
-
-
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Return (B, T, nh, hs) turned pairwise by the angles of its positions (Su et al. 2021).
-
-    Args:
-        x: (B, T, nh, hs); channel i is paired with channel i + hs/2.
-        cos: (T, 1, hs/2), or (B, T, 1, hs/2) where the rows' positions differ.
-        sin: the same.
-    """
-    a, b = x.chunk(2, dim=-1)
-    return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)
-
-
-def positions_within(documents: Tensor) -> Tensor:
-    """Return the position of each token in its document, (B, T), counted from 0."""
-    index = torch.arange(documents.size(1), device=documents.device).expand_as(documents)
-    is_first = F.pad(documents[:, 1:] != documents[:, :-1], (1, 0), value=True)
-    return index - (index * is_first).cummax(dim=1).values
-
-
-def _block_mask(documents: Tensor, is_causal: bool) -> BlockMask:
-    """Return which blocks of the pairs of tokens have to be computed, and which in part."""
-
-    def may_look(row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-        same = documents[row, query] == documents[row, key]
-        return same & (query >= key) if is_causal else same
-
-    B, T = documents.shape
-    # Not compiled, it would look at all pairs at once.
-    create = _compiled_on(create_block_mask, documents.device)
-    mask: BlockMask = create(may_look, B, None, T, T, device=documents.device)
-    return mask
-
-
-def _compiled_on(function: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
-    """Return a function compiled for a GPU; on a CPU, where tests run it, as it is.
-
-    So too while a function around it is compiled.
-    """
-    is_compiled = device.type == "cuda" and not torch.compiler.is_compiling()
-    return _compiled(function) if is_compiled else function
-
-
-@cache
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    return torch.compile(function)
 
 
 def _angles(config: ModelConfig) -> Tensor:

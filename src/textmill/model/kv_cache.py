@@ -1,0 +1,82 @@
+"""Keys and values that decoding computes once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from textmill.model.gpt import GPT
+
+
+class KVCache:
+    """Keys and values of the tokens read so far, for every layer of one model.
+
+    Args:
+        model: the model whose layers write to the cache.
+        batch_size: sequences that are decoded side by side.
+        capacity: tokens to make room for, padding included; None: the model's block_size.
+        padding: (B,), int64, how many tokens at the start of each row stand for nothing: no token
+            attends to them, and positions count from the first one after them. None: none do.
+    """
+
+    def __init__(
+        self,
+        model: GPT,
+        batch_size: int,
+        capacity: int | None = None,
+        padding: Tensor | None = None,
+    ) -> None:
+        config = model.config
+        size = capacity or config.block_size
+        n_kv_head = config.n_kv_head or config.n_head
+        shape = (batch_size, n_kv_head, size, config.n_embd // config.n_head)
+        like = model.wte.weight
+        self.keys = [like.new_empty(shape) for _ in range(config.n_layer)]
+        self.values = [like.new_empty(shape) for _ in range(config.n_layer)]
+        self.padding = padding
+        self.least_padding = int(padding.min()) if padding is not None else 0
+        self.length = 0
+        """Tokens held; `GPT.hidden` advances it once all layers have written."""
+
+    def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Write the new tokens' keys and values and return those of all tokens so far."""
+        end = self.length + k.size(2)
+        self.keys[layer][:, :, self.length : end] = k
+        self.values[layer][:, :, self.length : end] = v
+        return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
+
+    def keep(self, rows: Tensor) -> None:
+        """Drop the rows whose numbers are not among those given, and renumber the others."""
+        self.keys = [keys[rows] for keys in self.keys]
+        self.values = [values[rows] for values in self.values]
+        if self.padding is not None:
+            self.padding = self.padding[rows]
+            self.least_padding = int(self.padding.min())
+
+    def attention_mask(self, n_new: int) -> Tensor | None:
+        """Return what new tokens may look at, (T, S) or (B, 1, T, S), or None where all is.
+
+        T is the number of new tokens and S that of all tokens with them.
+        """
+        if self.padding is None and (n_new == 1 or self.length == 0):
+            return None  # the kernel's own causal mask, if any, does
+        device = self.keys[0].device
+        keys = torch.arange(self.length + n_new, device=device)
+        queries = keys[self.length :, None]
+        is_past = keys <= queries  # (T, S)
+        if self.padding is None:
+            return is_past
+        is_token = (keys >= self.padding[:, None])[:, None, None]  # (B, 1, 1, S)
+        # Padding looks at itself: a softmax over nothing is not a number, and would spread.
+        return is_past & is_token | (keys == queries)
+
+    def positions(self, n_new: int) -> Tensor:
+        """Return the positions of new tokens, (T,) or (B, T); padding has position 0."""
+        end = self.length + n_new
+        positions = torch.arange(self.length, end, device=self.keys[0].device)
+        if self.padding is None:
+            return positions
+        return (positions - self.padding[:, None]).clamp(min=0)

@@ -1,0 +1,58 @@
+"""Specifies the parts of attention: its kernels, positions and rotations."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.model.conftest import build
+from textmill.model.attention import MATRIX_BYTES, attend, positions_within, rotate
+from textmill.training.devices import onednn_products
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(torch.bfloat16, 0.01), (torch.float32, 1e-6)])
+@pytest.mark.parametrize("n_keys", [40, MATRIX_BYTES // 2 + 1])
+@pytest.mark.parametrize("n_kv_head", [4, 2, 1])
+@pytest.mark.parametrize("mask", ["none", "causal", "bool", "added"])
+def test_attention_is_that_in_fp64_but_for_rounding(
+    mask: str, n_kv_head: int, n_keys: int, dtype: torch.dtype, most: float
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (
+        torch.randn(2, n_heads, n_keys, 16, generator=generator).bfloat16()
+        for n_heads in (4, n_kv_head, n_kv_head)
+    )
+    same = torch.tensor([0] * 17 + [1] * (n_keys - 17))
+    may_look = (same[:, None] == same).expand(2, 1, n_keys, n_keys)
+    masks = {"bool": may_look, "added": torch.where(may_look, 0.0, -torch.inf).bfloat16()}
+
+    def run(dtype: torch.dtype) -> list[Tensor]:
+        inputs = [heads.to(dtype, copy=True).requires_grad_() for heads in (q, k, v)]
+        given = masks.get(mask)
+        if given is not None and given.is_floating_point():
+            given = given.to(dtype)
+        y = attend(*inputs, given, mask == "causal")
+        assert y.dtype == dtype
+        total = (y * torch.linspace(-1, 1, 16, dtype=dtype)).sum()
+        return [y, *torch.autograd.grad(total, inputs)]
+
+    with onednn_products("cpu"):
+        rounded, exact = run(dtype), run(torch.float64)
+    for ours, true in zip(rounded, exact, strict=True):
+        assert (ours.double() - true).norm() / true.norm() < most
+
+
+def test_positions_count_from_the_start_of_each_document() -> None:
+    documents = torch.tensor([[4, 4, 4, 1, 1, 4], [0, 1, 2, 2, 2, 2]])
+    expected = [[0, 1, 2, 0, 1, 0], [0, 0, 0, 1, 2, 3]]
+    assert positions_within(documents).tolist() == expected
+
+
+def test_rotated_products_depend_on_the_distance_alone() -> None:
+    model = build(position="rotary")
+    q, k = torch.randn(2, 8, dtype=torch.float64)
+    at = [(rotate(q, c, s), rotate(k, c, s)) for c, s in zip(model.cos, model.sin, strict=True)]
+    scores = [at[t][0] @ at[t - 3][1] for t in range(3, 12)]
+    torch.testing.assert_close(scores, [scores[0]] * 9, atol=1e-6, rtol=0)
+    assert abs(at[5][0] @ at[3][1] - scores[0]) > 1e-3
