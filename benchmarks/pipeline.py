@@ -47,17 +47,15 @@ def bare(folder: Path) -> None:
     from textmill.corpus.clean import clean
     from textmill.corpus.tokenizer import train_tokenizer
     from textmill.corpus.tokens import tokenize
-    from textmill.hardware import keep_freed_memory
+    from textmill.hardware import n_cores, set_up_torch
     from textmill.sample.generate import generate
     from textmill.tasks.baseline import baseline
     from textmill.tasks.evaluate import evaluate
     from textmill.tasks.finetune import finetune
-    from textmill.tracking.worker import limit_kernel_cache
     from textmill.training.evaluate_lm import evaluate_lm
     from textmill.training.pretrain import pretrain
 
-    limit_kernel_cache()
-    keep_freed_memory()
+    set_up_torch(n_cores())
 
     def out(name: str) -> Path:
         place = folder / name

@@ -9,6 +9,7 @@ import conf
 from textmill.compose import compose
 from textmill.config import Config
 from textmill.errors import InputError
+from textmill.hardware import limit_spinning, n_cores, set_up_torch
 
 
 def plan(
@@ -36,6 +37,8 @@ def plan(
     price = config.cluster.price_per_hour
     if money is not None and not price:
         raise InputError("--money needs a price: set cluster.price_per_hour.")
+    limit_spinning()
+    set_up_torch(n_cores())  # as a training's process is
     from textmill.training.plan import compute_optimal, forecast, measure_speed
 
     model = config.model.model_copy(
@@ -50,7 +53,7 @@ def plan(
     yield (
         f"pretrain, {config.pretrain.max_steps:,} steps: {_number(taken.tokens)} tokens, "
         f"{_duration(taken.hours)}, {_number(taken.flops)} FLOPs, "
-        f"{_number(taken.memory_bytes)}B of memory and the activations{_cost(config, taken.hours)}."
+        f"{_number(speed.memory_bytes)}B of memory{_cost(config, taken.hours)}."
     )
     if money is not None and price:
         hours = money / price

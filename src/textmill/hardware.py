@@ -20,6 +20,11 @@ THREADS_VARIABLE = "TEXTMILL_THREADS"
 """The environment variable that tells a step's process how many threads it may use."""
 CLUSTER_VARIABLE = "TEXTMILL_CLUSTER"
 """The environment variable that tells a step's process the address of the Ray cluster, if any."""
+KERNELS_KEPT = 32
+SPINS = 3000
+"""Looks, some microseconds long in all, of a thread that waits for the others before it sleeps. As
+many as libgomp takes, 300,000, take the core from the very thread that is waited for as soon as
+others want it too."""
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -120,6 +125,25 @@ def describe() -> dict[str, str]:
         "system": platform.platform(),
         "python": platform.python_version(),
     }
+
+
+def limit_spinning() -> None:
+    """Let threads of torch that wait spin for a short time; has to come before it is loaded."""
+    os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
+
+
+def set_up_torch(threads: int) -> None:
+    """Let torch compute on so many threads, as trainings do; has to come before it computes.
+
+    oneDNN, and PyTorch before it, keep a kernel for each shape of a product, with its memory. The
+    usual 1024 let a process that fine-tunes on batches of all widths grow by more than a gigabyte.
+    """
+    for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        os.environ.setdefault(name, str(KERNELS_KEPT))
+    import torch
+
+    keep_freed_memory()
+    torch.set_num_threads(threads)
 
 
 def keep_freed_memory() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from textmill.config import SampleConfig
 from textmill.errors import InputError, RunError
+from textmill.hardware import SPINS
 from textmill.tracking import step as steps
 from textmill.tracking import worker
 from textmill.tracking.step import STEPS, Step
@@ -117,7 +118,7 @@ def test_the_code_of_all_steps_is_read_before_any_of_it_is_loaded(
     assert seen == [{name for step in STEPS.values() for name in steps.code_of(step).modules}]
 
 
-@pytest.mark.parametrize(("given", "expected"), [(None, str(worker.SPINS)), ("7", "7")])
+@pytest.mark.parametrize(("given", "expected"), [(None, str(SPINS)), ("7", "7")])
 def test_what_loads_torch_is_told_first_how_long_threads_may_spin(
     monkeypatch: pytest.MonkeyPatch, given: str | None, expected: str
 ) -> None:

@@ -28,7 +28,7 @@ from pydantic import BaseModel
 
 from textmill.errors import InputError, RunError
 from textmill.files import CachePlace, full_disk_message, is_disk_full
-from textmill.hardware import CLUSTER_VARIABLE, THREADS_VARIABLE, keep_freed_memory
+from textmill.hardware import CLUSTER_VARIABLE, THREADS_VARIABLE, limit_spinning, set_up_torch
 from textmill.laps import LAPS_VARIABLE
 from textmill.tracking.step import Step, read_code
 
@@ -40,11 +40,6 @@ PRELOAD = [
     "textmill.tasks.baseline",
 ]
 
-KERNELS_KEPT = 32
-SPINS = 3000
-"""Looks, some microseconds long in all, of a thread that waits for the others before it sleeps. As
-many as libgomp takes, 300,000, take the core from the very thread that is waited for as soon as
-others want it too."""
 STOP_GRACE_S = 20.0
 """For a training to finish its step and save it."""
 MOST_MESSAGE = 4000
@@ -136,7 +131,7 @@ def warm_up() -> None:
     The code is read before: what is loaded there must not be older than what keys are made from.
     """
     read_code()
-    os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))  # libgomp asks when torch is loaded
+    limit_spinning()
     multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOAD)
     forkserver.ensure_running()
 
@@ -256,24 +251,10 @@ def _close_output() -> None:
             stream.close()
 
 
-def limit_kernel_cache() -> None:
-    """Keep few kernels of matrix products; has to come before torch computes anything.
-
-    oneDNN, and PyTorch before it, keep one for each shape of a product, with its memory. The usual
-    1024 let a process that fine-tunes on batches of all widths grow by more than a gigabyte.
-    """
-    for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
-        os.environ.setdefault(name, str(KERNELS_KEPT))
-
-
 def _limit_threads(job: Job) -> None:
     os.environ[THREADS_VARIABLE] = str(job.threads)
     if job.cluster is not None:
         os.environ[CLUSTER_VARIABLE] = job.cluster
     os.environ["RAYON_NUM_THREADS"] = str(job.threads)  # the tokenizers library
     if job.step.needs_torch:
-        limit_kernel_cache()
-        import torch
-
-        keep_freed_memory()
-        torch.set_num_threads(job.threads)
+        set_up_torch(job.threads)

@@ -17,20 +17,18 @@ from textmill.model import GPT
 from textmill.training.devices import onednn_products
 from textmill.training.objectives import Batch, objective_losses
 from textmill.training.optimizers import make_optimizer
-from textmill.training.speed import peak_flops
+from textmill.training.speed import peak_flops, peak_memory_bytes
 
 WARM_UP_STEPS = 2
 MEASURED_S = 5.0
 """Long enough that a pause of the machine does not decide."""
 FORWARD_SHARE = 1 / 3
 """Of a step's operations, those of the forward pass, which is all that validation takes."""
-BYTES_PER_PARAMETER = 16
-"""Weights, gradients and the two averages of AdamW, in 32 bits."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """A machine at one training."""
+    """A machine at one training; several GPUs as if none ever waited for another."""
 
     parameters: int
     """Those that every token is multiplied with, which are what the scaling law counts."""
@@ -38,6 +36,8 @@ class Speed:
     flops_per_s: float
     mfu: float
     """Share of the operations that the device reaches at most."""
+    memory_bytes: int
+    """The most that the process has held: a GPU's memory where it computes there."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,6 @@ class Forecast:
     tokens: int
     hours: float
     flops: float
-    memory_bytes: int
-    """Of the parameters and their training; activations come on top."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,8 @@ def measure_speed(model: ModelConfig, config: PretrainConfig) -> Speed:
     """
     torch.manual_seed(config.seed)
     device = torch.device(config.accelerator)
-    network = GPT(model).to(device)
+    network = GPT(model).to(device).train()
+    network.activation_checkpointing = config.activation_checkpointing
     optimizer = make_optimizer(network, config)
     batch = _random_batch(model, config.micro_batch_size, device)
 
@@ -93,13 +92,16 @@ def measure_speed(model: ModelConfig, config: PretrainConfig) -> Speed:
             step()
             n_steps += 1
         seconds = (time.perf_counter() - started_s) / n_steps
+    memory_bytes = peak_memory_bytes(device)  # before the large product that peaks are found with
     tokens = config.accumulate * config.micro_batch_size * model.block_size
     flops_per_s = tokens * network.flops_per_token(model.block_size) / seconds
+    n_gpus = config.devices if device.type == "cuda" else 1  # processes share a CPU's cores
     return Speed(
         parameters=network.n_multiplied(),
-        tokens_per_s=tokens / seconds,
-        flops_per_s=flops_per_s,
+        tokens_per_s=n_gpus * tokens / seconds,
+        flops_per_s=n_gpus * flops_per_s,
         mfu=flops_per_s / peak_flops(device.type, config.precision == "bf16"),
+        memory_bytes=memory_bytes,
     )
 
 
@@ -126,7 +128,6 @@ def forecast(model: ModelConfig, config: PretrainConfig, speed: Speed) -> Foreca
         tokens=trained,
         hours=seconds / 3600,
         flops=trained / speed.tokens_per_s * speed.flops_per_s,
-        memory_bytes=BYTES_PER_PARAMETER * speed.parameters,
     )
 
 

@@ -26,7 +26,7 @@ from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 from textmill.config import PretrainStepConfig
 from textmill.errors import InputError, RunError
 from textmill.files import read_json, write_json
-from textmill.hardware import keep_freed_memory
+from textmill.hardware import set_up_torch
 
 FOLDER = "ranks"
 HERE = "127.0.0.1"
@@ -123,8 +123,7 @@ def main() -> None:
     """Be one rank: what each process does."""
     job = read_json(Path(sys.argv[1]))
     threading.Thread(target=_end_with, args=(job["parent"],), daemon=True).start()
-    keep_freed_memory()
-    torch.set_num_threads(job["threads"])
+    set_up_torch(job["threads"])
     from textmill.training.pretrain import train  # which imports this module
 
     train(

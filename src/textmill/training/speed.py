@@ -1,7 +1,9 @@
-"""How fast a device computes."""
+"""How fast a device computes, and how much memory that has taken."""
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 from functools import cache
 
@@ -38,3 +40,11 @@ def _product_s(matrix: torch.Tensor) -> float:
     product = matrix @ matrix
     product[0, 0].item()  # waits for a GPU
     return time.perf_counter() - started_s
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Return the most memory that this process has held, the GPU's where it computes there."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import resource
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -25,7 +23,7 @@ from textmill.training.checkpoint import checkpoint_folder, keep_newest, newest_
 from textmill.training.metrics_file import MetricsFile
 from textmill.training.module import FitModule
 from textmill.training.objectives import Batch
-from textmill.training.speed import peak_flops
+from textmill.training.speed import peak_flops, peak_memory_bytes
 
 
 @dataclass
@@ -201,7 +199,7 @@ class Watch(pl.Callback):
                 "train/flops_per_s": flops / seconds,
                 "train/mfu": flops / seconds / self.peak_flops,
                 "train/padding_share": 1 - line.n_tokens / line.n_positions,
-                "train/peak_memory_mib": _peak_memory_mib(module.device),
+                "train/peak_memory_mib": peak_memory_bytes(module.device) / 2**20,
                 "train/seconds_left": (module.total_steps - step) * seconds / n_steps,
             },
         )
@@ -270,14 +268,6 @@ class Watch(pl.Callback):
             return mine[None]
         gathered: Tensor = self.trainer.strategy.all_gather(mine)
         return gathered
-
-
-def _peak_memory_mib(device: torch.device) -> float:
-    """Return the most memory that this process has held, the GPU's where it computes there."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
 @contextmanager
