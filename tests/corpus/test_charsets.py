@@ -166,6 +166,11 @@ def test_any_bytes_have_an_encoding_that_is_known_or_none(content: bytes, is_who
     assert found is None or codecs.lookup(found)
 
 
+def test_utf8_may_hold_a_nul() -> None:
+    assert detect("Grüße\x00, und mehr als das\n".encode(), is_whole=True) == "utf-8"
+    assert detect(b"a \x00 b\n", is_whole=True) == "utf-8"
+
+
 def test_all_that_is_looked_for_spells_ascii_as_ascii() -> None:
     ascii_bytes = bytes(range(128))
     for name in (*CANDIDATES, *SUPERSETS.values()):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import random
 import tracemalloc
+from encodings.aliases import aliases
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from textmill.config import SourceConfig
 from textmill.corpus.decoding import Decoding, Utf8Stream
 from textmill.corpus.html import declared_encoding
 
@@ -150,6 +154,32 @@ def test_a_large_file_needs_little_memory() -> None:
 def test_utf8_passes_unchanged(text: str) -> None:
     content = b"." + text.encode()
     assert read(content) == (content, "utf-8")
+
+
+@pytest.mark.parametrize("name", sorted({*aliases.values(), "unicode_escape", "idna", "undefined"}))
+def test_whatever_can_be_configured_or_declared_reads_any_bytes(name: str) -> None:
+    page = b"<meta charset=" + name.encode() + b">\xe9"
+    decoding = Decoding(declared=declared_encoding)
+    Utf8Stream(io.BufferedReader(io.BytesIO(page)), decoding).readall()
+    try:
+        known = SourceConfig.model_validate({"name": "s", "path": "p", "encoding": name}).encoding
+    except ValidationError:
+        return
+    draw = random.Random(0)
+    for size in range(40):
+        read(draw.randbytes(size), known)
+
+
+def test_utf16_without_mark_is_little_endian_if_nothing_else_is_said() -> None:
+    assert read(CHINESE.encode("utf-16-le"), "utf-16") == (CHINESE.encode(), "utf-16-le")
+
+
+def test_a_nul_in_ascii_decides_nothing() -> None:
+    beginning = "a\x00b\n" * 20_000
+    assert read((beginning + RUSSIAN * 99).encode("koi8-r")) == (
+        (beginning + RUSSIAN * 99).encode(),
+        "koi8-r",
+    )
 
 
 ENCODINGS = ["cp1252", "koi8-r", "gb18030", "big5", "shift_jis", "utf-16-le", "utf-32-be", "utf-7"]

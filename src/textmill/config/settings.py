@@ -22,7 +22,7 @@ Location = Annotated[str, Field(min_length=1), NOT_IN_KEY]
 AUTO = "auto"
 """As the language of a source: that of each document is identified; as an encoding: detected."""
 
-_NOT_OF_FILES = ("idna", "punycode", "unicode_escape", "raw_unicode_escape")
+_NOT_OF_FILES = ("idna", "punycode", "unicode-escape", "raw-unicode-escape")
 
 
 def _known_encoding(name: str) -> str:

@@ -13,9 +13,10 @@ from textmill.corpus.charsets import BOMS, CP1252, UTF8, detect
 
 AS_CP1252 = "textmill-cp1252"
 """Error handler for UTF-8: bytes that are none are read as windows-1252, one by one."""
-_BROKEN = "textmill-broken"
+BROKEN = "textmill-broken"
 """Error handler for other encodings: what is broken becomes a byte of no encoding."""
 _BROKEN_BYTE = b"\x81"  # neither UTF-8 nor windows-1252
+_ORDERS = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}  # of bytes, without a mark
 _BLOCK = 1 << 15  # bytes; a sample is up to two blocks
 _HEAD = 1 << 10  # bytes of a file that may declare its encoding
 
@@ -67,7 +68,7 @@ class Utf8Stream(io.RawIOBase):
             content = self._read(_BLOCK) if self._is_decided else self._decide()
             if self._decoder is not None:
                 text = self._decoder.decode(content, self._is_ended)
-                content = text.encode(errors=_BROKEN)
+                content = text.encode(errors=BROKEN)
             self._ready = memoryview(content)
         if self._error is not None and not self._ready:
             raise self._error
@@ -109,23 +110,23 @@ class Utf8Stream(io.RawIOBase):
             if self._decoding.encoding != AUTO:
                 self._use(self._decoding.encoding)
                 return content
-            is_ascii = content.isascii() and 0 not in content  # of UTF-16
-        else:
-            is_ascii = content.isascii()
-        if not is_ascii:
+        if not content.isascii() or 0 in content:  # as in UTF-16
             content += self._block()
             declared = self._decoding.declared(self._head)
-            self._use(detect(content, self._is_ended, declared) or UTF8)
+            found = detect(content, self._is_ended, declared)
+            if found != UTF8 or not content.isascii():
+                self._use(found or UTF8)
         return content
 
     def _use(self, encoding: str) -> None:
+        encoding = _ORDERS.get(encoding, encoding)
         self._is_decided = True
         self._decoding.name = encoding
         if encoding == CP1252 and self._decoding.encoding == AUTO:
             # Its first letters tell little of what follows, which may be UTF-8.
             self._decoder = codecs.getincrementaldecoder(UTF8)(AS_CP1252)
         elif encoding != UTF8:
-            self._decoder = codecs.getincrementaldecoder(encoding)(_BROKEN)
+            self._decoder = codecs.getincrementaldecoder(encoding)(BROKEN)
 
 
 def _as_cp1252(error: UnicodeError) -> tuple[str, int]:
@@ -144,4 +145,4 @@ def _as_broken(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 codecs.register_error(AS_CP1252, _as_cp1252)
-codecs.register_error(_BROKEN, _as_broken)
+codecs.register_error(BROKEN, _as_broken)

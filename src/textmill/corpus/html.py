@@ -15,6 +15,7 @@ from typing import Any
 
 from textmill.config import HtmlConfig
 from textmill.corpus.charsets import SUPERSETS
+from textmill.corpus.decoding import BROKEN
 
 HTML_SUFFIXES = tuple(
     f"{kind}{packed}" for kind in (".html", ".htm") for packed in ("", ".gz", ".zst")
@@ -42,11 +43,15 @@ def declared_encoding(content: bytes) -> str | None:
         return None
     try:
         name = codecs.lookup(match[1].decode("ascii", "replace")).name
-        b"x".decode(name)
+        b"x".decode(name, BROKEN)
     except (LookupError, ValueError):  # a name nobody knows, or a codec that makes no text
         return None
-    # What is declared in ASCII is not in UTF-16.
-    return None if name.startswith(("utf-16", "utf-32")) else SUPERSETS.get(name, name)
+    # What is declared in ASCII is not in UTF-16, nor does any page consist of escapes.
+    return (
+        None
+        if name.startswith(("utf-16", "utf-32")) or name.endswith("escape")
+        else SUPERSETS.get(name, name)
+    )
 
 
 def main_content(page: str, config: HtmlConfig) -> str:
