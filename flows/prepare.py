@@ -67,6 +67,7 @@ def as_test_set(task: TaskConfig) -> TestSetConfig:
         hub=task.hub,
         subset=task.subset,
         revision=task.revision,
+        encoding=task.encoding,
         columns=tuple(getattr(task, setting) for setting in task.TEXT_SETTINGS),
     )
 

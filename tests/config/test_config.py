@@ -137,6 +137,22 @@ def test_a_source_has_either_a_path_or_a_hub_id(place: dict[str, str]) -> None:
         whole(corpus={"sources": [{"name": "books"} | place]})
 
 
+@pytest.mark.parametrize("name", ["latin-99", "", "rot13", "base64", "idna", "utf-8\x00", "koi8"])
+def test_an_encoding_that_nobody_knows_is_refused_with_some_that_are_known(name: str) -> None:
+    with pytest.raises(ValidationError, match="nobody knows the encoding .*write auto.*gb18030"):
+        whole(corpus={"sources": [SOURCE | {"encoding": name}]})
+    with pytest.raises(ValidationError, match="nobody knows the encoding"):
+        whole(tasks=[TASK | {"encoding": name}])
+
+
+def test_names_of_one_encoding_are_one_setting() -> None:
+    names = ("windows-1252", "CP1252", "utf8", "UTF-8-SIG", "auto", "utf_16_le")
+    found = [whole(corpus={"sources": [SOURCE | {"encoding": name}]}) for name in names]
+    assert [config.corpus.sources[0].encoding for config in found] == [
+        *("cp1252", "cp1252", "utf-8", "utf-8", "auto", "utf-16-le"),
+    ]
+
+
 def test_sources_are_told_apart_by_name() -> None:
     with pytest.raises(ValidationError, match="two sources are called 'books'"):
         whole(corpus={"sources": [SOURCE, SOURCE]})

@@ -35,6 +35,22 @@ def test_a_compressed_file_goes_with_a_plain_one(files: list[Path]) -> None:
     assert list(read_aligned([files[0], packed], COLUMNS)) == plain
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-16-be"])
+def test_each_file_is_read_in_its_own_encoding(files: list[Path], encoding: str) -> None:
+    texts = ["Das Zimmer hat kein Fenster, aber eine schöne Tür.", "Die Straße führt über Brücken."]
+    files[1].write_bytes("\n".join(texts).encode(encoding))
+    found = [r.values["de"] for r in read_aligned(files, COLUMNS) if isinstance(r, Record)]
+    assert found == texts
+
+
+def test_an_encoding_that_is_named_is_that_of_all_files(files: list[Path]) -> None:
+    for file in files:
+        file.write_bytes("чай\n".encode("koi8-r"))
+    (record,) = read_aligned(files, COLUMNS, "koi8-r")
+    assert isinstance(record, Record)
+    assert record.values == {"en": "чай", "de": "чай"}
+
+
 def test_files_of_different_length_are_refused_with_their_numbers_of_lines(
     files: list[Path],
 ) -> None:

@@ -68,6 +68,31 @@ def test_every_document_is_kept_in_the_split_of_its_id(tmp_path: Path, sentences
     assert metrics(out)["documents_validation"] == len(kept["validation"])
 
 
+RUSSIAN = "Старый проводник рассказывал, как зимой {} дней пути были под снегом."
+
+
+def test_files_in_other_encodings_are_counted_by_source(tmp_path: Path) -> None:
+    for folder, names in (("a", ("utf-8", "koi8-r", "cp1251", "cp1251")), ("b", ("ascii",))):
+        (tmp_path / folder).mkdir()
+        for number, name in enumerate(names):
+            text = LONG if name == "ascii" else RUSSIAN
+            lines = [text.format(10 * number + n) for n in range(10)]
+            (tmp_path / folder / f"{number}.txt").write_bytes("\n".join(lines).encode(name))
+    out = cleaned(tmp_path / "out", config_of(tmp_path / "a", tmp_path / "b"))
+    kept = {row["text"] for split in ("train", "validation") for row in rows(out / split)}
+    assert kept == {
+        text.format(n) for text, most in ((LONG, 10), (RUSSIAN, 40)) for n in range(most)
+    }
+    assert {name: n for name, n in metrics(out).items() if name.startswith("files_in_")} == {
+        "files_in_cp1251": 2,
+        "files_in_koi8-r": 1,
+        "files_in_cp1251/a": 2,
+        "files_in_koi8-r/a": 1,
+        "files_in_cp1251/b": 0,
+        "files_in_koi8-r/b": 0,
+    }
+
+
 @pytest.mark.parametrize(
     ("doc_id", "split"),
     [("0" * 32, "validation"), ("4" + "0" * 31, "train"), ("3f" + "0" * 30, "validation")],

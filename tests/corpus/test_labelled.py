@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import cast
 
 from textmill.corpus.labelled import read_labelled
-from textmill.corpus.records import Record
+from textmill.corpus.records import BadRecord, Record
 
 
 def test_one_file_two_files_and_a_data_set_give_the_same_records(tmp_path: Path) -> None:
@@ -22,3 +22,12 @@ def test_one_file_two_files_and_a_data_set_give_the_same_records(tmp_path: Path)
     expected = [{"en": "hello", "de": "hallo"}, {"en": "yes", "de": "ja"}]
     for records in (one, two, hub):
         assert [cast(Record, record).values for record in records] == expected
+
+
+def test_an_encoding_that_is_named_is_that_of_the_files(tmp_path: Path) -> None:
+    file = tmp_path / "test.csv"
+    file.write_bytes("text\nчай\n".encode("koi8-r"))
+    (named,) = read_labelled([str(file)], {"text": "tasks.t.text"}, encoding="koi8-r")
+    assert cast(Record, named).values == {"text": "чай"}
+    (unknown,) = read_labelled([str(file)], {"text": "tasks.t.text"})
+    assert isinstance(unknown, BadRecord)

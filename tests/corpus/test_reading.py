@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import tracemalloc
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +194,41 @@ def test_bytes_that_are_not_utf8_are_read_as_cp1252(
     assert texts(source(tmp_path)) == [(1, text)]
 
 
+GERMAN = (
+    "Die Bäckerei an der Brücke öffnet um sechs. „Zwei Brötchen, bitte“, sagt Frau Müller – "
+    "wie jeden Morgen –, zählt das Geld auf den Tresen und grüßt die Nachbarin."
+)
+ENCODED = {
+    "windows-1252": GERMAN,
+    "gb18030": "孩子们在草地上放风筝，老人坐在树下下棋，天气很好。",
+    "cp950": "孩子們在草地上放風箏，老人坐在樹下下棋，天氣很好。",
+    "cp932": "木の下では老人たちが将棋をさし、子どもたちは凧をあげていました。",
+    "koi8-r": "Старый проводник рассказывал, как зимой пути занесло снегом.",
+    "utf-16-le": "Старый проводник рассказывал, как зимой пути занесло снегом.",
+    "utf-16-be": GERMAN,
+}
+
+
+@pytest.mark.parametrize("packed", ["", ".gz", ".zst"])
+@pytest.mark.parametrize("encoding", ENCODED)
+def test_lines_and_paragraphs_of_other_encodings_are_found(
+    tmp_path: Path, encoding: str, packed: str
+) -> None:
+    pack = {"": bytes, ".gz": gzip.compress, ".zst": zstandard.ZstdCompressor().compress}[packed]
+    text = ENCODED[encoding]
+    content = f"1\r\n{text}\r\n\r\n{text}\n\n{text}".encode(encoding)
+    (tmp_path / f"a.txt{packed}").write_bytes(pack(content))
+    encodings: Counter[str] = Counter()
+    config = source(tmp_path, documents="paragraph")
+    found = [
+        (item.line, item.text)
+        for item in read_documents(config, encodings)
+        if isinstance(item, RawDocument)
+    ]
+    assert found == [(1, f"1\r\n{text}"), (4, text), (6, text)]
+    assert encodings == {codecs.lookup(encoding).name: 1}
+
+
 def test_a_cut_off_text_is_an_error(tmp_path: Path) -> None:
     lines = [str(n**7) for n in range(20_000)]
     (tmp_path / "long.txt.gz").write_bytes(gzip.compress("\n".join(lines).encode())[:-2000])
@@ -214,9 +251,12 @@ PIECES = [
 ]
 
 
+ANY_CONTENT = st.binary() | st.lists(st.sampled_from(PIECES)).map(b"".join)
+
+
 @settings(deadline=None)
 @given(
-    st.binary() | st.lists(st.sampled_from(PIECES)).map(b"".join),
+    ANY_CONTENT,
     st.sampled_from(["file", "paragraph", "line"]),
     st.integers(0, 10),
     st.sampled_from([b"", b"\xef\xbb\xbf"]),
@@ -231,11 +271,23 @@ def test_any_plain_text_is_read_and_nothing_of_it_is_lost(
     content = b"." + content  # not the beginning of a file of another kind
     file = tmp_path_factory.mktemp("any") / "a.txt"
     file.write_bytes(bom + content)
-    items = list(read_documents(source(file, documents=documents, join_chars=joined)))
+    config = source(file, documents=documents, join_chars=joined, encoding="utf-8")
+    items = list(read_documents(config))
     assert all(isinstance(item, RawDocument) for item in items)
     read = "".join(item.text for item in items if isinstance(item, RawDocument))
     decoded = "".join(map(decoded_line, content.splitlines(keepends=True)))
     assert "".join(read.split()) == "".join(decoded.split())
+
+
+@settings(deadline=None)
+@given(ANY_CONTENT, st.sampled_from([".txt", ".html", ".jsonl", ".csv"]))
+def test_any_content_is_read_in_whatever_encoding_is_found(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, suffix: str
+) -> None:
+    file = tmp_path_factory.mktemp("any") / f"a{suffix}"
+    file.write_bytes(b"text\n" + content)
+    for item in read_documents(source(file)):
+        (item.text if isinstance(item, RawDocument) else item.reason).encode()
 
 
 def decoded_line(line: bytes) -> str:
@@ -308,6 +360,17 @@ def test_an_html_file_is_one_page_in_the_encoding_it_declares(tmp_path: Path) ->
             "d.html": "",
         }.items()
     ]
+
+
+def test_a_page_that_declares_nothing_right_is_read_in_the_encoding_found(tmp_path: Path) -> None:
+    page = "<title>Вокзал</title>\n<p>Старый проводник рассказывал, как пути занесло снегом.</p>\n"
+    wrong = f"<meta charset=utf-8>{page}"
+    (tmp_path / "a.html").write_bytes(page.encode("koi8-r"))
+    (tmp_path / "b.html").write_bytes(wrong.encode("cp1251"))
+    (tmp_path / "c.html").write_bytes(page.encode("utf-16"))
+    assert [text for _, text in texts(source(tmp_path))] == [page, wrong, page]
+    named = source(tmp_path / "b.html", encoding="koi8-r")
+    assert texts(named) == [(1, wrong.encode("cp1251").decode("koi8-r"))]
 
 
 def test_a_file_too_large_for_a_page_is_not_read_to_its_end(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import json
 import re
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textmill.config import LimitsConfig
+from textmill.corpus.decoding import Decoding
 from textmill.corpus.records import (
     BadRecord,
     Record,
@@ -34,10 +36,8 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
     ".zst": lambda content: zstandard.ZstdCompressor().compress(content),
 }
 ROWS = [{"text": "one, two", "label": "a"}, {"text": "Grüße\nthere", "label": "b"}]
-# What begins a file in UTF-16, or one that is packed.
+# What begins a file that is packed.
 REFUSED = (
-    b"\xff\xfe",
-    b"\xfe\xff",
     b"PK",
     b"7z",
     b"Rar!",
@@ -271,9 +271,40 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_records(tmp_path / "nowhere.csv")
 
 
-def test_utf16_is_refused_with_the_fix(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="iconv -f UTF-16"):
-        list(read_records(written(tmp_path, "rows.csv", "a,b\n".encode("utf-16"))))
+RUSSIAN = ("Старый проводник рассказывал", "Поезд опаздывал", "Пассажиры пили чай у окна")
+
+
+@pytest.mark.parametrize("packed", PACK)
+@pytest.mark.parametrize("encoding", ["koi8-r", "utf-16", "utf-16-le", "utf-16-be"])
+def test_records_in_other_encodings_are_read(tmp_path: Path, encoding: str, packed: str) -> None:
+    pack = PACK[packed]
+    rows = "".join(f'"{text},\r\nи сказка",{n}\r\n' for n, text in enumerate(RUSSIAN))
+    table = written(tmp_path, f"a.csv{packed}", pack(f"text,n\r\n{rows}".encode(encoding)))
+    assert outcomes(table) == [
+        (2 * n + 2, {"text": f"{text},\r\nи сказка", "n": str(n)}) for n, text in enumerate(RUSSIAN)
+    ]
+    lines = "".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in RUSSIAN)
+    jsonl = written(tmp_path, f"a.jsonl{packed}", pack(lines.encode(encoding)))
+    assert outcomes(jsonl) == [(n + 1, {"text": text}) for n, text in enumerate(RUSSIAN)]
+
+
+@pytest.mark.parametrize(("name", "form"), [("a.csv", "{}\n"), ("a.jsonl", '{{"text": "{}"}}\n')])
+def test_a_record_that_is_broken_in_the_encoding_of_its_file_is_bad(
+    tmp_path: Path, name: str, form: str
+) -> None:
+    rows = [form.format(text).encode("gb18030") for text in ("孩子们在草地上放风筝", "天气很好")]
+    broken = form.format("?").encode().replace(b"?", b"\xff\xff")
+    header = b"text\n" if name == "a.csv" else b""
+    file = written(tmp_path, name, header + rows[0] + broken + rows[1])
+    decoding = Decoding("gb18030")
+    first, bad, last = read_records(file, decoding=decoding)
+    assert isinstance(bad, BadRecord)
+    assert bad.reason == "not valid gb18030"
+    assert "\ufffd" in bad.raw
+    assert [item.values for item in (first, last) if isinstance(item, Record)] == [
+        {"text": "孩子们在草地上放风筝"},
+        {"text": "天气很好"},
+    ]
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl", "rows.parquet"])

@@ -99,7 +99,9 @@ def make_tasks() -> tuple[Task, ...]:
 def make_corpus() -> Corpus:
     web = Source("web", "web/*.txt", {"en": 1100}, 1200, 1100, 5_400_000, 5_000_000, {"c4": 100})
     mixed = {"de": 550, "en": 330, "fr": 110, "it": 55, "und": 55}
-    books = replace(web, name="books", languages=mixed, is_identified=True)
+    books = replace(
+        web, name="books", languages=mixed, is_identified=True, encodings={"cp1252": 3, "koi8-r": 1}
+    )
     examples = (Dropped("web, a.txt:3", "sentences 2 < 3", f"ab {HOSTILE}"),)
     return Corpus(
         sources=(web, books),
@@ -207,6 +209,7 @@ def test_long_texts_end_in_an_ellipsis(page: str) -> None:
         "sentences 2 < 3 web, a.txt:3",
         "web en 1,200 1,100 c4 100 5.4 MB 5 MB",
         "books de 50 %, en 30 %, fr 10 % and 2 more (identified)",
+        "Of books, 3 files were read as cp1252 and 1 as koi8-r; all others as UTF-8.",
         "en 1,430 65 % 6 MB 60 % 3.75 1.50 zh 770 35 % 4 MB 40 % 1.50 1.25 a character",
         "unknown 1 <0.1 % 10 B <0.1 % – –",
         "[EMAIL] 12",

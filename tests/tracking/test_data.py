@@ -34,6 +34,8 @@ COUNTS = {
     "language_zh": 5,
     "bytes_language_en": 500,
     "bytes_language_zh": 300,
+    "files_in_cp1252": 3,
+    "files_in_koi8-r": 0,
 }
 TOKENS = {
     "train_tokens": 5000,
@@ -112,6 +114,7 @@ def test_sources_say_the_languages_that_were_found(
     (source,) = gather_corpus(config_with(config, language), results).sources
     assert list(source.languages.items()) == [("zh", 5), ("en", 3)]
     assert source.is_identified == is_identified
+    assert source.encodings == {"cp1252": 3}
     assert (source.documents_read, source.documents_kept) == (12, 8)
     assert (source.bytes_read, source.bytes_kept) == (1000, 800)
     assert source.dropped == {"bad_record": 1, "too_short": 2, "near_duplicate": 1}

@@ -13,7 +13,6 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from textmill.config.data import (
-    AUTO,
     C4Config,
     CleanConfig,
     CorpusConfig,
@@ -47,7 +46,14 @@ from textmill.config.running import (
     ScalingLaw,
     TrackingConfig,
 )
-from textmill.config.settings import NOT_IN_KEY, Location, Settings, flatten, key_values
+from textmill.config.settings import (
+    AUTO,
+    NOT_IN_KEY,
+    Location,
+    Settings,
+    flatten,
+    key_values,
+)
 from textmill.config.tasks import (
     AnyTask,
     ClassificationConfig,

@@ -6,11 +6,9 @@ from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from textmill.config.settings import NOT_IN_KEY, Location, Settings
+from textmill.config.settings import AUTO, NOT_IN_KEY, Encoding, Location, Settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
-AUTO = "auto"
-"""As the language of a source: that of each document is identified."""
 NgramLength = Annotated[int, Field(ge=1, le=64)]
 
 
@@ -52,6 +50,9 @@ class TextFilesConfig(Settings):
     follow_links: Annotated[bool, NOT_IN_KEY] = False
     """Read what symbolic links point to outside of the folder; otherwise such a link is an error.
     """
+    encoding: Encoding = AUTO
+    """Of files without byte order mark: a name that Python knows, such as windows-1252 or gb18030;
+    auto detects that of each file, and keeps to UTF-8 where nothing is certain."""
     limits: LimitsConfig = LimitsConfig()
 
 
@@ -369,6 +370,7 @@ class TestSetConfig(Settings):
     hub: Location | None = None
     subset: str | None = None
     revision: str | None = None
+    encoding: Encoding = AUTO
     columns: tuple[str, ...] = Field(min_length=1)
     """Columns that hold text, or lists of words."""
 

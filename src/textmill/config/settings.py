@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 
@@ -17,6 +18,31 @@ NOT_IN_KEY = _NotInKey()
 
 Location = Annotated[str, Field(min_length=1), NOT_IN_KEY]
 """A file, folder or glob. Steps are keyed by the digests of files, never by where they lie."""
+
+AUTO = "auto"
+"""As the language of a source: that of each document is identified; as an encoding: detected."""
+
+_NOT_OF_FILES = ("idna", "punycode", "unicode-escape", "raw-unicode-escape")
+
+
+def _known_encoding(name: str) -> str:
+    """Return the one name that Python has for an encoding, so that others mean the same key."""
+    if name == AUTO:
+        return name
+    try:
+        known = codecs.lookup(name).name
+        if known not in _NOT_OF_FILES and "\n".encode(known).decode(known) == "\n":
+            return known.removesuffix("-sig")
+    except (LookupError, ValueError):  # a name nobody knows, or a codec that makes no text
+        pass
+    raise ValueError(
+        f"nobody knows the encoding {name!r}: write auto to have it detected, or a name such as "
+        "utf-8, windows-1252, utf-16, gb18030, big5, shift_jis or koi8-r."
+    )
+
+
+Encoding = Annotated[str, AfterValidator(_known_encoding)]
+"""The name of an encoding as Python calls it, or auto."""
 
 
 class Settings(BaseModel):

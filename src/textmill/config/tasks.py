@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from textmill.config.settings import Location, Settings
+from textmill.config.settings import AUTO, Encoding, Location, Settings
 from textmill.config.training import FinetuneConfig
 
 
@@ -31,6 +31,8 @@ class TaskConfig(Settings):
     """Hub data set id; train, test and validation then name its splits."""
     subset: str | None = None
     revision: str | None = None
+    encoding: Encoding = AUTO
+    """Of the files, as in a source of the corpus."""
     max_bad_share: float = Field(0.0, ge=0, le=1)
     """The step stops when more than this share of a file's records cannot be read."""
     finetune: FinetuneConfig = FinetuneConfig()

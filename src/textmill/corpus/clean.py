@@ -30,6 +30,8 @@ from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.safety.redaction import check_regions, redact
 
 SPLITS = ("train", "validation")
+ENCODING = "files_in_"
+"""How names of counts of files begin that were read in another encoding than UTF-8."""
 
 _DOCUMENT = pa.schema([(name, pa.string()) for name in ("text", "source", "language", "doc_id")])
 _REJECTED = pa.schema(
@@ -96,7 +98,8 @@ def clean(
     _check_splits(config, cleaner.counts)
     names = _count_names(config)
     names += [name for name in _HTML_COUNTS if name in cleaner.counts]
-    names += sorted(n for n in cleaner.counts if n.startswith(("language_", "bytes_language_")))
+    found = ("language_", "bytes_language_", ENCODING)
+    names += sorted(name for name in cleaner.counts if name.startswith(found))
     # A record that cannot be read may be cut off, and has no size.
     reasons = [n for n in names if n.startswith("rejected_") and n != "rejected_bad_record"]
     names += [f"bytes_{reason}" for reason in reasons]
@@ -165,7 +168,8 @@ class _Cleaner:
         before = self.counts.copy()
         read = bad = 0
         first_bad: BadRecord | None = None
-        chunks = batches(read_documents(source), _size, _CHUNK_CHARS, _CHUNK_DOCUMENTS)
+        encodings: Counter[str] = Counter()
+        chunks = batches(read_documents(source, encodings), _size, _CHUNK_CHARS, _CHUNK_DOCUMENTS)
         chunks = self._laps.timed("reading", chunks)
         for chunk, documents in self._pool.prepare(chunks):
             prepared = iter(documents)
@@ -187,6 +191,7 @@ class _Cleaner:
                 "or take the source out."
             )
         self.counts["documents_read"] += read
+        self.counts.update({f"{ENCODING}{name}": files for name, files in encodings.items()})
         self.counts_of_sources[source.name] = self.counts - before
         if first_bad and bad > self._config.max_bad_share * read:
             raise InputError(

@@ -119,7 +119,12 @@ def _test_texts(test_set: TestSetConfig) -> Iterator[str]:
     """Yield the texts of a test set; bad records are those of the step that evaluates it."""
     settings = {column: f"tasks.{test_set.name}" for column in test_set.columns}
     for record in read_labelled(
-        test_set.places, settings, test_set.hub, test_set.subset, test_set.revision
+        test_set.places,
+        settings,
+        test_set.hub,
+        test_set.subset,
+        test_set.revision,
+        test_set.encoding,
     ):
         if isinstance(record, BadRecord):
             continue

@@ -14,6 +14,8 @@ from functools import cache
 from typing import Any
 
 from textmill.config import HtmlConfig
+from textmill.corpus.charsets import SUPERSETS
+from textmill.corpus.decoding import BROKEN
 
 HTML_SUFFIXES = tuple(
     f"{kind}{packed}" for kind in (".html", ".htm") for packed in ("", ".gz", ".zst")
@@ -25,9 +27,6 @@ _MAX_ATTRIBUTES = 1000  # of one element: libxml2 takes time quadratic in them
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _PRESCANNED = 1024  # bytes in which the standard looks for the encoding
 _DECLARED = re.compile(rb"""<meta\b[^<>]*?\bcharset\s*=\s*["']?\s*([\w:.-]+)""", re.IGNORECASE)
-# What browsers take these labels for: supersets of them.
-_SUPERSETS = {"ascii": "cp1252", "iso8859-1": "cp1252", "gb2312": "gb18030", "gbk": "gb18030"}
-_SUPERSETS |= {"shift_jis": "cp932", "euc_kr": "cp949", "big5": "big5hkscs"}
 
 
 class NoMainContent(Exception):
@@ -44,11 +43,15 @@ def declared_encoding(content: bytes) -> str | None:
         return None
     try:
         name = codecs.lookup(match[1].decode("ascii", "replace")).name
-        b"x".decode(name)
+        b"x".decode(name, BROKEN)
     except (LookupError, ValueError):  # a name nobody knows, or a codec that makes no text
         return None
-    # What is declared in ASCII is not in UTF-16.
-    return None if name.startswith(("utf-16", "utf-32")) else _SUPERSETS.get(name, name)
+    # What is declared in ASCII is not in UTF-16, nor does any page consist of escapes.
+    return (
+        None
+        if name.startswith(("utf-16", "utf-32")) or name.endswith("escape")
+        else SUPERSETS.get(name, name)
+    )
 
 
 def main_content(page: str, config: HtmlConfig) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from textmill.config import AUTO
 from textmill.corpus.aligned import read_aligned
+from textmill.corpus.decoding import Decoding
 from textmill.corpus.hub import read_hub
 from textmill.corpus.records import BadRecord, Record, read_records
 
@@ -16,6 +18,7 @@ def read_labelled(
     hub: str | None = None,
     subset: str | None = None,
     revision: str | None = None,
+    encoding: str = AUTO,
 ) -> Iterator[Record | BadRecord]:
     """Return the records of one split of a task.
 
@@ -25,6 +28,7 @@ def read_labelled(
         hub: the hub data set, if it is one.
         subset: its configuration.
         revision: its commit; None means the newest.
+        encoding: of the files; auto detects that of each.
 
     Raises:
         InputError: a file, data set, split or column is missing, or a file is broken.
@@ -34,4 +38,6 @@ def read_labelled(
         (split,) = places
         return read_hub(hub, subset, split, revision, columns)
     files = [Path(place) for place in places]
-    return read_aligned(files, columns) if len(files) > 1 else read_records(files[0], columns)
+    if len(files) > 1:
+        return read_aligned(files, columns, encoding)
+    return read_records(files[0], columns, decoding=Decoding(encoding))

@@ -11,13 +11,12 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from textmill.config import LimitsConfig
+from textmill.corpus.decoding import Decoding, Utf8Stream
 from textmill.errors import InputError
 
-_BOM = b"\xef\xbb\xbf"
-_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _MAGIC = {
     b"PK\x03\x04": "a ZIP archive",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive",
@@ -30,6 +29,8 @@ _MAGIC = {
 """How a file begins that is something else than its name says."""
 _ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tar.gz", ".tar.zst", ".bz2", ".xz")
 _PACKED = (".gz", ".zst")
+_MAGIC_BYTES = max(map(len, _MAGIC))
+_BUFFER_BYTES = 1 << 16
 _SHOWN_BYTES = 1 << 13  # of a line that is too long
 _SKIPPED_BYTES = 1 << 20  # of it at once
 _ZSTD_CHUNK = 1 << 10  # may hold 32 MiB, which are unpacked at once
@@ -40,8 +41,8 @@ LIMITS = LimitsConfig()
 
 
 Line = tuple[int, bytes, bool]
-"""The number of a line, counted from 1; its bytes, with its end and without byte order mark; and
-whether it is longer than the limit, so that these are its first bytes alone."""
+"""The number of a line, counted from 1; its bytes in UTF-8, with its end and without byte order
+mark; and whether it is longer than the limit, so that these are its first bytes alone."""
 
 
 def check_file(file: Path) -> None:
@@ -67,28 +68,34 @@ def is_archive(file: Path) -> bool:
     return file.name.lower().endswith(_ARCHIVES)
 
 
-def read_lines(file: Path, limits: LimitsConfig = LIMITS, setting: str = "") -> Iterator[Line]:
+def read_lines(
+    file: Path,
+    limits: LimitsConfig = LIMITS,
+    setting: str = "",
+    decoding: Decoding | None = None,
+) -> Iterator[Line]:
     """Yield the lines of a plain or compressed file; memory is bounded however long they are.
 
     Args:
         file: its ending tells the compression.
         limits: how long a line may be, and to how much the file may unpack.
         setting: where the limits are set, for messages; empty if nowhere.
+        decoding: how the file is decoded, to be told what was found; None detects the encoding.
 
     Raises:
-        InputError: the file is in UTF-16 or an archive, its compression is damaged or cut off, or
-            it unpacks to more than the limit.
+        InputError: the file is an archive, its compression is damaged or cut off, or it unpacks to
+            more than the limit.
     """
     number = size = 0
     most = most_bytes(file, limits) if file.name.lower().endswith(_PACKED) else sys.maxsize
     max_bytes = max_document_bytes(limits)
-    with _open_stream(file) as stream:
+    with _open_stream(file) as packed:
+        stream = io.BufferedReader(Utf8Stream(packed, decoding or Decoding()), _BUFFER_BYTES)
         try:
+            _check_beginning(file, packed.peek(_MAGIC_BYTES))
             while content := stream.readline(max_bytes + 1):
                 number += 1
                 size += len(content)
-                if number == 1:
-                    content = _checked_beginning(file, content)
                 is_cut = len(content) > max_bytes and not content.endswith(b"\n")
                 if is_cut:
                     content = content[:_SHOWN_BYTES]
@@ -100,7 +107,7 @@ def read_lines(file: Path, limits: LimitsConfig = LIMITS, setting: str = "") -> 
             raise unreadable(file, number + 1, str(error)) from None
 
 
-def _skip_line(stream: BinaryIO, most: int) -> int:
+def _skip_line(stream: io.BufferedIOBase, most: int) -> int:
     """Return the size of the rest of a line, or of so much of it that it is more than the most."""
     size = 0
     while size <= most and (more := stream.readline(_SKIPPED_BYTES)):
@@ -110,18 +117,12 @@ def _skip_line(stream: BinaryIO, most: int) -> int:
     return size
 
 
-def _checked_beginning(file: Path, line: bytes) -> bytes:
-    """Return the first line without byte order mark."""
-    if line.startswith(_UTF16_BOMS):
-        raise InputError(
-            f"{file} is in UTF-16; convert it to UTF-8 first (iconv -f UTF-16 -t UTF-8)."
-        )
+def _check_beginning(file: Path, content: bytes) -> None:
     for magic, kind in _MAGIC.items():
-        if line.startswith(magic):
+        if content.startswith(magic):
             raise InputError(
                 f"{file} is {kind}, though its name does not say so: unpack it, or rename it."
             )
-    return line.removeprefix(_BOM)
 
 
 def max_document_bytes(limits: LimitsConfig) -> int:
@@ -150,7 +151,7 @@ def unreadable(file: Path, line: int, reason: str) -> InputError:
     )
 
 
-def _open_stream(file: Path) -> BinaryIO:
+def _open_stream(file: Path) -> io.BufferedReader:
     name = file.name.lower()
     if name.endswith(".gz"):
         # GzipFile.readline is slow Python; the buffer finds line ends in C.

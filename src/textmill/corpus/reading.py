@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import glob
 import io
-import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from textmill.config import SourceConfig
+from textmill.corpus.charsets import UTF8
+from textmill.corpus.decoding import AS_CP1252, Decoding
 from textmill.corpus.folders import Links, files_below, files_matching
 from textmill.corpus.html import HTML_SUFFIXES, declared_encoding
 from textmill.corpus.hub import digest_hub, read_hub
@@ -35,7 +37,6 @@ TEXT_SUFFIXES = (".txt", ".txt.gz", ".txt.zst")
 """Endings of plain text files."""
 
 _SUFFIXES = TEXT_SUFFIXES + HTML_SUFFIXES + RECORD_SUFFIXES
-_ESCAPED_BYTE = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,14 @@ def source_files(source: SourceConfig) -> list[Path]:
     return files
 
 
-def read_documents(source: SourceConfig) -> Iterator[RawDocument | BadRecord]:
+def read_documents(
+    source: SourceConfig, encodings: Counter[str] | None = None
+) -> Iterator[RawDocument | BadRecord]:
     """Yield the documents of a source in a fixed order; what cannot be read as BadRecord.
+
+    Args:
+        source: the source.
+        encodings: of the files that are not in UTF-8, to be counted.
 
     Raises:
         InputError: There is no file, a file is of an unknown kind, or the text column is missing.
@@ -93,18 +100,22 @@ def read_documents(source: SourceConfig) -> Iterator[RawDocument | BadRecord]:
         yield from _documents_of(records, source)
         return
     for file in source_files(source):
+        decoding = Decoding(source.encoding)
         if file.name.lower().endswith(TEXT_SUFFIXES):
-            yield from _text_documents(file, source)
+            yield from _text_documents(file, source, decoding)
         elif file.name.lower().endswith(HTML_SUFFIXES):
-            yield _page(file, source)
+            decoding.declared = declared_encoding
+            yield _page(file, source, decoding)
         elif file.name.lower().endswith(RECORD_SUFFIXES):
-            records = read_records(file, columns, source.limits, _setting(source))
+            records = read_records(file, columns, source.limits, _setting(source), decoding)
             yield from _documents_of(records, source)
         else:
             raise InputError(
                 f"source {source.name!r}: {unknown_kind(file, _SUFFIXES)} "
                 f"Correct corpus.sources[{source.name}].path."
             )
+        if encodings is not None and decoding.name != UTF8:
+            encodings[decoding.name] += 1
 
 
 def _setting(source: SourceConfig) -> str:
@@ -132,12 +143,14 @@ def _documents_of(
             yield BadRecord(record.file, record.line, reason, repr(text)[:MAX_RAW_CHARS])
 
 
-def _text_documents(file: Path, source: SourceConfig) -> Iterator[RawDocument | BadRecord]:
+def _text_documents(
+    file: Path, source: SourceConfig, decoding: Decoding
+) -> Iterator[RawDocument | BadRecord]:
     """Yield the documents of a plain text file, its units joined up to `join_chars`."""
     separator = "\n" if source.documents == "line" else "\n\n"
     units: list[str] = []
     size = begin = 0
-    for item in _units(file, source):
+    for item in _units(file, source, decoding):
         if isinstance(item, BadRecord):
             if units:
                 yield _joined(units, separator, source, file, begin)
@@ -161,31 +174,25 @@ def _joined(
     return RawDocument(text, source.name, source.language, str(file), line, source.html)
 
 
-def _page(file: Path, source: SourceConfig) -> RawDocument | BadRecord:
-    """Return the page that an HTML file is, in the encoding that it declares if it is not UTF-8."""
+def _page(file: Path, source: SourceConfig, decoding: Decoding) -> RawDocument | BadRecord:
+    """Return the page that an HTML file is."""
     lines: list[bytes] = []
     size = 0
-    for _, line, is_cut in read_lines(file, source.limits, _setting(source)):
+    for _, line, is_cut in read_lines(file, source.limits, _setting(source), decoding):
         lines.append(line)
         size += len(line)
         if is_cut or size > max_document_bytes(source.limits):
             return too_long(b"".join(lines), str(file), 1)
-    content = b"".join(lines)
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
-        encoding = declared_encoding(content)
-        if encoding is None or encoding == "utf-8":
-            text = "".join(map(_decode, lines))
-        else:
-            text = content.decode(encoding, errors="replace")
+    text = _decode(b"".join(lines))
     return RawDocument(text, source.name, source.language, str(file), 1, is_html=True)
 
 
-def _units(file: Path, source: SourceConfig) -> Iterator[tuple[int, str] | BadRecord]:
+def _units(
+    file: Path, source: SourceConfig, decoding: Decoding
+) -> Iterator[tuple[int, str] | BadRecord]:
     """Yield what the source calls a document in plain text, with the line where it begins."""
     unit = _Unit(file, max_document_bytes(source.limits))
-    for number, content, is_cut in read_lines(file, source.limits, _setting(source)):
+    for number, content, is_cut in read_lines(file, source.limits, _setting(source), decoding):
         line = _decode(content)
         if source.documents == "line":
             if is_cut:
@@ -234,22 +241,14 @@ class _Unit:
         self._begin = self._size = 0
 
 
-def _decode(line: bytes) -> str:
-    """Return a line of UTF-8; bytes that are not UTF-8 are read as cp1252 one by one.
+def _decode(content: bytes) -> str:
+    """Return UTF-8 as text; bytes that are not UTF-8 are read as windows-1252 one by one.
 
-    Files in cp1252 or Latin-1 come out right, because their letters beyond ASCII are hardly ever
-    valid UTF-8, and a stray byte in a UTF-8 file costs one wrong character. To decode the whole
-    file as cp1252 would turn all the rest of such a file into mojibake.
+    Where nothing is certain of a file, letters beyond ASCII in windows-1252 or Latin-1 come out
+    right, because they are hardly ever valid UTF-8, and a stray byte in a UTF-8 file costs one
+    wrong character. To decode the whole file as windows-1252 would turn all the rest into mojibake.
     """
-    try:
-        return line.decode()
-    except UnicodeDecodeError:
-        text = line.decode(errors="surrogateescape")
-        return _ESCAPED_BYTE.sub(_cp1252, text)
-
-
-def _cp1252(match: re.Match[str]) -> str:
-    return bytes([ord(match[0]) - 0xDC00]).decode("cp1252", errors="replace")
+    return content.decode(errors=AS_CP1252)
 
 
 def digest_source(source: SourceConfig) -> str:

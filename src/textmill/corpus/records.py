@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from textmill.config import LimitsConfig
+from textmill.corpus.charsets import UTF8
+from textmill.corpus.decoding import Decoding
 from textmill.corpus.lines import (
     LIMITS,
     Line,
@@ -71,6 +73,7 @@ def read_records(
     columns: Mapping[str, str] | None = None,
     limits: LimitsConfig = LIMITS,
     setting: str = "",
+    decoding: Decoding | None = None,
 ) -> Iterator[Record | BadRecord]:
     """Return the records of a JSON Lines, CSV or Parquet file as they are read.
 
@@ -80,10 +83,11 @@ def read_records(
             A record without one is bad. Parquet reads these columns only.
         limits: How large a record may be, and what the file may unpack to.
         setting: Where the limits are set, for messages; empty if nowhere.
+        decoding: How JSON Lines or CSV are decoded, to be told what was found; None detects it.
 
     Raises:
-        InputError: The file is missing, of an unknown kind, in UTF-16, lacks a column, or unpacks
-            to more than the limit.
+        InputError: The file is missing, of an unknown kind, lacks a column, or unpacks to more than
+            the limit.
     """
     name = file.name.lower()
     if not name.endswith(RECORD_SUFFIXES):
@@ -92,21 +96,25 @@ def read_records(
     columns = columns or {}
     if name.endswith(".parquet"):
         return _parquet_records(file, columns, limits, setting)
-    lines = read_lines(file, limits, setting)
+    decoding = decoding or Decoding()
+    lines = read_lines(file, limits, setting, decoding)
     if name.removesuffix(".gz").removesuffix(".zst").endswith(".csv"):
-        return _csv_records(_CsvLines(lines, max_document_bytes(limits)), columns, str(file))
-    return with_columns(_json_records(lines, str(file)), columns, str(file))
+        csv_lines = _CsvLines(lines, max_document_bytes(limits))
+        return _csv_records(csv_lines, columns, str(file), decoding)
+    return with_columns(_json_records(lines, str(file), decoding), columns, str(file))
 
 
-def _json_records(lines: Iterator[Line], file: str) -> Iterator[Record | BadRecord]:
+def _json_records(
+    lines: Iterator[Line], file: str, decoding: Decoding
+) -> Iterator[Record | BadRecord]:
     for number, content, is_cut in lines:
         if is_cut:
             yield too_long(content, file, number)
         elif content.strip():
-            yield _json_record(content.rstrip(b"\r\n"), file, number)
+            yield _json_record(content.rstrip(b"\r\n"), file, number, decoding)
 
 
-def _json_record(line: bytes, file: str, number: int) -> Record | BadRecord:
+def _json_record(line: bytes, file: str, number: int, decoding: Decoding) -> Record | BadRecord:
     try:
         values = json.loads(line.decode())
         if b"\\ud" in line.lower():
@@ -114,7 +122,7 @@ def _json_record(line: bytes, file: str, number: int) -> Record | BadRecord:
             text = json.dumps(values, ensure_ascii=False)
             values = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     except UnicodeDecodeError as error:
-        return not_utf8(line, file, number, error)
+        return BadRecord(file, number, broken(decoding, error), beginning(line))
     except json.JSONDecodeError as error:
         reason = f"not valid JSON at character {error.pos + 1}: {error.msg}"
     except RecursionError:
@@ -138,10 +146,11 @@ def too_long(line: bytes, file: str, number: int) -> BadRecord:
     return BadRecord(file, number, TOO_LONG, beginning(line))
 
 
-def not_utf8(line: bytes, file: str, number: int, error: UnicodeDecodeError) -> BadRecord:
-    """Return the bad record for a line that cannot be decoded."""
-    reason = f"not valid UTF-8 at byte {error.start + 1} of the line"
-    return BadRecord(file, number, reason, beginning(line))
+def broken(decoding: Decoding, error: UnicodeDecodeError | None = None) -> str:
+    """Return the reason for which a record that cannot be decoded is set aside."""
+    if decoding.name != UTF8:
+        return f"not valid {decoding.name}"
+    return f"not valid UTF-8 at byte {error.start + 1} of the line" if error else "not valid UTF-8"
 
 
 class _CsvLines:
@@ -200,7 +209,7 @@ class _CsvLines:
 
 
 def _csv_records(
-    lines: _CsvLines, columns: Mapping[str, str], file: str
+    lines: _CsvLines, columns: Mapping[str, str], file: str, decoding: Decoding
 ) -> Iterator[Record | BadRecord]:
     reader = csv.reader(lines, strict=True)
     header: list[str] | None = None
@@ -222,7 +231,7 @@ def _csv_records(
             problem = f"{len(row)} fields, and the header has {len(header)}"
         number, raw = lines.record()
         if not problem and not _is_utf8(raw):
-            problem = "not valid UTF-8"
+            problem = broken(decoding)
         if problem or row is None or header is None:
             yield BadRecord(file, number, problem, beginning(raw).rstrip("\r\n"))
         else:

@@ -22,6 +22,8 @@ class Source:
     """Documents by the filter that dropped them."""
     is_identified: bool = False
     """Whether the languages are those found, not what the configuration says."""
+    encodings: Mapping[str, int] = field(default_factory=dict)
+    """Files that were read in another encoding than UTF-8, by its name."""
 
     def main_reasons(self, most: int = 3) -> list[tuple[str, int]]:
         """Return the filters that have dropped most, with the number of documents."""

@@ -46,7 +46,10 @@ def read_rows(
     rows: Rows[T] = Rows()
     bad: list[str] = []
     places = [location(config, setting) for setting in settings_of(config, split)]
-    for record in read_labelled(places, settings, config.hub, config.subset, config.revision):
+    records = read_labelled(
+        places, settings, config.hub, config.subset, config.revision, config.encoding
+    )
+    for record in records:
         place = f"{record.file}:{record.line}"
         if isinstance(record, BadRecord):
             bad.append(f"{place}: {record.reason}")

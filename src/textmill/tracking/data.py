@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from textmill.config import AUTO, Config, SourceConfig
+from textmill.corpus.clean import ENCODING
 from textmill.corpus.receipts import DUPLICATES, read_receipts
 from textmill.corpus.rejected import in_order, rejected_examples
 from textmill.evaluation import data, report
@@ -111,6 +112,7 @@ def _source(source: SourceConfig, filters: list[str], counts: Mapping[str, int])
         bytes_kept=own["bytes_kept"],
         dropped={name: own[f"{REJECTED}{name}"] for name in filters},
         is_identified=source.language == AUTO,
+        encodings={name: files for name, files in _after(ENCODING, own).items() if files},
     )
 
 
