@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import importlib.metadata
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
 from typing import TextIO
 
 from textmill import hardware
 from textmill.compose import SAMPLE, compose
-from textmill.config import Config
-from textmill.corpus.reading import digest_source
+from textmill.config import Config, SourceConfig, TaskConfig
+from textmill.corpus.reading import RawDocument, read_documents
 from textmill.errors import InputError, RunError
-from textmill.tasks.examples import digest_split, settings_of
+from textmill.tasks.kinds import KINDS
 from textmill.tracking.store import Store
 
 PACKAGES = ("torch", "lightning", "prefect", "mlflow", "datasets", "evaluate", "scikit-learn")
 LITTLE_DISK_GIB = 2
+LOOKED_AT = 100
+"""Documents of a source of which one has to be readable."""
 
 
 def check(config_name: str, overrides: list[str], output: TextIO) -> bool:
@@ -45,14 +49,26 @@ def _findings(config: Config) -> Iterator[tuple[bool, str]]:
     yield True, f"pretraining on {config.pretrain.accelerator} in {config.pretrain.precision}"
     yield from _store(config)
     for source in config.corpus.sources:
-        yield _try(f"source {source.name}", source.path, lambda s=source: digest_source(s))
+        yield _try(f"source {source.name}", source.path, partial(_first_document, source))
     for task in config.tasks:
-        for setting in (*settings_of(task, "train"), *settings_of(task, "test")):
-            yield _try(
-                f"task {task.name}, {setting}",
-                getattr(task, setting),
-                lambda t=task, s=setting: digest_split(t, s),
-            )
+        yield _try(f"task {task.name}", task.train, partial(_examples, task))
+
+
+def _first_document(source: SourceConfig) -> str:
+    documents = read_documents(source)
+    if not any(isinstance(document, RawDocument) for document in islice(documents, LOOKED_AT)):
+        raise InputError(f"none of the first {LOOKED_AT} documents can be read.")
+    return "readable"
+
+
+def _examples(task: TaskConfig) -> str:
+    kind = KINDS[task.kind]
+    splits = ("train", "validation", "test") if task.validation else ("train", "test")
+    examples = {split: kind.read_examples(task, split) for split in splits}
+    spec = kind.make_spec(task, examples["train"])
+    for rows in examples.values():
+        kind.check_examples(task, spec, rows)
+    return ", ".join(f"{split} {len(rows):,}" for split, rows in examples.items()) + " examples"
 
 
 def _store(config: Config) -> Iterator[tuple[bool, str]]:
@@ -66,12 +82,10 @@ def _store(config: Config) -> Iterator[tuple[bool, str]]:
     yield free_gib > LITTLE_DISK_GIB, f"{free_gib:.1f} GiB free in {store.home}"
 
 
-def _try(what: str, place: str | None, digest: object) -> tuple[bool, str]:
+def _try(what: str, place: str | None, look: Callable[[], str]) -> tuple[bool, str]:
     if place is not None and place.startswith(SAMPLE):
         return True, f"{what}: generated"
     try:
-        assert callable(digest)
-        digest()
+        return True, f"{what}: {look()}"
     except (InputError, RunError) as error:
         return False, f"{what}: {error}"
-    return True, f"{what}: readable"

@@ -20,6 +20,7 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from pydantic import BaseModel
 
+from flows.cluster import cluster
 from flows.console import shown_progress
 from flows.notice import notify
 from flows.page import Page
@@ -203,7 +204,11 @@ def opened(
     facts = {"experiment": config.experiment, "flow_run": flow_run.name}
     with _steps_end_on_signals():
         try:
-            with open_pipeline(name, config, config_name, tags, scope) as pipeline:
+            with (
+                cluster(config.cluster) as (address, compute),
+                open_pipeline(name, config, config_name, tags, scope) as pipeline,
+            ):
+                pipeline.cluster, pipeline.compute = address, compute
                 facts |= {"run_id": pipeline.run_id, "run_url": pipeline.url}
                 close_killed(pipeline.store, config)
                 log.info("%s: %s", name, pipeline.url)

@@ -15,6 +15,7 @@ from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 
+from flows.baselines import describe, measure_baselines
 from flows.context import Context, command, log, outcome, run_step, step_task
 from flows.finetune import choose_task, finetune_task
 from flows.notice import notify
@@ -35,7 +36,7 @@ from textmill.tracking.promotion import (
 from textmill.tracking.report import NAME as REPORT
 from textmill.tracking.report import log_report
 from textmill.tracking.results import Result, find_result
-from textmill.tracking.step import BASELINE, EVALUATE, EVALUATE_LM, TOKENS
+from textmill.tracking.step import EVALUATE, EVALUATE_LM, TOKENS
 
 SUMMARY = (
     "accuracy",
@@ -60,16 +61,6 @@ class TaskScores:
     baseline: Result
 
 
-@step_task("baseline")
-def measure_baseline(context: Context, config: TaskConfig) -> State[Any]:
-    """Measure simple models on a task."""
-    sources = split_sources(config, "train", "test")
-    # They are not fine-tuned: how that is done must not change their key.
-    default = type(config).model_fields["finetune"].default
-    settings = config.model_copy(update={"finetune": default})
-    return run_step(context, BASELINE, settings, sources=sources, for_task=config)
-
-
 @step_task("evaluate")
 def evaluate_task(context: Context, config: TaskConfig, model: Result) -> State[Any]:
     """Measure a task model on its test examples."""
@@ -82,34 +73,6 @@ def evaluate_language_model(context: Context, backbone: Result, prepared: Prepar
     """Measure the backbone as a language model."""
     inputs = {"backbone": backbone, "tokens": prepared.tokens}
     return run_step(context, EVALUATE_LM, context.config.generation, inputs)
-
-
-def measure_baselines(
-    context: Context, configs: Sequence[TaskConfig]
-) -> dict[str, Result | Exception]:
-    """Measure simple models on tasks, side by side; return their results or why there is none.
-
-    Comes before anything is trained: baselines read all examples, and so find bad ones in seconds
-    where a branch would after hours.
-
-    Raises:
-        InputError: not one task has examples that can be used.
-    """
-    context.n_side_by_side = min(context.config.cluster.max_parallel_tasks, max(1, len(configs)))
-    futures = {config.name: measure_baseline.submit(context, config) for config in configs}
-    found: dict[str, Result | Exception] = {}
-    for name, future in futures.items():
-        future.wait()
-        value = future.state.result(raise_on_failure=False)
-        is_known = isinstance(value, Result | Exception)
-        found[name] = value if is_known else RunError(str(future.state.message))
-    context.n_side_by_side = 1
-    bad = {name: error for name, error in found.items() if isinstance(error, InputError)}
-    if bad and len(bad) == len(configs):
-        raise InputError(describe(bad))
-    for name, error in bad.items():
-        log.warning("%s: %s The rest goes on without it.", name, error)
-    return found
 
 
 @task(name="branch", task_run_name="{config.name}", cache_policy=NO_CACHE, persist_result=False)
@@ -186,11 +149,6 @@ def run_branches(
         message = describe(failures)
         are_input = all(isinstance(error, InputError) for error in failures.values())
         raise (InputError if are_input else RunError)(message)
-
-
-def describe(failures: Mapping[str, Exception]) -> str:
-    """Return what failed, a line each."""
-    return "\n".join(f"{name}: {error}" for name, error in failures.items())
 
 
 def training_bytes(config: TaskConfig) -> float:

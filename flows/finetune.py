@@ -7,6 +7,7 @@ from typing import Any
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from flows.baselines import measure_baselines
 from flows.context import Context, command, outcome, run_step, step_task
 from flows.prepare import place_sample, split_sources
 from flows.pretrain import backbone_parts
@@ -46,7 +47,8 @@ def finetune(name: str, config: str = "demo", overrides: list[str] | None = None
     with command("finetune", config, overrides or [], name) as context:
         choose_task(context, name)  # before hours of work
         place_sample(context)
-        _, backbone = backbone_parts(context)
         task = choose_task(context, name)
+        measure_baselines(context, [task])  # finds bad examples, before hours of work too
+        _, backbone = backbone_parts(context)
         outcome(finetune_task(context, task, backbone))
         log_card(context.pipeline, context.config, task)

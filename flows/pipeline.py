@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from prefect import flow
 
+from flows.baselines import measure_baselines
 from flows.context import command
-from flows.evaluate import measure_baselines, run_branches
+from flows.evaluate import run_branches
 from flows.prepare import place_sample
 from flows.pretrain import backbone_parts
 

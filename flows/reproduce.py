@@ -8,8 +8,9 @@ from pathlib import Path
 
 from prefect import flow
 
+from flows.baselines import measure_baselines
 from flows.context import Context, log, opened, outcome
-from flows.evaluate import measure_baselines, run_branches
+from flows.evaluate import run_branches
 from flows.finetune import finetune_task
 from flows.prepare import place_sample, prepare_parts
 from flows.pretrain import train_backbone

@@ -18,6 +18,8 @@ BF16_CAPABILITY = (8, 0)  # of Ampere (2020), the first to compute with such num
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 THREADS_VARIABLE = "TEXTMILL_THREADS"
 """The environment variable that tells a step's process how many threads it may use."""
+CLUSTER_VARIABLE = "TEXTMILL_CLUSTER"
+"""The environment variable that tells a step's process the address of the Ray cluster, if any."""
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -92,6 +94,11 @@ def n_cores() -> int:
 def n_threads() -> int:
     """Return how many processor threads the step of this process may use, 1 unless it is told."""
     return int(os.environ.get(THREADS_VARIABLE, "1"))
+
+
+def cluster_address() -> str | None:
+    """Return the address of the Ray cluster that the step of this process may use, if any."""
+    return os.environ.get(CLUSTER_VARIABLE)
 
 
 def _container_cores() -> int:

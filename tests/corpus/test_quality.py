@@ -142,6 +142,14 @@ def test_c4_keeps_lines_that_are_sentences() -> None:
         (PROSE * 3 + "\nLorem Ipsum dolor", {}, "lorem ipsum"),
         (PROSE * 3 + "\nif (a) { b }", {}, "curly bracket"),
         (PROSE * 3 + "\nif (a) { b }", {"drop_curly_brackets": False}, None),
+        (PROSE * 3 + "\nA Damn shame.", {"bad_words": ["damn"]}, "bad word 'damn'"),
+        (PROSE * 3 + "\nThe damnation of Faust.", {"bad_words": ["damn"]}, None),
+        (
+            PROSE * 3 + "\nIt was Bloody hell.",
+            {"bad_words": ["Bloody Hell"]},
+            "bad word 'Bloody Hell'",
+        ),
+        (PROSE * 3 + "\n他妈的天气。", {"bad_words": ["他妈的"]}, "bad word '他妈的'"),
         (
             "no end here",
             {"drop_unterminated_lines": False, "min_sentences": 1, "min_line_words": 3},

@@ -74,6 +74,14 @@ def test_bad_data_is_named_and_leaves_no_run_open(
     assert not list(Path(project.folder, "mlruns", "wip").glob("*/out"))
 
 
+def test_bad_examples_are_found_before_a_backbone_is_made_for_them(project: Product) -> None:
+    (project.folder / "train.csv").write_text(TRAIN.replace("label", "mood"))
+    done = project.run("finetune", "mood", "--config", "my.yaml")
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+    assert "tasks.mood.label" in done.stderr
+    assert "clean: " not in done.stderr
+
+
 def test_a_tracking_address_that_does_not_answer_is_named(project: Product) -> None:
     address = "http://127.0.0.1:9"
     done = project.run("run", "--config", "my.yaml", f"tracking.uri={address}")

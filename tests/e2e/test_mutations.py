@@ -23,8 +23,8 @@ from textmill.files import write_json
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # third parties' own
+    from flows import baselines, evaluate, finetune, prepare, pretrain
     from flows import context as contexts
-    from flows import evaluate, finetune, prepare, pretrain
     from flows.page import Page
     from textmill.tracking import pipeline as pipelines
     from textmill.tracking import step as steps
@@ -112,7 +112,7 @@ class Project:
             backbone = call(pretrain.train_backbone, prepared)
             call(evaluate.evaluate_language_model, backbone, prepared)
             for task in config.tasks:
-                call(evaluate.measure_baseline, task)
+                call(baselines.measure_baseline, task)
                 model = call(finetune.finetune_task, task, backbone)
                 call(evaluate.evaluate_task, task, model)
         return pipeline.results

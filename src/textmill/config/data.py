@@ -246,6 +246,9 @@ class C4Config(Settings):
     """Documents that hold this phrase."""
     drop_curly_brackets: bool = True
     """Documents that hold an opening one."""
+    bad_words: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Documents that hold one of these words or phrases, in whatever case, are dropped. The paper
+    takes LDNOOBW's "List of Dirty, Naughty, Obscene, and Otherwise Bad Words", in 28 languages."""
 
 
 class FineWebConfig(Settings):

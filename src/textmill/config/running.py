@@ -70,6 +70,12 @@ class TrackingConfig(Settings):
 class ClusterConfig(Settings):
     """How work is spread: the conf/cluster/ group."""
 
+    kind: Annotated[Literal["local", "ray"], NOT_IN_KEY] = "local"
+    """Where documents are prepared, and models trained and measured: in processes of this machine,
+    or on a Ray cluster (textmill[cluster]), whose machines have the same textmill and see the store
+    and all data under the same paths."""
+    address: Annotated[str | None, NOT_IN_KEY] = None
+    """Of the Ray cluster, HOST:PORT of its head; None starts Ray on this machine."""
     max_parallel_tasks: Annotated[int, NOT_IN_KEY] = Field(2, gt=0)
     """Branches over tasks that run at once; processor threads are shared out among them."""
     max_trainings: Annotated[int | None, NOT_IN_KEY] = Field(None, gt=0)

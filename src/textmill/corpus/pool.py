@@ -14,9 +14,11 @@ from typing import Self
 
 from textmill.corpus.prepared_cache import PreparedCache
 from textmill.corpus.preparing import Prepared, Preparer
+from textmill.corpus.ray_pool import RayWorkers, WorkerLost
 from textmill.corpus.reading import RawDocument
 from textmill.corpus.records import BadRecord
 from textmill.errors import RunError
+from textmill.hardware import cluster_address
 
 Chunk = Sequence[RawDocument | BadRecord]
 
@@ -38,7 +40,8 @@ class Pool:
     """Processes that prepare documents.
 
     The first chunks are prepared in this process; whether there are more processes, and how many,
-    changes no result, nor does what is in the cache.
+    changes no result, nor does what is in the cache. The others are on a Ray cluster, if there is
+    one: see `hardware.cluster_address`.
 
     Args:
         preparer: what each of them does.
@@ -52,15 +55,16 @@ class Pool:
         self._preparer = preparer
         self._n_workers = n_workers
         self._cache = cache or PreparedCache(None)
-        self._executor: ProcessPoolExecutor | None = None
+        self._cluster = cluster_address()
+        self._workers: _Processes | RayWorkers | None = None
         self._n_alone = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(cancel_futures=True)
+        if self._workers is not None:
+            self._workers.shutdown()
 
     def prepare(self, chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, list[Prepared]]]:
         """Yield each chunk with its documents prepared, in order.
@@ -86,19 +90,20 @@ class Pool:
         future: Future[list[Prepared]] = Future()
         if not missing:
             future.set_result([])
-        elif self._n_workers == 1 or self._n_alone < _ALONE:
+        elif self._n_alone < _ALONE or (self._n_workers == 1 and self._cluster is None):
             self._n_alone += 1
             future.set_result(self._preparer.prepare(missing))
         else:
-            if self._executor is None:
-                self._executor = self._start()
-            future = self._executor.submit(_prepare, missing)
+            if self._workers is None:
+                self._workers = self._start()
+                self._n_workers = self._workers.n_workers
+            future = self._workers.submit(missing)
         return _Work(chunk, known, missing, future)
 
     def _finish(self, work: _Work) -> tuple[Chunk, list[Prepared]]:
         try:
             prepared = work.future.result()
-        except BrokenProcessPool:
+        except (BrokenProcessPool, WorkerLost):
             raise RunError(
                 "a process that prepares documents died; the usual reason is that memory ran out: "
                 "run with fewer threads, or divide the largest documents."
@@ -107,10 +112,26 @@ class Pool:
         new = iter(prepared)
         return work.chunk, [next(new) if found is None else found for found in work.known]
 
-    def _start(self) -> ProcessPoolExecutor:
+    def _start(self) -> _Processes | RayWorkers:
+        if self._cluster is not None:
+            return RayWorkers(self._preparer, self._cluster)
+        return _Processes(self._preparer, self._n_workers)
+
+
+class _Processes:
+    """Workers on this machine."""
+
+    def __init__(self, preparer: Preparer, n_workers: int) -> None:
+        self.n_workers = n_workers
         # Forking a process that has threads can leave locks held for ever.
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(self._n_workers, context, _begin, (self._preparer,))
+        self._executor = ProcessPoolExecutor(n_workers, context, _begin, (preparer,))
+
+    def submit(self, documents: list[RawDocument]) -> Future[list[Prepared]]:
+        return self._executor.submit(_prepare, documents)
+
+    def shutdown(self) -> None:
+        self._executor.shutdown(cancel_futures=True)
 
 
 _preparer: Preparer | None = None  # of a worker's process

@@ -168,7 +168,7 @@ def _repeated(name: str, parts: list[str], text: str, config: GopherRepetitionCo
 def c4(text: str, config: C4Config) -> tuple[str, int, str | None]:
     """Return the text without the lines that C4's rules drop, how many, and why it is dropped.
 
-    Blank lines between those kept go too, and do not count. The list of bad words is left out.
+    Blank lines between those kept go too, and do not count.
 
     Source: Raffel et al. 2020 ("Exploring the Limits of Transfer Learning with a Unified
     Text-to-Text Transformer"), section 2.2. Citations, policies and the length of words are rules
@@ -179,6 +179,9 @@ def c4(text: str, config: C4Config) -> tuple[str, int, str | None]:
         return text, 0, "lorem ipsum"
     if config.drop_curly_brackets and "{" in text:
         return text, 0, "curly bracket"
+    for word in config.bad_words:
+        if _has_word(lowered, word.lower()):
+            return text, 0, f"bad word {word!r}"
     has_unwanted = _is_unwanted(lowered, config)
     kept: list[str] = []
     n_lines = 0
@@ -197,6 +200,15 @@ def c4(text: str, config: C4Config) -> tuple[str, int, str | None]:
     if config.min_sentences and sentences < config.min_sentences:
         return text, 0, f"sentences {sentences} < {config.min_sentences}"
     return "\n".join(kept), n_lines - len(kept), None
+
+
+def _has_word(lowered: str, word: str) -> bool:
+    """Return whether a word stands in a text by itself; where no blanks part words, anywhere."""
+    if word not in lowered:
+        return False
+    if _UNSPACED.search(word):
+        return True
+    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", lowered) is not None
 
 
 def _is_unwanted(lowered: str, config: C4Config) -> bool:

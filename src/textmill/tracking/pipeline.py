@@ -68,6 +68,10 @@ class Pipeline:
     """Trainings that run at once on this machine; None sets no limit."""
     prepared_gib: float = 0
     """Most disk space for prepared documents; 0 keeps and uses none."""
+    cluster: str | None = None
+    """Address of a Ray cluster for the workers of steps that have some."""
+    compute: Callable[[Job, Callable[[], None]], None] | None = None
+    """Computes a job elsewhere, as `run_job` does here; None: here."""
     sources: list[Source] = field(default_factory=list)
     """The raw files that the steps have read so far; one may stand here twice."""
     results: dict[str, Result] = field(default_factory=dict)
@@ -258,7 +262,8 @@ class _Attempt:
             cache = cache_place(
                 self.store.home, self.prepared, self.work, self.pipeline.prepared_gib
             )
-        job = Job(self.step, self.config, folders, self.out, self.work, threads, cache)
+        cluster = self.pipeline.cluster
+        job = Job(self.step, self.config, folders, self.out, self.work, threads, cluster, cache)
         shutil.rmtree(job.laps, ignore_errors=True)  # of an attempt that was cut off
         seconds = self._run(job, follower)
         self._check_unchanged()
@@ -304,7 +309,7 @@ class _Attempt:
                 stopwatch.tick()
 
             try:
-                run_job(job, watch)
+                (self.pipeline.compute or run_job)(job, watch)
             finally:
                 stopwatch.save()
             return stopwatch.seconds()

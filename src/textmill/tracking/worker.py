@@ -28,7 +28,7 @@ from pydantic import BaseModel
 
 from textmill.errors import InputError, RunError
 from textmill.files import CachePlace, full_disk_message, is_disk_full
-from textmill.hardware import THREADS_VARIABLE, keep_freed_memory
+from textmill.hardware import CLUSTER_VARIABLE, THREADS_VARIABLE, keep_freed_memory
 from textmill.laps import LAPS_VARIABLE
 from textmill.tracking.step import Step, read_code
 
@@ -71,6 +71,8 @@ class Job:
     """A folder that outlives the process: log, metrics, checkpoints."""
     threads: int
     """Processor threads that the step may use; no part of its key."""
+    cluster: str | None = None
+    """Address of the Ray cluster that a step with workers has them on; None: on this machine."""
     cache: CachePlace | None = None
     """Where a step that has a cache keeps what it has prepared; None keeps nothing."""
 
@@ -266,6 +268,8 @@ def limit_kernel_cache() -> None:
 
 def _limit_threads(job: Job) -> None:
     os.environ[THREADS_VARIABLE] = str(job.threads)
+    if job.cluster is not None:
+        os.environ[CLUSTER_VARIABLE] = job.cluster
     os.environ["RAYON_NUM_THREADS"] = str(job.threads)  # the tokenizers library
     if job.step.needs_torch:
         limit_kernel_cache()

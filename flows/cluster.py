@@ -1,0 +1,154 @@
+"""Where steps compute: here, or on a Ray cluster through prefect-ray."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import chdir, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from textmill.config import ClusterConfig, OptimizationConfig, PretrainConfig
+from textmill.errors import InputError, RunError
+from textmill.tracking.worker import Job, Stopped, is_stopping, run_job, warm_up
+
+POLL_S = 0.25
+CONNECT_S = 5.0
+"""For the head of a cluster to answer; Ray itself would try for minutes."""
+
+
+@task(name="compute", cache_policy=NO_CACHE, persist_result=False)
+def compute(job: Job, folder: Path) -> Exception | None:
+    """Compute a step on the machine of a Ray worker; return why it failed, if it did.
+
+    Args:
+        job: the step.
+        folder: that its paths are relative to.
+    """
+    warm_up()
+    try:
+        with chdir(folder):
+            run_job(job, lambda: None)
+    except (InputError, RunError) as error:
+        return error
+    return None
+
+
+@contextmanager
+def cluster(
+    config: ClusterConfig,
+) -> Iterator[tuple[str | None, Callable[[Job, Callable[[], None]], None] | None]]:
+    """Yield the address of the cluster, and what computes a job there; None and None without one.
+
+    Raises:
+        InputError: prefect-ray is not installed.
+        RunError: the cluster cannot be reached.
+    """
+    if config.kind == "local":
+        yield None, None
+        return
+    try:
+        import ray
+        from prefect_ray import RayTaskRunner
+    except ImportError:
+        raise InputError(
+            "cluster.kind=ray needs Ray and prefect-ray, which are not installed: pip install "
+            "textmill[cluster], or set cluster=local."
+        ) from None
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would tell its makers of each run
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if config.address is None:
+        quiet["include_dashboard"] = False
+    runner = RayTaskRunner(config.address, quiet)
+    try:
+        if config.address is not None:
+            _knock(config.address)
+        runner.__enter__()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise RunError(
+            f"the Ray cluster at {config.address} cannot be reached ({error}): check "
+            "cluster.address."
+        ) from None
+    try:
+        yield ray.get_runtime_context().gcs_address, partial(_compute, ray, runner)
+    finally:
+        runner.__exit__(None, None, None)
+
+
+def _knock(address: str) -> None:
+    """Return if something listens at HOST:PORT, with ray:// before it or not.
+
+    Raises:
+        OSError, ValueError: nothing does, or it is no such address.
+    """
+    place = urlsplit(address if "://" in address else f"//{address}")
+    if place.hostname is None or place.port is None:
+        raise ValueError("it is not HOST:PORT")
+    socket.create_connection((place.hostname, place.port), CONNECT_S).close()
+
+
+def _compute(ray: Any, runner: Any, job: Job, watch: Callable[[], None]) -> None:
+    """Compute a job, on the cluster if it is the training or the measuring of a model.
+
+    The others are short, or have workers on the cluster of their own.
+
+    Raises:
+        InputError: no machine of the cluster has as many GPUs; or as `run_job` does.
+        RunError, Stopped: as `run_job` does.
+    """
+    if not job.step.needs_torch:
+        run_job(job, watch)
+        return
+    from prefect_ray.context import remote_options
+
+    parameters = {"job": job, "folder": Path.cwd()}
+    needs = _needs(job, [node["Resources"] for node in ray.nodes() if node["Alive"]])
+
+    def submit() -> Any:
+        with remote_options(**needs, max_retries=0):
+            return runner.submit(compute.with_options(name=job.step.name), parameters)
+
+    # In a context of its own: that of the task around it, with all that is open there, would be
+    # sent along.
+    future = contextvars.Context().run(submit)
+    reference = future.wrapped_future
+    is_stopped = False
+    while not ray.wait([reference], timeout=POLL_S)[0]:
+        watch()
+        if is_stopping() and not is_stopped:
+            ray.cancel(reference)  # as Ctrl-C does: what computes the job ends its process
+            is_stopped = True
+    watch()
+    if is_stopped:
+        raise Stopped(f"{job.step.name} was stopped; running it again goes on from what is saved.")
+    found = future.result(raise_on_failure=False)
+    if isinstance(found, InputError | RunError):
+        raise found
+    if isinstance(found, Exception):
+        raise RunError(f"{job.step.name} failed on the cluster: {found}")
+
+
+def _needs(job: Job, machines: Sequence[Mapping[str, float]]) -> dict[str, int]:
+    """Return the processors and GPUs that a job takes of one machine: Ray would wait for more."""
+    trainings = [value for _, value in job.config if isinstance(value, OptimizationConfig)]
+    n_gpus = sum(
+        settings.devices if isinstance(settings, PretrainConfig) else 1
+        for settings in trainings
+        if settings.accelerator == "cuda"
+    )
+    most = max((int(machine.get("GPU", 0)) for machine in machines), default=0)
+    if n_gpus > most:
+        raise InputError(
+            f"{job.step.name} needs {n_gpus} GPUs, and no machine of the Ray cluster has more than "
+            f"{most}: set accelerator=cpu, or fewer devices."
+        )
+    n_cpus = max((int(machine.get("CPU", 0)) for machine in machines), default=0)
+    return {"num_cpus": min(job.threads, n_cpus), "num_gpus": n_gpus}

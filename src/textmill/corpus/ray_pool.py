@@ -1,0 +1,84 @@
+"""Documents prepared by the workers of a Ray cluster."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Sequence
+from concurrent.futures import Future
+from itertools import cycle
+from typing import Any
+
+from textmill.corpus.preparing import Prepared, Preparer
+from textmill.corpus.reading import RawDocument
+from textmill.errors import InputError, RunError
+
+
+class WorkerLost(Exception):
+    """A worker, or its machine, is gone."""
+
+
+class RayWorkers:
+    """One worker for each processor of a cluster.
+
+    Args:
+        preparer: what each of them does.
+        address: of the cluster.
+
+    Raises:
+        InputError: Ray is not installed.
+        RunError: the cluster cannot be reached.
+    """
+
+    def __init__(self, preparer: Preparer, address: str) -> None:
+        try:
+            # An import statement would put Ray's version into the keys of what it cannot change.
+            ray: Any = importlib.import_module("ray")
+        except ImportError:
+            raise InputError(
+                "cluster.kind=ray needs Ray, which is not installed: pip install "
+                "textmill[cluster], or set cluster=local."
+            ) from None
+        try:
+            ray.init(address, logging_level=logging.WARNING, log_to_driver=False)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise RunError(
+                f"the Ray cluster at {address} cannot be reached ({error}): check cluster.address."
+            ) from None
+        self._ray = ray
+        shared = ray.put(preparer)
+        self.n_workers = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        kind = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
+        self._workers = [kind.remote(shared) for _ in range(self.n_workers)]
+        self._next = cycle(self._workers)
+
+    def submit(self, documents: Sequence[RawDocument]) -> Future[list[Prepared]]:
+        """Return what a worker will make of documents; each has its turn."""
+        future: Future[list[Prepared]] = Future()
+        remote = next(self._next).prepare.remote(list(documents)).future()
+        remote.add_done_callback(lambda done: self._pass_on(done, future))
+        return future
+
+    def _pass_on(self, done: Future[list[Prepared]], future: Future[list[Prepared]]) -> None:
+        error = done.exception()
+        if error is None:
+            future.set_result(done.result())
+        elif isinstance(error, self._ray.exceptions.RayActorError):
+            future.set_exception(WorkerLost(str(error)))
+        else:
+            future.set_exception(error)
+
+    def shutdown(self) -> None:
+        """End the workers, and leave the cluster."""
+        self._ray.shutdown()
+
+
+class _Worker:
+    """What runs on the cluster; Ray hands it the preparer itself."""
+
+    def __init__(self, preparer: Any) -> None:
+        self._preparer = preparer
+
+    def prepare(self, documents: list[RawDocument]) -> list[Prepared]:
+        prepared: list[Prepared] = self._preparer.prepare(documents)
+        return prepared
