@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from textmill.corpus.clean import clean
 from textmill.corpus.pool import Chunk, Pool
 from textmill.corpus.preparing import Prepared, Preparer
 from textmill.corpus.reading import RawDocument
+from textmill.errors import RunError
 from textmill.files import digest_folder
 from textmill.hardware import THREADS_VARIABLE
 
@@ -115,6 +119,32 @@ def test_this_process_works_while_all_others_are_busy(monkeypatch: pytest.Monkey
         prepared = [item.text for _, items in pool.prepare(chunks()) for item in items]
     assert prepared == [f"The document number {n} of them all." for n in range(10)]
     assert worker.given == [1, 2, 7, 8]
+
+
+class Mortal(Preparer):
+    """Prepares documents in the step's own process alone."""
+
+    def prepare(self, documents: Sequence[RawDocument]) -> list[Prepared]:
+        if multiprocessing.parent_process() is not None:
+            os._exit(1)
+        return super().prepare(documents)
+
+
+@pytest.mark.parametrize("is_noticed", [False, True])
+def test_a_process_that_dies_ends_the_step(
+    is_noticed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_ALONE", 1)
+
+    def chunks() -> Iterator[Chunk]:
+        for n in range(4):
+            yield [document(n)]
+            if is_noticed:
+                while multiprocessing.active_children():
+                    time.sleep(0.01)
+
+    with Pool(Mortal(CONFIG), 2) as pool, pytest.raises(RunError, match="memory ran out"):
+        list(pool.prepare(chunks()))
 
 
 def test_a_small_corpus_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,7 +140,12 @@ class _Processes:
         self._executor = ProcessPoolExecutor(n_workers, context, _begin, (preparer,))
 
     def submit(self, documents: list[RawDocument]) -> Future[list[Prepared]]:
-        return self._executor.submit(_prepare, documents)
+        try:
+            return self._executor.submit(_prepare, documents)
+        except BrokenProcessPool as error:
+            future: Future[list[Prepared]] = Future()
+            future.set_exception(error)
+            return future
 
     def shutdown(self) -> None:
         self._executor.shutdown(cancel_futures=True)
