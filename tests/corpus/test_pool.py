@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import multiprocessing
+import os
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -13,8 +17,9 @@ from textmill.corpus import clean as clean_module
 from textmill.corpus import pool as module
 from textmill.corpus.clean import clean
 from textmill.corpus.pool import Chunk, Pool
-from textmill.corpus.preparing import Preparer
+from textmill.corpus.preparing import Prepared, Preparer
 from textmill.corpus.reading import RawDocument
+from textmill.errors import RunError
 from textmill.files import digest_folder
 from textmill.hardware import THREADS_VARIABLE
 
@@ -62,7 +67,7 @@ def test_no_more_chunks_are_read_than_can_be_worked_on(monkeypatch: pytest.Monke
 
     def chunks() -> Iterator[Chunk]:
         nonlocal read
-        for n in range(12):
+        for n in range(30):
             read += 1
             yield [document(n)]
 
@@ -70,8 +75,76 @@ def test_no_more_chunks_are_read_than_can_be_worked_on(monkeypatch: pytest.Monke
         for done, (chunk, (prepared,)) in enumerate(pool.prepare(chunks())):
             assert [item.line for item in chunk] == [done]
             assert prepared.text == f"The document number {done} of them all."
-            assert read <= done + 1 + module._WAITING * 2
-    assert read == 12
+            assert read <= done + 1 + module._WAITING + module._HERE
+    assert read == 30
+
+
+class Reluctant:
+    """A worker that finishes nothing before it is told to."""
+
+    n_workers = 1
+
+    def __init__(self) -> None:
+        self.given: list[int] = []
+        self._waiting: list[tuple[Future[list[Prepared]], list[RawDocument]]] = []
+
+    def submit(self, documents: list[RawDocument]) -> Future[list[Prepared]]:
+        future: Future[list[Prepared]] = Future()
+        self.given += [item.line for item in documents]
+        self._waiting.append((future, documents))
+        return future
+
+    def finish(self) -> None:
+        for future, documents in self._waiting:
+            future.set_result(Preparer(CONFIG).prepare(documents))
+        self._waiting.clear()
+
+    def shutdown(self) -> None:
+        self.finish()
+
+
+def test_this_process_works_while_all_others_are_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_ALONE", 1)
+    worker = Reluctant()
+    monkeypatch.setattr(Pool, "_start", lambda self: worker)
+
+    def chunks() -> Iterator[Chunk]:
+        for n in range(10):
+            if n == 7:
+                worker.finish()
+            yield [document(n)]
+        worker.finish()
+
+    with Pool(Preparer(CONFIG), 2) as pool:
+        prepared = [item.text for _, items in pool.prepare(chunks()) for item in items]
+    assert prepared == [f"The document number {n} of them all." for n in range(10)]
+    assert worker.given == [1, 2, 7, 8]
+
+
+class Mortal(Preparer):
+    """Prepares documents in the step's own process alone."""
+
+    def prepare(self, documents: Sequence[RawDocument]) -> list[Prepared]:
+        if multiprocessing.parent_process() is not None:
+            os._exit(1)
+        return super().prepare(documents)
+
+
+@pytest.mark.parametrize("is_noticed", [False, True])
+def test_a_process_that_dies_ends_the_step(
+    is_noticed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_ALONE", 1)
+
+    def chunks() -> Iterator[Chunk]:
+        for n in range(4):
+            yield [document(n)]
+            if is_noticed:
+                while multiprocessing.active_children():
+                    time.sleep(0.01)
+
+    with Pool(Mortal(CONFIG), 2) as pool, pytest.raises(RunError, match="memory ran out"):
+        list(pool.prepare(chunks()))
 
 
 def test_a_small_corpus_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textmill.corpus.shingles import (
-    CHARACTER,
     LETTER,
     MARK,
     Characters,
@@ -86,7 +85,7 @@ def _measure(
 ) -> list[Measures]:
     characters = read_characters(texts)
     words = hash_words(characters)
-    lengths = _word_lengths(characters)
+    lengths = characters.lengths
     n_texts = len(texts)
     sizes = np.array([max(1, len(text)) for text in texts])
     n_words = _count(words.documents, n_texts)
@@ -122,14 +121,6 @@ def _count(
     documents: Places, n_texts: int, weights: NDArray[np.int64] | None = None
 ) -> NDArray[np.int64]:
     return np.bincount(documents, weights, n_texts).astype(np.int64)
-
-
-def _word_lengths(characters: Characters) -> NDArray[np.int64]:
-    if not len(characters.starts):
-        return np.empty(0, np.int64)
-    is_word = (characters.kinds == LETTER) | (characters.kinds == CHARACTER)
-    lengths: NDArray[np.int64] = np.add.reduceat(is_word, characters.starts, dtype=np.int64)
-    return lengths
 
 
 def _continues_number(characters: Characters) -> NDArray[np.bool_]:

@@ -12,6 +12,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Self
 
@@ -34,7 +35,7 @@ Shingles = NDArray[np.uint32]
 
 _PIECE_CHARS = 1 << 20  # of a longer text; what begins in one piece and ends in the next is lost
 _BATCH_CHARS = 1 << 17  # of texts that are hashed at once: their arrays stay in the processor cache
-_BATCH_SHINGLES = 1 << 14
+_BATCH_SHINGLES = 1 << 16
 _ID_BYTES = 16
 _INDEX_BITS = 28
 _INDEX_MASK = np.uint64((1 << _INDEX_BITS) - 1)
@@ -58,9 +59,9 @@ class Sketcher:
         self._config = config
         n_permutations = config.bands * config.rows
         random = np.random.default_rng(config.seed)
-        # Odd factors make h -> a * h + b a permutation of the numbers of 32 bits.
+        # Odd factors make h -> a * h a permutation of the numbers of 32 bits. As the hashes are
+        # random, which of them comes first is so without a shift (a * h + b), too.
         self._factors = random.integers(0, 1 << 32, n_permutations, np.uint32) | np.uint32(1)
-        self._shifts = random.integers(0, 1 << 32, n_permutations, np.uint32)
 
     def sketch(self, texts: Sequence[str]) -> list[Sketch]:
         """Return the sketch of each text; one without words has no shingles and no bands."""
@@ -79,12 +80,15 @@ class Sketcher:
         words = hash_words(read_characters(texts))
         hashes, first = hash_runs(words, self._config.ngram, keep_short=True)
         # Document above, hash below: one sort serves all texts.
-        keyed = words.documents[first].astype(np.uint64) << np.uint64(32)
-        keyed |= hashes >> np.uint64(32)
+        keyed = hashes >> np.uint64(32)
+        keyed |= words.documents[first].astype(np.uint64) << np.uint64(32)
         keyed.sort()
-        keyed = keyed[np.diff(keyed, prepend=~keyed[:1]) != 0]
-        ends = np.searchsorted(keyed, np.arange(1, len(texts), dtype=np.uint64) << np.uint64(32))
-        return np.split(keyed.astype(np.uint32), ends)
+        is_new = np.ones(len(keyed), np.bool_)
+        np.not_equal(keyed[1:], keyed[:-1], out=is_new[1:])
+        keyed = keyed[is_new]
+        edges = np.searchsorted(keyed, np.arange(len(texts) + 1, dtype=np.uint64) << np.uint64(32))
+        every = keyed.astype(np.uint32)
+        return [every[begin:end] for begin, end in pairwise(edges.tolist())]
 
     def _bands(self, shingles: Sequence[Shingles]) -> list[Hashes]:
         filled = [index for index, found in enumerate(shingles) if len(found)]
@@ -103,16 +107,15 @@ class Sketcher:
     def _signatures(self, shingles: Sequence[Shingles]) -> NDArray[np.uint32]:
         """Return (documents, permutations) the least value of each permutation of the shingles."""
         sizes = [len(found) for found in shingles]
-        signatures = np.empty((len(shingles), len(self._factors)), np.uint32)
+        signatures = np.empty((len(self._factors), len(shingles)), np.uint32)
         for batch in slices(sizes, _BATCH_SHINGLES):
             every = np.concatenate(shingles[batch])
             starts = np.cumsum([0, *sizes[batch][:-1]])
             values = np.empty_like(every)
-            for column, (factor, shift) in enumerate(zip(self._factors, self._shifts, strict=True)):
+            for row, factor in enumerate(self._factors):
                 np.multiply(every, factor, out=values)
-                values += shift
-                signatures[batch, column] = np.minimum.reduceat(values, starts)
-        return signatures
+                np.minimum.reduceat(values, starts, out=signatures[row, batch])
+        return signatures.T
 
 
 def jaccard(first: Shingles, second: Shingles) -> float:

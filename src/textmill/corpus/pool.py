@@ -22,7 +22,10 @@ from textmill.hardware import cluster_address
 
 Chunk = Sequence[RawDocument | BadRecord]
 
-_WAITING = 2  # chunks for each worker that are read ahead: what bounds the memory
+# What is read ahead, and bounds the memory, in chunks: for each worker, and those that this process
+# prepares meanwhile, which are as many as it can while a worker starts.
+_WAITING = 2
+_HERE = 8
 _ALONE = 4  # chunks after which workers are worth the second that each takes to start
 
 
@@ -39,13 +42,13 @@ class _Work:
 class Pool:
     """Processes that prepare documents.
 
-    The first chunks are prepared in this process; whether there are more processes, and how many,
-    changes no result, nor does what is in the cache. The others are on a Ray cluster, if there is
-    one: see `hardware.cluster_address`.
+    The first chunks are prepared in this process, and later ones while all others are busy;
+    whether there are others, and how many, changes no result, nor does what is in the cache. They
+    are on a Ray cluster, if there is one: see `hardware.cluster_address`.
 
     Args:
         preparer: what each of them does.
-        n_workers: processes at most; with one, this process does all the work.
+        n_workers: processes at most, this one among them.
         cache: what is prepared already.
     """
 
@@ -57,7 +60,7 @@ class Pool:
         self._cache = cache or PreparedCache(None)
         self._cluster = cluster_address()
         self._workers: _Processes | RayWorkers | None = None
-        self._n_alone = 0
+        self._n_here = self._most_busy = 0
 
     def __enter__(self) -> Self:
         return self
@@ -74,15 +77,14 @@ class Pool:
         """
         waiting: deque[_Work] = deque()
         for chunk in chunks:
-            waiting.append(self._begin(chunk))
-            while waiting and (
-                waiting[0].future.done() or len(waiting) >= _WAITING * self._n_workers
-            ):
+            n_busy = sum(not work.future.done() for work in waiting)
+            waiting.append(self._begin(chunk, n_busy))
+            while waiting and (waiting[0].future.done() or len(waiting) >= self._most_busy + _HERE):
                 yield self._finish(waiting.popleft())
         while waiting:
             yield self._finish(waiting.popleft())
 
-    def _begin(self, chunk: Chunk) -> _Work:
+    def _begin(self, chunk: Chunk, n_busy: int) -> _Work:
         documents = [item for item in chunk if isinstance(item, RawDocument)]
         known = self._cache.find(documents)
         pairs = zip(documents, known, strict=True)
@@ -90,15 +92,25 @@ class Pool:
         future: Future[list[Prepared]] = Future()
         if not missing:
             future.set_result([])
-        elif self._n_alone < _ALONE or (self._n_workers == 1 and self._cluster is None):
-            self._n_alone += 1
-            future.set_result(self._preparer.prepare(missing))
+        elif (workers := self._free_workers(n_busy)) is not None:
+            future = workers.submit(missing)
         else:
-            if self._workers is None:
-                self._workers = self._start()
-                self._n_workers = self._workers.n_workers
-            future = self._workers.submit(missing)
+            self._n_here += 1
+            future.set_result(self._preparer.prepare(missing))
         return _Work(chunk, known, missing, future)
+
+    def _free_workers(self, n_busy: int) -> _Processes | RayWorkers | None:
+        """Return the workers if they are to prepare a chunk, None if this process is.
+
+        Args:
+            n_busy: chunks that they have not finished.
+        """
+        if self._n_here < _ALONE or (self._n_workers == 1 and self._cluster is None):
+            return None
+        if self._workers is None:
+            self._workers = self._start()
+            self._most_busy = _WAITING * self._workers.n_workers
+        return self._workers if n_busy < self._most_busy else None
 
     def _finish(self, work: _Work) -> tuple[Chunk, list[Prepared]]:
         try:
@@ -115,7 +127,7 @@ class Pool:
     def _start(self) -> _Processes | RayWorkers:
         if self._cluster is not None:
             return RayWorkers(self._preparer, self._cluster)
-        return _Processes(self._preparer, self._n_workers)
+        return _Processes(self._preparer, self._n_workers - 1)
 
 
 class _Processes:
@@ -128,7 +140,12 @@ class _Processes:
         self._executor = ProcessPoolExecutor(n_workers, context, _begin, (preparer,))
 
     def submit(self, documents: list[RawDocument]) -> Future[list[Prepared]]:
-        return self._executor.submit(_prepare, documents)
+        try:
+            return self._executor.submit(_prepare, documents)
+        except BrokenProcessPool as error:
+            future: Future[list[Prepared]] = Future()
+            future.set_exception(error)
+            return future
 
     def shutdown(self) -> None:
         self._executor.shutdown(cancel_futures=True)

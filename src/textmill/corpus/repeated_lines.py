@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 
 from textmill.config import RepeatedLinesConfig
 from textmill.corpus.runs import add_run
-from textmill.corpus.shingles import Hashes, hash_words, mix, read_characters, slices
+from textmill.corpus.shingles import (
+    Hashes,
+    hash_words,
+    mix,
+    places_within,
+    read_characters,
+    slices,
+)
 
 _SEPARATORS = {"line": "\n", "paragraph": "\n\n"}
 _DIGITS = str.maketrans("123456789", "000000000")
@@ -57,8 +64,7 @@ def _hashes_of(parts: Sequence[str], min_words: int) -> Hashes:
     words = hash_words(read_characters(parts))
     n_words = np.bincount(words.documents, minlength=len(parts))
     ends = np.cumsum(n_words)
-    places = np.arange(len(words.hashes)) - np.repeat(ends - n_words, n_words)
-    terms = mix(words.hashes + places.astype(np.uint64) * _GOLDEN)
+    terms = mix(words.hashes + places_within(n_words).astype(np.uint64) * _GOLDEN)
     sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(terms, dtype=np.uint64)))
     hashes = np.maximum(mix(sums[ends] - sums[ends - n_words]), np.uint64(1))
     return np.where(n_words >= min_words, hashes, _NO_HASH)

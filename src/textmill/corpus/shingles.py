@@ -25,14 +25,16 @@ Places = NDArray[np.int64]
 _BY_CHARACTER = rf"[{UNSPACED}\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\U00020000-\U000323af]"
 BLANK, LETTER, CHARACTER, MARK = range(4)
 """Kinds of character: white space; part of a word; a word of its own; any other."""
-_OFFSETS = 256  # of a character in its word; they begin again in longer ones
+_GROUP = 8  # bytes that are one number
+_MASKS = np.array([(1 << 8 * n) - 1 for n in range(_GROUP + 1)], np.uint64)  # of so many bytes
+_PLACES = 256  # of a group in its word; their factors begin again in longer ones
 
 
 @dataclass(frozen=True)
 class Characters:
     """The characters of some texts in lower case, with one line break between two texts."""
 
-    codes: NDArray[np.uint32]
+    codes: NDArray[np.uint16] | NDArray[np.uint32]
     """(characters,) their code points."""
     kinds: NDArray[np.uint8]
     """(characters,) `LETTER`, `CHARACTER`, `MARK` or `BLANK`."""
@@ -40,6 +42,8 @@ class Characters:
     """(texts,) where each text begins."""
     starts: Places
     """(words,) where each word begins."""
+    lengths: Places
+    """(words,) characters of each word."""
 
 
 @dataclass(frozen=True)
@@ -74,33 +78,77 @@ def slices(sizes: Iterable[int], most: int) -> Iterator[slice]:
 def read_characters(texts: Sequence[str]) -> Characters:
     """Return the characters of texts and where words begin."""
     lowered = [text.lower() for text in texts]
-    codes = np.frombuffer("\n".join(lowered).encode("utf-32-le", "surrogatepass"), np.uint32)
+    codes = _codes("\n".join(lowered))
     begins = np.cumsum([0, *(len(text) + 1 for text in lowered)])[:-1]
-    kinds = _table().kinds[codes]
+    kinds = _kinds().take(codes)
     is_letter = kinds == LETTER
-    is_start = kinds == CHARACTER
-    is_start |= is_letter
-    is_start[1:] &= ~(is_letter[1:] & is_letter[:-1])
-    return Characters(codes, kinds, begins, np.flatnonzero(is_start))
+    is_start = (kinds == CHARACTER) | is_letter
+    is_end = is_start.copy()
+    goes_on = is_letter[1:] & is_letter[:-1]
+    is_start[1:] &= ~goes_on
+    is_end[:-1] &= ~goes_on
+    starts = np.flatnonzero(is_start)
+    return Characters(codes, kinds, begins, starts, np.flatnonzero(is_end) + 1 - starts)
+
+
+def _codes(text: str) -> NDArray[np.uint16] | NDArray[np.uint32]:
+    content = text.encode("utf-16-le", "surrogatepass")
+    if len(content) == 2 * len(text):  # no character takes two units
+        return np.frombuffer(content, np.uint16)
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
 def hash_words(characters: Characters) -> Words:
     """Return the words as 64-bit hashes, the same on every machine and in every process.
 
-    The hash of a word is the sum over its characters of a random number for the character times
-    one for its place (multilinear hashing; Carter & Wegman 1979), mixed.
+    The lowest bytes of all characters are hashed, and where there are any in a word, the higher
+    ones as well: so a word has the same hash whatever stands beside it.
     """
-    codes, starts = characters.codes, characters.starts
-    if not len(starts):
-        return Words(np.empty(0, np.uint64), starts, starts)
-    table = _table()
-    first = starts[0]
-    offsets = np.arange(first, len(codes)) - np.repeat(starts, np.diff(starts, append=len(codes)))
-    offsets &= _OFFSETS - 1
-    terms = table.numbers[codes[first:]] * table.offsets[offsets]
-    hashes = mix(np.add.reduceat(terms, starts - first))
-    documents = np.searchsorted(characters.begins, starts, side="right") - 1
-    return Words(hashes, documents, starts - characters.begins[documents])
+    begins, starts, lengths = characters.begins, characters.starts, characters.lengths
+    codes = characters.codes * ((characters.kinds == LETTER) | (characters.kinds == CHARACTER))
+    hashes = _hash_bytes(codes.astype(np.uint8), starts, lengths)
+    for factor in _random_odd(2, seed=3):
+        codes = codes >> 8
+        if not codes.any():
+            break
+        hashes += factor * _hash_bytes(codes.astype(np.uint8), starts, lengths)
+    counts = np.diff(np.searchsorted(starts, begins), append=len(starts))
+    documents = np.repeat(np.arange(len(begins)), counts)
+    return Words(hashes, documents, starts - np.repeat(begins, counts))
+
+
+def _hash_bytes(values: NDArray[np.uint8], starts: Places, lengths: Places) -> Hashes:
+    """Return (words,) hashes of the bytes of each word: 0 if all are 0.
+
+    Eight bytes at a time are one number, and mixed. That is the hash of a short word, so that no
+    two of them have the same; of a longer one it is the sum of its numbers times a random one for
+    each place (multilinear hashing; Carter & Wegman 1979).
+    """
+    padded = np.concatenate((values, np.zeros(_GROUP, np.uint8)))
+    groups = np.ndarray(len(values), "<u8", padded, strides=(1,))  # one begins at every byte
+    hashes = mix(groups[starts] & _MASKS.take(lengths, mode="clip"))
+    long = np.flatnonzero(lengths > _GROUP)
+    if len(long):
+        counts = -(-lengths[long] // _GROUP)
+        word, place = np.repeat(long, counts), places_within(counts)
+        numbers = groups[starts[word] + _GROUP * place]
+        numbers &= _MASKS.take(lengths[word] - _GROUP * place, mode="clip")
+        terms = mix(numbers) * _place_factors().take(place, mode="wrap")
+        hashes[long] = _sums(terms, counts)
+    return hashes
+
+
+def _sums(terms: Hashes, counts: Places) -> Hashes:
+    """Return (groups,) the sum of each group of so many terms."""
+    if not len(counts):
+        return np.empty(0, np.uint64)
+    return np.add.reduceat(terms, np.cumsum(counts) - counts)
+
+
+def places_within(counts: Places) -> Places:
+    """Return 0, 1, ... for each group of so many items, one group after the other."""
+    ends = np.cumsum(counts)
+    return np.arange(counts.sum()) - np.repeat(ends - counts, counts)
 
 
 def hash_runs(words: Words, length: int, *, keep_short: bool) -> tuple[Hashes, Places]:
@@ -114,24 +162,25 @@ def hash_runs(words: Words, length: int, *, keep_short: bool) -> tuple[Hashes, P
     Returns:
         (runs,) hashes in the order of the text, and (runs,) the index of the first word of each.
     """
-    n_words = len(words.hashes)
-    last = np.full(n_words, -1, np.int64)  # the text that the last word of the run stands in
-    total = np.zeros(n_words, np.uint64)
-    for place, factor in enumerate(_random_odd(length, seed=2)):
-        if place >= n_words:
-            break
-        end = n_words - place
-        terms = words.hashes[place:] * factor
-        if place:
-            terms *= words.documents[place:] == words.documents[:end]
-        total[:end] += terms
-        if place == length - 1:
-            last[:end] = words.documents[place:]
-    is_run = last == words.documents
+    hashes, documents = words.hashes, words.documents
+    factors = _random_odd(length, seed=2)
+    n_runs = max(0, len(hashes) - length + 1)
+    sums = np.zeros(len(hashes), np.uint64)
+    is_run = np.zeros(len(hashes), np.bool_)
+    for place, factor in enumerate(factors):
+        sums[:n_runs] += hashes[place : place + n_runs] * factor
+    is_run[:n_runs] = documents[:n_runs] == documents[length - 1 :]
     if keep_short:
-        is_run |= np.diff(words.documents, prepend=-1) != 0
+        edges = np.searchsorted(documents, np.arange(documents.max(initial=-1) + 2))
+        begins, counts = edges[:-1], np.diff(edges)
+        is_short = (counts > 0) & (counts < length)
+        begins, counts = begins[is_short], counts[is_short]
+        within = places_within(counts)
+        terms = hashes[np.repeat(begins, counts) + within] * factors[within]
+        sums[begins] = _sums(terms, counts)
+        is_run[begins] = True
     first = np.flatnonzero(is_run)
-    return mix(total[first]), first
+    return mix(sums[first]), first
 
 
 def mix(values: Hashes) -> Hashes:
@@ -144,18 +193,9 @@ def mix(values: Hashes) -> Hashes:
     return values ^ (values >> np.uint64(31))
 
 
-@dataclass(frozen=True)
-class _Table:
-    kinds: NDArray[np.uint8]
-    """(code points,)"""
-    numbers: Hashes
-    """(code points,) a random number for each that belongs to words, 0 for others."""
-    offsets: Hashes
-    """(256,) a random number for each place in a word."""
-
-
 @cache
-def _table() -> _Table:
+def _kinds() -> NDArray[np.uint8]:
+    """Return (code points,) the kind of each."""
     codes = np.arange(sys.maxunicode + 1, dtype=np.uint32)
     every = codes.tobytes().decode("utf-32-le", "surrogatepass")
     kinds = np.full(len(every), MARK, np.uint8)
@@ -167,9 +207,12 @@ def _table() -> _Table:
     for first, last in combining_mark_ranges():
         combining = kinds[first : last + 1]
         combining[combining == MARK] = LETTER
-    is_word = (kinds == LETTER) | (kinds == CHARACTER)
-    numbers = mix(codes.astype(np.uint64) + np.uint64(1 << 40)) * is_word
-    return _Table(kinds, numbers, _random_odd(_OFFSETS, seed=1))
+    return kinds
+
+
+@cache
+def _place_factors() -> Hashes:
+    return _random_odd(_PLACES, seed=1)
 
 
 def _random_odd(n: int, seed: int) -> Hashes:
