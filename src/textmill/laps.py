@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -71,11 +72,12 @@ class Laps:
 
 def _keep(folder: Path) -> None:
     """Write the times of this process, of which nothing tells when it is about to end."""
-    beside = folder / f".{os.getpid()}"
+    name = f"{platform.node()}-{os.getpid()}"  # they may be on several machines
+    beside = folder / f".{name}"
     with suppress(OSError):  # a full disk is no reason to end a step for its times
         folder.mkdir(exist_ok=True)
         beside.write_text(json.dumps(_totals))
-        beside.replace(folder / f"{os.getpid()}.json")
+        beside.replace(folder / f"{name}.json")
 
 
 def read_laps(folder: Path) -> dict[str, dict[str, float]]:

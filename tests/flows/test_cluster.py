@@ -29,6 +29,7 @@ from textmill.config import (
 )
 from textmill.errors import InputError, RunError
 from textmill.files import digest_folder
+from textmill.laps import read_laps
 from textmill.tracking.step import BASELINE, CLEAN, PRETRAIN, Step
 from textmill.tracking.worker import Job, run_job
 
@@ -119,6 +120,8 @@ def test_a_corpus_prepared_on_ray_is_the_same_to_the_byte(on_ray: Any, tmp_path:
     for one in (here, there):
         run_job(one, lambda: None)
     assert digest_folder(there.out) == digest_folder(here.out)
+    read, read_there = (read_laps(one.laps)["redaction"]["bytes"] for one in (here, there))
+    assert read_there == read  # those of its workers too
 
 
 @slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 from collections.abc import Sequence
 from concurrent.futures import Future
 from itertools import cycle
@@ -12,6 +13,7 @@ from typing import Any
 from textmill.corpus.preparing import Prepared, Preparer
 from textmill.corpus.reading import RawDocument
 from textmill.errors import InputError, RunError
+from textmill.laps import LAPS_VARIABLE
 
 
 class WorkerLost(Exception):
@@ -49,7 +51,8 @@ class RayWorkers:
         shared = ray.put(preparer)
         self.n_workers = max(1, int(ray.cluster_resources().get("CPU", 1)))
         kind = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
-        self._workers = [kind.remote(shared) for _ in range(self.n_workers)]
+        laps = os.environ.get(LAPS_VARIABLE, "")
+        self._workers = [kind.remote(shared, laps) for _ in range(self.n_workers)]
         self._next = cycle(self._workers)
 
     def submit(self, documents: Sequence[RawDocument]) -> Future[list[Prepared]]:
@@ -76,8 +79,9 @@ class RayWorkers:
 class _Worker:
     """What runs on the cluster; Ray hands it the preparer itself."""
 
-    def __init__(self, preparer: Any) -> None:
+    def __init__(self, preparer: Any, laps: str) -> None:
         self._preparer = preparer
+        os.environ[LAPS_VARIABLE] = laps
 
     def prepare(self, documents: list[RawDocument]) -> list[Prepared]:
         prepared: list[Prepared] = self._preparer.prepare(documents)
