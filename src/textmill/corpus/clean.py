@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -15,7 +16,7 @@ from textmill.corpus.cleaning import replace_surrogates
 from textmill.corpus.near_duplicates import NearDuplicates
 from textmill.corpus.pool import Pool
 from textmill.corpus.prepared_cache import PreparedCache
-from textmill.corpus.preparing import Prepared, Preparer
+from textmill.corpus.preparing import Drop, Prepared, Preparer
 from textmill.corpus.reading import RawDocument, read_documents
 from textmill.corpus.receipts import write_receipts
 from textmill.corpus.records import BadRecord
@@ -172,17 +173,23 @@ class _Cleaner:
         chunks = batches(read_documents(source, encodings), _size, _CHUNK_CHARS, _CHUNK_DOCUMENTS)
         chunks = self._laps.timed("reading", chunks)
         for chunk, documents in self._pool.prepare(chunks):
-            prepared = iter(documents)
             self._laps.start()
+            raw = [item for item in chunk if isinstance(item, RawDocument)]
+            texts = [item.text for item in documents]  # before repeated lines go from them
+            drops = [self._why_dropped(*pair, source) for pair in zip(raw, documents, strict=True)]
+            self._laps.lap("duplicates")
+            decided = zip(documents, texts, drops, strict=True)
             for item in chunk:
                 read += 1
                 if isinstance(item, BadRecord):
                     bad += 1
                     first_bad = first_bad or item
-                    self._put_aside(item, source, item.raw, "bad_record", item.reason)
+                    text = redact(replace_surrogates(item.raw), self._config.redaction)[0]
+                    why = replace_surrogates(item.reason)
+                    self._put_aside(item, source, text, ("bad_record", why))
                     self.counts["rejected_bad_record"] += 1
                 else:
-                    self._take(item, next(prepared), source)
+                    self._take(item, source, *next(decided))
             self._laps.lap("writing")
             self._laps.stop(sum(document.bytes_read for document in documents), ahead="reading")
         if not read:
@@ -201,22 +208,31 @@ class _Cleaner:
                 "Mend the source, or raise corpus.max_bad_share."
             )
 
-    def _take(self, document: RawDocument, prepared: Prepared, source: SourceConfig) -> None:
-        self.counts["bytes_read"] += prepared.bytes_read
-        self._laps.lap("writing")
-        text = prepared.text
-        reason, detail = (
+    def _why_dropped(
+        self, document: RawDocument, prepared: Prepared, source: SourceConfig
+    ) -> Drop | None:
+        """Return why a document is dropped; else, remember it for those that follow."""
+        return (
             prepared.drop
             or self._exact_duplicate(prepared)
             or self._repeated(prepared, document, source)
             or self._near_duplicate(prepared)
-            or ("", "")
         )
-        self._laps.lap("duplicates")
-        if reason:
-            self._put_aside(document, source, text, reason, detail)
-            self.counts[f"rejected_{reason}"] += 1
-            self.counts[f"bytes_rejected_{reason}"] += prepared.bytes_read
+
+    def _take(
+        self,
+        document: RawDocument,
+        source: SourceConfig,
+        prepared: Prepared,
+        text: str,
+        drop: Drop | None,
+    ) -> None:
+        """Keep a document, or put it aside with the text that it was dropped for."""
+        self.counts["bytes_read"] += prepared.bytes_read
+        if drop:
+            self._put_aside(document, source, text, drop)
+            self.counts[f"rejected_{drop[0]}"] += 1
+            self.counts[f"bytes_rejected_{drop[0]}"] += prepared.bytes_read
             self.counts.update(f"contaminated_{task}" for task in prepared.contaminates)
             return
         doc_id = prepared.doc_id.hex()
@@ -230,7 +246,7 @@ class _Cleaner:
         self.counts[f"documents_{split}"] += 1
         self.counts["bytes_kept"] += prepared.n_bytes
 
-    def _exact_duplicate(self, prepared: Prepared) -> tuple[str, str] | None:
+    def _exact_duplicate(self, prepared: Prepared) -> Drop | None:
         """Return why a document is a duplicate of one kept before; else, remember it."""
         doc_id = prepared.doc_id
         if self._config.exact_duplicates.enabled and not self._seen.add(doc_id):
@@ -239,7 +255,7 @@ class _Cleaner:
 
     def _repeated(
         self, prepared: Prepared, document: RawDocument, source: SourceConfig
-    ) -> tuple[str, str] | None:
+    ) -> Drop | None:
         """Remove lines that stand in many documents; return why the rest is dropped, if it is."""
         if prepared.parts is None:
             return None
@@ -251,14 +267,14 @@ class _Cleaner:
         for key, line in removed:
             if len(self._line_examples) < _LINE_EXAMPLES and key not in self._line_examples:
                 self._line_examples.add(key)
-                self._put_aside(document, source, line, "repeated_line", "an example")
+                self._put_aside(document, source, line, ("repeated_line", "an example"))
         self._preparer.change(prepared, text)
         if prepared.drop:
             return "repeated_lines", f"{len(removed)} lines removed, {prepared.drop[1]} are left"
         prepared.changes["dropped_repeated_lines"] = len(removed)
         return self._exact_duplicate(prepared)
 
-    def _near_duplicate(self, prepared: Prepared) -> tuple[str, str] | None:
+    def _near_duplicate(self, prepared: Prepared) -> Drop | None:
         """Return why a document is a near duplicate of one kept before; else, remember it."""
         if prepared.sketch is not None:
             found = self._near_duplicates.find(prepared.sketch)
@@ -268,18 +284,12 @@ class _Cleaner:
         return None
 
     def _put_aside(
-        self,
-        item: RawDocument | BadRecord,
-        source: SourceConfig,
-        text: str,
-        reason: str,
-        detail: str,
+        self, item: RawDocument | BadRecord, source: SourceConfig, text: str, drop: Drop
     ) -> None:
-        """Keep what was dropped; personal data is kept out of it as well."""
-        text = redact(replace_surrogates(text), self._config.redaction)[0][:_REJECTED_CHARS]
-        file = replace_surrogates(Path(item.file).name)
-        row = (text, source.name, file, item.line, reason, replace_surrogates(detail))
-        self._rejected.add(row, len(text))
+        """Keep what was dropped; its text is free of personal data, as all that is kept."""
+        file = replace_surrogates(os.path.basename(item.file))
+        text = text[:_REJECTED_CHARS]
+        self._rejected.add((text, source.name, file, item.line, *drop), len(text))
 
 
 def _size(item: RawDocument | BadRecord) -> int:

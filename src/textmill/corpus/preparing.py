@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from textmill.config import AUTO, CorpusConfig, TestSetConfig
-from textmill.corpus.cleaning import cleaning_steps
+from textmill.corpus.cleaning import cleaning_steps, replace_surrogates
 from textmill.corpus.contamination import TestNgrams
 from textmill.corpus.html import NoMainContent
 from textmill.corpus.language import UNKNOWN, identify_language
@@ -21,19 +21,23 @@ from textmill.safety.redaction import redact
 
 _ID_BYTES = 16
 
+Drop = tuple[str, str]
+"""The reason why a document is dropped, and the detail."""
+
 
 @dataclass(slots=True)
 class Prepared:
     """A document with its final text, and what is known of it by itself."""
 
     text: str
+    """Redacted even where it is dropped."""
     language: str
     changes: dict[str, int]
-    """How often each kind of change was made."""
+    """How often each kind of change was made, if it was."""
     bytes_read: int
     """Before any change."""
-    drop: tuple[str, str] | None
-    """The reason why it is dropped, and the detail; None if it is kept so far."""
+    drop: Drop | None
+    """Why it is dropped; None if it is kept so far."""
     contaminates: tuple[str, ...] = ()
     """Tasks with whose test sets it shares a run of words."""
     sketch: Sketch | None = None
@@ -65,15 +69,13 @@ class Preparer:
         self._laps = Laps()
         self._test_ngrams: TestNgrams | None = None
         if config.decontamination.enabled:
-            self._test_ngrams = TestNgrams(
-                config.decontamination, test_sets, lambda text: self._final_text(text)[0]
-            )
+            self._test_ngrams = TestNgrams(config.decontamination, test_sets, self._final_text)
         self._sketcher = Sketcher(config.near_duplicates)
 
     def prepare(self, documents: Sequence[RawDocument]) -> list[Prepared]:
         """Return each document with its final text, dropped or not."""
         self._laps.start()
-        prepared = [self._clean(document) for document in documents]
+        prepared = self._clean(documents)
         if self._config.quality.enabled:
             self._judge(prepared)
             self._laps.lap("quality")
@@ -105,27 +107,70 @@ class Preparer:
             for item, sketch in zip(kept, sketches, strict=True):
                 item.sketch = sketch
 
-    def _clean(self, document: RawDocument) -> Prepared:
-        bytes_read = len(document.text.encode(errors="surrogatepass"))
-        language = document.language
-        try:
-            text, changes = self._final_text(document.text, is_html=document.is_html)
-        except NoMainContent as error:
-            language = UNKNOWN if language == AUTO else language
-            reason = ("no_main_content", str(error))
-            return Prepared(document.text, language, {}, bytes_read, reason)
-        drop = self._too_short(text)
-        if language == AUTO:
-            language = UNKNOWN if drop else identify_language(text)
-            self._laps.lap("language")
-        return Prepared(text, language, changes, bytes_read, drop or self._foreign(language))
+    def _clean(self, documents: Sequence[RawDocument]) -> list[Prepared]:
+        """Return documents with their final text and language; what is too short is dropped."""
+        prepared = [
+            Prepared(
+                document.text,
+                document.language,
+                changes={},
+                bytes_read=len(document.text.encode(errors="surrogatepass")),
+                drop=None,
+            )
+            for document in documents
+        ]
+        for steps, is_html in ((self._steps, False), (self._html_steps, True)):
+            pairs = zip(documents, prepared, strict=True)
+            self._change(steps, [item for document, item in pairs if document.is_html is is_html])
+        self._redact(prepared)
+        for item in prepared:
+            item.drop = item.drop or self._too_short(item.text)
+        self._identify([item for item in prepared if item.language == AUTO])
+        for item in prepared:
+            item.drop = item.drop or self._foreign(item.language)
+        return prepared
 
-    def _too_short(self, text: str) -> tuple[str, str] | None:
+    def _change(
+        self, steps: Mapping[str, Callable[[str], str]], prepared: Sequence[Prepared]
+    ) -> None:
+        """Clean texts, and note what was changed; stage by stage, as their times are measured."""
+        if not prepared:
+            return
+        for name, change in steps.items():
+            for item in prepared:
+                if item.drop is not None:
+                    continue
+                try:
+                    changed = change(item.text)
+                except NoMainContent as error:
+                    item.drop = ("no_main_content", str(error))
+                    item.text = replace_surrogates(item.text)
+                    continue
+                if changed != item.text:
+                    item.changes[name] = 1
+                    item.text = changed
+            self._laps.lap(name)
+
+    def _redact(self, prepared: Sequence[Prepared]) -> None:
+        for item in prepared:
+            item.text, replaced = redact(item.text, self._config.redaction)
+            if item.drop is None:
+                found = {f"redacted_{kind}": count for kind, count in replaced.items() if count}
+                item.changes |= found
+        self._laps.lap("redaction")
+
+    def _identify(self, prepared: Sequence[Prepared]) -> None:
+        for item in prepared:
+            item.language = UNKNOWN if item.drop else identify_language(item.text)
+        if prepared:
+            self._laps.lap("language")
+
+    def _too_short(self, text: str) -> Drop | None:
         if len(text) < self._config.min_chars:
             return "too_short", f"{len(text)} characters"
         return None
 
-    def _foreign(self, language: str) -> tuple[str, str] | None:
+    def _foreign(self, language: str) -> Drop | None:
         wanted = self._config.languages
         if not wanted or language in wanted or language.partition("-")[0] in wanted:
             return None
@@ -139,7 +184,8 @@ class Preparer:
         for item, (text, drop, n_lines) in zip(kept, verdicts, strict=True):
             item.text = text
             item.drop = drop or self._too_short(text)
-            item.changes["dropped_lines"] = n_lines
+            if n_lines:
+                item.changes["dropped_lines"] = n_lines
 
     def _compare(self, ngrams: TestNgrams, prepared: Sequence[Prepared]) -> None:
         kept = [item for item in prepared if item.drop is None]
@@ -148,14 +194,9 @@ class Preparer:
                 item.contaminates = found.tasks
                 item.drop = ("contaminated", f"{', '.join(found.tasks)}: {found.words}")
 
-    def _final_text(self, text: str, *, is_html: bool = False) -> tuple[str, dict[str, int]]:
-        """Return the text cleaned and redacted, and the count of each kind of change."""
-        changes: dict[str, int] = {}
-        for name, change in (self._html_steps if is_html else self._steps).items():
-            changed = change(text)
-            changes[name] = int(changed != text)
-            text = changed
-            self._laps.lap(name)
-        text, replaced = redact(text, self._config.redaction)
-        self._laps.lap("redaction")
-        return text, changes | {f"redacted_{kind}": count for kind, count in replaced.items()}
+    def _final_text(self, text: str) -> str:
+        """Return a text of a test set as it would stand in a document."""
+        item = Prepared(text, UNKNOWN, changes={}, bytes_read=0, drop=None)
+        self._change(self._steps, [item])
+        self._redact([item])
+        return item.text
