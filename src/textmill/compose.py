@@ -76,7 +76,10 @@ def validate(values: Mapping[str, Any], name: str) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        lines = [_explain(dict(problem), values) for problem in error.errors()]
+        problems = [dict(problem) for problem in error.errors()]
+        lines = [
+            _explain(problem, values) for problem in problems if not _follows(problem, problems)
+        ]
         raise InputError("\n".join([f"The configuration {name} does not fit:", *lines])) from None
 
 
@@ -286,6 +289,15 @@ def _choose_devices(config: Config) -> Config:
             "tasks": tasks,
         }
     )
+
+
+def _follows(problem: dict[str, Any], problems: Sequence[dict[str, Any]]) -> bool:
+    """Return whether a list is too short only because pydantic does not count items that fail."""
+    place = problem["loc"]
+    inside = [
+        other for other in problems if other is not problem and other["loc"][: len(place)] == place
+    ]
+    return problem["type"] == "too_short" and bool(inside)
 
 
 def _explain(problem: dict[str, Any], values: Mapping[str, Any]) -> str:

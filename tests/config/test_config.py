@@ -290,6 +290,12 @@ def test_all_wrong_settings_are_reported_at_once() -> None:
     ]
 
 
+def test_a_list_with_one_bad_item_is_not_called_too_short() -> None:
+    (problem,) = message("corpus.sources=[{name: a, path: b, encoding: no}]").splitlines()[1:]
+    assert problem.startswith("  corpus.sources.0.encoding: nobody knows the encoding 'no'")
+    assert "at least 1 item" in message("corpus.sources=[]")
+
+
 @pytest.mark.parametrize(
     "override", ["a b", "model.n_embd", "=3", "", "--foo", "~model", "model.n_embd=64,128", "x=[1"]
 )
