@@ -12,7 +12,8 @@ from typing import TextIO
 from textmill import hardware
 from textmill.compose import SAMPLE, compose
 from textmill.config import Config, SourceConfig, TaskConfig
-from textmill.corpus.reading import RawDocument, read_documents
+from textmill.corpus.reading import read_documents
+from textmill.corpus.records import BadRecord
 from textmill.errors import InputError, RunError
 from textmill.tasks.kinds import KINDS
 from textmill.tracking.store import Store
@@ -51,24 +52,33 @@ def _findings(config: Config) -> Iterator[tuple[bool, str]]:
     for source in config.corpus.sources:
         yield _try(f"source {source.name}", source.path, partial(_first_document, source))
     for task in config.tasks:
-        yield _try(f"task {task.name}", task.train, partial(_examples, task))
+        yield _try(f"task {task.name}", None, partial(_examples, task))
 
 
 def _first_document(source: SourceConfig) -> str:
-    documents = read_documents(source)
-    if not any(isinstance(document, RawDocument) for document in islice(documents, LOOKED_AT)):
-        raise InputError(f"none of the first {LOOKED_AT} documents can be read.")
+    found = list(islice(read_documents(source), LOOKED_AT))
+    if not found:
+        raise InputError("it holds no document.")
+    bad = [document for document in found if isinstance(document, BadRecord)]
+    if len(bad) == len(found):
+        raise InputError(
+            f"none of the first documents can be read: {bad[0].file}:{bad[0].line}: "
+            f"{bad[0].reason}. Mend the file, or set encoding of the source if it is another."
+        )
     return "readable"
 
 
 def _examples(task: TaskConfig) -> str:
     kind = KINDS[task.kind]
-    splits = ("train", "validation", "test") if task.validation else ("train", "test")
-    examples = {split: kind.read_examples(task, split) for split in splits}
-    spec = kind.make_spec(task, examples["train"])
-    for rows in examples.values():
-        kind.check_examples(task, spec, rows)
-    return ", ".join(f"{split} {len(rows):,}" for split, rows in examples.items()) + " examples"
+    places = {name: getattr(task, name) for name in ("train", "validation", "test")}
+    own = [name for name, place in places.items() if place and not place.startswith(SAMPLE)]
+    examples = {name: kind.read_examples(task, name) for name in own}
+    if "train" in examples:
+        spec = kind.make_spec(task, examples["train"])
+        for rows in examples.values():
+            kind.check_examples(task, spec, rows)
+    counts = [f"{name} {len(rows):,}" for name, rows in examples.items()]
+    return f"{', '.join(counts)} examples" if counts else "generated"
 
 
 def _store(config: Config) -> Iterator[tuple[bool, str]]:

@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,8 @@ def cluster(
             _knock(config.address)
         runner.__enter__()
     except (OSError, RuntimeError, ValueError) as error:
+        if config.address is None:
+            raise RunError(f"Ray cannot be started on this machine: {error}") from None
         raise RunError(
             f"the Ray cluster at {config.address} cannot be reached ({error}): check "
             "cluster.address."
@@ -109,8 +112,9 @@ def _compute(ray: Any, runner: Any, job: Job, watch: Callable[[], None]) -> None
         return
     from prefect_ray.context import remote_options
 
-    parameters = {"job": job, "folder": Path.cwd()}
     needs = _needs(job, [node["Resources"] for node in ray.nodes() if node["Alive"]])
+    there = replace(job, threads=max(1, needs["num_cpus"]))
+    parameters = {"job": there, "folder": Path.cwd()}
 
     def submit() -> Any:
         with remote_options(**needs, max_retries=0):
@@ -119,21 +123,36 @@ def _compute(ray: Any, runner: Any, job: Job, watch: Callable[[], None]) -> None
     # In a context of its own: that of the task around it, with all that is open there, would be
     # sent along.
     future = contextvars.Context().run(submit)
-    reference = future.wrapped_future
-    is_stopped = False
-    while not ray.wait([reference], timeout=POLL_S)[0]:
-        watch()
-        if is_stopping() and not is_stopped:
-            ray.cancel(reference)  # as Ctrl-C does: what computes the job ends its process
-            is_stopped = True
-    watch()
-    if is_stopped:
-        raise Stopped(f"{job.step.name} was stopped; running it again goes on from what is saved.")
-    found = future.result(raise_on_failure=False)
+    try:
+        found = _wait(ray, future, job, watch)
+    except ray.exceptions.RayError as error:
+        raise RunError(
+            f"What computed {job.step.name} on the cluster is gone; the usual reason is that "
+            f"memory ran out there. Run again to go on. ({error})"
+        ) from None
     if isinstance(found, InputError | RunError):
         raise found
     if isinstance(found, Exception):
         raise RunError(f"{job.step.name} failed on the cluster: {found}")
+
+
+def _wait(ray: Any, future: Any, job: Job, watch: Callable[[], None]) -> Any:
+    """Return what came of a job; none goes on there whose end nobody waits for here."""
+    reference = future.wrapped_future
+    is_stopped = False
+    try:
+        while not ray.wait([reference], timeout=POLL_S)[0]:
+            watch()
+            if is_stopping() and not is_stopped:
+                ray.cancel(reference)  # as Ctrl-C does: what computes the job ends its process
+                is_stopped = True
+        watch()
+    except BaseException:
+        ray.cancel(reference)
+        raise
+    if is_stopped:
+        raise Stopped(f"{job.step.name} was stopped; running it again goes on from what is saved.")
+    return future.result(raise_on_failure=False)
 
 
 def _needs(job: Job, machines: Sequence[Mapping[str, float]]) -> dict[str, int]:
@@ -142,13 +161,14 @@ def _needs(job: Job, machines: Sequence[Mapping[str, float]]) -> dict[str, int]:
     n_gpus = sum(
         settings.devices if isinstance(settings, PretrainConfig) else 1
         for settings in trainings
-        if settings.accelerator == "cuda"
+        if job.step.is_training and settings.accelerator == "cuda"
     )
-    most = max((int(machine.get("GPU", 0)) for machine in machines), default=0)
-    if n_gpus > most:
+    able = [machine for machine in machines if machine.get("GPU", 0) >= n_gpus]
+    if not able:
+        most = max((int(machine.get("GPU", 0)) for machine in machines), default=0)
         raise InputError(
             f"{job.step.name} needs {n_gpus} GPUs, and no machine of the Ray cluster has more than "
             f"{most}: set accelerator=cpu, or fewer devices."
         )
-    n_cpus = max((int(machine.get("CPU", 0)) for machine in machines), default=0)
+    n_cpus = max(int(machine.get("CPU", 0)) for machine in able)
     return {"num_cpus": min(job.threads, n_cpus), "num_gpus": n_gpus}

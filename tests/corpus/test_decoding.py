@@ -40,6 +40,14 @@ def read(content: bytes, encoding: str = "auto") -> tuple[bytes, str]:
     return stream.readall() or b"", decoding.name
 
 
+@pytest.mark.parametrize("encoding", ["iso2022_jp", "iso2022_kr"])
+def test_an_escape_without_an_end_is_broken_text(encoding: str) -> None:
+    content = (b"a" * (1 << 16))[:-11] + b"\n\x1b$xxxxxxxxx" + b"xxxx\nend\n"
+    found, _ = read(content, encoding)
+    assert found.startswith(b"aaaa")
+    assert b"\x81" in found
+
+
 @pytest.mark.parametrize(
     ("encoding", "mark"),
     [

@@ -137,6 +137,8 @@ def test_no_page_makes_extraction_fail_otherwise(pieces: list[str]) -> None:
         (b"<meta charset=utf-16>", None),
         (b"<meta charset=klingon>", None),
         (b"<meta charset=rot13>", None),
+        (b"<meta charset=cp037>", None),
+        (b"<meta charset=utf-8-sig>", "utf-8"),
         (b"<p>charset=windows-1251</p>", None),
         (b" " * 2000 + b"<meta charset=windows-1251>", None),
     ],

@@ -51,7 +51,7 @@ def test_sound_data_are_counted(folder: Path) -> None:
     ("file", "content", "named"),
     [
         ("notes.jsonl", NOTES.replace("text", "body"), "corpus.sources[notes].text"),
-        ("notes.jsonl", "{\n" * 200, "none of the first 100"),
+        ("notes.jsonl", "{\n" * 200, "notes.jsonl:1"),
         ("train.csv", TRAIN.replace("label", "mood"), "tasks.mood.label"),
         ("test.csv", TEST.replace("good", "strange"), "test.csv:2"),
     ],

@@ -30,7 +30,7 @@ from textmill.config import (
 from textmill.errors import InputError, RunError
 from textmill.files import digest_folder
 from textmill.laps import read_laps
-from textmill.tracking.step import BASELINE, CLEAN, PRETRAIN, Step
+from textmill.tracking.step import BASELINE, CLEAN, EVALUATE, PRETRAIN, Step
 from textmill.tracking.worker import Job, run_job
 
 ON_RAY = ClusterConfig(kind="ray")
@@ -71,9 +71,18 @@ def test_a_training_takes_its_gpus_and_no_more_processors_than_a_machine_has(
 ) -> None:
     machines = [{"CPU": 4.0}, {"CPU": 2.0, "GPU": 2.0}]
     on_two = training(tmp_path, devices=2, accumulate=2)
-    assert _needs(on_two, machines) == {"num_cpus": 4, "num_gpus": 2}
+    assert _needs(on_two, machines) == {"num_cpus": 2, "num_gpus": 2}
     on_none = training(tmp_path, accelerator="cpu")
     assert _needs(on_none, machines) == {"num_cpus": 4, "num_gpus": 0}
+
+
+def test_what_is_measured_takes_no_gpu(tmp_path: Path) -> None:
+    files = {"name": "mood", "kind": "classification", "train": "a", "test": "b"}
+    config: Any = TypeAdapter(AnyTask).validate_python(
+        files | {"finetune": {"accelerator": "cuda"}}
+    )
+    measuring = Job(EVALUATE, config, {}, tmp_path, tmp_path, threads=1)
+    assert _needs(measuring, [{"CPU": 4.0}]) == {"num_cpus": 1, "num_gpus": 0}
 
 
 def test_gpus_that_no_machine_has_are_not_waited_for(tmp_path: Path) -> None:

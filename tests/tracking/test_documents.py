@@ -82,6 +82,26 @@ def test_labelled_examples_are_found_by_their_words(
     assert [node.run_id for node in found.models()] == [chain.finetune.run_id]
 
 
+class Encoded(SampleConfig):
+    """Settings of a step that names the encoding of its files."""
+
+    encoding: str = "koi8-r"
+
+
+def test_files_are_searched_in_the_encoding_that_they_were_read_in(
+    config: Config, store: Store, tmp_path: Path, seed: SampleConfig, calls: Callable[[], int]
+) -> None:
+    file = tmp_path / "short.csv"
+    file.write_bytes(f"text,label\nПривет {seed.seed},a\n".encode("koi8-r"))  # too short to tell
+    source = Source("mood/train", str(file), digest_file(file), "train")
+    with open_pipeline("test", config, "tests", {}) as pipeline:
+        made = pipeline.run(
+            Step("finetune", "probe_steps:write"), Encoded(seed=seed.seed), sources=(source,)
+        )
+    found = trace_text(store, f"Привет {seed.seed}")
+    assert found.documents == {made.run_id: [f"{file}:2"]}
+
+
 def test_what_could_not_be_searched_is_named(
     store: Store, chain: Chain, seed: SampleConfig
 ) -> None:

@@ -52,7 +52,8 @@ _CONTROLS = bytes(set(range(32)) - set(b"\t\n\f\r"))
 def detect(sample: bytes, is_whole: bool, declared: str | None = None) -> str | None:
     """Return the encoding of a sample of text as Python calls it; None if nothing is certain.
 
-    Where UTF-8 is broken in fewer places than it is right, it is UTF-8.
+    What is valid UTF-8 is UTF-8, and so is, where nothing is declared, what is broken in fewer
+    places than it is right.
 
     Args:
         sample: begins with a character; most of what follows an ASCII beginning will do.

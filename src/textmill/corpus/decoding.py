@@ -67,14 +67,21 @@ class Utf8Stream(io.RawIOBase):
         while not self._ready and not self._is_ended:
             content = self._read(_BLOCK) if self._is_decided else self._decide()
             if self._decoder is not None:
-                text = self._decoder.decode(content, self._is_ended)
-                content = text.encode(errors=BROKEN)
+                content = self._decode(self._decoder, content)
             self._ready = memoryview(content)
         if self._error is not None and not self._ready:
             raise self._error
         size = min(len(buffer), len(self._ready))
         buffer[:size], self._ready = self._ready[:size], self._ready[size:]
         return size
+
+    def _decode(self, decoder: codecs.IncrementalDecoder, content: bytes) -> bytes:
+        try:
+            text = decoder.decode(content, self._is_ended)
+        except UnicodeError:  # those of ISO-2022 give up on escapes without an end
+            decoder.reset()
+            return _BROKEN_BYTE
+        return text.encode(errors=BROKEN)
 
     def close(self) -> None:
         """Close it."""

@@ -42,8 +42,9 @@ def declared_encoding(content: bytes) -> str | None:
     if match is None:
         return None
     try:
-        name = codecs.lookup(match[1].decode("ascii", "replace")).name
-        b"x".decode(name, BROKEN)
+        name = codecs.lookup(match[1].decode("ascii", "replace")).name.removesuffix("-sig")
+        if b"<meta".decode(name, BROKEN) != "<meta":  # it would not have been found
+            return None
     except (LookupError, ValueError):  # a name nobody knows, or a codec that makes no text
         return None
     # What is declared in ASCII is not in UTF-16, nor does any page consist of escapes.

@@ -80,7 +80,8 @@ class Sketcher:
         words = hash_words(read_characters(texts))
         hashes, first = hash_runs(words, self._config.ngram, keep_short=True)
         # Document above, hash below: one sort serves all texts.
-        keyed = hashes >> np.uint64(32)
+        # No hash is 0: that would come first in every permutation.
+        keyed = np.maximum(hashes >> np.uint64(32), np.uint64(1))
         keyed |= words.documents[first].astype(np.uint64) << np.uint64(32)
         keyed.sort()
         is_new = np.ones(len(keyed), np.bool_)

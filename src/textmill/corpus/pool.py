@@ -118,7 +118,7 @@ class Pool:
         except (BrokenProcessPool, WorkerLost):
             raise RunError(
                 "a process that prepares documents died; the usual reason is that memory ran out: "
-                "run with fewer threads, or divide the largest documents."
+                "run with fewer threads or workers, or divide the largest documents."
             ) from None
         self._cache.add(work.missing, prepared)
         new = iter(prepared)

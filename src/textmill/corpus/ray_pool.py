@@ -21,7 +21,7 @@ class WorkerLost(Exception):
 
 
 class RayWorkers:
-    """One worker for each processor of a cluster.
+    """One worker for each processor of a cluster that is free.
 
     Args:
         preparer: what each of them does.
@@ -49,7 +49,8 @@ class RayWorkers:
             ) from None
         self._ray = ray
         shared = ray.put(preparer)
-        self.n_workers = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        # Of those that are free: a worker that has to wait for its place would keep all waiting.
+        self.n_workers = max(1, int(ray.available_resources().get("CPU", 1)))
         kind = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
         laps = os.environ.get(LAPS_VARIABLE, "")
         self._workers = [kind.remote(shared, laps) for _ in range(self.n_workers)]
@@ -66,7 +67,9 @@ class RayWorkers:
         error = done.exception()
         if error is None:
             future.set_result(done.result())
-        elif isinstance(error, self._ray.exceptions.RayActorError):
+        elif isinstance(error, self._ray.exceptions.RayError) and not isinstance(
+            error, self._ray.exceptions.RayTaskError
+        ):
             future.set_exception(WorkerLost(str(error)))
         else:
             future.set_exception(error)

@@ -94,8 +94,8 @@ def read_characters(texts: Sequence[str]) -> Characters:
 def _codes(text: str) -> NDArray[np.uint16] | NDArray[np.uint32]:
     content = text.encode("utf-16-le", "surrogatepass")
     if len(content) == 2 * len(text):  # no character takes two units
-        return np.frombuffer(content, np.uint16)
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+        return np.frombuffer(content, "<u2")
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
 
 
 def hash_words(characters: Characters) -> Words:

@@ -11,7 +11,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from mlflow.entities import Run
 
+from textmill.config import AUTO
 from textmill.corpus.clean import SPLITS
+from textmill.corpus.decoding import Decoding
 from textmill.corpus.lines import read_lines
 from textmill.corpus.records import RECORD_SUFFIXES, Record, read_records
 from textmill.errors import InputError, RunError
@@ -91,7 +93,7 @@ def _in_corpus(store: Store, run: Run, words: str, is_id: bool) -> Iterator[str]
 
 
 def _search_files(store: Store, words: str, found: Found) -> None:
-    searched: dict[tuple[str, str], list[str]] = {}
+    searched: dict[tuple[str, str, str], list[str]] = {}
     condition = (
         f"attributes.status='FINISHED' and tags.`textmill.step` != '{CLEAN.name}' "
         f"and tags.`{PLACES_TAG}` LIKE '_%'"
@@ -106,7 +108,7 @@ def _search_files(store: Store, words: str, found: Found) -> None:
             continue
         lines = []
         for source in sources.values():
-            key = (source["place"], source["digest"])
+            key = (source["place"], source["digest"], run.data.params.get("encoding", AUTO))
             try:
                 if key not in searched:
                     searched[key] = list(_in_file(*key, words))
@@ -117,8 +119,8 @@ def _search_files(store: Store, words: str, found: Found) -> None:
         found.add(run, lines)
 
 
-def _in_file(place: str, digest: str, words: str) -> Iterator[str]:
-    """Yield the places of records that hold the words in any column.
+def _in_file(place: str, digest: str, encoding: str, words: str) -> Iterator[str]:
+    """Yield the places of records that hold the words in any column, read as they were then.
 
     Raises:
         InputError: the file is not there, or not as it was read.
@@ -129,11 +131,11 @@ def _in_file(place: str, digest: str, words: str) -> Iterator[str]:
     if digest_file(file) != digest:
         raise InputError(f"{place} has changed since it was read.")
     if not file.name.lower().endswith(RECORD_SUFFIXES):  # plain text, line by line
-        for number, line, _ in read_lines(file):
+        for number, line, _ in read_lines(file, decoding=Decoding(encoding)):
             if words in line.decode(errors="replace"):
                 yield f"{file}:{number}"
         return
-    for record in read_records(file):
+    for record in read_records(file, decoding=Decoding(encoding)):
         values = record.values.values() if isinstance(record, Record) else [record.raw]
         if any(_holds(value, words) for value in values):
             yield f"{file}:{record.line}"
