@@ -16,9 +16,7 @@ appendix B: the same count for all.
 
 from __future__ import annotations
 
-import argparse
 import json
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import islice
@@ -29,7 +27,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.pretraining import GPT2, Peers, take_turns, train, validation_loss
+from benchmarks.pretraining import GPT2, Peers, main, take_turns, train, validation_loss
 from textmill import model as layout
 from textmill.config import ModelConfig, PretrainConfig
 from textmill.corpus.tokenizer import SPECIAL_TOKENS
@@ -172,22 +170,5 @@ def train_here(
     )
 
 
-MEASUREMENTS = (step, loop, shakespeare)
-
-
-def main() -> None:
-    """Take the measurements that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--nanogpt", type=Path, required=True, help="checkout of karpathy/nanoGPT")
-    parser.add_argument("--text", type=Path, required=True, help="tiny Shakespeare, input.txt")
-    parser.add_argument("names", nargs="*", choices=[[], *(m.__name__ for m in MEASUREMENTS)])
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        peers = Peers(given.nanogpt.resolve(), given.text, Path(folder))
-        for measure in MEASUREMENTS:
-            if not given.names or measure.__name__ in given.names:
-                measure(peers)
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, (step, loop, shakespeare))

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from statistics import median
@@ -308,19 +308,21 @@ def checkpoints(peers: Peers) -> None:
 MEASUREMENTS = (step, loop, shakespeare, checkpoints)
 
 
-def main() -> None:
-    """Take the measurements that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+def main(
+    description: str | None, measurements: Sequence[Callable[[Peers], None]] = MEASUREMENTS
+) -> None:
+    """Take those of the measurements that the command line names, or all."""
+    parser = argparse.ArgumentParser(description=description and description.splitlines()[0])
     parser.add_argument("--nanogpt", type=Path, required=True, help="checkout of karpathy/nanoGPT")
     parser.add_argument("--text", type=Path, required=True, help="tiny Shakespeare, input.txt")
-    parser.add_argument("names", nargs="*", choices=[[], *(m.__name__ for m in MEASUREMENTS)])
+    parser.add_argument("names", nargs="*", choices=[[], *(m.__name__ for m in measurements)])
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         peers = Peers(given.nanogpt.resolve(), given.text, Path(folder))
-        for measure in MEASUREMENTS:
+        for measure in measurements:
             if not given.names or measure.__name__ in given.names:
                 measure(peers)
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__)

@@ -50,12 +50,14 @@ def _findings(config: Config) -> Iterator[tuple[bool, str]]:
     yield True, f"pretraining on {config.pretrain.accelerator} in {config.pretrain.precision}"
     yield from _store(config)
     for source in config.corpus.sources:
-        yield _try(f"source {source.name}", source.path, partial(_first_document, source))
+        yield _try(f"source {source.name}", partial(_first_document, source))
     for task in config.tasks:
-        yield _try(f"task {task.name}", None, partial(_examples, task))
+        yield _try(f"task {task.name}", partial(_examples, task))
 
 
 def _first_document(source: SourceConfig) -> str:
+    if source.path is not None and source.path.startswith(SAMPLE):
+        return "generated"
     found = list(islice(read_documents(source), LOOKED_AT))
     if not found:
         raise InputError("it holds no document.")
@@ -92,9 +94,7 @@ def _store(config: Config) -> Iterator[tuple[bool, str]]:
     yield free_gib > LITTLE_DISK_GIB, f"{free_gib:.1f} GiB free in {store.home}"
 
 
-def _try(what: str, place: str | None, look: Callable[[], str]) -> tuple[bool, str]:
-    if place is not None and place.startswith(SAMPLE):
-        return True, f"{what}: generated"
+def _try(what: str, look: Callable[[], str]) -> tuple[bool, str]:
     try:
         return True, f"{what}: {look()}"
     except (InputError, RunError) as error:

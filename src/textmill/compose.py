@@ -294,10 +294,9 @@ def _choose_devices(config: Config) -> Config:
 def _follows(problem: dict[str, Any], problems: Sequence[dict[str, Any]]) -> bool:
     """Return whether a list is too short only because pydantic does not count items that fail."""
     place = problem["loc"]
-    inside = [
-        other for other in problems if other is not problem and other["loc"][: len(place)] == place
-    ]
-    return problem["type"] == "too_short" and bool(inside)
+    return problem["type"] == "too_short" and any(
+        other is not problem and other["loc"][: len(place)] == place for other in problems
+    )
 
 
 def _explain(problem: dict[str, Any], values: Mapping[str, Any]) -> str:
