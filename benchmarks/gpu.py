@@ -3,8 +3,8 @@
     python -m benchmarks.gpu --nanogpt CHECKOUT --text input.txt [NAME ...]
 
 CHECKOUT is one of karpathy/nanoGPT, the text tiny Shakespeare. Without names, all measurements are
-taken. Of textmill's dependencies it needs torch, lightning, pydantic, pyarrow, tokenizers, safetensors
-and psutil, and neither MLflow nor Prefect.
+taken. Of textmill's dependencies it needs torch, lightning, pydantic, pyarrow, tokenizers,
+safetensors and psutil, and neither MLflow nor Prefect.
 
     step         a training step of GPT-2 124M in a bare loop, compiled and in bf16, peers in turns
     loop         our training loop at the same shape, as its log has it
