@@ -15,6 +15,7 @@ from textmill.config import Config, SourceConfig, TaskConfig
 from textmill.corpus.reading import read_documents
 from textmill.corpus.records import BadRecord
 from textmill.errors import InputError, RunError
+from textmill.secrets import redact
 from textmill.tasks.kinds import KINDS
 from textmill.tracking.store import Store
 
@@ -89,7 +90,7 @@ def _store(config: Config) -> Iterator[tuple[bool, str]]:
     except RunError as error:
         yield False, str(error)
         return
-    yield True, f"tracking store {store.uri}"
+    yield True, f"tracking store {redact(store.uri)}"
     free_gib = shutil.disk_usage(store.home).free / 2**30
     yield free_gib > LITTLE_DISK_GIB, f"{free_gib:.1f} GiB free in {store.home}"
 

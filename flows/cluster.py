@@ -66,15 +66,16 @@ def cluster(
         ) from None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would tell its makers of each run
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if config.address is None:
+    address = config.address.get_secret_value() if config.address else None
+    if address is None:
         quiet["include_dashboard"] = False
-    runner = RayTaskRunner(config.address, quiet)
+    runner = RayTaskRunner(address, quiet)
     try:
-        if config.address is not None:
-            _knock(config.address)
+        if address is not None:
+            _knock(address)
         runner.__enter__()
     except (OSError, RuntimeError, ValueError) as error:
-        if config.address is None:
+        if address is None:
             raise RunError(f"Ray cannot be started on this machine: {error}") from None
         raise RunError(
             f"the Ray cluster at {config.address} cannot be reached ({error}): check "

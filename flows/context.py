@@ -24,9 +24,10 @@ from flows.cluster import cluster
 from flows.console import shown_progress
 from flows.notice import notify
 from flows.page import Page
+from flows.recording import quiet
 from flows.server import close_killed_runs
 from textmill import hardware
-from textmill.compose import compose
+from textmill.compose import compose, redacted
 from textmill.config import Config, TaskConfig
 from textmill.errors import InputError, RunError
 from textmill.tracking.events import EVENT_TAG
@@ -118,7 +119,7 @@ def step_task(name: str) -> Callable[[Callable[..., State[Any]]], Task[..., Stat
 
     def decorate(function: Callable[..., State[Any]]) -> Task[..., State[Any]]:
         return task(name=name, task_run_name=run_name, cache_policy=NO_CACHE, persist_result=False)(
-            function
+            quiet(function)
         )
 
     return decorate
@@ -247,9 +248,10 @@ def task_runner(config: Config) -> TaskRunner[PrefectFuture[Any]]:
 
 
 def command_line(name: str, config_name: str, overrides: list[str], task: str | None) -> str:
-    """Return the words of a terminal that do what a flow does."""
+    """Return the words of a terminal that do what a flow does, without credentials."""
     words = ["textmill", "run" if name == "pipeline" else name]
-    return shlex.join([*words, *([task] if task else []), "--config", config_name, *overrides])
+    settings = map(redacted, overrides)
+    return shlex.join([*words, *([task] if task else []), "--config", config_name, *settings])
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from textmill.config import Config
+from textmill.secrets import redact
 
 TIME_LIMIT_S = 60
 
@@ -29,17 +30,20 @@ def notify(config: Config, event: str, message: str, facts: Mapping[str, str]) -
         facts: the same for programs, such as `run_url`.
     """
     facts = {"event": event, "experiment": config.experiment, **facts}
+    message = redact(message)
     for entry in config.notify:
         if entry.event != event:
             continue
+        told = entry.command or entry.block
+        assert told is not None
         try:
             if entry.command is not None:
-                _run(entry.command, message, facts)
+                _run(entry.command.get_secret_value(), message, facts)
             else:
-                assert entry.block is not None
-                _send(entry.block, f"textmill: {config.experiment}: {event}", message, facts)
+                subject = f"textmill: {config.experiment}: {event}"
+                _send(told.get_secret_value(), subject, message, facts)
         except Exception as error:  # whatever it is, the run is not to suffer
-            log.warning("%s was not told: %s", entry.block or entry.command, _in_words(error))
+            log.warning("%s was not told: %s", told, told.hide_in(redact(_in_words(error))))
 
 
 def _run(command: str, message: str, facts: Mapping[str, str]) -> None:

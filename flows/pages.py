@@ -14,6 +14,7 @@ from flows.console import console
 from flows.server import set_up_environment
 from textmill.compose import compose
 from textmill.errors import RunError
+from textmill.secrets import without_credentials
 from textmill.tracking.store import Store
 
 START_TIMEOUT_S = 90
@@ -34,11 +35,12 @@ def serve_pages(config_name: str, overrides: list[str]) -> None:
     if store.uri.startswith("http"):
         elsewhere["MLflow"] = store.ui_url
     else:
-        command = ["mlflow", "server", "--backend-store-uri", store.uri, "--workers", "1"]
+        command = ["mlflow", "server", "--workers", "1"]
         command += ["--host", "127.0.0.1", "--port", str(tracking.mlflow_port)]
         servers["MLflow"] = (store.ui_url, "/health", command)
     if "PREFECT_API_URL" in os.environ:
-        elsewhere["Prefect"] = os.environ["PREFECT_API_URL"].removesuffix("/api")
+        address = without_credentials(os.environ["PREFECT_API_URL"])
+        elsewhere["Prefect"] = address.removesuffix("/api")
     else:
         url = f"http://127.0.0.1:{tracking.prefect_port}"
         command = ["prefect", "server", "start", "--host", "127.0.0.1"]
@@ -58,7 +60,9 @@ def serve_pages(config_name: str, overrides: list[str]) -> None:
                 [sys.executable, "-m", *command],
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                env=os.environ | {"PREFECT_UI_API_URL": f"{url}/api"},
+                # No argument, as everybody sees those of all processes.
+                env=os.environ
+                | {"PREFECT_UI_API_URL": f"{url}/api", "MLFLOW_BACKEND_STORE_URI": store.uri},
             )
         for name, (url, health, _) in servers.items():
             _wait_for(name, processes[name], f"{url}{health}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows.context import Context, command, outcome, run_step, step_task
 from flows.prepare import Prepared, folder_sources, place_sample, prepare_parts
+from flows.recording import recorded_flow
 from textmill.config import PretrainStepConfig
 from textmill.tracking.results import Result
 from textmill.tracking.step import PRETRAIN
@@ -36,7 +36,7 @@ def backbone_parts(context: Context) -> tuple[Prepared, Result]:
     return prepared, outcome(train_backbone(context, prepared))
 
 
-@flow(name="pretrain", persist_result=False, validate_parameters=False)
+@recorded_flow("pretrain")
 def pretrain(config: str = "demo", overrides: list[str] | None = None) -> None:
     """Pretrain the backbone, and compute first what that needs."""
     with command("pretrain", config, overrides or []) as context:

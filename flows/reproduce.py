@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
-
-from prefect import flow
 
 from flows.baselines import measure_baselines
 from flows.context import Context, log, opened, outcome
@@ -14,7 +13,10 @@ from flows.evaluate import run_branches
 from flows.finetune import finetune_task
 from flows.prepare import place_sample, prepare_parts
 from flows.pretrain import train_backbone
-from textmill.compose import compose
+from flows.recording import recorded_flow
+from textmill.compose import compose, redacted
+from textmill.config import Config
+from textmill.config.secrets import is_masked
 from textmill.errors import InputError, RunError
 from textmill.tracking.cards import log_card
 from textmill.tracking.recorded import (
@@ -36,6 +38,9 @@ from textmill.tracking.reproduction import (
 )
 from textmill.tracking.store import Store
 
+ANEW = ("tracking", "notify", "cluster")
+"""What can be set: where results live, who is told and where it is computed."""
+
 
 def plan(
     words: str, is_forced: bool, moved: list[str], config_name: str, overrides: list[str]
@@ -47,20 +52,22 @@ def plan(
         is_forced: whether to go on where data, code, packages or devices are others.
         moved: `OLD=NEW` for folders of data that lie elsewhere now.
         config_name: what says where results live.
-        overrides: settings of that, of the group tracking alone.
+        overrides: settings of that, and of whatever else cannot change a result.
 
     Raises:
         InputError: there is no such run, or, unless forced, something differs.
     """
-    others = [setting for setting in overrides if not setting.startswith("tracking")]
+    sections = [re.split("[.=]", setting.lstrip("+~"))[0] for setting in overrides]
+    others = [redacted(s) for s, name in zip(overrides, sections, strict=True) if name not in ANEW]
     if others:
         raise InputError(
             f"{', '.join(others)}: what a run is computed from again is what was recorded, and "
-            "only tracking can be set."
+            f"only {', '.join(ANEW)} can be set."
         )
-    tracking = compose(config_name, overrides).tracking
-    recorded = load_recorded(Store(tracking), words)
-    config = recorded.config.model_copy(update={"tracking": tracking})
+    present = compose(config_name, overrides)
+    anew = {name: getattr(present, name) for name in {"tracking", *sections}}
+    recorded = load_recorded(Store(present.tracking), words, anew)
+    config = without_masked(recorded.config)
     for pair in moved:
         old, _, new = pair.partition("=")
         if not old or not new:
@@ -81,6 +88,30 @@ def plan(
     for line in found:
         log.warning("%s", line)
     return replace(recorded, config=with_devices_here(config)), found
+
+
+def without_masked(config: Config) -> Config:
+    """Return a recorded configuration without what was recorded without its secrets.
+
+    Raises:
+        InputError: the address of the Ray cluster is that.
+    """
+    address = config.cluster.address
+    if config.cluster.kind == "ray" and is_masked(address):
+        raise InputError(
+            f"cluster.address was recorded without its credentials ({address}): add "
+            "cluster.address=… as it is, or cluster=local."
+        )
+    masked = [entry for entry in config.notify if is_masked(entry.command or entry.block)]
+    for entry in masked:
+        log.warning(
+            "notify: %s, for %s, was recorded without what may be secret, so nobody is told: add "
+            "notify=[…] with it as it is, its secrets as ${oc.env:NAME}.",
+            entry.command or entry.block,
+            entry.event,
+        )
+    kept = tuple(entry for entry in config.notify if entry not in masked)
+    return config.model_copy(update={"notify": kept})
 
 
 def repeat(context: Context, recorded: Recorded) -> None:
@@ -105,7 +136,7 @@ def repeat(context: Context, recorded: Recorded) -> None:
             log_card(context.pipeline, context.config, task)
 
 
-@flow(name="reproduce", persist_result=False, validate_parameters=False)
+@recorded_flow("reproduce")
 def reproduce(
     run: str,
     anyway: bool,

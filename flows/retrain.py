@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
-from prefect import Task, flow, task
+from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.runtime import flow_run
@@ -19,6 +19,7 @@ from flows.limits import alone
 from flows.notice import notify
 from flows.pipeline import pipeline
 from flows.prepare import corpus_sources, split_sources, with_sample
+from flows.recording import recorded_flow
 from flows.triggers import TRIGGERS, Decision, at_data, at_drift, at_tick, tries_left
 from textmill.compose import compose, unknown_name
 from textmill.config import Config, DriftStepConfig
@@ -36,7 +37,7 @@ from textmill.tracking.store import Store, StoreError
 from textmill.tracking.worker import Stopped
 
 
-@flow(name="retrain", persist_result=False, validate_parameters=False)
+@recorded_flow("retrain")
 def retrain(
     trigger: str = "data", config: str = "demo", overrides: list[str] | None = None
 ) -> State[Any]:

@@ -18,6 +18,7 @@ from uuid import UUID
 from textmill.config import Config
 from textmill.errors import RunError
 from textmill.files import full_disk_message, is_disk_full
+from textmill.secrets import hide, request
 
 LEAST_MIB = 32
 """Room for the databases of Prefect and MLflow, without which no run can begin."""
@@ -97,7 +98,7 @@ def start_server(port: int | None = None) -> Callable[[], None]:
         RunError: the port is taken, or the server that PREFECT_API_URL names does not answer.
     """
     if "PREFECT_API_URL" in os.environ:
-        _ping(os.environ["PREFECT_API_URL"])
+        _ping(hide(os.environ["PREFECT_API_URL"]))
         return lambda: None
     log = Path(os.environ["PREFECT_HOME"]) / "server.log"
     try:
@@ -142,7 +143,7 @@ def is_own() -> bool:
 
 def _ping(url: str) -> None:
     try:
-        with urllib.request.urlopen(f"{url.rstrip('/')}/health", timeout=PING_TIMEOUT_S):
+        with urllib.request.urlopen(request(f"{url.rstrip('/')}/health"), timeout=PING_TIMEOUT_S):
             return
     except (OSError, ValueError) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error

@@ -12,17 +12,19 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Quote, QuotedString, ValueType
+from hydra.core.override_parser.types import Override, Quote, QuotedString, ValueType
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import GrammarParseError, MissingMandatoryValue, OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
 from yaml import YAMLError
 
 import conf
 from textmill import hardware
 from textmill.config import Config, TaskConfig
+from textmill.config.secrets import Hidden, has_secrets, models_in, secrets_in, with_secrets
 from textmill.errors import InputError
+from textmill.secrets import HIDDEN, redact_urls
 
 CONF = Path(conf.__file__).parent
 SAMPLE = "sample:"
@@ -64,7 +66,8 @@ def compose(config: str = "demo", overrides: Sequence[str] = ()) -> Config:
     except OmegaConfBaseException as error:
         raise InputError(_reword_missing(error)) from None
     _anchor(resolved, folder if folder != CONF else Path.cwd())
-    return _choose_devices(validate(resolved, config))
+    written = OmegaConf.to_container(values, resolve=False)
+    return _choose_devices(validate(with_secrets(Config, resolved, written), config))
 
 
 def validate(values: Mapping[str, Any], name: str) -> Config:
@@ -81,6 +84,55 @@ def validate(values: Mapping[str, Any], name: str) -> Config:
             _explain(problem, values) for problem in problems if not _follows(problem, problems)
         ]
         raise InputError("\n".join([f"The configuration {name} does not fit:", *lines])) from None
+
+
+def revive(
+    values: Mapping[str, Any], name: str, instead: Mapping[str, Any] | None = None
+) -> Config:
+    """Return recorded values as a Config; what its secrets refer to is looked up again.
+
+    Args:
+        values: as they were recorded.
+        name: what to call them in messages.
+        instead: sections of a Config to use instead of those that were recorded.
+
+    Raises:
+        InputError: the values do not fit, or an environment variable is not set.
+    """
+    anew = dict(instead or {})
+    values = {key: value for key, value in values.items() if key not in anew}
+    marked: dict[str, Any] = with_secrets(Config, values)
+    if any("${" in secret.written for secret in secrets_in(marked)):
+        try:
+            plain = OmegaConf.create(_for_omegaconf(marked))
+            marked = with_secrets(Config, OmegaConf.to_container(plain, resolve=True), values)
+        except OmegaConfBaseException as error:
+            raise InputError(
+                f"The configuration {name} cannot be used: {_reword_missing(error)} Set it, or "
+                f"add {re.split('[.[]', error.full_key or name)[0]}=… to the command."
+            ) from None
+    return validate(marked | anew, name)
+
+
+def redacted(override: str) -> str:
+    """Return an override as it may be recorded and shown: without credentials."""
+    key, _, text = override.partition("=")
+    section = Config.model_fields.get(re.split(r"[.@=]", override.lstrip("+~"))[0])
+    if section is None or not any(map(has_secrets, models_in(section.annotation))):
+        return redact_urls(override)
+    parsed = _parse(override)
+    if parsed is None:
+        return f"{key}={HIDDEN}"
+    value: Any = parsed.value()
+    if parsed.key_or_group in _groups() and isinstance(value, str | list):
+        return redact_urls(override)
+    for part in reversed(parsed.key_or_group.split(".")):
+        value = [value] if part.isdigit() else {part: value}
+    for secret in secrets_in(with_secrets(Config, value)):
+        if secret.written not in text:
+            return f"{key}={HIDDEN}"  # quoted in a way of its own
+        text = text.replace(secret.written, str(secret))
+    return redact_urls(f"{key}={text}")
 
 
 def config_names() -> list[str]:
@@ -109,19 +161,17 @@ TaskSettings = list[tuple[str, str, Any]]
 
 def _split(overrides: Sequence[str]) -> tuple[list[str], Settings, TaskSettings]:
     """Return the choices of group options, the settings, and those of single tasks."""
-    groups = {path.name for path in CONF.iterdir() if path.is_dir()} & set(Config.model_fields)
+    groups = _groups()
     choices: list[str] = []
     settings: Settings = []
     for_tasks: TaskSettings = []
     for override in overrides:
-        try:
-            parsed = OverridesParser.create().parse_override(override)
-        except HydraException:
-            parsed = None
-        if parsed is None or not parsed.key_or_group or parsed.value_type != ValueType.ELEMENT:
+        parsed = _parse(override)
+        if parsed is None:
             raise InputError(
-                f"The override {override!r} cannot be read: write key=value, write lists as "
-                "key=[a,b], and quote values with special characters, such as key='\"a, b\"'."
+                f"The override {redacted(override)!r} cannot be read: write key=value, write "
+                "lists as key=[a,b], and quote values with special characters, such as "
+                "key='\"a, b\"'."
             )
         key, value = parsed.key_or_group, parsed.value()
         if key in groups and isinstance(value, str | list):
@@ -132,6 +182,20 @@ def _split(overrides: Sequence[str]) -> tuple[list[str], Settings, TaskSettings]
             # Hydra would take a folder beside the user's file that is called `tasks` for a group.
             settings.append((key, value))
     return choices, settings, for_tasks
+
+
+def _parse(override: str) -> Override | None:
+    """Return an override as Hydra reads it, or None if it is no key=value."""
+    try:
+        parsed = OverridesParser.create().parse_override(override)
+    except HydraException:
+        return None
+    return parsed if parsed.key_or_group and parsed.value_type == ValueType.ELEMENT else None
+
+
+def _groups() -> set[str]:
+    """Return the settings that a file of conf/ may be chosen for."""
+    return {path.name for path in CONF.iterdir() if path.is_dir()} & set(Config.model_fields)
 
 
 def _compose(folder: Path, name: str, choices: Sequence[str]) -> DictConfig:
@@ -189,6 +253,8 @@ def _reword_missing(error: OmegaConfBaseException) -> str:
     key = error.full_key or ""
     if "data_root" in str(error):
         return "data_root is not set: add data_root=FOLDER, the folder that holds the data."
+    if isinstance(error, GrammarParseError):
+        return f"{key}: what it refers to by ${{…}} cannot be read: write ${{oc.env:NAME}}."
     if isinstance(error, MissingMandatoryValue):
         return f"{key} is not set: add it to the configuration, or {key}=VALUE to the command."
     return f"{key}: {str(error).splitlines()[0]}."
@@ -267,6 +333,19 @@ def _absolute(value: str, base: Path) -> str:
     return str(base / Path(value).expanduser())
 
 
+def _for_omegaconf(values: Any) -> Any:
+    """Return marked values for OmegaConf: of what they refer to, secrets alone are looked up."""
+    if isinstance(values, dict):
+        return {key: _for_omegaconf(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_for_omegaconf(value) for value in values]
+    if isinstance(values, Hidden):
+        return values.written
+    if isinstance(values, str):
+        return re.sub(r"(\\*)\$\{", lambda match: rf"{match[1] * 2}\${{", values)
+    return values
+
+
 def _choose_devices(config: Config) -> Config:
     """Replace `auto` by what this machine has: the choice changes results, so it is recorded."""
 
@@ -306,6 +385,7 @@ def _explain(problem: dict[str, Any], values: Mapping[str, Any]) -> str:
     if loc[:1] == ["tasks"] and len(loc) > 1:
         loc[1] = values["tasks"][loc[1]].get("name", loc[1])  # as in tasks.NAME.key=value
     key = ".".join(str(part) for part in loc)
+    given = "" if isinstance(problem["input"], dict | list) else f"={problem['input']}"
     match problem["type"]:
         case "extra_forbidden":
             return f"  {_unknown_key(key, kind)}"
@@ -317,10 +397,9 @@ def _explain(problem: dict[str, Any], values: Mapping[str, Any]) -> str:
         case "union_tag_not_found":
             return f"  {key}.kind is not set: choose one of {', '.join(KINDS)}."
         case "model_type":
-            return f"  {key}={problem['input']}: it has settings of its own, {key}.NAME=VALUE."
+            return f"  {key}{given}: it has settings of its own, {key}.NAME=VALUE."
         case "value_error":
             return f"  {key}: {problem['msg'].removeprefix('Value error, ')}".replace("  : ", "  ")
-    given = "" if isinstance(problem["input"], dict | list) else f"={problem['input']}"
     return f"  {key}{given}: {problem['msg'][0].lower()}{problem['msg'][1:]}."
 
 
@@ -339,14 +418,8 @@ def _known_keys(path: Sequence[str], kind: str | None) -> list[str]:
     for part in path:
         if part.isdigit() or part not in model.model_fields:
             continue
-        nested = _models_in(model.model_fields[part].annotation)
+        nested = models_in(model.model_fields[part].annotation)
         if model is Config and part == "tasks" and kind is not None:
             nested = [KINDS[kind]]
         model = nested[0] if nested else model
     return list(model.model_fields)
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for arg in get_args(annotation) for model in _models_in(arg)]

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from textmill.config.data import CorpusConfig, TextFilesConfig
+from textmill.config.secrets import Address, BlockName, Command
 from textmill.config.settings import NOT_IN_KEY, Location, Settings
 
 LANGUAGE_FLOORS = "language/"
@@ -54,7 +55,7 @@ class PromotionConfig(Settings):
 class TrackingConfig(Settings):
     """Where results live: the conf/tracking/ group."""
 
-    uri: Annotated[str | None, NOT_IN_KEY] = None
+    uri: Annotated[Address | None, NOT_IN_KEY] = None
     """MLflow tracking URI; None means MLFLOW_TRACKING_URI, or the database in `home`."""
     home: Location = "mlruns"
     """Folder of the default store, of work in progress and of Prefect's history."""
@@ -74,7 +75,7 @@ class ClusterConfig(Settings):
     """Where documents are prepared, and models trained and measured: in processes of this machine,
     or on a Ray cluster (textmill[cluster]), whose machines have the same textmill and see the store
     and all data under the same paths."""
-    address: Annotated[str | None, NOT_IN_KEY] = None
+    address: Annotated[Address | None, NOT_IN_KEY] = None
     """Of the Ray cluster, HOST:PORT of its head; None starts Ray on this machine."""
     max_parallel_tasks: Annotated[int, NOT_IN_KEY] = Field(2, gt=0)
     """Branches over tasks that run at once; processor threads are shared out among them."""
@@ -151,16 +152,17 @@ class NotifyConfig(Settings):
     """Who is told of what: an entry of notify."""
 
     event: Literal["failed", "promoted", "drifted"]
-    block: str | None = None
+    block: BlockName | None = None
     """Prefect block that is sent the message, such as slack-webhook/NAME or webhook/NAME."""
-    command: str | None = None
+    command: Command | None = None
     """Program with its arguments, which gets the message on standard input and the facts as
-    environment variables (TEXTMILL_EVENT, TEXTMILL_RUN_URL, ...); no shell reads it."""
+    environment variables (TEXTMILL_EVENT, TEXTMILL_RUN_URL, ...); no shell reads it. Name its
+    secrets by ${oc.env:NAME}: without that, no more than the program is recorded."""
 
     @model_validator(mode="after")
     def _block_or_command(self) -> Self:
         if (self.block is None) == (self.command is None):
             raise ValueError(f"the entry for {self.event} needs a block or a command: give one.")
-        if self.block is not None and self.block.count("/") != 1:
-            raise ValueError(f"block {self.block!r} is not of the form TYPE/NAME.")
+        if self.block is not None and self.block.get_secret_value().count("/") != 1:
+            raise ValueError(f"block {str(self.block)!r} is not of the form TYPE/NAME.")
         return self

@@ -21,7 +21,7 @@ from textmill.evaluation.significance import (
 )
 from textmill.files import MANIFEST, read_json
 from textmill.tracking.pipeline import RESULT_TAG
-from textmill.tracking.report import COMMAND_TAG, peak_memory_mib
+from textmill.tracking.report import command_of, peak_memory_mib
 from textmill.tracking.runs import find_run
 from textmill.tracking.store import Store
 
@@ -162,7 +162,7 @@ def _about(store: Store, run: PipelineRun) -> pages.Run:
         run_id=info.run_id,
         url=store.run_url(info.experiment_id, info.run_id),
         date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(info.start_time / 1000)),
-        command=run.run.data.tags.get(COMMAND_TAG, ""),
+        command=command_of(run.run),
     )
 
 

@@ -10,6 +10,7 @@ import mlflow
 from mlflow.tracking import MlflowClient
 
 from textmill.errors import RunError
+from textmill.secrets import request
 
 PING_TIMEOUT_S = 5
 
@@ -21,7 +22,7 @@ def ping(uri: str) -> None:
         RunError: nothing answers there.
     """
     try:
-        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=PING_TIMEOUT_S):
+        with urllib.request.urlopen(request(f"{uri.rstrip('/')}/health"), timeout=PING_TIMEOUT_S):
             return
     except (OSError, ValueError) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
@@ -38,7 +39,8 @@ def check_version(uri: str) -> None:
         RunError: its version has another major number; calls would fail in the middle of a run.
     """
     try:
-        with urllib.request.urlopen(f"{uri.rstrip('/')}/version", timeout=PING_TIMEOUT_S) as answer:
+        asked = request(f"{uri.rstrip('/')}/version")
+        with urllib.request.urlopen(asked, timeout=PING_TIMEOUT_S) as answer:
             theirs = answer.read(99).decode().strip()
     except (OSError, ValueError):
         return  # what stands before a server need not pass this address on

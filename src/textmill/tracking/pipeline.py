@@ -26,6 +26,7 @@ from textmill.files import (
     write_json,
 )
 from textmill.laps import read_laps
+from textmill.secrets import redact_values
 from textmill.tracking import environment, plots
 from textmill.tracking.experiment import CONFIG_TAG, PIPELINE_TAG, refuse_another
 from textmill.tracking.follow import Follower, Progress
@@ -464,7 +465,7 @@ def open_pipeline(
         status = "KILLED"  # what becomes of it when a signal ends this process
         failure: str | None = None
         try:
-            values = config.model_dump(mode="json")
+            values = redact_values(config.model_dump(mode="json"))
             store.log_params(run_id, key_values(config))
             store.client.log_dict(run_id, values, "config.yaml")
             store.client.log_text(run_id, environment.packages(), "environment.txt")

@@ -14,7 +14,7 @@ import yaml
 from mlflow.entities import Run
 
 from textmill import hardware
-from textmill.compose import SAMPLE, validate
+from textmill.compose import SAMPLE, revive
 from textmill.config import Config
 from textmill.corpus.reading import digest_source
 from textmill.errors import InputError, RunError
@@ -72,12 +72,17 @@ class Recorded:
         return self.run.data.tags.get(COMMIT_TAG)
 
 
-def load_recorded(store: Store, words: str) -> Recorded:
+def load_recorded(store: Store, words: str, instead: Mapping[str, Any] | None = None) -> Recorded:
     """Return the pipeline run that is meant, with the records of its steps.
+
+    Args:
+        store: where it is recorded.
+        words: what names it.
+        instead: sections of its configuration that are others now.
 
     Raises:
         InputError: there is no such run, it did not finish, it measured drift, or its configuration
-            does not fit this version of textmill.
+            does not fit this version of textmill, or names an environment variable that is not set.
         RunError: records are missing.
     """
     run = find_run(store, words)
@@ -94,7 +99,7 @@ def load_recorded(store: Store, words: str) -> Recorded:
         )
     values = yaml.safe_load(store.read_artifact(run, "config.yaml"))
     try:
-        config = validate(values, f"of {name}, as it was recorded,")
+        config = revive(values, f"of {name}, as it was recorded,", instead)
     except InputError as error:
         raise InputError(f"{error}\nIt fits the code that made it: {_checkout(run)}.") from None
     runs = {

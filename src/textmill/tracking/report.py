@@ -77,7 +77,7 @@ def gather(
         date=time_of(parent.info.start_time),
         machine={**machine, "memory": f"{memory} GiB"},
         origin=pages.Origin(
-            command=tags.get(COMMAND_TAG, ""),
+            command=command_of(parent),
             config_name=tags["textmill.config"],
             commit=tags.get("mlflow.source.git.commit", "unknown"),
             config_url=artifact_url(pipeline.url, "config.yaml"),
@@ -99,6 +99,15 @@ def gather(
         steps=tuple(_step(pipeline, result) for result in results.values()),
         lineage=_lineage(results),
     )
+
+
+def command_of(run: Run) -> str:
+    """Return the words of a terminal that did the same as a run, or nothing if it has none.
+
+    What was recorded before commands were recorded without credentials is shown without them, too.
+    """
+    words = shlex.split(run.data.tags.get(COMMAND_TAG, ""))
+    return shlex.join(redacted(word) if "=" in word else word for word in words)
 
 
 def _in_order(pipeline: Pipeline, config: Config) -> list[str]:

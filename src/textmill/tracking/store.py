@@ -48,6 +48,7 @@ from textmill.files import (
     sync_folder,
     write_whole,
 )
+from textmill.secrets import hide, redact, redact_values, without_credentials
 from textmill.tracking.client import START_TAG, Client
 from textmill.tracking.opening import check_version, make_database, ping
 from textmill.tracking.patience import Answer, Patience
@@ -95,7 +96,8 @@ class Store:
         self.reserve = self.wip / "reserve"
         database = self.home / "mlflow.db"
         default = f"sqlite:///{database}"
-        self.uri = config.uri or os.environ.get("MLFLOW_TRACKING_URI") or default
+        given = config.uri.get_secret_value() if config.uri else None
+        self.uri = hide(given or os.environ.get("MLFLOW_TRACKING_URI") or default)
         self.patience = Patience(self.uri)
         self.artifact_root = (self.home / "artifacts").as_uri() if self.uri == default else None
         try:
@@ -107,9 +109,9 @@ class Store:
                     self.client = self._open(database if self.uri == default else None)
         except OSError as error:
             raise RunError(f"{self.home} cannot be written: {error}. Set tracking.home.") from None
-        self.ui_url = (
-            self.uri if self.uri.startswith("http") else f"http://127.0.0.1:{config.mlflow_port}"
-        )
+        self.ui_url = f"http://127.0.0.1:{config.mlflow_port}"
+        if self.uri.startswith("http"):
+            self.ui_url = without_credentials(self.uri)
 
     def _locks_id(self) -> str:
         """Return what tells this folder of locks from others, on machines of whatever name."""
@@ -224,7 +226,7 @@ class Store:
         def end() -> None:
             self.client.set_terminated(run_id, status)
             if failure is not None:
-                self.set_tags(run_id, {"textmill.failure": failure[:5000]})
+                self.set_tags(run_id, {"textmill.failure": redact(failure)[:5000]})
 
         try:
             end()
@@ -254,7 +256,7 @@ class Store:
 
     def log_params(self, run_id: str, values: Mapping[str, Any]) -> None:
         """Log a nested configuration as params with dotted names."""
-        params = [Param(key, str(value)) for key, value in flatten(values).items()]
+        params = [Param(key, str(value)) for key, value in flatten(redact_values(values)).items()]
         for start in range(0, len(params), MAX_PER_BATCH):
             self.client.log_batch(run_id, params=params[start : start + MAX_PER_BATCH])
 

@@ -30,6 +30,7 @@ from textmill.errors import InputError, RunError
 from textmill.files import CachePlace, full_disk_message, is_disk_full
 from textmill.hardware import CLUSTER_VARIABLE, THREADS_VARIABLE, limit_spinning, set_up_torch
 from textmill.laps import LAPS_VARIABLE
+from textmill.secrets import redact
 from textmill.tracking.step import Step, read_code
 
 PRELOAD = [
@@ -199,7 +200,7 @@ def _work(job: Job, sender: Connection) -> None:
     except BaseException as error:
         sender.send(_describe(job, error))
         with suppress(OSError):  # a full disk takes no trace either
-            traceback.print_exc()
+            sys.stderr.write(redact(traceback.format_exc()))
         sys.exit(1)
     finally:
         _close_output()
