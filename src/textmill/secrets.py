@@ -113,7 +113,7 @@ def mask_command(command: str) -> str:
 def mask_block(slug: str) -> str:
     """Return a Prefect block's type; its name stays where it is only referred to."""
     kind, slash, name = slug.partition("/")
-    kind = kind if re.fullmatch("[a-z-]+", kind) and slash else mask_all(kind)
+    kind = kind if re.fullmatch("[a-z-]{1,24}", kind) else mask_all(kind)
     return f"{kind}{slash}{mask_all(name) if name else ''}"
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 
 from mlflow.entities import Run
 
+from textmill.compose import redacted
 from textmill.config import Config, TaskConfig
 from textmill.evaluation import report as pages
 from textmill.evaluation.charts import Points, thin_out
