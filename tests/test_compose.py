@@ -11,7 +11,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from textmill import hardware
-from textmill.compose import CONF, compose, config_names
+from textmill.compose import CONF, compose, config_names, redacted, revive
+from textmill.config import TrackingConfig
 from textmill.errors import InputError
 
 FILES = sorted(CONF.rglob("*.yaml"))
@@ -391,3 +392,111 @@ def test_a_task_can_be_moved_to_the_hub_in_any_order(there: Path) -> None:
     for overrides in (moves, moves[::-1]):
         (task,) = compose(file, overrides).tasks
         assert (task.hub, task.train, task.test) == ("imdb", "train", "test")
+
+
+SECRETS = """
+tracking: {uri: "postgresql://ann:${oc.env:PW}@h/db"}
+notify:
+  - {event: failed, command: 'tell --token ${oc.env:PW} ${experiment}'}
+  - {event: failed, command: tell MARK-literal}
+"""
+
+
+@pytest.fixture
+def password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PW", "MARK")
+
+
+@pytest.mark.usefixtures("password")
+def test_secrets_are_recorded_as_they_are_written_and_looked_up_again(
+    there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    escaped = "generation: {prompts: ['\\${x}']}\n"
+    config = compose(write(there, BASE + SECRETS + escaped), ["cluster.address=${oc.env:PW}:1"])
+    assert config.tracking.uri is not None
+    assert config.tracking.uri.get_secret_value() == "postgresql://ann:MARK@h/db"
+    recorded = config.model_dump(mode="json")
+    assert "MARK" not in str(recorded)
+    assert recorded["tracking"]["uri"] == "postgresql://ann:${oc.env:PW}@h/db"
+    assert recorded["cluster"]["address"] == "${oc.env:PW}:1"
+    assert [entry["command"] for entry in recorded["notify"]] == [
+        "tell --token ${oc.env:PW} ${experiment}",
+        "tell ***",
+    ]
+    monkeypatch.setenv("PW", "later")
+    revived = revive(recorded, "of a run")
+    assert revived.generation.prompts == config.generation.prompts == ("${x}",)
+    used = [entry.command.get_secret_value() for entry in revived.notify if entry.command]
+    assert used == ["tell --token later textmill", "tell ***"]
+    assert revived.model_dump(mode="json") == recorded
+
+
+@pytest.mark.usefixtures("password")
+def test_a_variable_that_is_gone_is_named_unless_it_is_needed_no_more(
+    there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = compose(write(there, BASE + SECRETS))
+    monkeypatch.delenv("PW")
+    recorded = config.model_dump(mode="json")
+    with pytest.raises(InputError, match=r"tracking\.uri: the environment variable PW is not set"):
+        revive(recorded, "of a run")
+    anew = {"tracking": TrackingConfig(), "notify": ()}
+    assert revive(recorded, "of a run", anew).tracking == TrackingConfig()
+
+
+def test_a_configuration_of_before_is_read_as_it_was_recorded() -> None:
+    values = compose().model_dump(mode="json")
+    values["tracking"]["uri"] = "postgresql://ann:MARK@h/db"
+    uri = revive(values, "of a run").tracking.uri
+    assert uri is not None
+    assert uri.get_secret_value() == "postgresql://ann:MARK@h/db"
+
+
+@pytest.mark.parametrize(
+    ("override", "shown"),
+    [
+        ("pretrain.max_steps=2", "pretrain.max_steps=2"),
+        ("cluster=ray", "cluster=ray"),
+        ("tracking.uri=http://ann:MARK@h", "tracking.uri=http://***@h"),
+        ("+tracking.uri='http://h?key=MARK'", "+tracking.uri='http://h?key=***'"),
+        ("tracking.uri=${oc.env:URI}", "tracking.uri=${oc.env:URI}"),
+        ("tracking={uri: 'http://ann:MARK@h'}", "tracking={uri: 'http://***@h'}"),
+        ("notify.0.command='tell MARK'", "notify.0.command='tell ***'"),
+        (
+            "notify=[{event: failed, command: 'tell MARK'}]",
+            "notify=[{event: failed, command: 'tell ***'}]",
+        ),
+        (
+            "notify=[{event: failed, command: 'tell ${oc.env:T}', block: a/MARK}]",
+            "notify=[{event: failed, command: 'tell ${oc.env:T}', block: a/***}]",
+        ),
+        (r"notify=[{command: 'tell \'MARK'}]", "notify=***"),
+        ("notify=[{command: 'tell MARK]", "notify=***"),
+        ("notify=choice(MARK)", "notify=***"),
+        ("corpus.sources=[{path: 'http://a:MARK@h'}]", "corpus.sources=[{path: 'http://***@h'}]"),
+    ],
+)
+def test_an_override_is_recorded_without_credentials(override: str, shown: str) -> None:
+    assert redacted(override) == shown
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "notify=[{event: failed, command: 'tell MARK]",
+        "notify=[{event: failed, block: MARK}]",
+        "notify=[{event: failed, block: slack-webhook/a/MARK}]",
+        "notify=[{event: failed, comand: tell MARK}]",
+        "notify=['tell MARK']",
+        "notify=[['tell', 'MARK']]",
+        "notify='tell MARK'",
+        "tracking={url: MARK}",
+        "tracking.uri=[MARK]",
+        "tracking.uri='${oc.env:NOT_SET,${MARK'",
+        "tracking=http://ann:MARK@h",
+        "pretrain.max_steps='http://ann:MARK@h'",
+        "http://ann:MARK@h",
+    ],
+)
+def test_no_message_about_a_setting_quotes_a_secret(override: str) -> None:
+    assert "MARK" not in message("demo", override)

@@ -255,6 +255,8 @@ def _reword_missing(error: OmegaConfBaseException) -> str:
         return "data_root is not set: add data_root=FOLDER, the folder that holds the data."
     if isinstance(error, GrammarParseError):
         return f"{key}: what it refers to by ${{…}} cannot be read: write ${{oc.env:NAME}}."
+    if match := re.search(r"Environment variable '([^']*)' not found", str(error)):
+        return f"{key}: the environment variable {match[1]} is not set."
     if isinstance(error, MissingMandatoryValue):
         return f"{key} is not set: add it to the configuration, or {key}=VALUE to the command."
     return f"{key}: {str(error).splitlines()[0]}."

@@ -62,11 +62,11 @@ def as_written(mask: Callable[[str], str], text: str) -> str:
     def keep(match: re.Match[str]) -> str:
         default = f",{HIDDEN}" if match[2] else ""
         references.append(f"${{{match[1]}{default}}}")
-        return chr(min(_FIRST + len(references) - 1, _LAST))
+        return chr(_FIRST + len(references) - 1)
 
     def restore(match: re.Match[str]) -> str:
         index = ord(match[0]) - _FIRST
-        return references[index] if index < len(references) else HIDDEN
+        return references[index] if index < len(references) else match[0]
 
     return _HAS_REFERENCE.sub(restore, mask(_REFERENCE.sub(keep, text)))
 
@@ -133,7 +133,7 @@ def redact(text: str) -> str:
     """
     known = {**dict(_secrets_in_environment()), **_known}
     for secret in sorted(known, key=len, reverse=True):
-        if len(secret) >= MIN_VARIABLE:
+        if len(secret) >= MIN_USER:
             text = text.replace(secret, known[secret])
         elif secret in text:  # perhaps as a part of another word
             text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", known[secret], text)

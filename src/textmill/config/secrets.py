@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
-from pydantic import BaseModel, GetCoreSchemaHandler, SecretStr
+from pydantic import BaseModel, GetCoreSchemaHandler, SecretStr, SerializationInfo
 from pydantic_core import CoreSchema, core_schema
 
 from textmill.secrets import (
@@ -74,10 +74,15 @@ class Hidden(SecretStr):
                 return cls(value.get_secret_value(), value.written)
             return cls(inner(value))
 
+        def serialize(secret: Hidden, info: SerializationInfo) -> Hidden | str:
+            return str(secret) if info.mode == "json" else secret
+
         return core_schema.no_info_wrap_validator_function(
             mark,
             core_schema.str_schema(),
-            serialization=core_schema.plain_serializer_function_ser_schema(str, when_used="json"),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                serialize, info_arg=True
+            ),
         )
 
 
