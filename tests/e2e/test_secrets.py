@@ -8,7 +8,6 @@ a user wrote are left out.
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import urllib.request
@@ -205,7 +204,7 @@ def test_processes_that_are_started_get_no_address_as_an_argument(project: Produ
         wait_until(lambda: "Ctrl-C ends" in (project.folder / "stderr").read_text(), 120)
         arguments = list(_arguments_of_children(process.pid))
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.wait(90)
     assert any("mlflow" in words for words in arguments)
     assert not [words for words in arguments if "own.db" in words]

@@ -80,3 +80,17 @@ def test_a_notifier_that_fails_is_logged_and_the_next_is_told(
     assert "was not told" in record.message
     assert words in record.message
     assert (tmp_path / "told").exists()
+
+
+def test_what_is_logged_of_a_notifier_that_fails_is_not_what_it_was_given(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fail = "import sys; sys.exit('no ' + sys.argv[1])"
+    command = f'{sys.executable} -c "{fail}" MARKED'
+    with caplog.at_level(logging.WARNING):
+        notify(make({"event": "failed", "command": command}), "failed", "no luck", FACTS)
+        notify(make({"event": "failed", "command": "MARKED-program MARKED"}), "failed", "", FACTS)
+    assert [record.message for record in caplog.records] == [
+        f"{sys.executable} *** was not told: it ended with status 1 (no ***)",
+        "MARKED-program *** was not told: [Errno 2] No such file or directory: 'MARKED-program'",
+    ]

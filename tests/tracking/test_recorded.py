@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from textmill.config import CleanConfig, Config, SampleConfig, TokenizerConfig
+from textmill.config import CleanConfig, Config, NotifyConfig, SampleConfig, TokenizerConfig
+from textmill.config.secrets import Command
 from textmill.corpus.reading import digest_source
 from textmill.errors import InputError, RunError
 from textmill.files import digest_file
@@ -229,3 +230,23 @@ def test_hub_data_are_read_again_at_the_commit_that_was_read(
         pipeline.run(probe("write"), seed, sources=(source,))
     wiki, own = load_recorded(store, pipeline.run_id).config.corpus.sources
     assert (wiki.revision, own.revision) == (COMMIT, None)
+
+
+def test_secrets_that_a_recorded_run_names_are_looked_up_again(
+    store: Store, config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOOK", "then")
+    command = Command("tell then", "tell ${oc.env:HOOK}")
+    told = config.model_copy(update={"notify": (NotifyConfig(event="failed", command=command),)})
+    with open_pipeline("test", told, "tests", {}) as pipeline:
+        pass
+    monkeypatch.setenv("HOOK", "now")
+    (entry,) = load_recorded(store, pipeline.run_id).config.notify
+    assert entry.command is not None
+    assert entry.command.get_secret_value() == "tell now"
+    monkeypatch.delenv("HOOK")
+    with pytest.raises(
+        InputError, match=r"HOOK is not set\. Set it, or add notify=… to the command"
+    ):
+        load_recorded(store, pipeline.run_id)
+    assert load_recorded(store, pipeline.run_id, {"notify": ()}).config.notify == ()

@@ -45,6 +45,38 @@ def test_an_address_where_nothing_listens_is_reported_soon(tmp_path: Path) -> No
     assert time.monotonic() - started < 10
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://ann:MARKED@127.0.0.1:{port}",
+        "http://ann:MARKED@nowhere.invalid",
+        "postgresql://ann:MARKED@127.0.0.1:{port}/db?password=MARKED",
+        "nosuch+kind://ann:MARKED@host/db",
+    ],
+)
+def test_an_address_that_cannot_be_opened_is_named_without_its_credentials(
+    uri: str, tmp_path: Path
+) -> None:
+    uri = uri.format(port=closed_port())
+    with pytest.raises(RunError) as caught:
+        Store(TrackingConfig(home=str(tmp_path), uri=uri))
+    assert "MARKED" not in str(caught.value)
+    assert "://***@" in str(caught.value)
+
+
+def test_links_have_no_credentials(store: Store, tmp_path: Path) -> None:
+    config = TrackingConfig(home=str(tmp_path), uri="http://ann:MARKED@host:5000")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Store, "_open", lambda *_: store.client)
+        assert Store(config).run_url("1", "2") == "http://host:5000/#/experiments/1/runs/2"
+
+
+def test_a_failure_is_recorded_without_credentials(store: Store, run_id: str) -> None:
+    store.end_run(run_id, "FAILED", "no route to http://ann:MARKED@host")
+    tags = store.client.get_run(run_id).data.tags
+    assert tags["textmill.failure"] == "no route to http://***@host"
+
+
 def test_a_server_that_accepts_and_says_nothing_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

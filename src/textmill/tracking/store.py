@@ -132,7 +132,11 @@ class Store:
                 make_database(database)
             client = MlflowClient(self.uri)
             client.search_experiments(max_results=1)
-        except (MlflowException, SQLAlchemyError) as error:
+        except (
+            MlflowException,
+            SQLAlchemyError,
+            ImportError,
+        ) as error:  # no driver, such as psycopg2
             if is_disk_full(error):
                 raise
             raise RunError(
