@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from uuid import UUID
 
@@ -145,7 +146,7 @@ def _ping(url: str) -> None:
     try:
         with urllib.request.urlopen(request(f"{url.rstrip('/')}/health"), timeout=PING_TIMEOUT_S):
             return
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise RunError(
             f"The Prefect server {url} does not answer ({reason}): start it, or set "

@@ -117,19 +117,18 @@ def newest(client: MlflowClient) -> Run:
     return client.search_runs(experiments, "tags.`textmill.kind`='pipeline'")[0]
 
 
+def run(product: Product, status: int, *words: str) -> None:
+    """Run a command, whose output must hold no mark."""
+    done = product.run(words[0], *words[1:], "--config", "my.yaml")
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    assert MARK.lower() not in (done.stdout + done.stderr).lower()
+
+
 def test_no_credential_is_left_anywhere(project: Product, tmp_path: Path) -> None:
-    said = []
-
-    def run(status: int, *words: str) -> str:
-        done = project.run(words[0], *words[1:], "--config", "my.yaml")
-        said.append(done.stdout + done.stderr)
-        assert done.returncode == status, done.stderr
-        assert "Traceback" not in done.stderr
-        return said[-1]
-
     with mlflow_server(tmp_path / "server") as place:
         uri = f"tracking.uri=http://ann:{MARK}-71@{place}"
-        run(0, "run", uri)
+        run(project, 0, "run", uri)
         client = MlflowClient(f"http://{place}")
         made = newest(client)
         assert f"tracking.uri=http://***@{place}" in made.data.tags["textmill.command"]
@@ -146,13 +145,14 @@ def test_no_credential_is_left_anywhere(project: Product, tmp_path: Path) -> Non
             "slack-webhook/***",
         ]
 
-        run(0, "reproduce", made.info.run_id, uri)
-        run(0, "compare", made.info.run_id, newest(client).info.run_id, uri)
-        run(0, "lineage", made.info.run_id, uri)
-        run(0, "doctor", uri)
-        run(0, "retrain", "--trigger", "data", uri)
+        run(project, 0, "reproduce", made.info.run_id, uri)
+        run(project, 0, "compare", made.info.run_id, newest(client).info.run_id, uri)
+        run(project, 0, "lineage", made.info.run_id, uri)
+        run(project, 0, "doctor", uri)
+        run(project, 0, "retrain", "--trigger", "data", uri)
         told(project)
         run(
+            project,
             2,
             "run",
             uri,
@@ -160,19 +160,28 @@ def test_no_credential_is_left_anywhere(project: Product, tmp_path: Path) -> Non
             f"corpus.sources=[{{name: a, path: 'https://a:{MARK}-72@h/x'}}]",
         )
         assert told(project) == [f"{MARK}-word-70"]
-        run(2, "run", uri, "tasks.mood.train=nowhere.csv")
+        run(project, 2, "run", uri, "tasks.mood.train=nowhere.csv")
         literal = f"{MARK}-argument-65|https://ann:{MARK}-66@h/{MARK}-67"
         assert told(project) == [f"--token|{MARK}-hook-61", literal]  # who is told gets it all
         assert "textmill.failure" in newest(client).data.tags
 
-    run(1, "run", uri)  # nothing answers there any more
-    run(1, "run", f"tracking.uri=postgresql://ann:{MARK}-73@127.0.0.1:9/db?password={MARK}-74")
-    run(1, "run", f"tracking.uri='nosuch+kind://ann:{MARK}-75@h/db'")
-    run(2, "run", f"notify=[{{event: failed, command: '{MARK}-76 {MARK}-77]")
-    run(2, "run", f"notify=[{{event: failed, block: '{MARK}-78'}}]")
-    run(2, "run", f"tracking={{uri: 'http://{MARK}-79@h', more: '{MARK}-80'}}")
-    assert MARK.lower() not in "".join(said).lower()
+    run(project, 1, "run", uri)  # nothing answers there any more
     assert not [*marks_in(project.folder), *marks_in(tmp_path / "server")]
+
+
+def test_settings_that_fail_are_told_of_without_credentials(project: Product) -> None:
+    query = f"'postgresql://ann:{MARK}-73@127.0.0.1:9/db?password={MARK}-74'"
+    run(project, 1, "run", f"tracking.uri={query}")
+    run(project, 1, "lineage", "abc", f"tracking.uri=nosuch+kind://ann:{MARK}-75@h/db")
+    run(project, 1, "doctor", f"tracking.uri=http://ann:{MARK}-76@nowhere.invalid")
+    run(project, 2, "run", f"notify=[{{event: failed, command: '{MARK}-77 {MARK}-78]")
+    run(project, 2, "run", f"notify=[{{event: failed, block: '{MARK}-79'}}]")
+    run(project, 2, "run", f"tracking={{uri: 'http://{MARK}-80@h', more: '{MARK}-81'}}")
+    project.environment = {**VARIABLES, "PREFECT_API_URL": f"http://ann:{MARK}-82@127.0.0.1:9/api"}
+    run(project, 1, "run")
+    project.environment = {**VARIABLES, "MLFLOW_TRACKING_URI": f"http://ann:{MARK}-83@nowhere:x"}
+    run(project, 1, "run")
+    assert not marks_in(project.folder)
 
 
 def test_what_a_configuration_refers_to_is_looked_up_again(project: Product) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 import mlflow
@@ -24,7 +25,7 @@ def ping(uri: str) -> None:
     try:
         with urllib.request.urlopen(request(f"{uri.rstrip('/')}/health"), timeout=PING_TIMEOUT_S):
             return
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise RunError(
             f"The tracking server {uri} does not answer ({reason}): start it, or set tracking.uri "
@@ -42,7 +43,7 @@ def check_version(uri: str) -> None:
         asked = request(f"{uri.rstrip('/')}/version")
         with urllib.request.urlopen(asked, timeout=PING_TIMEOUT_S) as answer:
             theirs = answer.read(99).decode().strip()
-    except (OSError, ValueError):
+    except (OSError, ValueError, HTTPException):
         return  # what stands before a server need not pass this address on
     major = theirs.partition(".")[0]
     if major.isdigit() and major != mlflow.__version__.partition(".")[0]:

@@ -132,11 +132,8 @@ class Store:
                 make_database(database)
             client = MlflowClient(self.uri)
             client.search_experiments(max_results=1)
-        except (
-            MlflowException,
-            SQLAlchemyError,
-            ImportError,
-        ) as error:  # no driver, such as psycopg2
+        except (MlflowException, SQLAlchemyError, ImportError) as error:
+            # The last is for a driver that is not installed, such as psycopg2.
             if is_disk_full(error):
                 raise
             raise RunError(
