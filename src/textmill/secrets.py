@@ -13,11 +13,13 @@ import re
 import shlex
 import sys
 import traceback
-import urllib.request
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
+
+if TYPE_CHECKING:
+    import urllib.request
 
 HIDDEN = "***"
 MIN_HIDDEN = 4
@@ -165,6 +167,8 @@ def request(url: str) -> urllib.request.Request:
 
     urllib itself takes them for a part of the host's name, and quotes them in its messages.
     """
+    import urllib.request  # takes tens of milliseconds, and every module imports this one
+
     found = urllib.request.Request(without_credentials(url))
     userinfo, at, _ = urlsplit(url).netloc.rpartition("@")
     if at:
