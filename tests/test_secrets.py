@@ -134,9 +134,13 @@ def test_the_environment_says_by_its_names_what_is_secret(monkeypatch: pytest.Mo
 
 
 def test_credentials_are_known_by_their_place_in_a_url() -> None:
-    values = {"path": ["https://ann:pw@h/x?token=t&page=2"], "n": 3, "text": "a:b@c"}
+    values = {
+        "path": ["https://ann:pw@h/x?token=t&page=2", "/data/https:/ann:pw@h/x"],
+        "n": 3,
+        "text": "a:b@c",
+    }
     assert redact_values(values) == {
-        "path": ["https://***@h/x?token=***&page=2"],
+        "path": ["https://***@h/x?token=***&page=2", "/data/https:/***@h/x"],
         "n": 3,
         "text": "a:b@c",
     }

@@ -41,8 +41,9 @@ _SECRET_VARIABLE = re.compile(
     "PASSW|SECRET|API_?KEY|ACCESS_?KEY|AUTH_STRING|CREDENTIAL|TOKEN(?!IZ)", re.IGNORECASE
 )
 _FILE_VARIABLE = re.compile("_(FILE|PATH|DIR)$", re.IGNORECASE)
+# With one slash where a URL was taken for the path of a file.
 _USERINFO = re.compile(
-    rf"""(?<=://)(?:[^\s/@:'"<>]*:[^\s/@'"<>]*|[^\s/@:'"<>]{{{MIN_USER},}})(?=@)"""
+    rf"""(:/{{1,2}})([^\s/@:'"<>]*:[^\s/@'"<>]*|[^\s/@:'"<>]{{{MIN_USER},}})(?=@)"""
 )
 _TOKEN = re.compile(rf"(?=[^\W_]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9_+-]{{{MIN_TOKEN},}}")
 _PARAMETER = re.compile(r"([?&;#])([^\s?&;#=]*)=([^\s?&;#'\")]*)")
@@ -144,7 +145,7 @@ def redact(text: str) -> str:
 
 def redact_urls(text: str) -> str:
     """Return a text without the credentials of the URLs in it."""
-    return as_written(_redact_urls, text) if "://" in text else text
+    return as_written(_redact_urls, text) if ":/" in text else text
 
 
 def redact_values(value: Any) -> Any:
@@ -182,7 +183,7 @@ def _is_reference(text: str) -> bool:
 
 
 def _redact_urls(text: str) -> str:
-    text = _USERINFO.sub(lambda m: _mask_userinfo(m[0]), text)
+    text = _USERINFO.sub(lambda m: f"{m[1]}{_mask_userinfo(m[2])}", text)
     return _PARAMETER.sub(
         lambda m: f"{m[1]}{m[2]}={mask_all(m[3])}" if _SECRET_NAME.search(m[2]) else m[0], text
     )
