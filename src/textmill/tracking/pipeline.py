@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import threading
@@ -33,7 +34,7 @@ from textmill.tracking.key import describe_step, key_of
 from textmill.tracking.models import log_backbone, log_task_model
 from textmill.tracking.places import a_place
 from textmill.tracking.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
-from textmill.tracking.results import Result, result_of
+from textmill.tracking.results import Result, result_of, results_tags
 from textmill.tracking.sources import Source, data_digest
 from textmill.tracking.step import FINETUNE, PRETRAIN, Step, edited_file
 from textmill.tracking.stopwatch import Stopwatch
@@ -41,7 +42,6 @@ from textmill.tracking.store import OUTPUT, Dataset, Store, StoreError
 from textmill.tracking.system import watch_system
 from textmill.tracking.worker import Job, Stopped, is_stopping, run_job, warm_up
 
-RESULT_TAG = "textmill.result."
 THREADS_TAG = "textmill.threads"
 PLACES_TAG = "textmill.places"
 DIGEST_TAG = "textmill.digest"
@@ -131,12 +131,12 @@ class Pipeline:
         finally:
             lock.release()
         if is_part:
-            tag = f"{RESULT_TAG}{label.replace(' ', '.')}"
-            self.store.set_tags(self.run_id, {tag: result.run_id})
             self.sources.extend(sources)
             with _adding:
                 # Another dict: who reads this one is not to see it change.
                 self.results = {**self.results, label: result}
+                runs = {name: made.run_id for name, made in self.results.items()}
+                self.store.set_tags(self.run_id, results_tags(runs))
         return result
 
     def record_scores(self, metrics: Mapping[str, float], table: str) -> None:
@@ -439,7 +439,7 @@ def open_pipeline(
         refuse_another(store, experiment_id, config, config_name)
     shared = {
         CONFIG_TAG: config_name,
-        **{f"textmill.machine.{k}": v for k, v in hardware.describe().items()},
+        environment.MACHINE_TAG: json.dumps(hardware.describe()),
         **tags,
     }
     if commit := environment.git_commit():

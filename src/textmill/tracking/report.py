@@ -15,6 +15,7 @@ from textmill.evaluation.charts import Points, thin_out
 from textmill.evaluation.examples import choose_examples
 from textmill.files import MANIFEST, read_json
 from textmill.tracking.data import gather_corpus
+from textmill.tracking.environment import recorded_machine
 from textmill.tracking.page import artifact_url, log_page, time_of
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
@@ -67,15 +68,17 @@ def gather(
     tags = parent.data.tags
     previous = _previous(pipeline, parent, summary)
     results = {label: pipeline.results[label] for label in _in_order(pipeline, config)}
-    machine = {k: tags.get(f"textmill.machine.{k}", "") for k in ("processor", "cores", "gpus")}
-    memory = tags.get("textmill.machine.memory_gib", "?")
+    machine = recorded_machine(parent)
     images = _Images()
     return pages.Report(
         experiment=config.experiment,
         run_name=parent.info.run_name,
         run_url=pipeline.url,
         date=time_of(parent.info.start_time),
-        machine={**machine, "memory": f"{memory} GiB"},
+        machine={
+            **{name: machine.get(name, "") for name in ("processor", "cores", "gpus")},
+            "memory": f"{machine.get('memory_gib', '?')} GiB",
+        },
         origin=pages.Origin(
             command=tags.get(COMMAND_TAG, ""),
             config_name=tags["textmill.config"],
