@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,14 +11,9 @@ from mlflow.entities import Run
 
 from textmill.errors import InputError
 from textmill.evaluation import comparison as pages
-from textmill.evaluation.significance import (
-    LANGUAGE_MODEL,
-    Row,
-    differences,
-    intervals,
-    tabulate,
-)
+from textmill.evaluation.significance import differences, intervals, tabulate
 from textmill.files import MANIFEST, read_json
+from textmill.tracking.answers import Answered, read_answers
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.report import COMMAND_TAG, peak_memory_mib
 from textmill.tracking.results import recorded_results
@@ -27,16 +21,6 @@ from textmill.tracking.runs import find_run
 from textmill.tracking.store import Store
 
 FOLDER = "comparison"
-DOCUMENTS = "documents.jsonl"  # of textmill.training.evaluate_lm, which would load torch here
-
-
-@dataclass(frozen=True)
-class Answered:
-    """The test examples of an evaluation with a model's answers."""
-
-    kind: str
-    rows: list[Row]
-    signatures: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -133,23 +117,6 @@ def tasks_of(run: PipelineRun) -> dict[str, str]:
     """Return the labels of a run's evaluations by task; the language model is the task `lm`."""
     tasks = {label.partition(" ")[2]: label for label in run.steps if label.startswith("evaluate ")}
     return tasks | ({"lm": "evaluate-lm"} if "evaluate-lm" in run.steps else {})
-
-
-def read_answers(store: Store, run: Run) -> Answered:
-    """Return the answers of an evaluation's run.
-
-    Raises:
-        RunError: the files are missing or damaged.
-    """
-    manifest = read_json(store.output_file(run, MANIFEST))
-    is_language_model = manifest["step"] == "evaluate-lm"
-    kind = LANGUAGE_MODEL if is_language_model else manifest["config"]["kind"]
-    name = DOCUMENTS if is_language_model else "predictions.jsonl"
-    with store.output_file(run, name).open(encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    prefix = "signature."
-    signed = {k.removeprefix(prefix): v for k, v in run.data.tags.items() if k.startswith(prefix)}
-    return Answered(kind, rows, signed)
 
 
 def _about(store: Store, run: PipelineRun) -> pages.Run:
