@@ -8,8 +8,7 @@ from collections.abc import Iterator, Sequence
 from textmill.compose import compose
 from textmill.evaluation.comparison import plain_values, render
 from textmill.tracking.compare import compare, log_comparison
-from textmill.tracking.page import artifact_url
-from textmill.tracking.store import Store
+from textmill.tracking.store import Store, artifact_url
 
 
 def compare_runs(

@@ -24,10 +24,11 @@ from flows.pretrain import backbone_parts
 from flows.recording import recorded_flow
 from textmill.config import TaskConfig, TokensConfig
 from textmill.errors import InputError, RunError
+from textmill.evaluation.significance import Interval
 from textmill.files import MANIFEST, read_json
 from textmill.tasks.examples import location, settings_of
+from textmill.tracking.answers import score_intervals
 from textmill.tracking.cards import log_backbone_card, log_card
-from textmill.tracking.page import artifact_url
 from textmill.tracking.promotion import (
     Challenger,
     backbone_challenger,
@@ -38,6 +39,7 @@ from textmill.tracking.report import NAME as REPORT
 from textmill.tracking.report import log_report
 from textmill.tracking.results import Result, find_result
 from textmill.tracking.step import EVALUATE, EVALUATE_LM, TOKENS
+from textmill.tracking.store import artifact_url
 
 SUMMARY = (
     "accuracy",
@@ -166,24 +168,28 @@ def record(context: Context, summary: Mapping[str, float], failures: dict[str, E
     A report that the store does not take joins the failures.
     """
     pipeline = context.pipeline
-    table = score_table(summary)
+    intervals = score_intervals(pipeline.store, pipeline.results)
+    table = score_table(summary, intervals)
     pipeline.record_scores(summary, table)
     page = artifact_url(pipeline.url, REPORT)
     context.page.text(f"{table}\n\n[Report]({page})", "scores", "Scores of this run")
     log.info("\n%s", table)
     reasons = {name: str(error) for name, error in failures.items()}
-    problem = write_report(context, summary, reasons).result(raise_on_failure=False)
+    problem = write_report(context, summary, intervals, reasons).result(raise_on_failure=False)
     if isinstance(problem, RunError):
         failures["report"] = problem
 
 
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE, persist_result=False)
 def write_report(
-    context: Context, summary: Mapping[str, float], failures: Mapping[str, str]
+    context: Context,
+    summary: Mapping[str, float],
+    intervals: Mapping[str, Interval],
+    failures: Mapping[str, str],
 ) -> State[Any]:
     """Put the page that tells of this run beside its numbers, and say where it is."""
     try:
-        place = log_report(context.pipeline, context.config, summary, failures)
+        place = log_report(context.pipeline, context.config, summary, intervals, failures)
     except RunError as error:
         return Failed(message=str(error), data=error)
     page = artifact_url(context.pipeline.url, REPORT)
@@ -225,6 +231,7 @@ def promote(
     for config in configs:
         challenger = partial(task_challenger, pipeline, context.config, config)
         go(challenger, partial(remeasure_task, context, config))
+    pipeline.champions = lines
     context.page.text("\n".join(f"- {line}" for line in lines), "promotion", "Champions")
     if problems:
         kind = InputError if all(isinstance(p, InputError) for p in problems) else RunError
@@ -274,14 +281,16 @@ def summarise(language: Result | None, scores: Mapping[str, TaskScores]) -> dict
     return summary
 
 
-def score_table(summary: Mapping[str, float]) -> str:
+def score_table(summary: Mapping[str, float], intervals: Mapping[str, Interval]) -> str:
     """Return a markdown table with a row for each score of the models."""
-    lines = ["| score | model | baseline | trivial |", "|---|---|---|---|"]
+    lines = ["| score | model | 95 % interval | baseline | trivial |", "|---|---|---|---|---|"]
     for key, value in summary.items():
         if not key.startswith("baseline/"):
             others = (summary.get(f"baseline/{key}"), summary.get(f"baseline/trivial/{key}"))
-            cells = [f"{v:.3f}" if v is not None else "" for v in (value, *others)]
-            lines.append(f"| {key} | {' | '.join(cells)} |")
+            model, *simple = (f"{v:.3f}" if v is not None else "" for v in (value, *others))
+            found = intervals.get(key)
+            interval = f"{found.low:.3f} to {found.high:.3f}" if found else ""
+            lines.append(f"| {' | '.join([key, model, interval, *simple])} |")
     return "\n".join(lines)
 
 

@@ -28,10 +28,10 @@ from textmill.files import digest_file, join_digests
 from textmill.tasks.examples import digest_split, location, settings_of
 from textmill.tracking.data import NAME as DATA
 from textmill.tracking.data import log_data_page
-from textmill.tracking.page import artifact_url
 from textmill.tracking.results import Result
 from textmill.tracking.sources import INIT_FROM, Source
 from textmill.tracking.step import CLEAN, SAMPLE, TOKENIZER, TOKENS
+from textmill.tracking.store import artifact_url
 
 
 @dataclass(frozen=True)

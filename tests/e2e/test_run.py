@@ -87,7 +87,7 @@ def test_the_parent_records_config_commit_machine_and_prefect_run(finished: Prod
     assert parent.data.params["pretrain.max_steps"] == "40"
     assert parent.data.tags["textmill.config"] == "demo"
     assert parent.data.tags["prefect.flow_run_id"]
-    assert parent.data.tags["textmill.machine.cores"]
+    assert json.loads(parent.data.tags["textmill.machine"])["cores"]
 
 
 def test_a_score_can_be_recomputed_from_the_predictions(finished: Product) -> None:

@@ -39,6 +39,21 @@ def test_the_surest_mistakes_come_first() -> None:
     assert [example.certainty for example in shown] == [0.9, 0.7]
 
 
+def test_mistakes_of_many_kinds_are_shown_rather_than_one_sentence_again_and_again() -> None:
+    same = [
+        {"text": f"the same sentence, number {i}", "reference": "a", "label": "b", "score": 0.99}
+        for i in range(20)
+    ]
+    others = [
+        {"text": "quite another text", "reference": "b", "label": "a", "score": 0.6},
+        {"text": "没有空格的文字", "reference": "c", "label": "a", "score": 0.5},
+    ]
+    shown = choose_examples("classification", same + others, 0, 3).wrong
+    texts = [example.segments[0].text for example in shown]
+    assert texts[0] == "the same sentence, number 0"
+    assert set(texts[1:]) == {"quite another text", "没有空格的文字"}
+
+
 def test_right_examples_are_spread_over_the_file() -> None:
     rows = [labelled("a", "a", i / 10) for i in range(10)]
     shown = choose_examples("classification", rows, 2, 0).right

@@ -45,6 +45,7 @@ from textmill.evaluation.report import (
     render_data,
     size,
 )
+from textmill.evaluation.significance import Interval
 
 HOSTILE = '<img src="https://example.com/x.png" onerror="alert(1)"><script>alert(2)</script>'
 # A red pixel.
@@ -57,7 +58,7 @@ BACKBONE = Branch("pretrain", "u", "e" * 64, (), ("tokenizer",), ())
 CHROMIUM = which("chromium")
 
 SCORES = (
-    Score("topic", "accuracy", 0.848, 0.904, 0.202, 0.851),
+    Score("topic", "accuracy", 0.848, 0.904, 0.202, 0.851, Interval(0.848, 0.82, 0.875, 0.014)),
     Score("topic", "f1_macro", 0.850, 0.905, 0.067),
     Score("ner", "f1", 0.994, 0.986, 0.111, 0.990),
     Score("lm", "val_loss", 1.278, 6.491, None, 1.300),
@@ -193,7 +194,7 @@ def test_long_texts_end_in_an_ellipsis(page: str) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        "topic accuracy 0.848 0.904 0.202 baseline 0.851 -0.003",
+        "topic accuracy 0.848 0.820 to 0.875 0.904 0.202 baseline 0.851 -0.003",
         "f1 macro 0.850 0.905 0.067 baseline – –",
         "ner f1 0.994 0.986 0.111 model 0.990 +0.004",
         "lm val loss ↓ 1.278 6.491 – model 1.300 -0.022",
@@ -350,7 +351,8 @@ def test_a_browser_shows_the_scores_and_asks_for_nothing(
         assert table.is_visible()
         cells = table.locator("tbody tr").nth(0).locator("th, td").all_inner_texts()
         assert [cell.strip() for cell in cells] == [
-            *("topic", "accuracy", "0.848", "0.904", "0.202", "baseline", "0.851", "-0.003")
+            *("topic", "accuracy", "0.848", "0.820 to 0.875", "0.904", "0.202"),
+            *("baseline", "0.851", "-0.003"),
         ]
         drawn = shown.locator(".scroll", has=table)
         pixels = imread(io.BytesIO(drawn.screenshot()))[..., :3]

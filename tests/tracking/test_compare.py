@@ -18,6 +18,7 @@ from textmill.files import MANIFEST, digest_folder, digest_values, write_json
 from textmill.tracking import store as stores
 from textmill.tracking.compare import compare, log_comparison
 from textmill.tracking.report import MEMORY
+from textmill.tracking.results import recorded_results, results_tags
 from textmill.tracking.store import Store
 
 _names = itertools.count(1)
@@ -50,13 +51,14 @@ def make_run(store: Store, tmp_path: Path) -> Callable[..., str]:
     ) -> str:
         name = f"made {time.time_ns()} {next(_names)}"
         experiment = store.experiment("compared")
-        tags = {"textmill.kind": "pipeline", "textmill.machine.cores": "2"}
+        tags = {"textmill.kind": "pipeline", "textmill.machine": '{"cores": "2"}'}
         parent = store.start_run(experiment, name, tags)
+        results: dict[str, str] = {}
         store.client.log_text(parent, f"numpy=={package}\ntorch==2.13\n", "environment.txt")
         store.log_params(parent, params or {})
         for task, answered in answers.items():
             step = "evaluate-lm" if task == "lm" else "evaluate"
-            label = step if task == "lm" else f"evaluate.{task}"
+            label = step if task == "lm" else f"evaluate {task}"
             run_id = store.start_run(experiment, label, {"mlflow.parentRunId": parent})
             out = tmp_path / run_id
             out.mkdir()
@@ -78,7 +80,8 @@ def make_run(store: Store, tmp_path: Path) -> Callable[..., str]:
             store.log_points(run_id, [Metric(MEMORY, v, v, v) for v in (10, 30, 20)])
             store.set_tags(run_id, {"signature.accuracy": signature})
             store.end_run(run_id, "FINISHED")
-            store.set_tags(parent, {f"textmill.result.{label}": run_id})
+            results[label] = run_id
+        store.set_tags(parent, results_tags(results))
         if status != "RUNNING":
             store.end_run(parent, status)
         return parent
@@ -107,7 +110,7 @@ def test_what_differs_is_found_in_params_manifests_and_environment(compared: Com
     assert compared.modules == {"textmill.tasks": ("0" * 64, "f" * 64)}
     assert compared.packages == {"numpy": ("2.0", "2.1")}
     assert compared.data["mood/test"] == ("s" * 64, "t" * 64)
-    assert {"evaluate.mood", "evaluate-lm"} <= compared.results.keys()
+    assert {"evaluate mood", "evaluate-lm"} <= compared.results.keys()
     assert (compared.machine, compared.commits) == ({}, {})
 
 
@@ -180,7 +183,7 @@ def test_a_run_is_not_compared_with_itself(store: Store, make_run: MakeRun) -> N
 
 def test_damaged_answers_are_noticed(store: Store, make_run: MakeRun) -> None:
     runs = [make_run({"mood": rows(4, 2)}), make_run({"mood": rows(4, 3)})]
-    step = store.client.get_run(runs[0]).data.tags["textmill.result.evaluate.mood"]
+    step = recorded_results(store.client.get_run(runs[0]))["evaluate mood"]
     store.output_file(store.client.get_run(step), "predictions.jsonl").write_text("{}\n")
     with pytest.raises(RunError, match="not what was written"):
         compare(store, runs)

@@ -20,7 +20,7 @@ from textmill.config import (
 from textmill.files import MANIFEST, digest_file, digest_values, read_json
 from textmill.tracking import system
 from textmill.tracking.pipeline import open_pipeline
-from textmill.tracking.results import Result, find_result
+from textmill.tracking.results import Result, find_result, recorded_results
 from textmill.tracking.sources import Source
 from textmill.tracking.step import CLEAN, TOKENIZER, TOKENS
 from textmill.tracking.store import Store
@@ -48,7 +48,7 @@ def test_the_parent_says_which_run_a_reused_result_came_from(
 ) -> None:
     first = run_once(config, probe("write"), seed)
     run_once(config, probe("write"), seed)
-    assert newest_parent(store).data.tags["textmill.result.write"] == first.run_id
+    assert recorded_results(newest_parent(store)) == {"write": first.run_id}
 
 
 def test_what_only_serves_a_comparison_is_no_result_of_the_parent(
@@ -57,7 +57,7 @@ def test_what_only_serves_a_comparison_is_no_result_of_the_parent(
     with open_pipeline("test", config, "tests", {}) as pipeline:
         result = pipeline.run(probe("write"), seed, is_part=False)
         assert pipeline.results == {}
-    assert "textmill.result.write" not in newest_parent(store).data.tags
+    assert recorded_results(newest_parent(store)) == {}
     found = find_result(store, result.run_id)
     assert (found.key, found.folder, found.digest) == (result.key, result.folder, result.digest)
     assert found.label == "write"
@@ -219,7 +219,7 @@ def test_a_step_of_a_task_carries_the_tasks_name(
     result = run_once(config, probe("write"), seed, task=task)
     assert result.label == "write mood"
     assert store.client.get_run(result.run_id).data.tags["textmill.task"] == "mood"
-    assert newest_parent(store).data.tags["textmill.result.write.mood"] == result.run_id
+    assert recorded_results(newest_parent(store)) == {"write mood": result.run_id}
 
 
 @pytest.fixture

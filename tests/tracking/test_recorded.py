@@ -24,6 +24,7 @@ from textmill.tracking.recorded import (
     with_devices_here,
     with_moved_data,
 )
+from textmill.tracking.results import recorded_results
 from textmill.tracking.sources import Source
 from textmill.tracking.step import CLEAN, TOKENIZER, Code, Step
 from textmill.tracking.store import Store
@@ -109,7 +110,7 @@ def test_a_run_that_measured_drift_is_refused(config: Config, store: Store) -> N
 def test_records_that_are_gone_are_named(store: Store, config: Config, tmp_path: Path) -> None:
     write_documents(tmp_path / "gone.jsonl")  # of another name than `own`, so it is computed
     run_id = make(config, tmp_path / "gone.jsonl")
-    clean = store.client.get_run(run_id).data.tags["textmill.result.clean"]
+    clean = recorded_results(store.client.get_run(run_id))["clean"]
     (store.output_folder(clean) / "manifest.json").unlink()
     with pytest.raises(
         RunError, match=f"The run {clean} has lost its artifact output/manifest.json"

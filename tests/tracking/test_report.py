@@ -24,7 +24,7 @@ from textmill.tracking import report as module
 from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.report import NAME, gather, log_report
 from textmill.tracking.results import Result
-from textmill.tracking.store import Store
+from textmill.tracking.store import Store, artifact_url
 
 COUNTS = {
     "documents_read": 10,
@@ -128,7 +128,7 @@ def points(key: str, values: list[float]) -> list[Metric]:
 
 def test_the_page_lies_on_the_parent_run(pipeline: Pipeline, mood: Config, store: Store) -> None:
     started_s = time.monotonic()
-    place = log_report(pipeline, mood, SUMMARY, {})
+    place = log_report(pipeline, mood, SUMMARY, {}, {})
     assert time.monotonic() - started_s < 10  # 0.4 s on an idle machine
     assert NAME in [file.path for file in store.client.list_artifacts(pipeline.run_id)]
     page = Path(place).read_text()
@@ -137,11 +137,11 @@ def test_the_page_lies_on_the_parent_run(pipeline: Pipeline, mood: Config, store
 
 
 def test_scores_stand_beside_both_baselines(pipeline: Pipeline, mood: Config) -> None:
-    accuracy, loss = gather(pipeline, mood, SUMMARY, {}).scores
+    accuracy, loss = gather(pipeline, mood, SUMMARY, {}, {}).scores
     assert (accuracy.task, accuracy.metric) == ("mood", "accuracy")
     assert (accuracy.model, accuracy.baseline, accuracy.trivial) == (0.5, 0.75, 0.25)
     assert (accuracy.ahead, loss.ahead) == ("baseline", "")
-    assert gather(pipeline, mood, SUMMARY, {}).previous is None
+    assert gather(pipeline, mood, SUMMARY, {}, {}).previous is None
 
 
 def test_the_previous_finished_run_of_the_experiment_is_compared(
@@ -163,7 +163,7 @@ def test_the_previous_finished_run_of_the_experiment_is_compared(
     wanted = earlier("wanted", "FINISHED", {"mood/accuracy": 0.4}, 3)
     earlier("without scores", "FINISHED", {}, 2)
     earlier("failed", "FAILED", {"mood/accuracy": 0.9}, 1)
-    found = gather(pipeline, mood, SUMMARY, {})
+    found = gather(pipeline, mood, SUMMARY, {}, {})
     assert found.previous is not None
     assert found.previous.name == "wanted"
     assert wanted in found.previous.url
@@ -173,11 +173,11 @@ def test_the_previous_finished_run_of_the_experiment_is_compared(
 
 
 def test_the_data_are_told_of_if_there_are_any(pipeline: Pipeline, mood: Config) -> None:
-    corpus = gather(pipeline, mood, SUMMARY, {}).corpus
+    corpus = gather(pipeline, mood, SUMMARY, {}, {}).corpus
     assert corpus is not None
     assert (corpus.documents_read, corpus.tokens["vocabulary"]) == (10, "2,048")
     del pipeline.results["clean"]
-    assert gather(pipeline, mood, SUMMARY, {}).corpus is None
+    assert gather(pipeline, mood, SUMMARY, {}, {}).corpus is None
 
 
 def test_curves_are_the_points_of_the_steps_run(
@@ -186,7 +186,7 @@ def test_curves_are_the_points_of_the_steps_run(
     run_id = pipeline.results["pretrain"].run_id
     store.log_points(run_id, points("train/loss", [3.0, 2.0, 1.0]))
     store.log_points(run_id, points("validation/loss", [2.5]))
-    curves = gather(pipeline, mood, SUMMARY, {}).curves
+    curves = gather(pipeline, mood, SUMMARY, {}, {}).curves
     assert [curve.title for curve in curves] == ["pretrain"]
     assert curves[0].curves == {
         "train": [(0, 3.0), (1, 2.0), (2, 1.0)],
@@ -195,7 +195,7 @@ def test_curves_are_the_points_of_the_steps_run(
 
 
 def test_a_task_has_its_examples_baselines_and_pictures(pipeline: Pipeline, mood: Config) -> None:
-    (task,) = gather(pipeline, mood, SUMMARY, {}).tasks
+    (task,) = gather(pipeline, mood, SUMMARY, {}, {}).tasks
     assert task.facts["train examples"] == "90"
     assert task.facts["cut examples"] == "1"
     assert task.baselines == {"majority": {"accuracy": 0.5}, "tfidf": {"accuracy": 0.75}}
@@ -209,13 +209,15 @@ def test_a_task_has_its_examples_baselines_and_pictures(pipeline: Pipeline, mood
 def test_pictures_that_make_the_page_too_large_are_linked(pipeline: Pipeline, mood: Config) -> None:
     folder = pipeline.results["evaluate mood"].folder
     (folder / "confusion_matrix.png").write_bytes(bytes(module.MOST_IMAGE_BYTES + 1))
-    (task,) = gather(pipeline, mood, SUMMARY, {}).tasks
+    (task,) = gather(pipeline, mood, SUMMARY, {}, {}).tasks
     assert task.images[0].data_uri is None
-    assert task.images[0].url.endswith("/artifacts/output/confusion_matrix.png")
+    assert task.images[0].url == artifact_url(
+        pipeline.results["evaluate mood"].url, "output/confusion_matrix.png"
+    )
 
 
 def test_samples_are_read_one_by_one(pipeline: Pipeline, mood: Config) -> None:
-    assert gather(pipeline, mood, SUMMARY, {}).samples == ("One.", "Two\nlines.")
+    assert gather(pipeline, mood, SUMMARY, {}, {}).samples == ("One.", "Two\nlines.")
 
 
 def test_steps_stand_in_the_order_of_the_work_with_what_they_took(
@@ -226,7 +228,7 @@ def test_steps_stand_in_the_order_of_the_work_with_what_they_took(
     store.log_points(run_id, points(module.PROCESSOR, [0.0, 80.0, 100.0]))
     store.log_points(run_id, points(module.GPU_MEMORY.format(1), [5.0, 7.0]))
     pipeline.results["clean"] = pipeline.results.pop("clean")  # as if it had ended last
-    steps = gather(pipeline, mood, SUMMARY, {}).steps
+    steps = gather(pipeline, mood, SUMMARY, {}, {}).steps
     assert [step.label for step in steps] == list(METRICS)
     last = steps[-1]
     assert (last.is_reused, steps[0].is_reused) == (False, True)
@@ -238,7 +240,7 @@ def test_steps_stand_in_the_order_of_the_work_with_what_they_took(
 def test_each_step_stands_in_the_tree_below_the_input_that_took_the_most_steps(
     pipeline: Pipeline, mood: Config
 ) -> None:
-    clean, baseline = gather(pipeline, mood, SUMMARY, {}).lineage
+    clean, baseline = gather(pipeline, mood, SUMMARY, {}, {}).lineage
     assert (clean.label, baseline.label) == ("clean", "baseline mood")
     assert clean.sources == ("own: own.jsonl, 555555555555",)
     (tokenizer,) = clean.children
@@ -257,14 +259,14 @@ def test_a_reused_step_stands_below_the_equal_of_what_it_was_made_from(
     manifest["inputs"]["clean"]["run_id"] = "of an earlier run"
     manifest["inputs"]["lost"] = {"run_id": "of another", "digest": "0" * 64}
     write_json(file, manifest)
-    clean, _ = gather(pipeline, mood, SUMMARY, {}).lineage
+    clean, _ = gather(pipeline, mood, SUMMARY, {}, {}).lineage
     assert [(branch.label, branch.further) for branch in clean.children] == [("tokenizer", ())]
 
 
 def test_a_step_says_how_large_its_output_is(pipeline: Pipeline, mood: Config) -> None:
     (pipeline.results["tokens"].folder / "deep").mkdir()
     (pipeline.results["tokens"].folder / "deep" / "shard").write_bytes(bytes(5000))
-    sizes = {s.label: s.n_bytes or 0 for s in gather(pipeline, mood, SUMMARY, {}).steps}
+    sizes = {s.label: s.n_bytes or 0 for s in gather(pipeline, mood, SUMMARY, {}, {}).steps}
     assert 5000 < sizes["tokens"] < 6000
 
 
@@ -273,10 +275,10 @@ def test_a_task_whose_branch_failed_is_told_of_and_left_out(
 ) -> None:
     del pipeline.results["evaluate mood"]
     language = {"lm/val_loss": 1.25}
-    found = gather(pipeline, mood, language, {"mood": "no memory"})
+    found = gather(pipeline, mood, language, {}, {"mood": "no memory"})
     assert found.tasks == ()
     assert found.failures == {"mood": "no memory"}
-    page = Path(log_report(pipeline, mood, language, {"mood": "no memory"})).read_text()
+    page = Path(log_report(pipeline, mood, language, {}, {"mood": "no memory"})).read_text()
     assert "no memory" in page
 
 
@@ -288,18 +290,18 @@ def test_a_store_that_fails_is_a_run_error(
 
     monkeypatch.setattr(MlflowClient, "log_artifact", fail)
     with pytest.raises(RunError, match="the server is away"):
-        log_report(pipeline, mood, SUMMARY, {})
+        log_report(pipeline, mood, SUMMARY, {}, {})
 
 
 def test_the_page_of_a_far_store_is_named_by_its_address(
     pipeline: Pipeline, mood: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Store, "local_file", lambda *arguments: None)
-    assert log_report(pipeline, mood, SUMMARY, {}) == f"{pipeline.url}/artifacts/{NAME}"
+    assert log_report(pipeline, mood, SUMMARY, {}, {}) == artifact_url(pipeline.url, NAME)
 
 
 def test_a_file_that_cannot_be_read_is_a_run_error(pipeline: Pipeline, mood: Config) -> None:
     result = pipeline.results["evaluate mood"]
     pipeline.results["evaluate mood"] = replace(result, folder=result.folder / "gone")
     with pytest.raises(RunError, match="gone"):
-        log_report(pipeline, mood, SUMMARY, {})
+        log_report(pipeline, mood, SUMMARY, {}, {})

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 from textmill.evaluation.iob2 import spans
 
+N_CANDIDATES = 200
+"""Wrong examples, the surest ones, that those to be shown are chosen from."""
 Mark = Literal["", "right", "missed", "spurious", "wrong"]
 Row = Mapping[str, Any]
 
@@ -36,6 +39,8 @@ class Example:
     is_right: bool
     certainty: float = 0.0
     """How sure the model was, where it says so: of wrong answers, the surest come first."""
+    mistakes: frozenset[str] = frozenset()
+    """What was taken for what, where that can be said in a word."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,9 @@ class Examples:
 def choose_examples(kind: str, rows: Sequence[Row], n_right: int, n_wrong: int) -> Examples:
     """Return examples from the rows of a predictions file; none if the kind cannot be shown.
 
-    The wrong ones are those the model was surest of; the right ones are spread over the file,
-    those with something marked before those without.
+    The wrong ones begin with the one the model was surest of, and each further one is the least
+    like those before it; the right ones are spread over the file, those with something marked
+    before those without.
     """
     if kind not in SHOWERS:
         return Examples()
@@ -62,7 +68,7 @@ def choose_examples(kind: str, rows: Sequence[Row], n_right: int, n_wrong: int) 
     marked = [example for example in right if any(part.mark for part in example.segments)]
     return Examples(
         right=tuple(_spread(marked or right, n_right)),
-        wrong=tuple(sorted(wrong, key=lambda example: -example.certainty)[:n_wrong]),
+        wrong=tuple(_varied(wrong, n_wrong)),
         n_right=len(right),
         n_wrong=len(wrong),
     )
@@ -76,6 +82,7 @@ def show_classification(row: Row) -> Example:
         facts=(("reference", row["reference"]), ("prediction", predicted), *_cut(row)),
         is_right=row["label"] == row["reference"],
         certainty=row.get("score", 0.0),
+        mistakes=frozenset({f"{row['reference']} → {row['label']}"}),
     )
 
 
@@ -97,6 +104,7 @@ def show_tagging(row: Row) -> Example:
         segments=tuple(segment for segment in segments if segment.text),
         facts=_cut(row),
         is_right=reference == predicted,
+        mistakes=frozenset(f"{s.mark} {s.label}" for s in segments if s.mark not in ("", "right")),
     )
 
 
@@ -156,6 +164,41 @@ def _marked(
 
 def _cut(row: Row) -> tuple[tuple[str, str], ...]:
     return (("note", "longer than the context, cut"),) if row.get("is_cut") else ()
+
+
+def _varied(items: Sequence[Example], most: int) -> list[Example]:
+    """Return up to so many items, the surest first, then each the least like those before it.
+
+    Items are compared by what they share with the nearest one chosen (Carbonell & Goldstein 1998,
+    "The Use of MMR"); where two are equally unlike, the surer one is taken.
+    """
+    candidates = sorted(items, key=lambda example: -example.certainty)[:N_CANDIDATES]
+    features = [_features(example) for example in candidates]
+    nearest = [0.0] * len(candidates)
+    chosen: list[int] = []
+    while len(chosen) < min(most, len(candidates)):
+        rest = [i for i in range(len(candidates)) if i not in chosen]
+        best = min(rest, key=lambda i: nearest[i])
+        chosen.append(best)
+        nearest = [
+            max(near, _overlap(own, features[best]))
+            for near, own in zip(nearest, features, strict=True)
+        ]
+    return [candidates[i] for i in chosen]
+
+
+def _features(example: Example) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the pieces of an example's text, and its mistakes."""
+    text = "".join(part.text for part in example.segments).lower()
+    # Words, where there are some; neighbouring characters serve languages without blanks.
+    pieces = frozenset(text.split()) | frozenset(map("".join, pairwise(text)))
+    return pieces, example.mistakes
+
+
+def _overlap(one: tuple[frozenset[str], ...], other: tuple[frozenset[str], ...]) -> float:
+    """Return the mean Jaccard similarity of two examples' sets."""
+    shares = [len(a & b) / max(1, len(a | b)) for a, b in zip(one, other, strict=True)]
+    return sum(shares) / len(shares)
 
 
 def _spread(items: Sequence[Example], most: int) -> list[Example]:

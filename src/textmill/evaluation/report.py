@@ -15,7 +15,7 @@ from markupsafe import Markup
 from textmill.evaluation.charts import Points, histogram_chart, loss_chart
 from textmill.evaluation.data import Corpus
 from textmill.evaluation.examples import Examples
-from textmill.evaluation.significance import LOWER_IS_BETTER
+from textmill.evaluation.significance import LOWER_IS_BETTER, Interval
 
 LONGEST_TEXT = 600
 """Characters of a text that are shown."""
@@ -32,6 +32,8 @@ class Score:
     trivial: float | None = None
     previous: float | None = None
     """The model's score in the previous run."""
+    interval: Interval | None = None
+    """Its 95 % interval: how much other test examples would change it."""
 
     @property
     def ahead(self) -> Literal["model", "baseline", "equal", ""]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,31 +11,16 @@ from mlflow.entities import Run
 
 from textmill.errors import InputError
 from textmill.evaluation import comparison as pages
-from textmill.evaluation.significance import (
-    LANGUAGE_MODEL,
-    Row,
-    differences,
-    intervals,
-    tabulate,
-)
+from textmill.evaluation.significance import differences, intervals, tabulate
 from textmill.files import MANIFEST, read_json
-from textmill.tracking.pipeline import RESULT_TAG
+from textmill.tracking.answers import Answered, read_answers
+from textmill.tracking.environment import recorded_machine
 from textmill.tracking.report import command_of, peak_memory_mib
+from textmill.tracking.results import recorded_results
 from textmill.tracking.runs import find_run
 from textmill.tracking.store import Store
 
 FOLDER = "comparison"
-MACHINE = "textmill.machine."
-DOCUMENTS = "documents.jsonl"  # of textmill.training.evaluate_lm, which would load torch here
-
-
-@dataclass(frozen=True)
-class Answered:
-    """The test examples of an evaluation with a model's answers."""
-
-    kind: str
-    rows: list[Row]
-    signatures: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -45,7 +29,7 @@ class PipelineRun:
 
     run: Run
     steps: dict[str, Run]
-    """The run of each step's result, by label such as `evaluate.topic`."""
+    """The run of each step's result, by label such as `evaluate topic`."""
     manifests: dict[str, dict[str, Any]]
     """By label."""
 
@@ -86,7 +70,7 @@ def compare(store: Store, names: Sequence[str]) -> pages.Comparison:
         commits=pages.differing([_commit(run) for run in runs]),
         modules=pages.differing([_merged(run, "code") for run in runs]),
         packages=pages.differing([_packages(store, run) for run in runs]),
-        machine=pages.differing([_machine(run) for run in runs]),
+        machine=pages.differing([recorded_machine(run.run) for run in runs]),
         scores=tuple(_scores(store, runs)),
         costs=tuple(_costs(store, runs)),
     )
@@ -121,11 +105,8 @@ def find_finished(store: Store, words: str) -> Run:
 
 def open_run(store: Store, run: Run) -> PipelineRun:
     """Return a pipeline run with the manifests of its steps."""
-    steps = {
-        key.removeprefix(RESULT_TAG): store.client.get_run(value)
-        for key, value in sorted(run.data.tags.items())
-        if key.startswith(RESULT_TAG)
-    }
+    results = sorted(recorded_results(run).items())
+    steps = {label: store.client.get_run(run_id) for label, run_id in results}
     manifests = {
         label: read_json(store.output_file(step, MANIFEST)) for label, step in steps.items()
     }
@@ -134,25 +115,8 @@ def open_run(store: Store, run: Run) -> PipelineRun:
 
 def tasks_of(run: PipelineRun) -> dict[str, str]:
     """Return the labels of a run's evaluations by task; the language model is the task `lm`."""
-    tasks = {label.partition(".")[2]: label for label in run.steps if label.startswith("evaluate.")}
+    tasks = {label.partition(" ")[2]: label for label in run.steps if label.startswith("evaluate ")}
     return tasks | ({"lm": "evaluate-lm"} if "evaluate-lm" in run.steps else {})
-
-
-def read_answers(store: Store, run: Run) -> Answered:
-    """Return the answers of an evaluation's run.
-
-    Raises:
-        RunError: the files are missing or damaged.
-    """
-    manifest = read_json(store.output_file(run, MANIFEST))
-    is_language_model = manifest["step"] == "evaluate-lm"
-    kind = LANGUAGE_MODEL if is_language_model else manifest["config"]["kind"]
-    name = DOCUMENTS if is_language_model else "predictions.jsonl"
-    with store.output_file(run, name).open(encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    prefix = "signature."
-    signed = {k.removeprefix(prefix): v for k, v in run.data.tags.items() if k.startswith(prefix)}
-    return Answered(kind, rows, signed)
 
 
 def _about(store: Store, run: PipelineRun) -> pages.Run:
@@ -193,14 +157,6 @@ def _packages(store: Store, run: PipelineRun) -> dict[str, str]:
     return installed | _merged(run, "packages")
 
 
-def _machine(run: PipelineRun) -> dict[str, str]:
-    return {
-        key.removeprefix(MACHINE): value
-        for key, value in run.run.data.tags.items()
-        if key.startswith(MACHINE)
-    }
-
-
 def _scores(store: Store, runs: Sequence[PipelineRun]) -> Iterator[pages.Score]:
     for task, label in tasks_of(runs[0]).items():
         first = read_answers(store, runs[0].steps[label])
@@ -239,7 +195,7 @@ def _costs(store: Store, runs: Sequence[PipelineRun]) -> Iterator[pages.Cost]:
     for label in labels:
         found = [run.steps.get(label) for run in runs]
         yield pages.Cost(
-            step=label.replace(".", " "),
+            step=label,
             seconds=tuple(step.data.metrics.get("seconds") if step else None for step in found),
             memory_mib=tuple(peak_memory_mib(store, step) if step else None for step in found),
             is_reused=tuple(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import subprocess
 from pathlib import Path
 
+from mlflow.entities import Run
+
 import textmill
 
 COMMIT_VARIABLE = "TEXTMILL_COMMIT"
+MACHINE_TAG = "textmill.machine"
+"""What a run was made on: `hardware.describe()` as JSON."""
 
 
 def packages() -> str:
@@ -19,6 +24,15 @@ def packages() -> str:
         for distribution in importlib.metadata.distributions()
     }
     return "\n".join(sorted(found, key=str.lower)) + "\n"
+
+
+def recorded_machine(run: Run) -> dict[str, str]:
+    """Return what a run was made on, as `hardware.describe()` says it; empty if unknown."""
+    tags = run.data.tags
+    if MACHINE_TAG in tags:
+        return dict(json.loads(tags[MACHINE_TAG]))
+    prefix = f"{MACHINE_TAG}."  # runs from before 2026-11-28 have a tag for each fact
+    return {k.removeprefix(prefix): v for k, v in tags.items() if k.startswith(prefix)}
 
 
 def git_commit() -> str | None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
 from textmill.tracking.key import describe_step, key_of
-from textmill.tracking.pipeline import DATA_TAG, RESULT_TAG
-from textmill.tracking.results import Result, find_result
+from textmill.tracking.pipeline import DATA_TAG
+from textmill.tracking.results import Result, find_result, recorded_results
 from textmill.tracking.step import SAMPLE
 from textmill.tracking.store import Store, StoreError
 
@@ -28,7 +28,7 @@ class PastRun:
     data: str | None
     """Digest of the raw files that it has read, if it has finished."""
     results: dict[str, str]
-    """The runs of its steps by label, blanks as dots."""
+    """The runs of its steps by label."""
 
 
 def last_finished(store: Store, config: Config) -> PastRun | None:
@@ -49,7 +49,7 @@ def result_of(store: Store, past: PastRun, label: str) -> Result | None:
     Raises:
         RunError: its artifacts are missing or damaged.
     """
-    run_id = past.results.get(label.replace(" ", "."))
+    run_id = past.results.get(label)
     return None if run_id is None else find_result(store, run_id)
 
 
@@ -74,11 +74,7 @@ def _search(store: Store, config: Config, condition: str, most: int) -> list[Pas
             url=store.run_url(run.info.experiment_id, run.info.run_id),
             status=run.info.status,
             data=run.data.tags.get(DATA_TAG),
-            results={
-                key.removeprefix(RESULT_TAG): value
-                for key, value in run.data.tags.items()
-                if key.startswith(RESULT_TAG)
-            },
+            results=recorded_results(run),
         )
         for run in found
     ]

@@ -19,7 +19,9 @@ from mlflow.exceptions import MlflowException
 from textmill.errors import InputError
 from textmill.files import MANIFEST, digest_file
 from textmill.tracking.documents import find_documents
-from textmill.tracking.pipeline import DIGEST_TAG, PLACES_TAG, RESULT_TAG
+from textmill.tracking.environment import recorded_machine
+from textmill.tracking.pipeline import DIGEST_TAG, PLACES_TAG
+from textmill.tracking.results import recorded_results
 from textmill.tracking.runs import KIND, find_run
 from textmill.tracking.sources import is_in_corpus
 from textmill.tracking.step import CLEAN, FINETUNE, PRETRAIN
@@ -125,8 +127,7 @@ def trace(store: Store, words: str) -> Lineage:
     run = find_run(store, words, ("pipeline", "step"))
     if run.data.tags[KIND] == "step":
         return _backward(store, words, [run.info.run_id])
-    results = [value for tag, value in run.data.tags.items() if tag.startswith(RESULT_TAG)]
-    return _backward(store, words, results)
+    return _backward(store, words, recorded_results(run).values())
 
 
 def trace_text(store: Store, words: str) -> Lineage:
@@ -198,7 +199,7 @@ def _node(
     packages: Mapping[str, str],
 ) -> Node:
     tags = run.data.tags
-    machine = [tags.get(f"textmill.machine.{name}", "") for name in ("processor", "gpus")]
+    machine = [recorded_machine(run).get(name, "") for name in ("processor", "gpus")]
     outputs = run.outputs.model_outputs if run.outputs is not None else []
     return Node(
         run_id=run.info.run_id,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from textmill.errors import RunError
 from textmill.tracking.pipeline import Pipeline
+from textmill.tracking.store import artifact_url
 
 
 def log_page(pipeline: Pipeline, name: str, make: Callable[[], str]) -> str:
@@ -31,14 +32,10 @@ def log_page(pipeline: Pipeline, name: str, make: Callable[[], str]) -> str:
             file.write_text(make(), encoding="utf-8")
             pipeline.store.client.log_artifact(pipeline.run_id, str(file))
             place = pipeline.store.local_file(pipeline.run_id, name)
+            pipeline.pages.append(name)
     except OSError as error:
         raise RunError(f"The page {name} could not be written: {error}") from error
     return str(place) if place else artifact_url(pipeline.url, name)
-
-
-def artifact_url(run_url: str, name: str) -> str:
-    """Return the page of a run's artifact."""
-    return f"{run_url}/artifacts/{name}"
 
 
 def time_of(time_ms: int) -> str:

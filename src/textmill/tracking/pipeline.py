@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 import threading
@@ -28,21 +29,21 @@ from textmill.files import (
 from textmill.laps import read_laps
 from textmill.secrets import redact_values
 from textmill.tracking import environment, plots
+from textmill.tracking.description import NOTE_TAG, describe
 from textmill.tracking.experiment import CONFIG_TAG, PIPELINE_TAG, refuse_another
 from textmill.tracking.follow import Follower, Progress
 from textmill.tracking.key import describe_step, key_of
 from textmill.tracking.models import log_backbone, log_task_model
 from textmill.tracking.places import a_place
 from textmill.tracking.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
-from textmill.tracking.results import Result, result_of
+from textmill.tracking.results import Result, result_of, results_tags
 from textmill.tracking.sources import Source, data_digest
 from textmill.tracking.step import FINETUNE, PRETRAIN, Step, edited_file
 from textmill.tracking.stopwatch import Stopwatch
-from textmill.tracking.store import OUTPUT, Dataset, Store, StoreError
+from textmill.tracking.store import OUTPUT, Dataset, Store, StoreError, artifact_url
 from textmill.tracking.system import watch_system
 from textmill.tracking.worker import Job, Stopped, is_stopping, run_job, warm_up
 
-RESULT_TAG = "textmill.result."
 THREADS_TAG = "textmill.threads"
 PLACES_TAG = "textmill.places"
 DIGEST_TAG = "textmill.digest"
@@ -77,6 +78,12 @@ class Pipeline:
     """The raw files that the steps have read so far; one may stand here twice."""
     results: dict[str, Result] = field(default_factory=dict)
     """What the steps gave so far, by label."""
+    pages: list[str] = field(default_factory=list)
+    """Files among its artifacts that people read."""
+    scores: str = ""
+    """The table of scores, in Markdown."""
+    champions: list[str] = field(default_factory=list)
+    """What came of its models, a line each."""
 
     @property
     def url(self) -> str:
@@ -132,23 +139,39 @@ class Pipeline:
         finally:
             lock.release()
         if is_part:
-            tag = f"{RESULT_TAG}{label.replace(' ', '.')}"
-            self.store.set_tags(self.run_id, {tag: result.run_id})
             self.sources.extend(sources)
+            self.store.log_datasets(self.run_id, map(_raw, sources))
             with _adding:
                 # Another dict: who reads this one is not to see it change.
                 self.results = {**self.results, label: result}
+                runs = {name: made.run_id for name, made in self.results.items()}
+                self.store.set_tags(self.run_id, results_tags(runs))
         return result
 
     def record_scores(self, metrics: Mapping[str, float], table: str) -> None:
-        """Put the scores on the parent run: as metrics, and as a table that is its description.
+        """Put the scores on the parent run: as metrics, and as a table in its description.
 
         Raises:
             StoreError: the tracking store does not take them.
         """
         self.store.log_metrics(self.run_id, metrics)
         self.store.client.log_text(self.run_id, table, "scores.md")
-        self.store.set_tags(self.run_id, {"mlflow.note.content": table})
+        self.scores = table
+        self.describe("RUNNING")
+
+    def describe(self, status: str, failure: str | None = None) -> None:
+        """Set the description of the parent run; the arguments are those of `describe`.
+
+        Raises:
+            StoreError: the tracking store does not take it.
+        """
+        # Without the server's address, which may be another one tomorrow.
+        urls = {
+            name: "#" + artifact_url(self.url, name).partition("#")[2]
+            for name in dict.fromkeys(self.pages)
+        }
+        text = describe(status, failure, urls, self.scores, self.champions, self.results.values())
+        self.store.set_tags(self.run_id, {NOTE_TAG: text})
 
 
 @dataclass
@@ -370,7 +393,7 @@ class _Attempt:
         self.store.log_datasets(run_id, self._datasets())
 
     def _datasets(self) -> list[Dataset]:
-        raw = [(s.name, s.place, s.digest, s.context) for s in self.sources]
+        raw = [_raw(source) for source in self.sources]
         made = [(n, str(r.folder), r.digest, self.step.name) for n, r in self.inputs.items()]
         return raw + made
 
@@ -411,6 +434,10 @@ class _Attempt:
                     self.store.client.log_artifact(run_id, str(file), "log")
 
 
+def _raw(source: Source) -> Dataset:
+    return source.name, source.place, source.digest, source.context
+
+
 @contextmanager
 def open_pipeline(
     name: str,
@@ -440,7 +467,7 @@ def open_pipeline(
         refuse_another(store, experiment_id, config, config_name)
     shared = {
         CONFIG_TAG: config_name,
-        **{f"textmill.machine.{k}": v for k, v in hardware.describe().items()},
+        environment.MACHINE_TAG: json.dumps(hardware.describe()),
         **tags,
     }
     if commit := environment.git_commit():
@@ -478,6 +505,10 @@ def open_pipeline(
             status, failure = "FAILED", str(error)
             raise
         finally:
+            try:
+                pipeline.describe(status, failure)
+            except StoreError as problem:
+                log.warning("The run %s could not be described. %s", run_id, problem)
             _end_run(store, run_id, status, failure)
 
 

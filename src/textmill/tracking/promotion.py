@@ -14,7 +14,7 @@ from textmill.errors import InputError, RunError
 from textmill.evaluation.gate import Cost, Decision, below_floor, decide, decide_alone
 from textmill.evaluation.significance import tabulate
 from textmill.files import MANIFEST, digest_values, read_json
-from textmill.tracking.compare import Answered, read_answers
+from textmill.tracking.answers import Answered, read_answers
 from textmill.tracking.models import BACKBONE, find_logged_model, log_backbone, log_task_model
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.registry import (

@@ -17,11 +17,11 @@ from textmill.errors import RunError
 from textmill.files import MANIFEST, read_json
 from textmill.tracking.client import is_missing
 from textmill.tracking.lineage import trace
-from textmill.tracking.pipeline import RESULT_TAG
 from textmill.tracking.prepared import FOLDER as PREPARED
 from textmill.tracking.prepared import PREPARED_TAG
 from textmill.tracking.promotion import TESTED_RUN_TAG
 from textmill.tracking.registry import MODEL_RUN_TAG
+from textmill.tracking.results import recorded_results
 from textmill.tracking.runs import KIND
 from textmill.tracking.store import MOST_RUNS, OUTPUT, Store, StoreError
 
@@ -83,12 +83,7 @@ def _refuse_while_running(store: Store) -> None:
 
 
 def _needed(store: Store, recent: list[Run]) -> set[str]:
-    results = {
-        result
-        for run in recent
-        for tag, result in run.data.tags.items()
-        if tag.startswith(RESULT_TAG)
-    }
+    results = {result for run in recent for result in recorded_results(run).values()}
     for version in store.client.search_model_versions():
         # The next challenger is compared with the answers that the model gave in its evaluation.
         runs = {version.run_id, version.tags.get(MODEL_RUN_TAG), version.tags.get(TESTED_RUN_TAG)}

@@ -20,15 +20,16 @@ from textmill.corpus.reading import digest_source
 from textmill.errors import InputError, RunError
 from textmill.files import MANIFEST, digest_file
 from textmill.tasks.examples import digest_split
+from textmill.tracking.environment import recorded_machine
 from textmill.tracking.experiment import PIPELINE_TAG
-from textmill.tracking.pipeline import RESULT_TAG, THREADS_TAG
+from textmill.tracking.pipeline import THREADS_TAG
+from textmill.tracking.results import recorded_results
 from textmill.tracking.runs import find_run
 from textmill.tracking.sources import INIT_FROM
 from textmill.tracking.step import DRIFT, STEPS, code_of
 from textmill.tracking.store import OUTPUT, Store
 
 COMMIT_TAG = "mlflow.source.git.commit"
-MACHINE_TAG = "textmill.machine."
 SAME_MACHINE = ("processor", "gpus")
 """What makes two machines of one type; results on another one may round differently."""
 DIGEST_CHARS = 12
@@ -102,11 +103,7 @@ def load_recorded(store: Store, words: str, instead: Mapping[str, Any] | None = 
         config = revive(values, f"of {name}, as it was recorded,", instead)
     except InputError as error:
         raise InputError(f"{error}\nIt fits the code that made it: {_checkout(run)}.") from None
-    runs = {
-        tag.removeprefix(RESULT_TAG).replace(".", " "): store.client.get_run(result)
-        for tag, result in run.data.tags.items()
-        if tag.startswith(RESULT_TAG)
-    }
+    runs = {label: store.client.get_run(made) for label, made in recorded_results(run).items()}
     # Not by time: of results that were reused, one may be older than what it would be made from.
     places = {name: place for place, name in enumerate(STEPS)}
     ordered = sorted(runs, key=lambda label: (places.get(label.split()[0], len(places)), label))
@@ -289,8 +286,8 @@ def other_machines(recorded: Recorded) -> dict[str, tuple[str, str]]:
     """Return what is of another type here: by name, how it was for a step, and how it is."""
     here = hardware.describe()
     return {
-        name: (step.run.data.tags[f"{MACHINE_TAG}{name}"], here[name])
-        for step in recorded.steps.values()
+        name: (there[name], here[name])
+        for there in map(recorded_machine, (step.run for step in recorded.steps.values()))
         for name in SAME_MACHINE
-        if step.run.data.tags.get(f"{MACHINE_TAG}{name}", here[name]) != here[name]
+        if there.get(name, here[name]) != here[name]
     }

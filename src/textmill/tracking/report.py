@@ -15,12 +15,14 @@ from textmill.config import Config, TaskConfig
 from textmill.evaluation import report as pages
 from textmill.evaluation.charts import Points, thin_out
 from textmill.evaluation.examples import choose_examples
+from textmill.evaluation.significance import Interval
 from textmill.files import MANIFEST, read_json
 from textmill.tracking.data import gather_corpus
-from textmill.tracking.page import artifact_url, log_page, time_of
+from textmill.tracking.environment import recorded_machine
+from textmill.tracking.page import log_page, time_of
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
-from textmill.tracking.store import Store
+from textmill.tracking.store import Store, artifact_url
 
 NAME = "report.html"
 COMMAND_TAG = "textmill.command"
@@ -39,7 +41,11 @@ GPU_MEMORY = "system/gpu_{}_memory_usage_megabytes"
 
 
 def log_report(
-    pipeline: Pipeline, config: Config, summary: Mapping[str, float], failures: Mapping[str, str]
+    pipeline: Pipeline,
+    config: Config,
+    summary: Mapping[str, float],
+    intervals: Mapping[str, Interval],
+    failures: Mapping[str, str],
 ) -> str:
     """Write the report and make it an artifact of the parent run; return where it is found.
 
@@ -47,6 +53,7 @@ def log_report(
         pipeline: the run, with the results of its steps.
         config: the configuration with which they were made.
         summary: the scores, as the parent run carries them.
+        intervals: of the scores, by the same names.
         failures: the branches that failed, and why.
 
     Returns:
@@ -56,12 +63,16 @@ def log_report(
         RunError: the store cannot be read or written.
     """
     return log_page(
-        pipeline, NAME, lambda: pages.render(gather(pipeline, config, summary, failures))
+        pipeline, NAME, lambda: pages.render(gather(pipeline, config, summary, intervals, failures))
     )
 
 
 def gather(
-    pipeline: Pipeline, config: Config, summary: Mapping[str, float], failures: Mapping[str, str]
+    pipeline: Pipeline,
+    config: Config,
+    summary: Mapping[str, float],
+    intervals: Mapping[str, Interval],
+    failures: Mapping[str, str],
 ) -> pages.Report:
     """Return what the report says; the arguments are those of `log_report`."""
     store = pipeline.store
@@ -69,15 +80,17 @@ def gather(
     tags = parent.data.tags
     previous = _previous(pipeline, parent, summary)
     results = {label: pipeline.results[label] for label in _in_order(pipeline, config)}
-    machine = {k: tags.get(f"textmill.machine.{k}", "") for k in ("processor", "cores", "gpus")}
-    memory = tags.get("textmill.machine.memory_gib", "?")
+    machine = recorded_machine(parent)
     images = _Images()
     return pages.Report(
         experiment=config.experiment,
         run_name=parent.info.run_name,
         run_url=pipeline.url,
         date=time_of(parent.info.start_time),
-        machine={**machine, "memory": f"{memory} GiB"},
+        machine={
+            **{name: machine.get(name, "") for name in ("processor", "cores", "gpus")},
+            "memory": f"{machine.get('memory_gib', '?')} GiB",
+        },
         origin=pages.Origin(
             command=command_of(parent),
             config_name=tags["textmill.config"],
@@ -88,7 +101,7 @@ def gather(
         is_sample=config.sample is not None,
         seconds=time.time() - parent.info.start_time / 1000,
         failures=failures,
-        scores=_scores(summary, previous.data.metrics if previous else {}),
+        scores=_scores(summary, intervals, previous.data.metrics if previous else {}),
         previous=_compared(pipeline, parent, previous) if previous else None,
         corpus=gather_corpus(config, results) if "clean" in results else None,
         curves=tuple(_curves(pipeline, results)),
@@ -123,7 +136,9 @@ def _in_order(pipeline: Pipeline, config: Config) -> list[str]:
     return [label for label in (*shared, *own) if label in pipeline.results]
 
 
-def _scores(summary: Mapping[str, float], previous: Mapping[str, float]) -> tuple[pages.Score, ...]:
+def _scores(
+    summary: Mapping[str, float], intervals: Mapping[str, Interval], previous: Mapping[str, float]
+) -> tuple[pages.Score, ...]:
     """Return the models' scores beside those they are compared with."""
     scores = []
     for key, value in summary.items():
@@ -131,7 +146,8 @@ def _scores(summary: Mapping[str, float], previous: Mapping[str, float]) -> tupl
             continue
         task, _, metric = key.partition("/")
         simple, trivial = (summary.get(f"baseline/{part}{key}") for part in ("", "trivial/"))
-        scores.append(pages.Score(task, metric, value, simple, trivial, previous.get(key)))
+        before, interval = previous.get(key), intervals.get(key)
+        scores.append(pages.Score(task, metric, value, simple, trivial, before, interval))
     return tuple(scores)
 
 

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow.entities import Run
 
+from textmill.errors import RunError
 from textmill.files import MANIFEST, read_json
 from textmill.tracking.store import Store
+
+RESULTS_TAG = "textmill.results"
+"""Of a pipeline's run: the runs of its steps' results by label, as JSON. What one tag cannot hold
+follows in `textmill.results.2` and so on."""
+MAX_TAG_CHARS = 7000
+"""Of 8,000, at which MLflow cuts a tag with no more than a warning."""
+_OLD_TAG = "textmill.result."
+"""Begins the tags, one for each result, of runs from before 2026-11-28."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +64,41 @@ def result_of(store: Store, run: Run, folder: Path, label: str, *, is_reused: bo
         digest=read_json(folder / MANIFEST)["digest"],
         is_reused=is_reused,
     )
+
+
+def results_tags(runs: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags that record the runs of a pipeline's results.
+
+    Args:
+        runs: id of the run of each result, by label.
+    """
+    parts: list[dict[str, str]] = [{}]
+    for label, run_id in runs.items():
+        if len(json.dumps({**parts[-1], label: run_id})) > MAX_TAG_CHARS:
+            parts.append({})
+        parts[-1][label] = run_id
+    return {
+        RESULTS_TAG if number == 1 else f"{RESULTS_TAG}.{number}": json.dumps(part)
+        for number, part in enumerate(parts, 1)
+    }
+
+
+def recorded_results(run: Run) -> dict[str, str]:
+    """Return the ids of the runs of a pipeline's results, by label such as "finetune topic".
+
+    Raises:
+        RunError: the tag is damaged.
+    """
+    found: dict[str, str] = {}
+    for tag, value in run.data.tags.items():
+        if tag.startswith(_OLD_TAG):
+            found[tag.removeprefix(_OLD_TAG).replace(".", " ", 1)] = value
+        elif tag == RESULTS_TAG or tag.startswith(f"{RESULTS_TAG}."):
+            try:
+                found |= json.loads(value)
+            except (ValueError, TypeError):
+                raise RunError(f"The tag {tag} of the run {run.info.run_id} is damaged.") from None
+    return found
 
 
 def input_of(result: Result, name: str) -> str:

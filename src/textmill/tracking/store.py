@@ -50,6 +50,7 @@ from textmill.files import (
 )
 from textmill.secrets import hide, redact, redact_values, without_credentials
 from textmill.tracking.client import START_TAG, Client
+from textmill.tracking.description import NOTE_TAG, STOPPED
 from textmill.tracking.opening import check_version, make_database, ping
 from textmill.tracking.patience import Answer, Patience
 
@@ -66,6 +67,11 @@ MAX_METRICS = 1000
 MOST_RUNS = 50_000  # that MLflow gives in one answer
 FOREIGN = re.compile(r"[^/\w.\- :]")
 """What the name of a metric may not hold."""
+KIND_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Tells MLflow that an experiment holds training runs, and no traces of chats."""
+TRAINING_VIEW = "?workflowType=machine_learning"
+"""At the end of a page's address: MLflow 3.17 shows its pages for generative AI otherwise, where
+the kind of the experiment is not asked for."""
 START_S = 5  # longer than a pipeline takes to start its run
 RESERVE_BYTES = 1 << 20
 
@@ -208,11 +214,14 @@ class Store:
         with FileLock(self.locks / "open.lock"):
             found = self.client.get_experiment_by_name(name)
             if found is None:
-                return str(self.client.create_experiment(name, self.artifact_root))
+                return str(self.client.create_experiment(name, self.artifact_root, tags=KIND_TAGS))
         if found.lifecycle_stage != "active":
             raise InputError(
                 f"The MLflow experiment {name!r} was deleted: restore it, or set experiment=NAME."
             )
+        if not KIND_TAGS.keys() & found.tags.keys():
+            for tag, value in KIND_TAGS.items():
+                self.client.set_experiment_tag(found.experiment_id, tag, value)
         return str(found.experiment_id)
 
     def start_run(self, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
@@ -397,7 +406,7 @@ class Store:
 
     def run_url(self, experiment_id: str, run_id: str) -> str:
         """Return the address of a run's page."""
-        return f"{self.ui_url}/#/experiments/{experiment_id}/runs/{run_id}"
+        return f"{self.ui_url}/#/experiments/{experiment_id}/runs/{run_id}{TRAINING_VIEW}"
 
     def lock_tags(self, lock: str) -> dict[str, str]:
         """Return the tags by which a later start sees whether a run's process still lives."""
@@ -428,6 +437,9 @@ class Store:
                     # Its process may have ended it properly since the search.
                     if self.client.get_run(run.info.run_id).info.status == "RUNNING":
                         self.end_run(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
+                        if run.data.tags.get("textmill.kind") == "pipeline":
+                            note = run.data.tags.get(NOTE_TAG, "")
+                            self.set_tags(run.info.run_id, {NOTE_TAG: f"{STOPPED}\n\n{note}"})
                         log.info("Closed %s, which was killed.", run.info.run_name)
                         closed.append(run)
             except Timeout:
@@ -474,6 +486,12 @@ def _damage(run: Run, folder: Path) -> str | None:
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def artifact_url(run_url: str, name: str) -> str:
+    """Return the page of a run's artifact."""
+    page, _, view = run_url.partition("?")
+    return f"{page}/artifacts/{name}?{view}"
 
 
 def metric_name(name: str) -> str:
