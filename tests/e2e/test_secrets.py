@@ -26,7 +26,7 @@ from tests.e2e.test_bad_input import CONFIG, NOTE, TRAIN
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
-MARK = "pLaNtEd"
+MARK = "qZpLaNtEd"
 VARIABLES = {
     "HOOK": f"{MARK}-hook-61",
     "BLOCK": f"{MARK.lower()}-block-62",

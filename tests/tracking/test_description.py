@@ -59,6 +59,13 @@ def test_a_failed_run_says_why_and_what_succeeded(
     assert "| write | computed |" in steps
 
 
+def test_a_failure_is_described_without_credentials(config: Config, store: Store) -> None:
+    with pytest.raises(OSError, match="no route"), open_pipeline("test", config, "tests", {}):
+        raise OSError("no route to http://ann:MARKED@host")
+    assert note(store) == "**Failed.** no route to http://***@host"
+    assert newest_parent(store).data.tags["textmill.failure"] == "no route to http://***@host"
+
+
 def test_a_run_that_was_stopped_says_how_to_continue(config: Config, store: Store) -> None:
     with pytest.raises(KeyboardInterrupt), open_pipeline("test", config, "tests", {}):
         raise KeyboardInterrupt

@@ -27,7 +27,7 @@ from textmill.files import (
     write_json,
 )
 from textmill.laps import read_laps
-from textmill.secrets import redact_values
+from textmill.secrets import redact, redact_values
 from textmill.tracking import environment, plots
 from textmill.tracking.description import NOTE_TAG, describe
 from textmill.tracking.experiment import CONFIG_TAG, PIPELINE_TAG, refuse_another
@@ -238,7 +238,7 @@ class _Attempt:
         except Stopped:
             raise
         except Exception as error:
-            status, failure = "FAILED", str(error)
+            status, failure = "FAILED", redact(str(error))
             if isinstance(error, OSError | StoreError):
                 kept = f" Its result waits in {self.out}." if self._is_computed() else ""
                 raise RunError(f"{self.label} could not be finished: {error}{kept}") from error
@@ -502,7 +502,7 @@ def open_pipeline(
         except Stopped:
             raise
         except Exception as error:
-            status, failure = "FAILED", str(error)
+            status, failure = "FAILED", redact(str(error))
             raise
         finally:
             try:
