@@ -21,15 +21,8 @@ from textmill.corpus.lines import (
     read_lines,
     unknown_kind,
 )
-from textmill.corpus.records import (
-    MAX_RAW_CHARS,
-    RECORD_SUFFIXES,
-    TOO_LONG,
-    BadRecord,
-    Record,
-    read_records,
-    too_long,
-)
+from textmill.corpus.outcomes import MAX_RAW_CHARS, TOO_LONG, too_long
+from textmill.corpus.records import RECORD_SUFFIXES, BadRecord, Record, read_records
 from textmill.errors import InputError
 from textmill.files import digest_files
 
