@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from textmill.evaluation.iob2 import spans
+from textmill.evaluation.iob2 import Span, spans
 
 Mark = Literal["", "right", "missed", "spurious", "wrong"]
 Row = Mapping[str, Any]
@@ -115,9 +115,6 @@ SHOWERS: dict[str, Callable[[Row], Example]] = {
     "translation": show_translation,
 }
 """By kind of task: what a row of its predictions file looks like to a person."""
-
-
-Span = tuple[int, int, str]
 
 
 def _overlapping(reference: Sequence[Span], predicted: Sequence[Span]) -> list[list[Span]]:
