@@ -31,6 +31,8 @@ TRIVIAL_BASELINE = "majority"
 """The baseline that learns next to nothing."""
 PREDICT_BATCH = 32
 """Texts that are answered at once."""
+ONE_ANSWER = True
+"""Whether a text has one right answer, so that two examples with others are in conflict."""
 
 
 @dataclass(frozen=True)

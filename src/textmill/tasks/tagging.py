@@ -43,6 +43,8 @@ TRIVIAL_BASELINE = "word_lookup"
 """The baseline that learns next to nothing."""
 PREDICT_BATCH = 32
 """Texts that are answered at once."""
+ONE_ANSWER = True
+"""Whether a text has one right answer, so that two examples with others are in conflict."""
 
 NO_LABEL = -100
 """Stands for padding among the labels; F.cross_entropy leaves it out."""

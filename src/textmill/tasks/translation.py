@@ -33,6 +33,8 @@ TRIVIAL_BASELINE = "copy_source"
 # A step of decoding costs hardly more for many texts than for few.
 PREDICT_BATCH = 128
 """Texts that are answered at once."""
+ONE_ANSWER = False
+"""Whether a text has one right answer, so that two examples with others are in conflict."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from textmill.config import AUTO, Config, TaskConfig
 from textmill.corpus.language import UNKNOWN as UNDETERMINED
+from textmill.evaluation.notes import LEAK, read_notes
 from textmill.evaluation.report import cut
 from textmill.files import MANIFEST, read_json
 from textmill.tracking.data import language_bytes
@@ -187,10 +188,14 @@ def _scores(task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
             shown = " | ".join("" if cell is None else f"{cell:.3f}" for cell in cells)
             lines.append(f"| {key.replace('_', ' ')} | {shown} |")
     yield "\n".join(lines)
+    notes = read_notes(results[f"baseline {task.name}"].folder)
+    use = "" if any(note.name == LEAK for note in notes) else ", used for nothing else"
     yield (
-        f"On {tested['test_examples']:,.0f} test examples, used for nothing else "
+        f"On {tested['test_examples']:,.0f} test examples{use} "
         f"({tested['cut_examples']:,.0f} of them cut)."
     )
+    for note in notes:
+        yield f"{'**Doubtful:** ' if note.is_doubt else ''}{escaped(str(note))}."
 
 
 def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]) -> Iterator[str]:
@@ -287,5 +292,9 @@ def _languages(config: Config, results: Mapping[str, Result]) -> str:
 
 def plain(text: str) -> str:
     """Return a name from outside as Markdown that shows it and does nothing else."""
-    line = cut(" ".join(text.split()), LONGEST_NAME)
-    return _MARKUP.sub(r"\\\1", html.escape(line, quote=False))
+    return escaped(cut(" ".join(text.split()), LONGEST_NAME))
+
+
+def escaped(text: str) -> str:
+    """Return a line of text as Markdown that shows it and does nothing else."""
+    return _MARKUP.sub(r"\\\1", html.escape(text, quote=False))

@@ -13,6 +13,7 @@ from textmill.config import Config, TaskConfig
 from textmill.evaluation import report as pages
 from textmill.evaluation.charts import Points, thin_out
 from textmill.evaluation.examples import choose_examples
+from textmill.evaluation.notes import read_notes
 from textmill.files import MANIFEST, read_json
 from textmill.tracking.data import gather_corpus
 from textmill.tracking.page import artifact_url, log_page, time_of
@@ -176,6 +177,7 @@ def _task(task: TaskConfig, results: Mapping[str, Result], images: _Images) -> p
         baselines=_baselines(results[f"baseline {task.name}"]),
         images=tuple(images.of(result)),
         examples=choose_examples(task.kind, rows, N_RIGHT, N_WRONG),
+        notes=read_notes(results[f"baseline {task.name}"].folder),
     )
 
 
