@@ -13,6 +13,7 @@ from pathlib import Path
 
 from textmill.config import AUTO, Config, TaskConfig
 from textmill.corpus.language import UNKNOWN as UNDETERMINED
+from textmill.errors import spared
 from textmill.evaluation.notes import LEAK, read_notes
 from textmill.evaluation.report import cut
 from textmill.files import MANIFEST, read_json
@@ -61,7 +62,8 @@ def log_card(pipeline: Pipeline, config: Config, task: TaskConfig) -> None:
     """
     has_scores = f"evaluate {task.name}" in pipeline.results
     run_id = pipeline.results[f"finetune {task.name}"].run_id
-    _write(pipeline.store, run_id, card_text(config, task, pipeline.results), has_scores)
+    with spared(f"the model card of {task.name}"), pipeline.store.failures_in_words():
+        _write(pipeline.store, run_id, card_text(config, task, pipeline.results), has_scores)
 
 
 def log_backbone_card(pipeline: Pipeline, config: Config) -> None:
@@ -71,7 +73,8 @@ def log_backbone_card(pipeline: Pipeline, config: Config) -> None:
         StoreError: the store does not take it.
     """
     run_id = pipeline.results["pretrain"].run_id
-    _write(pipeline.store, run_id, backbone_card_text(config, pipeline.results), True)
+    with spared("the model card of the backbone"), pipeline.store.failures_in_words():
+        _write(pipeline.store, run_id, backbone_card_text(config, pipeline.results), True)
 
 
 def _write(store: Store, run_id: str, card: str, has_scores: bool) -> None:
@@ -80,7 +83,7 @@ def _write(store: Store, run_id: str, card: str, has_scores: bool) -> None:
     if model is None or model.tags.get(TAG) == card:
         return
     if TAG not in model.tags or has_scores:
-        with store.failures_in_words(), tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, NAME)
             file.write_text(card, encoding="utf-8")
             store.client.log_model_artifact(model.model_id, str(file))

@@ -31,6 +31,7 @@ MOST_POINTS = 400
 """Points of a curve."""
 MOST_IMAGE_BYTES = 1_000_000
 """Of all pictures inside the page together; the others are linked."""
+IMAGE_TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 CURVES = ("train/loss", "validation/loss")
 MEMORY = "system/system_memory_usage_megabytes"
 PROCESSOR = "system/cpu_utilization_percentage"
@@ -200,12 +201,12 @@ class _Images:
 
     def of(self, result: Result) -> Iterator[pages.Image]:
         """Yield the pictures of a step's output."""
-        for file in sorted(result.folder.glob("*.png")):
+        for file in sorted(f for f in result.folder.iterdir() if f.suffix in IMAGE_TYPES):
             uri = None
             if file.stat().st_size <= self._room:
                 self._room -= file.stat().st_size
                 content = base64.b64encode(file.read_bytes()).decode()
-                uri = f"data:image/png;base64,{content}"
+                uri = f"data:{IMAGE_TYPES[file.suffix]};base64,{content}"
             caption = file.stem.replace("_", " ").capitalize()
             yield pages.Image(caption, uri, artifact_url(result.url, f"output/{file.name}"))
 
