@@ -366,18 +366,26 @@ def _place(config: str) -> str:
 
 
 def _texts(text: str | None, file: Path | None) -> Iterator[str]:
-    """Yield the texts to answer: the argument, a file's lines, or those of standard input."""
+    """Yield the texts to answer: the argument, a file's lines, or those of standard input.
+
+    A file is read as those are that models are trained on, whatever its encoding.
+    """
     if text is not None and text != "-":
         yield text
         return
     try:
-        lines: Any = file.open(encoding="utf-8") if file is not None else sys.stdin
+        if file is not None:
+            from textmill.corpus.reading import read_line_texts
+
+            yield from read_line_texts(file)
+            return
+        lines: Any = sys.stdin
         with lines:
             yield from (line.rstrip("\r\n") for line in lines)  # an answer for each line
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise InputError(f"{file or 'standard input'} is not UTF-8 text.") from None
+        raise InputError("standard input is not UTF-8 text.") from None
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def _shown(label: str) -> str:
 
 def _extra_inches(names: Sequence[str]) -> float:
     """Return how much larger long names make a picture."""
-    return 0.08 * (max(12, *map(len, names)) - 12)
+    return 0.08 * (max([12, *map(len, names)]) - 12)
 
 
 def plot_confusion(predictions: list[str], references: list[str], file: Path) -> None:
