@@ -15,7 +15,7 @@ from flows.finetune import finetune_task
 from flows.prepare import place_sample, prepare_parts
 from flows.pretrain import train_backbone
 from textmill.compose import compose
-from textmill.errors import InputError, RunError
+from textmill.errors import InputError, RunError, listed
 from textmill.tracking.cards import log_card
 from textmill.tracking.recorded import (
     Recorded,
@@ -55,7 +55,7 @@ def plan(
     others = [setting for setting in overrides if not setting.startswith("tracking")]
     if others:
         raise InputError(
-            f"{', '.join(others)}: what a run is computed from again is what was recorded, and "
+            f"{listed(others)}: what a run is computed from again is what was recorded, and "
             "only tracking can be set."
         )
     tracking = compose(config_name, overrides).tracking
