@@ -23,7 +23,7 @@ class CrAsLf(io.RawIOBase):
         stream: is closed with this one.
     """
 
-    def __init__(self, stream: io.BufferedReader) -> None:
+    def __init__(self, stream: io.BufferedReader[Any]) -> None:
         self._stream = stream
         self._is_after_cr = False
 

@@ -93,7 +93,9 @@ def read_lines(
     most = most_bytes(file, limits) if file.name.lower().endswith(_PACKED) else sys.maxsize
     max_bytes = max_document_bytes(limits)
     with _open_stream(file) as packed:
-        stream = io.BufferedReader(Utf8Stream(packed, decoding or Decoding()), _BUFFER_BYTES)
+        stream: io.BufferedReader[Any] = io.BufferedReader(
+            Utf8Stream(packed, decoding or Decoding()), _BUFFER_BYTES
+        )
         try:
             _check_beginning(file, packed.peek(_MAGIC_BYTES))
             if has_cr_lines(stream.peek()):

@@ -40,9 +40,8 @@ def _figure(file: Path, size: tuple[float, float], labels: Sequence[str] = ()) -
         n_missing = max(map(_n_missing, labels), default=0)
         if n_missing:
             file = file.with_suffix(".svg")
-            layout = figure.get_layout_engine()
-            assert layout is not None
-            layout.set(w_pad=_ROOM_INCHES * n_missing, h_pad=_ROOM_INCHES * n_missing)
+            room = _ROOM_INCHES * n_missing
+            figure.set_layout_engine("constrained", w_pad=room, h_pad=room)
             figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None})
         else:
             figure.savefig(content, format="png", metadata={"Software": None})

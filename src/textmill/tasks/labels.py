@@ -96,13 +96,13 @@ class Labels:
         """
         if self._names:
             return self._named(value)
-        is_number = isinstance(value, float | decimal.Decimal)
+        is_endless = isinstance(value, float | decimal.Decimal) and not math.isfinite(value)
         if isinstance(value, str) and value.strip():
             label = same_spelling(value)
             if label != value:
                 self.respelled[value] = label
             return label
-        if isinstance(value, _WRITTEN) and not (is_number and not math.isfinite(value)):
+        if isinstance(value, _WRITTEN) and not is_endless:
             return str(value)
         raise ValueError(f"column {self._column!r} holds no label: {described(value)}")
 
