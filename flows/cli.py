@@ -217,6 +217,7 @@ def predict(
     """
     with _errors_in_words():
         from flows.answers import answer
+        from textmill.corpus.line_ends import json_line
 
         words = text_and_overrides or []
         has_text = bool(words) and not _is_setting(words[0])
@@ -224,7 +225,7 @@ def predict(
         if text is not None and file is not None:
             raise InputError(f"Both a text and --file {file} were given: leave one of them out.")
         for prediction in answer(task, _texts(text, file), config, words[has_text:]):
-            sys.stdout.write(json.dumps(prediction, ensure_ascii=False) + "\n")
+            sys.stdout.write(json_line(prediction))
 
 
 @app.command(epilog="Example: textmill compare 3f2a 9c1b")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textmill.corpus.line_ends import CrAsLf
+from textmill.corpus.line_ends import CrAsLf, json_line
 from textmill.corpus.lines import read_lines
 
 
@@ -20,6 +21,12 @@ def test_all_ends_become_lf_wherever_reads_part_them(text: str, n_bytes: int) ->
     while part := stream.read(n_bytes):
         content += part
     assert content == text.replace("\r\n", "\n").replace("\r", "\n").encode()
+
+
+@given(st.text())
+def test_a_line_of_json_is_one_for_every_reader(text: str) -> None:
+    (line,) = json_line({"text": text}).splitlines()
+    assert json.loads(line) == {"text": text}
 
 
 def lines(file: Path, content: bytes) -> list[bytes]:

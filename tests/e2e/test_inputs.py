@@ -63,7 +63,7 @@ BAD = {
     "latin": (
         "d.csv",
         table(",", "\n", "a", "b").replace(b"saw the garden on day 20", b"saw a caf\xe9"),
-        "d.csv:22: .*if it is in windows-1252, set tasks.latin.encoding=cp1252",
+        "d.csv:22: .*if it is in windows-1252, set tasks.latin.encoding=windows-1252",
     ),
     "ints": (
         "e.jsonl",

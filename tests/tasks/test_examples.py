@@ -162,9 +162,7 @@ def test_a_likely_encoding_is_named_with_its_setting(tmp_path: Path) -> None:
     rows = b"".join(b"plain %d,a\n" % n for n in range(20))
     (tmp_path / "a.csv").write_bytes(b"text,label\n" + rows + b"a caf\xe9,b\n")
     config = task(tmp_path, GOOD, train=str(tmp_path / "a.csv"))
-    message = (
-        r"a.csv:22: not valid UTF-8 .*if it is in windows-1252, set tasks.mood.encoding=cp1252"
-    )
+    message = r"a.csv:22: not valid UTF-8 .*windows-1252, set tasks.mood.encoding=windows-1252"
     with pytest.raises(InputError, match=message):
         read_examples(config, "train")
     named = config.model_copy(update={"encoding": "cp1252"})

@@ -7,7 +7,15 @@ whose lines end in LF, as copied cells and chat messages have it.
 from __future__ import annotations
 
 import io
+import json
 from typing import Any
+
+_ESCAPES = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
+
+
+def json_line(value: object) -> str:
+    """Return a value as a line of JSON, which is one for every reader, whatever it splits at."""
+    return json.dumps(value, ensure_ascii=False).translate(_ESCAPES) + "\n"
 
 
 def has_cr_lines(beginning: bytes) -> bool:

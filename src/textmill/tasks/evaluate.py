@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from textmill.config import TaskConfig
+from textmill.corpus.line_ends import json_line
 from textmill.errors import spared
 from textmill.files import write_json, write_whole
 from textmill.tasks.kinds import KINDS
@@ -48,7 +48,7 @@ def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
 
 def write_predictions(rows: Sequence[dict[str, Any]], folder: Path) -> None:
     """Write predictions.jsonl, one object for each test example."""
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    lines = "".join(map(json_line, rows))
     write_whole(folder / "predictions.jsonl", lines.encode())
 
 

@@ -67,8 +67,8 @@ def read_rows(
     if bad and len(bad) > config.max_bad_share * (len(bad) + len(rows)):
         setting = f"tasks.{config.name}"
         likely = "".join(
-            f"if it is in {name.replace('cp', 'windows-')}, set {setting}.encoding={name}; else "
-            for name in encodings
+            f"if it is in {name}, set {setting}.encoding={name}; else "
+            for name in (encoding.replace("cp", "windows-") for encoding in encodings)
         )
         raise InputError(
             f"{bad[0]} ({len(bad)} of {len(bad) + len(rows)} records cannot be used; {likely}"
