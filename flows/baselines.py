@@ -11,6 +11,7 @@ from flows.context import Context, log, run_step, step_task
 from flows.prepare import split_sources
 from textmill.config import TaskConfig
 from textmill.errors import InputError, RunError
+from textmill.evaluation.notes import read_notes
 from textmill.tracking.results import Result
 from textmill.tracking.step import BASELINE
 
@@ -50,6 +51,9 @@ def measure_baselines(
         raise InputError(describe(bad))
     for name, error in bad.items():
         log.warning("%s: %s The rest goes on without it.", name, error)
+    for name, result in found.items():
+        for note in read_notes(result.folder) if isinstance(result, Result) else ():
+            log.warning("%s: %s.", name, note)
     return found
 
 

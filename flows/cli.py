@@ -217,6 +217,7 @@ def predict(
     """
     with _errors_in_words():
         from flows.answers import answer
+        from textmill.corpus.line_ends import json_line
 
         words = text_and_overrides or []
         has_text = bool(words) and not _is_setting(words[0])
@@ -224,7 +225,7 @@ def predict(
         if text is not None and file is not None:
             raise InputError(f"Both a text and --file {file} were given: leave one of them out.")
         for prediction in answer(task, _texts(text, file), config, words[has_text:]):
-            sys.stdout.write(json.dumps(prediction, ensure_ascii=False) + "\n")
+            sys.stdout.write(json_line(prediction))
 
 
 @app.command(epilog="Example: textmill compare 3f2a 9c1b")
@@ -366,18 +367,26 @@ def _place(config: str) -> str:
 
 
 def _texts(text: str | None, file: Path | None) -> Iterator[str]:
-    """Yield the texts to answer: the argument, a file's lines, or those of standard input."""
+    """Yield the texts to answer: the argument, a file's lines, or those of standard input.
+
+    A file is read as those are that models are trained on, whatever its encoding.
+    """
     if text is not None and text != "-":
         yield text
         return
     try:
-        lines: Any = file.open(encoding="utf-8") if file is not None else sys.stdin
+        if file is not None:
+            from textmill.corpus.reading import read_line_texts
+
+            yield from read_line_texts(file)
+            return
+        lines: Any = sys.stdin
         with lines:
             yield from (line.rstrip("\r\n") for line in lines)  # an answer for each line
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise InputError(f"{file or 'standard input'} is not UTF-8 text.") from None
+        raise InputError("standard input is not UTF-8 text.") from None
 
 
 @contextmanager

@@ -54,6 +54,8 @@ SUMMARY = (
     "bits_per_byte",
 )
 """The metrics of steps that the parent run carries."""
+DOUBTS = ("leaked_examples", "conflicting_examples")
+"""What it carries of a task's examples besides, which are no scores."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def record(context: Context, summary: Mapping[str, float], failures: dict[str, E
     pipeline = context.pipeline
     intervals = score_intervals(pipeline.store, pipeline.results)
     table = score_table(summary, intervals)
-    pipeline.record_scores(summary, table)
+    pipeline.record_scores({**summary, **count_doubts(pipeline.results)}, table)
     page = artifact_url(pipeline.url, REPORT)
     context.page.text(f"{table}\n\n[Report]({page})", "scores", "Scores of this run")
     log.info("\n%s", table)
@@ -279,6 +281,17 @@ def summarise(language: Result | None, scores: Mapping[str, TaskScores]) -> dict
                 if value is not None:
                     summary[f"{prefix}{name}/{key}"] = value
     return summary
+
+
+def count_doubts(results: Mapping[str, Result]) -> dict[str, float]:
+    """Return how many examples of each task make its scores doubtful, where there are some."""
+    return {
+        f"{label.removeprefix('baseline ')}/{key}": value
+        for label, result in results.items()
+        if label.startswith("baseline ")
+        for key, value in result.metrics().items()
+        if key in DOUBTS and value
+    }
 
 
 def score_table(summary: Mapping[str, float], intervals: Mapping[str, Interval]) -> str:

@@ -22,10 +22,18 @@ from textmill.tracking.step import FINETUNE
 @step_task("finetune")
 def finetune_task(context: Context, config: TaskConfig, backbone: Result) -> State[Any]:
     """Fine-tune the backbone for a task."""
-    splits = ("train", "validation") if config.validation else ("train",)
-    return run_step(
-        context, FINETUNE, config, {"backbone": backbone}, split_sources(config, *splits), config
-    )
+    sources = split_sources(config, *training_splits(config))
+    return run_step(context, FINETUNE, config, {"backbone": backbone}, sources, config)
+
+
+def training_splits(config: TaskConfig) -> tuple[str, ...]:
+    """Return the splits that fine-tuning reads; the test, only to leave its texts out."""
+    is_read = {
+        "train": True,
+        "validation": config.validation is not None,
+        "test": config.on_leak == "drop",
+    }
+    return tuple(name for name in is_read if is_read[name])
 
 
 def choose_task(context: Context, name: str) -> TaskConfig:

@@ -17,7 +17,7 @@ from flows.recording import recorded_flow
 from textmill.compose import compose, redacted
 from textmill.config import Config
 from textmill.config.secrets import is_masked
-from textmill.errors import InputError, RunError
+from textmill.errors import InputError, RunError, listed
 from textmill.tracking.cards import log_card
 from textmill.tracking.recorded import (
     Recorded,
@@ -61,7 +61,7 @@ def plan(
     others = [redacted(s) for s, name in zip(overrides, sections, strict=True) if name not in ANEW]
     if others:
         raise InputError(
-            f"{', '.join(others)}: what a run is computed from again is what was recorded, and "
+            f"{listed(others)}: what a run is computed from again is what was recorded, and "
             f"only {', '.join(ANEW)} can be set."
         )
     present = compose(config_name, overrides)

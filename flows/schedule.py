@@ -32,7 +32,7 @@ from flows.console import console
 from flows.retrain import retrain
 from flows.server import is_own, prefect_failures_in_words
 from textmill.compose import compose
-from textmill.errors import InputError
+from textmill.errors import InputError, listed
 
 SILENCE_S = 60
 """What serves a deployment asks for its runs every 10 s: after this silence nothing does."""
@@ -124,9 +124,9 @@ def refuse_other_settings(name: str, parameters: Mapping[str, Any]) -> None:
     ]
     if is_served and differences:
         raise InputError(
-            f"retrain/{name} is being served with other settings ({'; '.join(differences)}): set "
-            f"experiment=NAME for a schedule of its own; or stop the other one, wait {SILENCE_S} "
-            "seconds, and start this again."
+            f"retrain/{name} is being served with other settings ({listed(differences, '; ')}): "
+            "set experiment=NAME for a schedule of its own; or stop the other one, wait "
+            f"{SILENCE_S} seconds, and start this again."
         )
 
 

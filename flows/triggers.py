@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from textmill.errors import listed
 from textmill.files import digest_values
 from textmill.tracking.events import PastRun
 
@@ -52,7 +53,7 @@ def at_drift(crossed: Sequence[str], new_text: str, data: str, last: PastRun) ->
     if not crossed:
         return Decision(None, "the new text is like the training corpus")
     event = f"drift-{digest_values([new_text, data])[:32]}"
-    reason = f"the new text has drifted: {'; '.join(crossed)}"
+    reason = f"the new text has drifted: {listed(crossed, '; ')}"
     if last.data == data:
         reason += "; the sources have not changed, so add such text to them for a better model"
     return Decision(event, reason)

@@ -23,7 +23,7 @@ import conf
 from textmill import hardware
 from textmill.config import Config, TaskConfig
 from textmill.config.secrets import Hidden, has_secrets, models_in, secrets_in, with_secrets
-from textmill.errors import InputError
+from textmill.errors import InputError, listed
 from textmill.secrets import HIDDEN, redact_urls
 
 CONF = Path(conf.__file__).parent
@@ -147,7 +147,7 @@ def _find(config: str) -> tuple[Path, str]:
     file = Path(config).expanduser()
     if file.suffix != ".yaml":
         raise InputError(
-            f"There is no configuration {config!r}: choose one of {', '.join(config_names())}, "
+            f"There is no configuration {config!r}: choose one of {listed(config_names())}, "
             "or give the path of a .yaml file."
         )
     if not file.is_file():
@@ -301,7 +301,7 @@ def unknown_name(what: str, name: str, known: Sequence[str]) -> str:
     """Return a sentence that says what names there are, the closest first."""
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    return f"there is no {what} {name!r}; {hint}choose one of {', '.join(known) or '(none)'}."
+    return f"there is no {what} {name!r}; {hint}choose one of {listed(known) or '(none)'}."
 
 
 def _anchor(values: dict[str, Any], base: Path) -> None:
@@ -411,7 +411,7 @@ def _unknown_key(key: str, kind: str | None) -> str:
     close = difflib.get_close_matches(last, known, n=1)
     hint = f" Did you mean {'.'.join([*path, close[0]])}?" if close else ""
     where = f"keys of {'.'.join(path)}" if path else "keys"
-    return f"{key} is not a setting.{hint} The {where} are {', '.join(known)}."
+    return f"{key} is not a setting.{hint} The {where} are {listed(known)}."
 
 
 def _known_keys(path: Sequence[str], kind: str | None) -> list[str]:

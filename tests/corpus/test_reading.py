@@ -17,7 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textmill.config import SourceConfig
-from textmill.corpus.reading import RawDocument, read_documents, source_files
+from textmill.corpus.reading import (
+    RawDocument,
+    read_documents,
+    read_line_texts,
+    source_files,
+)
 from textmill.corpus.records import TOO_LONG, BadRecord
 from textmill.errors import InputError
 
@@ -389,3 +394,36 @@ def test_a_column_holds_html_when_the_source_says_so(tmp_path: Path) -> None:
     assert (item.text, item.is_html) == ("<p>x</p>", True)
     with pytest.raises(ValueError, match="'books': HTML pages are not joined"):
         source(file, html=True, join_chars=10)
+
+
+LINES = ["Anna left the garden.", "First half\rsecond half", "", "Third\u2028line"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_the_texts_of_a_file_are_its_lines_one_for_each(
+    tmp_path: Path, encoding: str, end: str, is_packed: bool
+) -> None:
+    content = "".join(line + end for line in LINES).encode(encoding)
+    file = tmp_path / ("x.txt.gz" if is_packed else "x.txt")
+    file.write_bytes(gzip.compress(content) if is_packed else content)
+    assert list(read_line_texts(file)) == LINES
+
+
+def test_the_texts_of_a_file_in_windows_1252_are_read(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_bytes("A caf\xe9 in Paris\n".encode("cp1252"))
+    assert list(read_line_texts(tmp_path / "x.txt")) == ["A caf\xe9 in Paris"]
+
+
+def test_the_texts_of_no_file_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nowhere.txt does not exist"):
+        list(read_line_texts(tmp_path / "nowhere.txt"))
+    with pytest.raises(InputError, match="is not a file"):
+        list(read_line_texts(tmp_path))
+
+
+def test_cr_ends_the_documents_of_a_plain_text_that_has_no_lf(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_bytes(b"one\rtwo\rthree\r")
+    found = texts(source(tmp_path / "x.txt", documents="line"))
+    assert found == [(1, "one"), (2, "two"), (3, "three")]

@@ -326,10 +326,184 @@ def test_a_column_that_is_missing_everywhere_is_an_error_with_setting_and_guess(
     )
 
 
-def test_a_csv_file_with_semicolons_is_told_apart(tmp_path: Path) -> None:
-    file = written(tmp_path, "rows.csv", b"text;label\nx;y\n")
-    with pytest.raises(InputError, match="must be separated by commas"):
+COLUMNS = {"text": "tasks.t.text", "label": "tasks.t.label"}
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|", ", ", "; "])
+def test_csv_is_read_by_the_separator_that_gives_the_needed_columns(
+    tmp_path: Path, separator: str
+) -> None:
+    rows = ["text{}label", '"one, two; three|four"{}"a"', "plain{}b"]
+    content = "\n".join(rows).replace("{}", separator).encode()
+    expected = [
+        (2, {"text": "one, two; three|four", "label": "a"}),
+        (3, {"text": "plain", "label": "b"}),
+    ]
+    assert outcomes(written(tmp_path, "rows.csv", content), COLUMNS) == expected
+
+
+@pytest.mark.parametrize(
+    "header", ["text, label", " text ,label ", "\ufefftext,label", '\ufeff"text", "label"']
+)
+def test_blanks_and_marks_are_no_part_of_a_column_of_csv(tmp_path: Path, header: str) -> None:
+    file = written(tmp_path, "rows.csv", f'{header}\n"x, y", "a"\n'.encode())
+    assert outcomes(file, COLUMNS) == [(2, {"text": "x, y", "label": "a"})]
+    # A configuration may have copied the blank into the column's name.
+    ((_, values),) = outcomes(file, {" label": "tasks.t.label"})
+    assert isinstance(values, dict)
+    assert values[" label"] == "a"
+
+
+def test_a_blank_behind_a_quote_is_named(tmp_path: Path) -> None:
+    file = written(tmp_path, "rows.csv", b'text,label\n"x, y" ,a\nz,b\n')
+    (_, reason), (_, values) = outcomes(file, COLUMNS)
+    assert "there is a blank between it and the separator" in str(reason)
+    assert values == {"text": "z", "label": "b"}
+
+
+def test_a_column_that_is_missing_in_a_file_with_another_separator_gets_a_guess(
+    tmp_path: Path,
+) -> None:
+    file = written(tmp_path, "rows.csv", b"text;labels\nx;y\n")
+    with pytest.raises(InputError, match="it has 'text', 'labels'. Did you mean 'labels'"):
+        list(read_records(file, COLUMNS))
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("packed", PACK)
+def test_lines_end_in_lf_crlf_or_cr_alone(tmp_path: Path, end: bytes, packed: str) -> None:
+    table = PACK[packed](end.join([b"text,label", b'"x, y",a', b"", b"z,b", b""]))
+    file = written(tmp_path, f"rows.csv{packed}", table)
+    expected = [{"text": "x, y", "label": "a"}, {"text": "z", "label": "b"}]
+    assert outcomes(file, COLUMNS) == [(2, expected[0]), (4, expected[1])]
+    lines = PACK[packed](end.join([b'{"text": "x"}', b'{"text": "y"}']))
+    file = written(tmp_path, f"rows.jsonl{packed}", lines)
+    assert outcomes(file) == [(1, {"text": "x"}), (2, {"text": "y"})]
+
+
+def test_a_carriage_return_amid_an_unquoted_row_is_named_in_our_words(tmp_path: Path) -> None:
+    file = written(tmp_path, "rows.csv", b"text,label\nx\ry,a\nz,b\n")
+    (_, reason), (_, values) = outcomes(file, COLUMNS)
+    assert reason == "not valid CSV: a carriage return amid the line, outside of quotes"
+    assert values == {"text": "z", "label": "b"}
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
+def test_other_separators_are_text(tmp_path: Path, name: str, mark: str) -> None:
+    text = f"one{mark}two"
+    line = f"{text},a" if name == "rows.csv" else json.dumps({"text": text, "label": "a"})
+    header = "text,label\n" if name == "rows.csv" else ""
+    file = written(tmp_path, name, f"{header}{line}\n".encode())
+    ((_, values),) = outcomes(file, COLUMNS)
+    assert values == {"text": text, "label": "a"}
+
+
+NESTED = [{"id": 1, "translation": {"en": "tree", "de": "Baum"}}, {"id": 2, "translation": None}]
+
+
+def test_a_dotted_name_reads_a_nested_column(tmp_path: Path) -> None:
+    columns = {"translation.en": "tasks.t.source", "translation.de": "tasks.t.target"}
+    lines = "".join(json.dumps(row) + "\n" for row in NESTED).encode()
+    pq.write_table(pa.Table.from_pylist(NESTED), tmp_path / "rows.parquet")
+    for file in (written(tmp_path, "rows.jsonl", lines), tmp_path / "rows.parquet"):
+        (_, values), (_, reason) = outcomes(file, columns)
+        assert isinstance(values, dict)
+        assert (values["translation.en"], values["translation.de"]) == ("tree", "Baum")
+        assert reason == "has no 'translation.en' and no 'translation.de'"
+        with pytest.raises(InputError, match="no column 'en'.*Did you mean 'translation.en'"):
+            list(read_records(file, {"en": "tasks.t.source"}))
+
+
+def test_a_column_whose_name_has_a_dot_comes_before_a_nested_one(tmp_path: Path) -> None:
+    row = {"a.b": "plain", "a": {"b": "nested", "c.d": {"e": "deep"}}}
+    file = written(tmp_path, "rows.jsonl", json.dumps(row).encode())
+    ((_, values),) = outcomes(file, {"a.b": "x", "a.c.d.e": "y"})
+    assert isinstance(values, dict)
+    assert (values["a.b"], values["a.c.d.e"]) == ("plain", "deep")
+
+
+def test_a_message_lists_ten_columns_and_the_number_of_the_others(tmp_path: Path) -> None:
+    row = {f"column{n}": n for n in range(25)}
+    file = written(tmp_path, "rows.jsonl", json.dumps(row).encode())
+    with pytest.raises(InputError, match=r"'column0', .*'column9' and 15 others\.") as caught:
         list(read_records(file, {"text": "tasks.t.text"}))
+    assert "'column10'" not in str(caught.value)
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("value", ["array", "objects"])
+def test_json_that_is_not_a_record_a_line_is_named_once(
+    tmp_path: Path, indent: int | None, value: str
+) -> None:
+    if value == "array":
+        content = json.dumps(ROWS, indent=indent)
+    else:
+        content = "\n".join(json.dumps(row, indent=indent or 1) for row in ROWS)
+    ((line, reason),) = outcomes(written(tmp_path, "rows.jsonl", content.encode()))
+    kind = "a JSON array" if value == "array" else "JSON spread over lines"
+    assert line == 1
+    assert str(reason).startswith(f"the file is {kind}, not JSON Lines")
+
+
+def test_a_comma_after_an_object_is_named(tmp_path: Path) -> None:
+    file = written(tmp_path, "rows.jsonl", b'{"n": 1},\n{"n": 2}\n')
+    assert outcomes(file) == [
+        (1, "not valid JSON: a comma after the object"),
+        (2, {"n": 2}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "encoding"),
+    [
+        ("A caf\xe9 in Paris", "cp1252"),
+        ("\x93quoted\x94", "cp1252"),
+        ("A caf\xc3\xa9 and a stray \xe9", None),
+    ],
+)
+def test_a_line_that_is_not_utf8_has_a_likely_encoding(
+    tmp_path: Path, line: str, encoding: str | None
+) -> None:
+    content = b"".join(b"plain %d,a\n" % n for n in range(20)) + line.encode("latin-1") + b",b\n"
+    items = read_records(written(tmp_path, "rows.csv", b"text,label\n" + content), COLUMNS)
+    (bad,) = (item for item in items if isinstance(item, BadRecord))
+    assert bad.encoding == encoding
+
+
+def test_numbers_have_the_names_that_the_schema_of_a_parquet_file_gives_them(
+    tmp_path: Path,
+) -> None:
+    names = {"names": ["O", "B-PER"], "_type": "ClassLabel"}
+    features = {
+        "label": names,
+        "tags": {"feature": names, "_type": "List"},
+        "old": {"feature": names, "_type": "Sequence"},
+        "inner": {"label": names},
+        "n": {"dtype": "int64", "_type": "Value"},
+    }
+    row = {"label": 1, "tags": [0, 1], "old": [1], "inner": {"label": 0}, "n": 1}
+    unlabelled = {"label": -1, "tags": [0], "old": [], "inner": {"label": None}, "n": 1}
+    table = pa.Table.from_pylist([row, unlabelled]).replace_schema_metadata(
+        {"huggingface": json.dumps({"info": {"features": features}})}
+    )
+    pq.write_table(table, tmp_path / "rows.parquet")
+    first, second = (values for _, values in outcomes(tmp_path / "rows.parquet"))
+    assert first == {
+        "label": "B-PER",
+        "tags": ["O", "B-PER"],
+        "old": ["B-PER"],
+        "inner": {"label": "O"},
+        "n": 1,
+    }
+    assert second == unlabelled | {"label": None, "tags": ["O"]}
+
+
+def test_dictionary_encoded_columns_are_read_by_their_values(tmp_path: Path) -> None:
+    table = pa.table({"label": pa.array(["a", "b", "a"]).dictionary_encode()})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    values = [values for _, values in outcomes(tmp_path / "rows.parquet")]
+    assert values == [{"label": "a"}, {"label": "b"}, {"label": "a"}]
 
 
 def test_a_key_that_one_json_record_lacks_makes_that_record_bad(tmp_path: Path) -> None:
@@ -353,7 +527,8 @@ def test_no_content_raises_another_error_than_that_nobody_knows_what_is_lost(
     folder = tmp_path_factory.mktemp("any")
     for name in ("x.jsonl", "x.csv"):
         items = list(read_records(written(folder, name, content)))
-        assert all(1 <= item.line <= content.count(b"\n") + 1 for item in items)
+        n_ends = content.count(b"\n") or content.count(b"\r")
+        assert all(1 <= item.line <= n_ends + 1 for item in items)
     for name in ("x.csv.gz", "x.jsonl.zst", "x.parquet"):
         with suppress(InputError):
             list(read_records(written(folder, name, content)))

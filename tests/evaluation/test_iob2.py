@@ -36,6 +36,11 @@ def test_spans_end_where_another_entity_begins() -> None:
     assert spans(tags) == [(0, 2, "PER"), (2, 3, "PER"), (4, 5, "LOC")]
 
 
+def test_a_tag_that_continues_nothing_belongs_to_no_entity() -> None:
+    assert spans(["I-PER", "B-PER", "I-LOC", "I-PER"]) == [(1, 2, "PER")]
+    assert spans(["B-PER", "O", "I-PER"]) == [(0, 1, "PER")]
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_the_best_tags_are_those_of_an_exhaustive_search(seed: int) -> None:
     scores = np.random.default_rng(seed).normal(size=(4, len(TAGS)))

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import random
 import sys
+import warnings
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sacrebleu import corpus_bleu, corpus_chrf
+from seqeval.metrics import classification_report as seqeval_report
+from seqeval.scheme import IOB2
 from sklearn.metrics import accuracy_score, classification_report, f1_score
 
 from textmill.evaluation.iob2 import best_tags, spans, tags_of
@@ -78,6 +83,45 @@ def test_entities_by_hand() -> None:
 
 def test_a_continuation_without_a_beginning_is_no_entity() -> None:
     assert score_tagging([["O", "I-PER"]], [["O", "B-PER"]])["f1"] == 0.0
+
+
+def test_types_are_compared_as_they_are_spelt() -> None:
+    types = ("A", "A-", "-A", "micro avg", "$x_$", "人名", "a/b")
+    references = [[f"B-{name}"] for name in types]
+    predictions = [["B-A"] for _ in types]
+    scores = score_tagging(predictions, references)
+    assert scores["precision"] == scores["recall"] == pytest.approx(1 / 7)
+    assert scores["type/A/recall"] == 1.0
+    assert [scores[f"type/{name}/f1"] for name in types[1:]] == [0.0] * 6
+
+
+TAG = st.sampled_from([f"{part}-{name}" for part in "BI" for name in ("PER", "LOC", "a b")] + ["O"])
+
+
+@given(
+    st.lists(
+        st.integers(1, 6).flatmap(
+            lambda n: st.tuples(*(st.lists(TAG, min_size=n, max_size=n) for _ in range(2)))
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_any_tags_score_as_by_seqeval_where_types_have_no_hyphens(
+    pairs: list[tuple[list[str], list[str]]],
+) -> None:
+    predictions, references = [guess for guess, _ in pairs], [true for _, true in pairs]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of seqeval, on texts without entities
+        report = seqeval_report(
+            references, predictions, mode="strict", scheme=IOB2, output_dict=True, zero_division=0
+        )
+    scores = score_tagging(predictions, references)
+    rows = {"": report.pop("micro avg"), **{f"type/{name}/": row for name, row in report.items()}}
+    for prefix, row in rows.items():
+        if prefix not in ("type/macro avg/", "type/weighted avg/"):
+            for name, key in (("precision",) * 2, ("recall",) * 2, ("f1", "f1-score")):
+                assert scores[f"{prefix}{name}"] == pytest.approx(row[key])
 
 
 @pytest.mark.parametrize("seed", range(5))

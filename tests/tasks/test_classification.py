@@ -57,6 +57,15 @@ def test_an_unknown_label_is_named_with_place_and_known_ones(toy: Classification
         check_examples(toy, SPEC, [example("good", "test.jsonl:3"), example("odd")])
 
 
+def test_a_message_lists_ten_labels_and_the_number_of_the_others(
+    toy: ClassificationConfig,
+) -> None:
+    spec = Spec(tuple(f"label{n:02}" for n in range(200)))
+    with pytest.raises(InputError, match=r"label00, .*label09 and 190 others: correct") as caught:
+        check_examples(toy, spec, [example("odd")])
+    assert "label10" not in str(caught.value)
+
+
 def test_known_labels_pass(toy: ClassificationConfig) -> None:
     check_examples(toy, SPEC, [example("good"), example("so-so")])
 

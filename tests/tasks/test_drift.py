@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,20 @@ def test_the_validation_split_itself_has_not_drifted(
 def test_labels_shift_when_one_of_two_is_gone(inputs: dict[str, Path], tmp_path: Path) -> None:
     good = sorted({row["text"] for row in toy_rows(300, seed=7) if row["label"] == "good"})
     assert measure(inputs, tmp_path, good)["label_shift/mood"] > 0.3
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\x85", "\x0c", "\r"])
+def test_marks_in_a_text_end_no_line_of_the_predictions(
+    inputs: dict[str, Path], tmp_path: Path, mark: str
+) -> None:
+    lines = (
+        (inputs["evaluation mood"] / "predictions.jsonl")
+        .read_text()
+        .replace('{"text": "', '{"text": ' + json.dumps(mark, ensure_ascii=False)[:-1])
+    )
+    (tmp_path / "predictions.jsonl").write_text(lines)
+    marked = inputs | {"evaluation mood": tmp_path}
+    assert measure(marked, tmp_path, VALIDATION)["label_shift/mood"] < 0.3
 
 
 def test_foreign_text_is_dearer_and_full_of_rare_tokens(

@@ -51,6 +51,23 @@ def test_the_confusion_matrix_is_a_picture(evaluated: Path) -> None:
     assert (evaluated / "confusion_matrix.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_picture_that_fails_costs_no_numbers(
+    tuned: tuple[Path, Path],
+    toy: ClassificationConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    evaluated: Path,
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("no such font")
+
+    monkeypatch.setattr("textmill.tasks.classification.plot", fail)
+    evaluate(toy, {"model": tuned[0]}, tmp_path)
+    assert read_json(tmp_path / "metrics.json") == read_json(evaluated / "metrics.json")
+    assert "picture of the scores could not be made (ValueError: no such font)" in caplog.text
+
+
 def test_an_unknown_label_is_refused(
     tuned: tuple[Path, Path], toy: ClassificationConfig, tmp_path: Path
 ) -> None:

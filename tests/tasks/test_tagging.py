@@ -83,6 +83,26 @@ def tuned(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Tag
     return config, out
 
 
+def test_numbers_of_tags_get_the_names_of_the_configuration(tmp_path: Path) -> None:
+    write_rows(tmp_path / "train.jsonl", [{"tokens": ["a", "b", "c"], "ner_tags": [1, 2, 0]}])
+    names = ("O", "B-PER", "I-PER")
+    config = make_config(tmp_path).model_copy(update={"label_names": names})
+    (example,) = read_examples(config, "train")
+    assert example.tags == ("B-PER", "I-PER", "O")
+
+
+def test_types_that_differ_in_white_space_alone_are_one(tmp_path: Path) -> None:
+    tags = ["B-PER", "I-PER ", "B- PER", "O ", "B-New  York"]
+    write_rows(tmp_path / "train.jsonl", [{"tokens": list("abcde"), "ner_tags": tags}])
+    rows = read_examples(make_config(tmp_path), "train")
+    assert rows[0].tags == ("B-PER", "I-PER", "B-PER", "O", "B-New York")
+    assert rows.respelled == {
+        "I-PER ": "I-PER",
+        "B- PER": "B-PER",
+        "B-New  York": "B-New York",
+    }
+
+
 @pytest.mark.parametrize(
     ("row", "named"),
     [
@@ -90,7 +110,12 @@ def tuned(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Tag
         ({"tokens": ["a", "b"], "ner_tags": ["O", "I-PER"]}, "entity begins with B-PER"),
         ({"tokens": "a b", "ner_tags": ["O"]}, "'tokens' holds no list"),
         ({"tokens": ["a", 3], "ner_tags": ["O", "O"]}, "'tokens' holds an entry that is no string"),
-        ({"tokens": ["a"], "ner_tags": [0]}, "'ner_tags' holds an entry"),
+        ({"tokens": ["a"], "ner_tags": [[]]}, r"'ner_tags' holds an entry that is no string: \[\]"),
+        ({"tokens": ["a"], "ner_tags": "O"}, "'ner_tags' holds no list of strings: 'O' is of type"),
+        (
+            {"tokens": ["a"], "ner_tags": [0]},
+            r"'ner_tags' holds numbers, such as 0, .*tasks.ner.label_names=\[O,B-PER,I-PER",
+        ),
     ],
 )
 def test_a_bad_row_is_named_with_its_line(tmp_path: Path, row: dict[str, Any], named: str) -> None:

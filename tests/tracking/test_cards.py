@@ -12,6 +12,7 @@ from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 
 from textmill.config import Config, SourceConfig, TaskConfig, key_values
 from textmill.evaluation.examples import SHOWERS
+from textmill.evaluation.notes import LEAK, Note, write_notes
 from textmill.files import MANIFEST
 from textmill.tasks.kinds import KINDS
 from textmill.tracking import cards
@@ -82,6 +83,18 @@ def test_a_card_says(
     config: Config, task: TaskConfig, results: dict[str, Result], words: str
 ) -> None:
     assert words in card_text(config, task, results)
+
+
+def test_a_card_says_what_makes_the_scores_doubtful(
+    config: Config, task: TaskConfig, results: dict[str, Result]
+) -> None:
+    notes = [Note(LEAK, "9 of 40 test texts are training texts too", "test lines 1, 2")]
+    notes += [Note("spelling", "the label '$a|b$ ' is read as '$a|b$'", is_doubt=False)]
+    write_notes(notes, results["baseline mood"].folder)
+    card = card_text(config, task, results)
+    assert "On 40 test examples (3 of them cut)." in card
+    assert r"**Doubtful:** 9 of 40 test texts are training texts too \(test lines 1, 2\)." in card
+    assert r"the label '$a\|b$ ' is read as '$a\|b$'." in card
 
 
 @pytest.mark.parametrize(

@@ -350,6 +350,30 @@ def test_a_champion_measured_on_other_examples_is_measured_anew(
     promote(make_challenger(310, "second"))  # which measures nothing anew
 
 
+def test_a_champion_whose_scores_were_computed_in_another_way_is_measured_anew(
+    make_challenger: MakeChallenger,
+    promote: Promote,
+    evaluated: Callable[..., Result],
+    pipeline: Pipeline,
+) -> None:
+    promote(make_challenger(200))
+    second = make_challenger(300)
+    again = evaluated(200)
+    for result in (second.tested, again):
+        pipeline.store.set_tags(result.run_id, {"signature.accuracy": "another"})
+    assert promote(second, lambda model: again).startswith("mood: promoted v2: better")
+
+
+def test_the_reason_names_what_makes_the_scores_doubtful(
+    make_challenger: MakeChallenger, promote: Promote, registry: Registry
+) -> None:
+    doubts = "60 of 60 test texts are training texts too"
+    line = promote(make_challenger(200, doubts=doubts))
+    assert line == f"mood: promoted v1: the first, and better than the trivial model; but {doubts}"
+    assert versions(registry)[0].tags[REASON_TAG].endswith(f"; but {doubts}")
+    assert promote(make_challenger(150, doubts=doubts)).endswith(f"; but {doubts}")
+
+
 @pytest.mark.parametrize("problem", [InputError("no label 'z'"), RunError("it died")])
 def test_a_champion_that_cannot_be_measured_stays(
     promote: Promote, make_challenger: MakeChallenger, registry: Registry, problem: Exception

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from textmill.config.settings import AUTO, NOT_IN_KEY, Encoding, Location, Settings
+from textmill.errors import listed
 
 Share = Annotated[float, Field(ge=0, le=1)]
 NgramLength = Annotated[int, Field(ge=1, le=64)]
@@ -338,7 +339,7 @@ class CorpusConfig(Settings):
         if self.weights and rest and total >= 1:
             raise ValueError(
                 f"the weights of corpus.sources sum to {total:g}, which leaves nothing for "
-                f"{', '.join(rest)}: lower them below 1, or give every source a weight."
+                f"{listed(rest)}: lower them below 1, or give every source a weight."
             )
         if not rest and total == 0:
             raise ValueError("every source has weight 0: give one a weight above 0, or none any.")

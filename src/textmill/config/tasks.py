@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from textmill.config.settings import AUTO, Encoding, Location, Settings
 from textmill.config.training import FinetuneConfig
+
+
+def _different(names: tuple[str, ...]) -> tuple[str, ...]:
+    names = tuple(" ".join(name.split()) for name in names)
+    if "" in names or len({*names}) < len(names):
+        raise ValueError("names of labels must be different from each other and not empty.")
+    return names
+
+
+LabelNames = Annotated[tuple[str, ...], AfterValidator(_different)]
+"""What the numbers 0, 1, 2, … stand for."""
 
 
 class TaskConfig(Settings):
@@ -35,6 +46,9 @@ class TaskConfig(Settings):
     """Of the files, as in a source of the corpus."""
     max_bad_share: float = Field(0.0, ge=0, le=1)
     """The step stops when more than this share of a file's records cannot be read."""
+    on_leak: Literal["report", "drop", "refuse"] = "report"
+    """What to do about training examples whose text is that of a test example: report them, drop
+    them from training (never from the test), or refuse to train."""
     finetune: FinetuneConfig = FinetuneConfig()
 
 
@@ -48,6 +62,8 @@ class ClassificationConfig(TaskConfig):
     """Column that holds the text."""
     label: str = "label"
     """Column that holds the label."""
+    label_names: LabelNames = ()
+    """What the numbers in that column stand for, in their order, where the file has no names."""
 
 
 class TaggingConfig(TaskConfig):
@@ -60,6 +76,8 @@ class TaggingConfig(TaskConfig):
     """Column that holds the list of words."""
     tags: str = "ner_tags"
     """Column that holds the list of their tags in strict IOB2: O, B-TYPE, I-TYPE."""
+    label_names: LabelNames = ()
+    """What the numbers in that column stand for, in their order, where the file has no names."""
 
 
 class TranslationFinetuneConfig(FinetuneConfig):

@@ -8,7 +8,7 @@ from pathlib import Path
 from textmill.config import AUTO
 from textmill.corpus.decoding import Decoding
 from textmill.corpus.lines import Line, check_file, read_lines
-from textmill.corpus.records import BadRecord, Record, beginning, broken, too_long
+from textmill.corpus.outcomes import BadRecord, Record, too_long, undecodable
 from textmill.errors import InputError
 
 
@@ -56,7 +56,7 @@ def _record(
         try:
             values[column] = line.decode()
         except UnicodeDecodeError as error:
-            return BadRecord(str(file), number, broken(decoding, error), beginning(line))
+            return undecodable(line, str(file), number, decoding, error)
         if not line.strip():
             return BadRecord(str(file), number, "the line is empty", "")
     return Record(values, str(files[0]), number)

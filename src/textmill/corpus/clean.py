@@ -23,7 +23,7 @@ from textmill.corpus.records import BadRecord
 from textmill.corpus.repeated_lines import RepeatedLines
 from textmill.corpus.seen import SeenIds
 from textmill.corpus.shards import Shards
-from textmill.errors import InputError
+from textmill.errors import InputError, listed
 from textmill.files import CachePlace, write_json
 from textmill.hardware import n_threads
 from textmill.laps import Laps
@@ -303,12 +303,12 @@ def _check_splits(config: CorpusConfig, counts: Mapping[str, int]) -> None:
         for name, count in sorted(counts.items())
         if name.startswith("rejected_") and count
     }
-    listed = ", ".join(f"{count:,} as {reason}" for reason, count in reasons.items()) or "none"
+    rejected = listed(f"{count:,} as {reason}" for reason, count in reasons.items()) or "none"
     if not kept:
-        places = ", ".join(str(source.path or source.hub) for source in config.sources)
+        places = listed(source.path or source.hub for source in config.sources)
         raise InputError(
             f"the corpus is empty: of {counts['documents_read']} documents read none was kept; "
-            f"rejected {listed}. Check the filters of corpus (min_chars is "
+            f"rejected {rejected}. Check the filters of corpus (min_chars is "
             f"{config.min_chars}) and the sources: {places}."
         )
     for split, change in (("train", "lower"), ("validation", "raise")):
@@ -316,7 +316,7 @@ def _check_splits(config: CorpusConfig, counts: Mapping[str, int]) -> None:
             raise InputError(
                 f"no {split} document: all {kept} that were kept fell into the other split at "
                 f"corpus.validation_share={config.validation_share} (of "
-                f"{counts['documents_read']:,} read, rejected were {listed}). Add documents, "
+                f"{counts['documents_read']:,} read, rejected were {rejected}). Add documents, "
                 "divide files further (documents: paragraph), or "
                 f"{change} corpus.validation_share."
             )

@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from textmill.corpus.records import BadRecord, Record, one_line, with_columns
+from textmill.corpus.columns import with_names
+from textmill.corpus.outcomes import BadRecord, Record, one_line
+from textmill.corpus.records import with_columns, with_label_names
 from textmill.errors import InputError, RunError
 from textmill.files import digest_file, digest_values
 
@@ -104,23 +106,6 @@ def _is_hidden(relative: Path) -> bool:
 
 
 def _hub_records(rows: Any, name: str) -> Iterator[Record | BadRecord]:
-    features = rows.features or {}
-    # The labels of tagging data are lists: there the names are one level down.
-    names = {
-        column: getattr(feature, "names", None) or getattr(feature.feature, "names", None)
-        for column, feature in features.items()
-        if hasattr(feature, "names") or hasattr(feature, "feature")
-    }
+    features = with_names(rows.features.to_dict()) if rows.features else {}
     for line, row in enumerate(rows, start=1):
-        values = {column: _named(value, names.get(column)) for column, value in row.items()}
-        yield Record(values, name, line)
-
-
-def _named(value: Any, names: list[str] | None) -> object:
-    """Return the names for label numbers; a column without names stays as it is."""
-    if names is None:
-        return value
-    if isinstance(value, list):
-        return [_named(number, names) for number in value]
-    # Test splits without labels hold -1, or nothing.
-    return None if value is None or value < 0 else names[value]
+        yield with_label_names(Record(row, name, line), features)

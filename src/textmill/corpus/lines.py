@@ -15,6 +15,7 @@ from typing import Any
 
 from textmill.config import LimitsConfig
 from textmill.corpus.decoding import Decoding, Utf8Stream
+from textmill.corpus.line_ends import CrAsLf, has_cr_lines
 from textmill.errors import InputError
 
 _MAGIC = {
@@ -76,6 +77,8 @@ def read_lines(
 ) -> Iterator[Line]:
     """Yield the lines of a plain or compressed file; memory is bounded however long they are.
 
+    `line_ends` says what ends a line.
+
     Args:
         file: its ending tells the compression.
         limits: how long a line may be, and to how much the file may unpack.
@@ -90,9 +93,13 @@ def read_lines(
     most = most_bytes(file, limits) if file.name.lower().endswith(_PACKED) else sys.maxsize
     max_bytes = max_document_bytes(limits)
     with _open_stream(file) as packed:
-        stream = io.BufferedReader(Utf8Stream(packed, decoding or Decoding()), _BUFFER_BYTES)
+        stream: io.BufferedReader[Any] = io.BufferedReader(
+            Utf8Stream(packed, decoding or Decoding()), _BUFFER_BYTES
+        )
         try:
             _check_beginning(file, packed.peek(_MAGIC_BYTES))
+            if has_cr_lines(stream.peek()):
+                stream = io.BufferedReader(CrAsLf(stream), _BUFFER_BYTES)
             while content := stream.readline(max_bytes + 1):
                 number += 1
                 size += len(content)

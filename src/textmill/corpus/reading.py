@@ -16,20 +16,14 @@ from textmill.corpus.folders import Links, files_below, files_matching
 from textmill.corpus.html import HTML_SUFFIXES, declared_encoding
 from textmill.corpus.hub import digest_hub, read_hub
 from textmill.corpus.lines import (
+    check_file,
     is_archive,
     max_document_bytes,
     read_lines,
     unknown_kind,
 )
-from textmill.corpus.records import (
-    MAX_RAW_CHARS,
-    RECORD_SUFFIXES,
-    TOO_LONG,
-    BadRecord,
-    Record,
-    read_records,
-    too_long,
-)
+from textmill.corpus.outcomes import MAX_RAW_CHARS, TOO_LONG, too_long
+from textmill.corpus.records import RECORD_SUFFIXES, BadRecord, Record, read_records
 from textmill.errors import InputError
 from textmill.files import digest_files
 
@@ -141,6 +135,19 @@ def _documents_of(
             kind = "empty (null)" if text is None else f"of type {type(text).__name__}, not text"
             reason = f"column {source.text!r} is {kind}"
             yield BadRecord(record.file, record.line, reason, repr(text)[:MAX_RAW_CHARS])
+
+
+def read_line_texts(file: Path) -> Iterator[str]:
+    """Yield the text of every line of a plain or compressed file, empty ones too.
+
+    Raises:
+        InputError: it does not exist, is damaged or an archive, or a line is too long.
+    """
+    check_file(file)
+    for number, content, is_cut in read_lines(file):
+        if is_cut:
+            raise InputError(f"{file}:{number}: the line is too long to be one text: split it.")
+        yield _decode(content).rstrip("\r\n")
 
 
 def _text_documents(

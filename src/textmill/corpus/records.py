@@ -7,18 +7,23 @@ imported where it is used, because tasks read JSON Lines on machines without it.
 
 from __future__ import annotations
 
-import csv
-import difflib
+import dataclasses
 import itertools
 import json
-from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from textmill.config import LimitsConfig
-from textmill.corpus.charsets import UTF8
+from textmill.corpus.columns import (
+    Feature,
+    check_columns,
+    named,
+    names_of,
+    parquet_features,
+    take,
+)
+from textmill.corpus.csv_rows import CsvLines, csv_records
 from textmill.corpus.decoding import Decoding
 from textmill.corpus.lines import (
     LIMITS,
@@ -31,7 +36,27 @@ from textmill.corpus.lines import (
     unknown_kind,
     unreadable,
 )
+from textmill.corpus.outcomes import (
+    MAX_RAW_CHARS,
+    TOO_LONG,
+    BadRecord,
+    Record,
+    beginning,
+    one_line,
+    too_long,
+    undecodable,
+)
 from textmill.errors import InputError
+
+__all__ = [
+    "RECORD_SUFFIXES",
+    "TOO_LONG",
+    "BadRecord",
+    "Record",
+    "read_records",
+    "with_columns",
+    "with_label_names",
+]
 
 RECORD_SUFFIXES = (
     *(f"{kind}{packed}" for kind in (".jsonl", ".csv") for packed in ("", ".gz", ".zst")),
@@ -39,33 +64,9 @@ RECORD_SUFFIXES = (
 )
 """Endings of the files that `read_records` reads."""
 
-MAX_RAW_CHARS = 2000
-TOO_LONG = "too long: see limits.max_document_mib of a source"
-"""The reason for which a line, a record or a document is set aside."""
 _LOOK_AHEAD = 100  # records without a column after which the whole file is taken to lack it
 _PARQUET_ROWS = 1000  # read at once, if they are not large
 _PARQUET_BYTES = 1 << 24  # read at once, by the mean size of the rows
-_REREADS = 4  # of a CSV file, in all
-_LINE_BYTES = 100  # that Python needs for each of many short lines
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One record: its values by column, and where it begins (lines and rows count from 1)."""
-
-    values: dict[str, object]
-    file: str
-    line: int
-
-
-@dataclass(frozen=True, slots=True)
-class BadRecord:
-    """A record that could not be read, the reason, and the start of it as it stands there."""
-
-    file: str
-    line: int
-    reason: str
-    raw: str
 
 
 def read_records(
@@ -79,8 +80,9 @@ def read_records(
 
     Args:
         file: Its ending tells the format and the compression: one of `RECORD_SUFFIXES`.
-        columns: Columns that must be there, each with the setting that names it (for messages).
-            A record without one is bad. Parquet reads these columns only.
+        columns: Columns that must be there, each with the setting that names it (for messages),
+            and by that name each record will have them: `a.b` is the column b inside of a. A record
+            without one is bad. Parquet reads these columns only.
         limits: How large a record may be, and what the file may unpack to.
         setting: Where the limits are set, for messages; empty if nowhere.
         decoding: How JSON Lines or CSV are decoded, to be told what was found; None detects it.
@@ -99,19 +101,47 @@ def read_records(
     decoding = decoding or Decoding()
     lines = read_lines(file, limits, setting, decoding)
     if name.removesuffix(".gz").removesuffix(".zst").endswith(".csv"):
-        csv_lines = _CsvLines(lines, max_document_bytes(limits))
-        return _csv_records(csv_lines, columns, str(file), decoding)
-    return with_columns(_json_records(lines, str(file), decoding), columns, str(file))
+        csv_lines = CsvLines(lines, max_document_bytes(limits))
+        records = csv_records(csv_lines, columns, str(file), decoding)
+    else:
+        records = _json_records(lines, str(file), decoding)
+    return with_columns(records, columns, str(file))
 
 
 def _json_records(
     lines: Iterator[Line], file: str, decoding: Decoding
 ) -> Iterator[Record | BadRecord]:
+    is_first = True
     for number, content, is_cut in lines:
         if is_cut:
             yield too_long(content, file, number)
-        elif content.strip():
+        elif line := content.strip():
+            if is_first and (kind := _other_json(line)):
+                yield BadRecord(file, number, kind, beginning(line))
+                return  # every other line would be as bad
+            is_first = False
             yield _json_record(content.rstrip(b"\r\n"), file, number, decoding)
+
+
+def _other_json(first: bytes) -> str:
+    """Return in words what other kind of JSON a file is, told by its first line; "" if it is none.
+
+    An array may be spread over lines or stand in one.
+    """
+    is_array = first == b"["
+    if first.startswith(b"[") and not is_array:
+        try:
+            rows = json.loads(first)
+            is_array = bool(rows) and isinstance(rows[0], dict)
+        except (ValueError, RecursionError):
+            is_array = first[1:].lstrip().startswith(b"{")
+    if not is_array and first != b"{":
+        return ""
+    kind, query = ("a JSON array", ".[]") if is_array else ("JSON spread over lines", ".")
+    return (
+        f"the file is {kind}, not JSON Lines: write every record as an object in a line of its "
+        f"own, for instance with jq -c '{query}'"
+    )
 
 
 def _json_record(line: bytes, file: str, number: int, decoding: Decoding) -> Record | BadRecord:
@@ -122,9 +152,11 @@ def _json_record(line: bytes, file: str, number: int, decoding: Decoding) -> Rec
             text = json.dumps(values, ensure_ascii=False)
             values = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     except UnicodeDecodeError as error:
-        return BadRecord(file, number, broken(decoding, error), beginning(line))
+        return undecodable(line, file, number, decoding, error)
     except json.JSONDecodeError as error:
         reason = f"not valid JSON at character {error.pos + 1}: {error.msg}"
+        if line[error.pos :].strip() == b",":
+            reason = "not valid JSON: a comma after the object"
     except RecursionError:
         reason = "not usable JSON: nested too deeply"
     except ValueError as error:
@@ -136,129 +168,6 @@ def _json_record(line: bytes, file: str, number: int, decoding: Decoding) -> Rec
     return BadRecord(file, number, reason, beginning(line))
 
 
-def beginning(line: bytes) -> str:
-    """Return what to show of a line that is set aside."""
-    return line[: 4 * MAX_RAW_CHARS].decode(errors="replace")[:MAX_RAW_CHARS]
-
-
-def too_long(line: bytes, file: str, number: int) -> BadRecord:
-    """Return the bad record for a line of which only the beginning was read."""
-    return BadRecord(file, number, TOO_LONG, beginning(line))
-
-
-def broken(decoding: Decoding, error: UnicodeDecodeError | None = None) -> str:
-    """Return the reason for which a record that cannot be decoded is set aside."""
-    if decoding.name != UTF8:
-        return f"not valid {decoding.name}"
-    return f"not valid UTF-8 at byte {error.start + 1} of the line" if error else "not valid UTF-8"
-
-
-class _CsvLines:
-    """Decoded lines for csv.reader that knows which lines the current record is made of.
-
-    Args:
-        lines: those of the file.
-        max_bytes: of a record.
-    """
-
-    def __init__(self, lines: Iterator[Line], max_bytes: int) -> None:
-        self._source = lines
-        self._again: deque[Line] = deque()
-        self.max_bytes = max_bytes
-        self._size = self._read = self._reread = 0
-        self._held: list[Line] = []
-
-    def __iter__(self) -> _CsvLines:
-        return self
-
-    def __next__(self) -> str:
-        if self._again:
-            line = self._again.popleft()
-        else:
-            line = next(self._source)
-            self._read += len(line[1])
-        _, content, is_cut = line
-        # Bytes that are not UTF-8 are carried as lone surrogates until the record is whole.
-        text = content.decode(errors="surrogateescape")
-        self._held.append(line)
-        self._size += len(content) + _LINE_BYTES
-        # A quote that is never closed must not swallow a whole large file.
-        if is_cut or (self._size > self.max_bytes and len(self._held) > 1):
-            raise csv.Error(TOO_LONG)
-        return text
-
-    def begin(self) -> None:
-        """Begin a record."""
-        self._held.clear()
-        self._size = 0
-
-    def record(self) -> tuple[int, bytes]:
-        """Return the number of the first line of the record, and the record as it stands there."""
-        return self._held[0][0], b"".join(content for _, content, _ in self._held)
-
-    def give_up(self) -> None:
-        """Keep the first line of the current record alone, and serve the others again.
-
-        They are given up too where lines were served again so often that time would not be linear
-        in the size of the file.
-        """
-        self._reread += self._size
-        if self._reread <= _REREADS * self._read + self.max_bytes:
-            self._again.extendleft(reversed(self._held[1:]))
-        del self._held[1:]
-
-
-def _csv_records(
-    lines: _CsvLines, columns: Mapping[str, str], file: str, decoding: Decoding
-) -> Iterator[Record | BadRecord]:
-    reader = csv.reader(lines, strict=True)
-    header: list[str] | None = None
-    while True:
-        lines.begin()
-        row, problem = _next_row(reader, lines.max_bytes)
-        if problem:
-            # A quote that is never closed runs on to the end: only its first line is given up.
-            lines.give_up()
-        elif row is None:
-            return
-        elif not row:
-            continue
-        elif header is None:
-            header = row
-            _check_columns(header, columns, file)
-            continue
-        elif len(row) != len(header):
-            problem = f"{len(row)} fields, and the header has {len(header)}"
-        number, raw = lines.record()
-        if not problem and not _is_utf8(raw):
-            problem = broken(decoding)
-        if problem or row is None or header is None:
-            yield BadRecord(file, number, problem, beginning(raw).rstrip("\r\n"))
-        else:
-            yield Record(dict(zip(header, row, strict=True)), file, number)
-
-
-def _is_utf8(content: bytes) -> bool:
-    try:
-        content.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _next_row(reader: Iterator[list[str]], max_chars: int) -> tuple[list[str] | None, str]:
-    """Return the next row, None at the end, and the problem if it cannot be read."""
-    # The limit belongs to the whole process, so it is raised for the time of this call only.
-    limit = csv.field_size_limit(max_chars)
-    try:
-        return next(reader, None), ""
-    except csv.Error as error:
-        reason = str(error)
-        return None, reason if reason == TOO_LONG else f"not valid CSV: {reason}"
-    finally:
-        csv.field_size_limit(limit)
-
-
 def _parquet_records(
     file: Path, columns: Mapping[str, str], limits: LimitsConfig, setting: str
 ) -> Iterator[Record | BadRecord]:
@@ -268,17 +177,42 @@ def _parquet_records(
     line, size, most = 1, 0, most_bytes(file, limits)
     try:
         with pq.ParquetFile(file) as parquet:
-            _check_columns(parquet.schema_arrow.names, columns, str(file))
+            schema = parquet.schema_arrow
+            names = [name for field in schema for name in _names_in(field)]
+            check_columns(names, columns, str(file))
+            needed = [column if column in names else column.strip() for column in columns]
+            features = parquet_features(schema.metadata)
             n_rows = _rows_at_once(parquet.metadata)
-            for batch in parquet.iter_batches(n_rows, columns=list(columns) or None):
+            for batch in parquet.iter_batches(n_rows, columns=needed or None):
                 size += batch.nbytes
                 if size > most:
                     raise bomb(file, limits, setting)
                 for item in _batch_records(batch, str(file), line):
-                    yield item
+                    yield _with_all(with_label_names(item, features), columns)
                     line += 1
     except (pa.ArrowException, OSError) as error:
         raise unreadable(file, line, one_line(error)) from None
+
+
+def _names_in(field: Any) -> Iterator[str]:
+    """Yield the name of a column, or with a dot those of the columns inside of it."""
+    inside = [field.type.field(i) for i in range(field.type.num_fields)]
+    if type(field.type).__name__ == "StructType" and inside:
+        yield from (f"{field.name}.{name}" for item in inside for name in _names_in(item))
+    else:
+        yield field.name
+
+
+def with_label_names(
+    item: Record | BadRecord, features: Mapping[str, Feature]
+) -> Record | BadRecord:
+    """Return an item with the names of its numbers in the columns that have some."""
+    if isinstance(item, BadRecord) or not features:
+        return item
+    names = {
+        c: named(item.values[c], feature) for c, feature in features.items() if c in item.values
+    }
+    return dataclasses.replace(item, values=item.values | names)
 
 
 def _rows_at_once(metadata: Any) -> int:
@@ -317,46 +251,40 @@ def with_columns(
         yield from items
         return
     held: list[Record | BadRecord] = []
-    found: dict[str, None] = {}
+    missing = dict(columns)
     for item in items:
         held.append(item)
         if isinstance(item, Record):
-            found.update(dict.fromkeys(item.values))
-        if columns.keys() <= found.keys() or len(held) >= _LOOK_AHEAD:
+            missing = {c: setting for c, setting in missing.items() if not _holds(item, c)}
+        if not missing or len(held) >= _LOOK_AHEAD:
             break
-    if found:
-        _check_columns(list(found), columns, where)
+    found = {name: None for item in held if isinstance(item, Record) for name in item.values}
+    if found and missing:
+        names = dict.fromkeys(n for i in held if isinstance(i, Record) for n in names_of(i.values))
+        check_columns(list(names), missing, where)
     for item in itertools.chain(held, items):
         yield _with_all(item, columns)
+
+
+def _holds(record: Record, column: str) -> bool:
+    try:
+        take(record.values, column)
+    except KeyError:
+        return False
+    return True
 
 
 def _with_all(item: Record | BadRecord, columns: Mapping[str, str]) -> Record | BadRecord:
     if isinstance(item, BadRecord):
         return item
-    missing = [column for column in columns if column not in item.values]
+    found, missing = {}, []
+    for column in columns:
+        try:
+            found[column] = take(item.values, column)
+        except KeyError:
+            missing.append(column)
     if not missing:
-        return item
+        is_plain = found.keys() <= item.values.keys()
+        return item if is_plain else dataclasses.replace(item, values=item.values | found)
     raw = json.dumps(item.values, ensure_ascii=False, default=str)[:MAX_RAW_CHARS]
     return BadRecord(item.file, item.line, f"has no {' and no '.join(map(repr, missing))}", raw)
-
-
-def _check_columns(found: list[str], columns: Mapping[str, str], where: str) -> None:
-    for column, setting in columns.items():
-        if found.count(column) == 1:
-            continue
-        if column in found:
-            raise InputError(f"{where} has more than one column {column!r} ({setting}).")
-        close = difflib.get_close_matches(column, found, n=1)
-        guess = f" Did you mean {close[0]!r}?" if close else ""
-        if len(found) == 1 and (";" in found[0] or "\t" in found[0]):
-            guess = " Columns must be separated by commas."
-        shown = ", ".join(map(repr, found[:30])) + (", ..." if len(found) > 30 else "")
-        raise InputError(
-            f"{where} has no column {column!r}, which {setting} names; it has {shown}.{guess} "
-            f"Set {setting} to the right column."
-        )
-
-
-def one_line(error: BaseException) -> str:
-    """Return what an error says, without line breaks and full stop."""
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__

@@ -21,7 +21,7 @@ from textmill.corpus.batching import batches
 from textmill.corpus.encoding import Encoder, fast_encoder
 from textmill.corpus.fertility import fertility
 from textmill.corpus.tokenizer import END_ID, corpus_shards, load_tokenizer, read_texts
-from textmill.errors import InputError
+from textmill.errors import InputError, spared
 from textmill.files import read_json, write_json
 
 SPLITS = ("train", "validation")
@@ -86,7 +86,8 @@ def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> Non
         metrics |= {f"{split}_{name}": count for name, count in counts.items()}
         metrics[f"{split}_bytes_per_token"] = totals.n_bytes / max(1, counts["tokens"])
         if split == "train":
-            _plot_lengths(totals.lengths, out / "token_lengths.png")
+            with spared("the picture of the lengths"):
+                _plot_lengths(totals.lengths, out / "token_lengths.png")
         else:  # a random sample, and the tokenizer has not seen it
             labels = read_labels(folder, "language")
             languages = [labels.names[number] for number in labels.numbers]

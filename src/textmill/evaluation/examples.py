@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
-from textmill.evaluation.iob2 import spans
+from textmill.evaluation.iob2 import Span, spans
 
 N_CANDIDATES = 200
 """Wrong examples, the surest ones, that those to be shown are chosen from."""
@@ -123,9 +123,6 @@ SHOWERS: dict[str, Callable[[Row], Example]] = {
     "translation": show_translation,
 }
 """By kind of task: what a row of its predictions file looks like to a person."""
-
-
-Span = tuple[int, int, str]
 
 
 def _overlapping(reference: Sequence[Span], predicted: Sequence[Span]) -> list[list[Span]]:

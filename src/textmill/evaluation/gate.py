@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from statistics import NormalDist, stdev
 
 from textmill.config import LANGUAGE_FLOORS, PromotionConfig
-from textmill.errors import InputError
+from textmill.errors import InputError, listed
 from textmill.evaluation.significance import (
     LOWER_IS_BETTER,
     Answers,
@@ -78,7 +78,7 @@ def below_floor(
         if metric not in scores:
             raise InputError(
                 f"promotion.floors.{task}.{metric}: the task has no such score; it has "
-                f"{', '.join(name for name in scores if '/' not in name)}."
+                f"{listed(name for name in scores if '/' not in name)}."
             )
     # Of a language's floors, those of other kinds of task say nothing of this one.
     shared = config.floors.get(f"{LANGUAGE_FLOORS}{language}", {})

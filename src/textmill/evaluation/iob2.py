@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 
 OUTSIDE = "O"
 
+Span = tuple[int, int, str]
+"""The first word of an entity, the word after its last, and its type."""
+Counts = list[int]
+"""Entities that are right, that were predicted, and that were expected."""
+
 
 def tags_of(types: Iterable[str]) -> tuple[str, ...]:
     """Return all tags for the entity types: O, then B and I of each type by name."""
@@ -42,25 +47,65 @@ def check_tags(tags: Sequence[str]) -> None:
         before = tag
 
 
-def spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
-    """Return the entities of valid tags: first word, word after the last, type."""
-    found: list[tuple[int, int, str]] = []
+def spans(tags: Sequence[str]) -> list[Span]:
+    """Return the entities: first word, word after the last, type.
+
+    An I- tag that continues no entity of its type begins none and belongs to none.
+    """
+    found: list[Span] = []
     for index, tag in enumerate(tags):
         if tag.startswith("B-"):
             found.append((index, index + 1, tag[2:]))
-        elif tag.startswith("I-"):
-            start, _, name = found[-1]
-            found[-1] = (start, index + 1, name)
+        elif tag.startswith("I-") and found and found[-1][1:] == (index, tag[2:]):
+            found[-1] = (found[-1][0], index + 1, tag[2:])
     return found
 
 
-def entity_f1(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> float:
-    """Return F1 over the entities of valid tags; 0 where there are none at all."""
-    n_right = n_both = 0
+def count_entities(guessed: Sequence[str], true: Sequence[str]) -> dict[str, Counts]:
+    """Return the entities of one text by type: right, predicted and expected.
+
+    The one place where entities are compared. One is right when its type, letter by letter, its
+    first and its last word are (Tjong Kim Sang & De Meulder 2003, section 2.3).
+    """
+    predicted, expected = set(spans(guessed)), set(spans(true))
+    counts: dict[str, Counts] = {}
+    for part, group in enumerate((predicted & expected, predicted, expected)):
+        for _, _, name in group:
+            counts.setdefault(name, [0, 0, 0])[part] += 1
+    return counts
+
+
+def count_all_entities(
+    predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]
+) -> dict[str, Counts]:
+    """Return the entities of all texts by type, the types by name: right, predicted, expected."""
+    total: dict[str, Counts] = {}
     for guessed, true in zip(predictions, references, strict=True):
-        n_right += len(set(spans(guessed)) & set(spans(true)))
-        n_both += len(spans(guessed)) + len(spans(true))
-    return 2 * n_right / max(1, n_both)
+        for name, counts in count_entities(guessed, true).items():
+            before = total.setdefault(name, [0, 0, 0])
+            total[name] = [a + b for a, b in zip(before, counts, strict=True)]
+    return dict(sorted(total.items()))
+
+
+def entity_scores(counts: Counts) -> dict[str, float]:
+    """Return precision, recall and F1 of counts; 0 where there is nothing to divide by."""
+    right, predicted, expected = counts
+    return {
+        "precision": right / max(1, predicted),
+        "recall": right / max(1, expected),
+        "f1": 2 * right / max(1, predicted + expected),
+    }
+
+
+def overall(counts: Iterable[Counts]) -> Counts:
+    """Return the counts of all types together."""
+    return [sum(column) for column in zip([0, 0, 0], *counts, strict=True)]
+
+
+def entity_f1(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> float:
+    """Return F1 over all entities; 0 where there are none at all."""
+    counts = count_all_entities(predictions, references)
+    return entity_scores(overall(counts.values()))["f1"]
 
 
 def best_tags(scores: NDArray[np.floating], tags: tuple[str, ...]) -> list[str]:

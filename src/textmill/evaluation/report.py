@@ -15,6 +15,7 @@ from markupsafe import Markup
 from textmill.evaluation.charts import Points, histogram_chart, loss_chart
 from textmill.evaluation.data import Corpus
 from textmill.evaluation.examples import Examples
+from textmill.evaluation.notes import LEAK, Note
 from textmill.evaluation.significance import LOWER_IS_BETTER, Interval
 
 LONGEST_TEXT = 600
@@ -97,6 +98,13 @@ class Task:
     """Scores of every simple model, by its name."""
     images: tuple[Image, ...]
     examples: Examples
+    notes: tuple[Note, ...] = ()
+    """What to know of its examples before believing its scores."""
+
+    @property
+    def is_leaking(self) -> bool:
+        """Whether test texts are training texts too, and were left there."""
+        return any(note.name == LEAK and note.is_doubt for note in self.notes)
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,22 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from textmill.config import TaskConfig
+from textmill.evaluation.notes import write_notes
 from textmill.files import write_json
 from textmill.tasks.evaluate import signature_tags, write_predictions
 from textmill.tasks.kinds import KINDS
+from textmill.tasks.leaks import (
+    find_notes,
+    find_shared,
+    kept_examples,
+    shared_metrics,
+)
 
 
 def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
-    """Write predictions and metrics of every baseline, in a folder each.
+    """Write predictions and metrics of every baseline, in a folder each, and notes.json.
+
+    The notes say what a person should know of the examples; the counts behind them are metrics.
 
     The metrics of the classical baseline stand under their own names too, without a prefix, and
     those of the one that learns next to nothing under `trivial/`.
@@ -27,8 +36,11 @@ def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     """
     kind = KINDS[config.kind]
     train, test = kind.read_examples(config, "train"), kind.read_examples(config, "test")
+    shared = find_shared(kind, train, test)
+    notes = list(find_notes(config, train, test, shared))
+    train = kept_examples(config, train, shared)
     kind.check_examples(config, kind.make_spec(config, train), test)
-    metrics: dict[str, float] = {}
+    metrics: dict[str, float] = dict(shared_metrics(shared))
     for name, answers in kind.baselines(train, test):
         rows = [kind.reference(e) | answer for e, answer in zip(test, answers, strict=True)]
         folder = out / name
@@ -40,5 +52,6 @@ def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
             metrics |= scores
         if name == kind.TRIVIAL_BASELINE:
             metrics |= {f"trivial/{key}": value for key, value in scores.items()}
+    write_notes(notes, out)
     write_json(out / "metrics.json", metrics)
     write_json(out / "tags.json", signature_tags(kind.signatures(config)))

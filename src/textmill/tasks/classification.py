@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from textmill.config import ClassificationConfig
 from textmill.corpus.tokenizer import END_ID
-from textmill.errors import InputError
+from textmill.errors import InputError, listed
 from textmill.model import GPT
 from textmill.tasks.examples import Rows, read_rows
+from textmill.tasks.labels import Labels, as_text
 from textmill.training.batches import pad
 from textmill.training.objectives import Batch
 
@@ -30,6 +31,8 @@ TRIVIAL_BASELINE = "majority"
 """The baseline that learns next to nothing."""
 PREDICT_BATCH = 32
 """Texts that are answered at once."""
+ONE_ANSWER = True
+"""Whether a text has one right answer, so that two examples with others are in conflict."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +90,13 @@ def read_examples(config: ClassificationConfig, split: str) -> Rows[Example]:
     """
 
     def parse(values: dict[str, Any], place: str) -> Example:
-        text, label = values[config.text], values[config.label]
-        if not isinstance(text, str) or not text.strip():
-            raise ValueError(f"column {config.text!r} holds no text")
-        if isinstance(label, bool | int | str) and str(label).strip():
-            return Example(text, str(label), place)
-        raise ValueError(f"column {config.label!r} holds no label")
+        text = as_text(values[config.text], config.text)
+        return Example(text, labels.label(values[config.label]), place)
 
-    return read_rows(config, split, {"text": config.text, "label": config.label}, parse)
+    labels = Labels(config, config.label)
+    rows = read_rows(config, split, {"text": config.text, "label": config.label}, parse)
+    rows.respelled = labels.respelled
+    return rows
 
 
 def make_spec(config: ClassificationConfig, train: Sequence[Example]) -> Spec:
@@ -122,7 +124,7 @@ def check_examples(config: ClassificationConfig, spec: Spec, examples: Sequence[
         if example.label not in spec.labels:
             raise InputError(
                 f"{example.place}: the label {example.label!r} does not occur in the training "
-                f"data of task {config.name!r}, which has {', '.join(spec.labels)}: correct it, "
+                f"data of task {config.name!r}, which has {listed(spec.labels)}: correct it, "
                 "or add training examples of it."
             )
 

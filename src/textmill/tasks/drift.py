@@ -92,7 +92,7 @@ def _token_counts(split: Path, vocab_size: int) -> NDArray[np.int64]:
 
 def _task_shift(inputs: Mapping[str, Path], name: str, texts: Sequence[str]) -> float:
     """Return how far the labels predicted for the texts are from those for the test examples."""
-    rows = (inputs[f"evaluation {name}"] / "predictions.jsonl").read_text(encoding="utf-8")
-    known = [json.loads(row)["label"] for row in rows.splitlines()]
+    with (inputs[f"evaluation {name}"] / "predictions.jsonl").open(encoding="utf-8") as rows:
+        known = [json.loads(row)["label"] for row in rows]
     predictions = load_predictor(inputs[f"model {name}"]).stream(texts)
     return label_shift([prediction["label"] for prediction in predictions], known)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from textmill.config import TaskConfig
+from textmill.corpus.line_ends import json_line
+from textmill.errors import spared
 from textmill.files import write_json, write_whole
 from textmill.tasks.kinds import KINDS
 from textmill.tasks.predictor import load_predictor
@@ -41,12 +42,13 @@ def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     metrics["cut_examples"] = sum(row["is_cut"] for row in rows)
     write_json(out / "metrics.json", metrics)
     write_json(out / "tags.json", signature_tags(kind.signatures(config)))
-    kind.plot(rows, out)
+    with spared("the picture of the scores"):
+        kind.plot(rows, out)
 
 
 def write_predictions(rows: Sequence[dict[str, Any]], folder: Path) -> None:
     """Write predictions.jsonl, one object for each test example."""
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    lines = "".join(map(json_line, rows))
     write_whole(folder / "predictions.jsonl", lines.encode())
 
 

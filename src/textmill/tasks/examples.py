@@ -20,9 +20,12 @@ log = logging.getLogger(__name__)
 
 
 class Rows(list[T]):
-    """Examples of a split, and how many records could not be used."""
+    """Examples of a split, and what is to be said of them."""
 
     n_bad = 0
+    """Records that could not be used."""
+    respelled: Mapping[str, str] = {}
+    """Labels that are read as another spelling of theirs."""
 
 
 def read_rows(
@@ -45,6 +48,7 @@ def read_rows(
     settings = {column: f"tasks.{config.name}.{key}" for key, column in columns.items()}
     rows: Rows[T] = Rows()
     bad: list[str] = []
+    encodings: set[str] = set()
     places = [location(config, setting) for setting in settings_of(config, split)]
     records = read_labelled(
         places, settings, config.hub, config.subset, config.revision, config.encoding
@@ -53,15 +57,22 @@ def read_rows(
         place = f"{record.file}:{record.line}"
         if isinstance(record, BadRecord):
             bad.append(f"{place}: {record.reason}")
+            if record.encoding:
+                encodings.add(record.encoding)
             continue
         try:
             rows.append(parse(record.values, place))
         except ValueError as error:
             bad.append(f"{place}: {error}")
     if bad and len(bad) > config.max_bad_share * (len(bad) + len(rows)):
+        setting = f"tasks.{config.name}"
+        likely = "".join(
+            f"if it is in {name}, set {setting}.encoding={name}; else "
+            for name in (encoding.replace("cp", "windows-") for encoding in encodings)
+        )
         raise InputError(
-            f"{bad[0]} ({len(bad)} of {len(bad) + len(rows)} records cannot be used; correct them, "
-            f"or set tasks.{config.name}.max_bad_share to leave so many out)."
+            f"{bad[0]} ({len(bad)} of {len(bad) + len(rows)} records cannot be used; {likely}"
+            f"correct them, or set {setting}.max_bad_share to leave so many out)."
         )
     if bad:
         log.warning("%s (%d records are left out).", bad[0], len(bad))

@@ -18,6 +18,7 @@ from textmill.errors import InputError
 from textmill.files import digest_file, write_json
 from textmill.model.layout import load_state, load_weights, save_weights
 from textmill.tasks.kinds import KINDS, Kind
+from textmill.tasks.leaks import find_shared, kept_examples
 from textmill.tasks.predictor import save_task_model
 from textmill.training.batches import Batches, by_length, in_order
 from textmill.training.fit import fit
@@ -165,6 +166,9 @@ def split_examples(config: TaskConfig, kind: Kind) -> tuple[list[Any], list[Any]
         InputError: there are too few examples to split.
     """
     train = kind.read_examples(config, "train")
+    if config.on_leak == "drop":
+        test = kind.read_examples(config, "test")
+        train = kept_examples(config, train, find_shared(kind, train, test))
     if config.validation is not None:
         return train, kind.read_examples(config, "validation")
     n_validation = round(len(train) * config.validation_share)

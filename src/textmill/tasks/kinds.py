@@ -23,6 +23,7 @@ class Kind(Protocol):
     CLASSICAL_BASELINE: str
     TRIVIAL_BASELINE: str
     PREDICT_BATCH: int
+    ONE_ANSWER: bool
     Spec: Any
 
     def read_examples(self, config: Any, split: str) -> Rows[Any]: ...

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from textmill.config import TaggingConfig
 from textmill.corpus.tokenizer import END_ID
 from textmill.corpus.words import word_pattern
-from textmill.errors import InputError
+from textmill.errors import InputError, listed
 from textmill.evaluation.iob2 import (
     best_tags,
     check_tags,
@@ -28,6 +28,7 @@ from textmill.evaluation.iob2 import (
 )
 from textmill.model import GPT
 from textmill.tasks.examples import Rows, read_rows
+from textmill.tasks.labels import Labels, as_words
 from textmill.training.batches import pad
 from textmill.training.objectives import Batch
 
@@ -42,6 +43,8 @@ TRIVIAL_BASELINE = "word_lookup"
 """The baseline that learns next to nothing."""
 PREDICT_BATCH = 32
 """Texts that are answered at once."""
+ONE_ANSWER = True
+"""Whether a text has one right answer, so that two examples with others are in conflict."""
 
 NO_LABEL = -100
 """Stands for padding among the labels; F.cross_entropy leaves it out."""
@@ -121,7 +124,8 @@ def read_examples(config: TaggingConfig, split: str) -> Rows[Example]:
     """
 
     def parse(values: dict[str, Any], place: str) -> Example:
-        words, tags = (_strings(values[name], name) for name in (config.tokens, config.tags))
+        words = as_words(values[config.tokens], config.tokens)
+        tags = labels.tags(values[config.tags])
         if len(words) != len(tags):
             raise ValueError(
                 f"there are {len(words)} words in column {config.tokens!r} and {len(tags)} tags "
@@ -130,7 +134,10 @@ def read_examples(config: TaggingConfig, split: str) -> Rows[Example]:
         check_tags(tags)
         return Example(words, tags, place)
 
-    return read_rows(config, split, {"tokens": config.tokens, "tags": config.tags}, parse)
+    labels = Labels(config, config.tags)
+    rows = read_rows(config, split, {"tokens": config.tokens, "tags": config.tags}, parse)
+    rows.respelled = labels.respelled
+    return rows
 
 
 def make_spec(config: TaggingConfig, train: Sequence[Example]) -> Spec:
@@ -160,7 +167,7 @@ def check_examples(config: TaggingConfig, spec: Spec, examples: Sequence[Example
         for name in sorted(types_in(example.tags) - known):
             raise InputError(
                 f"{example.place}: the entity type {name!r} does not occur in the training data "
-                f"of task {config.name!r}, which has {', '.join(sorted(known))}: correct it, or "
+                f"of task {config.name!r}, which has {listed(sorted(known))}: correct it, or "
                 "add training examples of it."
             )
 
@@ -298,14 +305,6 @@ def baselines(
     yield "word_lookup", [{"tags": row} for row in word_lookup(words, tags, asked)]
     answers = word_logistic_regression(words, tags, asked)
     yield CLASSICAL_BASELINE, [{"tags": row} for row in answers]
-
-
-def _strings(value: Any, column: str) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value:
-        raise ValueError(f"column {column!r} holds no list of strings")
-    if not all(isinstance(item, str) for item in value):
-        raise ValueError(f"column {column!r} holds an entry that is no string")
-    return tuple(value)
 
 
 def _encode_words(

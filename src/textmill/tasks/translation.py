@@ -15,6 +15,7 @@ from textmill.config import TranslationConfig
 from textmill.corpus.tokenizer import END_ID, SOURCE_ID, TARGET_ID
 from textmill.model import GPT, complete
 from textmill.tasks.examples import Rows, read_rows
+from textmill.tasks.labels import as_text
 from textmill.training.batches import pad
 from textmill.training.objectives import Batch
 
@@ -32,6 +33,8 @@ TRIVIAL_BASELINE = "copy_source"
 # A step of decoding costs hardly more for many texts than for few.
 PREDICT_BATCH = 128
 """Texts that are answered at once."""
+ONE_ANSWER = False
+"""Whether a text has one right answer, so that two examples with others are in conflict."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def read_examples(config: TranslationConfig, split: str) -> Rows[Example]:
     """
 
     def parse(values: dict[str, Any], place: str) -> Example:
-        source, target = (_text(values[name], name) for name in (config.source, config.target))
+        source, target = (as_text(values[name], name) for name in (config.source, config.target))
         return Example(source, target, place)
 
     return read_rows(config, split, {"source": config.source, "target": config.target}, parse)
@@ -222,12 +225,6 @@ def baselines(
     yield "copy_source", [{"translation": text} for text in copy_source(asked)]
     answers = word_by_word([e.source for e in train], [e.target for e in train], asked)
     yield CLASSICAL_BASELINE, [{"translation": text} for text in answers]
-
-
-def _text(value: Any, column: str) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"column {column!r} holds no text")
-    return value
 
 
 def _encode_sources(

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from textmill.config import AUTO, Config, TaskConfig
 from textmill.corpus.language import UNKNOWN as UNDETERMINED
+from textmill.errors import spared
+from textmill.evaluation.notes import LEAK, read_notes
 from textmill.evaluation.report import cut
 from textmill.files import MANIFEST, read_json
 from textmill.tracking.data import language_bytes
@@ -60,7 +62,8 @@ def log_card(pipeline: Pipeline, config: Config, task: TaskConfig) -> None:
     """
     has_scores = f"evaluate {task.name}" in pipeline.results
     run_id = pipeline.results[f"finetune {task.name}"].run_id
-    _write(pipeline.store, run_id, card_text(config, task, pipeline.results), has_scores)
+    with spared(f"the model card of {task.name}"), pipeline.store.failures_in_words():
+        _write(pipeline.store, run_id, card_text(config, task, pipeline.results), has_scores)
 
 
 def log_backbone_card(pipeline: Pipeline, config: Config) -> None:
@@ -70,7 +73,8 @@ def log_backbone_card(pipeline: Pipeline, config: Config) -> None:
         StoreError: the store does not take it.
     """
     run_id = pipeline.results["pretrain"].run_id
-    _write(pipeline.store, run_id, backbone_card_text(config, pipeline.results), True)
+    with spared("the model card of the backbone"), pipeline.store.failures_in_words():
+        _write(pipeline.store, run_id, backbone_card_text(config, pipeline.results), True)
 
 
 def _write(store: Store, run_id: str, card: str, has_scores: bool) -> None:
@@ -79,7 +83,7 @@ def _write(store: Store, run_id: str, card: str, has_scores: bool) -> None:
     if model is None or model.tags.get(TAG) == card:
         return
     if TAG not in model.tags or has_scores:
-        with store.failures_in_words(), tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, NAME)
             file.write_text(card, encoding="utf-8")
             store.client.log_model_artifact(model.model_id, str(file))
@@ -187,10 +191,14 @@ def _scores(task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
             shown = " | ".join("" if cell is None else f"{cell:.3f}" for cell in cells)
             lines.append(f"| {key.replace('_', ' ')} | {shown} |")
     yield "\n".join(lines)
+    notes = read_notes(results[f"baseline {task.name}"].folder)
+    use = "" if any(note.name == LEAK for note in notes) else ", used for nothing else"
     yield (
-        f"On {tested['test_examples']:,.0f} test examples, used for nothing else "
+        f"On {tested['test_examples']:,.0f} test examples{use} "
         f"({tested['cut_examples']:,.0f} of them cut)."
     )
+    for note in notes:
+        yield f"{'**Doubtful:** ' if note.is_doubt else ''}{escaped(str(note))}."
 
 
 def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]) -> Iterator[str]:
@@ -287,5 +295,9 @@ def _languages(config: Config, results: Mapping[str, Result]) -> str:
 
 def plain(text: str) -> str:
     """Return a name from outside as Markdown that shows it and does nothing else."""
-    line = cut(" ".join(text.split()), LONGEST_NAME)
-    return _MARKUP.sub(r"\\\1", html.escape(line, quote=False))
+    return escaped(cut(" ".join(text.split()), LONGEST_NAME))
+
+
+def escaped(text: str) -> str:
+    """Return a line of text as Markdown that shows it and does nothing else."""
+    return _MARKUP.sub(r"\\\1", html.escape(text, quote=False))

@@ -144,6 +144,8 @@ def _in_file(place: str, digest: str, encoding: str, words: str) -> Iterator[str
 def _holds(value: Any, words: str) -> bool:
     if isinstance(value, str):
         return words in value
+    if isinstance(value, dict):  # a nested column
+        return any(_holds(item, words) for item in value.values())
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         # The words of a text: Chinese ones stand side by side.
         return words in " ".join(value) or words in "".join(value)

@@ -9,14 +9,13 @@ from typing import Any
 import yaml
 
 from textmill.config import Config
-from textmill.errors import InputError, RunError
+from textmill.errors import InputError, RunError, listed
 from textmill.tracking.store import Store, StoreError
 
 CONFIG_TAG = "textmill.config"
 PIPELINE_TAG = "textmill.pipeline"
 """What runs: pipeline for the whole chain, or the name of a part."""
 REPRODUCE = "reproduce"
-MOST_NAMED = 3
 
 
 def refuse_another(store: Store, experiment_id: str, config: Config, config_name: str) -> None:
@@ -49,10 +48,9 @@ def refuse_another(store: Store, experiment_id: str, config: Config, config_name
     theirs = set(_places(values))
     if theirs & set(_places(config.model_dump(mode="json"))) or not any(map(_is_there, theirs)):
         return
-    named = ", ".join(sorted(theirs)[:MOST_NAMED])
     raise InputError(
         f"The experiment {config.experiment!r} holds runs of {newest.data.tags[CONFIG_TAG]} on "
-        f"other data ({named}{', …' if len(theirs) > MOST_NAMED else ''}), and {config_name} names "
+        f"other data ({listed(sorted(theirs))}), and {config_name} names "
         "none of these: their champions, triggers and comparisons would mix. Set experiment=NAME "
         "in one of the two. Nothing was changed."
     )

@@ -7,13 +7,21 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from textmill.errors import RunError
+from textmill.errors import RunError, spared
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.store import artifact_url
+
+UNMADE = """<!doctype html>
+<meta charset="utf-8">
+<title>not made</title>
+<p>This page could not be made: the terminal says why. The numbers of the run are complete.</p>
+"""
 
 
 def log_page(pipeline: Pipeline, name: str, make: Callable[[], str]) -> str:
     """Make a page and make it an artifact of the parent run; return where it is found.
+
+    What goes wrong with the making leaves a page that says so.
 
     Args:
         pipeline: the run.
@@ -27,9 +35,12 @@ def log_page(pipeline: Pipeline, name: str, make: Callable[[], str]) -> str:
         RunError: the store cannot be read or written.
     """
     try:
+        content = UNMADE
+        with spared(f"the page {name}"), pipeline.store.failures_in_words():
+            content = make()
         with pipeline.store.failures_in_words(), tempfile.TemporaryDirectory() as folder:
             file = Path(folder, name)
-            file.write_text(make(), encoding="utf-8")
+            file.write_text(content, encoding="utf-8")
             pipeline.store.client.log_artifact(pipeline.run_id, str(file))
             place = pipeline.store.local_file(pipeline.run_id, name)
             pipeline.pages.append(name)

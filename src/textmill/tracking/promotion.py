@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlflow.entities.model_registry import ModelVersion
@@ -12,6 +12,7 @@ from mlflow.entities.model_registry import ModelVersion
 from textmill.config import AUTO, Config, TaskConfig, TranslationConfig
 from textmill.errors import InputError, RunError
 from textmill.evaluation.gate import Cost, Decision, below_floor, decide, decide_alone
+from textmill.evaluation.notes import doubts, read_notes
 from textmill.evaluation.significance import tabulate
 from textmill.files import MANIFEST, digest_values, read_json
 from textmill.tracking.answers import Answered, read_answers
@@ -60,6 +61,8 @@ class Challenger:
     parameters: float
     trivial: Mapping[str, float]
     """Scores of a model that has learned next to nothing, by metric."""
+    doubts: str = ""
+    """What takes something from its scores, in words: the gate names it beside its reason."""
 
 
 def task_challenger(pipeline: Pipeline, config: Config, task: TaskConfig) -> Challenger:
@@ -78,6 +81,7 @@ def task_challenger(pipeline: Pipeline, config: Config, task: TaskConfig) -> Cha
         recipe=recipe_of(model, results),
         parameters=results["pretrain"].metrics()["parameters"],
         trivial=_under("trivial/", results[f"baseline {task.name}"].metrics()),
+        doubts=doubts(read_notes(results[f"baseline {task.name}"].folder)),
     )
 
 
@@ -204,6 +208,8 @@ def _challenge(
     else:
         others = [v for v in versions if v.version != version.version]
         decision = _decide(registry, config, challenger, champion, others, remeasure)
+    if challenger.doubts:
+        decision = replace(decision, reason=f"{decision.reason}; but {challenger.doubts}")
     word = PROMOTED if decision.is_promoted else "rejected"
     registry.decided(name, version, word, decision.reason, decision.is_promoted)
     registry.set_tags(name, version, tested)
@@ -226,7 +232,9 @@ def _decide(
     store = registry.store
     own = read_answers(store, store.client.get_run(challenger.tested.run_id))
     try:
-        theirs, seconds = _champion_answers(registry, challenger, champion, remeasure)
+        theirs, seconds = _champion_answers(
+            registry, challenger, champion, remeasure, own.signatures
+        )
     except (Stopped, StoreError):
         raise
     except (InputError, RunError) as error:
@@ -255,11 +263,16 @@ def _decide(
 
 
 def _champion_answers(
-    registry: Registry, challenger: Challenger, champion: ModelVersion, remeasure: Remeasure
+    registry: Registry,
+    challenger: Challenger,
+    champion: ModelVersion,
+    remeasure: Remeasure,
+    signatures: Mapping[str, str],
 ) -> tuple[Answered, float | None]:
     """Return the champion's answers to the challenger's test examples, and the time they took.
 
-    Where these had to be measured anew, the champion's tags tell of that from now on.
+    Where these had to be measured anew, because it was measured on other examples or its scores
+    were computed in another way (not with these signatures), its tags tell of that from now on.
 
     Raises:
         InputError: the champion cannot answer them.
@@ -274,6 +287,8 @@ def _champion_answers(
             raise
         except RunError:
             answers = None  # lost or damaged: measured anew
+        if answers is not None and answers.signatures != signatures:
+            answers = None
     if answers is None:
         tested = remeasure(find_result(store, champion.tags[MODEL_RUN_TAG]))
         run_id = tested.run_id

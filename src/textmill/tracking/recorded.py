@@ -17,7 +17,7 @@ from textmill import hardware
 from textmill.compose import SAMPLE, revive
 from textmill.config import Config
 from textmill.corpus.reading import digest_source
-from textmill.errors import InputError, RunError
+from textmill.errors import InputError, RunError, listed
 from textmill.files import MANIFEST, digest_file
 from textmill.tasks.examples import digest_split
 from textmill.tracking.environment import recorded_machine
@@ -226,8 +226,8 @@ def _code_problems(recorded: Recorded) -> Iterator[str]:
             if then.get(module) != now.get(module):
                 changed[module].append(step.label)
     if changed:
-        listed = ", ".join(f"{name} ({', '.join(steps)})" for name, steps in changed.items())
-        yield f"code: other than it was in {listed}. {_checkout(recorded.run)}"
+        named = listed(f"{name} ({listed(steps)})" for name, steps in changed.items())
+        yield f"code: other than it was in {named}. {_checkout(recorded.run)}"
 
 
 def _checkout(run: Run) -> str:
@@ -250,12 +250,12 @@ def _package_problems(recorded: Recorded) -> Iterator[str]:
         yield f"packages: Python is {hardware.describe()['python']}, and was {python}. Use that"
     others = {name: version for name, version in then.items() if now.get(name) != version}
     if others:
-        listed = ", ".join(
+        named = listed(
             f"{name} is {now.get(name, 'not installed')}, and was {version}"
             for name, version in others.items()
         )
         wanted = " ".join(f"{name}=={version}" for name, version in others.items())
-        yield f"packages: {listed}. pip install {wanted}"
+        yield f"packages: {named}. pip install {wanted}"
 
 
 def _device_problems(config: Config) -> Iterator[str]:

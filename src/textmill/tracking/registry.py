@@ -15,7 +15,7 @@ from filelock import FileLock
 from mlflow.entities import LoggedModel
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
-from textmill.errors import InputError
+from textmill.errors import InputError, listed
 from textmill.tracking.store import Store
 
 CHAMPION = "champion"
@@ -72,7 +72,7 @@ class Registry:
         for version in versions:
             if str(version.version) == number:
                 return version
-        known = ", ".join(str(version.version) for version in versions) or "none"
+        known = listed(version.version for version in reversed(versions)) or "none"
         raise InputError(f"{self.name_of(model)} has no version {number}; there is {known}.")
 
     def versions(self, model: str) -> list[ModelVersion]:
@@ -191,7 +191,7 @@ class Registry:
         found = self._find(model)
         if found is None and must_exist:
             names = [m.name for m in self.store.client.search_registered_models()]
-            known = ", ".join(n for n in names if n.startswith(self.name_of(""))) or "none"
+            known = listed(n for n in names if n.startswith(self.name_of(""))) or "none"
             raise InputError(
                 f"There is no registered model {self.name_of(model)!r}; this experiment has "
                 f"{known}. Models are registered by textmill run."

@@ -15,6 +15,7 @@ from textmill.config import Config, TaskConfig
 from textmill.evaluation import report as pages
 from textmill.evaluation.charts import Points, thin_out
 from textmill.evaluation.examples import choose_examples
+from textmill.evaluation.notes import read_notes
 from textmill.evaluation.significance import Interval
 from textmill.files import MANIFEST, read_json
 from textmill.tracking.data import gather_corpus
@@ -34,6 +35,7 @@ MOST_POINTS = 400
 """Points of a curve."""
 MOST_IMAGE_BYTES = 1_000_000
 """Of all pictures inside the page together; the others are linked."""
+IMAGE_TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 CURVES = ("train/loss", "validation/loss")
 MEMORY = "system/system_memory_usage_megabytes"
 PROCESSOR = "system/cpu_utilization_percentage"
@@ -203,6 +205,7 @@ def _task(task: TaskConfig, results: Mapping[str, Result], images: _Images) -> p
         baselines=_baselines(results[f"baseline {task.name}"]),
         images=tuple(images.of(result)),
         examples=choose_examples(task.kind, rows, N_RIGHT, N_WRONG),
+        notes=read_notes(results[f"baseline {task.name}"].folder),
     )
 
 
@@ -225,12 +228,12 @@ class _Images:
 
     def of(self, result: Result) -> Iterator[pages.Image]:
         """Yield the pictures of a step's output."""
-        for file in sorted(result.folder.glob("*.png")):
+        for file in sorted(f for f in result.folder.iterdir() if f.suffix in IMAGE_TYPES):
             uri = None
             if file.stat().st_size <= self._room:
                 self._room -= file.stat().st_size
                 content = base64.b64encode(file.read_bytes()).decode()
-                uri = f"data:image/png;base64,{content}"
+                uri = f"data:{IMAGE_TYPES[file.suffix]};base64,{content}"
             caption = file.stem.replace("_", " ").capitalize()
             yield pages.Image(caption, uri, artifact_url(result.url, f"output/{file.name}"))
 

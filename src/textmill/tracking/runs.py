@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from mlflow.entities import Run
 
-from textmill.errors import InputError
+from textmill.errors import InputError, listed
 from textmill.tracking.store import Store
 
 KIND = "textmill.kind"
@@ -50,5 +50,4 @@ def find_run(store: Store, words: str, kinds: Collection[str] = ("pipeline",)) -
 
 
 def _listed(runs: list[Run]) -> str:
-    shown = [f"{run.info.run_id} ({run.info.run_name})" for run in runs[:MOST_NAMED]]
-    return ", ".join([*shown, *(["…"] if len(runs) > MOST_NAMED else [])])
+    return listed(f"{run.info.run_id} ({run.info.run_name})" for run in runs)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from textmill.config import PretrainStepConfig
 from textmill.corpus.packing import PackedBlocks
 from textmill.corpus.tokens import Labels, read_labels, read_shards
-from textmill.errors import InputError
+from textmill.errors import InputError, listed
 from textmill.training.batches import Order, mixed, shuffled
 
 LABELS = ("source", "language")
@@ -98,7 +98,7 @@ def _check_sources(weights: Mapping[str, float], sources: Labels) -> None:
     if not any(weights.get(name, 1) for name in sources.names):
         raise InputError(
             "corpus.sources: only sources of weight 0 have documents to train on: give one of "
-            f"them ({', '.join(sources.names)}) a weight."
+            f"them ({listed(sources.names)}) a weight."
         )
 
 
