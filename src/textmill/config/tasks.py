@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from textmill.config.data import RedactionConfig
 from textmill.config.settings import AUTO, Encoding, Location, Settings
 from textmill.config.training import FinetuneConfig
 
@@ -36,6 +37,9 @@ class TaskConfig(Settings):
     max_bad_share: float = Field(0.0, ge=0, le=1)
     """The step stops when more than this share of a file's records cannot be read."""
     finetune: FinetuneConfig = FinetuneConfig()
+    redaction: RedactionConfig = RedactionConfig()
+    """How texts are redacted before they are trained or measured on, and what the model is asked.
+    Filled in from corpus.redaction, which is the one switch."""
 
 
 class ClassificationConfig(TaskConfig):

@@ -1,6 +1,6 @@
-"""Texts in disguise: what they say once escapes and look-alike characters are undone.
+r"""Texts in disguise: what they say once escapes and look-alike characters are undone.
 
-Raw text holds an at sign as `&#64;`, `\\u0040` or `%40`; typography puts soft hyphens, zero-width
+Raw text holds an at sign as `&#64;`, `\u0040` or `%40`; typography puts soft hyphens, zero-width
 spaces and narrow blanks into numbers; Chinese and Japanese text has full-width digits. Patterns are
 written for plain text, so they are shown a view of it, and what they find is looked up in the text.
 """
@@ -24,7 +24,7 @@ _HYPHENS = "\u2010\u2011\u2212\ufe63\uff0d"
 _DASHES = "\u2012\u2013"  # between digits alone: they join words as well
 # Full-width commas, colons and brackets are the usual ones in Chinese, and end what stands there.
 _WIDE = "\uff0b\uff0e\uff20-\uff3a\uff3f\uff41-\uff5a\ufe52\ufe6b"
-# Those of the Basic Multilingual Plane: `re` searches for a set with others a hundred times as long.
+# Of the Basic Multilingual Plane: with others, `re` searches for a set a hundred times as long.
 DIGITS = "".join(c for c in map(chr, range(0x660, 0xFFFF)) if unicodedata.category(c) == "Nd")
 """Digits other than those of ASCII."""
 _NAMES = (

@@ -94,7 +94,7 @@ def _places_in_group(
             left = max(done, blocks[at - 1][1])
 
 
-class _Matcher(phonenumbers.PhoneNumberMatcher):  # type: ignore[misc]  # it has no types
+class _Matcher(phonenumbers.PhoneNumberMatcher):
     """Finds what its base finds, and spares it most of what cannot be a number.
 
     The base parses every part of what looks like a number, in 30 us each.
@@ -115,6 +115,8 @@ def _national_pattern(region: str) -> re.Pattern[str] | None:
     None if there is no such pattern, as its numbers are changed before they are dialled.
     """
     own = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    assert own is not None  # check_regions has refused others
+    assert own.country_code is not None
     if own.national_prefix_transform_rule:
         return None
     sharing = map(
