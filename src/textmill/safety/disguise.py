@@ -18,7 +18,7 @@ from textmill.safety.numbers import Place
 
 _LAYERS = 4  # of escapes inside escapes, such as &amp;#64; or %2540
 
-_HIDDEN = "\xad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
+_HIDDEN = "\x00\xad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff"
 _BLANKS = "\xa0\u2000-\u200a\u202f\u205f\u3000"
 _HYPHENS = "\u2010\u2011\u2212\ufe63\uff0d"
 _DASHES = "\u2012\u2013"  # between digits alone: they join words as well
@@ -33,7 +33,7 @@ _NAMES = (
     "|NewLine"
 )
 _BRACKETED = {"at": "@", "@": "@", "dot": ".", ".": ".", "ät": "@", "punkt": ".", ":": ":"}
-_ASCII_SIGNS = "&\\%[({"
+_ASCII_SIGNS = "&\\%[({\x00"
 # One set of characters first, which `re` searches for fastest; then what each of them must be with.
 _DISGUISE = re.compile(
     rf"[&\\%\[({{{_HIDDEN}{_BLANKS}{_HYPHENS}{_DASHES}{_WIDE}{DIGITS}]"
