@@ -38,7 +38,7 @@ _ASCII_SIGNS = "&\\%[({\x00"
 _DISGUISE = re.compile(
     rf"[&\\%\[({{{_HIDDEN}{_BLANKS}{_HYPHENS}{_DASHES}{_WIDE}{DIGITS}]"
     r"(?:"
-    rf"(?<=&)(?:(?:\#0{{0,4}}[1-9][0-9]{{1,5}}+|{_NAMES});|\#0{{0,4}}[1-9][0-9]{{1,5}}+"
+    rf"(?<=&)(?:(?:\#0{{0,4}}[1-9][0-9]{{1,5}}+|{_NAMES});|\#0{{0,4}}[1-9][0-9]{{1,5}}+(?![0-9])"
     r"|\#[xX][0-9A-Fa-f]{1,6}+;)"
     r"|(?<=\\)(?<!\\\\)(?:\\*+(?:u[0-9A-Fa-f]{4}|u\{[0-9A-Fa-f]{1,6}\}|x[0-9A-Fa-f]{2})|/"
     r"|\\{0,8}[nrt](?=[0-9+(A-Z]))"
@@ -161,4 +161,5 @@ def _one_character(meant: str | int) -> str | None:
     """Return a character that can stand in a text; None for half of one."""
     if isinstance(meant, int):
         meant = chr(meant) if meant <= sys.maxunicode else ""
-    return meant if len(meant) == 1 and not "\ud800" <= meant <= "\udfff" else None
+    is_one = len(meant) == 1 and meant != "\ufffd" and not "\ud800" <= meant <= "\udfff"
+    return meant if is_one else None
