@@ -36,7 +36,7 @@ tasks:
   - {name: places, kind: tagging, train: places.jsonl, test: places-test.jsonl}
   - {name: german, kind: translation, train: german.jsonl, test: german-test.jsonl}
 """
-SECRETS = ("kilimanjaro", "5555444433332226", "9018 2077", "90182077")
+SECRETS = ("kilimanjaro", "4539148803436467", "9018 2077", "90182077")
 """Marks inside of what is planted; the store may hold none, in whatever form."""
 EMAIL = "kilimanjaro@example.com"
 PHONE = "+49 30 9018 2077"
@@ -48,8 +48,8 @@ DISGUISED = [
     "kilimanjaro\uff20example.com",
     "kili\xadmanjaro@exam\u200bple.com",
     "+49\u202f30\u202f9018\u202f2077",
-    "5555\u200b4444\u200b3333\u200b2226",
-    "\uff15555 4444 3333 2226",
+    "4539\u200b1488\u200b0343\u200b6467",
+    "\uff14539 1488 0343 6467",
 ]
 TOKENS = ["Ann", "in", "Rome", "writes", "to", EMAIL, "or", "calls", *PHONE.split()]
 TAGS = ["O", "O", "B-LOC", "O", "O", "O", "O", "O", *["O"] * len(PHONE.split())]
@@ -78,7 +78,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Product:
     ]  # duplicates
     notes += [json.dumps({"body": f"x\n{data}"}) for data in planted]  # no text: kept as JSON
     notes += [f'{{"text": "x\\n{data}", ' for data in planted]  # broken JSON
-    notes += ['{"text": "kilimanjaro\\u0040example.com", ', "x" * 1990 + f" {EMAIL}"]
+    notes += ['{"text": "kilimanjaro\\u0040example.com", ', "x" * 1980 + f" {EMAIL}"]
     write_lines(folder / "notes.jsonl", notes)
     (folder / "page.html").write_text(f"<html><body><nav>{DISGUISED[0]}</nav></body></html>")
     for name, n in (("mood", 40), ("mood-test", 12)):
@@ -119,7 +119,7 @@ def left_in(text: str) -> list[str]:
     """Return the secrets in a text, read as it stands and without what may stand between."""
     bare = re.sub(r"[^0-9a-z]", "", text.lower())
     marks = [mark for mark in SECRETS if mark in text]
-    return marks + [mark for mark in ("kilimanjaro", "55554444", "90182077") if mark in bare]
+    return marks + [mark for mark in ("kilimanjaro", "45391488", "90182077") if mark in bare]
 
 
 def test_no_planted_data_is_in_the_store_or_the_output(finished: Product) -> None:

@@ -19,7 +19,7 @@ from textmill.corpus.prepared_cache import PreparedCache
 from textmill.corpus.preparing import Drop, Prepared, Preparer
 from textmill.corpus.reading import RawDocument, read_documents
 from textmill.corpus.receipts import write_receipts
-from textmill.corpus.records import BadRecord
+from textmill.corpus.records import MAX_RAW_CHARS, BadRecord
 from textmill.corpus.repeated_lines import RepeatedLines
 from textmill.corpus.seen import SeenIds
 from textmill.corpus.shards import Shards
@@ -46,6 +46,7 @@ _REJECTED = pa.schema(
     ]
 )
 _REJECTED_CHARS = 2000
+_CUT_CHARS = 320  # that an address or number may have
 _LINE_EXAMPLES = 1000  # of repeated lines that are put aside, each once
 _CHUNK_CHARS = 1 << 19  # of documents that are prepared together
 _CHUNK_DOCUMENTS = 512
@@ -184,8 +185,7 @@ class _Cleaner:
                 if isinstance(item, BadRecord):
                     bad += 1
                     first_bad = first_bad or item
-                    text = redact(replace_surrogates(item.raw), self._config.redaction)[0]
-                    why = replace_surrogates(item.reason)
+                    text, why = self._redacted(item.raw), self._redacted(item.reason)
                     self._put_aside(item, source, text, ("bad_record", why))
                     self.counts["rejected_bad_record"] += 1
                 else:
@@ -207,6 +207,13 @@ class _Cleaner:
                 f"The first is {first_bad.file}:{first_bad.line}: {first_bad.reason}. "
                 "Mend the source, or raise corpus.max_bad_share."
             )
+
+    def _redacted(self, raw: str) -> str:
+        """Return a text that was never prepared without personal data."""
+        text = redact(replace_surrogates(raw), self._config.redaction)[0]
+        # What the text was cut off in is known by its form no longer.
+        is_cut = len(raw) >= MAX_RAW_CHARS and self._config.redaction.enabled
+        return text[:-_CUT_CHARS] if is_cut else text
 
     def _why_dropped(
         self, document: RawDocument, prepared: Prepared, source: SourceConfig
