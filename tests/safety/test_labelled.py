@@ -57,7 +57,7 @@ PUBLIC = {
     "card": (0.66, 0.95),
     "iban": (0.95, 0.99),
     "national_id": (0.81, 0.92),
-    "access_key": (0.70, 0.99),
+    "access_key": (0.99, 0.99),
     "private_key": (0.50, 0.99),
     "url_credentials": (0.76, 0.99),
 }

@@ -213,6 +213,7 @@ def test_what_is_redacted_is_not_changed_by_redacting_again(text: str) -> None:
         ),
         *("\xad", "\u200b1", "1\u20091", "1\u20111", "\uff11", "\uff20", "a\uff20b.cd ", "\u0661/"),
         *("1/2/", "12 34 ", "0 30/", "2125550147 ", "+49 30 901820 ", "(1) ", "1.2.3.4.", "a.b."),
+        *("sk-", "sk-a1-", "SG.", "SG.a.", "hf_", "npm_a", "glpat-"),
         *(
             "aws_secret_access_key=",
             "123-45-",

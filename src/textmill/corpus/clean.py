@@ -204,7 +204,8 @@ class _Cleaner:
             raise InputError(
                 f"source {source.name!r}: {bad} of {read} records ({bad / read:.1%}) cannot be "
                 f"read, more than corpus.max_bad_share={self._config.max_bad_share} allows. "
-                f"The first is {first_bad.file}:{first_bad.line}: {first_bad.reason}. "
+                f"The first is {first_bad.file}:{first_bad.line}: "
+                f"{self._redacted(first_bad.reason)}. "
                 "Mend the source, or raise corpus.max_bad_share."
             )
 

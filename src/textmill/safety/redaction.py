@@ -22,6 +22,8 @@ Finder = Callable[[str], Iterable[Place]]
 
 # Escapes are parts of them: in "ftp://ann:p%40w@host" the second at sign ends the password.
 _AS_WRITTEN = {"private_key", "url_credentials"}
+_SIGNS = "@\uff20&\\%[({\x00"
+"""Where a text holds neither a digit nor one of these, nothing in it is in disguise."""
 
 _WITH_DIGITS = {"access_key", "iban", "national_id", "card", "ip", "phone"}
 _NUMBERS = {"iban", "national_id", "card", "phone"}
@@ -113,23 +115,26 @@ def _finders(kinds: tuple[str, ...], phone_regions: tuple[str, ...]) -> Mapping[
 
 def _find_in_all(text: str, finders: Mapping[str, Finder]) -> list[Finding]:
     """Return what is found in a text as it is written and as it is meant."""
-    if not (views := undisguise(text)):
-        return _find_once(text, finders)
-    found = _find_once(text, {kind: finders[kind] for kind in finders if kind in _AS_WRITTEN})
+    has_digits = bool(_DIGIT.search(text))
+    may_hide = has_digits or any(map(text.__contains__, _SIGNS))
+    if not may_hide or not (views := undisguise(text)):
+        return _find_once(text, finders, has_digits)
+    found = _find_once(text, {kind: finders[kind] for kind in finders if kind in _AS_WRITTEN}, True)
     if found:
         return found  # with it out of sight, the caller asks again
-    for finding in _find_once(views[-1].text, finders):
+    view = views[-1].text
+    for finding in _find_once(view, finders, bool(_DIGIT.search(view))):
         found.append(Finding(finding.kind, *place_in(views, (finding.start, finding.end))))
     # What the view has joined may hide others: two addresses with a zero-width space between.
-    return found or _find_once(text, finders)
+    return found or _find_once(text, finders, has_digits)
 
 
-def _find_once(text: str, finders: Mapping[str, Finder]) -> list[Finding]:
+def _find_once(text: str, finders: Mapping[str, Finder], has_digits: bool) -> list[Finding]:
     """Return what is found, each kind in what the kinds before it have left."""
     findings: list[Finding] = []
     # Most texts hold few digits, and most others no long number: two searches spare seven.
     hopeless: Collection[str] = ()
-    if not _DIGIT.search(text):
+    if not has_digits:
         hopeless = _WITH_DIGITS
     elif not _NUMBER.search(text):
         hopeless = _NUMBERS
