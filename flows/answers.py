@@ -29,10 +29,13 @@ def write(prompt: str, config_name: str, overrides: list[str]) -> Iterator[str]:
     folder = choose_model(config, PRETRAIN).folder
     from textmill.corpus.tokenizer import load_tokenizer
     from textmill.model import load
+    from textmill.safety.redaction import redact
+    from textmill.safety.stored import read_redaction
     from textmill.training.writing import write_text
 
     yield prompt
-    yield from write_text(load(folder), load_tokenizer(folder), prompt, config.generation)
+    asked = redact(prompt, read_redaction(folder))[0]
+    yield from write_text(load(folder), load_tokenizer(folder), asked, config.generation)
 
 
 def answer(

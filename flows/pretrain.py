@@ -21,6 +21,7 @@ def train_backbone(context: Context, prepared: Prepared) -> State[Any]:
         model=context.config.model,
         pretrain=context.config.pretrain,
         weights=context.config.corpus.weights,
+        redaction=context.config.corpus.redaction,
     )
     inputs = {"tokens": prepared.tokens, "tokenizer": prepared.tokenizer}
     place = context.config.pretrain.init_from

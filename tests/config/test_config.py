@@ -198,6 +198,16 @@ def test_no_task_is_called_as_other_scores_or_models_are(name: str) -> None:
         whole(tasks=[task])
 
 
+def test_tasks_are_redacted_by_the_switch_of_the_corpus() -> None:
+    corpus = {"sources": [SOURCE], "redaction": {"kinds": ["email"]}}
+    config = whole(corpus=corpus, tasks=[TASK])
+    assert config.tasks[0].redaction == config.corpus.redaction
+    assert config.tasks[0].redaction.kinds == ("email",)
+    assert Config.model_validate(config.model_dump()) == config
+    with pytest.raises(ValidationError, match=r"tasks.topic.redaction is not corpus.redaction"):
+        whole(corpus=corpus, tasks=[TASK | {"redaction": {"enabled": False}}])
+
+
 def test_tasks_are_told_apart_by_name() -> None:
     with pytest.raises(ValidationError, match="two tasks are called 'topic'"):
         whole(tasks=[TASK, TASK])

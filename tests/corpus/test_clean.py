@@ -122,6 +122,32 @@ def test_what_is_dropped_is_kept_aside_with_the_reason(tmp_path: Path, sentences
     assert {(row["source"], row["file"]) for row in found} == {("extra", "extra.jsonl")}
 
 
+def test_what_was_never_prepared_is_kept_aside_without_personal_data(
+    tmp_path: Path, sentences: Path
+) -> None:
+    broken = tmp_path / "broken.jsonl"
+    cut = "x" * 1980 + " somebody@example.com"
+    lines = [
+        '{"text": "bob&#64;example.com',
+        '{"text": "bob\\u0040example.com',
+        '{"body": "n\\n4111111111111111", "more": "bob%40example.com"}',
+        '{"text": "\uff14111\u200b1111\u200b1111\u200b1111',
+        f'{{"text": "{cut}',
+        json.dumps({"text": LONG.format(99)}),
+    ]
+    broken.write_text("\n".join(lines))
+    out = cleaned(tmp_path / "out", config_of(sentences, broken, max_bad_share=0.9))
+    texts = [row["text"] for row in rows(out / "rejected")]
+    assert texts[:4] == [
+        '{"text": "[EMAIL]',
+        '{"text": "[EMAIL]',
+        '{"body": "n\\n[CARD]", "more": "[EMAIL]"}',
+        '{"text": "[CARD]',
+    ]
+    assert "somebody" not in texts[4]
+    assert len(texts[4]) > 1500
+
+
 def test_metrics_add_up(tmp_path: Path) -> None:
     file = tmp_path / "dirty.jsonl"
     texts = [

@@ -1,8 +1,13 @@
-"""The labelled set of texts in labelled.txt, and scores by kind and language.
+"""The labelled sets of texts, and scores by kind and language, or by kind and form.
 
-The lines below `# language kind` are texts about that kind. Brackets ⟦ ⟧ stand around what is to be
-found; a text without any holds look-alikes that must stay. ⏎ is a line break. A · inside a key is
-left out: it keeps scanners for leaked keys from reporting this file.
+labelled.txt holds sentences as people write them, public.txt examples of published documents (RFCs,
+registries, payment services, makers of keys), the same in disguise, and look-alikes: those were not
+written with the patterns in view, and not all of them are found.
+
+The lines below `# language kind`, or `# form kind`, are texts about that kind. Brackets ⟦ ⟧ stand
+around what is to be found; a text without any holds look-alikes that must stay. ⏎ is a line break,
+‹200B› that character. A · inside a key is left out: it keeps scanners for leaked keys from
+reporting these files.
 """
 
 from __future__ import annotations
@@ -15,7 +20,8 @@ from pathlib import Path
 from textmill.config import RedactionConfig
 from textmill.safety.redaction import find_personal_data
 
-FILE = Path(__file__).with_name("labelled.txt")
+FOLDER = Path(__file__).parent
+SETS = ("labelled", "public")
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,7 @@ class Labelled:
     """A text and the places of the data in it, all of one kind."""
 
     language: str
+    """Or the form of writing."""
     kind: str
     text: str
     places: frozenset[tuple[int, int]]
@@ -38,24 +45,29 @@ class Score:
 
     @property
     def recall(self) -> float:
-        return self.right / self.expected
+        return self.right / self.expected if self.expected else 0.0
 
     @property
     def precision(self) -> float:
         return self.right / self.found if self.found else 0.0
 
 
-def read_labelled() -> list[Labelled]:
-    """Return the texts of the labelled set."""
+def read_labelled(name: str = "labelled") -> list[Labelled]:
+    """Return the texts of a labelled set."""
     language = kind = ""
     labelled = []
-    for line in FILE.read_text("utf-8").splitlines():
+    for line in (FOLDER / f"{name}.txt").read_text("utf-8").splitlines():
         if line.startswith("# "):
             _, language, kind = line.split(" ")
         else:
-            text, places = _parsed(line.replace("⏎", "\n").replace("·", ""))
+            text, places = _parsed(_with_characters(line))
             labelled.append(Labelled(language, kind, text, places))
     return labelled
+
+
+def _with_characters(line: str) -> str:
+    line = line.replace("⏎", "\n").replace("·", "")
+    return re.sub("‹([0-9A-F]+)›", lambda match: chr(int(match[1], 16)), line)
 
 
 def _parsed(marked: str) -> tuple[str, frozenset[tuple[int, int]]]:

@@ -26,6 +26,11 @@ KEYS = {
     "Google client": "GOC" + "SPX-" + LETTERS[:28],
     "Stripe": "sk_" + "live_" + LETTERS[:24],
     "Stripe restricted": "rk_" + "test_" + LETTERS[:40],
+    "GitLab": "glp" + "at-" + LETTERS[:20],
+    "npm": "np" + "m_" + LETTERS[:36],
+    "Hugging Face": "h" + "f_" + LETTERS[:34],
+    "OpenAI": "s" + "k-proj-" + LETTERS[:40],
+    "SendGrid": "S" + "G." + LETTERS[:22] + "." + LETTERS[:43],
     "JWT": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ1LTE3In0." + LETTERS[:43],
 }
 

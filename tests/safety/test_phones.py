@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import phonenumbers
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from textmill.config import RedactionConfig
-from textmill.safety.phones import find_phones
+from textmill.safety.phones import _Matcher, find_phones
 from textmill.safety.redaction import redact
 
 CONFIG = RedactionConfig(kinds=("phone",))
@@ -40,6 +43,35 @@ def test_telephone_numbers_are_replaced(text: str, redacted: str) -> None:
 def test_national_numbers_are_those_of_the_regions(regions: tuple[str, ...], redacted: str) -> None:
     config = RedactionConfig(kinds=("phone",), phone_regions=regions)
     assert redact("01 23 45 67 89 or +33 1 23 45 67 89", config)[0] == redacted
+
+
+REGIONS = ("US", "GB", "DE", "CN", "FR", "IT", "AR")
+NUMBERS = [
+    phonenumbers.format_number(phonenumbers.example_number(region), style)
+    for region in REGIONS
+    for style in (
+        phonenumbers.PhoneNumberFormat.E164,
+        phonenumbers.PhoneNumberFormat.INTERNATIONAL,
+        phonenumbers.PhoneNumberFormat.NATIONAL,
+    )
+]
+PARTS = st.sampled_from([*NUMBERS, *" -./()+", " / ", " x ", "\xa0", "00", "011 "]) | st.from_regex(
+    "[0-9]{1,6}", fullmatch=True
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(PARTS, max_size=10).map("".join), st.sampled_from(REGIONS))
+def test_what_is_spared_the_library_it_would_not_have_found(text: str, region: str) -> None:
+    expected = phonenumbers.PhoneNumberMatcher(text, region, leniency=phonenumbers.Leniency.VALID)
+    places = [(match.start, match.end) for match in expected]
+    found = _Matcher(text, region, leniency=phonenumbers.Leniency.VALID)
+    assert [(match.start, match.end) for match in found] == places
+
+
+def test_of_a_long_list_of_numbers_every_one_is_found() -> None:
+    numbers = [f"+49 30 9018{last:02} / 030 9018{last:02}" for last in range(10, 90)]
+    assert redact(" / ".join(numbers), CONFIG)[0] == " / ".join(["[PHONE] / [PHONE]"] * 80)
 
 
 @pytest.mark.parametrize(

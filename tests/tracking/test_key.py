@@ -85,6 +85,8 @@ CASES: dict[str, tuple[Step, type[Settings], dict[str, Any]]] = {
         ("finetune", "validation_share", 0.2),
         ("finetune", "finetune.seed", 1),
         ("finetune", "finetune.epochs", 4),
+        ("finetune", "redaction.enabled", False),
+        ("finetune", "redaction.phone_regions", ["FR"]),
         ("pretrain", "model.n_layer", 5),
         ("pretrain", "model.norm", "layer"),
         ("pretrain", "pretrain.seed", 1),
@@ -95,6 +97,7 @@ CASES: dict[str, tuple[Step, type[Settings], dict[str, Any]]] = {
         ("pretrain", "pretrain.overlap", 16),
         ("pretrain", "pretrain.language_alpha", 0.3),
         ("pretrain", "weights", {"one": 0.2}),
+        ("pretrain", "redaction.kinds", ["email"]),
     ],
 )
 def test_every_value_that_can_change_the_result_changes_the_key(

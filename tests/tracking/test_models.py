@@ -16,10 +16,16 @@ from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.models import Model
 
 from textmill import model as models
-from textmill.config import ClassificationConfig, GenerationConfig, TrackingConfig
+from textmill.config import (
+    ClassificationConfig,
+    GenerationConfig,
+    RedactionConfig,
+    TrackingConfig,
+)
 from textmill.corpus.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.model import GPT
 from textmill.model.layout import read_config
+from textmill.safety.stored import write_redaction
 from textmill.tracking.models import find_logged_model, log_backbone, log_task_model
 from textmill.tracking.store import Store
 from textmill.training.writing import write_text
@@ -54,6 +60,7 @@ def backbone(store: Store, model_folder: Callable[[str], Path], tmp_path_factory
         shutil.copy(tuned / name, folder / name)
     torch.manual_seed(0)
     models.save(GPT(read_config(tuned)), folder)
+    write_redaction(RedactionConfig(), folder)
     run_id = store.start_run(store.experiment("models"), "pretrain", {})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -75,6 +82,14 @@ def test_a_backbone_answers_texts_by_what_it_writes_after_them(backbone: Any) ->
     expected = ["".join(write_text(network, tokenizer, text, config)) for text in texts["text"]]
     assert answers["continuation"].tolist() == expected
     assert any(expected)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_backbone_is_asked_with_placeholders(backbone: Any) -> None:
+    model = mlflow.pyfunc.load_model(backbone[0].model_uri)
+    texts = ["ask bob@example.com", "ask [EMAIL]", "ask [IBAN]"]
+    secret, plain, other = model.predict(pd.DataFrame({"text": texts}))["continuation"]
+    assert secret == plain != other
 
 
 def test_a_model_is_logged_once_with_its_task(logged: LoggedModel) -> None:

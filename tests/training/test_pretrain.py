@@ -196,6 +196,7 @@ def test_the_same_seed_writes_the_same_bytes(inputs: dict[str, Path]) -> None:
         "config.json",
         "metrics.json",
         "model.safetensors",
+        "redaction.json",
         "tokenizer.json",
         "tokenizer_config.json",
         SAMPLES,

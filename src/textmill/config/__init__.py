@@ -13,6 +13,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from textmill.config.data import (
+    UNREDACTED,
     C4Config,
     CleanConfig,
     CorpusConfig,
@@ -132,6 +133,7 @@ __all__ = [
     "TrackingConfig",
     "TranslationConfig",
     "TranslationFinetuneConfig",
+    "UNREDACTED",
     "flatten",
     "key_values",
 ]
@@ -189,6 +191,19 @@ class Config(Settings):
                 f"pretrain.overlap={self.pretrain.overlap} leaves no target in a block of "
                 f"model.block_size={self.model.block_size} tokens: set pretrain.overlap below it."
             )
+        return self
+
+    @model_validator(mode="after")
+    def _tasks_are_redacted_as_the_corpus(self) -> Self:
+        redaction = self.corpus.redaction
+        for task in self.tasks:
+            if "redaction" in task.model_fields_set and task.redaction != redaction:
+                raise ValueError(
+                    f"tasks.{task.name}.redaction is not corpus.redaction, which holds for all "
+                    "text: leave it out."
+                )
+        tasks = tuple(task.model_copy(update={"redaction": redaction}) for task in self.tasks)
+        object.__setattr__(self, "tasks", tasks)  # the model is frozen for all others
         return self
 
     @model_validator(mode="after")

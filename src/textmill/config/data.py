@@ -303,6 +303,10 @@ class RedactionConfig(Settings):
     """ISO 3166 countries, in capitals, whose national telephone number formats are recognised."""
 
 
+UNREDACTED = RedactionConfig(enabled=False)
+"""Texts stay as they are."""
+
+
 class CorpusConfig(Settings):
     """What text goes in and how it is cleaned: the conf/corpus/ group."""
 

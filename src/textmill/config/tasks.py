@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from textmill.config.data import RedactionConfig
 from textmill.config.settings import AUTO, Encoding, Location, Settings
 from textmill.config.training import FinetuneConfig
 
@@ -50,6 +51,9 @@ class TaskConfig(Settings):
     """What to do about training examples whose text is that of a test example: report them, drop
     them from training (never from the test), or refuse to train."""
     finetune: FinetuneConfig = FinetuneConfig()
+    redaction: RedactionConfig = RedactionConfig()
+    """How texts are redacted before they are trained or measured on, and what the model is asked.
+    Filled in from corpus.redaction, which is the one switch."""
 
 
 class ClassificationConfig(TaskConfig):

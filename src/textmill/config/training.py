@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from textmill.config.data import RedactionConfig
 from textmill.config.settings import NOT_IN_KEY, Location, Settings
 
 Accelerator = Literal["auto", "cpu", "cuda"]
@@ -234,3 +235,5 @@ class PretrainStepConfig(Settings):
     pretrain: PretrainConfig
     weights: dict[str, Annotated[float, Field(ge=0)]] = {}
     """By source: those of corpus.sources that have one."""
+    redaction: RedactionConfig = RedactionConfig()
+    """That of the corpus, kept with the backbone, whose prompts are redacted like it."""

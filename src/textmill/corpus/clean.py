@@ -14,6 +14,7 @@ from textmill.config import CleanConfig, CorpusConfig, SourceConfig
 from textmill.corpus.batching import batches
 from textmill.corpus.cleaning import replace_surrogates
 from textmill.corpus.near_duplicates import NearDuplicates
+from textmill.corpus.outcomes import MAX_RAW_CHARS
 from textmill.corpus.pool import Pool
 from textmill.corpus.prepared_cache import PreparedCache
 from textmill.corpus.preparing import Drop, Prepared, Preparer
@@ -46,6 +47,7 @@ _REJECTED = pa.schema(
     ]
 )
 _REJECTED_CHARS = 2000
+_CUT_CHARS = 320  # that an address or number may have
 _LINE_EXAMPLES = 1000  # of repeated lines that are put aside, each once
 _CHUNK_CHARS = 1 << 19  # of documents that are prepared together
 _CHUNK_DOCUMENTS = 512
@@ -184,8 +186,7 @@ class _Cleaner:
                 if isinstance(item, BadRecord):
                     bad += 1
                     first_bad = first_bad or item
-                    text = redact(replace_surrogates(item.raw), self._config.redaction)[0]
-                    why = replace_surrogates(item.reason)
+                    text, why = self._redacted(item.raw), self._redacted(item.reason)
                     self._put_aside(item, source, text, ("bad_record", why))
                     self.counts["rejected_bad_record"] += 1
                 else:
@@ -204,9 +205,17 @@ class _Cleaner:
             raise InputError(
                 f"source {source.name!r}: {bad} of {read} records ({bad / read:.1%}) cannot be "
                 f"read, more than corpus.max_bad_share={self._config.max_bad_share} allows. "
-                f"The first is {first_bad.file}:{first_bad.line}: {first_bad.reason}. "
+                f"The first is {first_bad.file}:{first_bad.line}: "
+                f"{self._redacted(first_bad.reason)}. "
                 "Mend the source, or raise corpus.max_bad_share."
             )
+
+    def _redacted(self, raw: str) -> str:
+        """Return a text that was never prepared without personal data."""
+        text = redact(replace_surrogates(raw), self._config.redaction)[0]
+        # What the text was cut off in is known by its form no longer.
+        is_cut = len(raw) >= MAX_RAW_CHARS and self._config.redaction.enabled
+        return text[:-_CUT_CHARS] if is_cut else text
 
     def _why_dropped(
         self, document: RawDocument, prepared: Prepared, source: SourceConfig

@@ -50,6 +50,14 @@ ACCESS_KEYS: dict[str, re.Pattern[str]] = {
         )
         for mark in ("_live_", "_test_")
     },
+    # GitLab: "Token prefixes"; npm: "About access tokens"; Hugging Face: "User access tokens".
+    "glpat-": _key("glpat-", "[0-9A-Za-z_-]{20,64}", _NO_MORE),
+    "npm_": _key("npm_", "[0-9A-Za-z]{36}"),
+    "hf_": _key("hf_", "[0-9A-Za-z]{34,40}"),
+    # OpenAI and Anthropic; a digit tells them from words: "sk-learn-contributors".
+    "sk-": _key("sk-", "(?=[A-Za-z_-]{0,40}[0-9])[0-9A-Za-z_-]{32,250}", _NO_MORE),
+    # SendGrid: an id and a secret.
+    "SG.": _key("SG[.]", r"[0-9A-Za-z_-]{22}\.[0-9A-Za-z_-]{43}", _NO_MORE),
     # RFC 7519: a header and a payload, both JSON objects in base64url, and a signature.
     "eyJ": _key("eyJ", r"[\w-]{8,}+\.eyJ[\w-]{8,}+\.[0-9A-Za-z_-]{16,}+", ""),
 }
@@ -73,7 +81,7 @@ _SECRET_PARAMETER = re.compile(
 
 
 def find_access_keys(text: str) -> Iterator[Place]:
-    """Yield the places of keys and tokens of AWS, GitHub, Slack, Google and Stripe, and of JWT."""
+    """Yield the places of keys and tokens of the makers named above, and of JWT."""
     # Few texts hold an underscore, and each mark that is looked for takes its time.
     for mark, pattern in (ACCESS_KEYS if "_" in text else _WITHOUT_UNDERSCORE).items():
         if mark in text:

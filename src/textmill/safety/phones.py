@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import Any
 
 import phonenumbers
 
@@ -29,6 +30,17 @@ _CHARS_BEFORE = 12  # phonenumbers looks at leading brackets and signs, and the 
 _CHARS_AFTER = 32  # and at an extension, or the minutes of a time
 _CACHED_PLACES = 4096
 
+_BLOCK = re.compile(r"\d+")
+_BLOCKS = 42  # that phonenumbers is shown at once; it takes up to 21 for a number
+_BLOCKS_AGAIN = 21  # of them that it is shown again where they held none: one may be cut in two
+# What a number in digits is made of, as far as it has neither a plus sign nor an extension.
+_NATIONAL = re.compile(r"[0-9()\[\]./ \xa0-]+")
+_NO_DIGIT = dict.fromkeys(map(ord, "()[]./ \xa0-"))
+_TYPES = (
+    *("fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost"),
+    *("personal_number", "voip", "pager", "uan", "voicemail"),
+)
+
 
 def find_phones(text: str, regions: tuple[str, ...]) -> Iterator[Place]:
     """Yield the places of telephone numbers that are valid in their country's numbering plan."""
@@ -43,12 +55,84 @@ def find_phones(text: str, regions: tuple[str, ...]) -> Iterator[Place]:
         next_start = groups[index + 1][0] if index + 1 < len(groups) else len(text)
         left = max(start - _CHARS_BEFORE, previous_end, done)
         right = min(end + _CHARS_AFTER, next_start)
-        for first, last in _places(without_dates[left:right], regions):
-            first += left
-            done = left + last
+        for first, last in _places_in_group(without_dates, left, end, right, regions):
+            done = last
             # phonenumbers takes the bracket in "(212 555 0123)" for one of an area code.
             has_stray_bracket = text[first] in "([" and not _CLOSING.search(text, first, done)
             yield first + has_stray_bracket, done
+
+
+def _places_in_group(
+    text: str, left: int, end: int, right: int, regions: tuple[str, ...]
+) -> Iterator[Place]:
+    """Yield the places of numbers in a group of digits, however long it is: a part at a time.
+
+    Each part is looked up for itself, so that what a text repeats is looked at once.
+
+    Args:
+        text: the text.
+        left: where what stands before the group begins.
+        end: where the group ends.
+        right: where what is looked at behind it ends.
+        regions: whose national formats are recognised.
+    """
+    blocks = [match.span() for match in _BLOCK.finditer(text, left, end)]
+    at = 0
+    while at < len(blocks):
+        is_last = at + _BLOCKS >= len(blocks)
+        stop = right if is_last else blocks[at + _BLOCKS - 1][1]
+        done = left
+        for first, last in _places(text[left:stop], regions):
+            yield left + first, left + last
+            done = left + last
+        if is_last:
+            return
+        at += _BLOCKS - _BLOCKS_AGAIN
+        while at < len(blocks) and blocks[at][0] < done:
+            at += 1
+        if at < len(blocks):
+            left = max(done, blocks[at - 1][1])
+
+
+class _Matcher(phonenumbers.PhoneNumberMatcher):
+    """Finds what its base finds, and spares it most of what cannot be a number.
+
+    The base parses every part of what looks like a number, in 30 us each.
+    """
+
+    def _parse_and_verify(self, candidate: str, offset: int) -> Any:
+        if self.preferred_region is not None and _NATIONAL.fullmatch(candidate):
+            pattern = _national_pattern(self.preferred_region)
+            if pattern is not None and not pattern.fullmatch(candidate.translate(_NO_DIGIT)):
+                return None
+        return super()._parse_and_verify(candidate, offset)
+
+
+@cache
+def _national_pattern(region: str) -> re.Pattern[str] | None:
+    """Return what the digits of every valid number match that is written as in a region.
+
+    None if there is no such pattern, as its numbers are changed before they are dialled.
+    """
+    own = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    assert own is not None  # check_regions has refused others
+    assert own.country_code is not None
+    if own.national_prefix_transform_rule:
+        return None
+    sharing = map(
+        phonenumbers.PhoneMetadata.metadata_for_region,
+        phonenumbers.region_codes_for_country_code(own.country_code),
+    )
+    kinds = (getattr(one, kind) for one in sharing for kind in _TYPES)
+    numbers = "|".join(
+        dict.fromkeys(
+            kind.national_number_pattern for kind in kinds if kind and kind.national_number_pattern
+        )
+    )
+    trunk = own.national_prefix_for_parsing or ""
+    return re.compile(
+        rf"(?:{own.country_code})?(?:{trunk})?(?:{numbers})|(?:{own.international_prefix})\d+"
+    )
 
 
 @lru_cache(_CACHED_PLACES)
@@ -58,9 +142,7 @@ def _places(text: str, regions: tuple[str, ...]) -> tuple[Place, ...]:
     places = sorted(
         (match.start, match.end)
         for region in regions or (None,)
-        for match in phonenumbers.PhoneNumberMatcher(
-            text, region, leniency=phonenumbers.Leniency.VALID
-        )
+        for match in _Matcher(text, region, leniency=phonenumbers.Leniency.VALID)
     )
     merged: list[Place] = []
     for start, end in places:

@@ -13,15 +13,21 @@ from textmill.config import RedactionConfig
 from textmill.errors import InputError
 from textmill.safety.characters import MASK, UNSPACED
 from textmill.safety.credentials import find_access_keys, find_private_keys, find_url_credentials
+from textmill.safety.disguise import DIGITS, place_in, undisguise
 from textmill.safety.numbers import Place, find_cards, find_ibans, find_ips, find_national_ids
 from textmill.safety.phones import find_phones
 from textmill.safety.placeholders import PLACEHOLDERS
 
 Finder = Callable[[str], Iterable[Place]]
 
+# Escapes are parts of them: in "ftp://ann:p%40w@host" the second at sign ends the password.
+_AS_WRITTEN = {"private_key", "url_credentials"}
+_SIGNS = "@\uff20&\\%[({\x00"
+"""Where a text holds neither a digit nor one of these, nothing in it is in disguise."""
+
 _WITH_DIGITS = {"access_key", "iban", "national_id", "card", "ip", "phone"}
 _NUMBERS = {"iban", "national_id", "card", "phone"}
-_DIGIT = re.compile(r"\d")
+_DIGIT = re.compile(f"[0-9{DIGITS}]")
 # What every one of these numbers holds: seven digits with little between them, or two letters, two
 # digits and more of either behind them.
 _NUMBER = re.compile(r"\d(?:(?:[^\w\n:,$%]{0,4}\d){6}|(?<=[A-Z]{2}\d)\d[ \xa0-]?[0-9A-Z]{4})")
@@ -83,7 +89,7 @@ def find_personal_data(text: str, config: RedactionConfig) -> list[Finding]:
     if not config.enabled:
         return findings
     finders = _finders(config.kinds, config.phone_regions)
-    while new := _find_once(text, finders):
+    while new := _find_in_all(text, finders):
         # Without what was found, its neighbours may be found: "1.2.3.4" in "1.2.3.4+49 30 901820".
         findings += new
         text = _masked(text, [(finding.start, finding.end) for finding in new])
@@ -107,12 +113,28 @@ def _finders(kinds: tuple[str, ...], phone_regions: tuple[str, ...]) -> Mapping[
     return {kind: find for kind, find in finders.items() if kind in kinds}
 
 
-def _find_once(text: str, finders: Mapping[str, Finder]) -> list[Finding]:
+def _find_in_all(text: str, finders: Mapping[str, Finder]) -> list[Finding]:
+    """Return what is found in a text as it is written and as it is meant."""
+    has_digits = bool(_DIGIT.search(text))
+    may_hide = has_digits or any(map(text.__contains__, _SIGNS))
+    if not may_hide or not (views := undisguise(text)):
+        return _find_once(text, finders, has_digits)
+    found = _find_once(text, {kind: finders[kind] for kind in finders if kind in _AS_WRITTEN}, True)
+    if found:
+        return found  # with it out of sight, the caller asks again
+    view = views[-1].text
+    for finding in _find_once(view, finders, bool(_DIGIT.search(view))):
+        found.append(Finding(finding.kind, *place_in(views, (finding.start, finding.end))))
+    # What the view has joined may hide others: two addresses with a zero-width space between.
+    return found or _find_once(text, finders, has_digits)
+
+
+def _find_once(text: str, finders: Mapping[str, Finder], has_digits: bool) -> list[Finding]:
     """Return what is found, each kind in what the kinds before it have left."""
     findings: list[Finding] = []
     # Most texts hold few digits, and most others no long number: two searches spare seven.
     hopeless: Collection[str] = ()
-    if not _DIGIT.search(text):
+    if not has_digits:
         hopeless = _WITH_DIGITS
     elif not _NUMBER.search(text):
         hopeless = _NUMBERS

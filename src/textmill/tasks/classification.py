@@ -11,10 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from textmill.config import ClassificationConfig
+from textmill.config import UNREDACTED, ClassificationConfig, RedactionConfig
 from textmill.corpus.tokenizer import END_ID
 from textmill.errors import InputError, listed
 from textmill.model import GPT
+from textmill.safety.redaction import redact
 from textmill.tasks.examples import Rows, read_rows
 from textmill.tasks.labels import Labels, as_text
 from textmill.training.batches import pad
@@ -90,7 +91,7 @@ def read_examples(config: ClassificationConfig, split: str) -> Rows[Example]:
     """
 
     def parse(values: dict[str, Any], place: str) -> Example:
-        text = as_text(values[config.text], config.text)
+        text = redact(as_text(values[config.text], config.text), config.redaction)[0]
         return Example(text, labels.label(values[config.label]), place)
 
     labels = Labels(config, config.label)
@@ -171,11 +172,16 @@ def validate(network: Classifier, batches: Iterable[Batch]) -> dict[str, float]:
 
 
 def predict(
-    network: Classifier, tokenizer: Tokenizer, spec: Spec, inputs: Sequence[str]
+    network: Classifier,
+    tokenizer: Tokenizer,
+    spec: Spec,
+    inputs: Sequence[str],
+    redaction: RedactionConfig = UNREDACTED,
 ) -> Iterator[dict[str, Any]]:
     """Yield a prediction for each text: label, its probability, and whether the text was cut."""
     block_size = network.backbone.config.block_size
-    encoded = _encode_texts(tokenizer, inputs, block_size)
+    texts = [redact(text, redaction)[0] for text in inputs]
+    encoded = _encode_texts(tokenizer, texts, block_size)
     batch = pad([ids for ids, _ in encoded])
     probabilities = network(batch["input_ids"], batch["documents"]).float().softmax(dim=-1)
     scores, labels = probabilities.max(dim=-1)

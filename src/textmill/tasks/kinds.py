@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from textmill.config import RedactionConfig
 from textmill.tasks import classification, tagging, translation
 from textmill.tasks.examples import Rows
 from textmill.training.objectives import Batch
@@ -37,7 +38,12 @@ class Kind(Protocol):
     def loss(self, network: Any, batch: Batch, label_smoothing: float) -> Tensor: ...
     def validate(self, network: Any, batches: Iterable[Batch]) -> dict[str, float]: ...
     def predict(
-        self, network: Any, tokenizer: Any, spec: Any, inputs: Sequence[Any]
+        self,
+        network: Any,
+        tokenizer: Any,
+        spec: Any,
+        inputs: Sequence[Any],
+        redaction: RedactionConfig,
     ) -> Iterator[dict[str, Any]]: ...
     def reference(self, example: Any) -> dict[str, Any]: ...
     def model_input(self, example: Any) -> Any: ...

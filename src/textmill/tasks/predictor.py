@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from textmill.config import TaskConfig
+from textmill.config import UNREDACTED, RedactionConfig, TaskConfig
 from textmill.corpus.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.errors import InputError
 from textmill.files import read_json, write_json
@@ -34,13 +34,22 @@ class Predictor:
         tokenizer: the backbone's.
         kind: name of the kind of task.
         spec: what the kind has to know.
+        redaction: how the texts that it was trained on were redacted, and so are those it is asked.
     """
 
-    def __init__(self, network: nn.Module, tokenizer: Tokenizer, kind: str, spec: Any) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        tokenizer: Tokenizer,
+        kind: str,
+        spec: Any,
+        redaction: RedactionConfig = UNREDACTED,
+    ) -> None:
         self.network = network
         self.tokenizer = tokenizer
         self.kind = KINDS[kind]
         self.spec = spec
+        self.redaction = redaction
 
     def __call__(self, inputs: Sequence[Any]) -> list[dict[str, Any]]:
         """Return one prediction for each input, in their order."""
@@ -52,7 +61,9 @@ class Predictor:
         size = self.kind.PREDICT_BATCH
         for at in range(0, len(inputs), size):
             batch = inputs[at : at + size]
-            yield from self.kind.predict(self.network, self.tokenizer, self.spec, batch)
+            yield from self.kind.predict(
+                self.network, self.tokenizer, self.spec, batch, self.redaction
+            )
 
 
 def save_task_model(
@@ -69,6 +80,7 @@ def save_task_model(
             "kind": config.kind,
             "is_causal": config.finetune.attention == "causal",
             "spec": dataclasses.asdict(spec),
+            "redaction": config.redaction.model_dump(mode="json"),
         },
     )
     for name in TOKENIZER_FILES:
@@ -90,4 +102,7 @@ def load_predictor(folder: Path | str) -> Predictor:
     spec = kind.Spec(**{k: tuple(v) if isinstance(v, list) else v for k, v in task["spec"].items()})
     network = kind.build(GPT(read_config(folder)), spec, 0.0, task["is_causal"])
     load_state(network, load_weights(folder), folder)
-    return Predictor(network.eval(), load_tokenizer(folder), task["kind"], spec)
+    # Models that are older than this entry were trained on texts as they were.
+    stored = task.get("redaction")
+    redaction = RedactionConfig.model_validate(stored) if stored is not None else UNREDACTED
+    return Predictor(network.eval(), load_tokenizer(folder), task["kind"], spec, redaction)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from textmill.config import TaggingConfig
+from textmill.config import UNREDACTED, RedactionConfig, TaggingConfig
 from textmill.corpus.tokenizer import END_ID
 from textmill.corpus.words import word_pattern
 from textmill.errors import InputError, listed
@@ -27,6 +28,8 @@ from textmill.evaluation.iob2 import (
     types_in,
 )
 from textmill.model import GPT
+from textmill.safety.placeholders import PLACEHOLDERS
+from textmill.safety.words import redact_split, redact_words
 from textmill.tasks.examples import Rows, read_rows
 from textmill.tasks.labels import Labels, as_words
 from textmill.training.batches import pad
@@ -50,7 +53,7 @@ NO_LABEL = -100
 """Stands for padding among the labels; F.cross_entropy leaves it out."""
 WINDOWS = 32
 """Windows of long texts that go through the network at once."""
-_CHARACTER = re.compile(r"\S")
+_PLACEHOLDERS = frozenset(PLACEHOLDERS.values())
 
 Words = Sequence[str]
 
@@ -132,7 +135,7 @@ def read_examples(config: TaggingConfig, split: str) -> Rows[Example]:
                 f"in column {config.tags!r}"
             )
         check_tags(tags)
-        return Example(words, tags, place)
+        return Example(redact_words(words, config.redaction), tags, place)
 
     labels = Labels(config, config.tags)
     rows = read_rows(config, split, {"tokens": config.tokens, "tags": config.tags}, parse)
@@ -152,7 +155,9 @@ def make_spec(config: TaggingConfig, train: Sequence[Example]) -> Spec:
             f"tasks.{config.name}: the training examples hold no entity, all tags are O: "
             "give examples with B- tags."
         )
-    is_by_character = all(len(word) == 1 for example in train for word in example.words)
+    is_by_character = all(
+        len(word) == 1 or word in _PLACEHOLDERS for example in train for word in example.words
+    )
     return Spec(tags_of(types), is_by_character)
 
 
@@ -231,17 +236,24 @@ def validate(network: Tagger, batches: Iterable[Batch]) -> dict[str, float]:
 
 
 def predict(
-    network: Tagger, tokenizer: Tokenizer, spec: Spec, inputs: Sequence[str | Words]
+    network: Tagger,
+    tokenizer: Tokenizer,
+    spec: Spec,
+    inputs: Sequence[str | Words],
+    redaction: RedactionConfig = UNREDACTED,
 ) -> Iterator[dict[str, Any]]:
     """Yield the entities of each text with character offsets, or the tags of given words.
 
-    A text beyond the context is read in windows, so none is cut.
+    A text beyond the context is read in windows, so none is cut. The network is given placeholders
+    for personal data; entities and their offsets are those of the text as it was given.
     """
     block_size = network.backbone.config.block_size
-    pattern = _CHARACTER if spec.is_by_character else word_pattern()
+    pattern = _word_pattern(spec.is_by_character)
     found = [list(pattern.finditer(item)) if isinstance(item, str) else [] for item in inputs]
     words = [
-        [match[0] for match in matches] if isinstance(item, str) else item
+        redact_split(item, [match.span() for match in matches], redaction)
+        if isinstance(item, str)
+        else redact_words(item, redaction)
         for item, matches in zip(inputs, found, strict=True)
     ]
     windows = [
@@ -305,6 +317,13 @@ def baselines(
     yield "word_lookup", [{"tags": row} for row in word_lookup(words, tags, asked)]
     answers = word_logistic_regression(words, tags, asked)
     yield CLASSICAL_BASELINE, [{"tags": row} for row in answers]
+
+
+@cache
+def _word_pattern(is_by_character: bool) -> re.Pattern[str]:
+    """Return a pattern whose matches are the words of a text; a placeholder is one."""
+    word = r"\S" if is_by_character else word_pattern().pattern
+    return re.compile("|".join([*map(re.escape, PLACEHOLDERS.values()), word]))
 
 
 def _encode_words(

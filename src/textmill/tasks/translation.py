@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from textmill.config import TranslationConfig
+from textmill.config import UNREDACTED, RedactionConfig, TranslationConfig
 from textmill.corpus.tokenizer import END_ID, SOURCE_ID, TARGET_ID
 from textmill.model import GPT, complete
+from textmill.safety.redaction import redact
 from textmill.tasks.examples import Rows, read_rows
 from textmill.tasks.labels import as_text
 from textmill.training.batches import pad
@@ -93,7 +94,8 @@ def read_examples(config: TranslationConfig, split: str) -> Rows[Example]:
     """
 
     def parse(values: dict[str, Any], place: str) -> Example:
-        source, target = (as_text(values[name], name) for name in (config.source, config.target))
+        texts = [as_text(values[name], name) for name in (config.source, config.target)]
+        source, target = (redact(text, config.redaction)[0] for text in texts)
         return Example(source, target, place)
 
     return read_rows(config, split, {"source": config.source, "target": config.target}, parse)
@@ -168,11 +170,19 @@ def validate(network: Translator, batches: Iterable[Batch]) -> dict[str, float]:
 
 
 def predict(
-    network: Translator, tokenizer: Tokenizer, spec: Spec, inputs: Sequence[str]
+    network: Translator,
+    tokenizer: Tokenizer,
+    spec: Spec,
+    inputs: Sequence[str],
+    redaction: RedactionConfig = UNREDACTED,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the translation of each text, and whether the text or its translation was cut."""
+    """Yield the translation of each text, and whether the text or its translation was cut.
+
+    Where the text holds personal data, its translation holds placeholders.
+    """
     block_size = network.backbone.config.block_size
-    prompts = _encode_sources(tokenizer, spec, inputs, block_size)
+    texts = [redact(text, redaction)[0] for text in inputs]
+    prompts = _encode_sources(tokenizer, spec, texts, block_size)
     answers = complete(network.backbone, [ids for ids, _ in prompts], END_ID)
     for text, (_, is_cut), (ids, has_ended) in zip(inputs, prompts, answers, strict=True):
         if not text.strip():

@@ -21,7 +21,10 @@ BACKBONE = "backbone"
 # Not imported: they would load torch.
 SERVED = str(Path(__file__).with_name("served.py"))
 SERVED_BACKBONE = str(Path(__file__).with_name("served_backbone.py"))
-REQUIREMENTS = ("torch", "numpy", "pandas", "pydantic", "safetensors", "tokenizers")
+REQUIREMENTS = (
+    *("torch", "numpy", "pandas", "pydantic", "safetensors", "tokenizers"),
+    *("phonenumbers", "python-stdnum"),  # what is asked is redacted
+)
 EXAMPLE = "The waiter was friendly, and the soup was warm."
 IS_CUT = ColSpec("boolean", "is_cut")
 ENTITY = Object(

@@ -11,6 +11,8 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from textmill.config import GenerationConfig
 from textmill.corpus.tokenizer import load_tokenizer
 from textmill.model import load
+from textmill.safety.redaction import redact
+from textmill.safety.stored import read_redaction
 from textmill.training.writing import write_text
 
 
@@ -21,6 +23,7 @@ class Backbone(PythonModel):
         """Load the weights."""
         folder = Path(context.artifacts["model"])
         self.network, self.tokenizer = load(folder), load_tokenizer(folder)
+        self.redaction = read_redaction(folder)
 
     def predict(
         self,
@@ -31,8 +34,8 @@ class Backbone(PythonModel):
         """Return the continuations of the texts, in their order; params as GenerationConfig's."""
         config = GenerationConfig.model_validate(params or {})
         texts = [
-            "".join(write_text(self.network, self.tokenizer, text, config))
-            for text in model_input["text"]
+            "".join(write_text(self.network, self.tokenizer, prompt, config))
+            for prompt in (redact(text, self.redaction)[0] for text in model_input["text"])
         ]
         return pd.DataFrame({"continuation": texts})
 

@@ -25,6 +25,7 @@ from textmill.corpus.tokens import read_ids, read_index, read_labels
 from textmill.errors import InputError
 from textmill.files import digest_file, write_json
 from textmill.model import GPT
+from textmill.safety.stored import write_redaction
 from textmill.training.batches import Batches, packed, to_tensors
 from textmill.training.devices import check_compiler
 from textmill.training.fit import fit
@@ -260,6 +261,7 @@ def train(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, wor
     result = module.result()
     if module.trainer.is_global_zero:
         _write(module, result, train, inputs["tokenizer"], out)
+        write_redaction(config.redaction, out)
 
 
 def _write(
