@@ -57,7 +57,8 @@ class Module(FitModule):
         shape = ModelConfig(
             n_layer=2, n_head=2, n_embd=16, block_size=8, vocab_size=11, dropout=dropout
         )
-        super().__init__(GPT(shape), config, config.max_steps, config.warmup_steps)
+        n_batches = config.max_steps * config.accumulate
+        super().__init__(GPT(shape), config, n_batches, config.warmup_steps)
         self.dies_at = dies_at
         self.seen: list[Tensor] = []
         self.validated: list[tuple[bool, bool]] = []
@@ -81,6 +82,7 @@ def collate(rows: Sequence[int]) -> Batch:
         "targets": ids[:, 1:],
         "documents": torch.zeros(len(rows), 8, dtype=torch.int32),
         "loss_mask": torch.ones(len(rows), 8, dtype=torch.bool),
+        "n_targets": torch.tensor(8 * len(rows)),
     }
 
 
@@ -95,7 +97,8 @@ def train(
     config = PretrainConfig.model_validate(SETTINGS | choices)
     module = Module(config, dropout, dies_at)
     order = shuffled(len(DATA), config.micro_batch_size, config.seed)
-    fit(module, order, collate, validate_every_steps, work)
+    every = validate_every_steps
+    fit(module, order, collate, range(every, config.max_steps + 1, every), work)
     return module
 
 
