@@ -32,7 +32,7 @@ from textmill import model as layout
 from textmill.config import ModelConfig, PretrainConfig
 from textmill.corpus.tokenizer import SPECIAL_TOKENS
 from textmill.model import GPT
-from textmill.training.objectives import objective_losses
+from textmill.training.objectives import objective_losses, prepare
 from textmill.training.speed import peak_flops
 
 DEVICE = "cuda"
@@ -106,7 +106,12 @@ def steps(
 def our_loss(network: GPT) -> Callable[[dict[str, Tensor]], Tensor]:
     """Return the loss that our training takes, documents kept apart."""
     config = PretrainConfig(compile=True)
-    return lambda batch: objective_losses(network, batch, config)["loss"]
+    vocab_size = network.wte.num_embeddings
+
+    def loss(batch: dict[str, Tensor]) -> Tensor:
+        return objective_losses(network, prepare(batch, config, vocab_size), config)["loss"]
+
+    return loss
 
 
 def _pair(batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:

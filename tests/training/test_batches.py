@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain, islice
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -34,9 +34,15 @@ def collate(indices: Sequence[int]) -> Batch:
     return {"indices": torch.tensor(indices)}
 
 
+def make(indices: Sequence[int], number: int) -> Batch:
+    """Examples of which each has as many targets as its number says."""
+    n_targets = torch.tensor(sum(indices))
+    return {"indices": torch.tensor(indices), "n": torch.tensor(number), "n_targets": n_targets}
+
+
 def taken(order: Order, start: int, number: int) -> list[list[int]]:
-    stream = BatchStream(order, collate, start)
-    return [batch["indices"].tolist() for batch in islice(stream, number)]
+    stream = BatchStream(order, make, start + number, first_step=start)
+    return [batch["indices"].tolist() for batch in stream]
 
 
 def padding(batches: Sequence[Sequence[int]]) -> int:
@@ -54,18 +60,37 @@ def test_a_stream_begun_later_is_the_stream_without_its_first_batches(
     assert taken(order, start, 20) == taken(order, 0, start + 20)[start:]
 
 
-@pytest.mark.parametrize("stride", [2, 3])
+@pytest.mark.parametrize("n_devices", [2, 3])
 @pytest.mark.parametrize("order", STREAMS.values(), ids=STREAMS)
-def test_devices_that_take_turns_share_out_the_stream(order: Order, stride: int) -> None:
-    streams = [iter(BatchStream(order, collate, 4 + n, stride)) for n in range(stride)]
-    in_turns = [next(stream)["indices"].tolist() for _ in range(6) for stream in streams]
-    assert in_turns == taken(order, 4, 6 * stride)
+def test_devices_that_take_turns_share_out_the_stream(order: Order, n_devices: int) -> None:
+    """And the targets of a step, which each counts its own of."""
+    n = 2 * n_devices
+    one = list(BatchStream(order, make, 5 * n, n, first_step=1))
+    streams = [BatchStream(order, make, 5 * n, n, 1, d, n_devices) for d in range(n_devices)]
+    in_turns = [batch for turn in zip(*streams, strict=True) for batch in turn]
+    for batch, other in zip(in_turns, one, strict=True):
+        assert torch.equal(batch["indices"], other["indices"])
+        assert torch.equal(batch["n"], other["n"])
+    counts = [batch["n_targets"] for batch in in_turns[:n_devices]]
+    assert sum(counts) == one[0]["n_targets"]
+
+
+@pytest.mark.parametrize("accumulate", [1, 3, 4, 30])
+@pytest.mark.parametrize("order", STREAMS.values(), ids=STREAMS)
+def test_each_micro_batch_has_the_targets_of_its_step(order: Order, accumulate: int) -> None:
+    batches = list(BatchStream(order, make, 22, accumulate))
+    assert [int(batch["n"]) for batch in batches] == list(range(22))
+    for first in range(0, 22, accumulate):
+        step = batches[first : first + accumulate]
+        n_targets = sum(int(batch["indices"].sum()) for batch in step)
+        assert [int(batch["n_targets"]) for batch in step] == [n_targets] * len(step)
 
 
 @pytest.mark.parametrize("order", STREAMS.values(), ids=STREAMS)
 def test_a_stream_can_be_read_twice(order: Order) -> None:
-    stream = BatchStream(order, collate, 3)
-    first, second = ([b["indices"].tolist() for b in islice(stream, 9)] for _ in range(2))
+    stream = BatchStream(order, make, 12, first_step=3)
+    first, second = ([b["indices"].tolist() for b in stream] for _ in range(2))
+    assert len(first) == 9
     assert first == second
 
 

@@ -52,12 +52,15 @@ class Module(FitModule):
 
     settings = "pretrain"
 
-    def __init__(self, config: PretrainConfig, dropout: float, dies_at: int | None) -> None:
+    def __init__(
+        self, config: PretrainConfig, dropout: float, dies_at: int | None, n_left_out: int = 0
+    ) -> None:
         torch.manual_seed(config.seed)
         shape = ModelConfig(
             n_layer=2, n_head=2, n_embd=16, block_size=8, vocab_size=11, dropout=dropout
         )
-        super().__init__(GPT(shape), config, config.max_steps, config.warmup_steps)
+        n_batches = config.max_steps * config.accumulate - n_left_out
+        super().__init__(GPT(shape), config, n_batches, config.warmup_steps)
         self.dies_at = dies_at
         self.seen: list[Tensor] = []
         self.validated: list[tuple[bool, bool]] = []
@@ -81,6 +84,7 @@ def collate(rows: Sequence[int]) -> Batch:
         "targets": ids[:, 1:],
         "documents": torch.zeros(len(rows), 8, dtype=torch.int32),
         "loss_mask": torch.ones(len(rows), 8, dtype=torch.bool),
+        "n_targets": torch.tensor(8 * len(rows)),
     }
 
 
@@ -89,13 +93,15 @@ def train(
     dropout: float = 0.0,
     dies_at: int | None = None,
     validate_every_steps: int = 5,
+    n_left_out: int = 0,
     **choices: Any,
 ) -> Module:
     work.mkdir(exist_ok=True)
     config = PretrainConfig.model_validate(SETTINGS | choices)
-    module = Module(config, dropout, dies_at)
+    module = Module(config, dropout, dies_at, n_left_out)
     order = shuffled(len(DATA), config.micro_batch_size, config.seed)
-    fit(module, order, collate, validate_every_steps, work)
+    every = validate_every_steps
+    fit(module, order, collate, range(every, config.max_steps + 1, every), work)
     return module
 
 
@@ -211,13 +217,16 @@ def test_the_loss_of_few_examples_falls(tmp_path: Path) -> None:
     assert losses[-1] < 0.75 * math.log(11)
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize(("accumulate", "n_left_out"), [(1, 0), (2, 0), (3, 2)])
 @pytest.mark.parametrize("dies_after", [4, 7])
 def test_an_interrupted_run_goes_on_as_if_nothing_had_been(
-    tmp_path: Path, accumulate: int, dies_after: int
+    tmp_path: Path, accumulate: int, n_left_out: int, dies_after: int
 ) -> None:
-    choices: dict[str, Any] = dict(dropout=0.3, accumulate=accumulate)
+    """Also if its last step has fewer micro-batches than the others."""
+    choices: dict[str, Any] = dict(dropout=0.3, accumulate=accumulate, n_left_out=n_left_out)
     whole = train(tmp_path / "whole", **choices)
+    assert len(whole.seen) == 12 * accumulate - n_left_out
+    assert points(tmp_path / "whole")[-1]["step"] == 12
     with pytest.raises(Killed):
         # In the middle of a step if it has a middle.
         train(tmp_path / "parts", **choices, dies_at=(dies_after + 1) * accumulate - 1)

@@ -18,6 +18,7 @@ from textmill.training.objectives import (
     masked_loss,
     next_token_loss,
     objective_losses,
+    prepare,
     token_nll,
 )
 
@@ -37,21 +38,23 @@ def test_the_loss_is_the_cross_entropy_of_the_kept_positions(share: float) -> No
     logits, targets, loss_mask = example(share)
     ignoring = targets.masked_fill(~loss_mask, IGNORED)
     expected = F.cross_entropy(logits.flatten(0, 1), ignoring.flatten(), ignore_index=IGNORED)
-    torch.testing.assert_close(next_token_loss(logits, targets, loss_mask), expected)
+    loss = next_token_loss(logits, targets, loss_mask, loss_mask.sum())
+    torch.testing.assert_close(loss, expected)
 
 
 def test_masked_positions_do_not_change_the_loss() -> None:
     logits, targets, loss_mask = example(0.5)
     other = logits.masked_fill(~loss_mask[..., None], 7.0)
     changed = targets.masked_fill(~loss_mask, 0)
-    expected = next_token_loss(logits, targets, loss_mask)
-    torch.testing.assert_close(next_token_loss(other, changed, loss_mask), expected)
+    n_targets = loss_mask.sum()
+    expected = next_token_loss(logits, targets, loss_mask, n_targets)
+    torch.testing.assert_close(next_token_loss(other, changed, loss_mask, n_targets), expected)
 
 
 def test_a_fully_masked_batch_has_no_loss_and_no_gradient() -> None:
     logits, targets, loss_mask = example(0.0)
     logits.requires_grad_()
-    loss = next_token_loss(logits, targets, loss_mask)
+    loss = next_token_loss(logits, targets, loss_mask, loss_mask.sum())
     loss.backward()
     assert loss.item() == 0
     assert logits.grad is not None
@@ -81,6 +84,7 @@ def test_the_causal_loss_is_the_mean_over_documents_run_apart() -> None:
         "targets": torch.cat((first[1:], second[1:]))[None],
         "documents": torch.tensor([[0] * 3 + [1] * 5]),
         "loss_mask": torch.ones(1, 8, dtype=torch.bool),
+        "n_targets": torch.tensor(8),
     }
     apart = [
         F.cross_entropy(model(d[None, :-1])[0], d[1:], reduction="sum") for d in (first, second)
@@ -104,6 +108,15 @@ def packed(n_rows: int = 64) -> Batch:
         "documents": documents,
         "loss_mask": documents >= 0,
     }
+
+
+def seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(3)
+
+
+def alone(batch: Batch) -> Batch:
+    """A batch of one part that is a whole step."""
+    return batch | {"n_targets": batch["loss_mask"].sum()}
 
 
 def masked(batch: Batch, share: float) -> Batch:
@@ -145,6 +158,7 @@ def test_a_masked_token_is_predicted_from_both_sides_at_the_position_before_it()
     batch = packed(1)
     batch["input_ids"][0, 3] = MASK_ID
     batch["loss_mask"] = torch.arange(16)[None] == 2
+    batch["n_targets"] = torch.tensor(1)
     model = tiny()
     first = model(batch["input_ids"][:, :7], is_causal=False)  # the first document, run apart
     expected = F.cross_entropy(first[:, 2], batch["targets"][:, 2])
@@ -155,12 +169,11 @@ def test_a_masked_token_is_predicted_from_both_sides_at_the_position_before_it()
 def test_the_hybrid_loss_weighs_both_parts_by_their_rows(share: float, n_masked: int) -> None:
     config = PretrainConfig(objective="hybrid", masked_share=share, micro_batch_size=8)
     batch, model = packed(8), tiny()
-    torch.manual_seed(3)
-    losses = objective_losses(model, batch, config)
-    torch.manual_seed(3)
+    losses = objective_losses(model, prepare(batch, config, VOCAB_SIZE, seeded()), config)
     rows = {name: tensor[:n_masked] for name, tensor in batch.items()}
-    hidden = masked_loss(model, mask_tokens(rows, config.mask_share, VOCAB_SIZE))
-    shown = causal_loss(model, {name: tensor[n_masked:] for name, tensor in batch.items()})
+    hidden = masked_loss(model, alone(mask_tokens(rows, config.mask_share, VOCAB_SIZE, seeded())))
+    rest = {name: tensor[n_masked:] for name, tensor in batch.items()}
+    shown = causal_loss(model, alone(rest))
     torch.testing.assert_close(losses["masked_loss"], hidden)
     torch.testing.assert_close(losses["causal_loss"], shown)
     torch.testing.assert_close(losses["loss"], (n_masked * hidden + (8 - n_masked) * shown) / 8)
@@ -168,11 +181,11 @@ def test_the_hybrid_loss_weighs_both_parts_by_their_rows(share: float, n_masked:
 
 def test_an_objective_of_one_part_has_one_loss() -> None:
     batch, model = packed(8), tiny()
-    causal = objective_losses(model, batch, PretrainConfig())
+    config = PretrainConfig()
+    causal = objective_losses(model, prepare(batch, config, VOCAB_SIZE), config)
     assert list(causal) == ["loss"]
-    torch.testing.assert_close(causal["loss"], causal_loss(model, batch))
-    torch.manual_seed(0)
-    only_masked = objective_losses(model, batch, PretrainConfig(objective="masked"))
-    torch.manual_seed(0)
-    expected = masked_loss(model, mask_tokens(batch, 0.15, VOCAB_SIZE))
+    torch.testing.assert_close(causal["loss"], causal_loss(model, alone(batch)))
+    config = PretrainConfig(objective="masked")
+    only_masked = objective_losses(model, prepare(batch, config, VOCAB_SIZE, seeded()), config)
+    expected = masked_loss(model, alone(mask_tokens(batch, 0.15, VOCAB_SIZE, seeded())))
     torch.testing.assert_close(only_masked["loss"], expected)

@@ -163,6 +163,7 @@ def test_a_compiled_training_is_one_graph_on_a_gpu() -> None:
             "targets": ids.roll(-1, 1),
             "documents": torch.randint(n_documents, (4, 256), device="cuda").sort().values,
             "loss_mask": torch.ones_like(ids, dtype=torch.bool),
+            "n_targets": torch.tensor(ids.numel(), device="cuda"),
         }
         model.zero_grad()
         loss(model, batch, 0.0).backward()

@@ -72,7 +72,7 @@ class OptimizationConfig(Settings):
     micro_batch_size: int = Field(32, gt=0)
     """Sequences per forward pass of one device."""
     accumulate: int = Field(1, gt=0)
-    """Micro-batches per optimizer step."""
+    """Micro-batches per optimizer step, which has the gradient of one batch of all their rows."""
     optimizer: Literal["adamw", "muon"] = "adamw"
     """muon: matrices by Muon (Jordan et al. 2024), embeddings, heads and vectors by AdamW."""
     learning_rate: float = Field(1e-3, gt=0)
@@ -213,7 +213,9 @@ class FinetuneConfig(OptimizationConfig):
     weight_decay: float = Field(0.01, ge=0)
     beta2: float = Field(0.98, ge=0, lt=1)
     epochs: int = Field(3, gt=0)
-    """Passes over the training examples; the best one on the validation split is kept."""
+    """Passes over the training examples; the best one on the validation split is kept. Where
+    accumulate does not divide them, a step spans two epochs, and the last one has fewer examples.
+    """
     warmup_share: float = Field(0.1, ge=0, lt=1)
     """Share of the steps with linear warm-up."""
     label_smoothing: float = Field(0.05, ge=0, lt=1)

@@ -19,7 +19,7 @@ from textmill.safety.redaction import redact
 from textmill.tasks.examples import Rows, read_rows
 from textmill.tasks.labels import Labels, as_text
 from textmill.training.batches import pad
-from textmill.training.objectives import Batch
+from textmill.training.objectives import Batch, mean_cross_entropy
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -147,16 +147,20 @@ def encode(
 
 
 def collate(examples: Sequence[Encoded]) -> Batch:
-    """Return a batch: input_ids and documents (B, T), padded to its longest text; labels (B,)."""
+    """Return a batch: input_ids and documents (B, T), padded to its longest text; labels (B,).
+
+    n_targets, (), counts the labels.
+    """
     return pad([example.ids for example in examples]) | {
-        "labels": torch.tensor([example.label for example in examples])
+        "labels": torch.tensor([example.label for example in examples]),
+        "n_targets": torch.tensor(len(examples)),
     }
 
 
 def loss(network: Classifier, batch: Batch, label_smoothing: float) -> Tensor:
-    """Return the mean cross-entropy of the labels, in nats."""
-    logits = network(batch["input_ids"], batch["documents"])
-    return F.cross_entropy(logits.float(), batch["labels"], label_smoothing=label_smoothing)
+    """Return what the batch adds to the mean cross-entropy of its step's labels, in nats."""
+    logits = network(batch["input_ids"], batch["documents"]).float()
+    return mean_cross_entropy(logits, batch["labels"], batch["n_targets"], label_smoothing)
 
 
 def validate(network: Classifier, batches: Iterable[Batch]) -> dict[str, float]:

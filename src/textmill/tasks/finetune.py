@@ -20,7 +20,7 @@ from textmill.model.layout import load_state, load_weights, save_weights
 from textmill.tasks.kinds import KINDS, Kind
 from textmill.tasks.leaks import find_shared, kept_examples
 from textmill.tasks.predictor import save_task_model
-from textmill.training.batches import Batches, by_length, in_order
+from textmill.training.batches import Batches, by_length, in_order, n_steps
 from textmill.training.fit import fit
 from textmill.training.module import FitModule
 from textmill.training.objectives import Batch
@@ -35,7 +35,7 @@ class FinetuneModule(FitModule):
         network: the network of the task.
         kind: the module of its kind.
         config: the task's finetune section.
-        total_steps: optimizer steps.
+        n_batches: micro-batches of all epochs together.
         validation: batches to select by.
         best: folder for the best weights.
     """
@@ -47,11 +47,12 @@ class FinetuneModule(FitModule):
         network: nn.Module,
         kind: Kind,
         config: FinetuneConfig,
-        total_steps: int,
+        n_batches: int,
         validation: Batches,
         best: Path,
     ) -> None:
-        super().__init__(network, config, total_steps, int(config.warmup_share * total_steps))
+        warmup_steps = int(config.warmup_share * n_steps(n_batches, config.accumulate))
+        super().__init__(network, config, n_batches, warmup_steps)
         self.kind = kind
         self.label_smoothing = config.label_smoothing
         self.validation = validation
@@ -59,7 +60,7 @@ class FinetuneModule(FitModule):
         self.best_score = (float("-inf"), float("-inf"))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the task's loss."""
+        """Return what a micro-batch adds to the task's loss."""
         return {"loss": self.kind.loss(self.network, batch, self.label_smoothing)}
 
     def validate(self) -> dict[str, float]:
@@ -123,12 +124,12 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
     order = by_length(
         [len(example.ids) for example in encoded], settings.micro_batch_size, settings.seed
     )
-    steps_per_epoch = max(1, len(order(0)) // settings.accumulate)
+    n_batches = len(order(0))
     module = FinetuneModule(
         network,
         kind,
         settings,
-        settings.epochs * steps_per_epoch,
+        settings.epochs * n_batches,
         Batches(
             in_order(len(held_out), VALIDATION_BATCH),
             lambda rows: kind.collate([held_out[row] for row in rows]),
@@ -145,7 +146,7 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
     def collate(rows: Sequence[int]) -> Batch:
         return kind.collate([encoded[row] for row in rows])
 
-    fit(module, order, collate, steps_per_epoch, work)
+    fit(module, order, collate, ends_of_epochs(settings, n_batches), work)
     load_state(network, load_weights(work / "best"), work / "best")
     save_task_model(network, config, spec, inputs["backbone"], out)
     write_json(
@@ -157,6 +158,18 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
             f"best_validation_{kind.SELECTION}": module.best_score[0],
         },
     )
+
+
+def ends_of_epochs(config: FinetuneConfig, n_batches: int) -> set[int]:
+    """Return the optimizer steps, counted from 1, that take the last example of an epoch.
+
+    A step may take the first examples of the next epoch as well, or end several short epochs.
+
+    Args:
+        config: epochs, and micro-batches in a step.
+        n_batches: micro-batches in an epoch.
+    """
+    return {n_steps(epoch * n_batches, config.accumulate) for epoch in range(1, config.epochs + 1)}
 
 
 def split_examples(config: TaskConfig, kind: Kind) -> tuple[list[Any], list[Any]]:

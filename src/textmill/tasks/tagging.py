@@ -33,7 +33,7 @@ from textmill.safety.words import redact_split, redact_words
 from textmill.tasks.examples import Rows, read_rows
 from textmill.tasks.labels import Labels, as_words
 from textmill.training.batches import pad
-from textmill.training.objectives import Batch
+from textmill.training.objectives import Batch, mean_cross_entropy
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -196,23 +196,24 @@ def encode(
 
 
 def collate(examples: Sequence[Encoded]) -> Batch:
-    """Return a batch: input_ids, documents and words (B, T), padded; labels (B, W)."""
+    """Return a batch: input_ids, documents and words (B, T), padded; labels (B, W).
+
+    n_targets, (), counts the labels without padding.
+    """
     n_words = max(len(example.labels) for example in examples)
     labels = torch.full((len(examples), n_words), NO_LABEL)
     for row, example in enumerate(examples):
         labels[row, : len(example.labels)] = torch.tensor(example.labels)
-    return _pad_windows([(e.ids, e.words) for e in examples]) | {"labels": labels}
+    n_targets = torch.tensor(sum(len(example.labels) for example in examples))
+    windows = _pad_windows([(e.ids, e.words) for e in examples])
+    return windows | {"labels": labels, "n_targets": n_targets}
 
 
 def loss(network: Tagger, batch: Batch, label_smoothing: float) -> Tensor:
-    """Return the mean cross-entropy of the words' tags, in nats."""
+    """Return what the batch adds to the mean cross-entropy of its step's tags, in nats."""
     logits = network(batch["input_ids"], batch["documents"], batch["words"])
-    return F.cross_entropy(
-        logits.flatten(0, 1).float(),
-        batch["labels"].flatten(),
-        ignore_index=NO_LABEL,
-        label_smoothing=label_smoothing,
-    )
+    scores, labels = logits.flatten(0, 1).float(), batch["labels"].flatten()
+    return mean_cross_entropy(scores, labels, batch["n_targets"], label_smoothing)
 
 
 def validate(network: Tagger, batches: Iterable[Batch]) -> dict[str, float]:

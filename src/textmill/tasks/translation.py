@@ -18,7 +18,7 @@ from textmill.safety.redaction import redact
 from textmill.tasks.examples import Rows, read_rows
 from textmill.tasks.labels import as_text
 from textmill.training.batches import pad
-from textmill.training.objectives import Batch
+from textmill.training.objectives import Batch, mean_cross_entropy
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -139,21 +139,22 @@ def encode(
 def collate(examples: Sequence[Encoded]) -> Batch:
     """Return a batch: input_ids, documents, targets and loss_mask (B, T), padded.
 
-    targets is the next token of each, and loss_mask tells where that belongs to the target.
+    targets is the next token of each, and loss_mask tells where that belongs to the target;
+    n_targets, (), counts these positions.
     """
     batch = pad([example.ids[:-1] for example in examples])
     targets = pad([example.ids[1:] for example in examples])["input_ids"]
     index = torch.arange(targets.size(1))
     begin = torch.tensor([example.n_source - 1 for example in examples])
     is_target = (index >= begin[:, None]) & (batch["documents"] >= 0)
-    return batch | {"targets": targets, "loss_mask": is_target}
+    return batch | {"targets": targets, "loss_mask": is_target, "n_targets": is_target.sum()}
 
 
 def loss(network: Translator, batch: Batch, label_smoothing: float) -> Tensor:
-    """Return the mean cross-entropy of the targets' tokens, in nats."""
-    logits = network(batch["input_ids"], batch["loss_mask"])
+    """Return what the batch adds to the mean cross-entropy of its step's target tokens, in nats."""
+    logits = network(batch["input_ids"], batch["loss_mask"]).float()
     targets = batch["targets"][batch["loss_mask"]]
-    return F.cross_entropy(logits.float(), targets, label_smoothing=label_smoothing)
+    return mean_cross_entropy(logits, targets, batch["n_targets"], label_smoothing)
 
 
 def validate(network: Translator, batches: Iterable[Batch]) -> dict[str, float]:

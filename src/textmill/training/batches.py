@@ -17,39 +17,72 @@ Order = Callable[[int], Sequence[Sequence[int]]]
 """From the number of an epoch to its batches, each as indices of examples."""
 Collate = Callable[[Sequence[int]], Batch]
 """From indices of examples to their batch."""
+Make = Callable[[Sequence[int], int], Batch]
+"""The same for a micro-batch of training, which may depend on its number too."""
 
 LEAST_EPOCH = 2**13
 """Examples in an epoch of `mixed` at least, so that shares can be met to that fraction."""
 
 
 class BatchStream:
-    """An endless stream of batches that can begin anywhere.
+    """A device's micro-batches, optimizer step by optimizer step, from any step to the last.
 
-    The position of a training run in its data is the number of batches it has taken: nothing else
-    needs to be saved for an exact resume.
+    The position of a training run in its data is the number of steps it has taken: nothing else
+    needs to be saved for an exact resume. A step may span the end of an epoch; the last one has
+    fewer micro-batches where they do not divide evenly.
+
+    Every micro-batch comes with the `n_targets` of all that this device has in its step: the loss
+    is the mean over the step, and not over means that short texts would count as much in as long
+    ones.
 
     Args:
-        order: gives each epoch's batches; every epoch has equally many.
-        collate: makes a batch.
-        start: number of the first batch.
-        stride: how far the next batch is from the one before: devices that take turns each begin
-            one batch later than the device before.
+        order: gives each epoch's micro-batches; every epoch has equally many.
+        make: returns the micro-batch of some examples, given its number, with its `n_targets`.
+        n_batches: micro-batches of the whole training, of all devices.
+        accumulate: micro-batches in a step, of all devices.
+        first_step: number of the step to begin with.
+        device: number of this one among the devices, which take turns.
+        n_devices: how many there are.
     """
 
-    def __init__(self, order: Order, collate: Collate, start: int = 0, stride: int = 1) -> None:
+    def __init__(
+        self,
+        order: Order,
+        make: Make,
+        n_batches: int,
+        accumulate: int = 1,
+        first_step: int = 0,
+        device: int = 0,
+        n_devices: int = 1,
+    ) -> None:
         self.order = order
-        self.collate = collate
-        self.start = start
-        self.stride = stride
+        self.make = make
+        self.n_batches = n_batches
+        self.accumulate = accumulate
+        self.first_step = first_step
+        self.turns = slice(device, None, n_devices)
 
     def __iter__(self) -> Iterator[Batch]:
-        n_batches = len(self.order(0))
-        epoch, batches = -1, self.order(0)
-        for number in itertools.count(self.start, self.stride):
-            if number // n_batches != epoch:
-                epoch = number // n_batches
-                batches = self.order(epoch)
-            yield self.collate(batches[number % n_batches])
+        per_epoch = len(self.order(0))
+        epoch, rows = -1, self.order(0)
+        for step in itertools.count(self.first_step):
+            first = step * self.accumulate
+            numbers = range(first, min(first + self.accumulate, self.n_batches))[self.turns]
+            if not numbers:
+                return
+            batches = []
+            for number in numbers:
+                if number // per_epoch != epoch:
+                    epoch = number // per_epoch
+                    rows = self.order(epoch)
+                batches.append(self.make(rows[number % per_epoch], number))
+            n_targets = torch.stack([batch["n_targets"] for batch in batches]).sum(0)
+            yield from (batch | {"n_targets": n_targets} for batch in batches)
+
+
+def n_steps(n_batches: int, accumulate: int) -> int:
+    """Return how many optimizer steps some micro-batches are; the last may have fewer of them."""
+    return -(-n_batches // accumulate)
 
 
 class Batches:
@@ -170,9 +203,9 @@ def to_tensors(arrays: dict[str, np.ndarray]) -> Batch:
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
-def pinned(collate: Collate) -> Collate:
-    """Return batches in memory that a GPU reads by itself, while it still computes the last one."""
-    return lambda rows: {name: tensor.pin_memory() for name, tensor in collate(rows).items()}
+def pinned(batch: Batch) -> Batch:
+    """Return a batch in memory that a GPU reads by itself, while it still computes the last one."""
+    return {name: tensor.pin_memory() for name, tensor in batch.items()}
 
 
 def pad(rows: Sequence[Sequence[int]]) -> Batch:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Literal
 
 import lightning.pytorch as pl
 
-from textmill.training.batches import BatchStream, Collate, Order, pinned
+from textmill.training.batches import BatchStream, Collate, Make, Order, pinned
 from textmill.training.checkpoint import FolderCheckpointIO, newest_checkpoint
 from textmill.training.devices import check_device, onednn_products
 from textmill.training.module import FitModule
+from textmill.training.objectives import Batch
 from textmill.training.sharding import ShardedStrategy
 from textmill.training.watch import Watch
 
@@ -18,22 +20,30 @@ from textmill.training.watch import Watch
 class _Stream(pl.LightningDataModule):
     """Batches from where the restored trainer stands."""
 
-    def __init__(self, order: Order, collate: Collate, accumulate: int) -> None:
+    def __init__(self, order: Order, make: Make, n_batches: int, accumulate: int) -> None:
         super().__init__()
-        self.order, self.collate, self.accumulate = order, collate, accumulate
+        self.order, self.make = order, make
+        self.n_batches, self.accumulate = n_batches, accumulate
 
     def train_dataloader(self) -> BatchStream:
         trainer = self.trainer
         assert trainer is not None
-        start = trainer.global_step * self.accumulate + trainer.global_rank
-        return BatchStream(self.order, self.collate, start, trainer.world_size)
+        return BatchStream(
+            self.order,
+            self.make,
+            self.n_batches,
+            self.accumulate,
+            trainer.global_step,
+            trainer.global_rank,
+            trainer.world_size,
+        )
 
 
 def fit(
     module: FitModule,
     order: Order,
     collate: Collate,
-    validate_every_steps: int,
+    validate_at: Container[int],
     work: Path,
     devices: int = 1,
     strategy: Literal["ddp", "fsdp"] = "ddp",
@@ -44,7 +54,8 @@ def fit(
         module: what to train.
         order: the batches of every epoch.
         collate: makes a batch.
-        validate_every_steps: optimizer steps between validations; the last step has one too.
+        validate_at: the optimizer steps after which to validate, counted from 1; the last step has
+            a validation in any case.
         work: where checkpoints and metrics.jsonl are kept.
         devices: how many share out the micro-batches of a step; of more than one, this process is
             one of a group that `ranks.launch` has started.
@@ -65,7 +76,7 @@ def fit(
         precision="bf16-mixed" if config.precision == "bf16" else "32-true",
         max_steps=module.total_steps,
         accumulate_grad_batches=config.accumulate // devices,
-        callbacks=[Watch(config, work, validate_every_steps)],
+        callbacks=[Watch(config, work, validate_at)],
         plugins=[FolderCheckpointIO()],
         default_root_dir=work,
         logger=False,
@@ -77,8 +88,11 @@ def fit(
         use_distributed_sampler=False,
     )
     checkpoint = newest_checkpoint(work)
-    if config.accelerator == "cuda":
-        collate = pinned(collate)
-    data = _Stream(order, collate, config.accumulate)
+
+    def make(rows: Sequence[int], number: int) -> Batch:
+        batch = module.prepare(collate(rows), number)
+        return pinned(batch) if config.accelerator == "cuda" else batch
+
+    data = _Stream(order, make, module.n_batches, config.accumulate)
     with onednn_products(config.accelerator):
         trainer.fit(module, datamodule=data, ckpt_path=checkpoint)

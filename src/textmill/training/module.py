@@ -14,6 +14,7 @@ from torch.distributed.tensor import DTensor
 
 from textmill.config import OptimizationConfig, flatten
 from textmill.errors import InputError
+from textmill.training.batches import n_steps
 from textmill.training.checkpoint import random_state, restore_random_state
 from textmill.training.objectives import Batch
 from textmill.training.optimizers import learning_rate_factor, make_optimizer
@@ -28,19 +29,21 @@ class FitModule(pl.LightningModule, ABC):
     Args:
         network: what is trained.
         config: optimizer settings.
-        total_steps: optimizer steps.
+        n_batches: micro-batches of the whole training, of all devices; the last optimizer step has
+            fewer than the others where `accumulate` does not divide them.
         warmup_steps: steps in which the learning rate rises.
     """
 
     settings: ClassVar[str]
 
     def __init__(
-        self, network: nn.Module, config: OptimizationConfig, total_steps: int, warmup_steps: int
+        self, network: nn.Module, config: OptimizationConfig, n_batches: int, warmup_steps: int
     ) -> None:
         super().__init__()
         self.network = network
         self.config = config
-        self.total_steps = total_steps
+        self.n_batches = n_batches
+        self.total_steps = n_steps(n_batches, config.accumulate)
         self.warmup_steps = warmup_steps
         self.gradient_norm: Tensor | None = None
         """Norm before clipping at the newest step."""
@@ -55,10 +58,24 @@ class FitModule(pl.LightningModule, ABC):
         self.identity: Mapping[str, Any] = {}
         """What the result depends on: a checkpoint of another one is refused."""
         self._random_state: dict[str, Tensor] | None = None
+        self._n_targets: Tensor | None = None
+        """Of the step, on all devices."""
+
+    def prepare(self, batch: Batch, number: int) -> Batch:
+        """Return a collated micro-batch as it is trained on, with its `n_targets`.
+
+        Args:
+            batch: as it was collated, on the CPU.
+            number: of the micro-batch in the whole training: what chance decides hangs on it alone.
+        """
+        return batch
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the `loss` of a batch, and its parts, if any, to be logged."""
+        """Return what a micro-batch adds to the `loss` of its step, and to the parts that it has.
+
+        Sums are divided by the batch's `n_targets`, which are those of the whole step.
+        """
 
     @abstractmethod
     def validate(self) -> dict[str, float]:
@@ -78,9 +95,21 @@ class FitModule(pl.LightningModule, ABC):
 
     def training_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
         """Return the losses: Lightning's name for it."""
-        losses = self.losses(batch)
+        losses = self.losses(self._with_all_targets(batch, batch_index))
         self.micro_batch += self.trainer.world_size
-        return losses
+        # Lightning divides by the micro-batches of a device, and averages over devices.
+        parts = self.trainer.accumulate_grad_batches * self.trainer.world_size
+        return losses | {"loss": losses["loss"] * parts}
+
+    def _with_all_targets(self, batch: Batch, batch_index: int) -> Batch:
+        """Return a micro-batch with the targets that all devices have in its step."""
+        if self.trainer.world_size == 1:
+            return batch
+        if batch_index % self.trainer.accumulate_grad_batches == 0:
+            mine = batch["n_targets"].clone()  # it is summed in place
+            self._n_targets = self.trainer.strategy.reduce(mine, reduce_op="sum")
+        assert self._n_targets is not None
+        return batch | {"n_targets": self._n_targets}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return the optimizer and its schedule."""

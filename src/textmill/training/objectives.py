@@ -14,22 +14,28 @@ from textmill.corpus.tokenizer import MASK_ID, SPECIAL_TOKENS
 from textmill.model import GPT
 
 Batch = dict[str, Tensor]
+"""A micro-batch by name. `n_targets`, () or (parts,), is the number that the loss, or each of its
+parts, is divided by: the targets of the whole optimizer step, so that its micro-batches add up to
+the mean over the step. Of a micro-batch that stands alone, they are its own.
+"""
 Loss = Callable[[GPT, Batch, float], Tensor]
-"""From a model, packed blocks and the weight of the z-loss to the mean loss."""
+"""From a model, packed blocks and the weight of the z-loss to what they add to the mean loss."""
 
 MASKED_BY_MASK, MASKED_BY_RANDOM = 0.8, 0.1
 """What stands in place of a masked token: the mask, or a random token, or else itself."""
 
 
 def next_token_loss(
-    logits: Tensor, targets: Tensor, loss_mask: Tensor, z_loss: float = 0.0
+    logits: Tensor, targets: Tensor, loss_mask: Tensor, n_targets: Tensor, z_loss: float = 0.0
 ) -> Tensor:
-    """Return the mean cross-entropy over the positions kept by the mask, in nats per token.
+    """Return what these positions add to the mean cross-entropy over all, in nats per token.
 
     Args:
         logits: (B, T, vocab_size), before softmax.
         targets: (B, T), int64 in [0, vocab_size), already shifted left by one.
         loss_mask: (B, T), bool; False for padding.
+        n_targets: (), how many positions the mean is over: those that the mask keeps, here and in
+            the other micro-batches of the optimizer step.
         z_loss: weight of the squared logarithm of the softmax's denominator, which is added.
 
     Sources: GPT-1, Radford et al. 2018, eq. 1; PaLM, Chowdhery et al. 2022, section 5 (z-loss).
@@ -38,7 +44,23 @@ def next_token_loss(
     if z_loss:
         nll = nll + z_loss * logits.float().logsumexp(-1).square()
     # A fully masked micro-batch is legal: clamp gives 0, not NaN, and needs no sync.
-    return (nll * loss_mask).sum() / loss_mask.sum().clamp(min=1)
+    return (nll * loss_mask).sum() / n_targets.clamp(min=1)
+
+
+def mean_cross_entropy(
+    logits: Tensor, labels: Tensor, n_targets: Tensor, label_smoothing: float
+) -> Tensor:
+    """Return what these labels add to the mean cross-entropy over all, in nats per label.
+
+    Args:
+        logits: (N, classes), before softmax.
+        labels: (N,), int64 in [0, classes); what F.cross_entropy ignores counts for nothing.
+        n_targets: (), how many labels the mean is over: these, and those of the other micro-batches
+            of the optimizer step.
+        label_smoothing: share of the weight that all classes have alike (Szegedy et al. 2016).
+    """
+    loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing, reduction="sum")
+    return loss / n_targets.clamp(min=1)
 
 
 def token_nll(logits: Tensor, targets: Tensor) -> Tensor:
@@ -50,7 +72,7 @@ def token_nll(logits: Tensor, targets: Tensor) -> Tensor:
 def causal_loss(model: GPT, batch: Batch, z_loss: float = 0.0) -> Tensor:
     """Return the loss of predicting every next token of packed blocks."""
     logits = model(batch["input_ids"], batch["documents"])
-    return next_token_loss(logits, batch["targets"], batch["loss_mask"], z_loss)
+    return _loss_of(logits, batch, z_loss)
 
 
 def masked_loss(model: GPT, batch: Batch, z_loss: float = 0.0) -> Tensor:
@@ -60,7 +82,12 @@ def masked_loss(model: GPT, batch: Batch, z_loss: float = 0.0) -> Tensor:
     both (masked next-token prediction; Charpentier & Samuel 2024, section 2.2).
     """
     logits = model(batch["input_ids"], batch["documents"], is_causal=False)
-    return next_token_loss(logits, batch["targets"], batch["loss_mask"], z_loss)
+    return _loss_of(logits, batch, z_loss)
+
+
+def _loss_of(logits: Tensor, batch: Batch, z_loss: float) -> Tensor:
+    targets, loss_mask, n_targets = (batch[k] for k in ("targets", "loss_mask", "n_targets"))
+    return next_token_loss(logits, targets, loss_mask, n_targets, z_loss)
 
 
 def mask_tokens(
@@ -95,15 +122,45 @@ def mask_tokens(
     }
 
 
+def prepare(
+    batch: Batch, config: PretrainConfig, vocab_size: int, generator: Generator | None = None
+) -> Batch:
+    """Return packed blocks as the objective trains on them.
+
+    The hybrid objective gives the first rows of every batch to masked prediction and the others to
+    causal prediction (GPT-BERT; Charpentier & Samuel 2024).
+
+    Args:
+        batch: input_ids, targets, documents and loss_mask, (B, T) each.
+        config: the objective.
+        vocab_size: number of token ids.
+        generator: source of the random numbers that masks are drawn with; None: torch's own.
+
+    Returns:
+        The batch, with tokens hidden in its masked rows, and `n_targets`, (2,): how many positions
+        masked and causal rows predict.
+    """
+    n_masked = n_masked_rows(config, len(batch["input_ids"]))
+    if n_masked:
+        rows = {name: tensor[:n_masked] for name, tensor in batch.items()}
+        hidden = mask_tokens(rows, config.mask_share, vocab_size, generator)
+        batch = batch | {
+            name: torch.cat((hidden[name], batch[name][n_masked:]))
+            for name in ("input_ids", "loss_mask")
+        }
+    masked, causal = batch["loss_mask"][:n_masked].sum(), batch["loss_mask"][n_masked:].sum()
+    return batch | {"n_targets": torch.stack((masked, causal))}
+
+
 def objective_losses(model: GPT, batch: Batch, config: PretrainConfig) -> dict[str, Tensor]:
     """Return the objective's `loss` and, where it has two parts, `causal_loss` and `masked_loss`.
 
-    The hybrid objective gives the first rows of every batch to masked prediction and the others to
-    causal prediction; each part counts by its rows (GPT-BERT; Charpentier & Samuel 2024).
+    Each is what the batch adds to the mean over its optimizer step. The two parts count by their
+    rows, which are equally many in every micro-batch.
 
     Args:
         model: what is trained.
-        batch: packed blocks.
+        batch: packed blocks, made ready by `prepare`.
         config: the objective, and whether it is compiled together with the model: the logits take
             more memory than all else, and then pass through it fewer times.
     """
@@ -111,14 +168,15 @@ def objective_losses(model: GPT, batch: Batch, config: PretrainConfig) -> dict[s
     masked, causal = map(_compiled, losses) if config.compile else losses
     n_rows = len(batch["input_ids"])
     n_masked = n_masked_rows(config, n_rows)
+    n_targets = batch["n_targets"]
+    blocks = {name: tensor for name, tensor in batch.items() if name != "n_targets"}
     parts: dict[str, Tensor] = {}
     if n_masked:
-        rows = {name: tensor[:n_masked] for name, tensor in batch.items()}
-        chosen = mask_tokens(rows, config.mask_share, model.wte.num_embeddings)
-        parts["masked_loss"] = masked(model, chosen, config.z_loss)
+        rows = {name: tensor[:n_masked] for name, tensor in blocks.items()}
+        parts["masked_loss"] = masked(model, rows | {"n_targets": n_targets[0]}, config.z_loss)
     if n_masked < n_rows:
-        rows = {name: tensor[n_masked:] for name, tensor in batch.items()}
-        parts["causal_loss"] = causal(model, rows, config.z_loss)
+        rows = {name: tensor[n_masked:] for name, tensor in blocks.items()}
+        parts["causal_loss"] = causal(model, rows | {"n_targets": n_targets[1]}, config.z_loss)
     if len(parts) == 1:
         return {"loss": next(iter(parts.values()))}
     share = n_masked / n_rows

@@ -15,7 +15,7 @@ from torch import Tensor
 from textmill.config import ModelConfig, PretrainConfig, ScalingLaw
 from textmill.model import GPT
 from textmill.training.devices import onednn_products
-from textmill.training.objectives import Batch, objective_losses
+from textmill.training.objectives import Batch, objective_losses, prepare
 from textmill.training.optimizers import make_optimizer
 from textmill.training.speed import peak_flops, peak_memory_bytes
 
@@ -71,7 +71,7 @@ def measure_speed(model: ModelConfig, config: PretrainConfig) -> Speed:
     network = GPT(model).to(device).train()
     network.activation_checkpointing = config.activation_checkpointing
     optimizer = make_optimizer(network, config)
-    batch = _random_batch(model, config.micro_batch_size, device)
+    batch = _random_batch(model, config, device)
 
     def step() -> None:
         for _ in range(config.accumulate):
@@ -105,16 +105,18 @@ def measure_speed(model: ModelConfig, config: PretrainConfig) -> Speed:
     )
 
 
-def _random_batch(model: ModelConfig, n_rows: int, device: torch.device) -> Batch:
+def _random_batch(model: ModelConfig, config: PretrainConfig, device: torch.device) -> Batch:
     assert model.vocab_size is not None
-    ids = torch.randint(model.vocab_size, (n_rows, model.block_size + 1), device=device)
+    shape = config.micro_batch_size, model.block_size + 1
+    ids = torch.randint(model.vocab_size, shape, device=device)
     whole: Tensor = torch.ones_like(ids[:, 1:], dtype=torch.bool)
-    return {
+    blocks = {
         "input_ids": ids[:, :-1],
         "targets": ids[:, 1:],
         "documents": torch.zeros_like(ids[:, 1:], dtype=torch.int32),
         "loss_mask": whole,
     }
+    return prepare(blocks, config, model.vocab_size)
 
 
 def forecast(model: ModelConfig, config: PretrainConfig, speed: Speed) -> Forecast:

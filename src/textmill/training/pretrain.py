@@ -32,7 +32,13 @@ from textmill.training.fit import fit
 from textmill.training.initial import initial_network
 from textmill.training.mixture import LABELS, Taken, training_blocks
 from textmill.training.module import FitModule
-from textmill.training.objectives import Batch, mask_tokens, objective_losses, token_nll
+from textmill.training.objectives import (
+    Batch,
+    mask_tokens,
+    objective_losses,
+    prepare,
+    token_nll,
+)
 from textmill.training.ranks import launch
 from textmill.training.sharding import shard, whole
 from textmill.training.writing import write_text
@@ -83,7 +89,7 @@ class PretrainModule(FitModule):
         doc_ids: Callable[[Sequence[int]], list[str]],
         write: Callable[[GPT], str] | None,
     ) -> None:
-        super().__init__(network, config, config.max_steps, config.warmup_steps)
+        super().__init__(network, config, config.max_steps * config.accumulate, config.warmup_steps)
         self.pretraining = config
         self.held_out = held_out
         self.taken = taken
@@ -118,18 +124,28 @@ class PretrainModule(FitModule):
         kept = self._networks[-1]
         return whole(kept) if self.is_sharded else kept
 
-    def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return the objective's losses, in nats per token.
+    def _seeds(self, number: int) -> tuple[int, int]:
+        """Return the seeds of a micro-batch's masks and of its dropout.
 
-        Each micro-batch has random numbers of its own, so that masks and dropout do not depend on
-        how many devices there are.
+        They are its own, so that neither depends on how many devices there are.
         """
-        seeds = np.random.SeedSequence([self.config.seed, self.micro_batch])
-        seed = int(seeds.generate_state(1, np.uint64)[0])
+        seeds = np.random.SeedSequence([self.config.seed, number])
+        masks, dropout = seeds.generate_state(2, np.uint64).tolist()
+        return masks, dropout
+
+    def prepare(self, batch: Batch, number: int) -> Batch:
+        """Return blocks with the masks of the objective, drawn before the step counts them."""
+        masks, _ = self._seeds(number)
+        generator = torch.Generator().manual_seed(masks)
+        return prepare(batch, self.pretraining, self.network.wte.num_embeddings, generator)
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the objective's losses, in nats per token."""
+        _, dropout = self._seeds(self.micro_batch)
         # torch.manual_seed asks every kind of device there may be: 2 ms, a tenth of a small step.
-        torch.default_generator.manual_seed(seed)
+        torch.default_generator.manual_seed(dropout)
         if self.device.type == "cuda":
-            torch.cuda.manual_seed(seed)
+            torch.cuda.manual_seed(dropout)
         return objective_losses(self.network, batch, self.pretraining)
 
     def describe(self, documents: Tensor) -> str:
@@ -256,8 +272,9 @@ def train(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, wor
         "tokenizer": digest_file(inputs["tokenizer"] / "tokenizer.json"),
         "tokens": digest_file(inputs["tokens"] / "index.json"),
     }
-    every, devices, strategy = settings.validate_every_steps, settings.devices, settings.strategy
-    fit(module, order, collate, every, work, devices, strategy)
+    every = settings.validate_every_steps
+    validate_at = range(every, settings.max_steps + 1, every)
+    fit(module, order, collate, validate_at, work, settings.devices, settings.strategy)
     result = module.result()
     if module.trainer.is_global_zero:
         _write(module, result, train, inputs["tokenizer"], out)
@@ -268,7 +285,6 @@ def _write(
     module: PretrainModule, result: GPT, train: PackedBlocks, tokenizer: Path, out: Path
 ) -> None:
     """Write the model, its tokenizer, its samples and what it was trained on."""
-    settings = module.pretraining
     models.save(result, out)
     for name in TOKENIZER_FILES:
         shutil.copy(tokenizer / name, out / name)
@@ -280,7 +296,7 @@ def _write(
             "blocks": len(train),
             "padding_share": train.padding_share,
             "cuts": train.n_cuts,
-            **module.taken.totals(settings.max_steps * settings.accumulate),
+            **module.taken.totals(module.n_batches),
         },
     )
 

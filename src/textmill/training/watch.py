@@ -6,7 +6,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from torch import Tensor
 from textmill.config import OptimizationConfig
 from textmill.errors import RunError
 from textmill.model import GPT
+from textmill.training.batches import n_steps
 from textmill.training.checkpoint import checkpoint_folder, keep_newest, newest_checkpoint
 from textmill.training.metrics_file import MetricsFile
 from textmill.training.module import FitModule
@@ -55,10 +56,10 @@ class Watch(pl.Callback):
     validation of its step, and a resumed run neither repeats nor misses one.
     """
 
-    def __init__(self, config: OptimizationConfig, work: Path, validate_every_steps: int) -> None:
+    def __init__(self, config: OptimizationConfig, work: Path, validate_at: Container[int]) -> None:
         self.config = config
         self.work = work
-        self.validate_every_steps = validate_every_steps
+        self.validate_at = validate_at
         self.is_ending = False
         self.line = _Line()
         self._restored: dict[str, Any] = {}
@@ -116,8 +117,8 @@ class Watch(pl.Callback):
     ) -> None:
         """Do what is due after a micro-batch, where it is the last of its step."""
         assert isinstance(pl_module, FitModule)
-        # Lightning hands back the loss divided by the micro-batches of a step.
-        outputs = outputs | {"loss": outputs["loss"].detach() * trainer.accumulate_grad_batches}
+        # Lightning hands back the loss divided by the micro-batches of a device.
+        outputs = outputs | {"loss": outputs["loss"].detach() / trainer.world_size}
         self.line.losses.append(outputs)
         self.line.documents.append(batch["documents"])
         self.stretch.documents.append(batch["documents"])
@@ -129,7 +130,7 @@ class Watch(pl.Callback):
         if pl_module.is_logged(step):
             self._check_numbers(pl_module, step)
             self._log(pl_module, step)
-        if step % self.validate_every_steps == 0 or is_last:
+        if step in self.validate_at or is_last:
             with _evaluating(trainer, pl_module):
                 self.metrics.write(step, pl_module.validate())
             self._restart(pl_module)
@@ -159,14 +160,15 @@ class Watch(pl.Callback):
         if not self.line.losses:
             return
         losses = self._losses_in_order("loss").tolist()
+        loss = sum(losses) / n_steps(len(losses), self.config.accumulate)
         lowest = self.metrics.lowest.get("train/loss", math.inf)
         rise = self.config.max_loss_rise
         if not math.isfinite(sum(losses) + module.gradient_norm.item()):
             problem = "The loss or the gradient is not a finite number"
             newest = len(losses) - 1
             culprit = next((i for i, loss in enumerate(losses) if not math.isfinite(loss)), newest)
-        elif rise is not None and sum(losses) / len(losses) > lowest + rise:
-            problem = f"The loss has risen from {lowest:.3f} to {sum(losses) / len(losses):.3f}"
+        elif rise is not None and loss > lowest + rise:
+            problem = f"The loss has risen from {lowest:.3f} to {loss:.3f}"
             culprit = losses.index(max(losses))
         else:
             return
@@ -182,8 +184,13 @@ class Watch(pl.Callback):
 
     def _log(self, module: FitModule, step: int) -> None:
         line = self.line
-        n_steps = len(self.stretch.documents) / self.trainer.accumulate_grad_batches
-        losses = {f"train/{k}": self._losses_in_order(k).mean().item() for k in line.losses[0]}
+        per_step = self.trainer.accumulate_grad_batches
+        n_timed = n_steps(len(self.stretch.documents), per_step)
+        n_logged = n_steps(len(line.losses), per_step)
+        losses = {
+            f"train/{name}": self._losses_in_order(name).sum().item() / n_logged
+            for name in line.losses[0]
+        }
         seconds, n_tokens, flops = self._restart(module)
         self.line = _Line()
         assert module.gradient_norm is not None
@@ -200,7 +207,7 @@ class Watch(pl.Callback):
                 "train/mfu": flops / seconds / self.peak_flops,
                 "train/padding_share": 1 - line.n_tokens / line.n_positions,
                 "train/peak_memory_mib": peak_memory_bytes(module.device) / 2**20,
-                "train/seconds_left": (module.total_steps - step) * seconds / n_steps,
+                "train/seconds_left": (module.total_steps - step) * seconds / n_timed,
             },
         )
 
@@ -252,7 +259,7 @@ class Watch(pl.Callback):
         return seconds, n_tokens, flops
 
     def _losses_in_order(self, name: str) -> Tensor:
-        """Return a loss of every micro-batch of the line, which the devices took in turns."""
+        """Return what each micro-batch of the line added to a loss of its step, in their order."""
         mine = torch.stack([losses[name] for losses in self.line.losses])
         return self._of_all(mine).T.flatten()
 
