@@ -23,7 +23,6 @@ from flows.prepare import Prepared, place_sample, split_sources
 from flows.pretrain import backbone_parts
 from textmill.config import TaskConfig, TokensConfig
 from textmill.errors import InputError, RunError
-from textmill.files import MANIFEST, read_json
 from textmill.tasks.examples import location, settings_of
 from textmill.tracking.cards import log_backbone_card, log_card
 from textmill.tracking.page import artifact_url
@@ -35,7 +34,7 @@ from textmill.tracking.promotion import (
 )
 from textmill.tracking.report import NAME as REPORT
 from textmill.tracking.report import log_report
-from textmill.tracking.results import Result, find_result
+from textmill.tracking.results import Result, find_result, input_of
 from textmill.tracking.step import EVALUATE, EVALUATE_LM, TOKENS
 
 SUMMARY = (
@@ -241,8 +240,7 @@ def remeasure_task(context: Context, config: TaskConfig, model: Result) -> Resul
 def remeasure_backbone(context: Context, backbone: Result) -> Result:
     """Return how another backbone does on this run's held-out text, in its own tokens."""
     pipeline = context.pipeline
-    manifest = read_json(backbone.folder / MANIFEST)
-    tokenizer = find_result(pipeline.store, manifest["inputs"]["tokenizer"]["run_id"])
+    tokenizer = find_result(pipeline.store, input_of(backbone, "tokenizer"))
     inputs = {"corpus": pipeline.results["clean"], "tokenizer": tokenizer}
     tokens = pipeline.run(TOKENS, TokensConfig(), inputs, is_part=False)
     inputs = {"backbone": backbone, "tokens": tokens}

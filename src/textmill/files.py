@@ -7,12 +7,17 @@ import hashlib
 import json
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from textmill.errors import RunError
+
 MANIFEST = "manifest.json"
+RESTORE = "restore it from a backup, or run its pipeline again, which computes the step again."
+"""What to do about a damaged file of a result."""
 
 # What safetensors, tokenizers, pyarrow and numpy say of it, which keep no error number, and SQLite.
 _FULL_DISK = re.compile(
@@ -41,8 +46,98 @@ def write_json(file: Path, value: Any) -> None:
 
 
 def read_json(file: Path) -> Any:
-    """Return the value of a JSON file."""
-    return json.loads(file.read_text(encoding="utf-8"))
+    """Return the value of a JSON file.
+
+    Raises:
+        RunError: it holds no JSON.
+        OSError: it cannot be read.
+    """
+    return parse_json(file.read_bytes(), file)
+
+
+def parse_json(content: bytes, file: Path) -> Any:
+    """Return the value of the content of a JSON file.
+
+    Raises:
+        RunError: it is no JSON.
+    """
+    try:
+        return json.loads(content.decode())
+    except RecursionError:
+        raise RunError(f"{file} is damaged (nested too deeply): {RESTORE}") from None
+    except ValueError as error:  # no JSON, no UTF-8, or a number of too many digits
+        raise RunError(f"{file} is damaged ({error}): {RESTORE}") from None
+
+
+def parse_lines(content: bytes, file: Path) -> list[dict[str, Any]]:
+    """Return the objects of the content of a JSON Lines file.
+
+    Raises:
+        RunError: a line is none.
+    """
+    lines = [parse_json(line, file) for line in content.split(b"\n") if line]
+    if not all(isinstance(line, dict) for line in lines):
+        raise RunError(f"{file} is damaged (a line is no object): {RESTORE}")
+    return lines
+
+
+def read_verified(file: Path, digest: str) -> bytes:
+    """Return the content of a file that is what was written: what is returned was digested.
+
+    Raises:
+        RunError: it is not, or it cannot be read.
+    """
+    try:
+        content = b"" if kind_of_special(file) else file.read_bytes()
+    except OSError as error:
+        raise RunError(_unreadable(file, error)) from None
+    if digest_bytes(content) != digest:
+        raise RunError(not_written(file))
+    return content
+
+
+def check_digest(file: Path, digest: str | None) -> Path:
+    """Return a file that is what was written; one that is too large to be held in memory.
+
+    Raises:
+        RunError: it is not, or it cannot be read.
+    """
+    try:
+        is_whole = kind_of_special(file) is None and digest_file(file) == digest
+    except OSError as error:
+        raise RunError(_unreadable(file, error)) from None
+    if not is_whole:
+        raise RunError(not_written(file))
+    return file
+
+
+def not_written(file: Path) -> str:
+    """Return what to tell a user of whose file the digest is another one."""
+    return f"{file} is not what was written: {RESTORE}"
+
+
+def _unreadable(file: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{file} is missing: {RESTORE}"
+    return f"{file} cannot be read ({error.strerror}): {RESTORE}"
+
+
+def kind_of_special(file: Path) -> str | None:
+    """Return what a path is that is neither a file nor a folder; None for these, or if missing.
+
+    To open a named pipe waits for a writer, and a device may never end.
+    """
+    try:
+        mode = file.stat().st_mode
+    except (OSError, ValueError):  # a name may hold a zero byte
+        return None
+    kinds = {
+        stat.S_IFIFO: "a named pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return kinds.get(stat.S_IFMT(mode))
 
 
 def write_whole(file: Path, content: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,11 +18,11 @@ from textmill.evaluation.significance import (
     intervals,
     tabulate,
 )
-from textmill.files import MANIFEST, read_json
 from textmill.tracking.pipeline import RESULT_TAG
 from textmill.tracking.report import COMMAND_TAG, peak_memory_mib
 from textmill.tracking.runs import find_run
 from textmill.tracking.store import Store
+from textmill.tracking.verified import read_manifest, read_output_lines
 
 FOLDER = "comparison"
 MACHINE = "textmill.machine."
@@ -126,9 +125,7 @@ def open_run(store: Store, run: Run) -> PipelineRun:
         for key, value in sorted(run.data.tags.items())
         if key.startswith(RESULT_TAG)
     }
-    manifests = {
-        label: read_json(store.output_file(step, MANIFEST)) for label, step in steps.items()
-    }
+    manifests = {label: read_manifest(store, step) for label, step in steps.items()}
     return PipelineRun(run, steps, manifests)
 
 
@@ -144,12 +141,11 @@ def read_answers(store: Store, run: Run) -> Answered:
     Raises:
         RunError: the files are missing or damaged.
     """
-    manifest = read_json(store.output_file(run, MANIFEST))
+    manifest = read_manifest(store, run)
     is_language_model = manifest["step"] == "evaluate-lm"
     kind = LANGUAGE_MODEL if is_language_model else manifest["config"]["kind"]
     name = DOCUMENTS if is_language_model else "predictions.jsonl"
-    with store.output_file(run, name).open(encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
+    rows: list[Row] = list(read_output_lines(store, run, name))
     prefix = "signature."
     signed = {k.removeprefix(prefix): v for k, v in run.data.tags.items() if k.startswith(prefix)}
     return Answered(kind, rows, signed)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from mlflow.entities import Run
 
-from textmill.files import MANIFEST, read_json
+from textmill.errors import RunError
+from textmill.files import MANIFEST, check_digest, parse_json, parse_lines
+from textmill.tracking.manifest import MANIFEST_TAG, load_manifest
 from textmill.tracking.store import Store
 
 
 @dataclass(frozen=True)
 class Result:
-    """A finished step."""
+    """A finished step, whose files are read through it: checked by the digests in its manifest."""
 
     label: str
     """Name of the step, with its task."""
@@ -24,11 +30,54 @@ class Result:
     digest: str
     """Digest of all files of the folder."""
     is_reused: bool
+    manifest_digest: str | None = None
+    """Digest of its manifest, if its run has recorded one."""
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What it is, what it was made from and by, and the digests of its files.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
+        digest = self.manifest_digest
+        tags = {} if digest is None else {MANIFEST_TAG: digest}
+        return load_manifest(self.folder / MANIFEST, tags)
+
+    def files(self, pattern: str) -> Iterator[Path]:
+        """Yield the files whose names fit a pattern in their order, each checked by its digest.
+
+        Raises:
+            RunError: one is missing or damaged.
+        """
+        for name in sorted(self.manifest["files"]):
+            if name.count("/") == pattern.count("/") and fnmatchcase(name, pattern):
+                yield self.file(name)
+
+    def file(self, name: str) -> Path:
+        """Return a file by its name, checked by its digest.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
+        digest = self.manifest["files"].get(name)
+        if digest is None:
+            raise RunError(f"The result of {self.label}, {self.folder}, has no file {name}.")
+        return check_digest(self.folder / name, digest)
+
+    def json(self, name: str) -> Any:
+        """Return the value of a JSON file; it raises what `file` raises."""
+        file = self.file(name)
+        return parse_json(file.read_bytes(), file)
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        """Return the objects of a JSON Lines file; it raises what `file` raises."""
+        file = self.file(name)
+        return parse_lines(file.read_bytes(), file)
 
     def metrics(self) -> dict[str, float]:
-        """Return the numbers that the step computed."""
-        file = self.folder / "metrics.json"
-        return dict(read_json(file)) if file.exists() else {}
+        """Return the numbers that the step computed; it raises what `file` raises."""
+        return dict(self.json("metrics.json")) if "metrics.json" in self.manifest["files"] else {}
 
 
 def find_result(store: Store, run_id: str) -> Result:
@@ -44,17 +93,19 @@ def find_result(store: Store, run_id: str) -> Result:
 
 def result_of(store: Store, run: Run, folder: Path, label: str, *, is_reused: bool) -> Result:
     """Return the result of a run that has finished and whose output lies in the folder."""
+    manifest = load_manifest(folder / MANIFEST, run.data.tags)
     return Result(
         label=label,
         key=run.data.tags["textmill.key"].partition("-")[0],  # without the scope
         run_id=run.info.run_id,
         url=store.run_url(run.info.experiment_id, run.info.run_id),
         folder=folder,
-        digest=read_json(folder / MANIFEST)["digest"],
+        digest=manifest["digest"],
         is_reused=is_reused,
+        manifest_digest=run.data.tags.get(MANIFEST_TAG),
     )
 
 
 def input_of(result: Result, name: str) -> str:
     """Return the run whose result was an input of another one, by the name that it had there."""
-    return str(read_json(result.folder / MANIFEST)["inputs"][name]["run_id"])
+    return str(result.manifest["inputs"][name]["run_id"])

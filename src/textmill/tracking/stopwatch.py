@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from textmill.files import write_whole
+from textmill.files import digest_bytes, write_whole
 
 SAVE_EVERY_S = 10
 
@@ -23,7 +23,9 @@ class Stopwatch:
         self._earlier_s = 0.0
         if file is not None:
             with suppress(OSError, ValueError):
-                self._earlier_s = float(file.read_text())
+                seconds, digest = file.read_text().split()
+                if digest == _check(seconds):
+                    self._earlier_s = float(seconds)
         self._started_s = time.monotonic()
         self._next_save_s = self._started_s + SAVE_EVERY_S
 
@@ -41,4 +43,9 @@ class Stopwatch:
         """Keep the time for a later attempt; a full disk is no reason to end this one."""
         if self._file is not None:
             with suppress(OSError):
-                write_whole(self._file, str(self.seconds()).encode())
+                seconds = str(self.seconds())
+                write_whole(self._file, f"{seconds} {_check(seconds)}".encode())
+
+
+def _check(seconds: str) -> str:
+    return digest_bytes(seconds.encode())[:8]
