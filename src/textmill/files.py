@@ -16,6 +16,8 @@ from typing import Any
 from textmill.errors import RunError
 
 MANIFEST = "manifest.json"
+DIGESTS = "digests.json"
+"""In a folder that has to be checked without its run: the digests of its other files."""
 RESTORE = "restore it from a backup, or run its pipeline again, which computes the step again."
 """What to do about a damaged file of a result."""
 
@@ -109,6 +111,27 @@ def check_digest(file: Path, digest: str | None) -> Path:
     if not is_whole:
         raise RunError(not_written(file))
     return file
+
+
+def write_digests(folder: Path) -> None:
+    """Write the digests of all files of a folder into one more, so that it can be checked alone."""
+    write_json(folder / DIGESTS, digest_folder(folder))
+
+
+def check_digests(folder: Path) -> None:
+    """Return if the files of a folder are those that `write_digests` has seen; others may be added.
+
+    Raises:
+        RunError: one is missing or damaged, or the digests are.
+    """
+    try:
+        digests = read_json(folder / DIGESTS)
+    except OSError as error:
+        raise RunError(_unreadable(folder / DIGESTS, error)) from None
+    if not isinstance(digests, dict) or not digests:
+        raise RunError(not_written(folder / DIGESTS))
+    for name, digest in digests.items():
+        check_digest(folder / name, digest)
 
 
 def not_written(file: Path) -> str:

@@ -11,6 +11,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from textmill.config import GenerationConfig
 from textmill.corpus.tokenizer import load_tokenizer
 from textmill.model import load
+from textmill.tracking.copies import check_copy
 from textmill.training.writing import write_text
 
 
@@ -18,8 +19,13 @@ class Backbone(PythonModel):
     """Answers a data frame with the column `text` by what it writes after each text."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the weights."""
+        """Load the weights.
+
+        Raises:
+            RunError: a file of the model is missing or damaged.
+        """
         folder = Path(context.artifacts["model"])
+        check_copy(folder)
         self.network, self.tokenizer = load(folder), load_tokenizer(folder)
 
     def predict(
