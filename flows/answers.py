@@ -31,8 +31,10 @@ def write(prompt: str, config_name: str, overrides: list[str]) -> Iterator[str]:
     from textmill.model import load
     from textmill.training.writing import write_text
 
+    network = load(folder)
+    tokenizer = load_tokenizer(folder, network.config.vocab_size)
     yield prompt
-    yield from write_text(load(folder), load_tokenizer(folder), prompt, config.generation)
+    yield from write_text(network, tokenizer, prompt, config.generation)
 
 
 def answer(

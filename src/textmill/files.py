@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from textmill.errors import RunError
+from textmill.errors import InputError, RunError
 
 MANIFEST = "manifest.json"
 DIGESTS = "digests.json"
@@ -143,6 +143,31 @@ def _unreadable(file: Path, error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return f"{file} is missing: {RESTORE}"
     return f"{file} cannot be read ({error.strerror}): {RESTORE}"
+
+
+def read_foreign(file: Path, max_bytes: int) -> bytes:
+    """Return the content of a file that somebody else has made, if it is a file of usual size.
+
+    Raises:
+        InputError: it is a device or the like, or larger.
+        OSError: it cannot be read.
+    """
+    check_kind(file)
+    with file.open("rb") as stream:
+        content = stream.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise InputError(f"{file} is larger than {max_bytes >> 20} MiB, as no such file is.")
+    return content
+
+
+def check_kind(file: Path) -> None:
+    """Return if a path is a file or folder, or nothing.
+
+    Raises:
+        InputError: it is a named pipe, a socket or a device.
+    """
+    if kind := kind_of_special(file):
+        raise InputError(f"{file} is {kind}, and not a file: name one that can be read again.")
 
 
 def kind_of_special(file: Path) -> str | None:

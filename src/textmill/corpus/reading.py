@@ -31,7 +31,7 @@ from textmill.corpus.records import (
     too_long,
 )
 from textmill.errors import InputError
-from textmill.files import digest_files
+from textmill.files import check_kind, digest_files
 
 TEXT_SUFFIXES = (".txt", ".txt.gz", ".txt.zst")
 """Endings of plain text files."""
@@ -62,6 +62,7 @@ def source_files(source: SourceConfig) -> list[Path]:
     """
     location = Path(source.path or "")
     links = Links(source.follow_links, f"corpus.sources[{source.name}].follow_links")
+    check_kind(location)
     if location.is_file():
         return [location]
     if location.is_dir():

@@ -31,6 +31,7 @@ from textmill.corpus.lines import (
     unknown_kind,
     unreadable,
 )
+from textmill.corpus.row_groups import open_parquet
 from textmill.errors import InputError
 
 RECORD_SUFFIXES = (
@@ -263,11 +264,10 @@ def _parquet_records(
     file: Path, columns: Mapping[str, str], limits: LimitsConfig, setting: str
 ) -> Iterator[Record | BadRecord]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     line, size, most = 1, 0, most_bytes(file, limits)
     try:
-        with pq.ParquetFile(file) as parquet:
+        with open_parquet(file, columns, limits, setting) as parquet:
             _check_columns(parquet.schema_arrow.names, columns, str(file))
             n_rows = _rows_at_once(parquet.metadata)
             for batch in parquet.iter_batches(n_rows, columns=list(columns) or None):

@@ -26,7 +26,8 @@ class Backbone(PythonModel):
         """
         folder = Path(context.artifacts["model"])
         check_copy(folder)
-        self.network, self.tokenizer = load(folder), load_tokenizer(folder)
+        self.network = load(folder)
+        self.tokenizer = load_tokenizer(folder, self.network.config.vocab_size)
 
     def predict(
         self,
