@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 
-from tests.tracked import write_manifest
 from textmill.config import Config, SourceConfig, TaskConfig, key_values
 from textmill.evaluation.examples import SHOWERS
+from textmill.files import MANIFEST
 from textmill.tasks.kinds import KINDS
 from textmill.tracking import cards
 from textmill.tracking.cards import NAME, TAG, backbone_card_text, card_text, log_card, plain
@@ -33,15 +32,8 @@ def result(folder: Path, label: str, metrics: dict[str, float], **sources: str) 
     place.mkdir(parents=True)
     (place / "metrics.json").write_text(json.dumps(metrics))
     found = {name: {"place": where, "digest": f"{name}-" * 9} for name, where in sources.items()}
-    return remade(
-        Result(label, "k", f"run of {label}", f"http://mlflow/{label}", place, "d", False), found
-    )
-
-
-def remade(result: Result, sources: dict[str, Any] | None = None) -> Result:
-    """The step with the files that are in its folder now."""
-    sources = result.manifest["sources"] if sources is None else sources
-    return replace(result, manifest_digest=write_manifest(result.folder, sources=sources))
+    (place / MANIFEST).write_text(json.dumps({"sources": found}))
+    return Result(label, "k", f"run of {label}", f"http://mlflow/{label}", place, "d", False)
 
 
 @pytest.fixture
@@ -60,14 +52,9 @@ def results(tmp_path: Path) -> dict[str, Result]:
         result(tmp_path, "baseline mood", SIMPLE),
     ]
     by_label = {r.label: r for r in found}
-    with_labels(by_label, "bad", "go<b>od")
+    spec = {"spec": {"labels": ["bad", "go<b>od"]}}
+    (by_label["finetune mood"].folder / "task.json").write_text(json.dumps(spec))
     return by_label
-
-
-def with_labels(results: dict[str, Result], *labels: str) -> None:
-    tuned = results["finetune mood"]
-    (tuned.folder / "task.json").write_text(json.dumps({"spec": {"labels": labels}}))
-    results["finetune mood"] = remade(tuned)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +106,6 @@ def test_the_languages_are_those_of_the_text_that_was_kept(
     metrics = results["clean"].metrics()
     metrics |= {f"bytes_language_{tag}": count for tag, count in n_bytes.items()}
     (results["clean"].folder / "metrics.json").write_text(json.dumps(metrics))
-    results["clean"] = remade(results["clean"])
     source = {"name": "own", "path": "o.txt", "language": of_source}
     config = Config.model_validate(config.model_dump() | {"corpus": {"sources": [source]}})
     card = card_text(config, task, results)
@@ -172,14 +158,16 @@ def test_tags_are_shown_as_the_entities_they_name(
     results: dict[str, Result],
     task_of: Callable[[str, str], TaskConfig],
 ) -> None:
-    with_labels(results, "O", "B-LOC", "I-LOC", "B-PER", "I-PER")
+    spec = {"spec": {"labels": ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]}}
+    (results["finetune mood"].folder / "task.json").write_text(json.dumps(spec))
     assert "Labels: LOC, PER." in card_text(config, task_of("tagging", "mood"), results)
 
 
 def test_a_card_fits_into_a_tag_whatever_the_names(
     config: Config, task: TaskConfig, results: dict[str, Result], tmp_path: Path
 ) -> None:
-    with_labels(results, *(f"{i}" + "*" * 500 for i in range(500)))
+    spec = {"spec": {"labels": [f"{i}" + "*" * 500 for i in range(500)]}}
+    (results["finetune mood"].folder / "task.json").write_text(json.dumps(spec))
     sources = {f"source {i}": LONG_PLACE for i in range(500)}
     results["clean"] = result(tmp_path / "many", "clean", results["clean"].metrics(), **sources)
     card = card_text(config, task, results)
@@ -202,7 +190,9 @@ def test_the_card_stands_on_the_model_and_scores_stay(
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
         client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
         tuned = results["finetune mood"]
-        results["finetune mood"] = replace(tuned, run_id=run_id)
+        results["finetune mood"] = Result(
+            tuned.label, "k", run_id, tuned.url, tuned.folder, "d", False
+        )
         evaluated = results.pop("evaluate mood")
 
         def card() -> str:

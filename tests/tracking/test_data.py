@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.tracked import write_manifest
 from textmill.config import Config
 from textmill.files import write_json
 from textmill.tracking.data import NAME, gather_corpus, language_bytes, log_data_page
@@ -70,6 +68,7 @@ def results(tmp_path: Path) -> dict[str, Result]:
         folder = tmp_path / label
         folder.mkdir()
         write_json(folder / "metrics.json", metrics)
+        write_json(folder / "manifest.json", {"seconds": 2.0})
         results[label] = Result(label, "k" * 64, "r", "http://run", folder, "d" * 64, False)
     write_json(tmp_path / "clean" / "receipts.json", RECEIPTS)
     rejected = tmp_path / "clean" / "rejected"
@@ -85,10 +84,7 @@ def results(tmp_path: Path) -> dict[str, Result]:
         },
     ]
     pq.write_table(pa.Table.from_pylist(rows), rejected / "0.parquet")
-    return {
-        label: replace(result, manifest_digest=write_manifest(result.folder, seconds=2.0))
-        for label, result in results.items()
-    }
+    return results
 
 
 def config_with(config: Config, language: str) -> Config:

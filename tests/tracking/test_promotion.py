@@ -14,9 +14,9 @@ import pytest
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.entities.model_registry import ModelVersion
 
-from tests.tracked import write_manifest
 from textmill.config import Config
 from textmill.errors import InputError, RunError
+from textmill.files import MANIFEST, digest_folder, digest_values, write_json
 from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.promotion import Challenger, _language, challenge, recipe_of
 from textmill.tracking.registry import DECISION_TAG, REASON_TAG, Registry
@@ -52,7 +52,9 @@ def make_step(pipeline: Pipeline, tmp_path: Path) -> Callable[..., Result]:
         out.mkdir()
         for name, text in files.items():
             (out / name).write_text(text)
-        write_manifest(out, step=step, config={"kind": "classification"})
+        digests = digest_folder(out)
+        manifest = {"step": step, "config": {"kind": "classification"}, "files": digests}
+        write_json(out / MANIFEST, manifest | {"digest": digest_values(digests)})
         store.publish(run_id, out)
         store.log_metrics(run_id, {"seconds": seconds})
         store.end_run(run_id, "FINISHED")
@@ -430,9 +432,8 @@ def test_a_recipe_is_all_but_seeds(store: Store, tmp_path: Path) -> None:
             "sources": {"train": {"place": str(folder), "digest": source}},
             "inputs": {},
         }
-        digest = write_manifest(folder, **manifest | further)
-        name_of = f"digest of {folder}"
-        return Result(name, f"{folder}", "run", "url", folder, name_of, False, digest)
+        write_json(folder / MANIFEST, manifest | further)
+        return Result(name, f"{folder}", "run", "url", folder, f"digest of {folder}", False)
 
     def tuned(backbone: Result, seed: int = 0, **further: Any) -> str:
         made_from = {"backbone": {"key": backbone.key, "digest": backbone.digest}}

@@ -51,9 +51,7 @@ def test_without_a_file_every_attempt_counts_alone(clock: list[float]) -> None:
 
 
 def test_a_damaged_file_and_a_full_disk_are_no_failure(tmp_path: Path, clock: list[float]) -> None:
-    Stopwatch(tmp_path / "seconds").save()
-    whole = (tmp_path / "seconds").read_text()
-    for damaged in ("", "9" + whole, whole[:3], "inf", "\udc80"):
+    for damaged in ("", "x", "-9", "inf", "nan", "\udc80"):
         (tmp_path / "seconds").write_bytes(damaged.encode(errors="surrogateescape"))
         assert Stopwatch(tmp_path / "seconds").seconds() == 0
     Stopwatch(tmp_path / "nowhere" / "seconds").save()

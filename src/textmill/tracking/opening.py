@@ -86,8 +86,8 @@ def check_database(file: Path) -> bool:
 
 def _damaged(file: Path, what: str) -> RunError:
     return RunError(
-        f"{file} {what}, which knows all results in {file.parent}: restore it from a backup. To "
-        f"begin anew, move the whole folder {file.parent} away. Nothing was changed."
+        f"{file} cannot be opened: it {what}. All results in {file.parent} are known by it: "
+        "restore it from a backup. To begin anew, move the whole folder away. Nothing was changed."
     )
 
 

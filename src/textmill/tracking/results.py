@@ -12,9 +12,18 @@ from typing import Any
 from mlflow.entities import Run
 
 from textmill.errors import RunError
-from textmill.files import MANIFEST, check_digest, parse_json, parse_lines
+from textmill.files import (
+    MANIFEST,
+    check_digest,
+    digest_folder,
+    parse_json,
+    parse_lines,
+    read_json,
+)
 from textmill.tracking.manifest import MANIFEST_TAG, load_manifest
 from textmill.tracking.store import Store
+
+METRICS = "metrics.json"
 
 
 @dataclass(frozen=True)
@@ -33,16 +42,20 @@ class Result:
     manifest_digest: str | None = None
     """Digest of its manifest, if its run has recorded one."""
 
-    @cached_property
+    @property
     def manifest(self) -> dict[str, Any]:
         """What it is, what it was made from and by, and the digests of its files.
 
         Raises:
             RunError: it is missing or damaged.
         """
-        digest = self.manifest_digest
-        tags = {} if digest is None else {MANIFEST_TAG: digest}
-        return load_manifest(self.folder / MANIFEST, tags)
+        if self.manifest_digest is None:  # looked through when the result was found
+            return dict(read_json(self.folder / MANIFEST))
+        return self._manifest
+
+    @cached_property
+    def _manifest(self) -> dict[str, Any]:
+        return load_manifest(self.folder / MANIFEST, {MANIFEST_TAG: str(self.manifest_digest)})
 
     def files(self, pattern: str) -> Iterator[Path]:
         """Yield the files whose names fit a pattern in their order, each checked by its digest.
@@ -50,9 +63,14 @@ class Result:
         Raises:
             RunError: one is missing or damaged.
         """
-        for name in sorted(self.manifest["files"]):
+        for name in sorted(self._digests or digest_folder(self.folder)):
             if name.count("/") == pattern.count("/") and fnmatchcase(name, pattern):
                 yield self.file(name)
+
+    @property
+    def _digests(self) -> dict[str, str]:
+        """The digests of its files; none where not even that of the manifest was recorded."""
+        return {} if self.manifest_digest is None else dict(self.manifest["files"])
 
     def file(self, name: str) -> Path:
         """Return a file by its name, checked by its digest.
@@ -60,10 +78,11 @@ class Result:
         Raises:
             RunError: it is missing or damaged.
         """
-        digest = self.manifest["files"].get(name)
-        if digest is None:
+        if self.manifest_digest is None:
+            return self.folder / name
+        if name not in self._digests:
             raise RunError(f"The result of {self.label}, {self.folder}, has no file {name}.")
-        return check_digest(self.folder / name, digest)
+        return check_digest(self.folder / name, self._digests[name])
 
     def json(self, name: str) -> Any:
         """Return the value of a JSON file; it raises what `file` raises."""
@@ -77,7 +96,10 @@ class Result:
 
     def metrics(self) -> dict[str, float]:
         """Return the numbers that the step computed; it raises what `file` raises."""
-        return dict(self.json("metrics.json")) if "metrics.json" in self.manifest["files"] else {}
+        has_metrics = METRICS in self._digests or (
+            self.manifest_digest is None and (self.folder / METRICS).exists()
+        )
+        return dict(self.json(METRICS)) if has_metrics else {}
 
 
 def find_result(store: Store, run_id: str) -> Result:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import suppress
 from pathlib import Path
 
-from textmill.files import digest_bytes, write_whole
+from textmill.files import write_whole
 
 SAVE_EVERY_S = 10
 
@@ -23,9 +24,8 @@ class Stopwatch:
         self._earlier_s = 0.0
         if file is not None:
             with suppress(OSError, ValueError):
-                seconds, digest = file.read_text().split()
-                if digest == _check(seconds):
-                    self._earlier_s = float(seconds)
+                seconds = float(file.read_text())
+                self._earlier_s = seconds if math.isfinite(seconds) and seconds > 0 else 0.0
         self._started_s = time.monotonic()
         self._next_save_s = self._started_s + SAVE_EVERY_S
 
@@ -43,9 +43,4 @@ class Stopwatch:
         """Keep the time for a later attempt; a full disk is no reason to end this one."""
         if self._file is not None:
             with suppress(OSError):
-                seconds = str(self.seconds())
-                write_whole(self._file, f"{seconds} {_check(seconds)}".encode())
-
-
-def _check(seconds: str) -> str:
-    return digest_bytes(seconds.encode())[:8]
+                write_whole(self._file, str(self.seconds()).encode())

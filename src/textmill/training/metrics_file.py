@@ -15,7 +15,7 @@ from textmill.files import parse_json
 
 NAME = "metrics.jsonl"
 CHECK = "check"
-"""In every line: a checksum of the rest of it, and of the key of the step that wrote it."""
+"""In every point: a checksum of the rest of it, and of the key of the step that wrote it."""
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,8 @@ class MetricsFile:
         """Append one point of each metric."""
         new = {k: v for k, v in metrics.items() if step > self._newest.get(k, -1)}
         if new and self.is_writer:
-            self._append({"step": step, "time_ms": int(time.time() * 1000), "metrics": new})
+            entry = {"step": step, "time_ms": int(time.time() * 1000), "metrics": new}
+            self._append(entry | {CHECK: _checksum(entry, self.file)})
         self._note(step, new)
 
     def _restore(self) -> None:
@@ -69,8 +70,7 @@ class MetricsFile:
             self.lowest[name] = min(value, self.lowest.get(name, value))
 
     def _append(self, entry: dict[str, object]) -> None:
-        checked = entry | {CHECK: _checksum(entry, self.file)}
-        self._stream.write(json.dumps(checked).encode() + b"\n")
+        self._stream.write(json.dumps(entry).encode() + b"\n")
         self._stream.flush()
 
 
