@@ -125,6 +125,9 @@ CHANGES: dict[str, Change] = {
     "garbage": lambda file, rng: rng.randbytes(max(9, len(file.content) % 5000)),
     "invalid UTF-8": lambda file, rng: b"\xff\xfe" + file.content,
     "swap": swap,
+}
+"""And "delete"."""
+OF_JSON: dict[str, Change] = {
     "other type": _edited(_retyped),
     "nested deeply": _edited(_replaced('{"a":' * 100_000 + "1" + "}" * 100_000)),
     "huge number": _edited(_replaced("9" * 5000)),
@@ -132,7 +135,6 @@ CHANGES: dict[str, Change] = {
     "key twice": _edited(_doubled),
     "other order": _edited(_reordered),
 }
-"""And "delete"."""
 OF_DATABASES: dict[str, Change] = {
     "cut": cut,
     "empty": lambda file, rng: b"",

@@ -30,7 +30,7 @@ SMALL = [
     "generation.max_new_tokens=8",
 ]
 """The demo, shrunk to seconds."""
-WORDS = "window"
+WORDS = "waiter"
 """That stand in the sample data."""
 TEXTS = ["The waiter was friendly, and the soup was warm.", "The team won again."]
 
@@ -61,7 +61,7 @@ class Readers:
         """Return the readers by name."""
         return {
             "lineage RUN": lambda: self._lineage(self.runs[0]),
-            "lineage MODEL": lambda: self._lineage("models:/demo.topic@champion"),
+            "lineage MODEL": lambda: self._lineage(self.models["topic"]),
             "lineage FILE": lambda: self._lineage(str(self._a_source())),
             "lineage --text": self._text,
             "compare": self._compare,
@@ -177,7 +177,7 @@ class Readers:
 
         store = self._store()
         results = self._results(store)
-        best = champion_results(store, self.config.experiment, "topic")
+        best = champion_results(store, self.config.experiment, "backbone")
         answers = [
             read_answers(store, store.client.get_run(result.run_id))
             for label, result in results.items()

@@ -35,7 +35,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mutation_changes import CHANGES, OF_DATABASES, Stored
+from mutation_changes import CHANGES, OF_DATABASES, OF_JSON, Change, Stored
 from mutation_readers import IS_PARTIAL, SMALL, Readers
 
 TEXTMILL = str(Path(sys.executable).with_name("textmill"))
@@ -120,7 +120,10 @@ def try_reader(name: str, read: Callable[[], str], right: str, log: Recorder) ->
     if name in IS_PARTIAL and IS_PARTIAL[name](found, right):
         return "remade", ""
     words = "; ".join(log.messages)
-    is_told = any(" not what was written" in m or "damaged" in m for m in log.messages)
+    # The lineage of words tells itself what it could not search.
+    is_told = "Not searched: " in found or any(
+        " not what was written" in message or "damaged" in message for message in log.messages
+    )
     return ("remade" if is_told else "served"), words or f"{found[:300]}"
 
 
@@ -143,8 +146,7 @@ def plan_triples(
     pools: dict[tuple[str, str], list[tuple[str, Path, str]]] = defaultdict(list)
     for reader, files in reads.items():
         for file in sorted(files):
-            changes = OF_DATABASES if file.suffix == ".db" else CHANGES
-            for change in [*changes, "delete"]:
+            for change in [*changes_of(file), "delete"]:
                 pools[reader, kind_of(file)].append((reader, file, change))
     for pool in pools.values():
         rng.shuffle(pool)
@@ -154,6 +156,13 @@ def plan_triples(
             if pool and len(chosen) < n:
                 chosen.append(pool.pop())
     return chosen
+
+
+def changes_of(file: Path) -> dict[str, Change]:
+    """Return what may be done to a file besides deleting it."""
+    if file.suffix == ".db":
+        return OF_DATABASES
+    return CHANGES | (OF_JSON if file.suffix in (".json", ".jsonl") else {})
 
 
 def kind_of(file: Path) -> str:
@@ -193,8 +202,7 @@ def measure(n_triples: int, seed: int) -> Counter[str]:
     for number, (name, path, change) in enumerate(plan_triples(reads, n_triples, rng)):
         others = [other for other in by_name[path.name] if other != path]
         stored = Stored(path, path.read_bytes(), others)
-        table = OF_DATABASES if path.suffix == ".db" else CHANGES
-        changed = None if change == "delete" else table[change](stored, rng)
+        changed = None if change == "delete" else changes_of(path)[change](stored, rng)
         if changed is None and change != "delete":
             continue
         if changed == stored.content:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from mlflow.entities import Run
 
-from tests.tracked import Probe, run_once
+from tests.tracked import Calls, Probe, run_once
 from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
 from textmill.files import MANIFEST
@@ -41,7 +41,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.fixture
-def result(config: Config, probe: Probe, seed: SampleConfig) -> Result:
+def result(config: Config, probe: Probe, seed: SampleConfig, calls: Calls) -> Result:
     return run_once(config, probe("write"), seed)
 
 
