@@ -33,9 +33,11 @@ def write(prompt: str, config_name: str, overrides: list[str]) -> Iterator[str]:
     from textmill.safety.stored import read_redaction
     from textmill.training.writing import write_text
 
+    network = load(folder)
+    tokenizer = load_tokenizer(folder, network.config.vocab_size)
     yield prompt
     asked = redact(prompt, read_redaction(folder))[0]
-    yield from write_text(load(folder), load_tokenizer(folder), asked, config.generation)
+    yield from write_text(network, tokenizer, asked, config.generation)
 
 
 def answer(

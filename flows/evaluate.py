@@ -25,7 +25,6 @@ from flows.recording import recorded_flow
 from textmill.config import TaskConfig, TokensConfig
 from textmill.errors import InputError, RunError
 from textmill.evaluation.significance import Interval
-from textmill.files import MANIFEST, read_json
 from textmill.tasks.examples import location, settings_of
 from textmill.tracking.answers import score_intervals
 from textmill.tracking.cards import log_backbone_card, log_card
@@ -37,7 +36,7 @@ from textmill.tracking.promotion import (
 )
 from textmill.tracking.report import NAME as REPORT
 from textmill.tracking.report import log_report
-from textmill.tracking.results import Result, find_result
+from textmill.tracking.results import Result, find_result, input_of
 from textmill.tracking.step import EVALUATE, EVALUATE_LM, TOKENS
 from textmill.tracking.store import artifact_url
 
@@ -251,8 +250,7 @@ def remeasure_task(context: Context, config: TaskConfig, model: Result) -> Resul
 def remeasure_backbone(context: Context, backbone: Result) -> Result:
     """Return how another backbone does on this run's held-out text, in its own tokens."""
     pipeline = context.pipeline
-    manifest = read_json(backbone.folder / MANIFEST)
-    tokenizer = find_result(pipeline.store, manifest["inputs"]["tokenizer"]["run_id"])
+    tokenizer = find_result(pipeline.store, input_of(backbone, "tokenizer"))
     inputs = {"corpus": pipeline.results["clean"], "tokenizer": tokenizer}
     tokens = pipeline.run(TOKENS, TokensConfig(), inputs, is_part=False)
     inputs = {"backbone": backbone, "tokens": tokens}

@@ -22,9 +22,10 @@ from textmill.config import (
     TestSetConfig,
     TokensConfig,
 )
+from textmill.corpus.folders import check_inside
 from textmill.corpus.reading import digest_source, source_files
 from textmill.errors import InputError
-from textmill.files import digest_file, join_digests
+from textmill.files import check_kind, digest_file, join_digests
 from textmill.tasks.examples import digest_split, location, settings_of
 from textmill.tracking.data import NAME as DATA
 from textmill.tracking.data import log_data_page
@@ -132,8 +133,10 @@ def folder_sources(key: str, place: str | None, names: Sequence[str]) -> tuple[S
         return ()
     files = [Path(place) / name for name in names]
     for file in files:
+        check_kind(file)
         if not file.is_file():
             raise InputError(f"{key}={place}: {file} is missing: name a folder that holds it.")
+        check_inside(file, Path(place))
 
     def digests() -> dict[Path, str]:
         return {file: digest_file(file) for file in files}

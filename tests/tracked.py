@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Run
 
 from textmill.config import Config, SampleConfig
+from textmill.files import MANIFEST, digest_file, digest_folder, digest_values, write_json
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.step import Step
@@ -15,6 +17,15 @@ from textmill.tracking.store import Store
 
 Probe = Callable[[str], Step]
 Calls = Callable[[], int]
+
+
+def write_manifest(folder: Path, **fields: Any) -> str:
+    """Complete a folder of files to a result as steps leave it; return the manifest's digest."""
+    files = digest_folder(folder)
+    made = {"step": "test", "key": "k" * 64, "digest": digest_values(files), "files": files}
+    made |= {name: {} for name in ("config", "code", "packages", "inputs", "sources")}
+    write_json(folder / MANIFEST, made | fields)
+    return digest_file(folder / MANIFEST)
 
 
 def run_once(config: Config, step: Step, settings: SampleConfig, **further: Any) -> Result:

@@ -7,12 +7,19 @@ import hashlib
 import json
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from textmill.errors import InputError, RunError
+
 MANIFEST = "manifest.json"
+DIGESTS = "digests.json"
+"""In a folder that has to be checked without its run: the digests of its other files."""
+RESTORE = "restore it from a backup, or run its pipeline again, which computes the step again."
+"""What to do about a damaged file of a result."""
 
 # What safetensors, tokenizers, pyarrow and numpy say of it, which keep no error number, and SQLite.
 _FULL_DISK = re.compile(
@@ -41,8 +48,144 @@ def write_json(file: Path, value: Any) -> None:
 
 
 def read_json(file: Path) -> Any:
-    """Return the value of a JSON file."""
-    return json.loads(file.read_text(encoding="utf-8"))
+    """Return the value of a JSON file.
+
+    Raises:
+        RunError: it holds no JSON.
+        OSError: it cannot be read.
+    """
+    return parse_json(file.read_bytes(), file)
+
+
+def parse_json(content: bytes, file: Path) -> Any:
+    """Return the value of the content of a JSON file.
+
+    Raises:
+        RunError: it is no JSON.
+    """
+    try:
+        return json.loads(content.decode())
+    except RecursionError:
+        raise RunError(f"{file} is damaged (nested too deeply): {RESTORE}") from None
+    except ValueError as error:  # no JSON, no UTF-8, or a number of too many digits
+        raise RunError(f"{file} is damaged ({error}): {RESTORE}") from None
+
+
+def parse_lines(content: bytes, file: Path) -> list[dict[str, Any]]:
+    """Return the objects of the content of a JSON Lines file.
+
+    Raises:
+        RunError: a line is none.
+    """
+    lines = [parse_json(line, file) for line in content.split(b"\n") if line]
+    if not all(isinstance(line, dict) for line in lines):
+        raise RunError(f"{file} is damaged (a line is no object): {RESTORE}")
+    return lines
+
+
+def read_verified(file: Path, digest: str) -> bytes:
+    """Return the content of a file that is what was written: what is returned was digested.
+
+    Raises:
+        RunError: it is not, or it cannot be read.
+    """
+    try:
+        content = b"" if kind_of_special(file) else file.read_bytes()
+    except OSError as error:
+        raise RunError(_unreadable(file, error)) from None
+    if digest_bytes(content) != digest:
+        raise RunError(not_written(file))
+    return content
+
+
+def check_digest(file: Path, digest: str | None) -> Path:
+    """Return a file that is what was written; one that is too large to be held in memory.
+
+    Raises:
+        RunError: it is not, or it cannot be read.
+    """
+    try:
+        is_whole = kind_of_special(file) is None and digest_file(file) == digest
+    except OSError as error:
+        raise RunError(_unreadable(file, error)) from None
+    if not is_whole:
+        raise RunError(not_written(file))
+    return file
+
+
+def write_digests(folder: Path) -> None:
+    """Write the digests of all files of a folder into one more, so that it can be checked alone."""
+    write_json(folder / DIGESTS, digest_folder(folder))
+
+
+def check_digests(folder: Path) -> None:
+    """Return if the files of a folder are those that `write_digests` has seen; others may be added.
+
+    Raises:
+        RunError: one is missing or damaged, or the digests are.
+    """
+    try:
+        digests = read_json(folder / DIGESTS)
+    except OSError as error:
+        raise RunError(_unreadable(folder / DIGESTS, error)) from None
+    if not isinstance(digests, dict) or not digests:
+        raise RunError(not_written(folder / DIGESTS))
+    for name, digest in digests.items():
+        check_digest(folder / name, digest)
+
+
+def not_written(file: Path) -> str:
+    """Return what to tell a user of whose file the digest is another one."""
+    return f"{file} is not what was written: {RESTORE}"
+
+
+def _unreadable(file: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{file} is missing: {RESTORE}"
+    return f"{file} cannot be read ({error.strerror}): {RESTORE}"
+
+
+def read_foreign(file: Path, max_bytes: int) -> bytes:
+    """Return the content of a file that somebody else has made, if it is a file of usual size.
+
+    Raises:
+        InputError: it is a device or the like, or larger.
+        OSError: it cannot be read.
+    """
+    check_kind(file)
+    with file.open("rb") as stream:
+        content = stream.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise InputError(f"{file} is larger than {max_bytes >> 20} MiB, as no such file is.")
+    return content
+
+
+def check_kind(file: Path) -> None:
+    """Return if a path is a file or folder, or nothing.
+
+    Raises:
+        InputError: it is a named pipe, a socket or a device.
+    """
+    if kind := kind_of_special(file):
+        raise InputError(f"{file} is {kind}, and not a file: name one that can be read again.")
+
+
+def kind_of_special(file: Path) -> str | None:
+    """Return what a path is that is neither a file nor a folder; None for these, or if missing.
+
+    To open a named pipe waits for a writer, and a device may never end.
+    """
+    try:
+        mode = file.stat().st_mode
+    except (OSError, ValueError):  # a name may hold a zero byte
+        return None
+    kinds = {
+        stat.S_IFIFO: "a named pipe",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+    }
+    return kinds.get(stat.S_IFMT(mode))
 
 
 def write_whole(file: Path, content: bytes) -> None:

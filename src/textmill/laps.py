@@ -84,9 +84,13 @@ def read_laps(folder: Path) -> dict[str, dict[str, float]]:
     """Return `seconds` and `bytes` of every stage, summed over the processes of a step."""
     found: dict[str, dict[str, float]] = {}
     for file in sorted(folder.glob("*.json")):
-        of_process: dict[str, Any] = json.loads(file.read_text())
-        for stage, measured in of_process.items():
-            total = found.setdefault(stage, {"seconds": 0.0, "bytes": 0})
-            for name, value in measured.items():
-                total[name] += value
+        try:
+            of_process: dict[str, Any] = json.loads(file.read_text())
+            for stage, measured in of_process.items():
+                total = found.setdefault(stage, {"seconds": 0.0, "bytes": 0})
+                for name, value in measured.items():
+                    total[name] += value
+        # Times that are damaged are no reason to lose the result that took them.
+        except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError):
+            return {}
     return found

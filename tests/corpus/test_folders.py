@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textmill.corpus.folders import Links, files_below, files_matching
+from textmill.corpus.folders import Links, check_inside, files_below, files_matching
 from textmill.errors import InputError
 
 STAY = Links(False, "corpus.sources[books].follow_links")
@@ -117,3 +117,44 @@ def test_without_links_patterns_find_what_glob_finds(
         path for path in glob.glob(f"{folder}/{pattern}", recursive=True) if os.path.isfile(path)
     }
     assert set(map(str, files_matching(f"{folder}/{pattern}", STAY))) == expected
+
+
+def test_a_file_named_by_itself_leads_nowhere_else_unless_it_may(folder: Path) -> None:
+    link = folder / "link.txt"
+    link.symlink_to("../out/b.txt")
+    with pytest.raises(InputError, match=rf"{link} leads out of {folder} by a symbolic link"):
+        STAY.checked_file(link)
+    assert FOLLOW.checked_file(link) == link
+    assert STAY.checked_file(folder / "sub" / "a.txt").read_text() == "inside"
+    linked = folder.parent / "linked"
+    linked.symlink_to("in")  # a folder that is a link is the user's own way of naming it
+    assert STAY.checked_file(linked / "sub" / "a.txt").read_text() == "inside"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_cannot_be_read_again_is_an_error_at_once(folder: Path, kind: str) -> None:
+    file = folder / "endless.txt"
+    if kind == "pipe":
+        os.mkfifo(file)
+    else:
+        file.symlink_to("/dev/zero")
+    for find in (
+        lambda: below(folder, STAY),
+        lambda: matching(folder, "*.txt", STAY),
+        lambda: STAY.checked_file(file),
+    ):
+        with pytest.raises(InputError, match=f"{file} is a (named pipe|device), and not a file"):
+            find()
+
+
+def test_a_model_may_lie_in_the_cache_of_the_hub_and_nowhere_else(tmp_path: Path) -> None:
+    model = tmp_path / "models--gpt2" / "snapshots" / "607a"
+    model.mkdir(parents=True)
+    (tmp_path / "models--gpt2" / "blobs").mkdir()
+    (tmp_path / "models--gpt2" / "blobs" / "5f3b").write_text("{}")
+    (model / "config.json").symlink_to("../../blobs/5f3b")
+    check_inside(model / "config.json", model)
+    (tmp_path / "secret").write_text("secret")
+    (model / "tokenizer.json").symlink_to("../../../secret")
+    with pytest.raises(InputError, match=r"tokenizer\.json leads out of .*, to .*/secret: put"):
+        check_inside(model / "tokenizer.json", model)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +24,7 @@ from textmill.corpus.tokenizer import (
     SOURCE_ID,
     SPECIAL_TOKENS,
     TARGET_ID,
+    adopt,
     load_tokenizer,
     read_sample,
     read_texts,
@@ -285,3 +288,36 @@ def test_settings_that_contradict_the_kind_are_errors(fields: dict[str, str], wo
 
 def test_the_size_of_the_byte_vocabulary_counts_its_parts() -> None:
     assert len(SPECIAL_TOKENS) + 256 + len(PLACEHOLDERS) == BYTE_VOCAB_SIZE
+
+
+DAMAGED = {
+    "empty": "",
+    "no JSON": "{",
+    "a list": "[1]",
+    "deep": '{"a":' * 100_000,
+    "no model": "{}",
+    "other types": '{"model": 1, "pre_tokenizer": 2}',
+    "vocabulary of lists": '{"model": {"type": "BPE", "vocab": [1], "merges": []},'
+    '"pre_tokenizer": {"type": "ByteLevel"}}',
+    "merges of nothing": '{"model": {"type": "BPE", "vocab": {"a": 1}, "merges": [["b", "c"]]},'
+    '"pre_tokenizer": {"type": "ByteLevel"}}',
+    "merges of numbers": '{"model": {"type": "BPE", "vocab": {"a": 1}, "merges": [1]},'
+    '"pre_tokenizer": {"type": "ByteLevel"}}',
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
+@pytest.mark.parametrize("read", [adopt, load_tokenizer])
+def test_a_damaged_tokenizer_is_named(
+    tmp_path: Path, content: str, read: Callable[[Path], Tokenizer]
+) -> None:
+    (tmp_path / "tokenizer.json").write_text(content)
+    with pytest.raises(InputError, match=r"tokenizer\.json is damaged \(.{1,300}\): make or fetch"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("read", [adopt, load_tokenizer])
+def test_a_pipe_is_no_tokenizer(tmp_path: Path, read: Callable[[Path], Tokenizer]) -> None:
+    os.mkfifo(tmp_path / "tokenizer.json")
+    with pytest.raises(InputError, match="is a named pipe"):
+        read(tmp_path)

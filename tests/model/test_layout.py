@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -246,4 +248,89 @@ def test_a_config_of_another_shape_names_the_first_difference(tmp_path: Path) ->
     save(build(**GPT2_ARRANGEMENT), tmp_path)
     edit_config(tmp_path, vocab_size=24)
     with pytest.raises(InputError, match=r"wte.weight has the shape \(23, 16\), not \(24, 16\)"):
+        load(tmp_path)
+
+
+def nested(depth: int) -> str:
+    return '{"a":' * depth + "1" + "}" * depth
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "problem"),
+    [
+        ("n_layer", 3_000_000, "they have 2 layers, not 3000000"),
+        ("n_layer", 10**30, "they have 2 layers"),
+        ("vocab_size", 10**12, r"wte.weight has the shape \(23, 16\), not \(1000000000000, 16\)"),
+        ("n_embd", 16 * 10**9, "wte.weight has the shape"),
+        ("block_size", 10**12, "wpe.weight has the shape|block_size=1000000000000 cannot be"),
+    ],
+)
+@pytest.mark.parametrize("choices", [GPT2_ARRANGEMENT, {}, {"position": "sinusoidal"}])
+def test_sizes_that_the_weights_do_not_have_are_refused_before_anything_is_made_of_them(
+    tmp_path: Path, choices: dict[str, Any], setting: str, value: int, problem: str
+) -> None:
+    save(build(**choices), tmp_path)
+    values = json.loads((tmp_path / "config.json").read_text())
+    names = {"block_size": "n_positions"} if "textmill" not in values else {}
+    values.get("textmill", values)[names.get(setting, setting)] = value
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    started_s = time.monotonic()
+    with pytest.raises(InputError, match=problem):
+        load(tmp_path)
+    assert time.monotonic() - started_s < 2
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (nested(100_000), "nested too deeply"),
+        ('{"n_layer": 1' + "0" * 5000 + "}", "damaged"),
+        ("[" + " " * (5 << 20) + "]", "is larger than 4 MiB"),
+        ("\udcff", "damaged"),
+    ],
+    ids=["deep", "huge number", "large", "no UTF-8"],
+)
+def test_a_hostile_config_is_refused(tmp_path: Path, content: str, problem: str) -> None:
+    save(build(), tmp_path)
+    (tmp_path / "config.json").write_bytes(content.encode(errors="surrogateescape"))
+    with pytest.raises(InputError, match=rf"config\.json .*{problem}"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_pipe_or_a_device_is_not_read(tmp_path: Path, name: str, kind: str) -> None:
+    save(build(), tmp_path)
+    (tmp_path / name).unlink()
+    if kind == "pipe":
+        os.mkfifo(tmp_path / name)
+    else:
+        (tmp_path / name).symlink_to("/dev/zero")
+    with pytest.raises(InputError, match=rf"{name} is a (named pipe|device), and not a file"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"\xff" * 8,
+        (1 << 40).to_bytes(8, "little") + b"{}",
+        (200_000).to_bytes(8, "little") + b'{"a":' * 40_000,
+        (2).to_bytes(8, "little") + b"{}",
+        b'\x40\x00\x00\x00\x00\x00\x00\x00{"x":{"dtype":"F32","shape":[9],"data_offsets":[0,9]}}  '
+        + b" " * 20,
+    ],
+    ids=["too long", "longer than the file", "deep", "nothing in it", "offsets"],
+)
+def test_a_hostile_head_of_weights_is_refused(tmp_path: Path, head: bytes) -> None:
+    save(build(), tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(head)
+    with pytest.raises(InputError, match="damaged|wte.weight is missing"):
+        load(tmp_path)
+
+
+def test_integers_are_no_weights(tmp_path: Path) -> None:
+    save(build(), tmp_path)
+    edit_weights(tmp_path, lambda w: w.update({"wte.weight": w["wte.weight"].int()}))
+    with pytest.raises(InputError, match=r"wte.weight holds torch.int32, which are no weights"):
         load(tmp_path)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -202,3 +204,24 @@ def test_the_digest_of_a_split_is_that_of_its_file(tmp_path: Path) -> None:
 def test_a_split_without_file_is_named_by_its_setting(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"tasks.mood.test: the file .*missing.jsonl does not"):
         digest_split(task(tmp_path, GOOD), "test")
+
+
+@pytest.mark.parametrize("read", [read_examples, digest_split])
+def test_a_labelled_file_that_is_a_link_elsewhere_is_refused_unless_it_may_be_followed(
+    tmp_path: Path, read: Callable[[ClassificationConfig, str], object]
+) -> None:
+    (tmp_path / "in").mkdir()
+    config = task(tmp_path, GOOD, train=str(tmp_path / "in" / "link.jsonl"))
+    (tmp_path / "in" / "link.jsonl").symlink_to(tmp_path / "train.jsonl")
+    with pytest.raises(InputError, match=r"link\.jsonl leads out .* tasks\.mood\.follow_links"):
+        read(config, "train")
+    read(config.model_copy(update={"follow_links": True}), "train")
+
+
+@pytest.mark.parametrize("read", [read_examples, digest_split])
+def test_a_labelled_file_is_no_pipe(
+    tmp_path: Path, read: Callable[[ClassificationConfig, str], object]
+) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with pytest.raises(InputError, match="is a named pipe"):
+        read(task(tmp_path, GOOD, train=str(tmp_path / "pipe.jsonl")), "train")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -74,4 +77,45 @@ def test_a_missing_file_is_named(
     shutil.copytree(tuned[0], folder)
     (folder / name).unlink()
     with pytest.raises(InputError, match=message):
+        load_predictor(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda task: [task],
+        lambda task: task | {"kind": "poetry"},
+        lambda task: task | {"kind": ["tagging"]},
+        lambda task: {k: v for k, v in task.items() if k != "is_causal"},
+        lambda task: task | {"spec": {}},
+        lambda task: task | {"spec": [1]},
+        lambda task: task | {"spec": {"labels": 10**9}},
+        lambda task: task | {"spec": {"labels": [1, {}]}},
+    ],
+)
+def test_a_damaged_task_is_named(
+    tuned: tuple[Path, Path], tmp_path: Path, change: Callable[[Any], Any]
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tuned[0], folder)
+    task = json.loads((folder / "task.json").read_text())
+    (folder / "task.json").write_text(json.dumps(change(task)))
+    with pytest.raises(InputError, match=r"task\.json is damaged"):
+        load_predictor(folder)
+
+
+def test_sizes_and_tokens_that_are_another_models_are_refused(
+    tuned: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tuned[0], folder)
+    described = json.loads((folder / "tokenizer.json").read_text())
+    described["model"]["vocab"]["~~~"] = 100_000
+    (folder / "tokenizer.json").write_text(json.dumps(described))
+    with pytest.raises(InputError, match="numbers tokens up to 100000, and the model beside it"):
+        load_predictor(folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["textmill"]["n_layer"] = 3_000_000
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="layers, not 3000000"):
         load_predictor(folder)

@@ -340,6 +340,61 @@ def test_code_that_is_edited_while_a_step_runs_gives_no_result(
     assert not (store.wip / run.data.tags["textmill.key"] / "out").exists()
 
 
+@pytest.mark.parametrize("damage", ["empty", "no JSON", "other type", "another run's", "no UTF-8"])
+def test_a_damaged_note_of_the_run_begins_a_new_one_and_goes_on_from_the_checkpoint(
+    config: Config,
+    store: Store,
+    probe: Probe,
+    died: tuple[SampleConfig, str],
+    calls: Calls,
+    damage: str,
+) -> None:
+    key = store.client.get_run(died[1]).data.tags["textmill.key"]
+    other = run_once(config, probe("write"), SampleConfig(seed=10**6)).run_id
+    contents = {
+        "empty": b"",
+        "no JSON": b'{"run_id": "',
+        "other type": b'{"run_id": [7]}',
+        "another run's": f'{{"run_id": "{other}"}}'.encode(),
+        "no UTF-8": b'{"run_id": "\xff"}',
+    }
+    (store.wip / key / "run.json").write_bytes(contents[damage])
+    result = run_once(config, probe("train"), died[0])
+    assert result.run_id not in (died[1], other)
+    assert not (store.wip / key).exists()
+    assert store.client.get_run(other).data.tags["textmill.step"] == "write"
+    steps = store.client.get_metric_history(result.run_id, "train/loss")
+    assert sorted(point.step for point in steps) == [1, 2, 3, 4, 5, 6]
+
+
+def test_damaged_metrics_are_cut_off_and_the_training_goes_on(
+    config: Config,
+    store: Store,
+    probe: Probe,
+    died: tuple[SampleConfig, str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    key = store.client.get_run(died[1]).data.tags["textmill.key"]
+    file = store.wip / key / "work" / "metrics.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join([*lines[:2], b"{garbage\n", *lines[3:]]))
+    result = run_once(config, probe("train"), died[0])
+    assert result.run_id == died[1]
+    assert f"{file}:3 is damaged" in caplog.text
+
+
+def test_what_waits_to_be_published_is_computed_again_if_its_manifest_is_damaged(
+    config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
+) -> None:
+    with patch.object(Store, "publish", side_effect=StoreError("away")), pytest.raises(RunError):
+        run_once(config, probe("write"), seed)
+    (run,) = key_runs(store, "write", seed.seed)
+    manifest = store.wip / run.data.tags["textmill.key"] / "out" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"seconds": ', '"seconds": 9'))
+    run_once(config, probe("write"), seed)
+    assert calls() == 2
+
+
 def test_the_seconds_of_a_training_are_those_of_all_attempts(
     config: Config, store: Store, probe: Probe, died: tuple[SampleConfig, str]
 ) -> None:

@@ -28,6 +28,7 @@ from textmill.tracking.results import recorded_results
 from textmill.tracking.sources import Source
 from textmill.tracking.step import CLEAN, TOKENIZER, Code, Step
 from textmill.tracking.store import Store
+from textmill.tracking.verified import log_config
 
 pytestmark = pytest.mark.filterwarnings("ignore:The specified dataset source:UserWarning")
 
@@ -125,7 +126,7 @@ def test_a_configuration_of_another_version_is_refused_with_the_commit_that_fits
         pass
     store.set_tags(pipeline.run_id, {"mlflow.source.git.commit": f"{COMMIT}+changes"})
     values = config.model_dump(mode="json") | {"colour": "red"}
-    store.client.log_dict(pipeline.run_id, values, "config.yaml")
+    log_config(store, pipeline.run_id, values)
     message = f"(?s)colour is not a setting.*git checkout {COMMIT}, and the changes"
     with pytest.raises(InputError, match=message):
         load_recorded(store, pipeline.run_id)

@@ -17,9 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pytest
 
 from textmill.config import TaskConfig
+from textmill.errors import RunError
 from textmill.tasks.predictor import load_predictor
 from textmill.tracking.models import OUTPUTS, log_task_model
 from textmill.tracking.store import Store
@@ -101,6 +103,27 @@ def test_a_fresh_process_that_refuses_pickles_gets_the_same_answers(
     lines = [line for line in done.stdout.splitlines() if line.startswith("ANSWERS ")]
     assert lines, done.stderr[-2000:]
     check(json.loads(lines[0].removeprefix("ANSWERS ")), expected)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "task.json"])
+@pytest.mark.filterwarnings("ignore")
+def test_a_damaged_copy_is_not_loaded(
+    store: Store, model_uri: Callable[[str], str], name: str
+) -> None:
+    model = store.client.get_logged_model(model_uri("classification").removeprefix("models:/"))
+    place = Path(model.artifact_location.removeprefix("file://"))
+    (file,) = place.glob(f"artifacts/*/{name}")
+    content = file.read_bytes()
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 4
+    store.use()
+    try:
+        file.write_bytes(flipped)
+        with pytest.raises(RunError, match=f"{name} is not what was written"):
+            mlflow.pyfunc.load_model(model.model_uri)
+    finally:
+        file.write_bytes(content)
+    mlflow.pyfunc.load_model(model.model_uri)
 
 
 @contextmanager

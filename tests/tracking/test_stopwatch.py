@@ -51,6 +51,7 @@ def test_without_a_file_every_attempt_counts_alone(clock: list[float]) -> None:
 
 
 def test_a_damaged_file_and_a_full_disk_are_no_failure(tmp_path: Path, clock: list[float]) -> None:
-    (tmp_path / "seconds").write_text("")
-    assert Stopwatch(tmp_path / "seconds").seconds() == 0
+    for damaged in ("", "x", "-9", "inf", "nan", "\udc80"):
+        (tmp_path / "seconds").write_bytes(damaged.encode(errors="surrogateescape"))
+        assert Stopwatch(tmp_path / "seconds").seconds() == 0
     Stopwatch(tmp_path / "nowhere" / "seconds").save()

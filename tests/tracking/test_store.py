@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import time
@@ -107,6 +108,24 @@ def test_a_damaged_database_is_reported(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_bytes(b"no database " * 100)
     with pytest.raises(RunError, match="mlflow.db cannot be opened"):
         Store(TrackingConfig(home=str(tmp_path)))
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff", b"7" * 32, b"{}", b"0" * 32 + b" 12345678"])
+def test_a_damaged_id_of_the_locks_is_made_anew_and_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
+) -> None:
+    config = TrackingConfig(home=str(tmp_path))
+    known = Store(config).locks_id
+    assert Store(config).locks_id == known
+    assert re.fullmatch("[0-9a-f]{32}", known)
+    assert not caplog.records
+    file = tmp_path / "wip" / "locks" / "id"
+    file.write_bytes(content)
+    now = Store(config).locks_id
+    is_of_an_early_version = content == b"7" * 32
+    assert (now == "7" * 32) == is_of_an_early_version
+    assert (f"{file} was damaged" in caplog.text) != is_of_an_early_version
+    assert Store(config).locks_id == now != known
 
 
 def test_a_home_that_cannot_be_written_is_reported(tmp_path: Path) -> None:

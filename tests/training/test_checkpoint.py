@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from textmill.files import digest_file
 from textmill.training import checkpoint
 from textmill.training.checkpoint import (
     FolderCheckpointIO,
@@ -141,6 +142,12 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "digests empty": lambda folder: (folder / "digests.json").write_text(""),
     "digests cut": lambda folder: (folder / "digests.json").write_text('{"state.json": "'),
     "digests are no text": lambda folder: (folder / "digests.json").write_bytes(b"\xff\xfe\x00"),
+    "no digests in it": lambda folder: (folder / "digests.json").write_text("{}"),
+    "digests in a list": lambda folder: (folder / "digests.json").write_text("[]"),
+    "digests of one file": lambda folder: (folder / "digests.json").write_text(
+        json.dumps({"state.json": digest_file(folder / "state.json")})
+    ),
+    "digests are deep": lambda folder: (folder / "digests.json").write_text("[" * 100_000),
     "digests are zeros": lambda folder: (folder / "digests.json").write_bytes(bytes(100)),
 }
 

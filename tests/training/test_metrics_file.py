@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from textmill.training.metrics_file import MetricsFile
+from textmill.training.metrics_file import MetricsFile, read_entries
 
 
 def lines(work: Path) -> list[dict[str, Any]]:
@@ -97,3 +99,42 @@ def test_a_reader_knows_the_points_and_writes_none(tmp_path: Path) -> None:
     reader.write(20, {"loss": 1.0})
     assert reader.lowest == {"loss": 1.0}
     assert writer.file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        lambda line: b"{garbage\n",
+        lambda line: b"[1]\n",
+        lambda line: b"\xff\n",
+        lambda line: b'{"a":' * 100_000 + b"\n",
+        lambda line: line.replace(b"20.0", b"21.0"),
+        lambda line: line.replace(b'"step": 20', b'"step": 25'),
+        lambda line: line.replace(b'"check"', b'"chalk"'),
+        lambda line: line.replace(b"20.0", b'"20.0"'),
+        lambda line: line.replace(b"20.0", b"9" * 5000),
+    ],
+)
+def test_a_damaged_point_ends_what_is_read_and_is_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damaged: Callable[[bytes], bytes]
+) -> None:
+    file = MetricsFile(tmp_path, 50)
+    for step in (10, 20, 30):
+        file.write(step, {"loss": float(step)})
+    lines_before = file.file.read_bytes().splitlines(keepends=True)
+    lines_before[2] = damaged(lines_before[2])
+    file.file.write_bytes(b"".join(lines_before))
+    resumed = MetricsFile(tmp_path, 50)
+    assert f"{file.file}:3 is damaged" in caplog.text
+    assert resumed.lowest == {"loss": 10.0}
+    resumed.write(20, {"loss": 19.0})
+    assert points(tmp_path) == [(10, {"loss": 10.0}), (20, {"loss": 19.0})]
+
+
+def test_the_points_of_another_step_are_not_taken(tmp_path: Path) -> None:
+    for key in ("one", "another"):
+        (tmp_path / key / "work").mkdir(parents=True)
+    MetricsFile(tmp_path / "one" / "work", 50).write(10, {"loss": 1.0})
+    file = tmp_path / "another" / "work" / "metrics.jsonl"
+    shutil.copy(tmp_path / "one" / "work" / "metrics.jsonl", file)
+    assert read_entries(file.read_bytes(), file)[0] == [{"total_steps": 50}]

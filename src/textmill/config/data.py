@@ -34,6 +34,9 @@ class LimitsConfig(Settings):
     max_unpacked_ratio: Annotated[int, NOT_IN_KEY] = Field(200, ge=1)
     """Bytes that a compressed file may unpack to for each of its own, as more is the sign of a
     decompression bomb, which is an error; up to 64 MiB are allowed to any file."""
+    max_row_group_mib: Annotated[int, NOT_IN_KEY] = Field(2048, ge=1)
+    """MiB, unpacked, of the columns that are read in one row group of a Parquet file; a larger one
+    is an error, as reading it may take as much memory."""
 
 
 class TextFilesConfig(Settings):

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from textmill.config.data import RedactionConfig
-from textmill.config.settings import AUTO, Encoding, Location, Settings
+from textmill.config.settings import AUTO, NOT_IN_KEY, Encoding, Location, Settings
 from textmill.config.training import FinetuneConfig
 
 
@@ -45,6 +45,8 @@ class TaskConfig(Settings):
     revision: str | None = None
     encoding: Encoding = AUTO
     """Of the files, as in a source of the corpus."""
+    follow_links: Annotated[bool, NOT_IN_KEY] = False
+    """Read files that are symbolic links out of their folder; otherwise that is an error."""
     max_bad_share: float = Field(0.0, ge=0, le=1)
     """The step stops when more than this share of a file's records cannot be read."""
     on_leak: Literal["report", "drop", "refuse"] = "report"

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from textmill.errors import InputError
+from textmill.files import check_kind
 
 _DEEP = "**"
 
@@ -41,6 +42,25 @@ def files_matching(pattern: str, links: Links) -> list[Path]:
     return links.checked(folder, found)
 
 
+def check_inside(file: Path, model: Path) -> None:
+    """Return if a file of a model's folder lies in it.
+
+    The cache of the Hugging Face hub keeps a model as `snapshots/COMMIT/`, with links to `blobs/`
+    beside `snapshots/`.
+
+    Raises:
+        InputError: a symbolic link leads elsewhere.
+    """
+    model = Path(os.path.realpath(model))
+    root = model.parents[1] if model.parent.name == "snapshots" else model
+    target = os.path.realpath(file)
+    if not Path(target).is_relative_to(root):
+        raise InputError(
+            f"{file} leads out of {model} by a symbolic link, to {target}: put the file itself "
+            "there, or name the folder that holds it."
+        )
+
+
 class Links:
     """What is done with symbolic links.
 
@@ -69,12 +89,26 @@ class Links:
             )
         return True
 
+    def checked_file(self, file: Path) -> Path:
+        """Return a file that was named by itself, which is no reason to follow it anywhere.
+
+        Raises:
+            InputError: it leads out of its folder and must not, or is a named pipe or a device.
+        """
+        check_kind(file)
+        if file.is_symlink():
+            self.leads_out(file, file.parent)
+        return file
+
     def checked(self, folder: Path, paths: Iterable[Path]) -> list[Path]:
         """Return the paths that are files, sorted; of several that lead to one, the plainest.
 
         Raises:
-            InputError: one leads out of the folder and must not.
+            InputError: one leads out of the folder and must not, or is a named pipe or a device.
         """
+        paths = list(paths)
+        for path in paths:
+            check_kind(path)
         files = [path for path in paths if path.is_file()]
         by_target: dict[str, Path] = {}
         for path in sorted(files, key=lambda path: (path.is_symlink(), path.as_posix())):

@@ -17,6 +17,7 @@ from textmill.config import LimitsConfig
 from textmill.corpus.decoding import Decoding, Utf8Stream
 from textmill.corpus.line_ends import CrAsLf, has_cr_lines
 from textmill.errors import InputError
+from textmill.files import check_kind
 
 _MAGIC = {
     b"PK\x03\x04": "a ZIP archive",
@@ -50,8 +51,9 @@ def check_file(file: Path) -> None:
     """Check that a file is there.
 
     Raises:
-        InputError: it is not, or it is a folder.
+        InputError: it is not, or it is something else.
     """
+    check_kind(file)
     if not file.is_file():
         raise InputError(f"{file} {'is not a file' if file.exists() else 'does not exist'}.")
 

@@ -25,7 +25,7 @@ from textmill.corpus.lines import (
 from textmill.corpus.outcomes import MAX_RAW_CHARS, TOO_LONG, too_long
 from textmill.corpus.records import RECORD_SUFFIXES, BadRecord, Record, read_records
 from textmill.errors import InputError
-from textmill.files import digest_files
+from textmill.files import check_kind, digest_files
 
 TEXT_SUFFIXES = (".txt", ".txt.gz", ".txt.zst")
 """Endings of plain text files."""
@@ -56,6 +56,7 @@ def source_files(source: SourceConfig) -> list[Path]:
     """
     location = Path(source.path or "")
     links = Links(source.follow_links, f"corpus.sources[{source.name}].follow_links")
+    check_kind(location)
     if location.is_file():
         return [location]
     if location.is_dir():

@@ -46,6 +46,7 @@ from textmill.corpus.outcomes import (
     too_long,
     undecodable,
 )
+from textmill.corpus.row_groups import open_parquet
 from textmill.errors import InputError
 
 __all__ = [
@@ -172,11 +173,10 @@ def _parquet_records(
     file: Path, columns: Mapping[str, str], limits: LimitsConfig, setting: str
 ) -> Iterator[Record | BadRecord]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     line, size, most = 1, 0, most_bytes(file, limits)
     try:
-        with pq.ParquetFile(file) as parquet:
+        with open_parquet(file, columns, limits, setting) as parquet:
             schema = parquet.schema_arrow
             names = [name for field in schema for name in _names_in(field)]
             check_columns(names, columns, str(file))

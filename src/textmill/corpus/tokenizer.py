@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from textmill.config import TokenizerConfig
 from textmill.errors import InputError
-from textmill.files import write_json
+from textmill.files import read_foreign, write_json
 from textmill.safety.placeholders import PLACEHOLDERS
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ END_ID, PAD_ID, MASK_ID, SOURCE_ID, TARGET_ID = range(len(SPECIAL_TOKENS))
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 """What a model folder holds of its tokenizer."""
 
+_MOST_BYTES = 1 << 28  # of a tokenizer.json
+_SHOWN_CHARS = 200
 MOST_WORD_BYTES = 4192  # sentencepiece leaves out longer ones, which are no words
 
 
@@ -218,7 +220,7 @@ def adopt(folder: Path) -> Tokenizer:
 
     file = folder / "tokenizer.json"
     try:
-        described = json.loads(file.read_text(encoding="utf-8"))
+        described = json.loads(read_foreign(file, _MOST_BYTES).decode())
         model, pre_tokenizer = described["model"], described["pre_tokenizer"]
         if (model["type"], pre_tokenizer["type"]) != ("BPE", "ByteLevel"):
             raise InputError(f"{file} is no byte-level BPE such as GPT-2's: train a new one.")
@@ -226,14 +228,24 @@ def adopt(folder: Path) -> Tokenizer:
         merges = [tuple(m.split(" ") if isinstance(m, str) else m) for m in model["merges"]]
     except FileNotFoundError:
         raise InputError(f"{folder} holds no tokenizer: tokenizer.json is missing.") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file} is damaged ({error}): make or fetch it again.") from None
+    except InputError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise _damaged(file, error) from None
     kept = [token for token in spelt if token not in SPECIAL_TOKENS]
     vocabulary = {token: number for number, token in enumerate((*SPECIAL_TOKENS, *kept))}
-    tokenizer = _byte_level(models.BPE(vocab=vocabulary, merges=merges))
+    try:
+        tokenizer = _byte_level(models.BPE(vocab=vocabulary, merges=merges))
+    except Exception as error:  # the library raises nothing narrower
+        raise _damaged(file, error) from None
     tokenizer.add_special_tokens([AddedToken(t, special=True) for t in SPECIAL_TOKENS])
     _add_placeholders(tokenizer)
     return tokenizer
+
+
+def _damaged(file: Path, error: BaseException) -> InputError:
+    reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:_SHOWN_CHARS]
+    return InputError(f"{file} is damaged ({reason}): make or fetch it again.")
 
 
 def _byte_level(model: models.Model, *, use_regex: bool = True) -> Tokenizer:
@@ -252,18 +264,33 @@ def _add_placeholders(tokenizer: Tokenizer) -> None:
     tokenizer.add_tokens([AddedToken(p, normalized=False) for p in PLACEHOLDERS.values()])
 
 
-def load_tokenizer(folder: Path) -> Tokenizer:
+def load_tokenizer(folder: Path, n_ids: int | None = None) -> Tokenizer:
     """Return the tokenizer of a folder; it reads special tokens in a text as plain text.
 
+    Args:
+        folder: of a tokenizer, or of a model.
+        n_ids: how many numbers of tokens the model knows; None: whatever they are.
+
     Raises:
-        InputError: there is no tokenizer.json.
+        InputError: there is no tokenizer.json, it is damaged, or it is another model's.
     """
     from tokenizers import Tokenizer
 
     file = folder / "tokenizer.json"
-    if not file.exists():
-        raise InputError(f"{folder} holds no tokenizer: tokenizer.json is missing.")
-    tokenizer = Tokenizer.from_file(str(file))
+    try:
+        tokenizer = Tokenizer.from_buffer(read_foreign(file, _MOST_BYTES))
+    except FileNotFoundError:
+        raise InputError(f"{folder} holds no tokenizer: tokenizer.json is missing.") from None
+    except (InputError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # a panic of the library is no Exception
+        raise _damaged(file, error) from None
+    highest = max(tokenizer.get_vocab().values(), default=0) if n_ids else 0
+    if n_ids is not None and highest >= n_ids:
+        raise InputError(
+            f"{file} numbers tokens up to {highest}, and the model beside it knows {n_ids}: put "
+            "the model's own tokenizer there."
+        )
     # A document that quotes "<|endoftext|>" must not end there.
     tokenizer.encode_special_tokens = True
     return tokenizer

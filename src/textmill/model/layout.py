@@ -7,20 +7,24 @@ other arrangements keep the layout under a model type of their own.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from textmill.config import ModelConfig
 from textmill.errors import InputError
+from textmill.files import check_kind, read_foreign
 from textmill.model.gpt import GPT
 
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
 MODEL_TYPE = "textmill"
 GPT2_ARRANGEMENT = {
     "position": "learned",
@@ -45,6 +49,11 @@ GPT2_FIXED: dict[str, tuple[Any, ...]] = {
 }
 
 
+LAYER = re.compile(r"(?:^|\.)h\.(\d+)\.")
+MOST_TOKENS = 1 << 20
+"""Of context, where no weights tell how much there is: tables are made for all of it."""
+MOST_SETTINGS_BYTES = 4 << 20
+"""Of a JSON file with the settings of a model."""
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 
 
@@ -70,10 +79,12 @@ def load(folder: Path | str, dropout: float | None = None) -> GPT:
         dropout: replaces the configured dropout.
 
     Raises:
-        InputError: the folder holds no such model, or weights of other names or shapes.
+        InputError: the folder holds no such model, or weights of other names or shapes. Nothing
+            of the sizes that it claims is made before they are known to be those of the weights.
     """
     folder = Path(folder)
     config = read_config(folder)
+    check_sizes(config, folder)
     if dropout is not None:
         config = config.model_copy(update={"dropout": dropout})
     weights = load_weights(folder)
@@ -94,7 +105,7 @@ def read_config(folder: Path) -> ModelConfig:
     Raises:
         InputError: there is no config.json, it is damaged, or it describes another kind of model.
     """
-    file = folder / "config.json"
+    file = folder / CONFIG
     values = _read_values(folder)
     try:
         match values.get("model_type"):
@@ -114,6 +125,55 @@ def read_config(folder: Path) -> ModelConfig:
     )
 
 
+def check_sizes(config: ModelConfig, folder: Path) -> None:
+    """Return if the sizes of a folder's config.json are those of its weights, which are not read.
+
+    Raises:
+        InputError: they are not, or the weights are missing or damaged.
+    """
+    shapes = _read_shapes(folder)
+    width = config.n_embd
+    expected = {"wte.weight": (config.vocab_size, width)}
+    if config.position == "learned":
+        expected["wpe.weight"] = (config.block_size, width)
+    elif config.block_size > MOST_TOKENS:
+        raise InputError(
+            f"{folder / CONFIG}: block_size={config.block_size} cannot be loaded; it must be at "
+            f"most {MOST_TOKENS}."
+        )
+    for name, shape in expected.items():
+        found = [shapes[own] for own in shapes if own == name or own.endswith(f".{name}")]
+        if not found:
+            raise _other_model(folder, f"{name} is missing")
+        if found[0] != shape:
+            raise _other_model(folder, f"{name} has the shape {found[0]}, not {shape}")
+    layers = {match[1] for name in shapes if (match := LAYER.search(name))}
+    if len(layers) != config.n_layer:
+        raise _other_model(folder, f"they have {len(layers)} layers, not {config.n_layer}")
+
+
+def _read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a folder's weights from the head of their file."""
+    with _open_weights(folder) as file:
+        names = file.keys()
+        return {name: tuple(file.get_slice(name).get_shape()) for name in names}
+
+
+@contextmanager
+def _open_weights(folder: Path) -> Iterator[Any]:
+    file = folder / WEIGHTS
+    check_kind(file)
+    try:
+        with safe_open(file, framework="pt") as opened:
+            yield opened
+    except FileNotFoundError:
+        pickles = sorted(pickle.name for pickle in folder.glob("pytorch_model*.bin"))
+        why = f" ({pickles[0]} is a pickle, which may hold any code)" if pickles else ""
+        raise InputError(f"{folder} holds no weights: {WEIGHTS} is missing{why}.") from None
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{file} is damaged ({error}): make or fetch it again.") from None
+
+
 def save_weights(weights: dict[str, Tensor], folder: Path) -> None:
     """Write model.safetensors into the folder, in the form that `transformers` accepts.
 
@@ -125,7 +185,7 @@ def save_weights(weights: dict[str, Tensor], folder: Path) -> None:
         for name, tensor in weights.items()
         if first[name] == name
     }
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt"})
 
 
 def load_weights(folder: Path) -> dict[str, Tensor]:
@@ -134,15 +194,9 @@ def load_weights(folder: Path) -> dict[str, Tensor]:
     Raises:
         InputError: the file is missing or damaged.
     """
-    file = folder / "model.safetensors"
-    try:
-        return load_file(file)
-    except FileNotFoundError:
-        pickles = sorted(pickle.name for pickle in folder.glob("pytorch_model*.bin"))
-        why = f" ({pickles[0]} is a pickle, which may hold any code)" if pickles else ""
-        raise InputError(f"{folder} holds no weights: model.safetensors is missing{why}.") from None
-    except SafetensorError as error:
-        raise InputError(f"{file} is damaged ({error}): make or fetch it again.") from None
+    with _open_weights(folder) as file:
+        names = file.keys()
+        return {name: file.get_tensor(name) for name in names}
 
 
 def load_state(module: torch.nn.Module, weights: dict[str, Tensor], folder: Path) -> None:
@@ -163,10 +217,16 @@ def load_state(module: torch.nn.Module, weights: dict[str, Tensor], folder: Path
         elif weights[name].shape != expected[name].shape:
             shapes = tuple(weights[name].shape), tuple(expected[name].shape)
             difference = f"{name} has the shape {shapes[0]}, not {shapes[1]}"
+        elif not weights[name].is_floating_point():
+            difference = f"{name} holds {weights[name].dtype}, which are no weights"
         else:
             continue
-        raise InputError(f"{folder}: the weights are of another model: {difference}.")
+        raise _other_model(folder, difference)
     module.load_state_dict(weights)
+
+
+def _other_model(folder: Path, difference: str) -> InputError:
+    return InputError(f"{folder}: the weights are of another model: {difference}.")
 
 
 def _first_names(weights: Mapping[str, Tensor]) -> dict[str, str]:
@@ -184,7 +244,7 @@ def write_config(config: ModelConfig, folder: Path) -> None:
 
 
 def _read_values(folder: Path) -> dict[str, Any]:
-    file = folder / "config.json"
+    file = folder / CONFIG
     if folder.is_file():
         why = " (a pickle may hold any code)" if folder.suffix in PICKLES else ""
         raise InputError(
@@ -192,9 +252,13 @@ def _read_values(folder: Path) -> dict[str, Any]:
             f"model.safetensors: name that folder{why}."
         )
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        values = json.loads(read_foreign(file, MOST_SETTINGS_BYTES).decode())
     except OSError:
         raise InputError(f"{folder} holds no model: config.json is missing.") from None
+    except InputError:
+        raise
+    except RecursionError:
+        raise InputError(f"{file} is damaged (nested too deeply): fetch it again.") from None
     except ValueError as error:
         raise InputError(f"{file} is damaged ({error}): make or fetch it again.") from None
     if not isinstance(values, dict):
@@ -203,7 +267,7 @@ def _read_values(folder: Path) -> dict[str, Any]:
 
 
 def _write_values(values: dict[str, Any], folder: Path) -> None:
-    (folder / "config.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    (folder / CONFIG).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def _own_config(config: ModelConfig) -> dict[str, Any]:

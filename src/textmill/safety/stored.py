@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from textmill.config import UNREDACTED, RedactionConfig
-from textmill.files import read_json, write_json
+from textmill.errors import InputError, RunError
+from textmill.files import parse_json, read_foreign, write_json
 
 FILE = "redaction.json"
+MAX_BYTES = 1 << 20
 
 
 def write_redaction(config: RedactionConfig, folder: Path) -> None:
@@ -19,7 +23,16 @@ def write_redaction(config: RedactionConfig, folder: Path) -> None:
 
 
 def read_redaction(folder: Path) -> RedactionConfig:
-    """Return the settings of a model's folder; of an older model, that nothing is redacted."""
-    if not (folder / FILE).exists():
+    """Return the settings of a model's folder; of an older model, that nothing is redacted.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    file = folder / FILE
+    if not file.exists():
         return UNREDACTED
-    return RedactionConfig.model_validate(read_json(folder / FILE))
+    try:
+        return RedactionConfig.model_validate(parse_json(read_foreign(file, MAX_BYTES), file))
+    except (OSError, RunError, ValidationError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{file} is damaged ({reason}): make or fetch it again.") from None

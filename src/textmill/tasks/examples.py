@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from textmill.config import TaskConfig
+from textmill.corpus.folders import Links
 from textmill.corpus.hub import digest_hub
 from textmill.corpus.labelled import read_labelled
 from textmill.corpus.records import BadRecord
@@ -50,6 +51,8 @@ def read_rows(
     bad: list[str] = []
     encodings: set[str] = set()
     places = [location(config, setting) for setting in settings_of(config, split)]
+    for setting in settings_of(config, split):
+        check_place(config, setting)
     records = read_labelled(
         places, settings, config.hub, config.subset, config.revision, config.encoding
     )
@@ -89,6 +92,17 @@ def location(config: TaskConfig, setting: str) -> str:
     return value
 
 
+def check_place(config: TaskConfig, setting: str) -> None:
+    """Return if the file that a setting names may be read.
+
+    Raises:
+        InputError: it leads out of its folder and must not, or is a named pipe or a device.
+    """
+    if not config.hub:
+        links = Links(config.follow_links, f"tasks.{config.name}.follow_links")
+        links.checked_file(Path(location(config, setting)))
+
+
 def settings_of(config: TaskConfig, split: str) -> tuple[str, ...]:
     """Return the settings that name what a split consists of: one file, or two side by side."""
     target = f"{split}_target"
@@ -105,6 +119,7 @@ def digest_split(config: TaskConfig, setting: str) -> str:
     place = location(config, setting)
     if config.hub:
         return digest_hub(config.hub, config.subset, config.revision, place)
+    check_place(config, setting)
     if Path(place).is_dir():
         raise InputError(
             f"tasks.{config.name}.{setting}: {place} is a folder: name the file, or set hub to the "

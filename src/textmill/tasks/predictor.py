@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from textmill.config import UNREDACTED, RedactionConfig, TaskConfig
 from textmill.corpus.tokenizer import TOKENIZER_FILES, load_tokenizer
-from textmill.errors import InputError
-from textmill.files import read_json, write_json
+from textmill.errors import InputError, RunError
+from textmill.files import parse_json, read_foreign, write_json
 from textmill.model import GPT
-from textmill.model.layout import load_state, load_weights, read_config, save_weights, write_config
+from textmill.model.layout import (
+    MOST_SETTINGS_BYTES,
+    check_sizes,
+    load_state,
+    load_weights,
+    read_config,
+    save_weights,
+    write_config,
+)
 from textmill.tasks.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -94,15 +102,28 @@ def load_predictor(folder: Path | str) -> Predictor:
         InputError: the folder holds no task model.
     """
     folder = Path(folder)
-    try:
-        task = read_json(folder / TASK_FILE)
-    except (FileNotFoundError, json.JSONDecodeError):
-        raise InputError(f"{folder} holds no task model: {TASK_FILE} cannot be read.") from None
-    kind = KINDS[task["kind"]]
-    spec = kind.Spec(**{k: tuple(v) if isinstance(v, list) else v for k, v in task["spec"].items()})
-    network = kind.build(GPT(read_config(folder)), spec, 0.0, task["is_causal"])
+    name, is_causal, spec, redaction = _read_task(folder)
+    config = read_config(folder)
+    check_sizes(config, folder)
+    network = KINDS[name].build(GPT(config), spec, 0.0, is_causal)
     load_state(network, load_weights(folder), folder)
-    # Models that are older than this entry were trained on texts as they were.
-    stored = task.get("redaction")
-    redaction = RedactionConfig.model_validate(stored) if stored is not None else UNREDACTED
-    return Predictor(network.eval(), load_tokenizer(folder), task["kind"], spec, redaction)
+    tokenizer = load_tokenizer(folder, config.vocab_size)
+    return Predictor(network.eval(), tokenizer, name, spec, redaction)
+
+
+def _read_task(folder: Path) -> tuple[str, bool, Any, RedactionConfig]:
+    """Return what a task model is: its kind, whether its attention is causal, and its settings."""
+    file = folder / TASK_FILE
+    try:
+        task = parse_json(read_foreign(file, MOST_SETTINGS_BYTES), file)
+        kind, is_causal = KINDS[task["kind"]], bool(task["is_causal"])
+        spec = TypeAdapter(kind.Spec).validate_python(task["spec"])
+        # Models that are older than this entry were trained on texts as they were.
+        stored = task.get("redaction")
+        redaction = RedactionConfig.model_validate(stored) if stored is not None else UNREDACTED
+        return task["kind"], is_causal, spec, redaction
+    except (OSError, RunError):
+        raise InputError(f"{folder} holds no task model: {TASK_FILE} cannot be read.") from None
+    except (LookupError, TypeError, ValidationError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{file} is damaged ({reason}): make or fetch it again.") from None

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlflow.entities import Run
 
 from textmill.evaluation.significance import LANGUAGE_MODEL, Interval, Row, intervals, tabulate
-from textmill.files import MANIFEST, read_json
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store
+from textmill.tracking.verified import read_manifest, read_output_lines
 
 DOCUMENTS = "documents.jsonl"  # of textmill.training.evaluate_lm, which would load torch here
 EVALUATE = "evaluate "
@@ -33,12 +32,11 @@ def read_answers(store: Store, run: Run) -> Answered:
     Raises:
         RunError: the files are missing or damaged.
     """
-    manifest = read_json(store.output_file(run, MANIFEST))
+    manifest = read_manifest(store, run)
     is_language_model = manifest["step"] == LM
     kind = LANGUAGE_MODEL if is_language_model else manifest["config"]["kind"]
     name = DOCUMENTS if is_language_model else "predictions.jsonl"
-    with store.output_file(run, name).open(encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
+    rows: list[Row] = list(read_output_lines(store, run, name))
     prefix = "signature."
     signed = {k.removeprefix(prefix): v for k, v in run.data.tags.items() if k.startswith(prefix)}
     return Answered(kind, rows, signed)

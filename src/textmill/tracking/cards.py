@@ -16,7 +16,6 @@ from textmill.corpus.language import UNKNOWN as UNDETERMINED
 from textmill.errors import spared
 from textmill.evaluation.notes import LEAK, read_notes
 from textmill.evaluation.report import cut
-from textmill.files import MANIFEST, read_json
 from textmill.tracking.data import language_bytes
 from textmill.tracking.models import BACKBONE, find_logged_model
 from textmill.tracking.pipeline import Pipeline
@@ -158,7 +157,7 @@ def _about(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> I
     yield (
         f"A model that {WHAT[task.kind]} ({task.kind.replace('_', ' ')}), fine-tuned by textmill."
     )
-    spec = read_json(results[f"finetune {task.name}"].folder / "task.json")["spec"]
+    spec = results[f"finetune {task.name}"].json("task.json")["spec"]
     labels = _labels(spec.get("labels", ()))
     if labels:
         shown = ", ".join(labels[:MOST_LABELS])
@@ -206,7 +205,7 @@ def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]
     for label in labels:
         if label not in results:
             continue
-        sources = read_json(results[label].folder / MANIFEST)["sources"]
+        sources = results[label].manifest["sources"]
         if label == "clean":
             sources = {name: source for name, source in sources.items() if is_in_corpus(source)}
         for name, source in list(sources.items())[:MOST_SOURCES]:

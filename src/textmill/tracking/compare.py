@@ -12,13 +12,13 @@ from mlflow.entities import Run
 from textmill.errors import InputError
 from textmill.evaluation import comparison as pages
 from textmill.evaluation.significance import differences, intervals, tabulate
-from textmill.files import MANIFEST, read_json
 from textmill.tracking.answers import Answered, read_answers
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.report import command_of, peak_memory_mib
 from textmill.tracking.results import recorded_results
 from textmill.tracking.runs import find_run
 from textmill.tracking.store import Store
+from textmill.tracking.verified import read_manifest
 
 FOLDER = "comparison"
 
@@ -107,9 +107,7 @@ def open_run(store: Store, run: Run) -> PipelineRun:
     """Return a pipeline run with the manifests of its steps."""
     results = sorted(recorded_results(run).items())
     steps = {label: store.client.get_run(run_id) for label, run_id in results}
-    manifests = {
-        label: read_json(store.output_file(step, MANIFEST)) for label, step in steps.items()
-    }
+    manifests = {label: read_manifest(store, step) for label, step in steps.items()}
     return PipelineRun(run, steps, manifests)
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from textmill.config import AUTO, Config, SourceConfig
 from textmill.corpus.clean import ENCODING
 from textmill.corpus.receipts import DUPLICATES, read_receipts
+from textmill.corpus.receipts import NAME as RECEIPTS
 from textmill.corpus.rejected import in_order, rejected_examples
 from textmill.evaluation import data, report
-from textmill.files import MANIFEST, read_json
 from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.tracking.page import log_page, time_of
 from textmill.tracking.pipeline import Pipeline
@@ -62,11 +61,11 @@ def gather_corpus(config: Config, results: Mapping[str, Result]) -> data.Corpus:
     """
     clean = results["clean"]
     counts = {key: int(value) for key, value in clean.metrics().items()}
-    receipts = read_receipts(clean.folder)
+    receipts = read_receipts(clean.file(RECEIPTS).parent)
     names = in_order(total.removeprefix(REJECTED) for total in counted(REJECTED, counts))
     return data.Corpus(
         sources=tuple(_source(source, names, counts) for source in config.corpus.sources),
-        filters=tuple(_filters(clean.folder, names, counts)),
+        filters=tuple(_filters(clean, names, counts)),
         languages=_languages(counts, results),
         changes={k: v for k, v in counts.items() if k.startswith(CHANGES) and "/" not in k},
         redacted=_redacted(config, counts),
@@ -116,8 +115,9 @@ def _source(source: SourceConfig, filters: list[str], counts: Mapping[str, int])
     )
 
 
-def _filters(corpus: Path, names: list[str], counts: Mapping[str, int]) -> Iterator[data.Filter]:
-    examples = rejected_examples(corpus, N_REJECTED)
+def _filters(clean: Result, names: list[str], counts: Mapping[str, int]) -> Iterator[data.Filter]:
+    list(clean.files("rejected/*"))  # checks them
+    examples = rejected_examples(clean.folder, N_REJECTED)
     for name in names:
         yield data.Filter(
             name=name,
@@ -229,7 +229,7 @@ def _throughput(results: Mapping[str, Result]) -> Iterator[data.Throughput]:
     for label, n_bytes in sizes.items():
         if label in results:
             # No part of the digest, nor of metrics.json: the same result may take another time.
-            made = read_json(results[label].folder / MANIFEST)
+            made = results[label].manifest
             if "seconds" in made:
                 yield data.Throughput(label, int(n_bytes), made["seconds"])
             stages = made.get("stages", {}).items()

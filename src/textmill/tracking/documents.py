@@ -17,10 +17,11 @@ from textmill.corpus.decoding import Decoding
 from textmill.corpus.lines import read_lines
 from textmill.corpus.records import RECORD_SUFFIXES, Record, read_records
 from textmill.errors import InputError, RunError
-from textmill.files import MANIFEST, digest_file, read_json
+from textmill.files import digest_file
 from textmill.tracking.pipeline import DIGEST_TAG, PLACES_TAG
 from textmill.tracking.step import CLEAN
 from textmill.tracking.store import MOST_RUNS, Store, StoreError
+from textmill.tracking.verified import read_manifest
 
 
 @dataclass
@@ -76,7 +77,7 @@ def _search_corpora(store: Store, words: str, is_id: bool, found: Found) -> None
 
 
 def _in_corpus(store: Store, run: Run, words: str, is_id: bool) -> Iterator[str]:
-    files = read_json(store.output_file(run, MANIFEST))["files"]
+    files = read_manifest(store, run)["files"]
     for name in sorted(files):
         if not name.startswith(tuple(f"{split}/" for split in SPLITS)):
             continue
@@ -100,7 +101,7 @@ def _search_files(store: Store, words: str, found: Found) -> None:
     )
     for run in store.search(condition, MOST_RUNS):
         try:
-            sources = read_json(store.output_file(run, MANIFEST))["sources"]
+            sources = read_manifest(store, run)["sources"]
         except StoreError:
             raise
         except RunError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from textmill.tracking.pipeline import DATA_TAG
 from textmill.tracking.results import Result, find_result, recorded_results
 from textmill.tracking.step import SAMPLE
 from textmill.tracking.store import Store, StoreError
+
+log = logging.getLogger(__name__)
 
 EVENT_TAG = "textmill.event"
 """Trigger and data digest for which a run was made; no second one is, once it has finished."""
@@ -61,8 +64,9 @@ def find_sample(store: Store, config: SampleConfig) -> Path | None:
             return store.output_folder(run.info.run_id)
         except StoreError:
             raise
-        except RunError:
-            continue  # damaged: an older one may be whole, or the chain generates them again
+        except RunError as error:
+            # An older one may be whole, or the chain generates them again.
+            log.warning("Sample data cannot be used: %s", error)
     return None
 
 

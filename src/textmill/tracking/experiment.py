@@ -6,11 +6,10 @@ import glob
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import yaml
-
 from textmill.config import Config
 from textmill.errors import InputError, RunError, listed
 from textmill.tracking.store import Store, StoreError
+from textmill.tracking.verified import read_config
 
 CONFIG_TAG = "textmill.config"
 PIPELINE_TAG = "textmill.pipeline"
@@ -40,12 +39,11 @@ def refuse_another(store: Store, experiment_id: str, config: Config, config_name
         return
     newest = found[0]
     try:
-        values = yaml.safe_load(store.read_artifact(newest, "config.yaml"))
+        theirs = set(_places(read_config(store, newest)))
     except StoreError:
         raise
-    except RunError:
-        return  # lost: nothing is known of its data
-    theirs = set(_places(values))
+    except (RunError, LookupError, TypeError, AttributeError):
+        return  # lost or damaged: nothing is known of its data
     if theirs & set(_places(config.model_dump(mode="json"))) or not any(map(_is_there, theirs)):
         return
     raise InputError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path
 from mlflow.entities import Metric
 
 from textmill.tracking.store import Store, StoreError
+from textmill.training.metrics_file import read_entries
 
 SHIP_EVERY_S = 2.0
 LAST_TRIES = 5
@@ -87,10 +87,10 @@ class Follower:
         with self.file.open("rb") as stream:
             stream.seek(self._offset)
             content = stream.read()
-        whole = content[: content.rfind(b"\n") + 1]  # the last line may be half-written
-        self._offset += len(whole)
-        for line in whole.splitlines():
-            self._take(json.loads(line))
+        entries, size = read_entries(content, self.file)  # the last line may be half-written
+        self._offset += size
+        for entry in entries:
+            self._take(entry)
 
     def _take(self, entry: dict[str, object]) -> None:
         if "total_steps" in entry:

@@ -6,7 +6,6 @@ a file through the digests that MLflow keeps of what each run read, so that few 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -17,7 +16,7 @@ from mlflow.entities import DatasetInput, Run
 from mlflow.exceptions import MlflowException
 
 from textmill.errors import InputError
-from textmill.files import MANIFEST, digest_file
+from textmill.files import digest_file
 from textmill.tracking.documents import find_documents
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.pipeline import DIGEST_TAG, PLACES_TAG
@@ -25,7 +24,8 @@ from textmill.tracking.results import recorded_results
 from textmill.tracking.runs import KIND, find_run
 from textmill.tracking.sources import is_in_corpus
 from textmill.tracking.step import CLEAN, FINETUNE, PRETRAIN
-from textmill.tracking.store import MOST_RUNS, OUTPUT, Store, StoreError
+from textmill.tracking.store import MOST_RUNS, Store, StoreError
+from textmill.tracking.verified import read_manifest
 
 DATASET_DIGEST_CHARS = 36
 """Of a digest, MLflow keeps as many for what a run has read."""
@@ -182,7 +182,7 @@ def _read_node(store: Store, run: Run) -> Node:
     """
     if run.data.tags.get(KIND) != "step":
         raise InputError(f"The run {run.info.run_id} is no step of textmill.")
-    manifest = json.loads(store.read_artifact(run, f"{OUTPUT}/{MANIFEST}"))
+    manifest = read_manifest(store, run)
     inputs = {name: entry["run_id"] for name, entry in manifest["inputs"].items()}
     sources = tuple(
         Read(name, s["place"], s["digest"]) for name, s in sorted(manifest["sources"].items())
@@ -303,7 +303,7 @@ def _readers(store: Store, words: str) -> dict[str, Run]:
         read = str(sorted(entry.dataset.digest for entry in _read_by(run)))
         paths = run.data.tags.get(PLACES_TAG, "")
         if (read + paths) not in seen:
-            manifest = json.loads(store.read_artifact(run, f"{OUTPUT}/{MANIFEST}"))
+            manifest = read_manifest(store, run)
             seen[read + paths] = any(
                 {words, place} & {source["place"], *source["files"]}
                 or digests & {source["digest"], *source["files"].values()}

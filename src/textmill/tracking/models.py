@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 from pathlib import Path
 
-import mlflow
 import pandas as pd
 from mlflow.entities import LoggedModel, LoggedModelStatus, Run
 from mlflow.models import Model, ModelSignature
@@ -14,7 +14,11 @@ from mlflow.types.schema import Array, Object, Property
 
 import textmill
 from textmill.config import GenerationConfig, TaskConfig
+from textmill.tracking import copies
 from textmill.tracking.store import Store
+
+# MLflow would write MLmodel once more, with the names of variables that were read meanwhile.
+os.environ.setdefault("MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING", "false")
 
 READY = LoggedModelStatus.READY
 BACKBONE = "backbone"
@@ -132,7 +136,8 @@ def _log(
     Model.log(
         artifact_path=None,
         model_id=model.model_id,
-        flavor=mlflow.pyfunc,
+        flavor=copies,
+        metadata=copies.METADATA,
         run_id=None if is_linked else run_id,  # a second link to the same model is an error
         python_model=served,
         artifacts={"model": folder.as_uri()},

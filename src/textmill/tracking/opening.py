@@ -9,11 +9,14 @@ from pathlib import Path
 
 import mlflow
 from mlflow.tracking import MlflowClient
+from sqlalchemy.engine import make_url
 
 from textmill.errors import RunError
 from textmill.secrets import request
 
 PING_TIMEOUT_S = 5
+_SQLITE = b"SQLite format 3\x00"
+_HEADER_BYTES = 100  # of a database; the format: https://www.sqlite.org/fileformat.html
 
 
 def ping(uri: str) -> None:
@@ -51,6 +54,44 @@ def check_version(uri: str) -> None:
             f"The tracking server {uri} runs MLflow {theirs}, and textmill MLflow "
             f"{mlflow.__version__}: both need the same major version."
         )
+
+
+def database_file(uri: str) -> Path | None:
+    """Return the file of an SQLite database, or None if the address names something else."""
+    name = make_url(uri).database if uri.startswith("sqlite:") else None
+    return None if name is None or name == ":memory:" else Path(name)
+
+
+def check_database(file: Path) -> bool:
+    """Return whether the database of a store is there, and not merely its results.
+
+    Raises:
+        RunError: results lie beside it and it is gone or empty, or it is cut off or no database.
+    """
+    if not file.exists():
+        if any(file.parent.glob("artifacts/[!.]*")):
+            raise _damaged(file, "is missing")
+        return False
+    size = file.stat().st_size
+    if not size:
+        raise _damaged(file, "is empty")
+    with file.open("rb") as stream:
+        head = stream.read(_HEADER_BYTES)
+    if not head.startswith(_SQLITE) or len(head) < _HEADER_BYTES:
+        raise _damaged(file, "is no SQLite database any more")
+    page_bytes, n_pages = int.from_bytes(head[16:18]), int.from_bytes(head[28:32])
+    # A journal says that a write was cut off, which SQLite makes good by itself.
+    is_at_rest = not file.with_name(f"{file.name}-journal").exists() and head[24:28] == head[92:96]
+    if is_at_rest and size < (page_bytes if page_bytes != 1 else 1 << 16) * n_pages:
+        raise _damaged(file, "is cut off")
+    return True
+
+
+def _damaged(file: Path, what: str) -> RunError:
+    return RunError(
+        f"{file} cannot be opened: it {what}. All results in {file.parent} are known by it: "
+        "restore it from a backup. To begin anew, move the whole folder away. Nothing was changed."
+    )
 
 
 def make_database(file: Path) -> None:

@@ -21,6 +21,7 @@ from textmill.config import CleanConfig, Config, TaskConfig, key_values
 from textmill.errors import RunError, spared
 from textmill.files import (
     MANIFEST,
+    digest_file,
     digest_folder,
     digest_values,
     read_json,
@@ -42,8 +43,12 @@ from textmill.tracking.step import FINETUNE, PRETRAIN, Step, edited_file
 from textmill.tracking.stopwatch import Stopwatch
 from textmill.tracking.store import OUTPUT, Dataset, Store, StoreError, artifact_url
 from textmill.tracking.system import watch_system
+from textmill.tracking.verified import log_config, log_record
 from textmill.tracking.worker import Job, Stopped, is_stopping, run_job, warm_up
+from textmill.training.metrics_file import cut_damaged
 
+NOTE = "run.json"
+"""Beside work in progress: the run that it belongs to, and the digest of a manifest that waits."""
 THREADS_TAG = "textmill.threads"
 PLACES_TAG = "textmill.places"
 DIGEST_TAG = "textmill.digest"
@@ -195,6 +200,7 @@ class _Attempt:
         self.folder = self.store.wip / self.name
         self.out = self.folder / "out"
         self.work = self.folder / "work"
+        self.noted: dict[str, Any] = {}
         self.prepared: str | None = None
         if self.step.has_cache and self.pipeline.prepared_gib:
             assert isinstance(self.config, CleanConfig)
@@ -222,6 +228,7 @@ class _Attempt:
         failure: str | None = None
         try:
             with store.failures_in_words():
+                cut_damaged(self.work)
                 self._describe(run_id)
                 folder = self._published(run_id)
                 if folder is None:
@@ -267,11 +274,24 @@ class _Attempt:
 
     def _is_computed(self) -> bool:
         """Return whether the output folder is whole: it waits there if publishing it failed."""
+        manifest = self.out / MANIFEST
         try:
-            files: dict[str, str] = read_json(self.out / MANIFEST)["files"]
+            if digest_file(manifest) != self.noted.get("manifest"):
+                return False
+            files: dict[str, str] = read_json(manifest)["files"]
             return digest_folder(self.out) == files
-        except (OSError, ValueError):
+        except OSError:
             return False
+
+    def _read_note(self) -> dict[str, Any]:
+        """Return what is noted of the work in progress; nothing where that is damaged."""
+        note = self.folder / NOTE
+        try:
+            values = read_json(note) if note.exists() else {}
+        except (OSError, RunError) as error:
+            log.warning("%s begins a new run: %s cannot be read (%s).", self.label, note, error)
+            return {}
+        return values if isinstance(values, dict) else {}
 
     def _fill(self, run_id: str, threads: int, follower: Follower) -> None:
         """Compute the output folder, and complete it with its manifest."""
@@ -318,6 +338,9 @@ class _Attempt:
             "time_ms": int(time.time() * 1000),
         }
         write_json(self.out / MANIFEST, manifest)
+        # What waits here for a store that fails is to be the same when it is published.
+        self.noted = {"run_id": run_id, "manifest": digest_file(self.out / MANIFEST)}
+        write_json(self.folder / NOTE, self.noted)
 
     def _run(self, job: Job, follower: Follower) -> float:
         """Compute the step as soon as there is a place; return the seconds that this took."""
@@ -367,13 +390,14 @@ class _Attempt:
             tags[PREPARED_TAG] = self.prepared
         if self.task:
             tags["textmill.task"] = self.task.name
-        note = self.folder / "run.json"
-        if note.exists():
+        self.noted = self._read_note()
+        if isinstance(self.noted.get("run_id"), str):
             try:
-                run = store.client.get_run(read_json(note)["run_id"])
+                run = store.client.get_run(self.noted["run_id"])
             except StoreError:
                 run = None  # deleted since, or in another store
-            if run is not None and run.info.lifecycle_stage == "active":
+            is_ours = run is not None and run.data.tags.get("textmill.key") == self.name
+            if run is not None and is_ours and run.info.lifecycle_stage == "active":
                 run_id = str(run.info.run_id)
                 store.set_tags(run_id, tags)
                 if "textmill.failure" in run.data.tags:
@@ -387,7 +411,8 @@ class _Attempt:
     def _describe(self, run_id: str) -> None:
         """Note the run in the work folder, and record in it what is computed from what."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / "run.json", {"run_id": run_id})
+        self.noted |= {"run_id": run_id}
+        write_json(self.folder / NOTE, self.noted)
         # Once more for a run that goes on: the interruption may have come before.
         self.store.log_params(run_id, key_values(self.config))
         self.store.log_datasets(run_id, self._datasets())
@@ -495,8 +520,8 @@ def open_pipeline(
         try:
             values = redact_values(config.model_dump(mode="json"))
             store.log_params(run_id, key_values(config))
-            store.client.log_dict(run_id, values, "config.yaml")
-            store.client.log_text(run_id, environment.packages(), "environment.txt")
+            log_config(store, run_id, values)
+            log_record(store, run_id, "environment.txt", environment.packages())
             yield pipeline
             store.set_tags(run_id, {DATA_TAG: data_digest(pipeline.sources)})
             status = "FINISHED"

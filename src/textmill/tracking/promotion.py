@@ -14,7 +14,7 @@ from textmill.errors import InputError, RunError
 from textmill.evaluation.gate import Cost, Decision, below_floor, decide, decide_alone
 from textmill.evaluation.notes import doubts, read_notes
 from textmill.evaluation.significance import tabulate
-from textmill.files import MANIFEST, digest_values, read_json
+from textmill.files import digest_values
 from textmill.tracking.answers import Answered, read_answers
 from textmill.tracking.models import BACKBONE, find_logged_model, log_backbone, log_task_model
 from textmill.tracking.pipeline import Pipeline
@@ -70,7 +70,7 @@ def task_challenger(pipeline: Pipeline, config: Config, task: TaskConfig) -> Cha
     results = pipeline.results
     model, tested = results[f"finetune {task.name}"], results[f"evaluate {task.name}"]
     log_task_model(pipeline.store, model.run_id, task, model.folder)
-    sources = read_json(tested.folder / MANIFEST)["sources"]
+    sources = tested.manifest["sources"]
     return Challenger(
         name=task.name,
         floors=task.name,
@@ -122,7 +122,7 @@ def _language(config: Config, task: TaskConfig | None = None) -> str:
 
 def recipe_of(result: Result, results: Mapping[str, Result]) -> str:
     """Return a digest of everything that made a result but for seeds."""
-    manifest = read_json(result.folder / MANIFEST)
+    manifest = result.manifest
     by_key = {other.key: other for other in results.values()}
     inputs = {
         name: recipe_of(by_key[made["key"]], results) if made["key"] in by_key else made["digest"]

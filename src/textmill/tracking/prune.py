@@ -14,13 +14,13 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from textmill.errors import RunError
-from textmill.files import MANIFEST, read_json
+from textmill.files import MANIFEST
 from textmill.tracking.client import is_missing
 from textmill.tracking.lineage import trace
 from textmill.tracking.prepared import FOLDER as PREPARED
 from textmill.tracking.prepared import PREPARED_TAG
 from textmill.tracking.promotion import TESTED_RUN_TAG
-from textmill.tracking.registry import MODEL_RUN_TAG
+from textmill.tracking.registry import KEY_TAG, MODEL_RUN_TAG
 from textmill.tracking.results import recorded_results
 from textmill.tracking.runs import KIND
 from textmill.tracking.store import MOST_RUNS, OUTPUT, Store, StoreError
@@ -111,12 +111,9 @@ def _left_work(store: Store, recent_ids: set[str]) -> Iterator[Waste]:
     for folder in sorted(store.wip.iterdir()):
         if not folder.is_dir() or folder == store.locks or _is_locked(store, folder.name):
             continue
-        try:
-            run = store.client.get_run(read_json(folder / "run.json")["run_id"])
-            parent = run.data.tags.get("mlflow.parentRunId")
-        except (OSError, ValueError, StoreError):
-            parent = None  # nothing could go on with it
-        if parent not in recent_ids:
+        # By its key, which is the name: what the folder itself says may be damaged.
+        runs = [] if "'" in folder.name else store.search(f"tags.`{KEY_TAG}`='{folder.name}'", 1)
+        if not any(run.data.tags.get("mlflow.parentRunId") in recent_ids for run in runs):
             yield Waste("work", folder.name, _size_of(folder), folder=folder)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -10,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from mlflow.entities import Run
 
 from textmill import hardware
@@ -18,7 +16,7 @@ from textmill.compose import SAMPLE, revive
 from textmill.config import Config
 from textmill.corpus.reading import digest_source
 from textmill.errors import InputError, RunError, listed
-from textmill.files import MANIFEST, digest_file
+from textmill.files import digest_file
 from textmill.tasks.examples import digest_split
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.experiment import PIPELINE_TAG
@@ -27,7 +25,8 @@ from textmill.tracking.results import recorded_results
 from textmill.tracking.runs import find_run
 from textmill.tracking.sources import INIT_FROM
 from textmill.tracking.step import DRIFT, STEPS, code_of
-from textmill.tracking.store import OUTPUT, Store
+from textmill.tracking.store import Store
+from textmill.tracking.verified import read_config, read_manifest, read_output_json
 
 COMMIT_TAG = "mlflow.source.git.commit"
 SAME_MACHINE = ("processor", "gpus")
@@ -98,7 +97,7 @@ def load_recorded(store: Store, words: str, instead: Mapping[str, Any] | None = 
             f"The run {name} ({run_id}) has measured the drift of new text, and made no model: "
             "choose the run of a pipeline."
         )
-    values = yaml.safe_load(store.read_artifact(run, "config.yaml"))
+    values = read_config(store, run)
     try:
         config = revive(values, f"of {name}, as it was recorded,", instead)
     except InputError as error:
@@ -112,10 +111,10 @@ def load_recorded(store: Store, words: str, instead: Mapping[str, Any] | None = 
 
 
 def _read_step(store: Store, label: str, run: Run) -> RecordedStep:
-    manifest = json.loads(store.read_artifact(run, f"{OUTPUT}/{MANIFEST}"))
+    manifest = read_manifest(store, run)
     metrics: dict[str, float] = {}
     if "metrics.json" in manifest["files"]:
-        metrics = json.loads(store.read_artifact(run, f"{OUTPUT}/metrics.json"))
+        metrics = read_output_json(store, run, "metrics.json")
     return RecordedStep(label, run, manifest, metrics)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import shlex
 import time
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,6 @@ from textmill.evaluation.charts import Points, thin_out
 from textmill.evaluation.examples import choose_examples
 from textmill.evaluation.notes import read_notes
 from textmill.evaluation.significance import Interval
-from textmill.files import MANIFEST, read_json
 from textmill.tracking.data import gather_corpus
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.page import log_page, time_of
@@ -196,8 +194,7 @@ def _task(task: TaskConfig, results: Mapping[str, Result], images: _Images) -> p
     numbers = {**tuned, **{key: tested[key] for key in counts if key in tested}}
     facts = {key.replace("_", " "): f"{numbers[key]:,.0f}" for key in counts if key in numbers}
     facts["epochs"] = str(task.finetune.epochs)
-    with (result.folder / "predictions.jsonl").open(encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
+    rows = result.lines("predictions.jsonl")
     return pages.Task(
         name=task.name,
         kind=task.kind,
@@ -211,7 +208,7 @@ def _task(task: TaskConfig, results: Mapping[str, Result], images: _Images) -> p
 
 def _baselines(result: Result) -> dict[str, dict[str, float]]:
     """Return the overall scores of every simple model, each of which has a folder."""
-    names = sorted(file.parent.name for file in result.folder.glob("*/predictions.jsonl"))
+    names = [file.parent.name for file in result.files("*/predictions.jsonl")]
     scores: dict[str, dict[str, float]] = {name: {} for name in names}
     for key, value in result.metrics().items():
         name, _, metric = key.partition("/")
@@ -228,7 +225,7 @@ class _Images:
 
     def of(self, result: Result) -> Iterator[pages.Image]:
         """Yield the pictures of a step's output."""
-        for file in sorted(f for f in result.folder.iterdir() if f.suffix in IMAGE_TYPES):
+        for file in (file for suffix in IMAGE_TYPES for file in result.files(f"*{suffix}")):
             uri = None
             if file.stat().st_size <= self._room:
                 self._room -= file.stat().st_size
@@ -239,7 +236,7 @@ class _Images:
 
 
 def _samples(result: Result | None) -> tuple[str, ...]:
-    return () if result is None else tuple(read_json(result.folder / "samples.json"))
+    return () if result is None else tuple(result.json("samples.json"))
 
 
 def peak_memory_mib(store: Store, run: Run) -> float | None:
@@ -279,7 +276,7 @@ def _step(pipeline: Pipeline, result: Result) -> pages.Step:
 
 def _lineage(results: Mapping[str, Result]) -> tuple[pages.Branch, ...]:
     """Return the steps as trees, each below the one of its inputs that took the most steps."""
-    manifests = {label: read_json(result.folder / MANIFEST) for label, result in results.items()}
+    manifests = {label: result.manifest for label, result in results.items()}
     # By digest: a reused step's manifest names the runs that made its input back then.
     label_of: dict[str, str] = {}
     depths: dict[str, int] = {}

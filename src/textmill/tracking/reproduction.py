@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from textmill.files import MANIFEST, read_json
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.recorded import Recorded, RecordedStep
 from textmill.tracking.results import Result
@@ -78,7 +77,7 @@ def compare_steps(
 
 
 def _compare(before: RecordedStep, result: Result, tolerance: float) -> StepComparison:
-    then, now = before.manifest["files"], read_json(result.folder / MANIFEST)["files"]
+    then, now = before.manifest["files"], result.manifest["files"]
     files = _differences(then, now)
     numbers = _differences(before.metrics, result.metrics())
     verdict: Verdict = "equal"

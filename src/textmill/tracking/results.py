@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from mlflow.entities import Run
 
 from textmill.errors import RunError
-from textmill.files import MANIFEST, read_json
+from textmill.files import (
+    MANIFEST,
+    check_digest,
+    digest_folder,
+    parse_json,
+    parse_lines,
+    read_json,
+)
+from textmill.tracking.manifest import MANIFEST_TAG, load_manifest
 from textmill.tracking.store import Store
 
 RESULTS_TAG = "textmill.results"
@@ -18,13 +29,14 @@ RESULTS_TAG = "textmill.results"
 follows in `textmill.results.2` and so on."""
 MAX_TAG_CHARS = 7000
 """Of 8,000, at which MLflow cuts a tag with no more than a warning."""
+METRICS = "metrics.json"
 _OLD_TAG = "textmill.result."
 """Begins the tags, one for each result, of runs from before 2026-11-28."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """A finished step."""
+    """A finished step, whose files are read through it: checked by the digests in its manifest."""
 
     label: str
     """Name of the step, with its task."""
@@ -35,11 +47,67 @@ class Result:
     digest: str
     """Digest of all files of the folder."""
     is_reused: bool
+    manifest_digest: str | None = None
+    """Digest of its manifest, if its run has recorded one."""
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What it is, what it was made from and by, and the digests of its files.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
+        if self.manifest_digest is None:  # looked through when the result was found
+            return dict(read_json(self.folder / MANIFEST))
+        return self._manifest
+
+    @cached_property
+    def _manifest(self) -> dict[str, Any]:
+        return load_manifest(self.folder / MANIFEST, {MANIFEST_TAG: str(self.manifest_digest)})
+
+    def files(self, pattern: str) -> Iterator[Path]:
+        """Yield the files whose names fit a pattern in their order, each checked by its digest.
+
+        Raises:
+            RunError: one is missing or damaged.
+        """
+        for name in sorted(self._digests or digest_folder(self.folder)):
+            if name.count("/") == pattern.count("/") and fnmatchcase(name, pattern):
+                yield self.file(name)
+
+    @property
+    def _digests(self) -> dict[str, str]:
+        """The digests of its files; none where not even that of the manifest was recorded."""
+        return {} if self.manifest_digest is None else dict(self.manifest["files"])
+
+    def file(self, name: str) -> Path:
+        """Return a file by its name, checked by its digest.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
+        if self.manifest_digest is None:
+            return self.folder / name
+        if name not in self._digests:
+            raise RunError(f"The result of {self.label}, {self.folder}, has no file {name}.")
+        return check_digest(self.folder / name, self._digests[name])
+
+    def json(self, name: str) -> Any:
+        """Return the value of a JSON file; it raises what `file` raises."""
+        file = self.file(name)
+        return parse_json(file.read_bytes(), file)
+
+    def lines(self, name: str) -> list[dict[str, Any]]:
+        """Return the objects of a JSON Lines file; it raises what `file` raises."""
+        file = self.file(name)
+        return parse_lines(file.read_bytes(), file)
 
     def metrics(self) -> dict[str, float]:
-        """Return the numbers that the step computed."""
-        file = self.folder / "metrics.json"
-        return dict(read_json(file)) if file.exists() else {}
+        """Return the numbers that the step computed; it raises what `file` raises."""
+        has_metrics = METRICS in self._digests or (
+            self.manifest_digest is None and (self.folder / METRICS).exists()
+        )
+        return dict(self.json(METRICS)) if has_metrics else {}
 
 
 def find_result(store: Store, run_id: str) -> Result:
@@ -55,14 +123,16 @@ def find_result(store: Store, run_id: str) -> Result:
 
 def result_of(store: Store, run: Run, folder: Path, label: str, *, is_reused: bool) -> Result:
     """Return the result of a run that has finished and whose output lies in the folder."""
+    manifest = load_manifest(folder / MANIFEST, run.data.tags)
     return Result(
         label=label,
         key=run.data.tags["textmill.key"].partition("-")[0],  # without the scope
         run_id=run.info.run_id,
         url=store.run_url(run.info.experiment_id, run.info.run_id),
         folder=folder,
-        digest=read_json(folder / MANIFEST)["digest"],
+        digest=manifest["digest"],
         is_reused=is_reused,
+        manifest_digest=run.data.tags.get(MANIFEST_TAG),
     )
 
 
@@ -103,4 +173,4 @@ def recorded_results(run: Run) -> dict[str, str]:
 
 def input_of(result: Result, name: str) -> str:
     """Return the run whose result was an input of another one, by the name that it had there."""
-    return str(read_json(result.folder / MANIFEST)["inputs"][name]["run_id"])
+    return str(result.manifest["inputs"][name]["run_id"])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import mlflow.models
 import pandas as pd
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from textmill.tasks.predictor import Predictor, load_predictor
+from textmill.tracking.copies import check_copy
 
 
 class TaskModel(PythonModel):
@@ -15,7 +18,12 @@ class TaskModel(PythonModel):
     predictor: Predictor
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the weights."""
+        """Load the weights.
+
+        Raises:
+            RunError: a file of the model is missing or damaged.
+        """
+        check_copy(Path(context.artifacts["model"]))
         self.predictor = load_predictor(context.artifacts["model"])
 
     def predict(

@@ -13,6 +13,7 @@ from textmill.corpus.tokenizer import load_tokenizer
 from textmill.model import load
 from textmill.safety.redaction import redact
 from textmill.safety.stored import read_redaction
+from textmill.tracking.copies import check_copy
 from textmill.training.writing import write_text
 
 
@@ -20,9 +21,15 @@ class Backbone(PythonModel):
     """Answers a data frame with the column `text` by what it writes after each text."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the weights."""
+        """Load the weights.
+
+        Raises:
+            RunError: a file of the model is missing or damaged.
+        """
         folder = Path(context.artifacts["model"])
-        self.network, self.tokenizer = load(folder), load_tokenizer(folder)
+        check_copy(folder)
+        self.network = load(folder)
+        self.tokenizer = load_tokenizer(folder, self.network.config.vocab_size)
         self.redaction = read_redaction(folder)
 
     def predict(

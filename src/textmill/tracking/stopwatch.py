@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +24,8 @@ class Stopwatch:
         self._earlier_s = 0.0
         if file is not None:
             with suppress(OSError, ValueError):
-                self._earlier_s = float(file.read_text())
+                seconds = float(file.read_text())
+                self._earlier_s = seconds if math.isfinite(seconds) and seconds > 0 else 0.0
         self._started_s = time.monotonic()
         self._next_save_s = self._started_s + SAVE_EVERY_S
 

@@ -40,24 +40,33 @@ from textmill.config import TrackingConfig, flatten
 from textmill.errors import InputError, RunError
 from textmill.files import (
     MANIFEST,
+    check_digest,
+    digest_bytes,
     digest_file,
     digest_folder,
     full_disk_message,
     is_disk_full,
-    read_json,
+    not_written,
     sync_folder,
     write_whole,
 )
 from textmill.secrets import hide, redact, redact_values, without_credentials
 from textmill.tracking.client import START_TAG, Client
 from textmill.tracking.description import NOTE_TAG, STOPPED
-from textmill.tracking.opening import check_version, make_database, ping
+from textmill.tracking.manifest import MANIFEST_TAG, load_manifest
+from textmill.tracking.opening import (
+    check_database,
+    check_version,
+    database_file,
+    make_database,
+    ping,
+)
 from textmill.tracking.patience import Answer, Patience
 
 OUTPUT = "output"
 """Where a step's output folder stands among its run's artifacts."""
-MANIFEST_TAG = "textmill.manifest"
-"""The digest of a result's manifest, which holds those of all its other files."""
+RECORD_TAG = "textmill.sha256."
+"""With the name of an artifact of a pipeline's run: the digest of its content."""
 LOCKS_TAG = "textmill.locks"
 """The id of the folder of locks that a run's lock lies in."""
 LOCK_TAG = "textmill.lock"
@@ -122,9 +131,19 @@ class Store:
     def _locks_id(self) -> str:
         """Return what tells this folder of locks from others, on machines of whatever name."""
         file = self.locks / "id"
-        if not file.exists():
-            write_whole(file, uuid.uuid4().hex.encode())
-        return file.read_text()
+        known, _, digest = (file.read_bytes() if file.exists() else b"").partition(b" ")
+        # Those of early versions have no digest.
+        if re.fullmatch(rb"[0-9a-f]{32}", known) and digest in (b"", _short_digest(known)):
+            return known.decode()
+        if file.exists():
+            log.warning(
+                "%s was damaged and is made anew: end the runs that a killed process may have left "
+                "RUNNING before in MLflow, as textmill does not know them any more.",
+                file,
+            )
+        known = uuid.uuid4().hex.encode()
+        write_whole(file, known + b" " + _short_digest(known))
+        return known.decode()
 
     def _open(self, database: Path | None) -> MlflowClient:
         if self.uri.startswith("http"):
@@ -134,7 +153,8 @@ class Store:
         # It logs, with a trace, the same errors that it raises.
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         try:
-            if database is not None and not database.exists():
+            file = database_file(self.uri)
+            if file is not None and not check_database(file) and database is not None:
                 make_database(database)
             client = MlflowClient(self.uri)
             client.search_experiments(max_results=1)
@@ -349,12 +369,16 @@ class Store:
         return folder
 
     def read_artifact(self, run: Run, name: str) -> str:
-        """Return the text of one artifact, without fetching others.
+        """Return the text of one artifact, without fetching others, checked as `artifact` does.
 
         Raises:
-            RunError: it is missing.
+            RunError: it is missing or damaged.
         """
-        return self.artifact(run, name).read_text(encoding="utf-8")
+        file = self.artifact(run, name)
+        try:
+            return file.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise RunError(f"{file} is damaged ({error}): restore it from a backup.") from None
 
     def output_file(self, run: Run, name: str) -> Path:
         """Return a local copy of one file of a run's output, checked by its digest.
@@ -362,24 +386,37 @@ class Store:
         Raises:
             RunError: it is missing or damaged.
         """
-        place = f"{OUTPUT}/{name}"
         if name == MANIFEST:
             expected = run.data.tags.get(MANIFEST_TAG)
         else:
-            expected = read_json(self.output_file(run, MANIFEST))["files"].get(name)
-        file = self.artifact(run, place)
-        if digest_file(file) != expected and _local_place(run) is None:
-            self._fetch(run.info.run_id, place, file)  # the copy may have been damaged since
-        if digest_file(file) != expected:
-            raise RunError(f"{file} is not what was written.")
-        return file
+            manifest = load_manifest(self.output_file(run, MANIFEST), run.data.tags)
+            expected = manifest["files"].get(name)
+            if expected is None:
+                raise RunError(f"The result of the run {run.info.run_id} has no file {name}.")
+        return self._artifact(run, f"{OUTPUT}/{name}", expected)
 
     def artifact(self, run: Run, name: str) -> Path:
-        """Return a local copy of one artifact of a run.
+        """Return a local copy of one artifact of a run, checked if its digest was recorded.
 
         Raises:
-            RunError: it is missing.
+            RunError: it is missing or damaged.
         """
+        return self._artifact(run, name, run.data.tags.get(f"{RECORD_TAG}{name}"))
+
+    def _artifact(self, run: Run, name: str, expected: str | None) -> Path:
+        """Return a local copy of one artifact, of this digest if one is known."""
+        file = self._copy(run, name)
+        if expected is None:
+            return file
+        try:
+            return check_digest(file, expected)
+        except RunError:
+            if _local_place(run) is not None:
+                raise
+        self._fetch(run.info.run_id, name, file)  # the copy may have been damaged since
+        return check_digest(file, expected)
+
+    def _copy(self, run: Run, name: str) -> Path:
         run_id, place = run.info.run_id, _local_place(run)
         if place is not None:
             file = place / name
@@ -474,13 +511,21 @@ def _damage(run: Run, folder: Path) -> str | None:
     manifest = folder / MANIFEST
     if not manifest.exists():
         return f"{folder} is not whole: {MANIFEST} is missing."
-    if digest_file(manifest) != run.data.tags.get(MANIFEST_TAG):
-        return f"{manifest} is not what was written."
-    expected, present = read_json(manifest)["files"], digest_folder(folder)
+    try:
+        expected = load_manifest(manifest, run.data.tags)["files"]
+        present = digest_folder(folder)
+    except RunError as error:
+        return str(error)
+    except OSError as error:
+        return f"{error.filename} cannot be read: {error.strerror}."
     for name in sorted(expected.keys() | present.keys()):
         if expected.get(name) != present.get(name):
-            return f"{folder / name} is not what was written."
+            return not_written(folder / name)
     return None
+
+
+def _short_digest(content: bytes) -> bytes:
+    return digest_bytes(content)[:8].encode()
 
 
 def _first_line(error: Exception) -> str:

@@ -15,6 +15,7 @@ from lightning.fabric.plugins import CheckpointIO
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from textmill.errors import RunError
 from textmill.files import digest_file, read_json, sync_folder, write_json
 
 TENSORS = "tensors.safetensors"
@@ -80,9 +81,9 @@ def newest_checkpoint(work: Path) -> Path | None:
 def is_whole(folder: Path) -> bool:
     """Return whether all files of a checkpoint are what was written."""
     try:
-        digests: dict[str, str] = read_json(folder / DIGESTS)
-        return all(digest_file(folder / name) == digest for name, digest in digests.items())
-    except (OSError, ValueError):  # no JSON, or no UTF-8
+        digests = {name: digest_file(folder / name) for name in (TENSORS, STATE)}
+        return bool(read_json(folder / DIGESTS) == digests)
+    except (OSError, RunError):
         return False
 
 

@@ -60,11 +60,20 @@ def _rows(earlier: Tokenizer, now: Tokenizer, n_rows: int) -> dict[int, int]:
         spelling: number for spelling, number in earlier.get_vocab().items() if number < n_rows
     }
     vocabulary = now.get_vocab().items()
-    return {number: known[spelling] for spelling, number in vocabulary if spelling in known}
+    rows = {number: known[spelling] for spelling, number in vocabulary if spelling in known}
+    if not rows:
+        raise InputError(
+            "pretrain.init_from: its tokenizer and the one of this run have no token in common: "
+            "set tokenizer.init_from to the same folder, or begin from another model."
+        )
+    return rows
 
 
 def _carry(rows: Tensor, numbers: dict[int, int], vocab_size: int | None) -> Tensor:
     assert vocab_size is not None
     carried = rows.mean(0).repeat(vocab_size, 1)
-    carried[torch.tensor(list(numbers))] = rows[torch.tensor(list(numbers.values()))]
+    now, before = (
+        torch.tensor(list(part), dtype=torch.long) for part in zip(*numbers.items(), strict=True)
+    )
+    carried[now] = rows[before]
     return carried

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 import weakref
+import zlib
 from pathlib import Path
+from typing import Any
+
+from textmill.errors import RunError
+from textmill.files import parse_json
 
 NAME = "metrics.jsonl"
+CHECK = "check"
+"""In every point: a checksum of the rest of it, and of the key of the step that wrote it."""
+
+log = logging.getLogger(__name__)
 
 
 class MetricsFile:
@@ -42,21 +52,17 @@ class MetricsFile:
         """Append one point of each metric."""
         new = {k: v for k, v in metrics.items() if step > self._newest.get(k, -1)}
         if new and self.is_writer:
-            self._append({"step": step, "time_ms": int(time.time() * 1000), "metrics": new})
+            entry = {"step": step, "time_ms": int(time.time() * 1000), "metrics": new}
+            self._append(entry | {CHECK: _checksum(entry, self.file)})
         self._note(step, new)
 
     def _restore(self) -> None:
         """Read what is there, and cut off a line that a kill left half-written."""
-        if not self.file.exists():
-            return
-        content = self.file.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content) and self.is_writer:
-            with self.file.open("r+b") as stream:
-                stream.truncate(len(whole))
-        for line in whole.splitlines():
-            entry = json.loads(line)
-            self._note(entry.get("step", -1), entry.get("metrics", {}))
+        if self.is_writer:
+            cut_damaged(self.file.parent)
+        if self.file.exists():
+            for entry in read_entries(self.file.read_bytes(), self.file)[0]:
+                self._note(entry.get("step", -1), entry.get("metrics", {}))
 
     def _note(self, step: int, metrics: dict[str, float]) -> None:
         self._newest |= dict.fromkeys(metrics, step)
@@ -66,3 +72,66 @@ class MetricsFile:
     def _append(self, entry: dict[str, object]) -> None:
         self._stream.write(json.dumps(entry).encode() + b"\n")
         self._stream.flush()
+
+
+def cut_damaged(work: Path) -> None:
+    """Cut off the metrics of a work folder at the first line that is not what was written.
+
+    The last line may be half-written, as a kill leaves it.
+    """
+    file = work / NAME
+    if not file.exists():
+        return
+    content = file.read_bytes()
+    _, size = read_entries(content, file)
+    if b"\n" in content[size:]:
+        line = content[:size].count(b"\n") + 1
+        log.warning(
+            "%s:%d is damaged: points from there on, if not sent yet, are lost.", file, line
+        )
+    if size < len(content):
+        with file.open("r+b") as stream:
+            stream.truncate(size)
+
+
+def read_entries(content: bytes, file: Path) -> tuple[list[dict[str, Any]], int]:
+    """Return the entries of lines, up to the first that is damaged, and the bytes of these lines.
+
+    Args:
+        content: of the file, from the beginning of a line on.
+        file: where it stands.
+    """
+    entries: list[dict[str, Any]] = []
+    size = 0
+    for line in content.splitlines(keepends=True):
+        entry = _entry(line, file)
+        if entry is None:
+            break
+        entries.append(entry)
+        size += len(line)
+    return entries, size
+
+
+def _entry(line: bytes, file: Path) -> dict[str, Any] | None:
+    """Return what a line says, or None if it is not what was written."""
+    try:
+        entry = parse_json(line, file) if line.endswith(b"\n") else None
+    except RunError:
+        return None
+    if not isinstance(entry, dict):
+        return None
+    check = entry.pop(CHECK, None)  # lines of early versions have none
+    if check is not None and check != _checksum(entry, file):
+        return None
+    match entry:
+        case {"total_steps": int()} if len(entry) == 1:
+            return entry
+        case {"step": int(), "time_ms": int(), "metrics": dict(metrics)} if len(entry) == 3:
+            return entry if all(type(v) in (int, float) for v in metrics.values()) else None
+    return None
+
+
+def _checksum(entry: dict[str, Any], file: Path) -> int:
+    """Return a checksum of an entry in the file of one step, as another step's says as much."""
+    key = file.resolve().parent.parent.name
+    return zlib.crc32(f"{key}{json.dumps(entry)}".encode())
