@@ -16,7 +16,7 @@ from mlflow.tracking import MlflowClient
 from textmill.tracking.interruption import undisturbed
 
 if TYPE_CHECKING:
-    from textmill.tracking.store import Store
+    from textmill.tracking.connection import Connection
 
 START_TAG = "textmill.start"
 """A number of its own for every run, by which it is found if its id never arrived."""
@@ -31,7 +31,7 @@ class Client:
         is_patient: whether a server that is away is waited for.
     """
 
-    def __init__(self, bare: MlflowClient, store: Store, is_patient: bool = True) -> None:
+    def __init__(self, bare: MlflowClient, store: Connection, is_patient: bool = True) -> None:
         self.bare = bare
         self._store = store
         self._is_patient = is_patient

@@ -9,48 +9,31 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
-
-# MLflow reads these when it needs them. Trying again is ours: at the start an address that does not
-# answer is reported at once, in the middle of a run it is waited for, and people are told.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-# Where a server keeps artifacts in S3, MLflow would fetch them from there by itself: machines that
-# reach the server alone could not, and *.gz files would arrive unpacked (seen with MLflow 3.17).
-os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
-os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "false")
+from typing import Any
 
 import mlflow
 from filelock import FileLock, Timeout
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunStatus, RunTag, ViewType
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
-from requests import RequestException
-from sqlalchemy.exc import SQLAlchemyError
 
-from textmill.config import TrackingConfig, flatten
+from textmill.config import flatten
 from textmill.errors import InputError, RunError
 from textmill.files import (
     MANIFEST,
     digest_file,
     digest_folder,
-    full_disk_message,
-    is_disk_full,
     read_json,
     sync_folder,
     write_whole,
 )
-from textmill.tracking.client import START_TAG, Client
-from textmill.tracking.opening import check_version, make_database, ping
-from textmill.tracking.patience import Answer, Patience
+from textmill.tracking.client import START_TAG
+from textmill.tracking.connection import Connection
+from textmill.tracking.connection import StoreError as StoreError  # raised by all methods here
 
 OUTPUT = "output"
 """Where a step's output folder stands among its run's artifacts."""
@@ -71,119 +54,11 @@ RESERVE_BYTES = 1 << 20
 log = logging.getLogger(__name__)
 
 
-class StoreError(RunError):
-    """The tracking store failed, or its disk is full; what is finished stays."""
+class Store(Connection):
+    """An MLflow tracking store: its runs with what they log, and their results.
 
-
-class Store:
-    """An MLflow tracking store, and the folder beside it for work in progress.
-
-    Every method, and every method of its client, raises a StoreError when the store fails. A
-    server that is away in the middle of a run is waited for first.
-
-    Args:
-        config: where it is; without a URI, a database in the home folder.
-
-    Raises:
-        RunError: the tracking address does not answer, or the database cannot be opened.
+    Every method, and every method of its client, raises a StoreError when the store fails.
     """
-
-    def __init__(self, config: TrackingConfig) -> None:
-        self.home = Path(config.home)
-        self.wip = self.home / "wip"
-        self.locks = self.wip / "locks"
-        self.reserve = self.wip / "reserve"
-        database = self.home / "mlflow.db"
-        default = f"sqlite:///{database}"
-        self.uri = config.uri or os.environ.get("MLFLOW_TRACKING_URI") or default
-        self.patience = Patience(self.uri)
-        self.artifact_root = (self.home / "artifacts").as_uri() if self.uri == default else None
-        try:
-            with self.failures_in_words():
-                self.locks.mkdir(parents=True, exist_ok=True)
-                # First starts at the same time would race on the migrations of the database.
-                with FileLock(self.locks / "open.lock"):
-                    self.locks_id = self._locks_id()
-                    self.client = self._open(database if self.uri == default else None)
-        except OSError as error:
-            raise RunError(f"{self.home} cannot be written: {error}. Set tracking.home.") from None
-        self.ui_url = (
-            self.uri if self.uri.startswith("http") else f"http://127.0.0.1:{config.mlflow_port}"
-        )
-
-    def _locks_id(self) -> str:
-        """Return what tells this folder of locks from others, on machines of whatever name."""
-        file = self.locks / "id"
-        if not file.exists():
-            write_whole(file, uuid.uuid4().hex.encode())
-        return file.read_text()
-
-    def _open(self, database: Path | None) -> MlflowClient:
-        if self.uri.startswith("http"):
-            ping(self.uri)
-            check_version(self.uri)
-        self.use()
-        # It logs, with a trace, the same errors that it raises.
-        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-        try:
-            if database is not None and not database.exists():
-                make_database(database)
-            client = MlflowClient(self.uri)
-            client.search_experiments(max_results=1)
-        except (MlflowException, SQLAlchemyError) as error:
-            if is_disk_full(error):
-                raise
-            raise RunError(
-                f"The tracking store {self.uri} cannot be opened: {_first_line(error)}. "
-                "Check tracking.uri and MLFLOW_TRACKING_URI."
-            ) from None
-        return cast(MlflowClient, Client(client, self))
-
-    def use(self) -> None:
-        """Make this the store of MLflow's own functions, which know one for the whole process.
-
-        Has to come before what MLflow does without a client: logging and registering models.
-        """
-        given = os.environ.get("MLFLOW_TRACKING_URI")
-        mlflow.set_tracking_uri(self.uri)
-        # MLflow puts the address into the environment too, where the next store of this process
-        # would take it for the user's wish.
-        os.environ.pop("MLFLOW_TRACKING_URI", None)
-        if given is not None:
-            os.environ["MLFLOW_TRACKING_URI"] = given
-
-    def at_once(self) -> MlflowClient:
-        """Return a client that waits for no server."""
-        return cast(MlflowClient, Client(cast(Client, self.client).bare, self, is_patient=False))
-
-    def patiently(self, attempt: Callable[[], Answer]) -> Answer:
-        """Return what a function returns, called again while the server it needs is away.
-
-        Raises:
-            StoreError: the store failed, or the server stayed away.
-        """
-        with self.failures_in_words():
-            return self.patience.call(attempt) if self.uri.startswith("http") else attempt()
-
-    @contextmanager
-    def failures_in_words(self) -> Iterator[None]:
-        """Raise every failure of the store, and a full disk, as one message.
-
-        Raises:
-            StoreError: in place of the exceptions of MLflow and the libraries under it.
-        """
-        try:
-            yield
-        except (MlflowException, SQLAlchemyError, OSError) as error:
-            is_ours = isinstance(error, OSError) and not isinstance(error, RequestException)
-            if is_disk_full(error) and (is_ours or not self.uri.startswith("http")):
-                raise StoreError(full_disk_message(self.home)) from error
-            if is_ours:
-                raise
-            raise StoreError(
-                f"The tracking store {self.uri} failed: {_first_line(error)}. Run again when it "
-                "works: finished steps are kept, and not computed again."
-            ) from error
 
     def set_room_aside(self) -> None:
         """Keep some room on the disk, so that runs can be closed even when it is full.
@@ -466,11 +341,6 @@ def _damage(run: Run, folder: Path) -> str | None:
         if expected.get(name) != present.get(name):
             return f"{folder / name} is not what was written."
     return None
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def metric_name(name: str) -> str:
