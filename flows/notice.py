@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from textmill.config import Config
+from textmill.tracking.access import users_umask
 
 TIME_LIMIT_S = 60
 
@@ -52,6 +53,7 @@ def _run(command: str, message: str, facts: Mapping[str, str]) -> None:
         env=os.environ | variables,
         check=True,
         timeout=TIME_LIMIT_S,
+        umask=users_umask(),  # what it writes belongs to the user, not to the store
     )
 
 

@@ -18,6 +18,8 @@ from textmill.tracking.interruption import undisturbed
 if TYPE_CHECKING:
     from textmill.tracking.connection import Connection
 
+READS = ("get_", "search_", "list_", "download_", "load_")
+"""Begin the names of calls that change nothing."""
 START_TAG = "textmill.start"
 """A number of its own for every run, by which it is found if its id never arrived."""
 
@@ -41,6 +43,8 @@ class Client:
 
         def call(*arguments: Any, **named: Any) -> Any:
             is_repeat = False
+            if not name.startswith(READS):
+                self._store.check_writable()
 
             def attempt() -> Any:
                 nonlocal is_repeat

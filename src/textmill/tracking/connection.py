@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import sqlite3
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +24,7 @@ os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
 os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "false")
 
 import mlflow
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from requests import RequestException
@@ -30,10 +32,18 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from textmill.config import TrackingConfig
 from textmill.errors import RunError
-from textmill.files import full_disk_message, is_disk_full, write_whole
+from textmill.files import full_disk_message, is_disk_full, sqlite_url, write_whole
+from textmill.tracking import opening
+from textmill.tracking.access import restrict
 from textmill.tracking.client import Client
-from textmill.tracking.opening import check_version, make_database, ping
 from textmill.tracking.patience import Answer, Patience
+from textmill.tracking.relocation import relocate
+
+DATABASE = "mlflow.db"
+PIPELINE_LOCK = "pipeline-"
+"""Begins the names of the locks that running pipelines hold."""
+
+log = logging.getLogger(__name__)
 
 
 class StoreError(RunError):
@@ -46,6 +56,9 @@ class Connection:
     Every method of the client raises a StoreError when the store fails. A server that is away in
     the middle of a run is waited for first.
 
+    A store in a folder is brought up to date when it is opened: if it was moved or copied, its
+    records name where it is now. One that may only be read is read from a copy of its database.
+
     Args:
         config: where it is; without a URI, a database in the home folder.
 
@@ -54,27 +67,45 @@ class Connection:
     """
 
     def __init__(self, config: TrackingConfig) -> None:
-        self.home = Path(config.home)
+        self.permissions = config.permissions
+        restrict(self.permissions)
+        self.home = Path(config.home).absolute()
         self.wip = self.home / "wip"
         self.locks = self.wip / "locks"
         self.reserve = self.wip / "reserve"
-        database = self.home / "mlflow.db"
-        default = f"sqlite:///{database}"
+        self.read_only: str | None = None
+        """Why the store cannot be written, where it can be read alone."""
+        database = self.home / DATABASE
+        default = sqlite_url(database)
         self.uri = config.uri or os.environ.get("MLFLOW_TRACKING_URI") or default
+        self.name = self.uri
+        """What the store is called in messages."""
         self.patience = Patience(self.uri)
-        self.artifact_root = (self.home / "artifacts").as_uri() if self.uri == default else None
+        is_default = self.uri == default
+        self.artifact_root = (self.home / "artifacts").as_uri() if is_default else None
         try:
             with self.failures_in_words():
-                self.locks.mkdir(parents=True, exist_ok=True)
-                # First starts at the same time would race on the migrations of the database.
-                with FileLock(self.locks / "open.lock"):
-                    self.locks_id = self._locks_id()
-                    self.client = self._open(database if self.uri == default else None)
+                if is_default and (obstacle := _obstacle(self.home)):
+                    self.client = self._open_copy(database, obstacle)
+                else:
+                    self.client = self._open_writable(database if is_default else None)
         except OSError as error:
             raise RunError(f"{self.home} cannot be written: {error}. Set tracking.home.") from None
         self.ui_url = (
             self.uri if self.uri.startswith("http") else f"http://127.0.0.1:{config.mlflow_port}"
         )
+
+    def _open_writable(self, database: Path | None) -> MlflowClient:
+        self.locks.mkdir(parents=True, exist_ok=True)
+        # First starts at the same time would race on the migrations of the database.
+        with FileLock(self.locks / "open.lock"):
+            self.locks_id = self._locks_id()
+            client = self._open(database)
+            if database is not None:
+                moved_from = relocate(database, self.home, self._check_free)
+                if moved_from is not None:
+                    log.warning("The store %s was in %s before.", self.home, moved_from)
+            return client
 
     def _locks_id(self) -> str:
         """Return what tells this folder of locks from others, on machines of whatever name."""
@@ -83,26 +114,67 @@ class Connection:
             write_whole(file, uuid.uuid4().hex.encode())
         return file.read_text()
 
+    def _open_copy(self, database: Path, obstacle: str) -> MlflowClient:
+        """Open a store that can be read alone: by a copy of its database, which ends with this."""
+        self.locks_id = ""
+        self.read_only = obstacle
+        self._folder = tempfile.TemporaryDirectory(prefix="textmill-")
+        copy = Path(self._folder.name) / DATABASE
+        opening.copy_database(database, copy)
+        self.uri = sqlite_url(copy)
+        client = self._open(copy)
+        relocate(copy, self.home, lambda _: None)
+        return client
+
+    def _check_free(self, other: str) -> None:
+        """Return if no pipeline runs in the store under another name.
+
+        Raises:
+            RunError: one does; its files would be looked for in another place.
+        """
+        for lock in sorted(self.locks.glob(f"{PIPELINE_LOCK}*.lock")):
+            try:
+                FileLock(lock).acquire(timeout=0).lock.release()
+            except Timeout:
+                raise RunError(
+                    f"A pipeline is running in {self.home}, which it knows as {other}: use the "
+                    "store under that name, or wait until the pipeline has ended."
+                ) from None
+
     def _open(self, database: Path | None) -> MlflowClient:
         if self.uri.startswith("http"):
-            ping(self.uri)
-            check_version(self.uri)
+            opening.ping(self.uri)
+            opening.check_version(self.uri)
         self.use()
         # It logs, with a trace, the same errors that it raises.
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         try:
-            if database is not None and not database.exists():
-                make_database(database)
-            client = MlflowClient(self.uri)
-            client.search_experiments(max_results=1)
+            if database is None:
+                client = opening.open_address(self.uri)
+            else:
+                if not database.exists():
+                    opening.make_database(database)
+                client = opening.open_database(database)
         except (MlflowException, SQLAlchemyError) as error:
             if is_disk_full(error):
                 raise
             raise RunError(
-                f"The tracking store {self.uri} cannot be opened: {_first_line(error)}. "
+                f"The tracking store {self.name} cannot be opened: {_first_line(error)}. "
                 "Check tracking.uri and MLFLOW_TRACKING_URI."
             ) from None
         return cast(MlflowClient, Client(client, self))
+
+    def check_writable(self) -> None:
+        """Return if the store can be written.
+
+        Raises:
+            RunError: it can be read alone.
+        """
+        if self.read_only is not None:
+            raise RunError(
+                f"The store {self.home} can be read but not written ({self.read_only}): set "
+                "tracking.home to a folder of yours, such as a copy of it."
+            )
 
     def use(self) -> None:
         """Make this the store of MLflow's own functions, which know one for the whole process.
@@ -139,16 +211,27 @@ class Connection:
         """
         try:
             yield
-        except (MlflowException, SQLAlchemyError, OSError) as error:
+        except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
             is_ours = isinstance(error, OSError) and not isinstance(error, RequestException)
             if is_disk_full(error) and (is_ours or not self.uri.startswith("http")):
                 raise StoreError(full_disk_message(self.home)) from error
             if is_ours:
                 raise
             raise StoreError(
-                f"The tracking store {self.uri} failed: {_first_line(error)}. Run again when it "
+                f"The tracking store {self.name} failed: {_first_line(error)}. Run again when it "
                 "works: finished steps are kept, and not computed again."
             ) from error
+
+
+def _obstacle(home: Path) -> str | None:
+    """Return why a store that is there can be read alone, or None if it can be written."""
+    database = home / DATABASE
+    if not database.exists():
+        return None
+    for path in (home, database, home / "wip" / "locks", home / "wip" / "locks" / "open.lock"):
+        if path.exists() and not os.access(path, os.W_OK, effective_ids=True):
+            return f"{path} is write-protected"
+    return None
 
 
 def _first_line(error: Exception) -> str:

@@ -111,6 +111,9 @@ def load_recorded(store: Store, words: str) -> Recorded:
 
 def _read_step(store: Store, label: str, run: Run) -> RecordedStep:
     manifest = json.loads(store.read_artifact(run, f"{OUTPUT}/{MANIFEST}"))
+    for source in manifest["sources"].values():  # some lie in the store, which may have moved
+        source["place"] = store.present_place(source["place"])
+        source["files"] = {store.present_place(k): v for k, v in source["files"].items()}
     metrics: dict[str, float] = {}
     if "metrics.json" in manifest["files"]:
         metrics = json.loads(store.read_artifact(run, f"{OUTPUT}/metrics.json"))

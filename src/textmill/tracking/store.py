@@ -34,6 +34,7 @@ from textmill.files import (
 from textmill.tracking.client import START_TAG
 from textmill.tracking.connection import Connection
 from textmill.tracking.connection import StoreError as StoreError  # raised by all methods here
+from textmill.tracking.relocation import present_place
 
 OUTPUT = "output"
 """Where a step's output folder stands among its run's artifacts."""
@@ -64,8 +65,10 @@ class Store(Connection):
         """Keep some room on the disk, so that runs can be closed even when it is full.
 
         Raises:
+            RunError: the store can be read alone.
             StoreError: there is not so much.
         """
+        self.check_writable()
         with self.failures_in_words():
             if not self.reserve.exists():
                 # Not zeros: some file systems take no room for them.
@@ -75,17 +78,46 @@ class Store(Connection):
         """Return the id of the experiment of that name, made if need be.
 
         Raises:
-            InputError: the experiment was deleted.
+            InputError: the experiment was deleted, or keeps its files outside of the store.
         """
+        self.check_writable()
         with FileLock(self.locks / "open.lock"):
             found = self.client.get_experiment_by_name(name)
             if found is None:
                 return str(self.client.create_experiment(name, self.artifact_root))
+        place = found.artifact_location
+        if not self.holds(place, by_link=True):
+            raise InputError(
+                f"The MLflow experiment {name!r} keeps its files in {place}, outside of the store "
+                f"{self.home}: set experiment=NAME for another one."
+            )
         if found.lifecycle_stage != "active":
             raise InputError(
                 f"The MLflow experiment {name!r} was deleted: restore it, or set experiment=NAME."
             )
         return str(found.experiment_id)
+
+    def find_experiment(self, name: str) -> str | None:
+        """Return the id of the experiment of that name, or None if there is none."""
+        found = self.client.get_experiment_by_name(name)
+        return None if found is None else str(found.experiment_id)
+
+    def holds(self, place: str, by_link: bool = False) -> bool:
+        """Return whether a place that MLflow names lies in the store, whose files are ours.
+
+        Args:
+            place: URI or path; one of another machine, or of a store that is no folder, is ours.
+            by_link: whether it may lie elsewhere, where a link in the store leads to it.
+        """
+        path = _path_of(place)
+        if self.artifact_root is None or path is None:
+            return True
+        is_below = by_link and path.is_relative_to(self.home)
+        return is_below or path.resolve().is_relative_to(self.home.resolve())
+
+    def present_place(self, place: str) -> str:
+        """Return where something lies now that a record says to be in this store, or anywhere."""
+        return place if self.artifact_root is None else present_place(place, self.home)
 
     def start_run(self, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
         """Return the id of a new run."""
@@ -177,6 +209,8 @@ class Store(Connection):
         if place is None:
             self.client.log_artifacts(run_id, str(out), OUTPUT)
             return self.output_folder(run_id)
+        if not self.holds(str(place), by_link=True):
+            raise StoreError(f"{place} is outside of the store {self.home}: run again.")
         target = place / OUTPUT
         beside = place / f".{OUTPUT}"
         place.mkdir(parents=True, exist_ok=True)
@@ -290,7 +324,12 @@ class Store(Connection):
             lock.release()
 
     def tidy(self) -> list[Run]:
-        """Close the runs that killed processes of this home left RUNNING; return them."""
+        """Close the runs that killed processes of this home left RUNNING; return them.
+
+        Raises:
+            RunError: the store can be read alone.
+        """
+        self.check_writable()
         closed: list[Run] = []
         condition = f"attributes.status='RUNNING' and tags.`{LOCKS_TAG}`='{self.locks_id}'"
         for run in self.search(condition):
@@ -324,7 +363,11 @@ Dataset = tuple[str, str, str, str]
 
 def _local_place(run: Run) -> Path | None:
     """Return the folder of a run's artifacts, or None if the store is elsewhere."""
-    uri = run.info.artifact_uri
+    return _path_of(run.info.artifact_uri)
+
+
+def _path_of(uri: str) -> Path | None:
+    """Return the path of a place that MLflow names, or None if it is on another machine."""
     is_local = is_local_uri(uri)  # type: ignore[no-untyped-call]
     return Path(local_file_uri_to_path(uri)) if is_local else None  # type: ignore[no-untyped-call]
 
