@@ -106,7 +106,7 @@ class Store(Connection):
         """Return whether a place that MLflow names lies in the store, whose files are ours.
 
         Args:
-            place: URI or path; one of another machine, or of a store that is no folder, is ours.
+            place: its URI; one of another machine, or of a store that is no folder, is ours.
             by_link: whether it may lie elsewhere, where a link in the store leads to it.
         """
         path = _path_of(place)
@@ -209,7 +209,7 @@ class Store(Connection):
         if place is None:
             self.client.log_artifacts(run_id, str(out), OUTPUT)
             return self.output_folder(run_id)
-        if not self.holds(str(place), by_link=True):
+        if not self.holds(place.as_uri(), by_link=True):
             raise StoreError(f"{place} is outside of the store {self.home}: run again.")
         target = place / OUTPUT
         beside = place / f".{OUTPUT}"
