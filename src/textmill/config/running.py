@@ -66,7 +66,7 @@ def _known_mode(mode: Any) -> Any:
     if isinstance(mode, str) and (match := re.fullmatch("0?o?(7[0-7]{2})", mode)):
         return f"0{match[1]}"
     raise ValueError(
-        f"nobody could use a store with the mode {mode!r}: write private, group, or the "
+        f"there is no mode {mode!r}: write private, group, or the "
         "permissions of a folder in octal digits, of which the owner has all, such as 0750."
     )
 

@@ -6,8 +6,10 @@ The store is filled by MLflow, SQLite, Prefect, torch and many more: one setting
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 _users: int | None = None
 """The umask that this process was started with, once another one has taken its place."""
@@ -23,6 +25,15 @@ def restrict(permissions: int) -> None:
     before = os.umask(0o777 & ~permissions)
     if _users is None:
         _users = before
+
+
+def apply(permissions: int, folder: Path) -> None:
+    """Give a folder and all below it their permissions, where a library has copied others."""
+    for path in [folder, *folder.rglob("*")]:
+        if not path.is_symlink():
+            mode = stat.S_IMODE(path.stat().st_mode)
+            given = permissions if path.is_dir() or mode & stat.S_IXUSR else permissions & 0o666
+            path.chmod(mode & ~0o777 | given)  # what stands before them, a group's folder needs
 
 
 def users_umask() -> int:

@@ -118,13 +118,18 @@ class Connection:
         """Open a store that can be read alone: by a copy of its database, which ends with this."""
         self.locks_id = ""
         self.read_only = obstacle
-        self._folder = tempfile.TemporaryDirectory(prefix="textmill-")
-        copy = Path(self._folder.name) / DATABASE
+        self._private = tempfile.TemporaryDirectory(prefix="textmill-")
+        copy = self.private / DATABASE
         opening.copy_database(database, copy)
         self.uri = sqlite_url(copy)
         client = self._open(copy)
         relocate(copy, self.home, lambda _: None)
         return client
+
+    @property
+    def private(self) -> Path:
+        """A folder, as long as this lives, for what could not be written into a read-only store."""
+        return Path(self._private.name)
 
     def _check_free(self, other: str) -> None:
         """Return if no pipeline runs in the store under another name.

@@ -14,7 +14,8 @@ from mlflow.types.schema import Array, Object, Property
 
 import textmill
 from textmill.config import GenerationConfig, TaskConfig
-from textmill.tracking.store import Store
+from textmill.tracking.access import apply
+from textmill.tracking.store import Store, path_of
 
 READY = LoggedModelStatus.READY
 BACKBONE = "backbone"
@@ -138,3 +139,5 @@ def _log(
         input_example=pd.DataFrame({"text": [EXAMPLE]}),
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS],
     )
+    if (place := path_of(model.artifact_location)) is not None:
+        apply(store.permissions, place)  # the code has those of the installed package

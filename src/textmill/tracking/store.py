@@ -31,6 +31,7 @@ from textmill.files import (
     sync_folder,
     write_whole,
 )
+from textmill.tracking.access import apply
 from textmill.tracking.client import START_TAG
 from textmill.tracking.connection import Connection
 from textmill.tracking.connection import StoreError as StoreError  # raised by all methods here
@@ -109,7 +110,7 @@ class Store(Connection):
             place: its URI; one of another machine, or of a store that is no folder, is ours.
             by_link: whether it may lie elsewhere, where a link in the store leads to it.
         """
-        path = _path_of(place)
+        path = path_of(place)
         if self.artifact_root is None or path is None:
             return True
         is_below = by_link and path.is_relative_to(self.home)
@@ -204,6 +205,7 @@ class Store(Connection):
     def publish(self, run_id: str, out: Path) -> Path:
         """Make a finished output folder the run's artifact, whole; return where it is readable."""
         self.set_tags(run_id, {MANIFEST_TAG: digest_file(out / MANIFEST)})
+        apply(self.permissions, out)
         sync_folder(out)
         place = self._local_artifacts(run_id)
         if place is None:
@@ -363,10 +365,10 @@ Dataset = tuple[str, str, str, str]
 
 def _local_place(run: Run) -> Path | None:
     """Return the folder of a run's artifacts, or None if the store is elsewhere."""
-    return _path_of(run.info.artifact_uri)
+    return path_of(run.info.artifact_uri)
 
 
-def _path_of(uri: str) -> Path | None:
+def path_of(uri: str) -> Path | None:
     """Return the path of a place that MLflow names, or None if it is on another machine."""
     is_local = is_local_uri(uri)  # type: ignore[no-untyped-call]
     return Path(local_file_uri_to_path(uri)) if is_local else None  # type: ignore[no-untyped-call]
