@@ -86,7 +86,8 @@ def choose_model(config: Config, step: Step, task: str | None = None) -> Chosen:
     condition = f"attributes.status='FINISHED' and tags.`textmill.step`='{step.name}'"
     if task is not None:
         condition += f" and tags.`textmill.task`='{task}'"
-    for run in store.search(condition, 1, store.experiment(config.experiment)):
+    experiment = store.find_experiment(config.experiment)
+    for run in store.search(condition, 1, experiment) if experiment is not None else ():
         return Chosen(run.info.run_id, store.output_folder(run.info.run_id))
     command = f"textmill finetune {task}" if task else "textmill pretrain"
     raise InputError(f"The experiment {config.experiment!r} has no such model yet: run {command}.")

@@ -90,6 +90,15 @@ def _store(config: Config) -> Iterator[tuple[bool, str]]:
     except RunError as error:
         yield False, str(error)
         return
+    if store.read_only is not None:
+        yield (
+            False,
+            (
+                f"tracking store {store.home} can be read but not written ({store.read_only}): set "
+                "tracking.home to a folder of yours to run anything"
+            ),
+        )
+        return
     yield True, f"tracking store {redact(store.uri)}"
     free_gib = shutil.disk_usage(store.home).free / 2**30
     yield free_gib > LITTLE_DISK_GIB, f"{free_gib:.1f} GiB free in {store.home}"

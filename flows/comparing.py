@@ -16,6 +16,8 @@ def compare_runs(
 ) -> Iterator[str]:
     """Yield the comparison, which is also logged on the last run, and where it is.
 
+    In a store that can be read alone, it is logged nowhere.
+
     Args:
         runs: ids, beginnings of ids, or names.
         config_name: the configuration that names the store.
@@ -28,8 +30,11 @@ def compare_runs(
     """
     store = Store(compose(config_name, overrides).tracking)
     comparison = compare(store, runs)
-    place = artifact_url(comparison.runs[-1].url, log_comparison(store, comparison))
+    place = None
+    if store.read_only is None:
+        place = artifact_url(comparison.runs[-1].url, log_comparison(store, comparison))
     if as_json:
         yield json.dumps(plain_values(comparison) | {"artifact": place}, ensure_ascii=False) + "\n"
     else:
-        yield f"{render(comparison)}\nThe same in MLflow: {place}\n"
+        same = f"\nThe same in MLflow: {place}\n" if place else ""
+        yield f"{render(comparison)}{same}"

@@ -12,6 +12,7 @@ from typing import Any
 
 from textmill.config import Config
 from textmill.secrets import redact
+from textmill.tracking.access import users_umask
 
 TIME_LIMIT_S = 60
 
@@ -56,6 +57,7 @@ def _run(command: str, message: str, facts: Mapping[str, str]) -> None:
         env=os.environ | variables,
         check=True,
         timeout=TIME_LIMIT_S,
+        umask=users_umask(),  # what it writes belongs to the user, not to the store
     )
 
 

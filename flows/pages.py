@@ -27,8 +27,11 @@ def serve_pages(config_name: str, overrides: list[str]) -> None:
         RunError: a server does not start, such as when its port is taken.
     """
     config = compose(config_name, overrides)
-    set_up_environment(config)
     store = Store(config.tracking)
+    if store.read_only is not None:
+        console.print(f"{store.home} is shown, and what is changed in the pages is not kept.")
+        os.environ.setdefault("PREFECT_HOME", str(store.private))
+    set_up_environment(config)
     tracking = config.tracking
     servers: dict[str, tuple[str, str, list[str]]] = {}
     elsewhere: dict[str, str] = {}
@@ -37,6 +40,8 @@ def serve_pages(config_name: str, overrides: list[str]) -> None:
     else:
         command = ["mlflow", "server", "--workers", "1"]
         command += ["--host", "127.0.0.1", "--port", str(tracking.mlflow_port)]
+        if store.artifact_root is not None:  # not into the working folder
+            command += ["--artifacts-destination", store.artifact_root]
         servers["MLflow"] = (store.ui_url, "/health", command)
     if "PREFECT_API_URL" in os.environ:
         address = without_credentials(os.environ["PREFECT_API_URL"])

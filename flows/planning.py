@@ -10,6 +10,7 @@ from textmill.compose import compose
 from textmill.config import Config
 from textmill.errors import InputError
 from textmill.hardware import limit_spinning, n_cores, set_up_torch
+from textmill.tracking.access import as_user
 
 
 def plan(
@@ -105,7 +106,8 @@ def fit(config_name: str, overrides: list[str], runs: Sequence[str], file: Path)
     by_size: dict[int, list[tuple[int, float]]] = {}
     for run in trained:
         by_size.setdefault(run.parameters, []).append((run.tokens, run.loss))
-    plot_scaling_law(by_size, lambda n, d: predicted_loss(n, d, law), file)
+    with as_user():
+        plot_scaling_law(by_size, lambda n, d: predicted_loss(n, d, law), file)
     rest = max(abs(predicted_loss(r.parameters, r.tokens, law) - r.loss) for r in trained)
     sizes, lengths = sorted(by_size), sorted(run.tokens for run in trained)
     yield (

@@ -18,8 +18,9 @@ from uuid import UUID
 
 from textmill.config import Config
 from textmill.errors import RunError
-from textmill.files import full_disk_message, is_disk_full
+from textmill.files import full_disk_message, is_disk_full, sqlite_url
 from textmill.secrets import hide, request
+from textmill.tracking.access import restrict
 
 LEAST_MIB = 32
 """Room for the databases of Prefect and MLflow, without which no run can begin."""
@@ -33,6 +34,8 @@ PATIENCE = {
     "PREFECT_API_REQUEST_TIMEOUT": "30",
 }
 """Settings with which a server of the user's may be away for two minutes (2 + 4 + … + 64 s)."""
+
+DATABASE = "PREFECT_API_DATABASE_CONNECTION_URL"
 
 _own: subprocess.Popen[bytes] | None = None
 
@@ -48,6 +51,7 @@ def set_up_environment(config: Config) -> None:
     Raises:
         RunError: the folder of results cannot be written, or its disk is full.
     """
+    restrict(config.tracking.permissions)
     os.environ.setdefault("PREFECT_HOME", str(prefect_home(config)))
     home = Path(os.environ["PREFECT_HOME"])
     try:
@@ -71,6 +75,8 @@ def set_up_environment(config: Config) -> None:
         "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
         "PREFECT_CLI_PROMPT": "false",
         "DO_NOT_TRACK": "1",
+        # Left to itself, it makes a database of another name where the path has a question mark.
+        **({DATABASE: sqlite_url(home / "prefect.db", "aiosqlite")} if "?" in str(home) else {}),
         **(PATIENCE if "PREFECT_API_URL" in os.environ else {}),
     }.items():
         os.environ.setdefault(name, value)

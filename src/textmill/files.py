@@ -201,6 +201,21 @@ def write_whole(file: Path, content: bytes) -> None:
         beside.unlink(missing_ok=True)
 
 
+def sqlite_url(file: Path, driver: str = "pysqlite") -> str:
+    """Return the address of an SQLite database as SQLAlchemy reads it, whatever the path holds.
+
+    Args:
+        file: the database, by its absolute path.
+        driver: pysqlite or aiosqlite.
+    """
+    if "?" not in str(file):
+        prefix = "sqlite" if driver == "pysqlite" else f"sqlite+{driver}"
+        return f"{prefix}:///{file}"
+    # SQLAlchemy ends a path at its first question mark, and knows no escape for one: here SQLite
+    # reads the path itself. With its driver in the name, MLflow makes no folder "file:" for it.
+    return f"sqlite+{driver}:///{file.as_uri()}?uri=true"
+
+
 def sync_folder(folder: Path) -> None:
     """Flush all files and folders below a folder to disk."""
     for path in [folder, *folder.rglob("*")]:

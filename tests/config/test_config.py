@@ -87,6 +87,8 @@ def test_every_number_has_a_lower_bound(group: type[Settings], name: str) -> Non
         ("finetune", {"attention": "none"}),
         ("cluster", {"max_parallel_tasks": 0}),
         ("tracking", {"mlflow_port": 65536}),
+        ("tracking", {"mode": "0077"}),
+        ("tracking", {"mode": 7770}),
     ],
     ids=str,
 )

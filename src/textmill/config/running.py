@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+import re
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from textmill.config.data import CorpusConfig, TextFilesConfig
 from textmill.config.secrets import Address, BlockName, Command
@@ -52,6 +53,25 @@ class PromotionConfig(Settings):
     every other task and the language model."""
 
 
+PERMISSIONS = {"private": 0o700, "group": 0o770}
+"""Of folders, by the name of a mode."""
+
+
+def _known_mode(mode: Any) -> Any:
+    """Return a mode as its name, or as four octal digits, whichever way YAML has read those."""
+    if isinstance(mode, int) and not isinstance(mode, bool):
+        # YAML reads 0770 as octal and 770 as decimal; no number that is allowed is both.
+        mode = f"{mode:o}" if 0o700 <= mode <= 0o777 else str(mode)
+    if mode in PERMISSIONS:
+        return mode
+    if isinstance(mode, str) and (match := re.fullmatch("0?o?(7[0-7]{2})", mode)):
+        return f"0{match[1]}"
+    raise ValueError(
+        f"there is no mode {mode!r}: write private, group, or the "
+        "permissions of a folder in octal digits, of which the owner has all, such as 0750."
+    )
+
+
 class TrackingConfig(Settings):
     """Where results live: the conf/tracking/ group."""
 
@@ -59,6 +79,10 @@ class TrackingConfig(Settings):
     """MLflow tracking URI; None means MLFLOW_TRACKING_URI, or the database in `home`."""
     home: Location = "mlruns"
     """Folder of the default store, of work in progress and of Prefect's history."""
+    mode: Annotated[str, BeforeValidator(_known_mode), NOT_IN_KEY] = "private"
+    """Who may read and write what is made in `home`: private (the owner alone, 0700 and 0600),
+    group (0770 and 0660), or the permissions of a folder in octal digits. Folders that are there
+    already keep theirs."""
     system_metrics: Annotated[bool, NOT_IN_KEY] = True
     """Log processor and memory use of every step."""
     prepared_gib: Annotated[float, NOT_IN_KEY] = Field(10, ge=0)
@@ -66,6 +90,11 @@ class TrackingConfig(Settings):
     them, so that a grown corpus takes only the time of what is new; 0 keeps none."""
     mlflow_port: Annotated[int, NOT_IN_KEY] = Field(5000, gt=0, lt=65536)
     prefect_port: Annotated[int, NOT_IN_KEY] = Field(4200, gt=0, lt=65536)
+
+    @property
+    def permissions(self) -> int:
+        """The most permissions of a folder that is made in `home`."""
+        return PERMISSIONS.get(self.mode) or int(self.mode, 8)
 
 
 class ClusterConfig(Settings):

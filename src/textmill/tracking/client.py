@@ -16,8 +16,10 @@ from mlflow.tracking import MlflowClient
 from textmill.tracking.interruption import undisturbed
 
 if TYPE_CHECKING:
-    from textmill.tracking.store import Store
+    from textmill.tracking.connection import Connection
 
+READS = ("get_", "search_", "list_", "download_", "load_")
+"""Begin the names of calls that change nothing."""
 START_TAG = "textmill.start"
 """A number of its own for every run, by which it is found if its id never arrived."""
 
@@ -31,7 +33,7 @@ class Client:
         is_patient: whether a server that is away is waited for.
     """
 
-    def __init__(self, bare: MlflowClient, store: Store, is_patient: bool = True) -> None:
+    def __init__(self, bare: MlflowClient, store: Connection, is_patient: bool = True) -> None:
         self.bare = bare
         self._store = store
         self._is_patient = is_patient
@@ -41,6 +43,8 @@ class Client:
 
         def call(*arguments: Any, **named: Any) -> Any:
             is_repeat = False
+            if not name.startswith(READS):
+                self._store.check_writable()
 
             def attempt() -> Any:
                 nonlocal is_repeat

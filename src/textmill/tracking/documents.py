@@ -109,7 +109,8 @@ def _search_files(store: Store, words: str, found: Found) -> None:
             continue
         lines = []
         for source in sources.values():
-            key = (source["place"], source["digest"], run.data.params.get("encoding", AUTO))
+            place = store.present_place(source["place"])
+            key = (place, source["digest"], run.data.params.get("encoding", AUTO))
             try:
                 if key not in searched:
                     searched[key] = list(_in_file(*key, words))

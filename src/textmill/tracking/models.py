@@ -15,7 +15,8 @@ from mlflow.types.schema import Array, Object, Property
 import textmill
 from textmill.config import GenerationConfig, TaskConfig
 from textmill.tracking import copies
-from textmill.tracking.store import Store
+from textmill.tracking.access import apply
+from textmill.tracking.store import Store, path_of
 
 # MLflow would write MLmodel once more, with the names of variables that were read meanwhile.
 os.environ.setdefault("MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING", "false")
@@ -146,3 +147,5 @@ def _log(
         input_example=pd.DataFrame({"text": [EXAMPLE]}),
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS],
     )
+    if (place := path_of(model.artifact_location)) is not None:
+        apply(store.permissions, place)  # the code has those of the installed package

@@ -1,22 +1,34 @@
-"""Opening a tracking store: a server that answers and fits, or a database that is whole."""
+"""Opening a tracking store: a server that answers and fits, or a database that is whole and new."""
 
 from __future__ import annotations
 
+import logging
+import shutil
+import sqlite3
+import subprocess
+import sys
 import urllib.error
 import urllib.request
+from contextlib import closing
 from http.client import HTTPException
 from pathlib import Path
 
 import mlflow
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.engine import make_url
 
 from textmill.errors import RunError
+from textmill.files import sqlite_url
 from textmill.secrets import request
 
 PING_TIMEOUT_S = 5
+OUT_OF_DATE = "out-of-date database schema"
+"""What MLflow says of a database that another version has made."""
 _SQLITE = b"SQLite format 3\x00"
 _HEADER_BYTES = 100  # of a database; the format: https://www.sqlite.org/fileformat.html
+
+log = logging.getLogger(__name__)
 
 
 def ping(uri: str) -> None:
@@ -104,7 +116,91 @@ def make_database(file: Path) -> None:
 
     remove()
     try:
-        MlflowClient(f"sqlite:///{beside}").search_experiments(max_results=1)
+        MlflowClient(sqlite_url(beside)).search_experiments(max_results=1)
+        with closing(sqlite3.connect(beside)) as connection, connection:
+            # MLflow would put what is logged without an experiment into the working folder.
+            place = (file.parent / "artifacts" / "0").as_uri()
+            connection.execute("UPDATE experiments SET artifact_location = ?", [place])
         beside.rename(file)
     finally:
         remove()
+
+
+def open_database(file: Path) -> MlflowClient:
+    """Return a client of our own database, which is brought to this version of MLflow if need be.
+
+    Raises:
+        MlflowException, SQLAlchemyError: it cannot be opened.
+        RunError: it is of another version of MLflow, and cannot be brought to this one.
+    """
+    uri = sqlite_url(file)
+    try:
+        return open_address(uri)
+    except RunError:
+        upgrade(file)
+    return open_address(uri)
+
+
+def open_address(uri: str) -> MlflowClient:
+    """Return a client of a tracking store.
+
+    Raises:
+        MlflowException, SQLAlchemyError: it cannot be opened.
+        RunError: it is a database of another version of MLflow.
+    """
+    client = MlflowClient(uri)
+    try:
+        client.search_experiments(max_results=1)
+    except MlflowException as error:
+        if OUT_OF_DATE not in str(error):
+            raise
+        raise RunError(
+            f"The database {uri} was made by another version of MLflow than "
+            f"{mlflow.__version__}: keep a copy of it, then run mlflow db upgrade '{uri}'."
+        ) from None
+    return client
+
+
+def upgrade(file: Path) -> None:
+    """Bring a database to this version of MLflow; a copy of it as it was stays beside it.
+
+    Raises:
+        RunError: MLflow cannot do so.
+    """
+    kept = file.with_name(f"{file.name}.before-{mlflow.__version__}")
+    copy_database(file, kept)
+    command = [sys.executable, "-m", "mlflow", "db", "upgrade", sqlite_url(file)]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+    if done.returncode != 0:
+        with closing(sqlite3.connect(kept)) as copy, closing(sqlite3.connect(file)) as half_done:
+            copy.backup(half_done)
+        kept.unlink()
+        reason = next(reversed(done.stderr.strip().splitlines()), f"status {done.returncode}")
+        raise RunError(
+            f"{file} was made by another version of MLflow, and {mlflow.__version__} cannot "
+            f"upgrade it ({reason}): it is as it was. Install the MLflow that made it, or a newer "
+            "one."
+        )
+    log.warning(
+        "Upgraded %s, of an older MLflow, to %s; as it was it is %s.",
+        file,
+        mlflow.__version__,
+        kept.name,
+    )
+
+
+def copy_database(file: Path, target: Path) -> None:
+    """Copy a database as it is between two transactions, even one that may only be read."""
+    target.unlink(missing_ok=True)
+    address = f"{file.as_uri()}?mode=ro"
+    try:
+        with (
+            closing(sqlite3.connect(address, uri=True)) as source,
+            closing(sqlite3.connect(target)) as copy,
+        ):
+            source.backup(copy)
+    except sqlite3.OperationalError:
+        # A transaction was cut off: SQLite may not undo it there, but it can in the copy.
+        for part in file.parent.glob(f"{file.name}*"):
+            if part.name.removeprefix(file.name) in ("", "-journal", "-wal"):
+                shutil.copyfile(part, f"{target}{part.name.removeprefix(file.name)}")

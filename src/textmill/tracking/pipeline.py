@@ -30,6 +30,7 @@ from textmill.files import (
 from textmill.laps import read_laps
 from textmill.secrets import redact, redact_values
 from textmill.tracking import environment, plots
+from textmill.tracking.connection import PIPELINE_LOCK
 from textmill.tracking.description import NOTE_TAG, describe
 from textmill.tracking.experiment import CONFIG_TAG, PIPELINE_TAG, refuse_another
 from textmill.tracking.follow import Follower, Progress
@@ -307,7 +308,17 @@ class _Attempt:
                 self.store.home, self.prepared, self.work, self.pipeline.prepared_gib
             )
         cluster = self.pipeline.cluster
-        job = Job(self.step, self.config, folders, self.out, self.work, threads, cluster, cache)
+        job = Job(
+            self.step,
+            self.config,
+            folders,
+            self.out,
+            self.work,
+            threads,
+            cluster,
+            cache,
+            self.store.permissions,
+        )
         shutil.rmtree(job.laps, ignore_errors=True)  # of an attempt that was cut off
         seconds = self._run(job, follower)
         self._check_unchanged()
@@ -498,7 +509,7 @@ def open_pipeline(
     }
     if commit := environment.git_commit():
         shared["mlflow.source.git.commit"] = commit
-    lock_name = f"pipeline-{time.time_ns()}.lock"
+    lock_name = f"{PIPELINE_LOCK}{time.time_ns()}.lock"
     with store.failures_in_words(), FileLock(store.locks / lock_name):
         tags = {**shared, **store.lock_tags(lock_name), "textmill.kind": "pipeline"}
         label = f"{name} {time.strftime('%Y-%m-%d %H:%M:%S')}"

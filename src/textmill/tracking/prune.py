@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from textmill.tracking.registry import KEY_TAG, MODEL_RUN_TAG
 from textmill.tracking.results import recorded_results
 from textmill.tracking.runs import KIND
 from textmill.tracking.store import MOST_RUNS, OUTPUT, Store, StoreError
+
+log = logging.getLogger(__name__)
 
 RECORDS = {f"{OUTPUT}/{MANIFEST}", f"{OUTPUT}/metrics.json"}
 """Kept of a result that is removed: they say what it was made from, and what came out."""
@@ -68,6 +71,9 @@ def find_waste(store: Store, n_kept: int) -> list[Waste]:
             prepared.add(run.data.tags.get(PREPARED_TAG))
             continue
         if not is_finished and run.data.tags.get("mlflow.parentRunId") in recent_ids:
+            continue
+        if outside := _outside(store, run):
+            log.warning("%s stays: %s is outside of the store.", run.info.run_name, outside)
             continue
         what = "result" if is_finished else "failed"
         found.append(Waste(what, run.info.run_name, _size_of_run(store, run), run_id))
@@ -154,10 +160,12 @@ def remove(store: Store, waste: Waste) -> None:
         with store.failures_in_words():
             _refuse_while_running(store)
             if waste.folder is not None:
-                shutil.rmtree(waste.folder)
+                shutil.rmtree(waste.folder)  # which follows no link
                 return
             assert waste.run_id is not None
             run = store.client.get_run(waste.run_id)
+            if outside := _outside(store, run):
+                raise RunError(f"{waste.label} stays: {outside} is outside of the store.")
             # The run last: as long as files are left, it is found again. Without some of its files
             # nobody takes it for a result.
             for repository, name, _ in _artifacts(store, run):
@@ -169,6 +177,11 @@ def remove(store: Store, waste: Waste) -> None:
         raise RunError(f"{waste.label} could not be removed: {error}") from error
 
 
+def _outside(store: Store, run: Run) -> str | None:
+    """Return a place of a run's files that is not in the store, and so not ours to empty."""
+    return next((place for place in _places(store, run) if not store.holds(place)), None)
+
+
 def _size_of_run(store: Store, run: Run) -> int:
     with store.failures_in_words():
         return sum(n_bytes for _, _, n_bytes in _artifacts(store, run))
@@ -176,13 +189,16 @@ def _size_of_run(store: Store, run: Run) -> int:
 
 def _artifacts(store: Store, run: Run) -> Iterator[tuple[ArtifactRepository, str, int]]:
     """Yield the files of a run and of the models logged from it: where, name, size in bytes."""
-    places = [run.info.artifact_uri]
-    places += [model.artifact_location for model in _models(store, run)]
-    for place in places:
+    for place in _places(store, run):
         repository = get_artifact_repository(place, tracking_uri=store.uri)
         for name, n_bytes in _files(repository, None):
             if name not in RECORDS:
                 yield repository, name, n_bytes
+
+
+def _places(store: Store, run: Run) -> list[str]:
+    """Return where the files of a run lie, and those of the models logged from it."""
+    return [run.info.artifact_uri, *(model.artifact_location for model in _models(store, run))]
 
 
 def _files(repository: ArtifactRepository, folder: str | None) -> Iterator[tuple[str, int]]:

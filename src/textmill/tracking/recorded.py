@@ -112,6 +112,9 @@ def load_recorded(store: Store, words: str, instead: Mapping[str, Any] | None = 
 
 def _read_step(store: Store, label: str, run: Run) -> RecordedStep:
     manifest = read_manifest(store, run)
+    for source in manifest["sources"].values():  # some lie in the store, which may have moved
+        source["place"] = store.present_place(source["place"])
+        source["files"] = {store.present_place(k): v for k, v in source["files"].items()}
     metrics: dict[str, float] = {}
     if "metrics.json" in manifest["files"]:
         metrics = read_output_json(store, run, "metrics.json")

@@ -38,7 +38,7 @@ def find_run(store: Store, words: str, kinds: Collection[str] = ("pipeline",)) -
     if not found:
         newest = store.search(f"tags.`{KIND}`='pipeline'", MOST_NAMED)
         hint = f" The newest are {_listed(newest)}." if newest else ""
-        raise InputError(f"There is no run {words!r} in {store.uri}.{hint}")
+        raise InputError(f"There is no run {words!r} in {store.name}.{hint}")
     other = found[0]
     if KIND not in other.data.tags:
         raise InputError(f"The run {words!r} ({other.info.run_name}) was not made by textmill.")

@@ -9,59 +9,37 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
-
-# MLflow reads these when it needs them. Trying again is ours: at the start an address that does not
-# answer is reported at once, in the middle of a run it is waited for, and people are told.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-# Where a server keeps artifacts in S3, MLflow would fetch them from there by itself: machines that
-# reach the server alone could not, and *.gz files would arrive unpacked (seen with MLflow 3.17).
-os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
-os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "false")
+from typing import Any
 
 import mlflow
 from filelock import FileLock, Timeout
 from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunStatus, RunTag, ViewType
-from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
-from requests import RequestException
-from sqlalchemy.exc import SQLAlchemyError
 
-from textmill.config import TrackingConfig, flatten
+from textmill.config import flatten
 from textmill.errors import InputError, RunError
 from textmill.files import (
     MANIFEST,
     check_digest,
-    digest_bytes,
     digest_file,
     digest_folder,
-    full_disk_message,
-    is_disk_full,
     not_written,
     sync_folder,
     write_whole,
 )
-from textmill.secrets import hide, redact, redact_values, without_credentials
-from textmill.tracking.client import START_TAG, Client
+from textmill.secrets import redact, redact_values
+from textmill.tracking.access import apply
+from textmill.tracking.client import START_TAG
+from textmill.tracking.connection import Connection
+from textmill.tracking.connection import StoreError as StoreError  # raised by all methods here
 from textmill.tracking.description import NOTE_TAG, STOPPED
 from textmill.tracking.manifest import MANIFEST_TAG, load_manifest
-from textmill.tracking.opening import (
-    check_database,
-    check_version,
-    database_file,
-    make_database,
-    ping,
-)
-from textmill.tracking.patience import Answer, Patience
+from textmill.tracking.relocation import present_place
 
 OUTPUT = "output"
 """Where a step's output folder stands among its run's artifacts."""
@@ -87,139 +65,20 @@ RESERVE_BYTES = 1 << 20
 log = logging.getLogger(__name__)
 
 
-class StoreError(RunError):
-    """The tracking store failed, or its disk is full; what is finished stays."""
+class Store(Connection):
+    """An MLflow tracking store: its runs with what they log, and their results.
 
-
-class Store:
-    """An MLflow tracking store, and the folder beside it for work in progress.
-
-    Every method, and every method of its client, raises a StoreError when the store fails. A
-    server that is away in the middle of a run is waited for first.
-
-    Args:
-        config: where it is; without a URI, a database in the home folder.
-
-    Raises:
-        RunError: the tracking address does not answer, or the database cannot be opened.
+    Every method, and every method of its client, raises a StoreError when the store fails.
     """
-
-    def __init__(self, config: TrackingConfig) -> None:
-        self.home = Path(config.home)
-        self.wip = self.home / "wip"
-        self.locks = self.wip / "locks"
-        self.reserve = self.wip / "reserve"
-        database = self.home / "mlflow.db"
-        default = f"sqlite:///{database}"
-        given = config.uri.get_secret_value() if config.uri else None
-        self.uri = hide(given or os.environ.get("MLFLOW_TRACKING_URI") or default)
-        self.patience = Patience(self.uri)
-        self.artifact_root = (self.home / "artifacts").as_uri() if self.uri == default else None
-        try:
-            with self.failures_in_words():
-                self.locks.mkdir(parents=True, exist_ok=True)
-                # First starts at the same time would race on the migrations of the database.
-                with FileLock(self.locks / "open.lock"):
-                    self.locks_id = self._locks_id()
-                    self.client = self._open(database if self.uri == default else None)
-        except OSError as error:
-            raise RunError(f"{self.home} cannot be written: {error}. Set tracking.home.") from None
-        self.ui_url = f"http://127.0.0.1:{config.mlflow_port}"
-        if self.uri.startswith("http"):
-            self.ui_url = without_credentials(self.uri)
-
-    def _locks_id(self) -> str:
-        """Return what tells this folder of locks from others, on machines of whatever name."""
-        file = self.locks / "id"
-        known, _, digest = (file.read_bytes() if file.exists() else b"").partition(b" ")
-        # Those of early versions have no digest.
-        if re.fullmatch(rb"[0-9a-f]{32}", known) and digest in (b"", _short_digest(known)):
-            return known.decode()
-        if file.exists():
-            log.warning(
-                "%s was damaged and is made anew: end the runs that a killed process may have left "
-                "RUNNING before in MLflow, as textmill does not know them any more.",
-                file,
-            )
-        known = uuid.uuid4().hex.encode()
-        write_whole(file, known + b" " + _short_digest(known))
-        return known.decode()
-
-    def _open(self, database: Path | None) -> MlflowClient:
-        if self.uri.startswith("http"):
-            ping(self.uri)
-            check_version(self.uri)
-        self.use()
-        # It logs, with a trace, the same errors that it raises.
-        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-        try:
-            file = database_file(self.uri)
-            if file is not None and not check_database(file) and database is not None:
-                make_database(database)
-            client = MlflowClient(self.uri)
-            client.search_experiments(max_results=1)
-        except (MlflowException, SQLAlchemyError, ImportError) as error:
-            # The last is for a driver that is not installed, such as psycopg2.
-            if is_disk_full(error):
-                raise
-            raise RunError(
-                f"The tracking store {self.uri} cannot be opened: {_first_line(error)}. "
-                "Check tracking.uri and MLFLOW_TRACKING_URI."
-            ) from None
-        return cast(MlflowClient, Client(client, self))
-
-    def use(self) -> None:
-        """Make this the store of MLflow's own functions, which know one for the whole process.
-
-        Has to come before what MLflow does without a client: logging and registering models.
-        """
-        given = os.environ.get("MLFLOW_TRACKING_URI")
-        mlflow.set_tracking_uri(self.uri)
-        # MLflow puts the address into the environment too, where the next store of this process
-        # would take it for the user's wish.
-        os.environ.pop("MLFLOW_TRACKING_URI", None)
-        if given is not None:
-            os.environ["MLFLOW_TRACKING_URI"] = given
-
-    def at_once(self) -> MlflowClient:
-        """Return a client that waits for no server."""
-        return cast(MlflowClient, Client(cast(Client, self.client).bare, self, is_patient=False))
-
-    def patiently(self, attempt: Callable[[], Answer]) -> Answer:
-        """Return what a function returns, called again while the server it needs is away.
-
-        Raises:
-            StoreError: the store failed, or the server stayed away.
-        """
-        with self.failures_in_words():
-            return self.patience.call(attempt) if self.uri.startswith("http") else attempt()
-
-    @contextmanager
-    def failures_in_words(self) -> Iterator[None]:
-        """Raise every failure of the store, and a full disk, as one message.
-
-        Raises:
-            StoreError: in place of the exceptions of MLflow and the libraries under it.
-        """
-        try:
-            yield
-        except (MlflowException, SQLAlchemyError, OSError) as error:
-            is_ours = isinstance(error, OSError) and not isinstance(error, RequestException)
-            if is_disk_full(error) and (is_ours or not self.uri.startswith("http")):
-                raise StoreError(full_disk_message(self.home)) from error
-            if is_ours:
-                raise
-            raise StoreError(
-                f"The tracking store {self.uri} failed: {_first_line(error)}. Run again when it "
-                "works: finished steps are kept, and not computed again."
-            ) from error
 
     def set_room_aside(self) -> None:
         """Keep some room on the disk, so that runs can be closed even when it is full.
 
         Raises:
+            RunError: the store can be read alone.
             StoreError: there is not so much.
         """
+        self.check_writable()
         with self.failures_in_words():
             if not self.reserve.exists():
                 # Not zeros: some file systems take no room for them.
@@ -229,12 +88,19 @@ class Store:
         """Return the id of the experiment of that name, made if need be.
 
         Raises:
-            InputError: the experiment was deleted.
+            InputError: the experiment was deleted, or keeps its files outside of the store.
         """
+        self.check_writable()
         with FileLock(self.locks / "open.lock"):
             found = self.client.get_experiment_by_name(name)
             if found is None:
                 return str(self.client.create_experiment(name, self.artifact_root, tags=KIND_TAGS))
+        place = found.artifact_location
+        if not self.holds(place, by_link=True):
+            raise InputError(
+                f"The MLflow experiment {name!r} keeps its files in {place}, outside of the store "
+                f"{self.home}: set experiment=NAME for another one."
+            )
         if found.lifecycle_stage != "active":
             raise InputError(
                 f"The MLflow experiment {name!r} was deleted: restore it, or set experiment=NAME."
@@ -243,6 +109,28 @@ class Store:
             for tag, value in KIND_TAGS.items():
                 self.client.set_experiment_tag(found.experiment_id, tag, value)
         return str(found.experiment_id)
+
+    def find_experiment(self, name: str) -> str | None:
+        """Return the id of the experiment of that name, or None if there is none."""
+        found = self.client.get_experiment_by_name(name)
+        return None if found is None else str(found.experiment_id)
+
+    def holds(self, place: str, by_link: bool = False) -> bool:
+        """Return whether a place that MLflow names lies in the store, whose files are ours.
+
+        Args:
+            place: its URI; one of another machine, or of a store that is no folder, is ours.
+            by_link: whether it may lie elsewhere, where a link in the store leads to it.
+        """
+        path = path_of(place)
+        if self.artifact_root is None or path is None:
+            return True
+        is_below = by_link and path.is_relative_to(self.home)
+        return is_below or path.resolve().is_relative_to(self.home.resolve())
+
+    def present_place(self, place: str) -> str:
+        """Return where something lies now that a record says to be in this store, or anywhere."""
+        return place if self.artifact_root is None else present_place(place, self.home)
 
     def start_run(self, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
         """Return the id of a new run."""
@@ -329,11 +217,14 @@ class Store:
     def publish(self, run_id: str, out: Path) -> Path:
         """Make a finished output folder the run's artifact, whole; return where it is readable."""
         self.set_tags(run_id, {MANIFEST_TAG: digest_file(out / MANIFEST)})
+        apply(self.permissions, out)
         sync_folder(out)
         place = self._local_artifacts(run_id)
         if place is None:
             self.client.log_artifacts(run_id, str(out), OUTPUT)
             return self.output_folder(run_id)
+        if not self.holds(place.as_uri(), by_link=True):
+            raise StoreError(f"{place} is outside of the store {self.home}: run again.")
         target = place / OUTPUT
         beside = place / f".{OUTPUT}"
         place.mkdir(parents=True, exist_ok=True)
@@ -464,7 +355,12 @@ class Store:
             lock.release()
 
     def tidy(self) -> list[Run]:
-        """Close the runs that killed processes of this home left RUNNING; return them."""
+        """Close the runs that killed processes of this home left RUNNING; return them.
+
+        Raises:
+            RunError: the store can be read alone.
+        """
+        self.check_writable()
         closed: list[Run] = []
         condition = f"attributes.status='RUNNING' and tags.`{LOCKS_TAG}`='{self.locks_id}'"
         for run in self.search(condition):
@@ -501,7 +397,11 @@ Dataset = tuple[str, str, str, str]
 
 def _local_place(run: Run) -> Path | None:
     """Return the folder of a run's artifacts, or None if the store is elsewhere."""
-    uri = run.info.artifact_uri
+    return path_of(run.info.artifact_uri)
+
+
+def path_of(uri: str) -> Path | None:
+    """Return the path of a place that MLflow names, or None if it is on another machine."""
     is_local = is_local_uri(uri)  # type: ignore[no-untyped-call]
     return Path(local_file_uri_to_path(uri)) if is_local else None  # type: ignore[no-untyped-call]
 
@@ -522,15 +422,6 @@ def _damage(run: Run, folder: Path) -> str | None:
         if expected.get(name) != present.get(name):
             return not_written(folder / name)
     return None
-
-
-def _short_digest(content: bytes) -> bytes:
-    return digest_bytes(content)[:8].encode()
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
 
 
 def artifact_url(run_url: str, name: str) -> str:

@@ -31,6 +31,7 @@ from textmill.files import CachePlace, full_disk_message, is_disk_full
 from textmill.hardware import CLUSTER_VARIABLE, THREADS_VARIABLE, limit_spinning, set_up_torch
 from textmill.laps import LAPS_VARIABLE
 from textmill.secrets import redact
+from textmill.tracking.access import restrict
 from textmill.tracking.step import Step, read_code
 
 PRELOAD = [
@@ -71,6 +72,8 @@ class Job:
     """Address of the Ray cluster that a step with workers has them on; None: on this machine."""
     cache: CachePlace | None = None
     """Where a step that has a cache keeps what it has prepared; None keeps nothing."""
+    permissions: int | None = None
+    """Of the folders that it makes, at most, on whatever machine; None: as its process has them."""
 
     @property
     def laps(self) -> Path:
@@ -189,6 +192,8 @@ def _work(job: Job, sender: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
+        if job.permissions is not None:
+            restrict(job.permissions)
         _redirect_output(job.work / "worker.log")
         _limit_threads(job)
         os.environ[LAPS_VARIABLE] = str(job.laps)
