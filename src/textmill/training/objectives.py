@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 from textmill.config import PretrainConfig
 from textmill.corpus.tokenizer import MASK_ID, SPECIAL_TOKENS
 from textmill.model import GPT
+from textmill.model.attention import mark_constants
 
 Batch = dict[str, Tensor]
 Loss = Callable[[GPT, Batch, float], Tensor]
@@ -128,6 +129,7 @@ def objective_losses(model: GPT, batch: Batch, config: PretrainConfig) -> dict[s
 
 @cache
 def _compiled(loss: Loss) -> Loss:
+    mark_constants()
     return torch.compile(loss)
 
 
