@@ -20,10 +20,9 @@ from textmill.evaluation.significance import (
     tabulate,
 )
 from textmill.files import MANIFEST, read_json
-from textmill.tracking.pipeline import RESULT_TAG
-from textmill.tracking.report import COMMAND_TAG, peak_memory_mib
-from textmill.tracking.runs import find_run
+from textmill.tracking.runs import find_run, peak_memory_mib
 from textmill.tracking.store import Store
+from textmill.tracking.tags import COMMAND_TAG, RESULT_TAG
 
 FOLDER = "comparison"
 MACHINE = "textmill.machine."

@@ -8,10 +8,10 @@ from pathlib import Path
 from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
 from textmill.tracking.key import describe_step, key_of
-from textmill.tracking.pipeline import DATA_TAG, RESULT_TAG
 from textmill.tracking.results import Result, find_result
 from textmill.tracking.step import SAMPLE
 from textmill.tracking.store import Store, StoreError
+from textmill.tracking.tags import DATA_TAG, RESULT_TAG
 
 EVENT_TAG = "textmill.event"
 """Trigger and data digest for which a run was made; no second one is, once it has finished."""

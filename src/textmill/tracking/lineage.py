@@ -19,11 +19,11 @@ from mlflow.exceptions import MlflowException
 from textmill.errors import InputError
 from textmill.files import MANIFEST, digest_file
 from textmill.tracking.documents import find_documents
-from textmill.tracking.pipeline import DIGEST_TAG, PLACES_TAG, RESULT_TAG
 from textmill.tracking.runs import KIND, find_run
 from textmill.tracking.sources import is_in_corpus
 from textmill.tracking.step import CLEAN, FINETUNE, PRETRAIN
 from textmill.tracking.store import MOST_RUNS, OUTPUT, Store, StoreError
+from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG, RESULT_TAG
 
 DATASET_DIGEST_CHARS = 36
 """Of a digest, MLflow keeps as many for what a run has read."""

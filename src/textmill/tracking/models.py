@@ -15,9 +15,9 @@ from mlflow.types.schema import Array, Object, Property
 import textmill
 from textmill.config import GenerationConfig, TaskConfig
 from textmill.tracking.store import Store
+from textmill.tracking.tags import BACKBONE
 
 READY = LoggedModelStatus.READY
-BACKBONE = "backbone"
 # Not imported: they would load torch.
 SERVED = str(Path(__file__).with_name("served.py"))
 SERVED_BACKBONE = str(Path(__file__).with_name("served_backbone.py"))

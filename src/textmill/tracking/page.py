@@ -6,9 +6,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textmill.errors import RunError
-from textmill.tracking.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from textmill.tracking.pipeline import Pipeline
 
 
 def log_page(pipeline: Pipeline, name: str, make: Callable[[], str]) -> str:

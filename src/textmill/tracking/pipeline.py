@@ -39,14 +39,8 @@ from textmill.tracking.step import FINETUNE, PRETRAIN, Step, edited_file
 from textmill.tracking.stopwatch import Stopwatch
 from textmill.tracking.store import OUTPUT, Dataset, Store, StoreError
 from textmill.tracking.system import watch_system
+from textmill.tracking.tags import DATA_TAG, DIGEST_TAG, PLACES_TAG, RESULT_TAG, THREADS_TAG
 from textmill.tracking.worker import Job, Stopped, is_stopping, run_job, warm_up
-
-RESULT_TAG = "textmill.result."
-THREADS_TAG = "textmill.threads"
-PLACES_TAG = "textmill.places"
-DIGEST_TAG = "textmill.digest"
-DATA_TAG = "textmill.data"
-"""Digest of all raw files that a finished pipeline has read."""
 
 log = logging.getLogger(__name__)
 _adding = threading.Lock()

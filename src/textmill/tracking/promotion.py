@@ -15,7 +15,7 @@ from textmill.evaluation.gate import Cost, Decision, below_floor, decide, decide
 from textmill.evaluation.significance import tabulate
 from textmill.files import MANIFEST, digest_values, read_json
 from textmill.tracking.compare import Answered, read_answers
-from textmill.tracking.models import BACKBONE, find_logged_model, log_backbone, log_task_model
+from textmill.tracking.models import find_logged_model, log_backbone, log_task_model
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.registry import (
     DECISION_TAG,
@@ -25,12 +25,12 @@ from textmill.tracking.registry import (
 )
 from textmill.tracking.results import Result, find_result
 from textmill.tracking.store import Store, StoreError
+from textmill.tracking.tags import BACKBONE, TESTED_RUN_TAG
 from textmill.tracking.worker import Stopped
 
 PROMOTED = "promoted"
 PROMOTION_TAG = "textmill.promotion."
 TEST_TAG = "textmill.test_digest"
-TESTED_RUN_TAG = "textmill.run.evaluate"
 PIPELINE_RUN_TAG = "textmill.run.pipeline"
 RECIPE_TAG = "textmill.recipe"
 PARAMETERS_TAG = "textmill.parameters"

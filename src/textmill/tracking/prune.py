@@ -17,13 +17,12 @@ from textmill.errors import RunError
 from textmill.files import MANIFEST, read_json
 from textmill.tracking.client import is_missing
 from textmill.tracking.lineage import trace
-from textmill.tracking.pipeline import RESULT_TAG
 from textmill.tracking.prepared import FOLDER as PREPARED
 from textmill.tracking.prepared import PREPARED_TAG
-from textmill.tracking.promotion import TESTED_RUN_TAG
 from textmill.tracking.registry import MODEL_RUN_TAG
 from textmill.tracking.runs import KIND
 from textmill.tracking.store import MOST_RUNS, OUTPUT, Store, StoreError
+from textmill.tracking.tags import RESULT_TAG, TESTED_RUN_TAG
 
 RECORDS = {f"{OUTPUT}/{MANIFEST}", f"{OUTPUT}/metrics.json"}
 """Kept of a result that is removed: they say what it was made from, and what came out."""

@@ -21,11 +21,11 @@ from textmill.errors import InputError, RunError
 from textmill.files import MANIFEST, digest_file
 from textmill.tasks.examples import digest_split
 from textmill.tracking.experiment import PIPELINE_TAG
-from textmill.tracking.pipeline import RESULT_TAG, THREADS_TAG
 from textmill.tracking.runs import find_run
 from textmill.tracking.sources import INIT_FROM
 from textmill.tracking.step import DRIFT, STEPS, code_of
 from textmill.tracking.store import OUTPUT, Store
+from textmill.tracking.tags import RESULT_TAG, THREADS_TAG
 
 COMMIT_TAG = "mlflow.source.git.commit"
 MACHINE_TAG = "textmill.machine."

@@ -18,10 +18,10 @@ from textmill.tracking.data import gather_corpus
 from textmill.tracking.page import artifact_url, log_page, time_of
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
-from textmill.tracking.store import Store
+from textmill.tracking.runs import history_of, peak_memory_mib
+from textmill.tracking.tags import COMMAND_TAG
 
 NAME = "report.html"
-COMMAND_TAG = "textmill.command"
 
 N_WRONG, N_RIGHT = 6, 4
 """Test examples shown of each task."""
@@ -31,7 +31,6 @@ MOST_POINTS = 400
 MOST_IMAGE_BYTES = 1_000_000
 """Of all pictures inside the page together; the others are linked."""
 CURVES = ("train/loss", "validation/loss")
-MEMORY = "system/system_memory_usage_megabytes"
 PROCESSOR = "system/cpu_utilization_percentage"
 GPU_MEMORY = "system/gpu_{}_memory_usage_megabytes"
 
@@ -212,24 +211,13 @@ def _samples(result: Result | None) -> tuple[str, ...]:
     return () if result is None else tuple(read_json(result.folder / "samples.json"))
 
 
-def peak_memory_mib(store: Store, run: Run) -> float | None:
-    """Return the most memory in use on the machine while a step ran, if it was watched."""
-    return max(_history(store, run, MEMORY), default=None)
-
-
-def _history(store: Store, run: Run, key: str) -> list[float]:
-    if key not in run.data.metrics:
-        return []
-    return [point.value for point in store.client.get_metric_history(run.info.run_id, key)]
-
-
 def _step(pipeline: Pipeline, result: Result) -> pages.Step:
     store = pipeline.store
     run = store.client.get_run(result.run_id)
     last = run.data.metrics
 
     def history(key: str) -> list[float]:
-        return _history(store, run, key)
+        return history_of(store, run, key)
 
     processor = history(PROCESSOR)[1:]  # psutil's first answer is always 0
     gpus = [history(GPU_MEMORY.format(i)) for i in range(16) if GPU_MEMORY.format(i) in last]

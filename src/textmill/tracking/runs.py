@@ -12,6 +12,7 @@ from textmill.tracking.store import Store
 
 KIND = "textmill.kind"
 MOST_NAMED = 5
+MEMORY = "system/system_memory_usage_megabytes"
 
 
 def find_run(store: Store, words: str, kinds: Collection[str] = ("pipeline",)) -> Run:
@@ -52,3 +53,15 @@ def find_run(store: Store, words: str, kinds: Collection[str] = ("pipeline",)) -
 def _listed(runs: list[Run]) -> str:
     shown = [f"{run.info.run_id} ({run.info.run_name})" for run in runs[:MOST_NAMED]]
     return ", ".join([*shown, *(["…"] if len(runs) > MOST_NAMED else [])])
+
+
+def history_of(store: Store, run: Run, key: str) -> list[float]:
+    """Return all values of a metric of a run, in their order."""
+    if key not in run.data.metrics:
+        return []
+    return [point.value for point in store.client.get_metric_history(run.info.run_id, key)]
+
+
+def peak_memory_mib(store: Store, run: Run) -> float | None:
+    """Return the most memory in use on the machine while a step ran, if it was watched."""
+    return max(history_of(store, run, MEMORY), default=None)

@@ -27,7 +27,6 @@ os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "false")
 
 import mlflow
 from filelock import FileLock, Timeout
-from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunStatus, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -284,6 +283,8 @@ class Store:
         """Record what data a run read, with its digest."""
         entries = []
         for name, place, digest, context in inputs:
+            from mlflow.data.meta_dataset import MetaDataset
+
             source = mlflow.data.dataset_source_registry.resolve_dataset_source(place)
             dataset = MetaDataset(source, name=name, digest=digest[:36])  # type: ignore[abstract]
             tags = [InputTag("mlflow.data.context", context)]
