@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from flows.process import spare_collections
 from textmill.errors import InputError, RunError
 
 app = typer.Typer(
@@ -35,6 +36,12 @@ TriggerOption = Annotated[
     Literal["schedule", "data", "drift"],
     typer.Option(help="Always; when the data have changed; when new text has drifted."),
 ]
+
+
+@app.callback()
+def begin() -> None:
+    """Set up the process of the command, whichever it is."""
+    spare_collections()
 
 
 @app.command(epilog="Example: textmill run pretrain.max_steps=200 tasks=[sample-topic]")
