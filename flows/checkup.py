@@ -12,11 +12,8 @@ from typing import TextIO
 from textmill import hardware
 from textmill.compose import SAMPLE, compose
 from textmill.config import Config, SourceConfig, TaskConfig
-from textmill.corpus.reading import read_documents
-from textmill.corpus.records import BadRecord
 from textmill.errors import InputError, RunError
 from textmill.secrets import redact
-from textmill.tasks.kinds import KINDS
 from textmill.tracking.store import Store
 
 PACKAGES = ("torch", "lightning", "prefect", "mlflow", "datasets", "evaluate", "scikit-learn")
@@ -59,6 +56,9 @@ def _findings(config: Config) -> Iterator[tuple[bool, str]]:
 def _first_document(source: SourceConfig) -> str:
     if source.path is not None and source.path.startswith(SAMPLE):
         return "generated"
+    from textmill.corpus.reading import read_documents
+    from textmill.corpus.records import BadRecord
+
     found = list(islice(read_documents(source), LOOKED_AT))
     if not found:
         raise InputError("it holds no document.")
@@ -72,16 +72,20 @@ def _first_document(source: SourceConfig) -> str:
 
 
 def _examples(task: TaskConfig) -> str:
-    kind = KINDS[task.kind]
     places = {name: getattr(task, name) for name in ("train", "validation", "test")}
     own = [name for name, place in places.items() if place and not place.startswith(SAMPLE)]
+    if not own:
+        return "generated"
+    from textmill.tasks.kinds import KINDS  # loads torch
+
+    kind = KINDS[task.kind]
     examples = {name: kind.read_examples(task, name) for name in own}
     if "train" in examples:
         spec = kind.make_spec(task, examples["train"])
         for rows in examples.values():
             kind.check_examples(task, spec, rows)
     counts = [f"{name} {len(rows):,}" for name, rows in examples.items()]
-    return f"{', '.join(counts)} examples" if counts else "generated"
+    return f"{', '.join(counts)} examples"
 
 
 def _store(config: Config) -> Iterator[tuple[bool, str]]:

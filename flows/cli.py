@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from flows.process import spare_collections
 from textmill.errors import InputError, RunError
 
 app = typer.Typer(
@@ -35,6 +36,12 @@ TriggerOption = Annotated[
     Literal["schedule", "data", "drift"],
     typer.Option(help="Always; when the data have changed; when new text has drifted."),
 ]
+
+
+@app.callback()
+def begin() -> None:
+    """Set up the process of the command, whichever it is."""
+    spare_collections()
 
 
 @app.command(epilog="Example: textmill run pretrain.max_steps=200 tasks=[sample-topic]")
@@ -123,7 +130,7 @@ def lineage(
     config: ConfigOption = "demo",
 ) -> None:
     """Say what a run or model was made from, or what has seen a file or a document."""
-    with _errors_in_words():
+    with _answer():
         from textmill.compose import compose
         from textmill.tracking.lineage import as_text, as_values, trace, trace_text
         from textmill.tracking.store import Store
@@ -142,7 +149,7 @@ def prune(
     config: ConfigOption = "demo",
 ) -> None:
     """Show, and remove, what no registered model and no recent run needs."""
-    with _errors_in_words():
+    with _answer():
         from flows.housekeeping import prune_store
         from textmill.compose import compose
 
@@ -188,7 +195,7 @@ def generate(
     config: ConfigOption = "demo",
 ) -> None:
     """Write on from a prompt with the champion or newest backbone, as it comes."""
-    with _errors_in_words():
+    with _answer():
         from flows.answers import write
 
         for piece in write(prompt, config, overrides or []):
@@ -215,7 +222,7 @@ def predict(
 
     The run in each line is that of the model: textmill lineage RUN says what it was made from.
     """
-    with _errors_in_words():
+    with _answer():
         from flows.answers import answer
         from textmill.corpus.line_ends import json_line
 
@@ -241,7 +248,7 @@ def compare(
     config: ConfigOption = "demo",
 ) -> None:
     """Say what differs between pipeline runs, and which scores differ more than by chance."""
-    with _errors_in_words():
+    with _answer():
         from flows.comparing import compare_runs
 
         runs, overrides = _runs_and_settings(runs_and_overrides)
@@ -259,7 +266,7 @@ def promote(
     config: ConfigOption = "demo",
 ) -> None:
     """Make a registered model the champion by hand, whatever the gate said."""
-    with _errors_in_words():
+    with _answer():
         from flows.models import promote_model
 
         number = None if version is None else str(version)
@@ -273,7 +280,7 @@ def rollback(
     config: ConfigOption = "demo",
 ) -> None:
     """Make the champion before the present one champion again."""
-    with _errors_in_words():
+    with _answer():
         from flows.models import rollback_model
 
         typer.echo(rollback_model(model, config, overrides or []))
@@ -324,7 +331,7 @@ def ui(overrides: Overrides = None, config: ConfigOption = "demo") -> None:
 @app.command(epilog="Example: textmill doctor --config benchmark data_root=data")
 def doctor(overrides: Overrides = None, config: ConfigOption = "demo") -> None:
     """Say what is installed and reachable, what would fail, and how to mend it."""
-    with _errors_in_words():
+    with _answer():
         from flows.checkup import check
 
         if not check(config, overrides or [], sys.stdout):
@@ -387,6 +394,16 @@ def _texts(text: str | None, file: Path | None) -> Iterator[str]:
         raise InputError(f"{file} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise InputError("standard input is not UTF-8 text.") from None
+
+
+@contextmanager
+def _answer() -> Iterator[None]:
+    """Do what `_errors_in_words` does for a command that reads the store, and is waited for."""
+    with _errors_in_words():
+        from textmill.tracking.skinny import load_skinny
+
+        load_skinny()
+        yield
 
 
 @contextmanager

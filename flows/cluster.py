@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import logging
-import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager
@@ -64,7 +63,6 @@ def cluster(
             "cluster.kind=ray needs Ray and prefect-ray, which are not installed: pip install "
             "textmill[cluster], or set cluster=local."
         ) from None
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would tell its makers of each run
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     address = config.address.get_secret_value() if config.address else None
     if address is None:

@@ -33,11 +33,11 @@ from textmill.errors import InputError, RunError
 from textmill.tracking.events import EVENT_TAG
 from textmill.tracking.interruption import interrupt
 from textmill.tracking.pipeline import Pipeline, open_pipeline
-from textmill.tracking.report import COMMAND_TAG
 from textmill.tracking.results import Result
 from textmill.tracking.sources import Source
 from textmill.tracking.step import Step
 from textmill.tracking.store import Store
+from textmill.tracking.tags import COMMAND_TAG
 from textmill.tracking.worker import Stopped, stop_all
 
 log = logging.getLogger("textmill.flows")

@@ -66,7 +66,6 @@ def set_up_environment(config: Config) -> None:
     if free_mib(home) < LEAST_MIB:
         raise RunError(f"{full_disk_message(home)} At least {LEAST_MIB} MiB are needed.")
     for name, value in {
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         # For a flow that is called from Python: it starts a server as a command does.
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
@@ -74,7 +73,6 @@ def set_up_environment(config: Config) -> None:
         "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
         "PREFECT_CLI_PROMPT": "false",
-        "DO_NOT_TRACK": "1",
         # Left to itself, it makes a database of another name where the path has a question mark.
         **({DATABASE: sqlite_url(home / "prefect.db", "aiosqlite")} if "?" in str(home) else {}),
         **(PATIENCE if "PREFECT_API_URL" in os.environ else {}),

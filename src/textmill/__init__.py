@@ -1,1 +1,5 @@
 """textmill: raw text in, evaluated and registered GPT models out."""
+
+from textmill.telemetry import switch_off
+
+switch_off()

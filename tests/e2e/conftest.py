@@ -33,6 +33,12 @@ SMALL = [
 """The demo, shrunk to seconds."""
 
 
+HOOK = Path(__file__).parent.with_name("hook")
+"""Notes the foreign hosts that a process, and those it starts, ask for."""
+TESTING = ("CI", "GITHUB_ACTIONS", "PYTEST_CURRENT_TEST")
+"""Variables with which MLflow and Prefect send nothing, whatever else is set."""
+
+
 class Product:
     """The installed command in a working folder of its own.
 
@@ -54,7 +60,9 @@ class Product:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
-        environment.pop("MLFLOW_TRACKING_URI", None)
+        for name in ("MLFLOW_TRACKING_URI", *TESTING):
+            environment.pop(name, None)
+        environment |= {"PYTHONPATH": str(HOOK), "FOREIGN_HOSTS": str(self.folder / "foreign")}
         if self.prefect_home is not None:
             environment["PREFECT_HOME"] = str(self.prefect_home)
         # Files, not pipes: the Prefect server of a killed flow would hold a pipe open.
@@ -77,6 +85,11 @@ class Product:
         status = process.wait(timeout_s)
         out, err = ((self.folder / name).read_text() for name in ("stdout", "stderr"))
         return subprocess.CompletedProcess(process.args, status, out, err)
+
+    def foreign_hosts(self) -> str:
+        """What all processes of all commands so far have asked for outside this machine."""
+        file = self.folder / "foreign"
+        return file.read_text() if file.exists() else ""
 
     def stop_in_training(self, number: signal.Signals, *words: str, step: int) -> int:
         """Start a run, send the signal once training has passed a step; return the exit status."""

@@ -17,8 +17,8 @@ from textmill.evaluation.comparison import Comparison, render
 from textmill.files import MANIFEST, digest_folder, digest_values, write_json
 from textmill.tracking import store as stores
 from textmill.tracking.compare import compare, log_comparison
-from textmill.tracking.report import MEMORY
 from textmill.tracking.results import recorded_results, results_tags
+from textmill.tracking.runs import MEMORY
 from textmill.tracking.store import Store
 
 _names = itertools.count(1)

@@ -24,7 +24,9 @@ from textmill.tracking import report as module
 from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.report import NAME, gather, log_report
 from textmill.tracking.results import Result
+from textmill.tracking.runs import MEMORY
 from textmill.tracking.store import Store, artifact_url
+from textmill.tracking.tags import COMMAND_TAG
 
 COUNTS = {
     "documents_read": 10,
@@ -100,7 +102,7 @@ def write_outputs(folder: Path) -> None:
 @pytest.fixture
 def pipeline(mood: Config, store: Store, tmp_path: Path) -> Iterator[Pipeline]:
     """A run whose steps are done; those of the task in this run, the others long ago."""
-    with open_pipeline("pipeline", mood, "mood.yaml", {module.COMMAND_TAG: "textmill run"}) as run:
+    with open_pipeline("pipeline", mood, "mood.yaml", {COMMAND_TAG: "textmill run"}) as run:
         for label, metrics in METRICS.items():
             folder = tmp_path / label
             folder.mkdir()
@@ -224,7 +226,7 @@ def test_steps_stand_in_the_order_of_the_work_with_what_they_took(
     pipeline: Pipeline, mood: Config, store: Store
 ) -> None:
     run_id = pipeline.results["evaluate mood"].run_id
-    store.log_points(run_id, points(module.MEMORY, [1000.0, 3000.0, 2000.0]))
+    store.log_points(run_id, points(MEMORY, [1000.0, 3000.0, 2000.0]))
     store.log_points(run_id, points(module.PROCESSOR, [0.0, 80.0, 100.0]))
     store.log_points(run_id, points(module.GPU_MEMORY.format(1), [5.0, 7.0]))
     pipeline.results["clean"] = pipeline.results.pop("clean")  # as if it had ended last

@@ -6,11 +6,10 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 Points = Sequence[tuple[int, float]]
 
@@ -66,6 +65,8 @@ def histogram_chart(edges: Sequence[int], counts: Sequence[int], xlabel: str, yl
         xlabel: what is measured.
         ylabel: what is counted.
     """
+    from matplotlib.ticker import LogLocator, NullLocator
+
     with _drawing((xlabel, edges, counts)) as figure:
         axes = figure.subplots()
         axes.stairs(counts, edges, fill=True, color=_SERIES[0])
@@ -83,6 +84,10 @@ def histogram_chart(edges: Sequence[int], counts: Sequence[int], xlabel: str, yl
 @contextmanager
 def _drawing(data: object) -> Iterator[Figure]:
     """Yield a figure in the style of the page."""
+    # Loaded here, as tables in a terminal take their words from pages too.
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
     # Ids are hashes of what they name: with the data as salt, charts on one page differ.
     with mpl.rc_context(_STYLE | {"svg.hashsalt": repr(data)}):
         yield Figure(figsize=_SIZE_INCHES, layout="constrained")

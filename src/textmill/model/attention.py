@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+
+# FlexAttention and all of torch.compiler load torch's compiler, for a second: imported where used.
+if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask
 
 FLEX_BLOCK = 128
 """Tokens of a block of FlexAttention's masks."""
@@ -24,7 +27,7 @@ MATRIX_BYTES = 1024
 """Of a query's scores: up to so many, oneDNN attends faster by whole matrices than by the small
 products of torch's fused kernel for the CPU."""
 
-Mask = Tensor | BlockMask
+Mask: TypeAlias = "Tensor | BlockMask"
 """Where a query may look: (T, S) or (B, 1, T, S), bool, or added to the scores; or the same by
 blocks (FlexAttention, Dong et al. 2024)."""
 
@@ -43,7 +46,9 @@ def attend(
         dropout: share of the weights that are dropped.
     """
     is_grouped = k.size(1) < q.size(1)
-    if isinstance(mask, BlockMask):
+    if mask is not None and not isinstance(mask, Tensor):
+        from torch.nn.attention.flex_attention import flex_attention
+
         flex = _compiled_on(flex_attention, q.device)
         by_blocks: Tensor = flex(q, k, v, block_mask=mask, enable_gqa=is_grouped)
         return by_blocks
@@ -61,9 +66,13 @@ def _is_by_onednn(x: Tensor) -> bool:
     return x.dtype == torch.bfloat16 or (x.dtype == torch.float32 and _takes_fp32())
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # it would break the graph
 def _takes_fp32() -> bool:
     return torch.get_float32_matmul_precision() == "medium"
+
+
+def mark_constants() -> None:
+    """Tell torch's compiler what stays as it is; without that a compiled pass is several graphs."""
+    torch.compiler.assume_constant_result(_takes_fp32)  # type: ignore[no-untyped-call]
 
 
 def _attend_by_matrices(
@@ -115,6 +124,7 @@ def block_mask(documents: Tensor, is_causal: bool) -> BlockMask:
         documents: (B, T), tokens attend only to those with the same number.
         is_causal: whether a token sees only itself and the tokens before it.
     """
+    from torch.nn.attention.flex_attention import create_block_mask
 
     def may_look(row: Tensor, head: Tensor, query: Tensor, key: Tensor) -> Tensor:
         same = documents[row, query] == documents[row, key]

@@ -17,11 +17,12 @@ from textmill.errors import spared
 from textmill.evaluation.notes import LEAK, read_notes
 from textmill.evaluation.report import cut
 from textmill.tracking.data import language_bytes
-from textmill.tracking.models import BACKBONE, find_logged_model
+from textmill.tracking.models import find_logged_model
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.sources import is_in_corpus
 from textmill.tracking.store import Store
+from textmill.tracking.tags import BACKBONE
 
 NAME = "model_card.md"
 TAG = "mlflow.note.content"

@@ -14,9 +14,8 @@ from textmill.evaluation import comparison as pages
 from textmill.evaluation.significance import differences, intervals, tabulate
 from textmill.tracking.answers import Answered, read_answers
 from textmill.tracking.environment import recorded_machine
-from textmill.tracking.report import command_of, peak_memory_mib
 from textmill.tracking.results import recorded_results
-from textmill.tracking.runs import find_run
+from textmill.tracking.runs import command_of, find_run, peak_memory_mib
 from textmill.tracking.store import Store
 from textmill.tracking.verified import read_manifest
 

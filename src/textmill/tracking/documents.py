@@ -1,4 +1,7 @@
-"""Documents in what finished steps have read: found by their id, or by words in them."""
+"""Documents in what finished steps have read: found by their id, or by words in them.
+
+The readers of a corpus are loaded when it is read: most lineages ask for none.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from mlflow.entities import Run
 
 from textmill.config import AUTO
-from textmill.corpus.clean import SPLITS
-from textmill.corpus.decoding import Decoding
-from textmill.corpus.lines import read_lines
-from textmill.corpus.records import RECORD_SUFFIXES, Record, read_records
 from textmill.errors import InputError, RunError
 from textmill.files import digest_file
-from textmill.tracking.pipeline import DIGEST_TAG, PLACES_TAG
 from textmill.tracking.step import CLEAN
 from textmill.tracking.store import MOST_RUNS, Store, StoreError
+from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG
 from textmill.tracking.verified import read_manifest
 
 
@@ -77,6 +74,11 @@ def _search_corpora(store: Store, words: str, is_id: bool, found: Found) -> None
 
 
 def _in_corpus(store: Store, run: Run, words: str, is_id: bool) -> Iterator[str]:
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from textmill.corpus.clean import SPLITS
+
     files = read_manifest(store, run)["files"]
     for name in sorted(files):
         if not name.startswith(tuple(f"{split}/" for split in SPLITS)):
@@ -127,6 +129,10 @@ def _in_file(place: str, digest: str, encoding: str, words: str) -> Iterator[str
     Raises:
         InputError: the file is not there, or not as it was read.
     """
+    from textmill.corpus.decoding import Decoding
+    from textmill.corpus.lines import read_lines
+    from textmill.corpus.records import RECORD_SUFFIXES, Record, read_records
+
     file = Path(place)
     if not file.is_file():
         raise InputError(f"{place} is no file that is here now.")

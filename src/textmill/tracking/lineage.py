@@ -19,12 +19,12 @@ from textmill.errors import InputError
 from textmill.files import digest_file
 from textmill.tracking.documents import find_documents
 from textmill.tracking.environment import recorded_machine
-from textmill.tracking.pipeline import DIGEST_TAG, PLACES_TAG
 from textmill.tracking.results import recorded_results
 from textmill.tracking.runs import KIND, find_run
 from textmill.tracking.sources import is_in_corpus
 from textmill.tracking.step import CLEAN, FINETUNE, PRETRAIN
 from textmill.tracking.store import MOST_RUNS, Store, StoreError
+from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG
 from textmill.tracking.verified import read_manifest
 
 DATASET_DIGEST_CHARS = 36

@@ -17,12 +17,12 @@ from textmill.config import GenerationConfig, TaskConfig
 from textmill.tracking import copies
 from textmill.tracking.access import apply
 from textmill.tracking.store import Store, path_of
+from textmill.tracking.tags import BACKBONE
 
 # MLflow would write MLmodel once more, with the names of variables that were read meanwhile.
 os.environ.setdefault("MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING", "false")
 
 READY = LoggedModelStatus.READY
-BACKBONE = "backbone"
 # Not imported: they would load torch.
 SERVED = str(Path(__file__).with_name("served.py"))
 SERVED_BACKBONE = str(Path(__file__).with_name("served_backbone.py"))

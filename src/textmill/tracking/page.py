@@ -6,10 +6,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textmill.errors import RunError, spared
-from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.store import artifact_url
+
+if TYPE_CHECKING:
+    from textmill.tracking.pipeline import Pipeline
 
 UNMADE = """<!doctype html>
 <meta charset="utf-8">

@@ -44,17 +44,13 @@ from textmill.tracking.step import FINETUNE, PRETRAIN, Step, edited_file
 from textmill.tracking.stopwatch import Stopwatch
 from textmill.tracking.store import OUTPUT, Dataset, Store, StoreError, artifact_url
 from textmill.tracking.system import watch_system
+from textmill.tracking.tags import DATA_TAG, DIGEST_TAG, PLACES_TAG, THREADS_TAG
 from textmill.tracking.verified import log_config, log_record
 from textmill.tracking.worker import Job, Stopped, is_stopping, run_job, warm_up
 from textmill.training.metrics_file import cut_damaged
 
 NOTE = "run.json"
 """Beside work in progress: the run that it belongs to, and the digest of a manifest that waits."""
-THREADS_TAG = "textmill.threads"
-PLACES_TAG = "textmill.places"
-DIGEST_TAG = "textmill.digest"
-DATA_TAG = "textmill.data"
-"""Digest of all raw files that a finished pipeline has read."""
 
 log = logging.getLogger(__name__)
 _adding = threading.Lock()

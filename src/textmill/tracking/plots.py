@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
 from mlflow.entities import Metric
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FEW_POINTS = 20
 
 
 def loss_curve(points: list[Metric]) -> Figure:
     """Return the curves of all losses over the steps."""
+    from matplotlib.figure import Figure
+
     curves: dict[str, dict[int, float]] = defaultdict(dict)
     for point in points:
         if point.key.endswith("loss"):

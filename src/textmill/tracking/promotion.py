@@ -16,7 +16,7 @@ from textmill.evaluation.notes import doubts, read_notes
 from textmill.evaluation.significance import tabulate
 from textmill.files import digest_values
 from textmill.tracking.answers import Answered, read_answers
-from textmill.tracking.models import BACKBONE, find_logged_model, log_backbone, log_task_model
+from textmill.tracking.models import find_logged_model, log_backbone, log_task_model
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.registry import (
     DECISION_TAG,
@@ -26,12 +26,12 @@ from textmill.tracking.registry import (
 )
 from textmill.tracking.results import Result, find_result
 from textmill.tracking.store import Store, StoreError
+from textmill.tracking.tags import BACKBONE, TESTED_RUN_TAG
 from textmill.tracking.worker import Stopped
 
 PROMOTED = "promoted"
 PROMOTION_TAG = "textmill.promotion."
 TEST_TAG = "textmill.test_digest"
-TESTED_RUN_TAG = "textmill.run.evaluate"
 PIPELINE_RUN_TAG = "textmill.run.pipeline"
 RECIPE_TAG = "textmill.recipe"
 PARAMETERS_TAG = "textmill.parameters"

@@ -20,11 +20,11 @@ from textmill.tracking.client import is_missing
 from textmill.tracking.lineage import trace
 from textmill.tracking.prepared import FOLDER as PREPARED
 from textmill.tracking.prepared import PREPARED_TAG
-from textmill.tracking.promotion import TESTED_RUN_TAG
 from textmill.tracking.registry import KEY_TAG, MODEL_RUN_TAG
 from textmill.tracking.results import recorded_results
 from textmill.tracking.runs import KIND
 from textmill.tracking.store import MOST_RUNS, OUTPUT, Store, StoreError
+from textmill.tracking.tags import TESTED_RUN_TAG
 
 log = logging.getLogger(__name__)
 

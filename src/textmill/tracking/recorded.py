@@ -20,12 +20,12 @@ from textmill.files import digest_file
 from textmill.tasks.examples import digest_split
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.experiment import PIPELINE_TAG
-from textmill.tracking.pipeline import THREADS_TAG
 from textmill.tracking.results import recorded_results
 from textmill.tracking.runs import find_run
 from textmill.tracking.sources import INIT_FROM
 from textmill.tracking.step import DRIFT, STEPS, code_of
 from textmill.tracking.store import Store
+from textmill.tracking.tags import THREADS_TAG
 from textmill.tracking.verified import read_config, read_manifest, read_output_json
 
 COMMIT_TAG = "mlflow.source.git.commit"

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import base64
-import shlex
 import time
 from collections.abc import Iterator, Mapping
 
 from mlflow.entities import Run
 
-from textmill.compose import redacted
 from textmill.config import Config, TaskConfig
 from textmill.evaluation import report as pages
 from textmill.evaluation.charts import Points, thin_out
@@ -21,10 +19,10 @@ from textmill.tracking.environment import recorded_machine
 from textmill.tracking.page import log_page, time_of
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
-from textmill.tracking.store import Store, artifact_url
+from textmill.tracking.runs import command_of, history_of, peak_memory_mib
+from textmill.tracking.store import artifact_url
 
 NAME = "report.html"
-COMMAND_TAG = "textmill.command"
 
 N_WRONG, N_RIGHT = 6, 4
 """Test examples shown of each task."""
@@ -35,7 +33,6 @@ MOST_IMAGE_BYTES = 1_000_000
 """Of all pictures inside the page together; the others are linked."""
 IMAGE_TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 CURVES = ("train/loss", "validation/loss")
-MEMORY = "system/system_memory_usage_megabytes"
 PROCESSOR = "system/cpu_utilization_percentage"
 GPU_MEMORY = "system/gpu_{}_memory_usage_megabytes"
 
@@ -114,15 +111,6 @@ def gather(
         steps=tuple(_step(pipeline, result) for result in results.values()),
         lineage=_lineage(results),
     )
-
-
-def command_of(run: Run) -> str:
-    """Return the words of a terminal that did the same as a run, or nothing if it has none.
-
-    What was recorded before commands were recorded without credentials is shown without them, too.
-    """
-    words = shlex.split(run.data.tags.get(COMMAND_TAG, ""))
-    return shlex.join(redacted(word) if "=" in word else word for word in words)
 
 
 def _in_order(pipeline: Pipeline, config: Config) -> list[str]:
@@ -239,24 +227,13 @@ def _samples(result: Result | None) -> tuple[str, ...]:
     return () if result is None else tuple(result.json("samples.json"))
 
 
-def peak_memory_mib(store: Store, run: Run) -> float | None:
-    """Return the most memory in use on the machine while a step ran, if it was watched."""
-    return max(_history(store, run, MEMORY), default=None)
-
-
-def _history(store: Store, run: Run, key: str) -> list[float]:
-    if key not in run.data.metrics:
-        return []
-    return [point.value for point in store.client.get_metric_history(run.info.run_id, key)]
-
-
 def _step(pipeline: Pipeline, result: Result) -> pages.Step:
     store = pipeline.store
     run = store.client.get_run(result.run_id)
     last = run.data.metrics
 
     def history(key: str) -> list[float]:
-        return _history(store, run, key)
+        return history_of(store, run, key)
 
     processor = history(PROCESSOR)[1:]  # psutil's first answer is always 0
     gpus = [history(GPU_MEMORY.format(i)) for i in range(16) if GPU_MEMORY.format(i) in last]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection
 
 from mlflow.entities import Run
 
+from textmill.compose import redacted
 from textmill.errors import InputError, listed
 from textmill.tracking.store import Store
+from textmill.tracking.tags import COMMAND_TAG
 
 KIND = "textmill.kind"
 MOST_NAMED = 5
+MEMORY = "system/system_memory_usage_megabytes"
 
 
 def find_run(store: Store, words: str, kinds: Collection[str] = ("pipeline",)) -> Run:
@@ -51,3 +55,24 @@ def find_run(store: Store, words: str, kinds: Collection[str] = ("pipeline",)) -
 
 def _listed(runs: list[Run]) -> str:
     return listed(f"{run.info.run_id} ({run.info.run_name})" for run in runs)
+
+
+def command_of(run: Run) -> str:
+    """Return the words of a terminal that did the same as a run, or nothing if it has none.
+
+    What was recorded before commands were recorded without credentials is shown without them, too.
+    """
+    words = shlex.split(run.data.tags.get(COMMAND_TAG, ""))
+    return shlex.join(redacted(word) if "=" in word else word for word in words)
+
+
+def history_of(store: Store, run: Run, key: str) -> list[float]:
+    """Return all values of a metric of a run, in their order."""
+    if key not in run.data.metrics:
+        return []
+    return [point.value for point in store.client.get_metric_history(run.info.run_id, key)]
+
+
+def peak_memory_mib(store: Store, run: Run) -> float | None:
+    """Return the most memory in use on the machine while a step ran, if it was watched."""
+    return max(history_of(store, run, MEMORY), default=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import mlflow.models
+import mlflow.telemetry
 import pandas as pd
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
@@ -44,4 +45,6 @@ class TaskModel(PythonModel):
         return pd.DataFrame(self.predictor(texts))
 
 
+# MLflow has loaded this, and has begun before textmill could switch it off.
+mlflow.telemetry.set_telemetry_client()
 mlflow.models.set_model(TaskModel())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import mlflow.models
+import mlflow.telemetry
 import pandas as pd
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
@@ -47,4 +48,6 @@ class Backbone(PythonModel):
         return pd.DataFrame({"continuation": texts})
 
 
+# MLflow has loaded this, and has begun before textmill could switch it off.
+mlflow.telemetry.set_telemetry_client()
 mlflow.models.set_model(Backbone())

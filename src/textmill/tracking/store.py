@@ -16,7 +16,6 @@ from typing import Any
 
 import mlflow
 from filelock import FileLock, Timeout
-from mlflow.data.meta_dataset import MetaDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunStatus, RunTag, ViewType
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
@@ -204,6 +203,8 @@ class Store(Connection):
         """Record what data a run read, with its digest."""
         entries = []
         for name, place, digest, context in inputs:
+            from mlflow.data.meta_dataset import MetaDataset
+
             source = mlflow.data.dataset_source_registry.resolve_dataset_source(place)
             dataset = MetaDataset(source, name=name, digest=digest[:36])  # type: ignore[abstract]
             tags = [InputTag("mlflow.data.context", context)]

@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 from textmill.config import PretrainConfig
 from textmill.corpus.tokenizer import MASK_ID, SPECIAL_TOKENS
 from textmill.model import GPT
+from textmill.model.attention import mark_constants
 
 Batch = dict[str, Tensor]
 """A micro-batch by name. `n_targets`, () or (parts,), is the number that the loss, or each of its
@@ -186,6 +187,7 @@ def objective_losses(model: GPT, batch: Batch, config: PretrainConfig) -> dict[s
 
 @cache
 def _compiled(loss: Loss) -> Loss:
+    mark_constants()
     return torch.compile(loss)
 
 

@@ -1,0 +1,96 @@
+"""Processor time, user and system, of commands that answer from a small finished store.
+
+    python benchmarks/commands.py [--runs 7] [--folder FOLDER]
+
+Makes two runs with a tiny model first; FOLDER keeps them for the next time. Beside the commands
+stand the libraries that they load, as a measure of the machine and of what else it does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+
+TEXTMILL = str(Path(sys.executable).with_name("textmill"))
+SMALL = [
+    "tasks=[sample-topic,sample-ner]",
+    "sample.n_documents=400",
+    "sample.n_train=200",
+    "sample.n_test=60",
+    "tokenizer.vocab_size=600",
+    "model.n_layer=2",
+    "model.n_head=2",
+    "model.n_embd=32",
+    "model.block_size=64",
+    "pretrain.max_steps=40",
+    "pretrain.warmup_steps=4",
+    "pretrain.micro_batch_size=8",
+    "pretrain.validate_every_steps=20",
+    "pretrain.validation_blocks=32",
+    "generation.max_new_tokens=8",
+]
+WITHOUT_TORCH_S, WITH_TORCH_S = 2.0, 3.5
+
+
+def make_store(folder: Path) -> list[str]:
+    """Run the small pipeline twice, unless that is done; return the ids of the two runs."""
+    for seed in (0, 1) if not (folder / "mlruns").exists() else ():
+        command = [TEXTMILL, "run", *SMALL, f"finetune.seed={seed}"]
+        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    from textmill.config import TrackingConfig
+    from textmill.tracking.store import Store
+
+    store = Store(TrackingConfig(home=str(folder / "mlruns")))
+    found = store.search("tags.`textmill.kind`='pipeline' and attributes.status='FINISHED'")
+    return [run.info.run_id for run in found[:2]]
+
+
+def processor_s(command: list[str], folder: Path) -> float:
+    """Return the processor time of a command and all its processes, in seconds."""
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return used.ru_utime + used.ru_stime
+
+
+def main() -> None:
+    """Measure every command in turn, several times, and print the least and the median."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--folder", type=Path)
+    words = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = (words.folder or Path(temporary)).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        runs = make_store(folder)
+        answers = {
+            ("lineage", runs[0]): WITHOUT_TORCH_S,
+            ("compare", *runs): WITHOUT_TORCH_S,
+            ("doctor",): WITHOUT_TORCH_S,
+            ("promote", "ner"): WITHOUT_TORCH_S,
+            ("prune",): WITHOUT_TORCH_S,
+            ("predict", "topic", "The team won again."): WITH_TORCH_S,
+            ("generate", "The train"): WITH_TORCH_S,
+        }
+        commands = {" ".join(w[:1]): ([TEXTMILL, *w], most) for w, most in answers.items()}
+        for library in ("mlflow", "torch"):
+            commands[f"import {library}"] = ([sys.executable, "-c", f"import {library}"], None)
+        taken: dict[str, list[float]] = {name: [] for name in commands}
+        for _ in range(words.runs + 1):  # the first warms the caches
+            for name, (command, _) in commands.items():
+                taken[name].append(processor_s(command, folder))
+    print(f"{'processor time, s':<20}{'least':>8}{'median':>8}{'target':>8}")
+    for name, (_, most) in commands.items():
+        times = taken[name][1:]
+        target = f"{most:8.1f}" if most else ""
+        print(f"{name:<20}{min(times):8.2f}{median(times):8.2f}{target}")
+
+
+if __name__ == "__main__":
+    main()
