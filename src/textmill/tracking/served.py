@@ -46,5 +46,5 @@ class TaskModel(PythonModel):
 
 
 # MLflow has loaded this, and has begun before textmill could switch it off.
-mlflow.telemetry.set_telemetry_client()
+mlflow.telemetry.set_telemetry_client()  # type: ignore[no-untyped-call]
 mlflow.models.set_model(TaskModel())
