@@ -51,6 +51,8 @@ from textmill.files import (
 from textmill.tracking.client import START_TAG, Client
 from textmill.tracking.opening import check_version, make_database, ping
 from textmill.tracking.patience import Answer, Patience
+from textmill.web.login import use_login
+from textmill.web.network import past_proxies, reached_at
 
 OUTPUT = "output"
 """Where a step's output folder stands among its run's artifacts."""
@@ -97,6 +99,8 @@ class Store:
         default = f"sqlite:///{database}"
         self.uri = config.uri or os.environ.get("MLFLOW_TRACKING_URI") or default
         self.patience = Patience(self.uri)
+        past_proxies(config.host)
+        use_login()
         self.artifact_root = (self.home / "artifacts").as_uri() if self.uri == default else None
         try:
             with self.failures_in_words():
@@ -108,7 +112,9 @@ class Store:
         except OSError as error:
             raise RunError(f"{self.home} cannot be written: {error}. Set tracking.home.") from None
         self.ui_url = (
-            self.uri if self.uri.startswith("http") else f"http://127.0.0.1:{config.mlflow_port}"
+            self.uri
+            if self.uri.startswith("http")
+            else f"http://{reached_at(config.host, config.mlflow_port)}"
         )
 
     def _locks_id(self) -> str:
