@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
@@ -18,6 +18,7 @@ from prefect.states import Completed, Failed
 from flows.baselines import describe, measure_baselines
 from flows.context import Context, command, log, outcome, run_step, step_task
 from flows.finetune import choose_task, finetune_task
+from flows.fixed import command_flow
 from flows.notice import notify
 from flows.prepare import Prepared, place_sample, split_sources
 from flows.pretrain import backbone_parts
@@ -284,7 +285,7 @@ def score_table(summary: Mapping[str, float]) -> str:
     return "\n".join(lines)
 
 
-@flow(name="evaluate", persist_result=False, validate_parameters=False)
+@command_flow("evaluate")
 def evaluate(
     name: str | None = None, config: str = "demo", overrides: list[str] | None = None
 ) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows.baselines import measure_baselines
 from flows.context import Context, command, outcome, run_step, step_task
+from flows.fixed import command_flow
 from flows.prepare import place_sample, split_sources
 from flows.pretrain import backbone_parts
 from textmill.compose import unknown_name
@@ -41,7 +41,7 @@ def choose_task(context: Context, name: str) -> TaskConfig:
     raise InputError(f"tasks: {unknown_name('task', name, known)}")
 
 
-@flow(name="finetune", persist_result=False, validate_parameters=False)
+@command_flow("finetune")
 def finetune(name: str, config: str = "demo", overrides: list[str] | None = None) -> None:
     """Fine-tune for one task, and compute first what that needs."""
     with command("finetune", config, overrides or [], name) as context:

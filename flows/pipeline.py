@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from prefect import flow
-
 from flows.baselines import measure_baselines
 from flows.context import command
 from flows.evaluate import run_branches
+from flows.fixed import command_flow
 from flows.prepare import place_sample
 from flows.pretrain import backbone_parts
 
 
-@flow(name="pipeline", persist_result=False, validate_parameters=False)
+@command_flow("pipeline")
 def pipeline(
     config: str = "demo", overrides: list[str] | None = None, event: str | None = None
 ) -> None:

@@ -1,7 +1,7 @@
 """Prefect's server, behind the guard.
 
-    python -m flows.prefect_app --fd DESCRIPTOR [--temporary]
-    python -m flows.prefect_app --host 0.0.0.0 --port 4200 --allowed-hosts prefect:4200
+python -m flows.prefect_app --fd DESCRIPTOR [--temporary]
+python -m flows.prefect_app --host 0.0.0.0 --port 4200 --allowed-hosts prefect:4200
 """
 
 from __future__ import annotations

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows.context import Context, command, outcome, run_step, say, step_task
+from flows.fixed import command_flow
 from textmill.compose import SAMPLE as SAMPLE_PREFIX
 from textmill.config import (
     CleanConfig,
@@ -187,7 +187,7 @@ def prepare_parts(context: Context) -> Prepared:
     return Prepared(tokenizer, outcome(tokenize(context, corpus, tokenizer)))
 
 
-@flow(name="prepare", persist_result=False, validate_parameters=False)
+@command_flow("prepare")
 def prepare(config: str = "demo", overrides: list[str] | None = None) -> None:
     """Clean the sources, train the tokenizer, encode the corpus."""
     with command("prepare", config, overrides or []) as context:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows.context import Context, command, outcome, run_step, step_task
+from flows.fixed import command_flow
 from flows.prepare import Prepared, folder_sources, place_sample, prepare_parts
 from textmill.config import PretrainStepConfig
 from textmill.tracking.results import Result
@@ -36,7 +36,7 @@ def backbone_parts(context: Context) -> tuple[Prepared, Result]:
     return prepared, outcome(train_backbone(context, prepared))
 
 
-@flow(name="pretrain", persist_result=False, validate_parameters=False)
+@command_flow("pretrain")
 def pretrain(config: str = "demo", overrides: list[str] | None = None) -> None:
     """Pretrain the backbone, and compute first what that needs."""
     with command("pretrain", config, overrides or []) as context:

@@ -6,12 +6,11 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
-from prefect import flow
-
 from flows.baselines import measure_baselines
 from flows.context import Context, log, opened, outcome
 from flows.evaluate import run_branches
 from flows.finetune import finetune_task
+from flows.fixed import command_flow
 from flows.prepare import place_sample, prepare_parts
 from flows.pretrain import train_backbone
 from textmill.compose import compose
@@ -105,7 +104,7 @@ def repeat(context: Context, recorded: Recorded) -> None:
             log_card(context.pipeline, context.config, task)
 
 
-@flow(name="reproduce", persist_result=False, validate_parameters=False)
+@command_flow("reproduce")
 def reproduce(
     run: str,
     anyway: bool,

@@ -15,6 +15,7 @@ from prefect.states import Completed
 
 from flows.context import Context, close_killed, command, outcome, run_step, say, step_task
 from flows.context import task_runner as runner_of
+from flows.fixed import command_flow, fixed_settings
 from flows.limits import alone
 from flows.notice import notify
 from flows.pipeline import pipeline
@@ -36,17 +37,31 @@ from textmill.tracking.store import Store, StoreError
 from textmill.tracking.worker import Stopped
 
 
-@flow(name="retrain", persist_result=False, validate_parameters=False)
+@command_flow("retrain")
 def retrain(
     trigger: str = "data", config: str = "demo", overrides: list[str] | None = None
 ) -> State[Any]:
+    """Run the whole chain if a trigger has an event for it, as `deployed` does: by hand."""
+    return _retrain(trigger, config, overrides or [])
+
+
+@flow(name="retrain", persist_result=False)
+def deployed() -> State[Any]:
+    """Run the whole chain if the trigger has an event for it.
+
+    What is retrained, and when, is fixed by whoever serves the deployment: see `flows.fixed`.
+    """
+    return _retrain(*fixed_settings())
+
+
+def _retrain(trigger: str, config: str, words: list[str]) -> State[Any]:
     """Run the whole chain if a trigger has an event for it, once for each event.
 
     Args:
         trigger: schedule (always), data (the raw files have changed since the last finished run)
             or drift (new text is too unlike the last training corpus).
         config: a file of conf/, or the path of a YAML file.
-        overrides: settings to change.
+        words: settings to change.
 
     Any failure is told, once, to those whom the configuration names.
 
@@ -57,7 +72,6 @@ def retrain(
         InputError: the configuration or the data cannot be used.
         RunError: the run failed as often as it may.
     """
-    words = overrides or []
     settings = compose(config, words)
     if trigger not in TRIGGERS:
         raise InputError(unknown_name("trigger", trigger, TRIGGERS).capitalize())

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from textmill.config import Config, TrackingConfig
@@ -19,6 +20,9 @@ from textmill.files import full_disk_message, is_disk_full
 from textmill.web import process
 from textmill.web.login import login_for, use_login
 from textmill.web.network import HERE, listen, own_hosts, past_proxies, reached_at
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
 
 LEAST_MIB = 32
 """Room for the databases of Prefect and MLflow, without which no run can begin."""
@@ -194,26 +198,40 @@ def _failure(error: Exception) -> RunError:
 
 
 def close_killed_runs(flow_run_ids: list[str]) -> None:
-    """Mark the Prefect flow runs of killed pipelines as crashed, as their MLflow runs are.
+    """Mark the Prefect flow runs of killed pipelines, and their task runs, as crashed.
 
     So are the flows that they were started by, as these were part of the same process.
     """
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
-    from prefect.states import Crashed
 
     with get_client(sync_client=True) as client:
         for flow_run_id in map(UUID, flow_run_ids):
             try:
-                while True:
-                    run = client.read_flow_run(flow_run_id)
-                    if run.state is None or not run.state.is_final():
-                        client.set_flow_run_state(run.id, Crashed(message="killed"), force=True)
-                    if run.parent_task_run_id is None:
-                        break
-                    parent = client.read_task_run(run.parent_task_run_id).flow_run_id
-                    if parent is None:
-                        break
+                while parent := _close_killed_run(client, flow_run_id):
                     flow_run_id = parent
             except ObjectNotFound:
                 continue  # another Prefect server knows it
+
+
+def _close_killed_run(client: SyncPrefectClient, flow_run_id: UUID) -> UUID | None:
+    """Close a flow run and its task runs; return the flow run that has started it, if any."""
+    from prefect.client.schemas import filters
+    from prefect.client.schemas.objects import TERMINAL_STATES, State, StateType
+    from prefect.states import Crashed
+
+    killed: State[Any] = Crashed(message="killed")
+    run = client.read_flow_run(flow_run_id)
+    if run.state is None or not run.state.is_final():
+        client.set_flow_run_state(run.id, killed, force=True)
+    unfinished = filters.TaskRunFilter(
+        flow_run_id=filters.TaskRunFilterFlowRunId(any_=[run.id]),
+        state=filters.TaskRunFilterState(
+            type=filters.TaskRunFilterStateType(any_=sorted({*StateType} - TERMINAL_STATES))
+        ),
+    )
+    for task in client.read_task_runs(task_run_filter=unfinished):  # as many as ran side by side
+        client.set_task_run_state(task.id, killed, force=True)
+    if run.parent_task_run_id is None:
+        return None
+    return client.read_task_run(run.parent_task_run_id).flow_run_id

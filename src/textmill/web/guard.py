@@ -45,7 +45,9 @@ class Guard:
         """Return why a request is refused, or None."""
         hosts, origins = _values(scope, b"host"), _values(scope, b"origin")
         if len(hosts) != 1 or not self._knows(hosts[0]):
-            return f"Host {', '.join(hosts)!r} is not served here: add it to tracking.allowed_hosts."
+            return (
+                f"Host {', '.join(hosts)!r} is not served here: add it to tracking.allowed_hosts."
+            )
         # Programs other than browsers send no origin.
         if any(urlsplit(origin).netloc != hosts[0] for origin in origins):
             return f"Requests of other origins ({', '.join(origins)}) are refused."
