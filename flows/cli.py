@@ -180,7 +180,7 @@ def schedule(
         from flows.server import set_up_environment, start_server
 
         set_up_environment(composed)
-        wait_for_server = start_server(composed.tracking.prefect_port)
+        wait_for_server = start_server(composed.tracking, is_full=True)
         from flows.schedule import serve_retraining
 
         serve_retraining(
@@ -348,7 +348,7 @@ def _run_flow(name: str, config: str, overrides: list[str] | None, *first: Any) 
         from flows.server import set_up_environment, start_server
 
         set_up_environment(composed)
-        wait_for_server = start_server()
+        wait_for_server = start_server(composed.tracking)
         from flows.start import load, start
 
         flow = load(name, composed)

@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import Flow
 
+from flows.fixed import refuse_deployed
 from textmill.compose import redacted
 from textmill.errors import InputError, RunError
 from textmill.secrets import redact, redact_values
@@ -38,12 +39,19 @@ class RecordedFlow(Flow[P, R]):
 
 
 def recorded_flow(name: str) -> Callable[[Callable[P, R]], RecordedFlow[P, R]]:
-    """Return the decorator of a flow; results live in MLflow alone, so Prefect persists none."""
+    """Return the decorator of a flow that a command, or another flow, calls in its own process.
+
+    Results live in MLflow alone, so Prefect persists none. A run of it that comes from a deployment
+    raises an InputError.
+    """
 
     def decorate(function: Callable[P, R]) -> RecordedFlow[P, R]:
-        return RecordedFlow(
-            quiet(function), name=name, persist_result=False, validate_parameters=False
-        )
+        @functools.wraps(function)
+        def call(*arguments: P.args, **named: P.kwargs) -> R:
+            refuse_deployed(name)
+            return function(*arguments, **named)
+
+        return RecordedFlow(quiet(call), name=name, persist_result=False, validate_parameters=False)
 
     return decorate
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
-from prefect import Task, task
+from prefect import Task, flow, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.runtime import flow_run
@@ -15,11 +15,12 @@ from prefect.states import Completed
 
 from flows.context import Context, close_killed, command, outcome, run_step, say, step_task
 from flows.context import task_runner as runner_of
+from flows.fixed import fixed_settings
 from flows.limits import alone
 from flows.notice import notify
 from flows.pipeline import pipeline
 from flows.prepare import corpus_sources, split_sources, with_sample
-from flows.recording import recorded_flow
+from flows.recording import quiet, recorded_flow
 from flows.triggers import TRIGGERS, Decision, at_data, at_drift, at_tick, tries_left
 from textmill.compose import compose, unknown_name
 from textmill.config import Config, DriftStepConfig
@@ -41,13 +42,28 @@ from textmill.tracking.worker import Stopped
 def retrain(
     trigger: str = "data", config: str = "demo", overrides: list[str] | None = None
 ) -> State[Any]:
+    """Run the whole chain if a trigger has an event for it, as `deployed` does: by hand."""
+    return _retrain(trigger, config, overrides or [])
+
+
+@flow(name="retrain", persist_result=False)
+@quiet
+def deployed() -> State[Any]:
+    """Run the whole chain if the trigger has an event for it.
+
+    What is retrained, and when, is fixed by whoever serves the deployment: see `flows.fixed`.
+    """
+    return _retrain(*fixed_settings())
+
+
+def _retrain(trigger: str, config: str, words: list[str]) -> State[Any]:
     """Run the whole chain if a trigger has an event for it, once for each event.
 
     Args:
         trigger: schedule (always), data (the raw files have changed since the last finished run)
             or drift (new text is too unlike the last training corpus).
         config: a file of conf/, or the path of a YAML file.
-        overrides: settings to change.
+        words: settings to change.
 
     Any failure is told, once, to those whom the configuration names.
 
@@ -58,7 +74,6 @@ def retrain(
         InputError: the configuration or the data cannot be used.
         RunError: the run failed as often as it may.
     """
-    words = overrides or []
     settings = compose(config, words)
     if trigger not in TRIGGERS:
         raise InputError(unknown_name("trigger", trigger, TRIGGERS).capitalize())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,6 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.runner import Runner
 from prefect.schedules import Cron
@@ -29,10 +28,12 @@ from prefect.server.schemas.schedules import CronSchedule
 from prefect.types.entrypoint import EntrypointType
 
 from flows.console import console
-from flows.retrain import retrain
+from flows.fixed import fix_settings
+from flows.retrain import deployed
 from flows.server import is_own, prefect_failures_in_words
 from textmill.compose import compose
-from textmill.errors import InputError, listed
+from textmill.errors import InputError
+from textmill.files import digest_values
 
 SILENCE_S = 60
 """What serves a deployment asks for its runs every 10 s: after this silence nothing does."""
@@ -68,19 +69,10 @@ def serve_retraining(
     wait_for_server()
     experiment = compose(config_name, overrides).experiment
     name = deployment_name(experiment, config_name, trigger)
-    parameters = {"trigger": trigger, "config": config_name, "overrides": overrides}
-    deployment = retrain.to_deployment(
-        name,
-        schedule=Cron(cron, timezone=timezone),
-        parameters=parameters,
-        description=f"Retrains when there is an event of the trigger {trigger}.",
-        # So that it is found from any folder.
-        entrypoint_type=EntrypointType.MODULE_PATH,
-    )
-    assert isinstance(deployment, RunnerDeployment)  # no coroutine, as nothing runs here yet
+    version = digest_values([trigger, config_name, overrides])[:16]
     if not is_own():  # nothing else asks a server for runs that has only just been started
         with prefect_failures_in_words():
-            refuse_other_settings(name, parameters)
+            refuse_other_settings(name, version)
     console.print(
         f"retrain/{name}: first {first:%Y-%m-%d %H:%M}, then {second:%Y-%m-%d %H:%M}, "
         f"in the time zone {timezone}. Ctrl-C ends it."
@@ -88,7 +80,18 @@ def serve_retraining(
     with prefect_failures_in_words():
         # One to retrain, one to say at the next tick that this one still does.
         runner = Runner(pause_on_shutdown=False, limit=2)
-        deployment_id = runner.add_deployment(deployment)
+        fix_settings(trigger, config_name, overrides)
+        # The runner keeps the flow itself: what the server says of its entry point, which whoever
+        # reaches the server can change, is not asked for.
+        deployment_id = runner.add_flow(
+            deployed,
+            name,
+            schedule=Cron(cron, timezone=timezone),
+            description=f"Retrains when there is an event of the trigger {trigger}. What it "
+            "retrains is fixed by the command that serves it, and not changed by runs.",
+            version=version,
+            entrypoint_type=EntrypointType.MODULE_PATH,
+        )
         assert isinstance(deployment_id, UUID)  # no coroutine, as nothing runs here yet
         drop_missed_ticks(deployment_id)
         number = asyncio.run(_serve_until_signal(runner))
@@ -102,10 +105,14 @@ def deployment_name(experiment: str, config_name: str, trigger: str) -> str:
     return re.sub("[/%&<>]", "-", f"{Path(config_name).stem}-{experiment}-{trigger}")
 
 
-def refuse_other_settings(name: str, parameters: Mapping[str, Any]) -> None:
-    """Return if a deployment of that name has these parameters, or is not served any more.
+def refuse_other_settings(name: str, version: str) -> None:
+    """Return if a deployment of that name has these settings, or is not served any more.
 
-    Another one would be overwritten while it is at work: its ticks would run with these settings.
+    Another one would be overwritten while it is at work: its ticks would be taken by this one.
+
+    Args:
+        name: of the deployment.
+        version: digest of the settings; the server is not told what they are.
 
     Raises:
         InputError: it is served with others.
@@ -117,16 +124,11 @@ def refuse_other_settings(name: str, parameters: Mapping[str, Any]) -> None:
             return
     asked = found.last_polled
     is_served = asked is not None and (datetime.now(UTC) - asked).total_seconds() < SILENCE_S
-    differences = [
-        f"{key}={found.parameters.get(key)!r} there, and {value!r} here"
-        for key, value in parameters.items()
-        if found.parameters.get(key) != value
-    ]
-    if is_served and differences:
+    if is_served and found.version != version:
         raise InputError(
-            f"retrain/{name} is being served with other settings ({listed(differences, '; ')}): "
-            "set experiment=NAME for a schedule of its own; or stop the other one, wait "
-            f"{SILENCE_S} seconds, and start this again."
+            f"retrain/{name} is being served with other settings: set experiment=NAME for a "
+            f"schedule of its own; or stop the other one, wait {SILENCE_S} seconds, and start this "
+            "again."
         )
 
 

@@ -5,29 +5,33 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import socket
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from textmill.config import Config
+from textmill.config import Config, TrackingConfig
 from textmill.errors import RunError
 from textmill.files import full_disk_message, is_disk_full, sqlite_url
 from textmill.secrets import hide, request
 from textmill.tracking.access import restrict
+from textmill.web import process
+from textmill.web.login import login_for, use_login
+from textmill.web.network import HERE, listen, own_hosts, past_proxies, reached_at
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
 
 LEAST_MIB = 32
 """Room for the databases of Prefect and MLflow, without which no run can begin."""
 FULL_MIB = 1
 PING_TIMEOUT_S = 5
 START_TIMEOUT_S = 180
-STOP_TIMEOUT_S = 10
 PATIENCE = {
     "PREFECT_CLIENT_MAX_RETRIES": "6",
     "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500,504",
@@ -49,9 +53,12 @@ def set_up_environment(config: Config) -> None:
     """Set Prefect's settings; has to come before Prefect is imported.
 
     Raises:
+        InputError: the login that the environment gives cannot be used.
         RunError: the folder of results cannot be written, or its disk is full.
     """
     restrict(config.tracking.permissions)
+    past_proxies(config.tracking.host)
+    use_login()
     os.environ.setdefault("PREFECT_HOME", str(prefect_home(config)))
     home = Path(os.environ["PREFECT_HOME"])
     try:
@@ -85,7 +92,7 @@ def free_mib(folder: Path) -> float:
     return shutil.disk_usage(folder).free / 2**20
 
 
-def start_server(port: int | None = None) -> Callable[[], None]:
+def start_server(tracking: TrackingConfig, is_full: bool = False) -> Callable[[], None]:
     """Start a Prefect server for the time of this process, unless PREFECT_API_URL names another.
 
     It starts beside this process, which has libraries to load; Prefect's own temporary server
@@ -93,42 +100,25 @@ def start_server(port: int | None = None) -> Callable[[], None]:
     what Prefect has still to send at the exit is sent before the server is ended.
 
     Args:
-        port: where it has its page, and makes runs of schedules. None starts a temporary server,
-            which does neither, on any free port.
+        tracking: where it listens, whom it answers, and whether it asks for the login.
+        is_full: whether it has its page, and makes runs of schedules. A temporary server does
+            neither, and listens on any free port of the loopback.
 
     Returns:
         A function that waits until the server answers, and raises a RunError if it does not.
 
     Raises:
+        InputError: there is no login, and it needs one.
         RunError: the port is taken, or the server that PREFECT_API_URL names does not answer.
     """
     if "PREFECT_API_URL" in os.environ:
         _ping(hide(os.environ["PREFECT_API_URL"]))
         return lambda: None
-    log = Path(os.environ["PREFECT_HOME"]) / "server.log"
-    try:
-        listening = socket.create_server(("127.0.0.1", port or 0))
-    except OSError as error:
-        raise RunError(
-            f"Port {port} cannot be used ({error.strerror}): set tracking.prefect_port; or, if "
-            f"textmill ui runs there, set PREFECT_API_URL=http://127.0.0.1:{port}/api."
-        ) from None
-    with listening, log.open("wb") as output:
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}/api"
-        kind = "temporary" if port is None else "full"
-        server = subprocess.Popen(
-            [sys.executable, "-m", "flows.prefect_app", str(listening.fileno()), kind],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-            pass_fds=[listening.fileno()],
-            env=os.environ | {"PREFECT_UI_API_URL": url},
-            process_group=0,  # Ctrl-C is for the flow, which has its end to report
-        )
+    server, url = launch(tracking, is_full)
     os.environ["PREFECT_API_URL"] = url
     global _own
     _own = server
-    atexit.register(_stop, server)
+    atexit.register(process.stop, server)
 
     def wait() -> None:
         try:
@@ -139,6 +129,28 @@ def start_server(port: int | None = None) -> Callable[[], None]:
             raise _failure(error) from error
 
     return wait
+
+
+def launch(tracking: TrackingConfig, is_full: bool) -> tuple[subprocess.Popen[bytes], str]:
+    """Start the process of a Prefect server; return it and the address of its interface.
+
+    Raises: see `start_server`.
+    """
+    host, port = (tracking.host, tracking.prefect_port) if is_full else (HERE[0], 0)
+    login = login_for(host, tracking.auth)
+    page = f"http://{reached_at(host, port)}"
+    instead = f"tracking.prefect_port; or, if textmill ui runs there, PREFECT_API_URL={page}/api"
+    listening = listen(host, port, instead)
+    port = listening.getsockname()[1]
+    server = process.start(
+        "flows.prefect_app",
+        listening,
+        own_hosts(host, port, tracking.allowed_hosts),
+        *([] if is_full else ["--temporary"]),
+        has_login=login is not None,
+        log=Path(os.environ["PREFECT_HOME"]) / "server.log",
+    )
+    return server, f"http://{reached_at(host, port)}/api"
 
 
 def is_own() -> bool:
@@ -156,15 +168,6 @@ def _ping(url: str) -> None:
             f"The Prefect server {url} does not answer ({reason}): start it, or set "
             "PREFECT_API_URL to one that does; without it a server is started for each run."
         ) from None
-
-
-def _stop(server: subprocess.Popen[bytes]) -> None:
-    server.terminate()
-    try:
-        server.wait(STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
 
 
 @contextmanager
@@ -196,31 +199,45 @@ def _failure(error: Exception) -> RunError:
         )
     return RunError(
         f"Prefect's server failed ({reason}): run again, and if that does not help, read "
-        f"{home / 'server.log'}, or delete its history in {home}."
+        f"{home / 'server.log'}."
     )
 
 
 def close_killed_runs(flow_run_ids: list[str]) -> None:
-    """Mark the Prefect flow runs of killed pipelines as crashed, as their MLflow runs are.
+    """Mark the Prefect flow runs of killed pipelines, and their task runs, as crashed.
 
     So are the flows that they were started by, as these were part of the same process.
     """
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
-    from prefect.states import Crashed
 
     with get_client(sync_client=True) as client:
         for flow_run_id in map(UUID, flow_run_ids):
             try:
-                while True:
-                    run = client.read_flow_run(flow_run_id)
-                    if run.state is None or not run.state.is_final():
-                        client.set_flow_run_state(run.id, Crashed(message="killed"), force=True)
-                    if run.parent_task_run_id is None:
-                        break
-                    parent = client.read_task_run(run.parent_task_run_id).flow_run_id
-                    if parent is None:
-                        break
+                while parent := _close_killed_run(client, flow_run_id):
                     flow_run_id = parent
             except ObjectNotFound:
                 continue  # another Prefect server knows it
+
+
+def _close_killed_run(client: SyncPrefectClient, flow_run_id: UUID) -> UUID | None:
+    """Close a flow run and its task runs; return the flow run that has started it, if any."""
+    from prefect.client.schemas import filters
+    from prefect.client.schemas.objects import TERMINAL_STATES, State, StateType
+    from prefect.states import Crashed
+
+    killed: State[Any] = Crashed(message="killed")
+    run = client.read_flow_run(flow_run_id)
+    if run.state is None or not run.state.is_final():
+        client.set_flow_run_state(run.id, killed, force=True)
+    unfinished = filters.TaskRunFilter(
+        flow_run_id=filters.TaskRunFilterFlowRunId(any_=[run.id]),
+        state=filters.TaskRunFilterState(
+            type=filters.TaskRunFilterStateType(any_=sorted({*StateType} - TERMINAL_STATES))
+        ),
+    )
+    for task in client.read_task_runs(task_run_filter=unfinished):  # as many as ran side by side
+        client.set_task_run_state(task.id, killed, force=True)
+    if run.parent_task_run_id is None:
+        return None
+    return client.read_task_run(run.parent_task_run_id).flow_run_id

@@ -90,6 +90,15 @@ class TrackingConfig(Settings):
     them, so that a grown corpus takes only the time of what is new; 0 keeps none."""
     mlflow_port: Annotated[int, NOT_IN_KEY] = Field(5000, gt=0, lt=65536)
     prefect_port: Annotated[int, NOT_IN_KEY] = Field(4200, gt=0, lt=65536)
+    host: Annotated[str, NOT_IN_KEY] = Field("127.0.0.1", min_length=1)
+    """Address of this machine on which the pages of MLflow and Prefect listen (`textmill ui` and
+    `schedule`). Beyond the loopback, as with 0.0.0.0, they ask for a login, which TEXTMILL_AUTH
+    (USER:PASSWORD) or TEXTMILL_AUTH_FILE gives."""
+    allowed_hosts: Annotated[tuple[str, ...], NOT_IN_KEY] = ()
+    """Further names, NAME or NAME:PORT, by which browsers reach those pages, such as a proxy's.
+    What asks for any other name than this machine's own is refused."""
+    auth: Annotated[bool, NOT_IN_KEY] = False
+    """Ask for the login on the loopback too, where several people use one machine."""
 
     @property
     def permissions(self) -> int:

@@ -40,6 +40,8 @@ from textmill.tracking.access import restrict
 from textmill.tracking.client import Client
 from textmill.tracking.patience import Answer, Patience
 from textmill.tracking.relocation import relocate
+from textmill.web.login import use_login
+from textmill.web.network import past_proxies, reached_at
 
 DATABASE = "mlflow.db"
 PIPELINE_LOCK = "pipeline-"
@@ -71,6 +73,8 @@ class Connection:
     def __init__(self, config: TrackingConfig) -> None:
         self.permissions = config.permissions
         restrict(self.permissions)
+        past_proxies(config.host)
+        use_login()
         self.home = Path(config.home).absolute()
         self.wip = self.home / "wip"
         self.locks = self.wip / "locks"
@@ -94,7 +98,7 @@ class Connection:
                     self.client = self._open_writable(database if is_default else None)
         except OSError as error:
             raise RunError(f"{self.home} cannot be written: {error}. Set tracking.home.") from None
-        self.ui_url = f"http://127.0.0.1:{config.mlflow_port}"
+        self.ui_url = f"http://{reached_at(config.host, config.mlflow_port)}"
         if self.uri.startswith("http"):
             self.ui_url = without_credentials(self.uri)
 

@@ -1,0 +1,75 @@
+"""The login of the servers: one user and password, from the environment or a secret file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from textmill.errors import InputError
+from textmill.web.network import is_loopback
+
+VARIABLE = "TEXTMILL_AUTH"
+FILE_VARIABLE = "TEXTMILL_AUTH_FILE"
+MIN_PASSWORD = 12
+"""Characters that MLflow asks of a password."""
+HOW = (
+    f"set {VARIABLE}=USER:PASSWORD, or {FILE_VARIABLE} to a file that holds it, with a password of "
+    f"at least {MIN_PASSWORD} characters"
+)
+
+
+def login() -> tuple[str, str] | None:
+    """Return user and password, or None if none are set.
+
+    Raises:
+        InputError: what is set is empty, or no such thing.
+    """
+    if VARIABLE in os.environ:
+        where, text = VARIABLE, os.environ[VARIABLE]
+    elif FILE_VARIABLE in os.environ:
+        where, text = FILE_VARIABLE, _read(Path(os.environ[FILE_VARIABLE]))
+    else:
+        return None
+    user, _, password = text.partition(":")
+    if not user.strip() or len(password) < MIN_PASSWORD or len(text.splitlines()) != 1:
+        raise InputError(f"{where} holds no login that could be used: {HOW}.")
+    return user, password
+
+
+def login_for(host: str, is_wanted: bool) -> tuple[str, str] | None:
+    """Return the login of a server that listens on a host, or None if it needs none.
+
+    Raises:
+        InputError: it listens beyond this machine, or a login is wanted, and there is none.
+    """
+    if is_loopback(host) and not is_wanted:
+        return None
+    found = login()
+    if found is None:
+        why = "tracking.auth asks for" if is_wanted else f"what listens on {host} needs"
+        raise InputError(f"There is no login, which {why}: {HOW}.")
+    return found
+
+
+def use_login() -> None:
+    """Let the clients of Prefect and MLflow in this process and its children use the login.
+
+    Has to come before Prefect is imported.
+
+    Raises:
+        InputError: see `login`.
+    """
+    found = login()
+    if found is None:
+        return
+    user, password = found
+    os.environ.setdefault("PREFECT_API_AUTH_STRING", f"{user}:{password}")
+    os.environ.setdefault("MLFLOW_TRACKING_USERNAME", user)
+    os.environ.setdefault("MLFLOW_TRACKING_PASSWORD", password)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{FILE_VARIABLE}={file} cannot be read ({error}): {HOW}.") from None
