@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from textmill.telemetry import SWITCHED_OFF
 
@@ -54,6 +54,5 @@ def test_images_have_the_same_variables(name: str) -> None:
 
 
 def test_runs_of_a_worker_that_is_no_container_have_the_same_variables() -> None:
-    deployments = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
-    process = next(d for d in deployments if d["name"] == "process")
-    assert process["work_pool"]["job_variables"]["env"] == SWITCHED_OFF
+    template = json.loads((ROOT / "docker" / "work-pool.json").read_text())
+    assert template["job_configuration"]["env"] == SWITCHED_OFF

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.e2e.servers import DOCKER, PASSWORD, compose_file
+from tests.e2e.servers import DOCKER, LOGIN, PASSWORD, compose_file
 
-VARIABLES = {"POSTGRES_PASSWORD": PASSWORD}
+VARIABLES = {"POSTGRES_PASSWORD": PASSWORD, "TEXTMILL_AUTH": LOGIN}
 
 
 @pytest.fixture
@@ -17,9 +19,31 @@ def compose() -> dict[str, Any]:
     return compose_file(VARIABLES)
 
 
-def test_a_password_has_to_be_set() -> None:
-    with pytest.raises(KeyError, match="POSTGRES_PASSWORD"):
-        compose_file({})
+@pytest.mark.parametrize("missing", VARIABLES)
+@pytest.mark.parametrize("value", [None, ""])
+def test_passwords_have_to_be_set(missing: str, value: str | None) -> None:
+    given = {k: v for k, v in VARIABLES.items() if k != missing}
+    with pytest.raises(KeyError, match=missing):
+        compose_file(given if value is None else given | {missing: value})
+
+
+def test_servers_ask_for_the_login_and_clients_give_it(compose: dict[str, Any]) -> None:
+    for name in ("mlflow", "prefect"):
+        assert "--auth" in compose["services"][name]["command"]
+        assert compose["services"][name]["environment"]["TEXTMILL_AUTH"] == LOGIN
+    worker = compose["services"]["worker"]["environment"]
+    assert worker["PREFECT_API_AUTH_STRING"] == worker["TEXTMILL_AUTH"] == LOGIN
+
+
+def test_runs_of_a_worker_bring_neither_a_command_nor_variables(compose: dict[str, Any]) -> None:
+    words = compose["services"]["worker"]["command"]
+    (place,) = (w.partition("=")[2] for w in words if w.startswith("--base-job-template="))
+    template = json.loads((DOCKER / Path(place).name).read_text())
+    assert template["variables"]["properties"] == {}
+    assert template["job_configuration"].keys() == {"stream_output", "env"}
+    for deployment in yaml.safe_load((DOCKER.parent / "prefect.yaml").read_text())["deployments"]:
+        assert deployment["entrypoint"] == "flows.retrain.deployed"
+        assert not deployment.get("parameters")
 
 
 def test_no_other_password_is_written_down(compose: dict[str, Any]) -> None:
@@ -27,9 +51,9 @@ def test_no_other_password_is_written_down(compose: dict[str, Any]) -> None:
         value
         for service in compose["services"].values()
         for name, value in service["environment"].items()
-        if "PASSWORD" in name or "SECRET" in name or "KEY" in name
+        if any(word in name for word in ("PASSWORD", "SECRET", "KEY", "AUTH"))
     }
-    assert secrets == {PASSWORD, None}
+    assert secrets == {PASSWORD, LOGIN, None}
     text = (DOCKER / "compose.yaml").read_text()
     assert "textmill:" not in text.replace("image: textmill:", "").split("services:")[1]
 
@@ -99,7 +123,10 @@ def test_a_docker_work_pool_gives_its_runs_what_the_worker_has(compose: dict[str
     deployments = yaml.safe_load((DOCKER.parent / "prefect.yaml").read_text())["deployments"]
     (docker,) = (d for d in deployments if d["name"] == "docker")
     job, worker = docker["work_pool"]["job_variables"], compose["services"]["worker"]
-    assert job["env"] == worker["environment"]
+    login = "{{ prefect.blocks.secret.textmill-login }}"
+    assert job["env"] == {
+        name: login if value == LOGIN else value for name, value in worker["environment"].items()
+    }
     assert [volume.split(":")[1] for volume in job["volumes"]] == [
         volume.split(":")[1] for volume in worker["volumes"]
     ]

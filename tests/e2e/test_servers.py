@@ -19,26 +19,49 @@ from mlflow.tracking import MlflowClient
 from moto.server import ThreadedMotoServer
 
 from tests.e2e.conftest import SMALL, Product, wait_until
-from tests.e2e.servers import DOCKER, PASSWORD, Postgres, Services, postgres_server, services
+from tests.e2e.servers import (
+    DOCKER,
+    LOGIN,
+    PASSWORD,
+    Postgres,
+    Services,
+    postgres_server,
+    services,
+)
 from textmill.config import TrackingConfig
 from textmill.errors import RunError
 from textmill.tracking.store import Store
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
-DEPLOY = """
-import sys
-from prefect.flows import EntrypointType
+OWN_FLOW = """
+from prefect import flow
 from flows.pipeline import pipeline
-pipeline.to_deployment(
-    name="test",
-    work_pool_name="textmill",
-    parameters={"config": "demo", "overrides": sys.argv[1:]},
-    entrypoint_type=EntrypointType.MODULE_PATH,
+
+@flow(name="pipeline", persist_result=False)
+def own() -> None:
+    pipeline("demo", {overrides!r})
+"""
+DEPLOY = """
+from prefect.flows import EntrypointType
+from own_flow import own
+own.to_deployment(
+    name="test", work_pool_name="textmill", entrypoint_type=EntrypointType.MODULE_PATH
 ).apply()
 """
 FEW = ["pretrain.max_steps=20", "tasks=[sample-sentiment]"]
 SMALLER = [word for word in SMALL if not word.startswith("tasks.")] + FEW
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _login() -> Iterator[None]:
+    """Let the clients of this process, and what it starts, know the login."""
+    user, _, password = LOGIN.partition(":")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TEXTMILL_AUTH", LOGIN)
+        patch.setenv("MLFLOW_TRACKING_USERNAME", user)
+        patch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +117,11 @@ def test_a_pipeline_runs_through_all_of_them(stack: Services, tmp_path: Path) ->
 def test_a_worker_runs_two_pipelines_at_once_and_computes_each_step_once(
     stack: Services, tmp_path: Path
 ) -> None:
+    stack.environment["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     stack.start("worker")
     environment = stack.running["worker"].environment
     overrides = [*SMALLER, "experiment=worker", "sample.seed=7", f"tracking.home={tmp_path}/mlruns"]
+    (tmp_path / "own_flow.py").write_text(OWN_FLOW.format(overrides=overrides))
 
     def pool_is_there() -> bool:
         inspect = ["prefect", "work-pool", "inspect", "textmill", "--output", "json"]
@@ -104,7 +129,7 @@ def test_a_worker_runs_two_pipelines_at_once_and_computes_each_step_once(
         return '"READY"' in found.stdout  # the health check of the compose file
 
     wait_until(pool_is_there, 120)
-    deploy = [sys.executable, "-c", DEPLOY, *overrides]
+    deploy = [sys.executable, "-c", DEPLOY]
     subprocess.run(deploy, env=environment, check=True, cwd=tmp_path)
     start = ["prefect", "deployment", "run", "pipeline/test", "--watch"]
     both = [
