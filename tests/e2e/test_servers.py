@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import base64
 import os
+import shlex
 import subprocess
 import sys
 import urllib.error
@@ -118,9 +119,11 @@ def test_a_worker_runs_two_pipelines_at_once_and_computes_each_step_once(
     stack: Services, tmp_path: Path
 ) -> None:
     stack.environment["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    overrides = [*SMALLER, "experiment=worker", "sample.seed=7", f"tracking.home={tmp_path}/mlruns"]
+    fixed = {"TEXTMILL_OVERRIDES": shlex.join(overrides), "TEXTMILL_TRIGGER": "schedule"}
+    stack.compose["services"]["worker"]["environment"] |= fixed
     stack.start("worker")
     environment = stack.running["worker"].environment
-    overrides = [*SMALLER, "experiment=worker", "sample.seed=7", f"tracking.home={tmp_path}/mlruns"]
     (tmp_path / "own_flow.py").write_text(OWN_FLOW.format(overrides=overrides))
 
     def pool_is_there() -> bool:
@@ -139,10 +142,7 @@ def test_a_worker_runs_two_pipelines_at_once_and_computes_each_step_once(
     assert [process.wait(400) for process in both] == [0, 0], stack.running[
         "worker"
     ].log.read_text()
-    retrain = [
-        *("prefect", "deployment", "run", "retrain/process", "--watch"),
-        *("--param", 'trigger="schedule"', "--param", f"overrides={json.dumps(overrides)}"),
-    ]
+    retrain = ["prefect", "deployment", "run", "retrain/process", "--watch"]
     for command in (["prefect", "--no-prompt", "deploy", "--name", "process"], retrain):
         subprocess.run(command, env=environment, check=True, cwd=DOCKER.parent)
     mine = Store(TrackingConfig(uri=stack.mlflow_url, home=str(tmp_path / "mlruns")))
@@ -163,7 +163,11 @@ def test_mlflow_answers_by_its_name_in_the_network_of_containers_and_to_no_other
 
     def status(host: str) -> int:
         address = f"{stack.mlflow_url}/api/2.0/mlflow/experiments/search?max_results=1"
-        request = urllib.request.Request(address, headers={"Host": f"{host}:{port}"})
+        headers = {
+            "Host": f"{host}:{port}",
+            "Authorization": f"Basic {base64.b64encode(LOGIN.encode()).decode()}",
+        }
+        request = urllib.request.Request(address, headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return int(answer.status)
@@ -195,10 +199,8 @@ def test_artifacts_may_lie_in_s3(postgres: Postgres, tmp_path: Path) -> None:
                 patch.setenv(key, value)
             s3 = boto3.client("s3", endpoint_url=keys["MLFLOW_S3_ENDPOINT_URL"])
         s3.create_bucket(Bucket="textmill")
-        servers.compose["services"]["mlflow"]["command"] = [
-            word.replace("5432/mlflow", "5432/mlflow_s3")
-            for word in servers.compose["services"]["mlflow"]["command"]
-        ]
+        environment = servers.compose["services"]["mlflow"]["environment"]
+        environment["MLFLOW_BACKEND_STORE_URI"] += "_s3"
         servers.start("mlflow").wait_for(f"{servers.mlflow_url}/health")
         folders = tmp_path / "here", tmp_path / "there"
         here, there = (
