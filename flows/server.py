@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import shutil
 import subprocess
@@ -63,6 +64,10 @@ def set_up_environment(config: Config) -> None:
     home = Path(os.environ["PREFECT_HOME"])
     try:
         home.mkdir(parents=True, exist_ok=True)
+        if not os.access(home, os.W_OK, effective_ids=True):
+            raise PermissionError(errno.EACCES, "it is write-protected")
+        if not {"PREFECT_API_URL", DATABASE} & os.environ.keys():
+            (home / "prefect.db").touch()  # SQLite by itself would let nobody else of a group write
     except OSError as error:
         if is_disk_full(error):
             raise RunError(full_disk_message(home)) from None

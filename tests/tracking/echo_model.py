@@ -8,7 +8,7 @@ import mlflow
 
 
 class Echo(mlflow.pyfunc.PythonModel):
-    def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+    def predict(self, context: Any, model_input: list[str]) -> list[str]:
         return model_input
 
 

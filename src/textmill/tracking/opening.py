@@ -12,9 +12,11 @@ import urllib.request
 from contextlib import closing
 from http.client import HTTPException
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import mlflow
-from mlflow.exceptions import MlflowException
+from mlflow.store.db import utils as schema
+from mlflow.store.db.db_types import DATABASE_ENGINES
 from mlflow.tracking import MlflowClient
 from sqlalchemy.engine import make_url
 
@@ -23,8 +25,6 @@ from textmill.files import sqlite_url
 from textmill.secrets import request
 
 PING_TIMEOUT_S = 5
-OUT_OF_DATE = "out-of-date database schema"
-"""What MLflow says of a database that another version has made."""
 _SQLITE = b"SQLite format 3\x00"
 _HEADER_BYTES = 100  # of a database; the format: https://www.sqlite.org/fileformat.html
 
@@ -116,6 +116,7 @@ def make_database(file: Path) -> None:
 
     remove()
     try:
+        beside.touch()  # SQLite by itself would let nobody else of a group write
         MlflowClient(sqlite_url(beside)).search_experiments(max_results=1)
         with closing(sqlite3.connect(beside)) as connection, connection:
             # MLflow would put what is logged without an experiment into the working folder.
@@ -134,9 +135,7 @@ def open_database(file: Path) -> MlflowClient:
         RunError: it is of another version of MLflow, and cannot be brought to this one.
     """
     uri = sqlite_url(file)
-    try:
-        return open_address(uri)
-    except RunError:
+    if is_of_another_version(uri):
         upgrade(file)
     return open_address(uri)
 
@@ -148,17 +147,31 @@ def open_address(uri: str) -> MlflowClient:
         MlflowException, SQLAlchemyError: it cannot be opened.
         RunError: it is a database of another version of MLflow.
     """
-    client = MlflowClient(uri)
-    try:
-        client.search_experiments(max_results=1)
-    except MlflowException as error:
-        if OUT_OF_DATE not in str(error):
-            raise
+    is_database = urlsplit(uri).scheme.partition("+")[0] in DATABASE_ENGINES
+    if is_database and is_of_another_version(uri):
         raise RunError(
             f"The database {uri} was made by another version of MLflow than "
             f"{mlflow.__version__}: keep a copy of it, then run mlflow db upgrade '{uri}'."
-        ) from None
+        )
+    client = MlflowClient(uri)
+    client.search_experiments(max_results=1)
     return client
+
+
+def is_of_another_version(uri: str) -> bool:
+    """Return whether another version of MLflow has made a database.
+
+    MLflow would tell only sometimes, and at other times change it without a word.
+
+    Raises:
+        MlflowException, SQLAlchemyError: it cannot be opened.
+    """
+    engine = schema.create_sqlalchemy_engine(uri)  # type: ignore[no-untyped-call]
+    try:
+        version = schema._get_schema_version(engine)  # type: ignore[no-untyped-call]
+    finally:
+        engine.dispose()
+    return version not in (None, schema._get_latest_schema_revision())  # type: ignore[no-untyped-call]
 
 
 def upgrade(file: Path) -> None:
