@@ -15,7 +15,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from flows.process import spare_collections
+from flows.process import (
+    as_json,
+    as_text,
+    refuse_stray_bytes,
+    set_up_streams,
+    spare_collections,
+)
 from textmill.errors import InputError, RunError
 
 app = typer.Typer(
@@ -37,6 +43,8 @@ SETTING = re.compile(r"[+~]{0,2}[\w.@/-]+=")
 """How an override begins, where a text may stand too."""
 LAST_SENDING_S = 15
 """For Prefect to send its states and logs after Ctrl-C; a server that is away costs no more."""
+TAKE_TEXT = ("generate", "predict")
+"""Commands that read an argument as a text."""
 TriggerOption = Annotated[
     Literal["schedule", "data", "drift"],
     typer.Option(help="Always; when the data have changed; when new text has drifted."),
@@ -44,9 +52,13 @@ TriggerOption = Annotated[
 
 
 @app.callback()
-def begin() -> None:
+def begin(context: typer.Context) -> None:
     """Set up the process of the command, whichever it is."""
     spare_collections()
+    set_up_streams()
+    if context.invoked_subcommand not in TAKE_TEXT:
+        with _errors_in_words():
+            refuse_stray_bytes(sys.argv[1:])
 
 
 @app.command(epilog="Example: textmill run pretrain.max_steps=200 tasks=[sample-topic]")
@@ -203,7 +215,7 @@ def generate(
     with _answer():
         from flows.answers import write
 
-        for piece in write(prompt, config, overrides or []):
+        for piece in write(as_text(prompt), config, overrides or []):
             sys.stdout.write(piece)
             sys.stdout.flush()
         sys.stdout.write("\n")
@@ -229,15 +241,14 @@ def predict(
     """
     with _answer():
         from flows.answers import answer
-        from textmill.corpus.line_ends import json_line
 
         words = text_and_overrides or []
         has_text = bool(words) and not _is_setting(words[0])
-        text = words[0] if has_text else None
+        text = as_text(words[0]) if has_text else None
         if text is not None and file is not None:
             raise InputError(f"Both a text and --file {file} were given: leave one of them out.")
         for prediction in answer(task, _texts(text, file), config, words[has_text:]):
-            sys.stdout.write(json_line(prediction))
+            sys.stdout.write(f"{as_json(prediction)}\n")
 
 
 @app.command(epilog="Example: textmill compare 3f2a 9c1b")
@@ -441,3 +452,7 @@ def _end_undisturbed() -> None:
 def _fail(message: str, status: int) -> int:
     typer.echo(f"textmill: {message}", err=True)
     return status
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m flows.cli")

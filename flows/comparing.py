@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 
+from flows import process
 from textmill.compose import compose
 from textmill.evaluation.comparison import plain_values, render
 from textmill.tracking.compare import compare, log_comparison
@@ -34,7 +34,7 @@ def compare_runs(
     if store.read_only is None:
         place = artifact_url(comparison.runs[-1].url, log_comparison(store, comparison))
     if as_json:
-        yield json.dumps(plain_values(comparison) | {"artifact": place}, ensure_ascii=False) + "\n"
+        yield f"{process.as_json(plain_values(comparison) | {'artifact': place})}\n"
     else:
         same = f"\nThe same in MLflow: {place}\n" if place else ""
         yield f"{render(comparison)}{same}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -24,6 +25,7 @@ from textmill import hardware
 from textmill.config import Config, TaskConfig
 from textmill.config.secrets import Hidden, has_secrets, models_in, secrets_in, with_secrets
 from textmill.errors import InputError, listed
+from textmill.files import has_stray_bytes, printable
 from textmill.secrets import HIDDEN, redact_urls
 
 CONF = Path(conf.__file__).parent
@@ -66,6 +68,7 @@ def compose(config: str = "demo", overrides: Sequence[str] = ()) -> Config:
     except OmegaConfBaseException as error:
         raise InputError(_reword_missing(error)) from None
     _anchor(resolved, folder if folder != CONF else Path.cwd())
+    _refuse_stray_bytes(resolved)
     written = OmegaConf.to_container(values, resolve=False)
     return _choose_devices(validate(with_secrets(Config, resolved, written), config))
 
@@ -138,6 +141,23 @@ def redacted(override: str) -> str:
 def config_names() -> list[str]:
     """Return the names of the whole configurations in conf/."""
     return sorted(file.stem for file in CONF.glob("*.yaml") if file.stem != "base")
+
+
+def _refuse_stray_bytes(values: Any, key: str = "") -> None:
+    """Return if all values can be recorded: names of files may hold bytes that are no text.
+
+    Raises:
+        InputError: one cannot.
+    """
+    if isinstance(values, str) and has_stray_bytes(values):
+        raise InputError(
+            f"{key}={printable(values)} is not text in this terminal's encoding, "
+            f"{sys.getfilesystemencoding()}: rename the file or folder, or set PYTHONUTF8=1 if its "
+            "name is UTF-8."
+        )
+    if isinstance(values, dict | list):
+        for name, value in values.items() if isinstance(values, dict) else enumerate(values):
+            _refuse_stray_bytes(value, f"{key}.{name}" if key else str(name))
 
 
 def _find(config: str) -> tuple[Path, str]:

@@ -280,3 +280,21 @@ def digest_folder(folder: Path) -> dict[str, str]:
 def digest_values(value: Mapping[str, Any] | list[Any]) -> str:
     """Return a digest of plain values; the order of keys does not matter."""
     return digest_bytes(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+
+
+def has_stray_bytes(text: str) -> bool:
+    """Return whether a name or an argument holds bytes that are no text.
+
+    Python keeps such bytes as lone surrogates, which JSON, Parquet and databases refuse.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def printable(text: str) -> str:
+    r"""Return it with such bytes written as \xff."""
+    escaped = text.encode("utf-8", "backslashreplace").decode()
+    return re.sub(r"\\udc([89a-f][0-9a-f])", r"\\x\1", escaped)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import glob
 import os
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from textmill.errors import InputError
-from textmill.files import check_kind
+from textmill.files import check_kind, has_stray_bytes, printable
 
 _DEEP = "**"
 
@@ -104,12 +105,20 @@ class Links:
         """Return the paths that are files, sorted; of several that lead to one, the plainest.
 
         Raises:
-            InputError: one leads out of the folder and must not, or is a named pipe or a device.
+            InputError: one leads out of the folder and must not, is a named pipe or a device, or
+                has a name that is no text.
         """
         paths = list(paths)
         for path in paths:
             check_kind(path)
         files = [path for path in paths if path.is_file()]
+        for path in files:
+            if has_stray_bytes(str(path)):
+                raise InputError(
+                    f"{printable(str(path))}: the name of the file is not text in this terminal's "
+                    f"encoding, {sys.getfilesystemencoding()}: rename it, or set PYTHONUTF8=1 if "
+                    "it is UTF-8."
+                )
         by_target: dict[str, Path] = {}
         for path in sorted(files, key=lambda path: (path.is_symlink(), path.as_posix())):
             self.leads_out(path, folder)
