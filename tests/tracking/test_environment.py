@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import subprocess
 from pathlib import Path
 
@@ -42,6 +43,22 @@ def test_an_installed_copy_in_anothers_checkout_has_no_commit(
 def test_without_git_there_is_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert environment.git_commit() is None
+
+
+def test_a_checkout_of_another_user_has_no_commit_and_it_is_said_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    git = tmp_path / "git"
+    git.write_text(
+        "#!/bin/sh\necho \"fatal: detected dubious ownership in repository at '/there'\" >&2\n"
+        "exit 128"
+    )
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.delenv("TEXTMILL_COMMIT", raising=False)
+    assert environment.git_commit() is None
+    assert "No commit is recorded: another user owns the checkout" in caplog.text
+    assert "safe.directory" in caplog.text
 
 
 def test_an_image_has_the_commit_that_it_was_built_from(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import socket
@@ -22,7 +23,14 @@ from textmill.errors import InputError, RunError
 from textmill.files import MANIFEST, digest_folder, write_json
 from textmill.tracking import opening
 from textmill.tracking import store as stores
-from textmill.tracking.store import LOCKS_TAG, Store, metric_name
+from textmill.tracking.store import (
+    CUT_MARK,
+    LOCKS_TAG,
+    LONG_PARAMS,
+    MAX_PARAM_CHARS,
+    Store,
+    metric_name,
+)
 
 
 @pytest.fixture
@@ -214,6 +222,17 @@ def test_tidy_leaves_locks_free(store: Store) -> None:
     store.tidy()
     with FileLock(store.locks / "freed.lock").acquire(timeout=0):
         assert store.tidy() == []
+
+
+def test_a_param_beyond_mlflows_limit_is_kept_whole_and_marked_as_cut(store: Store) -> None:
+    text = "a long prompt " * 1000
+    run_id = store.start_run(store.experiment("long"), "long", {})
+    store.log_params(run_id, {"prompt": text, "short": "a"})
+    run = store.client.get_run(run_id)
+    assert run.data.params["short"] == "a"
+    shown = run.data.params["prompt"]
+    assert (len(shown), shown.endswith(CUT_MARK)) == (MAX_PARAM_CHARS, True)
+    assert json.loads(store.artifact(run, LONG_PARAMS).read_text()) == {"prompt": text}
 
 
 def test_more_params_and_points_than_one_call_takes_are_all_logged(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import logging
 import os
 import subprocess
 from pathlib import Path
@@ -13,8 +14,12 @@ from mlflow.entities import Run
 import textmill
 
 COMMIT_VARIABLE = "TEXTMILL_COMMIT"
+DUBIOUS = "dubious ownership"
+"""What git says of a checkout that another user owns."""
 MACHINE_TAG = "textmill.machine"
 """What a run was made on: `hardware.describe()` as JSON."""
+
+log = logging.getLogger(__name__)
 
 
 def packages() -> str:
@@ -45,11 +50,28 @@ def git_commit() -> str | None:
         _git(folder, "ls-files", "--error-unmatch", "__init__.py")  # else it is another's checkout
         commit = _git(folder, "rev-parse", "HEAD")
         return f"{commit}+changes" if _git(folder, "status", "--porcelain") else commit
+    except subprocess.CalledProcessError as error:
+        if DUBIOUS in error.stderr:
+            log.warning(
+                "No commit is recorded: another user owns the checkout of textmill, %s, and git "
+                "does not read it. If you trust it: git config --global --add safe.directory "
+                "FOLDER, with the folder that git names: %s",
+                folder,
+                " ".join(error.stderr.split())[:300],
+            )
     except (OSError, subprocess.SubprocessError):
-        return os.environ.get(COMMIT_VARIABLE) or None
+        pass  # no git, or one that does not answer
+    return os.environ.get(COMMIT_VARIABLE) or None
 
 
 def _git(folder: Path, *arguments: str) -> str:
     command = ["git", "-C", str(folder), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=10,
+        check=True,
+        env=os.environ | {"LC_ALL": "C"},  # its messages are read
+    )
     return done.stdout.strip()

@@ -50,6 +50,9 @@ LOCK_TAG = "textmill.lock"
 """The name of the lock that a run's process holds."""
 MAX_PER_BATCH = 100  # params and tags that MLflow takes in one call
 MAX_METRICS = 1000
+MAX_PARAM_CHARS = 6000
+LONG_PARAMS = "long_params.json"
+CUT_MARK = f" … (cut; whole in {LONG_PARAMS})"
 MOST_RUNS = 50_000  # that MLflow gives in one answer
 FOREIGN = re.compile(r"[^/\w.\- :]")
 """What the name of a metric may not hold."""
@@ -172,8 +175,18 @@ class Store(Connection):
         return [experiment.experiment_id for experiment in self.client.search_experiments()]
 
     def log_params(self, run_id: str, values: Mapping[str, Any]) -> None:
-        """Log a nested configuration as params with dotted names."""
-        params = [Param(key, str(value)) for key, value in flatten(redact_values(values)).items()]
+        """Log a nested configuration as params with dotted names.
+
+        What is too long for MLflow, which cuts it with no more than a warning, is marked as cut,
+        and kept whole as an artifact.
+        """
+        texts = {key: str(value) for key, value in flatten(redact_values(values)).items()}
+        long = {key: text for key, text in texts.items() if len(text) > MAX_PARAM_CHARS}
+        if long:
+            self.client.log_dict(run_id, long, LONG_PARAMS)
+            kept = MAX_PARAM_CHARS - len(CUT_MARK)
+            texts |= {key: f"{text[:kept]}{CUT_MARK}" for key, text in long.items()}
+        params = [Param(key, text) for key, text in texts.items()]
         for start in range(0, len(params), MAX_PER_BATCH):
             self.client.log_batch(run_id, params=params[start : start + MAX_PER_BATCH])
 
