@@ -16,6 +16,7 @@ with warnings.catch_warnings():
 
     fixed: Any = importlib.import_module("flows.fixed")
     retrain: Any = importlib.import_module("flows.retrain")
+    from flows.recording import recorded_flow
 from textmill.errors import InputError
 
 FLOWS = ("pipeline", "prepare", "pretrain", "finetune", "evaluate", "reproduce", "retrain")
@@ -60,7 +61,7 @@ def test_a_flow_with_parameters_does_nothing_as_a_deployment(
 
 def test_a_flow_called_by_another_takes_its_callers_word(monkeypatch: pytest.MonkeyPatch) -> None:
     run_of(monkeypatch, None)
-    echo = fixed.command_flow("echo")(lambda word: word)
+    echo = recorded_flow("echo")(lambda word: word)
     assert echo.fn("said") == "said"
 
 

@@ -98,7 +98,7 @@ def test_the_parent_names_the_data_that_its_steps_read(
 
 
 def test_an_experiment_is_one_of_training_runs(store: Store) -> None:
-    plain = store.client.create_experiment("made by hand")
+    plain = store.client.create_experiment("made by hand", store.artifact_root)
     for experiment in (store.experiment("ours"), store.experiment("made by hand")):
         kind = store.client.get_experiment(experiment).tags["mlflow.experimentKind"]
         assert kind == "custom_model_development"

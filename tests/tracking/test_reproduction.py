@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from textmill.config import Config, SampleConfig
-from textmill.files import MANIFEST, digest_folder, read_json, write_json
+from textmill.files import MANIFEST, digest_file, digest_folder, read_json, write_json
 from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.recorded import Recorded, RecordedStep, load_recorded
 from textmill.tracking.reproduction import (
@@ -107,11 +108,12 @@ def again(
     return run_once(config, probe("write"), seed, recorded.run_id, f"again{seed.seed}")
 
 
-def changed(result: Result, name: str, content: bytes) -> None:
-    """Change a file of a result as another computation would have."""
+def changed(result: Result, name: str, content: bytes) -> Result:
+    """Return a result with one of its files changed, as another computation would have made it."""
     (result.folder / name).write_bytes(content)
     manifest = read_json(result.folder / MANIFEST)
     write_json(result.folder / MANIFEST, manifest | {"files": digest_folder(result.folder)})
+    return replace(result, manifest_digest=digest_file(result.folder / MANIFEST))
 
 
 def test_equal_digests_and_metrics_are_equal(
@@ -136,10 +138,10 @@ def test_metrics_that_are_off_are_equal_within_the_tolerance_or_not(
     step = recorded.steps["write"]
     step = RecordedStep("write", step.run, step.manifest, {"score": max(before, 1.0)})
     score = {"score": max(before, 1.0) * factor}
-    changed(again[1], "metrics.json", json.dumps(score).encode())
-    changed(again[1], "seed.txt", b"other")
+    other = changed(again[1], "metrics.json", json.dumps(score).encode())
+    other = changed(other, "seed.txt", b"other")
     (found,) = compare_steps(
-        Recorded(recorded.run, recorded.config, {"write": step}), {"write": again[1]}
+        Recorded(recorded.run, recorded.config, {"write": step}), {"write": other}
     )
     assert found.verdict == verdict
     assert {"seed.txt"} <= found.files.keys()
@@ -152,12 +154,12 @@ def test_a_missing_or_further_file_or_metric_is_no_equality(
 ) -> None:
     if change == "missing":
         (again[1].folder / "deep" / "more.bin").unlink()
-        changed(again[1], "seed.txt", (again[1].folder / "seed.txt").read_bytes())
+        other = changed(again[1], "seed.txt", (again[1].folder / "seed.txt").read_bytes())
     elif change == "added":
-        changed(again[1], "stray", b"")
+        other = changed(again[1], "stray", b"")
     else:
-        changed(again[1], "metrics.json", b"{}")
-    (step,) = compare_steps(recorded, {"write": again[1]})
+        other = changed(again[1], "metrics.json", b"{}")
+    (step,) = compare_steps(recorded, {"write": other})
     assert step.verdict == ("different" if change == "metric gone" else "equal within")
     assert len(step.files) == 1
 
@@ -165,9 +167,9 @@ def test_a_missing_or_further_file_or_metric_is_no_equality(
 def test_nan_is_equal_to_nan(recorded: Recorded, again: tuple[Pipeline, Result]) -> None:
     step = recorded.steps["write"]
     step = RecordedStep("write", step.run, step.manifest, {"score": float("nan")})
-    changed(again[1], "metrics.json", b'{"score": NaN}')
+    other = changed(again[1], "metrics.json", b'{"score": NaN}')
     (found,) = compare_steps(
-        Recorded(recorded.run, recorded.config, {"write": step}), {"write": again[1]}
+        Recorded(recorded.run, recorded.config, {"write": step}), {"write": other}
     )
     assert found.metrics == {}
 
@@ -180,7 +182,7 @@ def test_table_and_verdict_stand_on_the_new_parent(
     recorded: Recorded, again: tuple[Pipeline, Result], store: Store
 ) -> None:
     pipeline, result = again
-    changed(result, "seed.txt", b"other")
+    result = changed(result, "seed.txt", b"other")
     comparisons = compare_steps(recorded, {"write": result})
     log_reproduction(pipeline, comparisons, ["machine: gpus is none, and was one"])
     tags = store.client.get_run(pipeline.run_id).data.tags

@@ -172,7 +172,8 @@ class Connection:
         # It logs, with a trace, the same errors that it raises.
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         try:
-            file = opening.database_file(self.uri)
+            # Of our own, the place is known; an address spells some of its characters otherwise.
+            file = database or opening.database_file(self.uri)
             is_there = file is not None and opening.check_database(file)
             if database is None:
                 client = opening.open_address(self.uri)

@@ -322,7 +322,11 @@ def _who_read(store: Store, digests: list[str]) -> list[Run]:
     for start in range(0, len(digests), DIGESTS_PER_QUERY):
         chosen = [digest[:DATASET_DIGEST_CHARS] for digest in digests[start:][:DIGESTS_PER_QUERY]]
         listed = ", ".join(f"'{digest}'" for digest in chosen)
-        condition = f"attributes.status='FINISHED' and dataset.digest IN ({listed})"
+        # Pipelines name what their steps have read, too.
+        condition = (
+            f"attributes.status='FINISHED' and tags.`{KIND}`='step' "
+            f"and dataset.digest IN ({listed})"
+        )
         found |= {run.info.run_id: run for run in store.search(condition, MOST_RUNS)}
     return list(found.values())
 
