@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +34,8 @@ Overrides = Annotated[
 ]
 SETTING = re.compile(r"[+~]{0,2}[\w.@/-]+=")
 """How an override begins, where a text may stand too."""
+LAST_SENDING_S = 15
+"""For Prefect to send its states and logs after Ctrl-C; a server that is away costs no more."""
 TriggerOption = Annotated[
     Literal["schedule", "data", "drift"],
     typer.Option(help="Always; when the data have changed; when new text has drifted."),
@@ -391,11 +396,20 @@ def _errors_in_words() -> Iterator[None]:
     except RunError as error:
         status = _fail(str(error), 1)
     except KeyboardInterrupt:
+        _end_undisturbed()
         status = _fail("Stopped. Running the same command again goes on from here.", 130)
     except BrokenPipeError:
         status = 0  # the reader, such as head, has what it wanted
     if status is not None:
         raise typer.Exit(status)
+
+
+def _end_undisturbed() -> None:
+    """Let no further Ctrl-C break off what is still to be said and sent; it has a time limit."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    timer = threading.Timer(LAST_SENDING_S, os._exit, (130,))
+    timer.daemon = True
+    timer.start()
 
 
 def _fail(message: str, status: int) -> int:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.e2e.servers import DOCKER, PASSWORD, compose_file
+from tests.e2e.servers import DOCKER, LOGIN, PASSWORD, compose_file
 
-VARIABLES = {"POSTGRES_PASSWORD": PASSWORD}
+VARIABLES = {"POSTGRES_PASSWORD": PASSWORD, "TEXTMILL_AUTH": LOGIN}
 
 
 @pytest.fixture
@@ -17,9 +18,27 @@ def compose() -> dict[str, Any]:
     return compose_file(VARIABLES)
 
 
-def test_a_password_has_to_be_set() -> None:
-    with pytest.raises(KeyError, match="POSTGRES_PASSWORD"):
-        compose_file({})
+@pytest.mark.parametrize("name", VARIABLES)
+def test_a_password_and_a_login_have_to_be_set(name: str) -> None:
+    with pytest.raises(KeyError, match=name):
+        compose_file({k: v for k, v in VARIABLES.items() if k != name})
+    for line in (DOCKER / "compose.yaml").read_text().splitlines():
+        assert f"${{{name}:-" not in line  # neither is an empty one taken, nor another
+
+
+def test_what_listens_beyond_its_container_asks_for_the_login(compose: dict[str, Any]) -> None:
+    for name, module in (
+        ("mlflow", "textmill.tracking.mlflow_app"),
+        ("prefect", "flows.prefect_app"),
+    ):
+        service = compose["services"][name]
+        assert service["entrypoint"] == ["python", "-m", module]
+        assert "--host=0.0.0.0" in service["command"]
+        (hosts,) = [word for word in service["command"] if word.startswith("--allowed-hosts=")]
+        assert hosts.split("=")[1] in ("mlflow:5000", "prefect:4200")
+        assert service["environment"]["TEXTMILL_AUTH"] == LOGIN
+    worker = compose["services"]["worker"]["environment"]
+    assert worker["PREFECT_API_AUTH_STRING"] == worker["TEXTMILL_AUTH"] == LOGIN
 
 
 def test_no_other_password_is_written_down(compose: dict[str, Any]) -> None:
@@ -27,9 +46,9 @@ def test_no_other_password_is_written_down(compose: dict[str, Any]) -> None:
         value
         for service in compose["services"].values()
         for name, value in service["environment"].items()
-        if "PASSWORD" in name or "SECRET" in name or "KEY" in name
+        if any(word in name for word in ("PASSWORD", "SECRET", "KEY", "AUTH"))
     }
-    assert secrets == {PASSWORD, None}
+    assert secrets == {PASSWORD, LOGIN, None}
     text = (DOCKER / "compose.yaml").read_text()
     assert "textmill:" not in text.replace("image: textmill:", "").split("services:")[1]
 
@@ -95,14 +114,41 @@ def test_images_are_built_with_the_commit_of_the_shell() -> None:
         assert services[name]["build"]["args"] == {"TEXTMILL_COMMIT": "4" * 40}
 
 
+def pool(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((DOCKER / f"{name}-pool.json").read_text())
+    return found
+
+
 def test_a_docker_work_pool_gives_its_runs_what_the_worker_has(compose: dict[str, Any]) -> None:
-    deployments = yaml.safe_load((DOCKER.parent / "prefect.yaml").read_text())["deployments"]
-    (docker,) = (d for d in deployments if d["name"] == "docker")
-    job, worker = docker["work_pool"]["job_variables"], compose["services"]["worker"]
-    assert job["env"] == worker["environment"]
-    assert [volume.split(":")[1] for volume in job["volumes"]] == [
-        volume.split(":")[1] for volume in worker["volumes"]
+    job, worker = pool("docker")["job_configuration"], compose["services"]["worker"]
+    # The login of Prefect's server comes from the worker's own settings, that of MLflow's from a
+    # file, as templates lie in the database.
+    own = {"TEXTMILL_AUTH": None, "PREFECT_API_AUTH_STRING": None}
+    file = {"TEXTMILL_AUTH_FILE": "/run/secrets/textmill_auth"}
+    assert job["env"] | own == worker["environment"] | own | file
+    mounted = [volume.split(":")[1] for volume in job["volumes"]]
+    assert mounted == [
+        *(volume.split(":")[1] for volume in worker["volumes"]),
+        file["TEXTMILL_AUTH_FILE"],
     ]
+
+
+@pytest.mark.parametrize("name", ["process", "docker"])
+def test_the_runs_of_a_work_pool_change_neither_command_nor_environment(name: str) -> None:
+    template = pool(name)
+    assert template["variables"] == {
+        "type": "object",
+        "properties": {},
+        "additionalProperties": False,
+    }
+    assert "{{" not in json.dumps(template["job_configuration"])
+
+
+def test_deployments_have_nothing_that_a_run_could_replace() -> None:
+    for deployment in yaml.safe_load((DOCKER.parent / "prefect.yaml").read_text())["deployments"]:
+        assert deployment["entrypoint"] == "flows.retrain.deployed"
+        assert "parameters" not in deployment
+        assert "job_variables" not in deployment["work_pool"]
 
 
 def test_the_cuda_file_changes_the_worker_alone() -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -76,19 +75,14 @@ def test_every_configuration_and_experiment_has_a_deployment_of_its_own() -> Non
     assert not set(deployment_name("team/a&b", "demo", "data")) & set("/%&<>")
 
 
-PARAMETERS = {"trigger": "data", "config": "demo", "overrides": ["model=gpt2-tiny"]}
-
-
-def deploy(
-    monkeypatch: pytest.MonkeyPatch, asked: datetime | None, parameters: dict[str, Any] | None
-) -> None:
-    """Let Prefect's server know a deployment with these parameters, or none."""
+def deploy(monkeypatch: pytest.MonkeyPatch, asked: datetime | None, version: str | None) -> None:
+    """Let Prefect's server know a deployment of this version, or none."""
 
     def read(name: str) -> SimpleNamespace:
         assert name == "retrain/demo-a-data"
-        if parameters is None:
+        if version is None:
             raise ObjectNotFound(ValueError("none"))
-        return SimpleNamespace(id=uuid4(), last_polled=asked, parameters=parameters)
+        return SimpleNamespace(id=uuid4(), last_polled=asked, version=version)
 
     @contextmanager
     def client(sync_client: bool) -> Iterator[SimpleNamespace]:
@@ -97,30 +91,28 @@ def deploy(
     monkeypatch.setattr(schedule, "get_client", client)
 
 
-@pytest.mark.parametrize("other", [{"overrides": []}, {"config": "my.yaml"}, {"trigger": "drift"}])
 def test_a_deployment_at_work_is_not_overwritten_by_other_settings(
-    monkeypatch: pytest.MonkeyPatch, other: dict[str, Any]
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    deploy(monkeypatch, datetime.now(UTC), PARAMETERS | other)
-    (name,) = other
-    with pytest.raises(InputError, match=rf"is being served with other settings \({name}="):
-        refuse_other_settings("demo-a-data", PARAMETERS)
+    deploy(monkeypatch, datetime.now(UTC), "theirs")
+    with pytest.raises(InputError, match="retrain/demo-a-data is being served with other settings"):
+        refuse_other_settings("demo-a-data", "mine")
 
 
 @pytest.mark.parametrize(
-    ("seconds", "parameters"),
-    [(5, PARAMETERS), (300, PARAMETERS | {"overrides": []}), (0, None)],
+    ("seconds", "version"),
+    [(5, "mine"), (300, "theirs"), (0, None)],
     ids=["the same", "stopped", "none"],
 )
 def test_what_is_the_same_or_served_no_more_is_taken_over(
-    monkeypatch: pytest.MonkeyPatch, seconds: int, parameters: dict[str, Any] | None
+    monkeypatch: pytest.MonkeyPatch, seconds: int, version: str | None
 ) -> None:
-    deploy(monkeypatch, datetime.now(UTC) - timedelta(seconds=seconds), parameters)
-    refuse_other_settings("demo-a-data", PARAMETERS)
+    deploy(monkeypatch, datetime.now(UTC) - timedelta(seconds=seconds), version)
+    refuse_other_settings("demo-a-data", "mine")
 
 
 def test_a_deployment_that_nothing_has_asked_for_is_taken_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    deploy(monkeypatch, None, PARAMETERS | {"overrides": []})
-    refuse_other_settings("demo-a-data", PARAMETERS)
+    deploy(monkeypatch, None, "theirs")
+    refuse_other_settings("demo-a-data", "mine")

@@ -64,8 +64,8 @@ def use_login() -> None:
         return
     user, password = found
     os.environ.setdefault("PREFECT_API_AUTH_STRING", f"{user}:{password}")
-    os.environ.setdefault("MLFLOW_TRACKING_USERNAME", user)
-    os.environ.setdefault("MLFLOW_TRACKING_PASSWORD", password)
+    if not {"MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_TOKEN"} & os.environ.keys():
+        os.environ |= {"MLFLOW_TRACKING_USERNAME": user, "MLFLOW_TRACKING_PASSWORD": password}
 
 
 def _read(file: Path) -> str:

@@ -1,0 +1,73 @@
+"""Specifies names and ports: whose they are, who has them, and which proxy is passed by."""
+
+from __future__ import annotations
+
+import os
+import socket
+import urllib.request
+
+import pytest
+
+from textmill.errors import RunError
+from textmill.web.network import is_loopback, listen, own_hosts, past_proxies, reached_at
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.1.2.3", True),
+        ("localhost", True),
+        ("::1", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.168.1.5", False),
+        ("localhost.example.org", False),
+        ("box", False),
+    ],
+)
+def test_what_only_this_machine_reaches(host: str, expected: bool) -> None:
+    assert is_loopback(host) == expected
+
+
+def test_a_server_goes_by_its_names_here_and_by_those_given() -> None:
+    here = {"127.0.0.1:80", "localhost:80", "[::1]:80"}
+    assert set(own_hosts("127.0.0.1", 80)) == here
+    assert set(own_hosts("0.0.0.0", 80, ["box:80"])) == here | {"box:80"}
+    assert set(own_hosts("192.168.1.5", 80)) == here | {"192.168.1.5:80"}
+    assert reached_at("0.0.0.0", 80) == "127.0.0.1:80"
+
+
+@pytest.mark.parametrize("given", ["", "corp.example, 10.0.0.1", "localhost"])
+def test_this_machine_is_reached_past_a_proxy(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, given)  # restored after the test
+    past_proxies("box")
+    for host in ("127.0.0.1", "localhost", "box"):
+        assert urllib.request.proxy_bypass_environment(f"{host}:80")  # type: ignore[attr-defined]
+    assert not urllib.request.proxy_bypass_environment("other:80")  # type: ignore[attr-defined]
+    assert os.environ["no_proxy"] == os.environ["NO_PROXY"]
+    assert os.environ["no_proxy"].startswith(given)
+    before = os.environ["no_proxy"]
+    past_proxies("box")
+    assert os.environ["no_proxy"] == before
+
+
+def test_no_proxy_for_anything_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("NO_PROXY", "*")
+    past_proxies()
+    assert urllib.request.proxy_bypass_environment("other:80")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("held", ["127.0.0.1", "0.0.0.0"])
+def test_a_port_that_a_silent_program_holds_is_named(held: str) -> None:
+    with socket.create_server((held, 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(RunError, match=f"Port {port} of 127.0.0.1 .*set tracking.x_port"):
+            listen("127.0.0.1", port, "tracking.x_port")
+
+
+def test_an_address_of_another_machine_is_named() -> None:
+    with pytest.raises(RunError, match="of 192.0.2.1 cannot be used"):
+        listen("192.0.2.1", 0, "tracking.x_port")
