@@ -54,5 +54,5 @@ def test_images_have_the_same_variables(name: str) -> None:
 
 
 def test_runs_of_a_worker_that_is_no_container_have_the_same_variables() -> None:
-    template = json.loads((ROOT / "docker" / "work-pool.json").read_text())
+    template = json.loads((ROOT / "docker" / "process-pool.json").read_text())
     assert template["job_configuration"]["env"] == SWITCHED_OFF

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,31 +18,27 @@ def compose() -> dict[str, Any]:
     return compose_file(VARIABLES)
 
 
-@pytest.mark.parametrize("missing", VARIABLES)
-@pytest.mark.parametrize("value", [None, ""])
-def test_passwords_have_to_be_set(missing: str, value: str | None) -> None:
-    given = {k: v for k, v in VARIABLES.items() if k != missing}
-    with pytest.raises(KeyError, match=missing):
-        compose_file(given if value is None else given | {missing: value})
+@pytest.mark.parametrize("name", VARIABLES)
+def test_a_password_and_a_login_have_to_be_set(name: str) -> None:
+    with pytest.raises(KeyError, match=name):
+        compose_file({k: v for k, v in VARIABLES.items() if k != name})
+    for line in (DOCKER / "compose.yaml").read_text().splitlines():
+        assert f"${{{name}:-" not in line  # neither is an empty one taken, nor another
 
 
-def test_servers_ask_for_the_login_and_clients_give_it(compose: dict[str, Any]) -> None:
-    for name in ("mlflow", "prefect"):
-        assert "--auth" in compose["services"][name]["command"]
-        assert compose["services"][name]["environment"]["TEXTMILL_AUTH"] == LOGIN
+def test_what_listens_beyond_its_container_asks_for_the_login(compose: dict[str, Any]) -> None:
+    for name, module in (
+        ("mlflow", "textmill.tracking.mlflow_app"),
+        ("prefect", "flows.prefect_app"),
+    ):
+        service = compose["services"][name]
+        assert service["entrypoint"] == ["python", "-m", module]
+        assert "--host=0.0.0.0" in service["command"]
+        (hosts,) = [word for word in service["command"] if word.startswith("--allowed-hosts=")]
+        assert hosts.split("=")[1] in ("mlflow:5000", "prefect:4200")
+        assert service["environment"]["TEXTMILL_AUTH"] == LOGIN
     worker = compose["services"]["worker"]["environment"]
     assert worker["PREFECT_API_AUTH_STRING"] == worker["TEXTMILL_AUTH"] == LOGIN
-
-
-def test_runs_of_a_worker_bring_neither_a_command_nor_variables(compose: dict[str, Any]) -> None:
-    words = compose["services"]["worker"]["command"]
-    (place,) = (w.partition("=")[2] for w in words if w.startswith("--base-job-template="))
-    template = json.loads((DOCKER / Path(place).name).read_text())
-    assert template["variables"]["properties"] == {}
-    assert template["job_configuration"].keys() == {"stream_output", "env"}
-    for deployment in yaml.safe_load((DOCKER.parent / "prefect.yaml").read_text())["deployments"]:
-        assert deployment["entrypoint"] == "flows.retrain.deployed"
-        assert not deployment.get("parameters")
 
 
 def test_no_other_password_is_written_down(compose: dict[str, Any]) -> None:
@@ -119,17 +114,41 @@ def test_images_are_built_with_the_commit_of_the_shell() -> None:
         assert services[name]["build"]["args"] == {"TEXTMILL_COMMIT": "4" * 40}
 
 
+def pool(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((DOCKER / f"{name}-pool.json").read_text())
+    return found
+
+
 def test_a_docker_work_pool_gives_its_runs_what_the_worker_has(compose: dict[str, Any]) -> None:
-    deployments = yaml.safe_load((DOCKER.parent / "prefect.yaml").read_text())["deployments"]
-    (docker,) = (d for d in deployments if d["name"] == "docker")
-    job, worker = docker["work_pool"]["job_variables"], compose["services"]["worker"]
-    login = "{{ prefect.blocks.secret.textmill-login }}"
-    assert job["env"] == {
-        name: login if value == LOGIN else value for name, value in worker["environment"].items()
-    }
-    assert [volume.split(":")[1] for volume in job["volumes"]] == [
-        volume.split(":")[1] for volume in worker["volumes"]
+    job, worker = pool("docker")["job_configuration"], compose["services"]["worker"]
+    # The login of Prefect's server comes from the worker's own settings, that of MLflow's from a
+    # file, as templates lie in the database.
+    own = {"TEXTMILL_AUTH": None, "PREFECT_API_AUTH_STRING": None}
+    file = {"TEXTMILL_AUTH_FILE": "/run/secrets/textmill_auth"}
+    assert job["env"] | own == worker["environment"] | own | file
+    mounted = [volume.split(":")[1] for volume in job["volumes"]]
+    assert mounted == [
+        *(volume.split(":")[1] for volume in worker["volumes"]),
+        file["TEXTMILL_AUTH_FILE"],
     ]
+
+
+@pytest.mark.parametrize("name", ["process", "docker"])
+def test_the_runs_of_a_work_pool_change_neither_command_nor_environment(name: str) -> None:
+    template = pool(name)
+    assert template["variables"] == {
+        "type": "object",
+        "properties": {},
+        "additionalProperties": False,
+    }
+    assert "{{" not in json.dumps(template["job_configuration"])
+
+
+def test_deployments_have_nothing_that_a_run_could_replace() -> None:
+    for deployment in yaml.safe_load((DOCKER.parent / "prefect.yaml").read_text())["deployments"]:
+        assert deployment["entrypoint"] == "flows.retrain.deployed"
+        assert "parameters" not in deployment
+        assert "job_variables" not in deployment["work_pool"]
 
 
 def test_the_cuda_file_changes_the_worker_alone() -> None:

@@ -22,7 +22,7 @@ import yaml
 
 DOCKER = Path(__file__).parents[2] / "docker"
 PASSWORD = "only-for-tests"
-LOGIN = "tester:also-only-for-tests"
+LOGIN = f"anna:{PASSWORD}"
 START_TIMEOUT_S = 300
 STOP_TIMEOUT_S = 30
 POSTGRES_PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
@@ -43,9 +43,7 @@ def compose_file(variables: Mapping[str, str], name: str = "compose.yaml") -> di
 
     def value(match: re.Match[str]) -> str:
         variable, sign, otherwise = match.groups()
-        if sign == ":?" and not variables.get(variable):
-            raise KeyError(variable)
-        return variables.get(variable) or otherwise if sign == ":-" else variables[variable]
+        return variables[variable] if sign == ":?" else variables.get(variable, otherwise)
 
     text = (DOCKER / name).read_text(encoding="utf-8")
     return dict(yaml.safe_load(re.sub(r"\$\{(\w+)(:[-?])([^}]*)\}", value, text)))
@@ -193,22 +191,20 @@ class Services:
         self.ports = {"5432": postgres.port, "5000": free_port(), "4200": free_port()}
         self.mlflow_url = f"http://127.0.0.1:{self.ports['5000']}"
         self.prefect_url = f"http://127.0.0.1:{self.ports['4200']}/api"
-        self.compose = compose_file(
-            {"POSTGRES_PASSWORD": PASSWORD, "TEXTMILL_AUTH": LOGIN, **(variables or {})}
-        )
+        given = {"POSTGRES_PASSWORD": PASSWORD, "TEXTMILL_AUTH": LOGIN, **(variables or {})}
+        self.compose = compose_file(given)
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "MLFLOW_"))}
         self.environment = {
             **kept,
             **(environment or {}),
             "PREFECT_HOME": str(folder / "prefect"),
-            "TEXTMILL_AUTH": LOGIN,
-            "PREFECT_API_AUTH_STRING": LOGIN,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
         (folder / "artifacts").mkdir()
         self.running: dict[str, Process] = {}
 
-    def start(self, name: str) -> Process:
+    def start(self, name: str, **further: str) -> Process:
+        """Start a service, with further environment variables."""
         service = self.compose["services"][name]
         own = {
             key: self._here(value)
@@ -216,7 +212,7 @@ class Services:
             if value is not None
         }
         command = [self._here(word) for word in (*service["entrypoint"], *service["command"])]
-        process = Process(command, self.environment | own, self.folder / f"{name}.log")
+        process = Process(command, self.environment | own | further, self.folder / f"{name}.log")
         self.running[name] = process
         process.start()
         return process
@@ -225,9 +221,8 @@ class Services:
         """Return a word with this machine in place of the containers, and the ports used here."""
         word = re.sub(r"(?<=//)(mlflow|prefect)(?=:)|(?<=@)postgres(?=:)", "127.0.0.1", word)
         word = re.sub(r"\b(5432|5000|4200)\b", lambda m: str(self.ports[m.group()]), word)
-        word = word.replace("0.0.0.0", "127.0.0.1")
-        word = word.replace("/opt/textmill/docker", str(DOCKER))
-        return f"{self.folder}/artifacts" if word == "/artifacts" else word
+        word = word.replace("/opt/textmill/", f"{DOCKER.parent}/")
+        return re.sub(r"^/artifacts$", f"{self.folder}/artifacts", word)
 
     def close(self) -> None:
         for process in reversed(self.running.values()):

@@ -204,8 +204,14 @@ class Api:
 
     def __init__(self, port: int) -> None:
         self.port = port
-        found = ask(port, "POST", "/api/deployments/filter", body={"limit": 9})[1]
-        self.deployment: str = found[0]["id"]
+        found: list[dict[str, Any]] = []
+
+        def is_made() -> bool:
+            found[:] = ask(port, "POST", "/api/deployments/filter", body={"limit": 9})[1]
+            return bool(found)
+
+        wait_until(is_made, 60)
+        self.deployment = str(found[0]["id"])
         self.runs = f"/api/deployments/{self.deployment}/create_flow_run"
 
     def run(self, **values: Any) -> tuple[int, Any]:

@@ -18,6 +18,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from tests.e2e.conftest import SMALL, Product
+from tests.e2e.test_attacks import LOGIN, ports, started
 
 pytestmark = [
     pytest.mark.slow,
@@ -103,6 +104,29 @@ def test_a_flow_run_in_prefect_shows_each_step_and_whether_it_was_reused(
     text = page.locator("body").inner_text()
     assert "Computed" in text
     assert has_content(page)
+
+
+def test_with_a_login_both_pages_work_and_without_it_neither(
+    tmp_path: Path, page: Any, script: Any
+) -> None:
+    mlflow, prefect, overrides = ports()
+    product = Product(tmp_path, None, {"TEXTMILL_AUTH": LOGIN})
+    user, _, password = LOGIN.partition(":")
+    with started(product, "Ctrl-C ends", "ui", "tracking.auth=true", *overrides):
+        browser = page.context.browser
+        stranger = browser.new_page()
+        assert stranger.goto(f"http://localhost:{mlflow}").status == 401
+        stranger.goto(f"http://localhost:{prefect}/runs")
+        stranger.wait_for_url("**/login**")
+        stranger.get_by_role("textbox").or_(stranger.locator("input")).first.fill(LOGIN)
+        stranger.keyboard.press("Enter")
+        stranger.get_by_text("Flow runs").first.wait_for()
+        with stranger.expect_websocket() as feed:
+            stranger.goto(f"http://localhost:{prefect}/events")
+        assert feed.value.url.startswith(f"ws://localhost:{prefect}/api/events/out")
+        feed.value.wait_for_event("framereceived")
+        known = browser.new_context(http_credentials={"username": user, "password": password})
+        script.open_page(known.new_page(), f"http://localhost:{mlflow}", user)
 
 
 def rows(page: Any, name: str) -> list[list[str]]:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import shlex
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,33 +17,26 @@ from mlflow.tracking import MlflowClient
 from moto.server import ThreadedMotoServer
 
 from tests.e2e.conftest import SMALL, Product, wait_until
-from tests.e2e.servers import (
-    DOCKER,
-    LOGIN,
-    PASSWORD,
-    Postgres,
-    Services,
-    postgres_server,
-    services,
-)
+from tests.e2e.servers import DOCKER, LOGIN, PASSWORD, Postgres, Services, postgres_server, services
+from tests.e2e.test_attacks import MLFLOW, PREFECT, ask, assert_answers_its_own_alone, with_login
 from textmill.config import TrackingConfig
 from textmill.errors import RunError
 from textmill.tracking.store import Store
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
-OWN_FLOW = """
+NIGHTLY = """
 from prefect import flow
 from flows.pipeline import pipeline
 
-@flow(name="pipeline", persist_result=False)
-def own() -> None:
+@flow
+def nightly():
     pipeline("demo", {overrides!r})
 """
 DEPLOY = """
 from prefect.flows import EntrypointType
-from own_flow import own
-own.to_deployment(
+from nightly import nightly
+nightly.to_deployment(
     name="test", work_pool_name="textmill", entrypoint_type=EntrypointType.MODULE_PATH
 ).apply()
 """
@@ -56,12 +46,10 @@ SMALLER = [word for word in SMALL if not word.startswith("tasks.")] + FEW
 
 @pytest.fixture(scope="module", autouse=True)
 def _login() -> Iterator[None]:
-    """Let the clients of this process, and what it starts, know the login."""
-    user, _, password = LOGIN.partition(":")
+    """Let MLflow's client in this process use the login of the servers."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TEXTMILL_AUTH", LOGIN)
-        patch.setenv("MLFLOW_TRACKING_USERNAME", user)
-        patch.setenv("MLFLOW_TRACKING_PASSWORD", password)
+        patch.setenv("MLFLOW_TRACKING_USERNAME", LOGIN.partition(":")[0])
+        patch.setenv("MLFLOW_TRACKING_PASSWORD", PASSWORD)
         yield
 
 
@@ -82,7 +70,11 @@ def on(stack: Services, folder: Path) -> Product:
     return Product(
         folder,
         stack.folder / "prefect",
-        {"MLFLOW_TRACKING_URI": stack.mlflow_url, "PREFECT_API_URL": stack.prefect_url},
+        {
+            "MLFLOW_TRACKING_URI": stack.mlflow_url,
+            "PREFECT_API_URL": stack.prefect_url,
+            "TEXTMILL_AUTH": LOGIN,
+        },
     )
 
 
@@ -118,13 +110,12 @@ def test_a_pipeline_runs_through_all_of_them(stack: Services, tmp_path: Path) ->
 def test_a_worker_runs_two_pipelines_at_once_and_computes_each_step_once(
     stack: Services, tmp_path: Path
 ) -> None:
-    stack.environment["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     overrides = [*SMALLER, "experiment=worker", "sample.seed=7", f"tracking.home={tmp_path}/mlruns"]
-    fixed = {"TEXTMILL_OVERRIDES": shlex.join(overrides), "TEXTMILL_TRIGGER": "schedule"}
-    stack.compose["services"]["worker"]["environment"] |= fixed
-    stack.start("worker")
+    fixed = {"TEXTMILL_TRIGGER": "schedule", "TEXTMILL_OVERRIDES": shlex.join(overrides)}
+    stack.start("worker", **fixed)
     environment = stack.running["worker"].environment
-    (tmp_path / "own_flow.py").write_text(OWN_FLOW.format(overrides=overrides))
+    # The worker's folder is where its runs find it.
+    (stack.folder / "nightly.py").write_text(NIGHTLY.format(overrides=overrides))
 
     def pool_is_there() -> bool:
         inspect = ["prefect", "work-pool", "inspect", "textmill", "--output", "json"]
@@ -133,8 +124,8 @@ def test_a_worker_runs_two_pipelines_at_once_and_computes_each_step_once(
 
     wait_until(pool_is_there, 120)
     deploy = [sys.executable, "-c", DEPLOY]
-    subprocess.run(deploy, env=environment, check=True, cwd=tmp_path)
-    start = ["prefect", "deployment", "run", "pipeline/test", "--watch"]
+    subprocess.run(deploy, env=environment, check=True, cwd=stack.folder)
+    start = ["prefect", "deployment", "run", "nightly/test", "--watch"]
     both = [
         subprocess.Popen(start, env=environment, stdout=(tmp_path / f"out{i}").open("w"))
         for i in range(2)
@@ -156,25 +147,32 @@ def test_a_worker_runs_two_pipelines_at_once_and_computes_each_step_once(
     assert mine.search("attributes.status='RUNNING'") == []
 
 
-def test_mlflow_answers_by_its_name_in_the_network_of_containers_and_to_no_other(
+def test_no_run_of_a_work_pool_brings_a_command_an_environment_or_settings(
     stack: Services,
 ) -> None:
-    port = stack.ports["5000"]
+    port = int(stack.ports["4200"])
 
-    def status(host: str) -> int:
-        address = f"{stack.mlflow_url}/api/2.0/mlflow/experiments/search?max_results=1"
-        headers = {
-            "Host": f"{host}:{port}",
-            "Authorization": f"Basic {base64.b64encode(LOGIN.encode()).decode()}",
-        }
-        request = urllib.request.Request(address, headers=headers)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return int(answer.status)
-        except urllib.error.HTTPError as error:
-            return error.code
+    def tell(method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        return ask(port, method, f"/api/{path}", with_login(LOGIN), body)
 
-    assert (status("mlflow"), status("evil.example")) == (200, 403)
+    found = tell("GET", "deployments/name/retrain/process")[1]  # the test before has made it
+    runs = f"deployments/{found['id']}/create_flow_run"
+    for variables in ({"command": "touch evil"}, {"env": {"TEXTMILL_CONFIG": "evil.yaml"}}):
+        assert tell("POST", runs, {"job_variables": variables})[0] == 422
+    hostile = {"config": "evil.yaml", "overrides": [], "trigger": "schedule"}
+    assert tell("POST", runs, {"parameters": hostile})[0] == 409
+
+
+def test_servers_answer_by_their_names_in_the_network_of_containers_and_to_no_other(
+    stack: Services,
+) -> None:
+    for name, number, request in (("mlflow", "5000", MLFLOW), ("prefect", "4200", PREFECT)):
+        port = stack.ports[number]
+        assert_answers_its_own_alone(int(port), *request, with_login(LOGIN))
+        method, path, body = request
+        named = {**with_login(LOGIN), "Host": f"{name}:{port}"}
+        assert ask(int(port), method, path, named, body)[0] == 200
+        assert ask(int(port), method, path, {"Host": f"{name}:{port}"}, body)[0] == 401
 
 
 def test_artifacts_may_lie_in_s3(postgres: Postgres, tmp_path: Path) -> None:
@@ -199,14 +197,12 @@ def test_artifacts_may_lie_in_s3(postgres: Postgres, tmp_path: Path) -> None:
                 patch.setenv(key, value)
             s3 = boto3.client("s3", endpoint_url=keys["MLFLOW_S3_ENDPOINT_URL"])
         s3.create_bucket(Bucket="textmill")
-        environment = servers.compose["services"]["mlflow"]["environment"]
-        environment["MLFLOW_BACKEND_STORE_URI"] += "_s3"
+        own = servers.compose["services"]["mlflow"]["environment"]
+        own["MLFLOW_BACKEND_STORE_URI"] += "_s3"
         servers.start("mlflow").wait_for(f"{servers.mlflow_url}/health")
         folders = tmp_path / "here", tmp_path / "there"
-        here, there = (
-            Product(f, tmp_path / "prefect", {"MLFLOW_TRACKING_URI": servers.mlflow_url})
-            for f in folders
-        )
+        environment = {"MLFLOW_TRACKING_URI": servers.mlflow_url, "TEXTMILL_AUTH": LOGIN}
+        here, there = (Product(f, tmp_path / "prefect", environment) for f in folders)
         for product, state in ((here, "computed"), (there, "reused")):
             done = product.run("prepare", *SMALLER)
             assert done.returncode == 0, done.stderr
