@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from prefect.concurrency.asyncio import ConcurrencySlotAcquisitionError
 from prefect.concurrency.sync import concurrency
 
@@ -32,7 +32,7 @@ def alone(store: Store, config: Config) -> Iterator[str | None]:
     limit = config.retrain.concurrency_limit
     obstacle = None
     with ExitStack() as stack:
-        lock = FileLock(store.locks / f"retrain-{digest_values([config.experiment])[:16]}.lock")
+        lock = store.lock(f"retrain-{digest_values([config.experiment])[:16]}.lock")
         try:
             stack.enter_context(lock.acquire(timeout=0))
         except Timeout:

@@ -58,7 +58,7 @@ def test_a_copy_under_another_name_works_and_leaves_the_original_alone(
 ) -> None:
     original = finished.folder / "mlruns"
     before = digests(original)
-    copy = Product(tmp_path / "q?x#y 100%41 é")
+    copy = Product(tmp_path / "q?x#y 50% é")
     shutil.copytree(original, copy.folder / "mlruns")
     store = Store(TrackingConfig(home=str(original)))
     (parent,) = store.search("tags.`textmill.pipeline`='pipeline'", 1)

@@ -255,6 +255,7 @@ LOOK = """
 import sys
 from textmill.config import TrackingConfig
 from textmill.errors import RunError
+from textmill.tracking.registry import Registry
 from textmill.tracking.store import Store
 store = Store(TrackingConfig(home=sys.argv[1]))
 print(store.output_folder(sys.argv[2]))
@@ -263,6 +264,8 @@ for change in (
     lambda: store.experiment("new"), store.tidy, store.set_room_aside,
     lambda: store.client.log_text(sys.argv[2], "text", "file"),
     lambda: store.client.create_registered_model("new"),
+    lambda: store.no_pipeline_starts().__enter__(),
+    lambda: Registry(store, "tests").rollback("echo"),
 ):
     try:
         change()
@@ -298,7 +301,7 @@ def test_a_store_that_can_be_read_alone_is_read_where_it_lies(
     folder, uri, *refusals = done.stdout.splitlines()
     assert Path(folder).is_relative_to(home)
     assert uri.startswith(home.as_uri())
-    assert len(refusals) == 5
+    assert len(refusals) == 7
     for refusal in refusals:
         assert refusal.startswith(f"The store {home} can be read but not written (")
     assert files_of(home) == before

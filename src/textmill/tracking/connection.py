@@ -203,6 +203,15 @@ class Connection:
                 "tracking.home to a folder of yours, such as a copy of it."
             )
 
+    def lock(self, name: str) -> FileLock:
+        """Return a lock that processes with this home share.
+
+        Raises:
+            RunError: the store can be read alone.
+        """
+        self.check_writable()
+        return FileLock(self.locks / name)
+
     def use(self) -> None:
         """Make this the store of MLflow's own functions, which know one for the whole process.
 

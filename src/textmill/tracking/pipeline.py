@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from pydantic import BaseModel
 
 from textmill import hardware
@@ -126,7 +126,7 @@ class Pipeline:
         description = describe_step(step, config, digests)
         key = key_of(description)
         attempt = _Attempt(self, step, config, inputs, sources, task, label, description, key)
-        lock = FileLock(self.store.locks / f"{attempt.name}.lock")
+        lock = self.store.lock(f"{attempt.name}.lock")
         with self.store.failures_in_words():
             try:
                 lock.acquire(timeout=0)
@@ -506,7 +506,7 @@ def open_pipeline(
     if commit := environment.git_commit():
         shared["mlflow.source.git.commit"] = commit
     lock_name = f"{PIPELINE_LOCK}{time.time_ns()}.lock"
-    with store.failures_in_words(), FileLock(store.locks / lock_name):
+    with store.failures_in_words(), store.lock(lock_name):
         tags = {**shared, **store.lock_tags(lock_name), "textmill.kind": "pipeline"}
         label = f"{name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
         with store.no_pipeline_starts():

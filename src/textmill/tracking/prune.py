@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from mlflow.entities import LoggedModel, Run
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -125,7 +125,7 @@ def _left_work(store: Store, recent_ids: set[str]) -> Iterator[Waste]:
 
 def _is_locked(store: Store, name: str) -> bool:
     try:
-        with FileLock(store.locks / f"{name}.lock").acquire(timeout=0):
+        with store.lock(f"{name}.lock").acquire(timeout=0):
             return False
     except Timeout:
         return True

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
-from filelock import FileLock
 from mlflow.entities import LoggedModel
 from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
@@ -52,7 +51,7 @@ class Registry:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes of this machine from promoting meanwhile."""
-        with self.store.failures_in_words(), FileLock(self.store.locks / "registry.lock"):
+        with self.store.failures_in_words(), self.store.lock("registry.lock"):
             yield
 
     def champion(self, model: str) -> ModelVersion | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunStatus, RunTag, ViewType
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
@@ -92,8 +92,7 @@ class Store(Connection):
         Raises:
             InputError: the experiment was deleted, or keeps its files outside of the store.
         """
-        self.check_writable()
-        with FileLock(self.locks / "open.lock"):
+        with self.lock("open.lock"):
             found = self.client.get_experiment_by_name(name)
             if found is None:
                 return str(self.client.create_experiment(name, self.artifact_root, tags=KIND_TAGS))
@@ -225,7 +224,7 @@ class Store(Connection):
         if entries:
             # MLflow looks for a data set and then adds it: of two runs that log the same one at the
             # same time, one would fail (seen on SQLite, "UNIQUE constraint failed: datasets").
-            with FileLock(self.locks / "datasets.lock"):
+            with self.lock("datasets.lock"):
                 self.client.log_inputs(run_id, entries)
 
     def publish(self, run_id: str, out: Path) -> Path:
@@ -263,7 +262,7 @@ class Store(Connection):
         folder = self.home / "cache" / run_id / OUTPUT if place is None else place / OUTPUT
         damage = _damage(run, folder)
         if damage is not None and place is None:
-            with FileLock(self.locks / f"{run_id}.lock"), self.failures_in_words():
+            with self.lock(f"{run_id}.lock"), self.failures_in_words():
                 # Another process may have fetched it meanwhile.
                 damage = _damage(run, folder)
                 if damage is not None:
@@ -357,7 +356,7 @@ class Store(Connection):
     @contextmanager
     def no_pipeline_starts(self) -> Iterator[None]:
         """Keep other pipelines of this machine from starting meanwhile."""
-        lock = FileLock(self.locks / "start.lock")
+        lock = self.lock("start.lock")
         try:
             lock.acquire(timeout=START_S)
         except Timeout:
@@ -378,7 +377,7 @@ class Store(Connection):
         closed: list[Run] = []
         condition = f"attributes.status='RUNNING' and tags.`{LOCKS_TAG}`='{self.locks_id}'"
         for run in self.search(condition):
-            lock = FileLock(self.locks / run.data.tags[LOCK_TAG])
+            lock = self.lock(run.data.tags[LOCK_TAG])
             try:
                 with lock.acquire(timeout=0):
                     # Its process may have ended it properly since the search.
