@@ -92,6 +92,7 @@ def write_outputs(folder: Path) -> None:
     lines = "".join(json.dumps(row) + "\n" for row in PREDICTIONS)
     (folder / "evaluate mood" / "predictions.jsonl").write_text(lines)
     (folder / "evaluate mood" / "confusion_matrix.png").write_bytes(b"png")
+    write_json(folder / "baseline mood" / "notes.json", {"tfidf": "on fewer features"})
     for name in ("majority", "tfidf"):
         (folder / "baseline mood" / name).mkdir()
         (folder / "baseline mood" / name / "predictions.jsonl").write_text(lines)
@@ -199,6 +200,7 @@ def test_a_task_has_its_examples_baselines_and_pictures(pipeline: Pipeline, mood
     assert task.facts["train examples"] == "90"
     assert task.facts["cut examples"] == "1"
     assert task.baselines == {"majority": {"accuracy": 0.5}, "tfidf": {"accuracy": 0.75}}
+    assert task.notes == {"tfidf": "on fewer features"}
     assert [e.segments[0].text for e in task.examples.right] == ["fine"]
     assert [e.segments[0].text for e in task.examples.wrong] == ["poor"]
     (image,) = task.images

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import groupby
 from typing import Literal
@@ -95,6 +95,8 @@ class Task:
     """Scores of every simple model, by its name."""
     images: tuple[Image, ...]
     examples: Examples
+    notes: Mapping[str, str] = field(default_factory=dict)
+    """What a simple model leaves out to save memory, by its name."""
 
 
 @dataclass(frozen=True)

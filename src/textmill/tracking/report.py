@@ -174,6 +174,7 @@ def _task(task: TaskConfig, results: Mapping[str, Result], images: _Images) -> p
         kind=task.kind,
         facts=facts,
         baselines=_baselines(results[f"baseline {task.name}"]),
+        notes=read_json(results[f"baseline {task.name}"].folder / "notes.json"),
         images=tuple(images.of(result)),
         examples=choose_examples(task.kind, rows, N_RIGHT, N_WRONG),
     )
