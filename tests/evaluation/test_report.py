@@ -28,6 +28,7 @@ from textmill.evaluation.data import (
     Throughput,
 )
 from textmill.evaluation.examples import choose_examples
+from textmill.evaluation.notes import Note
 from textmill.evaluation.report import (
     Branch,
     Curves,
@@ -91,6 +92,7 @@ def make_tasks() -> tuple[Task, ...]:
             facts={"test examples": "6"},
             baselines={"majority": {"accuracy": 0.202}, "tfidf": {"accuracy": 0.904}},
             images=(image,),
+            notes=(Note("tfidf", "tfidf: 1,500 classes, each told apart", is_doubt=False),),
             examples=choose_examples("classification", rows, 4, 6),
         ),
         Task("ner", "tagging", {}, {}, (large,), choose_examples("tagging", entities, 4, 6)),
@@ -222,7 +224,7 @@ def test_long_texts_end_in_an_ellipsis(page: str) -> None:
         "books, similarity 0.75",
         "clean 10.8 MB 4.0 s 2.7 MB",
         "vocabulary 2,048",
-        "majority 0.202 tfidf 0.904",
+        "test examples 6 tfidf: 1,500 classes, each told apart. simple model",
         "Bath LOC missed",
         "The harbour was quiet.",
         "clean computed 3.0 s – 97 %",

@@ -19,6 +19,7 @@ from mlflow.tracking import MlflowClient
 
 from textmill.config import Config, TaskConfig
 from textmill.errors import RunError
+from textmill.evaluation.notes import Note, write_notes
 from textmill.files import digest_bytes, read_json, write_json
 from textmill.tracking import report as module
 from textmill.tracking.pipeline import Pipeline, open_pipeline
@@ -94,6 +95,7 @@ def write_outputs(folder: Path) -> None:
     lines = "".join(json.dumps(row) + "\n" for row in PREDICTIONS)
     (folder / "evaluate mood" / "predictions.jsonl").write_text(lines)
     (folder / "evaluate mood" / "confusion_matrix.png").write_bytes(b"png")
+    write_notes([Note("tfidf", "tfidf: on fewer features")], folder / "baseline mood")
     for name in ("majority", "tfidf"):
         (folder / "baseline mood" / name).mkdir()
         (folder / "baseline mood" / name / "predictions.jsonl").write_text(lines)
@@ -201,6 +203,7 @@ def test_a_task_has_its_examples_baselines_and_pictures(pipeline: Pipeline, mood
     assert task.facts["train examples"] == "90"
     assert task.facts["cut examples"] == "1"
     assert task.baselines == {"majority": {"accuracy": 0.5}, "tfidf": {"accuracy": 0.75}}
+    assert task.notes == (Note("tfidf", "tfidf: on fewer features"),)
     assert [e.segments[0].text for e in task.examples.right] == ["fine"]
     assert [e.segments[0].text for e in task.examples.wrong] == ["poor"]
     (image,) = task.images

@@ -74,7 +74,8 @@ def test_a_device_holds_its_share_and_all_together_the_whole_model(tmp_path: Pat
         (ODD, {"accumulate": 2, "objective": "hybrid", "average_decay": 0.5}, 1e-5),
         # It computes its steps in bf16, which makes more of a difference in the last digit.
         ({"dropout": 0.2}, {"accumulate": 2, "optimizer": "muon"}, 3e-3),
-        ({"dropout": 0.2}, {"accumulate": 4, "precision": "bf16"}, 1e-5),
+        # Where a sum of gradients rounds to another bf16: 3e-4 with two of the seeds 0 to 4.
+        ({"dropout": 0.2}, {"accumulate": 4, "precision": "bf16"}, 1e-3),
     ],
     ids=["causal", "hybrid", "muon", "bf16"],
 )

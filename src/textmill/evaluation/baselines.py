@@ -6,13 +6,15 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.multiclass import OneVsRestClassifier
 
 from textmill.corpus.words import word_pattern
 from textmill.evaluation.iob2 import OUTSIDE, best_tags, tags_of, types_in
@@ -23,6 +25,14 @@ Tags = Sequence[str]
 
 MODEL1_PAIRS = 50_000
 """Sentence pairs that a word table is learned from; more would take memory and add little."""
+MODEL1_ENTRIES = 16_000_000
+"""Of source words that a target word could come from, in all pairs together, some 200 bytes each:
+fewer pairs are learned from where sentences are long."""
+LBFGS_CELLS = 8_000_000
+"""Classes times features or examples, whichever are more, up to which all classes are told apart in
+one regression. Its solver holds some 25 arrays of classes times features."""
+COEFFICIENTS = 64_000_000
+"""Classes times features beyond that at most; the commonest features are kept."""
 _NO_BLANK_BEFORE = re.compile(rf"[{UNSPACED}.,;:!?)\]}}%’”»、。，；：！？）】》」』…]")
 _NO_BLANK_AFTER = re.compile(rf"[{UNSPACED}(\[{{‘“«„、。，；：！？（【《「『]")
 
@@ -35,16 +45,52 @@ def majority(labels: Sequence[str], n: int) -> list[str]:
 
 def tfidf_logistic_regression(
     texts: Sequence[str], labels: Sequence[str], test: Sequence[str]
-) -> list[str]:
-    """Return the labels for the test texts by logistic regression on TF-IDF of words and pairs."""
-    model = make_pipeline(
-        TfidfVectorizer(
-            tokenizer=_split, token_pattern=None, ngram_range=(1, 2), sublinear_tf=True
-        ),
-        LogisticRegression(C=10.0, max_iter=1000),
+) -> tuple[list[str], str]:
+    """Return the labels for the test texts by logistic regression on TF-IDF of words and pairs.
+
+    And what was done to save memory; empty: nothing.
+    """
+    vectorizer = TfidfVectorizer(
+        tokenizer=_split, token_pattern=None, ngram_range=(1, 2), sublinear_tf=True
     )
-    model.fit(texts, labels)
-    return [str(label) for label in model.predict(test)]
+    model, columns, note = _regression(vectorizer.fit_transform(texts), labels, 10.0, 1000)
+    return [str(label) for label in model.predict(vectorizer.transform(test)[:, columns])], note
+
+
+def _regression(
+    features: csr_matrix, labels: Sequence[Any], C: float, max_iter: int
+) -> tuple[LogisticRegression | OneVsRestClassifier, slice | NDArray[np.int64], str]:
+    """Return a logistic regression in bounded memory, the features that it is on, and a note.
+
+    One regression of all classes holds many arrays of classes times features. Where these are too
+    large, each class is told apart from the others by itself (Fan et al. 2008, LIBLINEAR), which
+    takes the memory of the result alone; where even that is too large, the commonest features are
+    kept.
+
+    Args:
+        features: (examples, features).
+        labels: (examples,).
+        C: inverse strength of the regularisation.
+        max_iter: of the solver.
+
+    Returns:
+        The fitted model, the columns of features that it takes, and what was done to save memory.
+    """
+    n_examples, n_features = features.shape
+    n_classes = len(set(labels))
+    if n_classes * max(n_features, n_examples) <= LBFGS_CELLS or n_classes == 2:
+        return LogisticRegression(C=C, max_iter=max_iter).fit(features, labels), slice(None), ""
+    columns: slice | NDArray[np.int64] = slice(None)
+    n_kept = COEFFICIENTS // n_classes
+    note = f"{n_classes:,} classes, each told apart from all others by itself to save memory"
+    if n_kept < n_features:
+        counts = np.bincount(features.indices, minlength=n_features)
+        columns = np.sort(np.argsort(-counts, kind="stable")[:n_kept])
+        note += f"; on the {n_kept:,} commonest of {n_features:,} features"
+    alone = LogisticRegression(
+        C=C, max_iter=max_iter, solver="liblinear", dual=True, random_state=0
+    )
+    return OneVsRestClassifier(alone).fit(features[:, columns], labels), columns, note
 
 
 def word_lookup(
@@ -72,26 +118,28 @@ def word_lookup(
 
 def word_logistic_regression(
     words: Sequence[Words], tags: Sequence[Tags], test: Sequence[Words]
-) -> list[list[str]]:
+) -> tuple[list[list[str]], str]:
     """Return the best valid tags by a logistic regression on each word, its shape and neighbours.
 
-    The words are judged one by one; only the rule that an I- tag continues an entity joins them.
+    And what was done to save memory; empty: nothing. The words are judged one by one; only the rule
+    that an I- tag continues an entity joins them.
     """
     labels = tags_of(name for row in tags for name in types_in(row))
     used = {tag for row in tags for tag in row}
     if len(used) == 1:  # nothing to tell apart
-        return [[*used] * len(row) for row in test]
+        return [[*used] * len(row) for row in test], ""
     vectorizer = DictVectorizer()
     features = vectorizer.fit_transform(f for row in words for f in _word_features(row))
-    model = LogisticRegression(C=1.0, max_iter=300)
-    model.fit(features, [labels.index(tag) for row in tags for tag in row])
+    numbers = [labels.index(tag) for row in tags for tag in row]
+    model, columns, note = _regression(features, numbers, 1.0, 300)
     answers = []
     for row in test:
         scores = np.full((len(row), len(labels)), -np.inf)
-        asked = vectorizer.transform(_word_features(row))
-        scores[:, model.classes_] = model.predict_log_proba(asked)
+        asked = vectorizer.transform(_word_features(row))[:, columns]
+        probabilities = model.predict_proba(asked)
+        scores[:, model.classes_] = np.log(np.maximum(probabilities, np.finfo(float).tiny))
         answers.append(best_tags(scores, labels))
-    return answers
+    return answers, note
 
 
 def _word_features(words: Words) -> Iterator[dict[str, str | bool]]:
@@ -130,11 +178,12 @@ def copy_source(sources: Sequence[str]) -> list[str]:
 
 def word_by_word(
     sources: Sequence[str], targets: Sequence[str], test: Sequence[str], n_iterations: int = 8
-) -> list[str]:
+) -> tuple[list[str], str]:
     """Return the test texts with every word replaced by the likeliest one of the other language.
 
-    The likelihoods are those of IBM Model 1; a word that training lacks stays as it is. In scripts
-    without blanks every character counts as a word.
+    And what was done to save memory; empty: nothing. The likelihoods are those of IBM Model 1; a
+    word that training lacks stays as it is. In scripts without blanks every character counts as a
+    word.
     """
     spelled = [_split(text) for text in targets[:MODEL1_PAIRS]]
     forms = _forms(spelled)
@@ -142,7 +191,9 @@ def word_by_word(
         (_split(source.lower()), [word.lower() for word in target])
         for source, target in zip(sources, spelled, strict=False)
     ]
-    table = ibm_model_1(pairs, n_iterations)
+    n_entries = np.cumsum([(len(source) + 1) * len(target) for source, target in pairs])
+    n_learned = max(1, int(np.searchsorted(n_entries, MODEL1_ENTRIES, side="right")))
+    table = ibm_model_1(pairs[:n_learned], n_iterations)
     best = {
         word: min(likely, key=lambda target: (-likely[target], target))
         for word, likely in table.items()
@@ -153,7 +204,9 @@ def word_by_word(
         found = [best.get(word.lower()) for word in words]
         answer = _join([forms[f] if f else w for f, w in zip(found, words, strict=True)])
         answers.append(answer[:1].upper() + answer[1:] if text[:1].isupper() else answer)
-    return answers
+    is_bounded = n_learned < len(sources)
+    note = f"learned from the first {n_learned:,} of {len(sources):,} pairs to save memory"
+    return answers, note if is_bounded else ""
 
 
 def ibm_model_1(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from textmill.config import TaskConfig
-from textmill.evaluation.notes import write_notes
+from textmill.evaluation.notes import Note, write_notes
 from textmill.files import write_json
 from textmill.tasks.evaluate import signature_tags, write_predictions
 from textmill.tasks.kinds import KINDS
@@ -21,7 +21,8 @@ from textmill.tasks.leaks import (
 def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     """Write predictions and metrics of every baseline, in a folder each, and notes.json.
 
-    The notes say what a person should know of the examples; the counts behind them are metrics.
+    The notes say what a person should know of the examples, whose counts are metrics, and what a
+    baseline leaves out to save memory.
 
     The metrics of the classical baseline stand under their own names too, without a prefix, and
     those of the one that learns next to nothing under `trivial/`.
@@ -41,8 +42,10 @@ def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     train = kept_examples(config, train, shared)
     kind.check_examples(config, kind.make_spec(config, train), test)
     metrics: dict[str, float] = dict(shared_metrics(shared))
-    for name, answers in kind.baselines(train, test):
+    for name, answers, note in kind.baselines(train, test):
         rows = [kind.reference(e) | answer for e, answer in zip(test, answers, strict=True)]
+        if note:
+            notes.append(Note(name, f"{name.replace('_', ' ')}: {note}", is_doubt=False))
         folder = out / name
         folder.mkdir()
         write_predictions(rows, folder)

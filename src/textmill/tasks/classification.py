@@ -227,14 +227,14 @@ def plot(rows: Sequence[dict[str, Any]], out: Path) -> None:
 
 def baselines(
     train: Sequence[Example], test: Sequence[Example]
-) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield the name and the predictions of each simple model."""
+) -> Iterator[tuple[str, list[dict[str, Any]], str]]:
+    """Yield name and predictions of each simple model, and what was done to save memory."""
     from textmill.evaluation.baselines import majority, tfidf_logistic_regression
 
     texts, labels = [e.text for e in train], [e.label for e in train]
-    yield "majority", [{"label": label} for label in majority(labels, len(test))]
-    answers = tfidf_logistic_regression(texts, labels, [e.text for e in test])
-    yield CLASSICAL_BASELINE, [{"label": label} for label in answers]
+    yield "majority", [{"label": label} for label in majority(labels, len(test))], ""
+    answers, note = tfidf_logistic_regression(texts, labels, [e.text for e in test])
+    yield CLASSICAL_BASELINE, [{"label": label} for label in answers], note
 
 
 def _encode_texts(

@@ -309,15 +309,15 @@ def plot(rows: Sequence[dict[str, Any]], out: Path) -> None:
 
 def baselines(
     train: Sequence[Example], test: Sequence[Example]
-) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield the name and the predictions of each simple model."""
+) -> Iterator[tuple[str, list[dict[str, Any]], str]]:
+    """Yield name and predictions of each simple model, and what was done to save memory."""
     from textmill.evaluation.baselines import word_logistic_regression, word_lookup
 
     words, tags = [e.words for e in train], [e.tags for e in train]
     asked = [e.words for e in test]
-    yield "word_lookup", [{"tags": row} for row in word_lookup(words, tags, asked)]
-    answers = word_logistic_regression(words, tags, asked)
-    yield CLASSICAL_BASELINE, [{"tags": row} for row in answers]
+    yield "word_lookup", [{"tags": row} for row in word_lookup(words, tags, asked)], ""
+    answers, note = word_logistic_regression(words, tags, asked)
+    yield CLASSICAL_BASELINE, [{"tags": row} for row in answers], note
 
 
 @cache
