@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # third parties' own
@@ -56,7 +57,7 @@ def test_an_outage_is_not_told_as_a_missing_limit(
 ) -> None:
     error = ConcurrencySlotAcquisitionError("no place")
     monkeypatch.setattr(limits, "concurrency", failing(error, cause))
-    store: Any = SimpleNamespace(locks=tmp_path)
+    store: Any = SimpleNamespace(lock=lambda name: FileLock(tmp_path / name))
     with pytest.raises(RunError, match=words), limits.alone(store, config):
         pass
 
@@ -65,6 +66,6 @@ def test_taken_places_are_an_obstacle_and_no_failure(
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "concurrency", failing(TimeoutError(), None))
-    store: Any = SimpleNamespace(locks=tmp_path)
+    store: Any = SimpleNamespace(lock=lambda name: FileLock(tmp_path / name))
     with limits.alone(store, config) as obstacle:
         assert obstacle == "all places of the concurrency limit 'gpu' are taken"
