@@ -13,6 +13,8 @@ import pytest
 from tests.e2e.conftest import HOOK, Product, wait_until
 from tests.e2e.servers import free_port
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_run_and_what_answers_from_it_ask_for_no_foreign_host(finished: Product) -> None:
     run = (finished.folder / "mlruns" / "artifacts").iterdir()

@@ -90,8 +90,9 @@ def test_a_copy_under_another_name_works_and_leaves_the_original_alone(
             assert b"experiment: demo" in file.read()
 
     load = (
-        "import mlflow, sys; mlflow.set_tracking_uri(sys.argv[1]); "
-        "print(mlflow.pyfunc.load_model('models:/demo.topic/1').predict(['a text']))"
+        "import mlflow, pandas, sys; mlflow.set_tracking_uri(sys.argv[1]); "
+        "model = mlflow.pyfunc.load_model('models:/demo.topic/1'); "
+        "print(model.predict(pandas.DataFrame({'text': ['a text']})))"
     )
     plain = subprocess.run(
         [sys.executable, "-c", load, newest.uri], cwd=tmp_path, capture_output=True, text=True

@@ -115,7 +115,7 @@ def test_with_a_login_both_pages_work_and_without_it_neither(
     with started(product, "Ctrl-C ends", "ui", "tracking.auth=true", *overrides):
         browser = page.context.browser
         stranger = browser.new_page()
-        assert stranger.goto(f"http://localhost:{mlflow}").status == 401
+        assert stranger.request.get(f"http://localhost:{mlflow}").status == 401
         stranger.goto(f"http://localhost:{prefect}/runs")
         stranger.wait_for_url("**/login**")
         stranger.get_by_role("textbox").or_(stranger.locator("input")).first.fill(LOGIN)
