@@ -112,9 +112,8 @@ def test_a_worker_runs_two_pipelines_at_once_and_computes_each_step_once(
 ) -> None:
     overrides = [*SMALLER, "experiment=worker", "sample.seed=7", f"tracking.home={tmp_path}/mlruns"]
     fixed = {"TEXTMILL_TRIGGER": "schedule", "TEXTMILL_OVERRIDES": shlex.join(overrides)}
-    stack.start("worker", **fixed)
+    stack.start("worker", **fixed, PYTHONPATH=str(stack.folder))
     environment = stack.running["worker"].environment
-    # The worker's folder is where its runs find it.
     (stack.folder / "nightly.py").write_text(NIGHTLY.format(overrides=overrides))
 
     def pool_is_there() -> bool:
@@ -160,7 +159,12 @@ def test_no_run_of_a_work_pool_brings_a_command_an_environment_or_settings(
     for variables in ({"command": "touch evil"}, {"env": {"TEXTMILL_CONFIG": "evil.yaml"}}):
         assert tell("POST", runs, {"job_variables": variables})[0] == 422
     hostile = {"config": "evil.yaml", "overrides": [], "trigger": "schedule"}
-    assert tell("POST", runs, {"parameters": hostile})[0] == 409
+    status, run = tell("POST", runs, {"parameters": hostile})
+    assert status == 201
+    state = f"flow_runs/{run['id']}"
+    wait_until(lambda: tell("GET", state)[1]["state_type"] in ("FAILED", "COMPLETED"), 240)
+    ended = tell("GET", state)[1]["state"]
+    assert (ended["type"], "parameters" in ended["message"]) == ("FAILED", True)
 
 
 def test_servers_answer_by_their_names_in_the_network_of_containers_and_to_no_other(
