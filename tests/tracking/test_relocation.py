@@ -22,6 +22,7 @@ from textmill.config import Config, SampleConfig, TrackingConfig
 from textmill.errors import InputError, RunError
 from textmill.files import digest_file
 from textmill.tracking.lineage import as_text, trace
+from textmill.tracking.opening import make_database
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.prune import Waste, find_waste, remove
 from textmill.tracking.relocation import HOMES, present_place
@@ -67,14 +68,22 @@ def places(home: Path) -> str:
         return "\n".join(str(value) for found in rows for (value,) in found)
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of a store without runs: those of other tests have files that are not copied."""
+    file = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    make_database(file)
+    return file
+
+
 @pytest.fixture
 def made(
-    store: Store, config: Config, probe: Probe, tmp_path: Path, calls: Calls
+    empty: Path, config: Config, probe: Probe, tmp_path: Path, calls: Calls
 ) -> tuple[Config, Result]:
     """A store with a result that was made from a file in it, and with a registered model."""
     home = tmp_path / "first" / "mlruns"
     home.mkdir(parents=True)
-    shutil.copy(store.home / "mlflow.db", home)  # faster than making one
+    shutil.copy(empty, home)  # faster than making one
     own = at(config, home)
     first = run_once(own, probe("write"), SampleConfig(seed=2))
     place = first.folder / "seed.txt"
