@@ -54,5 +54,6 @@ def fixed_settings() -> tuple[str, str, list[str]]:
     try:
         overrides = shlex.split(words)
     except ValueError as error:
-        raise InputError(f"{OVERRIDES}={words!r} cannot be read ({error}): quote it.") from None
+        # Without the words, which may hold credentials.
+        raise InputError(f"{OVERRIDES} cannot be read ({error}): quote its words.") from None
     return os.environ.get(TRIGGER, "data"), os.environ.get(CONFIG, "demo"), overrides
