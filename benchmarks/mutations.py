@@ -36,7 +36,8 @@ from pathlib import Path
 from typing import Any
 
 from mutation_changes import CHANGES, OF_DATABASES, OF_JSON, Change, Stored
-from mutation_readers import IS_PARTIAL, SMALL, Readers
+from mutation_readers import IS_PARTIAL, Readers
+from small_demo import SMALL
 
 TEXTMILL = str(Path(sys.executable).with_name("textmill"))
 KILLED = ["pretrain.max_steps=4000", "pretrain.checkpoint_every_steps=20", "pretrain.seed=9"]
