@@ -6,8 +6,9 @@ from collections import defaultdict
 from contextlib import nullcontext
 from typing import TextIO
 
+from humanize import naturalsize
+
 from textmill.config import Config
-from textmill.evaluation.report import size
 from textmill.tracking.prune import Waste, find_waste, remove
 from textmill.tracking.store import Store
 
@@ -23,7 +24,7 @@ def prune_store(config: Config, n_kept: int, is_meant: bool, output: TextIO) -> 
     with store.no_pipeline_starts() if is_meant else nullcontext():
         found = find_waste(store, n_kept)
         _list_and_remove(store, found, is_meant, output)
-    total = size(sum(waste.n_bytes for waste in found))
+    total = _size(sum(waste.n_bytes for waste in found))
     if not found:
         output.write(
             f"Nothing to remove: the newest {n_kept} runs and the registered models stay.\n"
@@ -38,11 +39,15 @@ def _list_and_remove(store: Store, found: list[Waste], is_meant: bool, output: T
     by_step: dict[str, int] = defaultdict(int)
     for waste in found:
         where = waste.run_id or waste.folder
-        output.write(f"{size(waste.n_bytes):>8}  {waste.what:6}  {waste.label}  {where}\n")
+        output.write(f"{_size(waste.n_bytes):>8}  {waste.what:6}  {waste.label}  {where}\n")
         by_step[f"{waste.what} {waste.label.split()[0]}" if waste.run_id else waste.what] += (
             waste.n_bytes
         )
         if is_meant:
             remove(store, waste)
     for name, n_bytes in sorted(by_step.items(), key=lambda item: -item[1]):
-        output.write(f"{size(n_bytes):>8}  in all: {name}\n")
+        output.write(f"{_size(n_bytes):>8}  in all: {name}\n")
+
+
+def _size(n_bytes: float) -> str:
+    return naturalsize(n_bytes, format="%.3g")

@@ -225,7 +225,10 @@ def test_a_step_of_a_task_carries_the_tasks_name(
 @pytest.fixture
 def documents(tmp_path: Path) -> Path:
     file = tmp_path / "own.jsonl"
-    texts = [f"The cat number {i} sat on mat {i * i} and looked at dog {i + 3}." for i in range(80)]
+    # Other texts than those of test_recorded: results are reused across experiments of a store.
+    texts = [
+        f"The hen number {i} sat on nest {i * i} and looked at fox {i + 3}." for i in range(80)
+    ]
     file.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     return file
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from textmill.evaluation.report import cut, duration, number
+from textmill.evaluation.formats import cut, duration, number
 from textmill.evaluation.significance import Difference, Interval
 
 LONGEST_VALUE = 60

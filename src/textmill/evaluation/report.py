@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import groupby
 from typing import Literal
 
+from humanize import naturalsize
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from textmill.evaluation.charts import Points, histogram_chart, loss_chart
 from textmill.evaluation.data import Corpus
 from textmill.evaluation.examples import Examples
+from textmill.evaluation.formats import cut, duration, number
 from textmill.evaluation.notes import LEAK, Note
 from textmill.evaluation.significance import LOWER_IS_BETTER, Interval
-
-LONGEST_TEXT = 600
-"""Characters of a text that are shown."""
 
 
 @dataclass(frozen=True)
@@ -242,37 +240,7 @@ def _environment() -> Environment:
             histogram_chart(lengths.edges, lengths.counts, "characters in a document", "documents")
         ),
         "number": number,
-        "size": size,
+        "size": partial(naturalsize, format="%.3g"),
         "words": lambda name: name.replace("_", " "),
     }
     return environment
-
-
-def cut(text: str, longest: int = LONGEST_TEXT) -> str:
-    """Return a text, its end replaced by an ellipsis if it is too long."""
-    return text if len(text) <= longest else f"{text[:longest].rstrip()} …"
-
-
-def duration(seconds: float | None) -> str:
-    """Return a time in words."""
-    if seconds is None:
-        return "–"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
-
-
-def number(value: float | None, form: str = ",.0f") -> str:
-    """Return a number in the given form, or a dash where there is none."""
-    return "–" if value is None or math.isnan(value) else format(value, form)
-
-
-def size(n_bytes: float) -> str:
-    """Return a size in words, in powers of 1,000."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if n_bytes < 999.5:
-            return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.3g} {unit}"
-        n_bytes /= 1000
-    return f"{n_bytes:,.1f} TB"

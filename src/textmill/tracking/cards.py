@@ -14,8 +14,8 @@ from pathlib import Path
 from textmill.config import AUTO, Config, TaskConfig
 from textmill.corpus.language import UNKNOWN as UNDETERMINED
 from textmill.errors import spared
+from textmill.evaluation.formats import cut
 from textmill.evaluation.notes import LEAK, read_notes
-from textmill.evaluation.report import cut
 from textmill.tracking.data import language_bytes
 from textmill.tracking.models import find_logged_model
 from textmill.tracking.pipeline import Pipeline

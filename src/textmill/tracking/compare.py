@@ -54,7 +54,7 @@ def compare(store: Store, names: Sequence[str]) -> pages.Comparison:
     ids = [run.info.run_id for run in found]
     if len(ids) < 2 or len(set(ids)) < len(ids):
         raise InputError("compare needs two or more different runs: name each of them once.")
-    runs = [open_run(store, run) for run in found]
+    runs = open_runs(store, found)
     for run in runs[1:]:
         if not set(tasks_of(run)) & set(tasks_of(runs[0])):
             raise InputError(
@@ -102,12 +102,20 @@ def find_finished(store: Store, words: str) -> Run:
     return run
 
 
-def open_run(store: Store, run: Run) -> PipelineRun:
-    """Return a pipeline run with the manifests of its steps."""
-    results = sorted(recorded_results(run).items())
-    steps = {label: store.client.get_run(run_id) for label, run_id in results}
-    manifests = {label: read_manifest(store, step) for label, step in steps.items()}
-    return PipelineRun(run, steps, manifests)
+def open_runs(store: Store, runs: Sequence[Run]) -> list[PipelineRun]:
+    """Return pipeline runs with their steps, those that they share read once."""
+    results = [sorted(recorded_results(run).items()) for run in runs]
+    ids = dict.fromkeys(run_id for found in results for _, run_id in found)
+    steps = {run_id: store.client.get_run(run_id) for run_id in ids}
+    manifests = {run_id: read_manifest(store, step) for run_id, step in steps.items()}
+    return [
+        PipelineRun(
+            run,
+            {label: steps[run_id] for label, run_id in found},
+            {label: manifests[run_id] for label, run_id in found},
+        )
+        for run, found in zip(runs, results, strict=True)
+    ]
 
 
 def tasks_of(run: PipelineRun) -> dict[str, str]:

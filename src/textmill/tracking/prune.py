@@ -90,16 +90,17 @@ def _refuse_while_running(store: Store) -> None:
 
 def _needed(store: Store, recent: list[Run]) -> set[str]:
     results = {result for run in recent for result in recorded_results(run).values()}
+    traced: set[str] = set()
     for version in store.client.search_model_versions():
         # The next challenger is compared with the answers that the model gave in its evaluation.
         runs = {version.run_id, version.tags.get(MODEL_RUN_TAG), version.tags.get(TESTED_RUN_TAG)}
         if version.model_id and (model := _found(store.client.get_logged_model, version.model_id)):
             runs.add(model.source_run_id)
-        for run_id in filter(None, runs):
+        for run_id in {*filter(None, runs)} - traced:
             run = _found(store.client.get_run, run_id)
             if run is not None and run.data.tags.get(KIND) == "step":
-                results |= trace(store, run_id).nodes.keys()
-    return results
+                traced |= trace(store, run_id).nodes.keys()
+    return results | traced
 
 
 def _found(get: Callable[[str], Any], what: str) -> Any:

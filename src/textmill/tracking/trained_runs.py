@@ -9,7 +9,7 @@ import torch
 from textmill.errors import InputError
 from textmill.model import GPT
 from textmill.model.layout import read_config
-from textmill.tracking.compare import find_finished, open_run
+from textmill.tracking.compare import find_finished, open_runs
 from textmill.tracking.store import Store
 from textmill.training.scaling import TrainedRun
 
@@ -32,7 +32,7 @@ def trained_runs(store: Store, names: Sequence[str]) -> tuple[list[TrainedRun], 
     tokens: dict[str, str] = {}
     sources = ""
     for name in names:
-        run = open_run(store, find_finished(store, name))
+        [run] = open_runs(store, [find_finished(store, name)])
         step = run.steps.get("pretrain")
         if step is None:
             raise InputError(f"The run {name!r} has trained no backbone: name one that did.")
