@@ -67,11 +67,11 @@ class Readers:
         }
 
     def _a_source(self) -> Path:
+        from textmill.tracking.results import recorded_results
         from textmill.tracking.runs import find_run
 
         store = self._store()
-        run = find_run(store, self.runs[0])
-        clean = store.client.get_run(run.data.tags["textmill.result.clean"])
+        clean = store.client.get_run(recorded_results(find_run(store, self.runs[0]))["clean"])
         return Path(clean.data.tags["textmill.places"].split("\n")[0])
 
     def _lineage(self, words: str) -> str:
@@ -112,16 +112,11 @@ class Readers:
         return "".join(write(TEXTS[0], "demo", SMALL))
 
     def _results(self, store: Any) -> dict[str, Any]:
-        from textmill.tracking.results import find_result
+        from textmill.tracking.results import find_result, recorded_results
         from textmill.tracking.runs import find_run
 
-        tags = find_run(store, self.runs[0]).data.tags
-        prefix = "textmill.result."
-        return {
-            tag.removeprefix(prefix).replace(".", " "): find_result(store, run_id)
-            for tag, run_id in tags.items()
-            if tag.startswith(prefix)
-        }
+        results = recorded_results(find_run(store, self.runs[0]))
+        return {label: find_result(store, run_id) for label, run_id in results.items()}
 
     def _pipeline(self) -> Any:
         from textmill.tracking.pipeline import Pipeline

@@ -15,6 +15,7 @@ from tests.e2e.conftest import Product
 from tests.e2e.test_bad_input import CONFIG, NOTE
 from tests.e2e.test_failing_branch import newest_parent
 from textmill.evaluation.iob2 import entity_f1
+from textmill.tracking.results import recorded_results
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -88,7 +89,7 @@ def prepare(product: Product, tasks: dict[str, tuple[str, bytes, str]], **kinds:
 def outputs(folder: Path, task: str) -> Path:
     """The folder of what the evaluation of a task left."""
     client = MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db")
-    run_id = newest_parent(folder).data.tags[f"textmill.result.evaluate.{task}"]
+    run_id = recorded_results(newest_parent(folder))[f"evaluate {task}"]
     return Path(client.get_run(run_id).info.artifact_uri.removeprefix("file://")) / "output"
 
 
