@@ -57,6 +57,8 @@ def serve_pages(config_name: str, overrides: list[str]) -> None:
             console.print(f"{name:8} {url}")
         for name, url in elsewhere.items():
             console.print(f"{name:8} {url} (runs already)")
+        if runs := store.experiment_url(config.experiment):
+            console.print(f"{config.experiment}: {runs}")
         if not servers:
             return
         console.print(f"Ctrl-C ends {' and '.join(servers)}.")

@@ -82,6 +82,13 @@ def test_links_have_no_credentials(store: Store, tmp_path: Path) -> None:
         )
 
 
+def test_the_address_of_an_experiment_opens_its_training_runs(store: Store) -> None:
+    assert store.experiment_url("never made") is None
+    made = store.experiment("made")
+    address = store.experiment_url("made")
+    assert address == f"{store.ui_url}/#/experiments/{made}/runs?workflowType=machine_learning"
+
+
 def test_a_failure_is_recorded_without_credentials(store: Store, run_id: str) -> None:
     store.end_run(run_id, "FAILED", "no route to http://ann:MARKED@host")
     tags = store.client.get_run(run_id).data.tags

@@ -349,6 +349,13 @@ class Store(Connection):
         """Return the address of a run's page."""
         return f"{self.ui_url}/#/experiments/{experiment_id}/runs/{run_id}{TRAINING_VIEW}"
 
+    def experiment_url(self, name: str) -> str | None:
+        """Return the address of an experiment's training runs, or None where it has none yet."""
+        found = self.client.get_experiment_by_name(name)
+        if found is None:
+            return None
+        return f"{self.ui_url}/#/experiments/{found.experiment_id}/runs{TRAINING_VIEW}"
+
     def lock_tags(self, lock: str) -> dict[str, str]:
         """Return the tags by which a later start sees whether a run's process still lives."""
         return {LOCKS_TAG: self.locks_id, LOCK_TAG: lock}
