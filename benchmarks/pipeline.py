@@ -217,8 +217,8 @@ def mean_us(call: Callable[[int], object]) -> float:
 def store(folder: Path) -> None:
     """Time look-ups in a store of two pipelines, many other runs and many points."""
     from textmill.config import TrackingConfig
-    from textmill.tracking.compare import compare
-    from textmill.tracking.lineage import trace
+    from textmill.registry.lineage import trace
+    from textmill.reports.comparison import compare
     from textmill.tracking.store import Store
 
     run = small_pipeline(folder)

@@ -42,7 +42,7 @@ from textmill.corpus.tokenizer import SPECIAL_TOKENS
 from textmill.corpus.tokens import DOCUMENTS, write_shards
 from textmill.hardware import best_precision
 from textmill.model import GPT
-from textmill.training.devices import onednn_products
+from textmill.training.parallel.devices import onednn_products
 from textmill.training.pretrain import pretrain
 
 BLOCK_SIZE, BATCH_SIZE, VOCAB_SIZE = 64, 12, 65

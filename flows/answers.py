@@ -11,8 +11,8 @@ from typing import Any
 from textmill.compose import compose, unknown_name
 from textmill.config import Config
 from textmill.errors import InputError
-from textmill.tracking.registry import MODEL_RUN_TAG, Registry
-from textmill.tracking.step import FINETUNE, PRETRAIN, Step
+from textmill.registry.versions import MODEL_RUN_TAG, Registry
+from textmill.steps.step import FINETUNE, PRETRAIN, Step
 from textmill.tracking.store import Store
 from textmill.tracking.tags import BACKBONE
 

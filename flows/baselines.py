@@ -12,8 +12,8 @@ from flows.prepare import split_sources
 from textmill.config import TaskConfig
 from textmill.errors import InputError, RunError
 from textmill.evaluation.notes import read_notes
+from textmill.steps.step import BASELINE
 from textmill.tracking.results import Result
-from textmill.tracking.step import BASELINE
 
 
 @step_task("baseline")

@@ -149,7 +149,7 @@ def lineage(
     """Say what a run or model was made from, or what has seen a file or a document."""
     with _answer():
         from textmill.compose import compose
-        from textmill.tracking.lineage import as_text, as_values, trace, trace_text
+        from textmill.registry.lineage import as_text, as_values, trace, trace_text
         from textmill.tracking.store import Store
 
         find = trace_text if text else trace
@@ -416,7 +416,7 @@ def _texts(text: str | None, file: Path | None) -> Iterator[str]:
 def _answer() -> Iterator[None]:
     """Do what `_errors_in_words` does for a command that reads the store, and is waited for."""
     with _errors_in_words():
-        from textmill.tracking.skinny import load_skinny
+        from textmill.tracking.database.skinny import load_skinny
 
         load_skinny()
         yield

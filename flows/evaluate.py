@@ -25,19 +25,19 @@ from flows.recording import recorded_flow
 from textmill.config import TaskConfig, TokensConfig
 from textmill.errors import InputError, RunError
 from textmill.evaluation.significance import Interval
-from textmill.tasks.examples import location, settings_of
-from textmill.tracking.answers import score_intervals
-from textmill.tracking.cards import log_backbone_card, log_card
-from textmill.tracking.promotion import (
+from textmill.registry.promotion import (
     Challenger,
     backbone_challenger,
     challenge,
     task_challenger,
 )
-from textmill.tracking.report import NAME as REPORT
-from textmill.tracking.report import log_report
+from textmill.reports.cards import log_backbone_card, log_card
+from textmill.reports.report import NAME as REPORT
+from textmill.reports.report import log_report
+from textmill.steps.step import EVALUATE, EVALUATE_LM, TOKENS
+from textmill.tasks.examples import location, settings_of
+from textmill.tracking.answers import score_intervals
 from textmill.tracking.results import Result, find_result, input_of
-from textmill.tracking.step import EVALUATE, EVALUATE_LM, TOKENS
 from textmill.tracking.store import artifact_url
 
 SUMMARY = (

@@ -14,9 +14,9 @@ from flows.recording import recorded_flow
 from textmill.compose import unknown_name
 from textmill.config import TaskConfig
 from textmill.errors import InputError
-from textmill.tracking.cards import log_card
+from textmill.reports.cards import log_card
+from textmill.steps.step import FINETUNE
 from textmill.tracking.results import Result
-from textmill.tracking.step import FINETUNE
 
 
 @step_task("finetune")

@@ -26,12 +26,12 @@ from textmill.corpus.folders import check_inside
 from textmill.corpus.reading import digest_source, source_files
 from textmill.errors import InputError
 from textmill.files import check_kind, digest_file, join_digests
+from textmill.reports.data import NAME as DATA
+from textmill.reports.data import log_data_page
+from textmill.steps.sources import INIT_FROM, Source
+from textmill.steps.step import CLEAN, SAMPLE, TOKENIZER, TOKENS
 from textmill.tasks.examples import digest_split, location, settings_of
-from textmill.tracking.data import NAME as DATA
-from textmill.tracking.data import log_data_page
 from textmill.tracking.results import Result
-from textmill.tracking.sources import INIT_FROM, Source
-from textmill.tracking.step import CLEAN, SAMPLE, TOKENIZER, TOKENS
 from textmill.tracking.store import artifact_url
 
 

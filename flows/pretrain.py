@@ -10,8 +10,8 @@ from flows.context import Context, command, outcome, run_step, step_task
 from flows.prepare import Prepared, folder_sources, place_sample, prepare_parts
 from flows.recording import recorded_flow
 from textmill.config import PretrainStepConfig
+from textmill.steps.step import PRETRAIN
 from textmill.tracking.results import Result
-from textmill.tracking.step import PRETRAIN
 
 
 @step_task("pretrain")

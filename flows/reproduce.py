@@ -18,8 +18,7 @@ from textmill.compose import compose, redacted
 from textmill.config import Config
 from textmill.config.secrets import is_masked
 from textmill.errors import InputError, RunError, listed
-from textmill.tracking.cards import log_card
-from textmill.tracking.recorded import (
+from textmill.registry.recorded import (
     Recorded,
     load_recorded,
     other_machines,
@@ -27,7 +26,7 @@ from textmill.tracking.recorded import (
     with_devices_here,
     with_moved_data,
 )
-from textmill.tracking.reproduction import (
+from textmill.registry.reproduction import (
     REPRODUCES_TAG,
     SCOPE_TAG,
     compare_steps,
@@ -36,6 +35,7 @@ from textmill.tracking.reproduction import (
     reproduction_scope,
     table,
 )
+from textmill.reports.cards import log_card
 from textmill.tracking.store import Store
 
 ANEW = ("tracking", "notify", "cluster")

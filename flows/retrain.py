@@ -28,14 +28,14 @@ from textmill.corpus.new_text import digest_new_text
 from textmill.errors import InputError, RunError
 from textmill.evaluation.drift import crossed_limits
 from textmill.files import digest_values
+from textmill.registry.promotion import champion_results
+from textmill.steps.sources import Source, data_digest
+from textmill.steps.step import DRIFT
+from textmill.steps.worker import Stopped
 from textmill.tracking.events import PastRun, find_sample, last_finished, result_of, runs_for
-from textmill.tracking.promotion import champion_results
 from textmill.tracking.results import Result, find_result, input_of
-from textmill.tracking.sources import Source, data_digest
-from textmill.tracking.step import DRIFT
 from textmill.tracking.store import Store, StoreError
 from textmill.tracking.tags import BACKBONE
-from textmill.tracking.worker import Stopped
 
 
 @recorded_flow("retrain")

@@ -19,8 +19,8 @@ from textmill.corpus.encoding import as_tiktoken, fast_encoder
 from textmill.corpus.tokenizer import SPECIAL_TOKENS, adopt, load_tokenizer, train_tokenizer
 from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.sample.generate import WRITERS
-from textmill.sample.patterns import plain
-from textmill.sample.world import build_world
+from textmill.sample.language.patterns import plain
+from textmill.sample.language.world import build_world
 
 SIZES = {"bpe": 1000, "byte": 270, "character": 600}
 ODD = [

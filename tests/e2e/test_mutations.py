@@ -26,11 +26,11 @@ with warnings.catch_warnings():
     from flows import baselines, evaluate, finetune, prepare, pretrain
     from flows import context as contexts
     from flows.page import Page
+    from textmill.steps import step as steps
+    from textmill.steps.worker import Job
     from textmill.tracking import pipeline as pipelines
-    from textmill.tracking import step as steps
     from textmill.tracking.pipeline import open_pipeline
     from textmill.tracking.results import Result
-    from textmill.tracking.worker import Job
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 

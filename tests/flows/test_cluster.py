@@ -30,8 +30,8 @@ from textmill.config import (
 from textmill.errors import InputError, RunError
 from textmill.files import digest_folder
 from textmill.laps import read_laps
-from textmill.tracking.step import BASELINE, CLEAN, EVALUATE, PRETRAIN, Step
-from textmill.tracking.worker import Job, run_job
+from textmill.steps.step import BASELINE, CLEAN, EVALUATE, PRETRAIN, Step
+from textmill.steps.worker import Job, run_job
 
 ON_RAY = ClusterConfig(kind="ray")
 slow = pytest.mark.slow

@@ -19,10 +19,10 @@ with warnings.catch_warnings():
     context: Any = importlib.import_module("flows.context")
     from textmill.config import Config
     from textmill.errors import InputError, RunError
+    from textmill.steps.worker import Stopped
     from textmill.tracking.events import PastRun
     from textmill.tracking.results import Result
     from textmill.tracking.store import StoreError
-    from textmill.tracking.worker import Stopped
 
 Notice = tuple[str, str, dict[str, str]]
 USER_FILE = """

@@ -14,7 +14,7 @@ with warnings.catch_warnings():
     from flows.prepare import as_test_set, corpus_sources, split_sources
     from textmill.config import AnyTask, CorpusConfig
     from textmill.errors import InputError
-    from textmill.tracking.sources import Source
+    from textmill.steps.sources import Source
 
 
 @pytest.fixture

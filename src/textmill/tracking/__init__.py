@@ -1,1 +1,1 @@
-"""Tracked steps on MLflow: keys, reuse, lineage and models. The only code that imports mlflow."""
+"""Steps recorded in MLflow and reused from it: the store, runs, results, served models."""

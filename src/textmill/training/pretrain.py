@@ -27,7 +27,6 @@ from textmill.files import digest_file, write_json
 from textmill.model import GPT
 from textmill.safety.stored import write_redaction
 from textmill.training.batches import Batches, packed, to_tensors
-from textmill.training.devices import check_compiler
 from textmill.training.fit import fit
 from textmill.training.initial import initial_network
 from textmill.training.mixture import LABELS, Taken, training_blocks
@@ -39,8 +38,9 @@ from textmill.training.objectives import (
     prepare,
     token_nll,
 )
-from textmill.training.ranks import launch
-from textmill.training.sharding import shard, whole
+from textmill.training.parallel.devices import check_compiler
+from textmill.training.parallel.ranks import launch
+from textmill.training.parallel.sharding import shard, whole
 from textmill.training.writing import write_text
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Registered models and what made them: the gate, promotion, lineage, reproduction, prune."""

@@ -1,0 +1,1 @@
+"""Pages about runs: the report, the data, model cards, runs side by side."""

@@ -1,0 +1,1 @@
+"""The connection to a tracking store: opened, patient, found again where it was moved to."""
