@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training.test_ranks import LONG, assert_same_training
+from tests.training.parallel.test_ranks import LONG, assert_same_training
 from torch import distributed
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor
