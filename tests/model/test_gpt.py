@@ -15,7 +15,6 @@ from tests.model.conftest import ARRANGEMENTS, POSITIONS, VOCAB_SIZE, build, tin
 from textmill.compose import compose
 from textmill.config import ModelConfig
 from textmill.model.gpt import GPT, Attention
-from textmill.model.kv_cache import KVCache
 
 CHOICES = ["position", "activation", "norm", "norm_placement", "qk_norm", "bias"]
 COMBINATIONS = [
@@ -327,7 +326,7 @@ def test_dropout_acts_in_training_alone() -> None:
 @pytest.mark.parametrize(("held", "new"), [(0, 13), (12, 1), (5, 8)])
 def test_more_tokens_than_the_context_holds_are_an_error(held: int, new: int) -> None:
     model = build()
-    cache = KVCache(model, batch_size=1)
+    cache = model.new_cache(1)
     cache.length = held
     with pytest.raises(ValueError, match="13 tokens do not fit into model.block_size=12: shorten"):
         model(tokens(1, new), cache=cache)

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from tests.model.conftest import ARRANGEMENTS, build, tokens
-from textmill.model.kv_cache import KVCache
 
 
 @pytest.mark.parametrize("chunks", [[1] * 12, [4, 1, 5, 2], [12], [7, 5]], ids=str)
@@ -18,7 +17,7 @@ def test_reading_through_a_cache_gives_the_logits_of_one_pass(
 ) -> None:
     model = build(**choices)
     input_ids = tokens(2, 12)
-    cache = KVCache(model, batch_size=2)
+    cache = model.new_cache(2)
     read = [model(chunk, cache=cache) for chunk in input_ids.split(chunks, dim=1)]
     torch.testing.assert_close(torch.cat(read, dim=1), model(input_ids))
     assert cache.length == 12
@@ -31,7 +30,7 @@ def test_padding_before_a_row_does_not_change_its_logits(
 ) -> None:
     model = build(**choices)
     input_ids, padding = tokens(3, 8), torch.tensor([0, 3, 7])
-    cache = KVCache(model, 3, padding=padding)
+    cache = model.new_cache(3, padding=padding)
     read = torch.cat([model(c, cache=cache) for c in input_ids.split(chunks, dim=1)], dim=1)
     for row, n in enumerate(padding.tolist()):
         alone = model(input_ids[row : row + 1, n:])[0]
@@ -41,7 +40,7 @@ def test_padding_before_a_row_does_not_change_its_logits(
 def test_rows_that_a_cache_keeps_go_on_as_they_were() -> None:
     model = build()
     input_ids, kept = tokens(3, 8), torch.tensor([2, 0])
-    cache = KVCache(model, 3, padding=torch.tensor([0, 1, 2]))
+    cache = model.new_cache(3, padding=torch.tensor([0, 1, 2]))
     model(input_ids[:, :6], cache=cache)
     cache.keep(kept)
     read = model(input_ids[kept, 6:], cache=cache)

@@ -9,7 +9,6 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from textmill.model.gpt import GPT
-from textmill.model.kv_cache import KVCache
 
 
 @torch.inference_mode()
@@ -35,7 +34,7 @@ def generate(
     """
     block_size = model.config.block_size
     context = input_ids[:, -(block_size - 1) :]
-    cache = KVCache(model, context.size(0))
+    cache = model.new_cache(context.size(0))
     unread = context
     for _ in range(max_new_tokens):
         if cache.length + unread.size(1) > block_size:
@@ -91,7 +90,7 @@ def complete(
     )
     capacity = longest + int(room.max())
     padding = longest - lengths
-    cache = KVCache(model, len(prompts), capacity, padding if padding.any() else None)
+    cache = model.new_cache(len(prompts), capacity, padding if padding.any() else None)
     written = torch.full((len(prompts), int(room.max())), end_id, device=device)
     rows = torch.arange(len(prompts), device=device)  # of the prompts still in the batch
     is_live = torch.ones_like(rows, dtype=torch.bool)

@@ -193,6 +193,21 @@ class GPT(nn.Module):
         config = self.config
         return 6 * self.n_multiplied() + 12 * config.n_layer * config.n_embd * n_tokens
 
+    def new_cache(
+        self, batch_size: int, capacity: int | None = None, padding: Tensor | None = None
+    ) -> KVCache:
+        """Return an empty cache for decoding that many sequences side by side.
+
+        Args:
+            batch_size: rows, B.
+            capacity: tokens to make room for, padding included; None: block_size.
+            padding: (B,), int64, tokens at the start of each row that stand for nothing.
+        """
+        config = self.config
+        n_kv_head, head_size = config.n_kv_head or config.n_head, config.n_embd // config.n_head
+        shape = (batch_size, n_kv_head, capacity or config.block_size, head_size)
+        return KVCache(config.n_layer, shape, self.wte.weight, padding)
+
     def forward(
         self,
         input_ids: Tensor,

@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from textmill.model.gpt import GPT
 
 
 class KVCache:
     """Keys and values of the tokens read so far, for every layer of one model.
 
     Args:
-        model: the model whose layers write to the cache.
-        batch_size: sequences that are decoded side by side.
-        capacity: tokens to make room for, padding included; None: the model's block_size.
+        n_layer: layers that write to the cache.
+        shape: of the keys, and of the values, of one layer: (B, n_kv_head, capacity, head_size).
+        like: a tensor of the dtype and on the device of both, such as the model's embedding.
         padding: (B,), int64, how many tokens at the start of each row stand for nothing: no token
             attends to them, and positions count from the first one after them. None: none do.
     """
 
     def __init__(
         self,
-        model: GPT,
-        batch_size: int,
-        capacity: int | None = None,
+        n_layer: int,
+        shape: tuple[int, int, int, int],
+        like: Tensor,
         padding: Tensor | None = None,
     ) -> None:
-        config = model.config
-        size = capacity or config.block_size
-        n_kv_head = config.n_kv_head or config.n_head
-        shape = (batch_size, n_kv_head, size, config.n_embd // config.n_head)
-        like = model.wte.weight
-        self.keys = [like.new_empty(shape) for _ in range(config.n_layer)]
-        self.values = [like.new_empty(shape) for _ in range(config.n_layer)]
+        self.keys = [like.new_empty(shape) for _ in range(n_layer)]
+        self.values = [like.new_empty(shape) for _ in range(n_layer)]
         self.padding = padding
         self.least_padding = int(padding.min()) if padding is not None else 0
         self.length = 0

@@ -225,7 +225,10 @@ def pretrain(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, 
         InputError: the data are too few, or the vocabulary does not fit.
         RunError: training had to end.
     """
-    (launch if config.pretrain.devices > 1 else train)(config, inputs, out, work)
+    if config.pretrain.devices > 1:
+        launch(f"{__name__}:{train.__name__}", config, inputs, out, work)
+    else:
+        train(config, inputs, out, work)
 
 
 def train(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, work: Path) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import torch
-from tests.training.parallel.test_ranks import LONG, assert_same_training
 from torch import distributed
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor
 
 from tests.training.conftest import fork, logged, newest_step, run, start, wait_until
+from tests.training.parallel.test_ranks import LONG, assert_same_training
 from textmill.config import ModelConfig, PretrainConfig, key_values
 from textmill.errors import RunError
 from textmill.model import GPT

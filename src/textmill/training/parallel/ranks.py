@@ -6,6 +6,7 @@ The processes are ranks 0, 1, … of one group. Rank 0 alone writes; the others 
 from __future__ import annotations
 
 import os
+import pkgutil
 import shutil
 import signal
 import sys
@@ -35,13 +36,16 @@ STOP_GRACE_S = 15
 LOOK_EVERY_S = 0.1
 
 
-def launch(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, work: Path) -> None:
-    """Pretrain with a process for each device, and return when all have ended.
+def launch(
+    train: str, config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, work: Path
+) -> None:
+    """Train with a process for each device, and return when all have ended.
 
     Processor threads are shared out among them. SIGTERM reaches all of them, and they save; they
     end when this process does, however it ends.
 
     Args:
+        train: `module:function`, what each of them calls with the other arguments.
         config: model and training.
         inputs: `tokens` and `tokenizer`, folders of those steps.
         out: an empty folder.
@@ -55,6 +59,7 @@ def launch(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, wo
     folder.mkdir(parents=True)
     devices = config.pretrain.devices
     job = {
+        "train": train,
         "config": config.model_dump(mode="json"),
         "inputs": {name: str(path) for name, path in inputs.items()},
         "out": str(out),
@@ -124,9 +129,7 @@ def main() -> None:
     job = read_json(Path(sys.argv[1]))
     threading.Thread(target=_end_with, args=(job["parent"],), daemon=True).start()
     set_up_torch(job["threads"])
-    from textmill.training.pretrain import train  # which imports this module
-
-    train(
+    pkgutil.resolve_name(job["train"])(
         PretrainStepConfig.model_validate(job["config"]),
         {name: Path(path) for name, path in job["inputs"].items()},
         Path(job["out"]),
