@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from benchmarks.pretraining import GPT2, Peers, main, take_turns, train, validation_loss
 from textmill import model as layout
 from textmill.config import ModelConfig, PretrainConfig
-from textmill.corpus.tokenizer import SPECIAL_TOKENS
+from textmill.corpus.tokens.tokenizer import SPECIAL_TOKENS
 from textmill.model import GPT
 from textmill.training.objectives import objective_losses, prepare
 from textmill.training.planning.speed import peak_flops

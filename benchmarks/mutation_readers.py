@@ -208,8 +208,8 @@ class Readers:
 
     def _prepared(self) -> str:
         """Return the prepared documents that a later run would find."""
-        from textmill.corpus.packs import read_group
-        from textmill.corpus.prepared_cache import PreparedCache
+        from textmill.corpus.cleaning.workers.cache import PreparedCache
+        from textmill.corpus.cleaning.workers.packs import read_group
         from textmill.files import CachePlace
 
         store, found = self._store(), []

@@ -44,9 +44,9 @@ def bare(folder: Path) -> None:
     from flows.prepare import with_sample
     from textmill.compose import compose
     from textmill.config import CleanConfig, PretrainStepConfig, TokensConfig
-    from textmill.corpus.clean import clean
-    from textmill.corpus.tokenizer import train_tokenizer
-    from textmill.corpus.tokens import tokenize
+    from textmill.corpus.cleaning.clean import clean
+    from textmill.corpus.tokens.token_shards import tokenize
+    from textmill.corpus.tokens.tokenizer import train_tokenizer
     from textmill.hardware import n_cores, set_up_torch
     from textmill.sample.generate import generate
     from textmill.tasks.baseline import baseline

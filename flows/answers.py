@@ -27,7 +27,7 @@ def write(prompt: str, config_name: str, overrides: list[str]) -> Iterator[str]:
     """
     config = compose(config_name, overrides)
     folder = choose_model(config, PRETRAIN).folder
-    from textmill.corpus.tokenizer import load_tokenizer
+    from textmill.corpus.tokens.tokenizer import load_tokenizer
     from textmill.model import load
     from textmill.safety.redaction import redact
     from textmill.safety.stored import read_redaction

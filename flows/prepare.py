@@ -22,8 +22,8 @@ from textmill.config import (
     TestSetConfig,
     TokensConfig,
 )
-from textmill.corpus.folders import check_inside
-from textmill.corpus.reading import digest_source, source_files
+from textmill.corpus.reading.folders import check_inside
+from textmill.corpus.reading.sources import digest_source, source_files
 from textmill.errors import InputError
 from textmill.files import check_kind, digest_file, join_digests
 from textmill.reports.data import NAME as DATA

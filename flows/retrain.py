@@ -24,7 +24,7 @@ from flows.recording import quiet, recorded_flow
 from flows.triggers import TRIGGERS, Decision, at_data, at_drift, at_tick, tries_left
 from textmill.compose import compose, unknown_name
 from textmill.config import Config, DriftStepConfig
-from textmill.corpus.new_text import digest_new_text
+from textmill.corpus.cleaning.new_text import digest_new_text
 from textmill.errors import InputError, RunError
 from textmill.evaluation.drift import crossed_limits
 from textmill.files import digest_values

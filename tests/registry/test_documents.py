@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from textmill.config import CleanConfig, Config, SampleConfig, SourceConfig
-from textmill.corpus.preparing import document_id
+from textmill.corpus.cleaning.document import document_id
 from textmill.errors import InputError
 from textmill.files import digest_file
 from textmill.registry.lineage import as_text, trace, trace_text

@@ -11,7 +11,7 @@ import pytest
 
 from textmill.config import CleanConfig, Config, NotifyConfig, SampleConfig, TokenizerConfig
 from textmill.config.secrets import Command
-from textmill.corpus.reading import digest_source
+from textmill.corpus.reading.sources import digest_source
 from textmill.errors import InputError, RunError
 from textmill.files import digest_file
 from textmill.registry import recorded as module

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from textmill.config import CleanConfig, Config
-from textmill.corpus.reading import digest_source
+from textmill.corpus.reading.sources import digest_source
 from textmill.files import CachePlace, digest_file
 from textmill.registry.prune import find_waste, remove
 from textmill.steps.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key

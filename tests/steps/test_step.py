@@ -69,13 +69,13 @@ def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], s
 @pytest.mark.parametrize(
     ("step", "module"),
     [
-        (CLEAN, "textmill.corpus.clean"),
-        (CLEAN, "textmill.corpus.records"),
+        (CLEAN, "textmill.corpus.cleaning.clean"),
+        (CLEAN, "textmill.corpus.reading.records"),
         (CLEAN, "textmill.safety.redaction"),
         (PRETRAIN, "textmill.model.gpt"),
         (PRETRAIN, "textmill.training.optimizers"),
         (FINETUNE, "textmill.tasks.classification"),
-        (FINETUNE, "textmill.corpus.records"),
+        (FINETUNE, "textmill.corpus.reading.records"),
         (FINETUNE, "textmill.tasks"),
         (EVALUATE, "textmill.evaluation.metrics"),
         (BASELINE, "textmill.evaluation.baselines"),

@@ -77,7 +77,7 @@ def _in_corpus(store: Store, run: Run, words: str, is_id: bool) -> Iterator[str]
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    from textmill.corpus.clean import SPLITS
+    from textmill.corpus.cleaning.clean import SPLITS
 
     files = read_manifest(store, run)["files"]
     for name in sorted(files):
@@ -129,9 +129,9 @@ def _in_file(place: str, digest: str, encoding: str, words: str) -> Iterator[str
     Raises:
         InputError: the file is not there, or not as it was read.
     """
-    from textmill.corpus.decoding import Decoding
-    from textmill.corpus.lines import read_lines
-    from textmill.corpus.records import RECORD_SUFFIXES, Record, read_records
+    from textmill.corpus.reading.decoding import Decoding
+    from textmill.corpus.reading.lines import read_lines
+    from textmill.corpus.reading.records import RECORD_SUFFIXES, Record, read_records
 
     file = Path(place)
     if not file.is_file():

@@ -14,7 +14,7 @@ from mlflow.entities import Run
 from textmill import hardware
 from textmill.compose import SAMPLE, revive
 from textmill.config import Config
-from textmill.corpus.reading import digest_source
+from textmill.corpus.reading.sources import digest_source
 from textmill.errors import InputError, RunError, listed
 from textmill.files import digest_file
 from textmill.steps.sources import INIT_FROM

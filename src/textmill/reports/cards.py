@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from textmill.config import AUTO, Config, TaskConfig
-from textmill.corpus.language import UNKNOWN as UNDETERMINED
+from textmill.corpus.cleaning.language import UNKNOWN as UNDETERMINED
 from textmill.errors import spared
 from textmill.evaluation.notes import LEAK, read_notes
 from textmill.reports.data import language_bytes

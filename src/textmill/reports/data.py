@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from textmill.config import AUTO, Config, SourceConfig
-from textmill.corpus.clean import ENCODING
-from textmill.corpus.receipts import DUPLICATES, read_receipts
-from textmill.corpus.receipts import NAME as RECEIPTS
-from textmill.corpus.rejected import in_order, rejected_examples
+from textmill.corpus.cleaning.clean import ENCODING
+from textmill.corpus.cleaning.receipts import DUPLICATES, read_receipts
+from textmill.corpus.cleaning.receipts import NAME as RECEIPTS
+from textmill.corpus.cleaning.rejected import in_order, rejected_examples
 from textmill.reports import corpus as data
 from textmill.reports import rendering as report
 from textmill.reports.logging import log_page, time_of

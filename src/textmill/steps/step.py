@@ -57,9 +57,9 @@ class Step:
 
 
 SAMPLE = Step("sample", "textmill.sample.generate:generate")
-CLEAN = Step("clean", "textmill.corpus.clean:clean", has_workers=True, has_cache=True)
-TOKENIZER = Step("tokenizer", "textmill.corpus.tokenizer:train_tokenizer")
-TOKENS = Step("tokens", "textmill.corpus.tokens:tokenize")
+CLEAN = Step("clean", "textmill.corpus.cleaning.clean:clean", has_workers=True, has_cache=True)
+TOKENIZER = Step("tokenizer", "textmill.corpus.tokens.tokenizer:train_tokenizer")
+TOKENS = Step("tokens", "textmill.corpus.tokens.token_shards:tokenize")
 PRETRAIN = Step("pretrain", "textmill.training.pretrain:pretrain", True, True)
 FINETUNE = Step("finetune", "textmill.tasks.finetune:finetune", True, True)
 BASELINE = Step("baseline", "textmill.tasks.baseline:baseline", needs_torch=True)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from textmill.config import UNREDACTED, ClassificationConfig, RedactionConfig
-from textmill.corpus.tokenizer import END_ID
+from textmill.corpus.tokens.tokenizer import END_ID
 from textmill.errors import InputError, listed
 from textmill.model import GPT
 from textmill.safety.redaction import redact

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from textmill.config import TaskConfig
-from textmill.corpus.folders import Links
-from textmill.corpus.hub import digest_hub
-from textmill.corpus.labelled import read_labelled
-from textmill.corpus.records import BadRecord
+from textmill.corpus.reading.folders import Links
+from textmill.corpus.reading.hub import digest_hub
+from textmill.corpus.reading.labelled import read_labelled
+from textmill.corpus.reading.records import BadRecord
 from textmill.errors import InputError
 from textmill.files import digest_file
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from textmill.config import UNREDACTED, RedactionConfig, TaggingConfig
-from textmill.corpus.tokenizer import END_ID
+from textmill.corpus.tokens.tokenizer import END_ID
 from textmill.corpus.words import word_pattern
 from textmill.errors import InputError, listed
 from textmill.evaluation.iob2 import (

@@ -19,9 +19,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from textmill import model as models
 from textmill.config import GenerationConfig, PretrainConfig, PretrainStepConfig, key_values
-from textmill.corpus.packing import PackedBlocks
-from textmill.corpus.tokenizer import TOKENIZER_FILES, load_tokenizer
-from textmill.corpus.tokens import read_ids, read_index, read_labels
+from textmill.corpus.tokens.packing import PackedBlocks
+from textmill.corpus.tokens.token_shards import read_ids, read_index, read_labels
+from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.errors import InputError
 from textmill.files import digest_file, write_json
 from textmill.model import GPT

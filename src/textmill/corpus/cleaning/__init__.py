@@ -1,0 +1,1 @@
+"""The step clean: what is done to each document, and which are kept."""

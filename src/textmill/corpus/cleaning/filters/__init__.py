@@ -1,0 +1,1 @@
+"""Filters: what rejects a document by its text alone."""

@@ -1,0 +1,1 @@
+"""Bytes in, raw documents and labelled records out: files, encodings, tables, the hub."""

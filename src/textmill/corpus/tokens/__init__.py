@@ -1,0 +1,1 @@
+"""From text to tokens: the tokenizer, token shards, and blocks packed for training."""
