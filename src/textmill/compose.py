@@ -20,7 +20,7 @@ from omegaconf.errors import GrammarParseError, MissingMandatoryValue, OmegaConf
 from pydantic import BaseModel, ValidationError
 from yaml import YAMLError
 
-import conf
+import textmill_conf
 from textmill import hardware
 from textmill.config import Config, TaskConfig
 from textmill.config.secrets import Hidden, has_secrets, models_in, secrets_in, with_secrets
@@ -28,7 +28,8 @@ from textmill.errors import InputError, listed
 from textmill.files import has_stray_bytes, printable
 from textmill.secrets import HIDDEN, redact_urls
 
-CONF = Path(conf.__file__).parent
+CONF = Path(textmill_conf.__file__).resolve().parent
+"""Of a checkout conf/, which src/textmill_conf is a link to; of a wheel, textmill_conf."""
 SAMPLE = "sample:"
 """Prefix of paths inside the generated sample data."""
 KINDS: dict[str, type[TaskConfig]] = {
