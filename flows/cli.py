@@ -51,8 +51,24 @@ TriggerOption = Annotated[
 ]
 
 
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        typer.echo(f"textmill {version('textmill')}")
+        raise typer.Exit
+
+
 @app.callback()
-def begin(context: typer.Context) -> None:
+def begin(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
     """Set up the process of the command, whichever it is."""
     spare_collections()
     set_up_streams()
@@ -191,7 +207,7 @@ def schedule(
 ) -> None:
     """Retrain by itself: ask a trigger at the times of a cron line, until Ctrl-C."""
     with _errors_in_words():
-        from textmill.compose import compose
+        from textmill.compose import compose, place_of
 
         composed = compose(config, overrides or [])
         from flows.server import set_up_environment, start_server
@@ -201,7 +217,7 @@ def schedule(
         from flows.schedule import serve_retraining
 
         serve_retraining(
-            _place(config), list(overrides or []), cron, timezone, trigger, wait_for_server
+            place_of(config), list(overrides or []), cron, timezone, trigger, wait_for_server
         )
 
 
@@ -358,18 +374,15 @@ def _run_flow(name: str, config: str, overrides: list[str] | None, *first: Any) 
     """Run a flow of the module of that name."""
     with _errors_in_words():
         # Composed before Prefect is loaded: a wrong key is reported at once.
-        from textmill.compose import compose
+        from textmill.compose import compose, place_of
 
         composed = compose(config, overrides or [])
-        from flows.server import set_up_environment, start_server
+        from flows.server import ready_flow
 
-        set_up_environment(composed)
-        wait_for_server = start_server(composed.tracking)
-        from flows.start import load, start
+        flow = ready_flow(name, composed)
+        from flows.start import start
 
-        flow = load(name, composed)
-        wait_for_server()
-        start(flow, (*first, _place(config), list(overrides or [])))
+        start(flow, (*first, place_of(config), list(overrides or [])))
 
 
 def _runs_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
@@ -382,11 +395,6 @@ def _is_setting(word: str) -> bool:
 
     key = re.split(r"[.=]", word.lstrip("+~"), maxsplit=1)[0]
     return SETTING.match(word) is not None and key in {*Config.model_fields, "data_root"}
-
-
-def _place(config: str) -> str:
-    """Return a configuration's name, or its absolute path, which Prefect's later runs find."""
-    return str(Path(config).resolve()) if config.endswith((".yaml", ".yml")) else config
 
 
 def _texts(text: str | None, file: Path | None) -> Iterator[str]:

@@ -35,7 +35,11 @@ bars = Bars(
 
 @contextmanager
 def terminal() -> Iterator[None]:
-    """Send log messages to the terminal, without traces, above the progress bars."""
+    """Send log messages to the terminal, without traces, above the progress bars.
+
+    In a notebook, which is no terminal, progress is a line now and then. Logging is as it was
+    afterwards: the process may go on to other work.
+    """
     handler: logging.Handler
     if console.is_terminal:
         handler = RichHandler(console=console, show_path=False, show_level=False, markup=False)
@@ -43,16 +47,22 @@ def terminal() -> Iterator[None]:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
     handler.addFilter(_is_for_people)
-    root = logging.getLogger()
+    root, ours, theirs = (logging.getLogger(name) for name in (None, "textmill", "mlflow"))
+    before = root.handlers, ours.level, theirs.level, logging.raiseExceptions
     root.handlers = [handler]
-    logging.getLogger("textmill").setLevel(logging.INFO)
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    ours.setLevel(logging.INFO)
+    theirs.setLevel(logging.ERROR)
     # Prefect would say on standard error, line by line, which messages its server does not take.
     logging.raiseExceptions = False
     # The store is one place whichever of its two equal source types MLflow picks.
     warnings.filterwarnings("ignore", "The specified dataset source can be interpreted in multiple")
-    with bars:
-        yield
+    try:
+        with bars:
+            yield
+    finally:
+        root.handlers, *levels, logging.raiseExceptions = before
+        for logger, level in zip((ours, theirs), levels, strict=True):
+            logger.setLevel(level)
 
 
 def _is_for_people(record: logging.LogRecord) -> bool:

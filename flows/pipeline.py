@@ -13,8 +13,12 @@ from flows.recording import recorded_flow
 @recorded_flow("pipeline")
 def pipeline(
     config: str = "demo", overrides: list[str] | None = None, event: str | None = None
-) -> None:
-    """Clean, tokenize, pretrain, then fine-tune and evaluate every task, side by side."""
+) -> str:
+    """Clean, tokenize, pretrain, then fine-tune and evaluate every task, side by side.
+
+    Returns:
+        The id of its run in MLflow.
+    """
     # What is made for an event belongs to a flow that tells of its failures.
     with command(
         "pipeline", config, overrides or [], event=event, is_told=event is None
@@ -23,3 +27,4 @@ def pipeline(
         baselines = measure_baselines(context, context.config.tasks)
         prepared, backbone = backbone_parts(context)
         run_branches(context, context.config.tasks, backbone, prepared, baselines)
+        return context.pipeline.run_id

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import conf
-from textmill.compose import compose
+from textmill.compose import CONF, compose
 from textmill.config import Config
 from textmill.errors import InputError
 from textmill.hardware import limit_spinning, n_cores, set_up_torch
@@ -129,7 +128,7 @@ def _presets(config: Config, vocab_size: int) -> Iterator[tuple[str, int]]:
 
     from textmill.model import GPT
 
-    for file in sorted((Path(conf.__file__).parent / "model").glob("*.yaml")):
+    for file in sorted((CONF / "model").glob("*.yaml")):
         model = compose("demo", [f"model={file.stem}"]).model
         alike = model.activation, model.position, model.norm_placement
         if alike == (config.model.activation, config.model.position, config.model.norm_placement):

@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ from textmill.web.login import login_for, use_login
 from textmill.web.network import HERE, listen, own_hosts, past_proxies, reached_at
 
 if TYPE_CHECKING:
+    from prefect import Flow
     from prefect.client.orchestration import SyncPrefectClient
 
 LEAST_MIB = 32
@@ -48,6 +50,28 @@ _own: subprocess.Popen[bytes] | None = None
 def prefect_home(config: Config) -> Path:
     """Return the folder of Prefect's database: beside the results, so the pages agree."""
     return Path(config.tracking.home) / "prefect"
+
+
+def ready_flow(name: str, config: Config) -> Flow[..., Any]:
+    """Return the flow `flows.<name>:<name>`, with Prefect set up and its server answering.
+
+    Of two runs in one process, the second finds the server of the first, with its history.
+
+    Raises:
+        InputError: the login that the environment gives cannot be used.
+        RunError: the folder of results or the store cannot be used, or a server does not answer.
+    """
+    set_up_environment(config)
+    wait_for_server = start_server(config.tracking)
+    if "prefect" in sys.modules:  # of a notebook, say: it has read its settings already
+        from prefect.context import refresh_global_settings_context
+
+        refresh_global_settings_context()
+    from flows.start import load
+
+    flow = load(name, config)
+    wait_for_server()
+    return flow
 
 
 def set_up_environment(config: Config) -> None:

@@ -1,4 +1,4 @@
-"""Running a flow from the command line, with its failures as exceptions of ours."""
+"""Running a flow from the command line or from Python, with its failures as our exceptions."""
 
 from __future__ import annotations
 
@@ -34,8 +34,19 @@ def load(name: str, config: Config) -> Flow[..., Any]:
     return flow.with_options(task_runner=task_runner(config))
 
 
+def call(flow: Flow[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Run a flow in this process and return what it returns.
+
+    Raises:
+        InputError: the configuration or the data cannot be used.
+        RunError: a step failed, or Prefect's server.
+    """
+    with terminal(), prefect_failures_in_words():
+        return flow(*arguments)
+
+
 def start(flow: Flow[..., Any], arguments: tuple[Any, ...]) -> None:
-    """Run a flow in this process.
+    """Run a flow in this process, which is a command and has nothing else to do.
 
     Raises:
         InputError: the configuration or the data cannot be used.
@@ -45,8 +56,7 @@ def start(flow: Flow[..., Any], arguments: tuple[Any, ...]) -> None:
     # Prefect cleans up after SIGTERM, and then sends it again to whoever handled it before.
     signal.signal(signal.SIGTERM, _exit)
     try:
-        with terminal(), prefect_failures_in_words():
-            flow(*arguments)
+        call(flow, arguments)
     except RunError as error:
         if isinstance(error.__cause__, HTTPError | PrefectHTTPStatusError):
             _give_up_sending()

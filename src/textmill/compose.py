@@ -20,7 +20,7 @@ from omegaconf.errors import GrammarParseError, MissingMandatoryValue, OmegaConf
 from pydantic import BaseModel, ValidationError
 from yaml import YAMLError
 
-import conf
+import textmill_conf
 from textmill import hardware
 from textmill.config import Config, TaskConfig
 from textmill.config.secrets import Hidden, has_secrets, models_in, secrets_in, with_secrets
@@ -28,7 +28,8 @@ from textmill.errors import InputError, listed
 from textmill.files import has_stray_bytes, printable
 from textmill.secrets import HIDDEN, redact_urls
 
-CONF = Path(conf.__file__).parent
+CONF = Path(textmill_conf.__file__).resolve().parent
+"""Of a checkout conf/, which src/textmill_conf is a link to; of a wheel, textmill_conf."""
 SAMPLE = "sample:"
 """Prefix of paths inside the generated sample data."""
 KINDS: dict[str, type[TaskConfig]] = {
@@ -141,6 +142,11 @@ def redacted(override: str) -> str:
 def config_names() -> list[str]:
     """Return the names of the whole configurations in conf/."""
     return sorted(file.stem for file in CONF.glob("*.yaml") if file.stem != "base")
+
+
+def place_of(config: str) -> str:
+    """Return a configuration's name, or its absolute path, which later runs elsewhere find."""
+    return str(Path(config).resolve()) if config.endswith((".yaml", ".yml")) else config
 
 
 def _refuse_stray_bytes(values: Any, key: str = "") -> None:

@@ -50,11 +50,13 @@ class Product:
         folder: Path,
         prefect_home: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        command: Path | None = None,
     ) -> None:
         self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
         self.prefect_home = prefect_home
         self.environment = environment or {}
+        self.command = command or Path(sys.executable).with_name("textmill")
         self.first_err = ""
         """What the run that made `finished` wrote on standard error."""
 
@@ -71,7 +73,7 @@ class Product:
             (self.folder / "stderr").open("w") as err,
         ):
             return subprocess.Popen(
-                [str(Path(sys.executable).with_name("textmill")), *words],
+                [str(self.command), *words],
                 cwd=self.folder,
                 env=environment | self.environment,
                 text=True,

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import mlflow
@@ -230,6 +231,10 @@ def test_help_is_quick_and_shows_an_example(product: Product) -> None:
     done = product.run("finetune", "--help")
     assert "Example: textmill finetune" in done.stdout
     assert time.monotonic() - started_s < 1
+
+
+def test_the_version_is_that_of_the_installed_package(product: Product) -> None:
+    assert product.run("--version").stdout == f"textmill {version('textmill')}\n"
 
 
 @pytest.mark.slow

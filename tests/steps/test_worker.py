@@ -18,7 +18,7 @@ from textmill.hardware import SPINS
 from textmill.steps import step as steps
 from textmill.steps import worker
 from textmill.steps.step import STEPS, Step
-from textmill.steps.worker import Job, Stopped, run_job, stop_all, warm_up
+from textmill.steps.worker import Job, Stopped, allow_steps, run_job, stop_all, warm_up
 
 Probe = Callable[[str], Step]
 
@@ -151,7 +151,9 @@ def test_a_stop_while_the_process_starts_ends_it(
     assert worker._running == set()
 
 
-def test_stop_all_ends_what_runs_and_starts_no_more(job: Callable[[str], Job]) -> None:
+def test_stop_all_ends_what_runs_and_starts_no_more_until_steps_are_allowed(
+    job: Callable[[str], Job], calls: Callable[[], int]
+) -> None:
     timer = threading.Timer(0.5, stop_all)
     timer.start()
     with pytest.raises(Stopped, match="hang was stopped"):
@@ -159,3 +161,6 @@ def test_stop_all_ends_what_runs_and_starts_no_more(job: Callable[[str], Job]) -
     timer.join()
     with pytest.raises(Stopped, match="hang was not started"):
         run_job(job("hang"), nothing)
+    allow_steps()
+    run_job(job("slow"), nothing)
+    assert calls() == 1

@@ -119,7 +119,7 @@ def trace(store: Store, words: str) -> Lineage:
         RunError: records are missing.
     """
     if words.startswith("m-") or words.startswith("models:"):
-        return _backward(store, words, [_run_of_model(store, words)])
+        return _backward(store, words, [run_of_model(store, words)])
     if re.fullmatch("[0-9a-f]{64}", words) or Path(words).is_file() or "/" in words:
         return _from_file(store, words)
     if re.fullmatch(DOCUMENT_ID, words) and not store.search(f"attributes.run_id = '{words}'"):
@@ -142,8 +142,16 @@ def trace_text(store: Store, words: str) -> Lineage:
     return _from_documents(store, words, is_id=False)
 
 
-def _run_of_model(store: Store, words: str) -> str:
-    """Return the id of the run that a model was logged from."""
+def run_of_model(store: Store, words: str) -> str:
+    """Return the id of the run that a model was logged from.
+
+    Args:
+        store: where to look.
+        words: `m-ID`, or with or without `models:/` before it `NAME/VERSION` or `NAME@ALIAS`.
+
+    Raises:
+        InputError: there is no such model.
+    """
     name = words.removeprefix("models:/")
     try:
         if name.startswith("m-"):

@@ -14,14 +14,15 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel
@@ -49,6 +50,7 @@ MOST_MESSAGE = 4000
 
 _running: set[BaseProcess] = set()
 _stopping = threading.Event()
+_starting = threading.Lock()
 
 
 class Stopped(RunError):
@@ -108,7 +110,8 @@ def run_job(job: Job, watch: Callable[[], None], interval_s: float = 0.25) -> No
     receiver, sender = context.Pipe(duplex=False)
     # A daemon may have no processes of its own.
     process = context.Process(target=_work, args=(job, sender), daemon=not job.step.has_workers)
-    process.start()
+    with _without_main():
+        process.start()
     sender.close()
     _running.add(process)
     if _stopping.is_set():
@@ -140,13 +143,34 @@ def warm_up() -> None:
     forkserver.ensure_running()
 
 
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Let processes that start now not load the program that this one was started with.
+
+    Python would load it in each, so a script that runs a pipeline would run it again in every step.
+    What a step needs is named by its module.
+    """
+    with _starting:
+        program = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = program
+
+
 def is_stopping() -> bool:
     """Return whether `stop_all` was called: nothing waits any longer then."""
     return _stopping.is_set()
 
 
+def allow_steps() -> None:
+    """Let steps start after `stop_all`, in a process that outlives the run that was stopped."""
+    _stopping.clear()
+
+
 def stop_all() -> None:
-    """End all steps that run, and start no more; they can be taken up again later."""
+    """End all steps that run, and start no more until `allow_steps`; they can go on then."""
     _stopping.set()
     processes = list(_running)
     for process in processes:
