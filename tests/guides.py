@@ -8,12 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DOCS = Path(__file__).parents[1] / "docs"
-SKIP_REASONS = {"needs a network", "needs docker", "needs several GPUs", "needs several machines", "needs a Prefect server"}
+SKIP_REASONS = {
+    "needs a network",
+    "needs docker",
+    "needs several GPUs",
+    "needs several machines",
+    "needs a Prefect server",
+}
 """Why the commands of a block may stay untried."""
 AFTER_THE_DEMO = "<!-- after: first-run.md -->"
 """In a page that begins where the demo has run."""
 FENCE = re.compile(
-    r"(?:^<!-- (?P<marker>[a-z]+): (?P<value>[^\n]+) -->\n+)?^```bash\n(?P<text>.*?)^```$", re.M | re.S
+    r"(?:^<!-- (?P<marker>[a-z]+): (?P<value>[^\n]+) -->\n+)?^```bash\n(?P<text>.*?)^```$",
+    re.M | re.S,
 )
 
 
@@ -24,8 +31,9 @@ class Block:
     page: str
     text: str
     marker: str | None
-    """How to run it, if not as it is: `skip` says why it is left out, `until` what it prints when a
-    command that does not end is ready, `exits` the status of a command that fails."""
+    """How to run it, if not as it is. skip: the value says why it is not run; exits: it fails with
+    that status; until: it does not end, and is ready when it prints the value or serves that URL.
+    """
     value: str
 
     def script(self, number: int) -> str:
@@ -35,7 +43,8 @@ class Block:
         if self.marker == "exits":
             return f"status=0\n(\n{self.text}) || status=$?\n[ $status = {int(self.value)} ]\n"
         if self.marker == "until":
-            return f"(\n{self.text}) &> block-{number} &\nready block-{number} {shlex.quote(self.value)}\n"
+            log, ready_at = f"block-{number}", shlex.quote(self.value)
+            return f"(\n{self.text}) &> {log} &\nready {log} {ready_at}\n"
         return self.text
 
 
@@ -63,9 +72,12 @@ set -euo pipefail
 set -m  # commands in the background get Ctrl-C too
 servers=()
 trap '((${#servers[@]} == 0)) || kill -KILL -- "${servers[@]/#/-}" 2> /dev/null || true' EXIT
-ready() {  # FILE TEXT: wait until the last command in the background has printed the text
+ready() {  # FILE WHAT: wait until the last command in the background has printed it, or serves it
     servers+=($!)
-    until grep -qF "$2" "$1"; do
+    until case $2 in
+        http*) curl --silent --fail --noproxy '*' --output /dev/null "$2" ;;
+        *) grep -qF "$2" "$1" ;;
+    esac; do
         kill -0 $! || { cat "$1"; return 1; }
         sleep 0.2
     done

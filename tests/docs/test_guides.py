@@ -6,12 +6,14 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from tests.guides import DOCS, SKIP_REASONS, Block, blocks, pages
+from textmill.config import Config, Settings
+from textmill.config.secrets import models_in
 
 ROOT = DOCS.parent
 MARKERS = {None, "skip", "until", "exits"}
@@ -20,20 +22,40 @@ ALL = [block for page in pages() for block in blocks(page)]
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(out)]
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
     built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     # A page that is not in the navigation is a warning, as is a link that leads nowhere.
     assert built.returncode == 0, built.stderr
-    yield out
+    return out
 
 
 def test_every_page_is_built_and_loads_nothing_from_elsewhere(site: Path) -> None:
     for page in pages():
         built = site / page.relative_to(DOCS).with_suffix(".html")
         assert not LOADED.search(built.read_text(encoding="utf-8")), built
+
+
+def test_every_setting_is_in_the_reference(site: Path) -> None:
+    page = (site / "reference" / "settings.html").read_text(encoding="utf-8")
+    documented = set(re.findall(r'id="textmill[.\w]*\.(\w+\.\w+)"', page))
+    missing = {
+        f"{model.__name__}.{field}"
+        for model in settings_in(Config)
+        for field in model.__annotations__.keys() & model.model_fields.keys()
+    } - documented
+    assert not missing
+
+
+def settings_in(model: type[BaseModel]) -> set[type[BaseModel]]:
+    """Return a model, those it is derived from, and those that its fields hold."""
+    found = {one for one in model.__mro__ if issubclass(one, Settings) and one is not Settings}
+    for field in model.model_fields.values():
+        for inner in models_in(field.annotation):
+            found |= settings_in(inner)
+    return found
 
 
 def test_the_readme_is_short_and_its_links_resolve() -> None:
