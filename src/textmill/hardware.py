@@ -25,7 +25,6 @@ SPINS = 3000
 """Looks, some microseconds long in all, of a thread that waits for the others before it sleeps. As
 many as libgomp takes, 300,000, take the core from the very thread that is waited for as soon as
 others want it too."""
-CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 @dataclass(frozen=True)
@@ -91,9 +90,10 @@ def best_precision(accelerator: str) -> Literal["32", "bf16"]:
 
 
 def n_cores() -> int:
-    """Return how many processor cores this process may use, a container's share rounded down."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, _container_cores()))
+    """Return how many processor cores this process may use: those of its affinity and container."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
 
 
 def n_threads() -> int:
@@ -104,15 +104,6 @@ def n_threads() -> int:
 def cluster_address() -> str | None:
     """Return the address of the Ray cluster that the step of this process may use, if any."""
     return os.environ.get(CLUSTER_VARIABLE)
-
-
-def _container_cores() -> int:
-    """Return the cores that the control group of this process may keep busy."""
-    try:
-        quota, period = CPU_QUOTA.read_text().split()
-        return int(quota) // int(period)
-    except (OSError, ValueError):  # there is no such group, or it has no limit: "max"
-        return sys.maxsize
 
 
 def describe() -> dict[str, str]:

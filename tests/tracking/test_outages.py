@@ -96,7 +96,7 @@ def remote(config: Config, proxy: FaultyProxy, tmp_path: Path) -> Config:
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")
     monkeypatch.setattr(opening, "PING_TIMEOUT_S", 1)
-    monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr(patience, "MAX_PAUSE_S", 0.05)
     monkeypatch.setattr(follow, "SHIP_EVERY_S", 0.2)
     monkeypatch.setattr(follow, "LAST_TRIES", 2)
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import requests
+import tenacity
 from mlflow.exceptions import MlflowException, RestException
 
 from textmill.tracking.database import patience
@@ -25,7 +26,8 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     fake = SimpleNamespace(sleep=clock.sleep, monotonic=lambda: clock.now)
-    monkeypatch.setattr(patience, "time", fake)
+    monkeypatch.setattr(tenacity, "time", fake)
+    monkeypatch.setattr(tenacity.nap, "time", fake)
     return clock
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+import tenacity
 from mlflow.entities import Metric
 
 from textmill.tracking.metrics import follow
@@ -35,9 +35,7 @@ class Server:
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follow, "SHIP_EVERY_S", 0.0)
-    monotonic = time.monotonic
-    clock = SimpleNamespace(sleep=lambda seconds: None, monotonic=monotonic)
-    monkeypatch.setattr(follow, "time", clock)
+    monkeypatch.setattr(tenacity.nap, "time", SimpleNamespace(sleep=lambda seconds: None))
 
 
 def follower(server: Server, work: Path, seen: list[Progress] | None = None) -> Follower:
@@ -159,7 +157,7 @@ def test_progress_holds_the_newest_value_of_every_metric(tmp_path: Path) -> None
 
 def test_points_are_sent_in_intervals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now: list[float] = [100.0]
-    clock: Any = SimpleNamespace(monotonic=lambda: now[0], sleep=lambda seconds: None)
+    clock: Any = SimpleNamespace(monotonic=lambda: now[0])
     monkeypatch.setattr(follow, "time", clock)
     monkeypatch.setattr(follow, "SHIP_EVERY_S", 2.0)
     server = Server()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -11,10 +10,16 @@ from typing import TypeVar
 from mlflow.exceptions import MlflowException, RestException
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, ErrorCode
 from requests import RequestException
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    stop_before_delay,
+    wait_exponential,
+)
 
 PATIENCE_S = 120.0
-FIRST_PAUSE_S = 1.0
-LONGEST_PAUSE_S = 15.0
+MAX_PAUSE_S = 15.0
 SERVER_ERROR = 500
 
 Answer = TypeVar("Answer")
@@ -40,34 +45,35 @@ class Patience:
         Raises:
             Exception: what the call raised last, or at once where trying again cannot help.
         """
-        deadline_s = time.monotonic() + PATIENCE_S
-        pause_s = FIRST_PAUSE_S
-        while True:
-            try:
-                answer = attempt()
-            except Exception as error:
-                if not is_passing(error):
-                    raise
-                if self._is_given_up or time.monotonic() + pause_s > deadline_s:
-                    self._is_given_up = True
-                    raise
-                if not self._is_away:
-                    log.warning(
-                        "The tracking server %s fails; trying again for %d s.",
-                        self.server,
-                        PATIENCE_S,
-                    )
-                self._is_away = True
-            else:
-                if self._is_away:
-                    log.warning("The tracking server %s works again.", self.server)
-                self._is_away = self._is_given_up = False
-                return answer
-            time.sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        retrying = Retrying(
+            retry=retry_if_exception(is_passing),
+            wait=wait_exponential(max=MAX_PAUSE_S),
+            stop=self._is_over,
+            before_sleep=lambda _: self._warn(),
+            reraise=True,
+        )
+        try:
+            answer = retrying(attempt)
+        except Exception as error:
+            self._is_given_up |= is_passing(error)
+            raise
+        if self._is_away:
+            log.warning("The tracking server %s works again.", self.server)
+        self._is_away = self._is_given_up = False
+        return answer
+
+    def _is_over(self, state: RetryCallState) -> bool:
+        return self._is_given_up or stop_before_delay(PATIENCE_S)(state)
+
+    def _warn(self) -> None:
+        if not self._is_away:
+            log.warning(
+                "The tracking server %s fails; trying again for %d s.", self.server, PATIENCE_S
+            )
+        self._is_away = True
 
 
-def is_passing(error: Exception) -> bool:
+def is_passing(error: BaseException) -> bool:
     """Return whether the cause may be gone soon: the server is away, or has failed itself."""
     if isinstance(error, RestException):
         return bool(error.get_http_status_code() >= SERVER_ERROR)  # type: ignore[no-untyped-call]

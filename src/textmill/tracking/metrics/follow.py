@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlflow.entities import Metric
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
 from textmill.tracking.store import Store, StoreError
 from textmill.training.metrics_file import read_entries
@@ -73,13 +74,12 @@ class Follower:
             StoreError: the store does not take the points after several tries.
         """
         self._read()
-        for attempt in range(LAST_TRIES):
-            try:
-                return self._ship()
-            except StoreError:
-                if attempt == LAST_TRIES - 1:
-                    raise
-                time.sleep(2**attempt)
+        Retrying(
+            retry=retry_if_exception_type(StoreError),
+            wait=wait_exponential(),
+            stop=stop_after_attempt(LAST_TRIES),
+            reraise=True,
+        )(self._ship)
 
     def _read(self) -> None:
         if not self.file.exists():
