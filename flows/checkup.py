@@ -76,9 +76,9 @@ def _examples(task: TaskConfig) -> str:
     own = [name for name, place in places.items() if place and not place.startswith(SAMPLE)]
     if not own:
         return "generated"
-    from textmill.tasks.kinds import KINDS  # loads torch
+    from textmill.tasks.kinds import examples_of
 
-    kind = KINDS[task.kind]
+    kind = examples_of(task.kind)
     examples = {name: kind.read_examples(task, name) for name in own}
     if "train" in examples:
         spec = kind.make_spec(task, examples["train"])

@@ -35,7 +35,7 @@ from textmill.reports.cards import log_backbone_card, log_card
 from textmill.reports.report import NAME as REPORT
 from textmill.reports.report import log_report
 from textmill.steps.step import EVALUATE, EVALUATE_LM, TOKENS
-from textmill.tasks.examples import location, settings_of
+from textmill.tasks.rows import location, settings_of
 from textmill.tracking.answers import score_intervals
 from textmill.tracking.results import Result, find_result, input_of
 from textmill.tracking.store import artifact_url

@@ -30,7 +30,7 @@ from textmill.reports.data import NAME as DATA
 from textmill.reports.data import log_data_page
 from textmill.steps.sources import INIT_FROM, Source
 from textmill.steps.step import CLEAN, SAMPLE, TOKENIZER, TOKENS
-from textmill.tasks.examples import digest_split, location, settings_of
+from textmill.tasks.rows import digest_split, location, settings_of
 from textmill.tracking.results import Result
 from textmill.tracking.store import artifact_url
 

@@ -186,7 +186,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
         import torch
 
         from textmill.model import GPT
-        from textmill.tasks.kinds import KINDS
+        from textmill.tasks.kinds import examples_of, network_of
         from textmill.tasks.predictor import save_task_model
 
         corpus, tokenizer = tmp_path_factory.mktemp("corpus"), tmp_path_factory.mktemp("tokenizer")
@@ -196,9 +196,9 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
         size = load_tokenizer(tokenizer).get_vocab_size()
         torch.manual_seed(0)
         shape = ModelConfig(n_layer=2, n_head=2, n_embd=16, block_size=48, vocab_size=size)
-        module, task = KINDS[kind], make_task(kind, "mood")
-        spec = module.Spec(*SPECS[kind])
-        network = module.build(GPT(shape), spec, 0.0, task.finetune.attention == "causal")
+        task, spec = make_task(kind, "mood"), examples_of(kind).Spec(*SPECS[kind])
+        is_causal = task.finetune.attention == "causal"
+        network = network_of(kind).build(GPT(shape), spec, 0.0, is_causal)
         out = tmp_path_factory.mktemp("task-model")
         save_task_model(network, task, spec, tokenizer, out)
         return out

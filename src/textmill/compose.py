@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -22,7 +22,7 @@ from yaml import YAMLError
 
 import textmill_conf
 from textmill import hardware
-from textmill.config import Config, TaskConfig
+from textmill.config import KINDS, Config
 from textmill.config.secrets import Hidden, has_secrets, models_in, secrets_in, with_secrets
 from textmill.errors import InputError, listed
 from textmill.files import has_stray_bytes, printable
@@ -32,10 +32,6 @@ CONF = Path(textmill_conf.__file__).resolve().parent
 """Of a checkout conf/, which src/textmill_conf is a link to; of a wheel, textmill_conf."""
 SAMPLE = "sample:"
 """Prefix of paths inside the generated sample data."""
-KINDS: dict[str, type[TaskConfig]] = {
-    get_args(task.model_fields["kind"].annotation)[0]: task for task in TaskConfig.__subclasses__()
-}
-"""The settings of a task by its kind."""
 SPLITS = ("train", "test", "validation")
 LOCATION_KEYS = {
     "data_root",

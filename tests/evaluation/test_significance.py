@@ -11,6 +11,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import f1_score
 
+from textmill.config import KINDS
 from textmill.evaluation import significance
 from textmill.evaluation.iob2 import tags_of
 from textmill.evaluation.metrics import (
@@ -27,7 +28,6 @@ from textmill.evaluation.significance import (
     intervals,
     tabulate,
 )
-from textmill.tasks.kinds import KINDS
 
 Rows = list[dict[str, Any]]
 SIGNED = sign_translation("de")

@@ -179,7 +179,7 @@ def test_a_folder_that_no_data_lay_in_is_refused(recorded: Recorded, tmp_path: P
 def test_everything_that_differs_is_named_at_once(
     recorded: Recorded, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def other(step: Step) -> Code:
+    def other(step: Step, kind: str | None) -> Code:
         manifest = recorded.steps[step.name].manifest
         code = manifest["code"] | {"textmill.corpus": "other"}
         packages = manifest["packages"] | {"python": "2.7", "tokenizers": "0.0.1"}

@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 
-from textmill.config import Config, SourceConfig, TaskConfig, key_values
+from textmill.config import KINDS, Config, SourceConfig, TaskConfig, key_values
 from textmill.evaluation.notes import LEAK, Note, write_notes
 from textmill.files import MANIFEST
 from textmill.reports import cards
 from textmill.reports.cards import NAME, TAG, backbone_card_text, card_text, log_card, plain
 from textmill.reports.examples import SHOWERS
-from textmill.tasks.kinds import KINDS
 from textmill.tracking.models import OUTPUTS
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import Result

@@ -37,7 +37,7 @@ PRETRAINING: dict[str, Any] = {"model": {}, "pretrain": {}}
 
 @pytest.fixture(autouse=True)
 def _fixed_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "code_of", lambda step: CODE)
+    monkeypatch.setattr(keys, "code_of", lambda step, kind: CODE)
 
 
 def key(step: Step, config: Settings, inputs: dict[str, str] = INPUTS) -> str:
@@ -175,7 +175,7 @@ def test_changed_code_or_package_versions_change_the_key(
 ) -> None:
     config = CleanConfig.model_validate(CORPUS)
     before = key(CLEAN, config)
-    monkeypatch.setattr(keys, "code_of", lambda step: code)
+    monkeypatch.setattr(keys, "code_of", lambda step, kind: code)
     assert key(CLEAN, config) != before
 
 

@@ -145,7 +145,7 @@ def test_a_grown_corpus_adds_what_is_new_and_is_that_of_a_cold_run(
     assert (again.is_reused, again.digest) == (False, grown.digest)
     assert packs(own) == kept
 
-    monkeypatch.setattr(pipelines, "edited_file", lambda step: corpus / "code.py")
+    monkeypatch.setattr(pipelines, "edited_file", lambda *_: corpus / "code.py")
     (corpus / "d.txt").write_text("What code that was edited meanwhile has prepared.")
     with pytest.raises(Exception, match="was edited after the run"):
         cleaned(own, corpus)

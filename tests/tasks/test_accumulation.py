@@ -12,12 +12,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.tasks import conftest, test_tagging, test_translation
+from tests.tasks import conftest
 from tests.tasks.conftest import tune, write_rows
-from textmill.config import FinetuneConfig, TaskConfig
+from tests.tasks.tagging import test_network as test_tagging
+from tests.tasks.translation import test_network as test_translation
+from textmill.config import KINDS, FinetuneConfig, TaskConfig
 from textmill.files import read_json
 from textmill.tasks.finetune import FinetuneModule, ends_of_epochs
-from textmill.tasks.kinds import KINDS
 from textmill.training.batches import BatchStream, by_length, n_steps
 from textmill.training.module import FitModule
 from textmill.training.objectives import Batch

@@ -62,7 +62,7 @@ def test_a_picture_that_fails_costs_no_numbers(
     def fail(*_: object) -> None:
         raise ValueError("no such font")
 
-    monkeypatch.setattr("textmill.tasks.classification.plot", fail)
+    monkeypatch.setattr("textmill.tasks.classification.page.plot", fail)
     evaluate(toy, {"model": tuned[0]}, tmp_path)
     assert read_json(tmp_path / "metrics.json") == read_json(evaluated / "metrics.json")
     assert "picture of the scores could not be made (ValueError: no such font)" in caplog.text

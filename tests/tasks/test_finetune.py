@@ -15,16 +15,18 @@ from textmill.config import ClassificationConfig
 from textmill.errors import InputError
 from textmill.files import read_json
 from textmill.model.layout import load_weights
-from textmill.tasks.classification import Spec, build
+from textmill.tasks.classification.examples import Spec
+from textmill.tasks.classification.network import build
 from textmill.tasks.finetune import FinetuneModule, finetune, split_examples
-from textmill.tasks.kinds import KINDS
+from textmill.tasks.kinds import examples_of, network_of
 from textmill.tasks.predictor import load_predictor
 
 # Lightning announces its own changes, and that two processor cores could load data.
 pytestmark = pytest.mark.filterwarnings(
     "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning:lightning"
 )
-KIND = KINDS["classification"]
+KIND = examples_of("classification")
+TRAINED = network_of("classification")
 
 
 def with_finetune(config: ClassificationConfig, **changes: Any) -> ClassificationConfig:
@@ -72,13 +74,13 @@ def test_the_weights_of_the_best_validation_are_kept(
     backbone: Path, toy: ClassificationConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = build(models.load(backbone), Spec(("a", "b")), 0.0, False)
-    module = FinetuneModule(network, KIND, toy.finetune, 9, [], tmp_path / "best")  # type: ignore[arg-type]
+    module = FinetuneModule(network, TRAINED, "accuracy", toy.finetune, 9, [], tmp_path / "best")  # type: ignore[arg-type]
     scores = [(0.5, 1.0), (0.75, 0.9), (0.75, 0.8), (0.75, 0.85), (0.7, 0.1)]
     for number, (accuracy, nll) in enumerate(scores):
         with torch.no_grad():
             network.head.bias.fill_(number)
         metrics = {"accuracy": accuracy, "loss": nll}
-        monkeypatch.setattr(KIND, "validate", lambda *_, metrics=metrics: metrics)
+        monkeypatch.setattr(TRAINED, "validate", lambda *_, metrics=metrics: metrics)
         module.validate()
     assert load_weights(tmp_path / "best")["head.bias"].tolist() == [2, 2]
     assert module.best_score == (0.75, -0.8)

@@ -16,7 +16,7 @@ from textmill.evaluation.notes import read_notes
 from textmill.files import read_json
 from textmill.tasks.baseline import baseline
 from textmill.tasks.finetune import split_examples
-from textmill.tasks.kinds import KINDS
+from textmill.tasks.kinds import examples_of
 from textmill.tasks.leaks import find_notes, find_shared, kept_examples, shared_metrics, text_key
 
 Rows = list[dict[str, Any]]
@@ -36,7 +36,7 @@ def make_task(folder: Path, kind: str, train: Rows, test: Rows, **further: Any) 
 
 def look(config: Any) -> tuple[dict[str, float], list[str]]:
     """Return the counts and the notes of a task's examples."""
-    kind = KINDS[config.kind]
+    kind = examples_of(config.kind)
     train, test = (kind.read_examples(config, split) for split in ("train", "test"))
     shared = find_shared(kind, train, test)
     return shared_metrics(shared), [str(n) for n in find_notes(config, train, test, shared)]
@@ -115,7 +115,7 @@ TEST = labelled(("text 3", "b"), ("Text 4", "a"), ("new", "a"))
 
 def test_dropping_takes_from_training_and_never_from_the_test(tmp_path: Path) -> None:
     config = make_task(tmp_path, "classification", TRAIN, TEST, on_leak="drop")
-    train, validation = split_examples(config, KINDS["classification"])
+    train, validation = split_examples(config, examples_of("classification"))
     assert {e.text for e in (*train, *validation)} == {
         row["text"] for row in TRAIN if row["text"] not in ("text 3", "text 4")
     }
@@ -129,7 +129,7 @@ def test_dropping_takes_from_training_and_never_from_the_test(tmp_path: Path) ->
 
 def test_reporting_keeps_everything_and_is_the_default(tmp_path: Path) -> None:
     config = make_task(tmp_path, "classification", TRAIN, TEST)
-    assert sum(map(len, split_examples(config, KINDS["classification"]))) == len(TRAIN)
+    assert sum(map(len, split_examples(config, examples_of("classification")))) == len(TRAIN)
     baseline(config, {}, tmp_path)
     assert read_json(tmp_path / "metrics.json")["leaked_examples"] == 2
     (note,) = read_notes(tmp_path)
@@ -144,9 +144,9 @@ def test_refusing_names_lines_and_the_setting(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
         baseline(config, {}, tmp_path)
     clean = make_task(tmp_path, "classification", TRAIN, TEST[2:], on_leak="refuse")
-    train = KINDS["classification"].read_examples(clean, "train")
-    test = KINDS["classification"].read_examples(clean, "test")
-    shared = find_shared(KINDS["classification"], train, test)
+    train = examples_of("classification").read_examples(clean, "train")
+    test = examples_of("classification").read_examples(clean, "test")
+    shared = find_shared(examples_of("classification"), train, test)
     assert kept_examples(clean, train, shared) is train
 
 

@@ -23,13 +23,15 @@ from textmill.config import (
 from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, adopt, load_tokenizer
 from textmill.files import read_json, write_json
 from textmill.safety.placeholders import PLACEHOLDERS
-from textmill.tasks import classification, tagging
 from textmill.tasks.baseline import baseline
+from textmill.tasks.classification.examples import Example as Labelled
 from textmill.tasks.evaluate import evaluate
-from textmill.tasks.kinds import KINDS
+from textmill.tasks.kinds import examples_of, network_of
 from textmill.tasks.predictor import Predictor, load_predictor
+from textmill.tasks.tagging.examples import Example as Tagged
 
 ON = RedactionConfig()
+tagging, classification = examples_of("tagging"), examples_of("classification")
 SPEC = tagging.Spec(("O", "B-PER", "I-PER"), False)
 ROWS: dict[str, dict[str, Any]] = {
     "classification": {"text": "write to bob@example.com", "label": "good"},
@@ -73,7 +75,7 @@ def test_examples_of_every_kind_are_redacted_and_tags_stay(tmp_path: Path) -> No
     read: dict[str, Any] = {}
     for kind, row in ROWS.items():
         write_rows(tmp_path / "train.jsonl", [row])
-        (read[kind],) = KINDS[kind].read_examples(config_of(kind, tmp_path), "train")
+        (read[kind],) = examples_of(kind).read_examples(config_of(kind, tmp_path), "train")
     assert read["classification"].text == "write to [EMAIL]"
     assert read["tagging"].words == ("Bob", "rings", *["[PHONE]"] * 3, "today")
     assert list(read["tagging"].tags) == ROWS["tagging"]["ner_tags"]
@@ -84,7 +86,7 @@ def test_examples_of_every_kind_are_redacted_and_tags_stay(tmp_path: Path) -> No
 @pytest.mark.parametrize("kind", ROWS)
 def test_examples_stay_as_they_are_where_the_switch_is_off(tmp_path: Path, kind: str) -> None:
     write_rows(tmp_path / "train.jsonl", [ROWS[kind]])
-    (example,) = KINDS[kind].read_examples(config_of(kind, tmp_path, UNREDACTED), "train")
+    (example,) = examples_of(kind).read_examples(config_of(kind, tmp_path, UNREDACTED), "train")
     assert any(mark in " ".join(map(str, vars(example).values())) for mark in MARKS) or (
         "901820" in getattr(example, "words", ())
     )
@@ -95,9 +97,9 @@ def test_words_of_one_character_are_so_with_placeholders_too(tmp_path: Path) -> 
     tags = ["B-PER", *["O"] * (len(words) - 1)]
     write_rows(tmp_path / "train.jsonl", [{"tokens": words, "ner_tags": tags}])
     config = config_of("tagging", tmp_path)
-    examples = tagging.read_examples(config, "train")  # type: ignore[arg-type]
+    examples = tagging.read_examples(config, "train")
     assert examples[0].words == ("王", "电", *["[PHONE]"] * 11)
-    assert tagging.make_spec(config, examples).is_by_character  # type: ignore[arg-type]
+    assert tagging.make_spec(config, examples).is_by_character
 
 
 def test_predictions_files_hold_placeholders(
@@ -135,14 +137,14 @@ def test_a_task_model_keeps_how_its_texts_were_redacted(
 
 def answers_with(kind: str, spec: Any, redaction: RedactionConfig, backbone: Path) -> Predictor:
     torch.manual_seed(3)
-    network = KINDS[kind].build(models.load(backbone), spec, 0.0, kind == "translation")
+    network = network_of(kind).build(models.load(backbone), spec, 0.0, kind == "translation")
     return Predictor(network.eval(), load_tokenizer(backbone), kind, spec, redaction)
 
 
 SPECS = {
     "classification": classification.Spec(("bad", "good")),
     "tagging": SPEC,
-    "translation": KINDS["translation"].Spec(0.5),
+    "translation": examples_of("translation").Spec(0.5),
 }
 
 
@@ -189,9 +191,11 @@ def test_placeholders_are_one_token_of_an_adopted_vocabulary_too(
     shutil.copy(backbone / TOKENIZER_FILES[1], folder)
     for tokenizer in (load_tokenizer(backbone), load_tokenizer(folder)):
         for placeholder in PLACEHOLDERS.values():
-            example = classification.Example(f"the room of {placeholder}", "good", "")
-            (encoded,) = classification.encode(tokenizer, SPECS["classification"], [example], 48)
+            example = Labelled(f"the room of {placeholder}", "good", "")
+            (encoded,) = network_of("classification").encode(
+                tokenizer, SPECS["classification"], [example], 48
+            )
             assert encoded.ids[-1] == tokenizer.token_to_id(placeholder)
-            words = tagging.Example(("the", placeholder), ("O", "O"), "")
-            (tagged,) = tagging.encode(tokenizer, SPEC, [words], 48)
+            words = Tagged(("the", placeholder), ("O", "O"), "")
+            (tagged,) = network_of("tagging").encode(tokenizer, SPEC, [words], 48)
             assert tagged.ids[-1] == tokenizer.token_to_id(placeholder)

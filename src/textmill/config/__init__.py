@@ -56,6 +56,7 @@ from textmill.config.settings import (
     key_values,
 )
 from textmill.config.tasks import (
+    KINDS,
     AnyTask,
     ClassificationConfig,
     TaggingConfig,
@@ -83,6 +84,7 @@ RESERVED = {
 """Names that no task can have, and what has them."""
 
 __all__ = [
+    "KINDS",
     "AUTO",
     "Accelerator",
     "AnyTask",

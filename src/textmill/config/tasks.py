@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -136,3 +136,7 @@ AnyTask = Annotated[
     ClassificationConfig | TaggingConfig | TranslationConfig, Field(discriminator="kind")
 ]
 """Every kind of task, told apart by `kind`."""
+KINDS: dict[str, type[TaskConfig]] = {
+    get_args(task.model_fields["kind"].annotation)[0]: task for task in TaskConfig.__subclasses__()
+}
+"""The settings of a task by its kind."""

@@ -17,9 +17,10 @@ from textmill.config import Config
 from textmill.corpus.reading.sources import digest_source
 from textmill.errors import InputError, RunError, listed
 from textmill.files import digest_file
+from textmill.steps.key import kind_of
 from textmill.steps.sources import INIT_FROM
-from textmill.steps.step import DRIFT, STEPS, code_of
-from textmill.tasks.examples import digest_split
+from textmill.steps.step import DRIFT, STEPS, Code, code_of
+from textmill.tasks.rows import digest_split
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.experiment import PIPELINE_TAG
 from textmill.tracking.results import recorded_results
@@ -223,13 +224,17 @@ def _folder_problems(files: Mapping[str, str]) -> Iterator[str]:
 def _code_problems(recorded: Recorded) -> Iterator[str]:
     changed: dict[str, list[str]] = defaultdict(list)
     for step in recorded.steps.values():
-        then, now = step.manifest["code"], code_of(STEPS[step.manifest["step"]]).modules
+        then, now = step.manifest["code"], _code_now(step.manifest).modules
         for module in sorted(then.keys() | now.keys()):
             if then.get(module) != now.get(module):
                 changed[module].append(step.label)
     if changed:
         named = listed(f"{name} ({listed(steps)})" for name, steps in changed.items())
         yield f"code: other than it was in {named}. {_checkout(recorded.run)}"
+
+
+def _code_now(manifest: Mapping[str, Any]) -> Code:
+    return code_of(STEPS[manifest["step"]], kind_of(manifest["config"]))
 
 
 def _checkout(run: Run) -> str:
@@ -246,7 +251,7 @@ def _package_problems(recorded: Recorded) -> Iterator[str]:
     now: dict[str, str] = {}
     for step in recorded.steps.values():
         then |= step.manifest["packages"]
-        now |= code_of(STEPS[step.manifest["step"]]).packages
+        now |= _code_now(step.manifest).packages
     python = then.pop("python")
     if python != now.pop("python", None):
         yield f"packages: Python is {hardware.describe()['python']}, and was {python}. Use that"

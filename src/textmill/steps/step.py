@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from textmill.config import KINDS
 from textmill.files import digest_bytes, digest_file
 
 PACKAGE = "textmill"
@@ -49,6 +50,8 @@ class Step:
     """Starts processes of its own, as many as it may use threads."""
     has_cache: bool = False
     """Takes a place for what it has prepared, which later runs of it need not prepare again."""
+    loads: tuple[str, ...] = ()
+    """Modules that it loads by name; `{kind}` stands for the kind of its task."""
 
     @property
     def module(self) -> str:
@@ -61,10 +64,25 @@ CLEAN = Step("clean", "textmill.corpus.cleaning.clean:clean", has_workers=True, 
 TOKENIZER = Step("tokenizer", "textmill.corpus.tokens.tokenizer:train_tokenizer")
 TOKENS = Step("tokens", "textmill.corpus.tokens.token_shards:tokenize")
 PRETRAIN = Step("pretrain", "textmill.training.pretrain:pretrain", True, True)
-FINETUNE = Step("finetune", "textmill.tasks.finetune:finetune", True, True)
-BASELINE = Step("baseline", "textmill.tasks.baseline:baseline", needs_torch=True)
-EVALUATE = Step("evaluate", "textmill.tasks.evaluate:evaluate", needs_torch=True)
-DRIFT = Step("drift", "textmill.tasks.drift:measure_drift", needs_torch=True)
+EXAMPLES, NETWORK, BASELINES, PAGE = (
+    f"textmill.tasks.{{kind}}.{part}" for part in ("examples", "network", "baselines", "page")
+)
+FINETUNE = Step(
+    "finetune", "textmill.tasks.finetune:finetune", True, True, loads=(EXAMPLES, NETWORK)
+)
+BASELINE = Step("baseline", "textmill.tasks.baseline:baseline", loads=(EXAMPLES, BASELINES))
+EVALUATE = Step(
+    "evaluate",
+    "textmill.tasks.evaluate:evaluate",
+    needs_torch=True,
+    loads=(EXAMPLES, NETWORK, PAGE),
+)
+DRIFT = Step(
+    "drift",
+    "textmill.tasks.drift:measure_drift",
+    needs_torch=True,
+    loads=tuple(part.format(kind="classification") for part in (EXAMPLES, NETWORK)),
+)
 EVALUATE_LM = Step("evaluate-lm", "textmill.training.evaluate_lm:evaluate_lm", needs_torch=True)
 
 STEPS = {
@@ -111,12 +129,13 @@ class _Module:
 def read_code() -> None:
     """Read the code of all steps, which keys are made from as long as this process lives."""
     for step in STEPS.values():
-        code_of(step)
+        for kind in KINDS:
+            code_of(step, kind)
 
 
-def edited_file(step: Step) -> Path | None:
+def edited_file(step: Step, kind: str | None = None) -> Path | None:
     """Return a file of a step's code that says something else than its key, if there is one."""
-    for name in code_of(step).modules:
+    for name in code_of(step, kind).modules:
         read = _read_module(name)
         try:
             # Comparing the files first spares the slow reading of their code.
@@ -127,14 +146,21 @@ def edited_file(step: Step) -> Path | None:
     return None
 
 
-def code_of(step: Step) -> Code:
+def code_of(step: Step, kind: str | None = None) -> Code:
     """Return the modules that a step reaches through imports, and the packages they use.
 
     Every file is read once: that it is edited later does not change what this returns.
+
+    Args:
+        step: the step.
+        kind: of its task, where it has one; None: any.
     """
     modules: dict[str, str] = {}
     packages = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
     waiting = [step.module]
+    for name in step.loads:
+        for of_kind in (kind,) if kind else KINDS:
+            waiting += _with_parents(name.format(kind=of_kind))
     while waiting:
         name = waiting.pop()
         if name in modules:

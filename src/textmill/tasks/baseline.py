@@ -8,14 +8,14 @@ from pathlib import Path
 from textmill.config import TaskConfig
 from textmill.evaluation.notes import Note, write_notes
 from textmill.files import write_json
-from textmill.tasks.evaluate import signature_tags, write_predictions
-from textmill.tasks.kinds import KINDS
+from textmill.tasks.kinds import baselines_of, examples_of
 from textmill.tasks.leaks import (
     find_notes,
     find_shared,
     kept_examples,
     shared_metrics,
 )
+from textmill.tasks.predictions import signature_tags, write_predictions
 
 
 def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
@@ -35,14 +35,14 @@ def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     Raises:
         InputError: the examples cannot be used, such as a test label that training lacks.
     """
-    kind = KINDS[config.kind]
+    kind, models = examples_of(config.kind), baselines_of(config.kind)
     train, test = kind.read_examples(config, "train"), kind.read_examples(config, "test")
     shared = find_shared(kind, train, test)
     notes = list(find_notes(config, train, test, shared))
     train = kept_examples(config, train, shared)
     kind.check_examples(config, kind.make_spec(config, train), test)
     metrics: dict[str, float] = dict(shared_metrics(shared))
-    for name, answers, note in kind.baselines(train, test):
+    for name, answers, note in models.baselines(train, test):
         rows = [kind.reference(e) | answer for e, answer in zip(test, answers, strict=True)]
         if note:
             notes.append(Note(name, f"{name.replace('_', ' ')}: {note}", is_doubt=False))
@@ -51,9 +51,9 @@ def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
         write_predictions(rows, folder)
         scores = kind.score(config, rows)
         metrics |= {f"{name}/{key}": value for key, value in scores.items()}
-        if name == kind.CLASSICAL_BASELINE:
+        if name == models.CLASSICAL_BASELINE:
             metrics |= scores
-        if name == kind.TRIVIAL_BASELINE:
+        if name == models.TRIVIAL_BASELINE:
             metrics |= {f"trivial/{key}": value for key, value in scores.items()}
     write_notes(notes, out)
     write_json(out / "metrics.json", metrics)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from textmill.config import TaskConfig
-from textmill.corpus.reading.line_ends import json_line
 from textmill.errors import spared
-from textmill.files import write_json, write_whole
-from textmill.tasks.kinds import KINDS
+from textmill.files import write_json
+from textmill.tasks.kinds import examples_of, page_of
+from textmill.tasks.predictions import signature_tags, write_predictions
 from textmill.tasks.predictor import load_predictor
 
 
@@ -25,7 +25,7 @@ def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     Raises:
         InputError: the test examples cannot be used.
     """
-    kind = KINDS[config.kind]
+    kind = examples_of(config.kind)
     predictor = load_predictor(inputs["model"])
     examples = kind.read_examples(config, "test")
     kind.check_examples(config, predictor.spec, examples)
@@ -43,15 +43,4 @@ def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     write_json(out / "metrics.json", metrics)
     write_json(out / "tags.json", signature_tags(kind.signatures(config)))
     with spared("the picture of the scores"):
-        kind.plot(rows, out)
-
-
-def write_predictions(rows: Sequence[dict[str, Any]], folder: Path) -> None:
-    """Write predictions.jsonl, one object for each test example."""
-    lines = "".join(map(json_line, rows))
-    write_whole(folder / "predictions.jsonl", lines.encode())
-
-
-def signature_tags(signatures: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags of a run that say how its metrics were computed."""
-    return {f"signature.{metric}": signature for metric, signature in signatures.items()}
+        page_of(config.kind).plot(rows, out)

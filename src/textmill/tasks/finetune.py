@@ -17,7 +17,7 @@ from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.errors import InputError
 from textmill.files import digest_file, write_json
 from textmill.model.layout import load_state, load_weights, save_weights
-from textmill.tasks.kinds import KINDS, Kind
+from textmill.tasks.kinds import Examples, Network, examples_of, network_of
 from textmill.tasks.leaks import find_shared, kept_examples
 from textmill.tasks.predictor import save_task_model
 from textmill.training.batches import Batches, by_length, in_order, n_steps
@@ -33,7 +33,8 @@ class FinetuneModule(FitModule):
 
     Args:
         network: the network of the task.
-        kind: the module of its kind.
+        kind: how its kind trains.
+        selection: the validation metric by which the best epoch is kept.
         config: the task's finetune section.
         n_batches: micro-batches of all epochs together.
         validation: batches to select by.
@@ -45,7 +46,8 @@ class FinetuneModule(FitModule):
     def __init__(
         self,
         network: nn.Module,
-        kind: Kind,
+        kind: Network,
+        selection: str,
         config: FinetuneConfig,
         n_batches: int,
         validation: Batches,
@@ -54,6 +56,7 @@ class FinetuneModule(FitModule):
         warmup_steps = int(config.warmup_share * n_steps(n_batches, config.accumulate))
         super().__init__(network, config, n_batches, warmup_steps)
         self.kind = kind
+        self.selection = selection
         self.label_smoothing = config.label_smoothing
         self.validation = validation
         self.best = best
@@ -68,7 +71,7 @@ class FinetuneModule(FitModule):
         device = self.device
         batches = ({k: v.to(device) for k, v in batch.items()} for batch in self.validation)
         metrics = self.kind.validate(self.network, batches)
-        score = (metrics[self.kind.SELECTION], -metrics["loss"])
+        score = (metrics[self.selection], -metrics["loss"])
         if score > self.best_score:
             self.best_score = score
             beside = self.best.with_name(".best")
@@ -105,7 +108,7 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
     """
     settings = config.finetune
     torch.manual_seed(settings.seed)
-    kind = KINDS[config.kind]
+    kind, trained = examples_of(config.kind), network_of(config.kind)
     train, validation = split_examples(config, kind)
     if config.validation is None:
         spec = kind.make_spec(config, [*train, *validation])  # a label may occur once alone
@@ -114,11 +117,11 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
         kind.check_examples(config, spec, validation)
     tokenizer = load_tokenizer(inputs["backbone"])
     backbone = models.load(inputs["backbone"], dropout=settings.dropout)
-    network = kind.build(backbone, spec, settings.dropout, settings.attention == "causal")
+    network = trained.build(backbone, spec, settings.dropout, settings.attention == "causal")
     network.train()
     block_size = backbone.config.block_size
-    encoded = kind.encode(tokenizer, spec, train, block_size)
-    held_out = kind.encode(tokenizer, spec, validation, block_size)
+    encoded = trained.encode(tokenizer, spec, train, block_size)
+    held_out = trained.encode(tokenizer, spec, validation, block_size)
     held_out.sort(key=lambda example: len(example.ids))
 
     order = by_length(
@@ -127,12 +130,13 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
     n_batches = len(order(0))
     module = FinetuneModule(
         network,
-        kind,
+        trained,
+        kind.SELECTION,
         settings,
         settings.epochs * n_batches,
         Batches(
             in_order(len(held_out), VALIDATION_BATCH),
-            lambda rows: kind.collate([held_out[row] for row in rows]),
+            lambda rows: trained.collate([held_out[row] for row in rows]),
         ),
         work / "best",
     )
@@ -144,7 +148,7 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
     }
 
     def collate(rows: Sequence[int]) -> Batch:
-        return kind.collate([encoded[row] for row in rows])
+        return trained.collate([encoded[row] for row in rows])
 
     fit(module, order, collate, ends_of_epochs(settings, n_batches), work)
     load_state(network, load_weights(work / "best"), work / "best")
@@ -172,7 +176,7 @@ def ends_of_epochs(config: FinetuneConfig, n_batches: int) -> set[int]:
     return {n_steps(epoch * n_batches, config.accumulate) for epoch in range(1, config.epochs + 1)}
 
 
-def split_examples(config: TaskConfig, kind: Kind) -> tuple[list[Any], list[Any]]:
+def split_examples(config: TaskConfig, kind: Examples) -> tuple[list[Any], list[Any]]:
     """Return training and validation examples; without a validation file, a seeded share.
 
     Raises:

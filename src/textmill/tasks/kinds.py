@@ -1,35 +1,51 @@
-"""The kinds of task: modules that all define the names listed here.
+"""The kinds of task: a folder of this package for each, whose modules define the names listed here.
 
-A new kind is one file beside this one, its settings in config/tasks.py, and an entry in `KINDS`.
+A new kind is a folder beside the others, and its settings in config/tasks.py.
+Its modules are loaded by name where they are needed: reading examples needs no torch, and a model
+of one kind is not made of the code of another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from torch import Tensor, nn
+from textmill.config import KINDS, RedactionConfig
+from textmill.tasks.rows import Rows
 
-from textmill.config import RedactionConfig
-from textmill.tasks import classification, tagging, translation
-from textmill.tasks.examples import Rows
-from textmill.training.objectives import Batch
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from textmill.training.objectives import Batch
 
 
-class Kind(Protocol):
-    """What a module of this package defines; see classification.py for the meaning of each."""
+class Examples(Protocol):
+    """Reads, checks and scores labelled examples: `examples.py`; no torch."""
 
     SELECTION: str
-    CLASSICAL_BASELINE: str
-    TRIVIAL_BASELINE: str
-    PREDICT_BATCH: int
+    """The validation metric by which the best epoch is kept."""
     ONE_ANSWER: bool
+    """Whether a text has one right answer, so that two examples with others are in conflict."""
     Spec: Any
+    """What a fine-tuned model has to know besides its weights."""
 
     def read_examples(self, config: Any, split: str) -> Rows[Any]: ...
     def make_spec(self, config: Any, train: Sequence[Any]) -> Any: ...
     def check_examples(self, config: Any, spec: Any, examples: Sequence[Any]) -> None: ...
+    def reference(self, example: Any) -> dict[str, Any]: ...
+    def model_input(self, example: Any) -> Any: ...
+    def score(self, config: Any, rows: Sequence[dict[str, Any]]) -> dict[str, float]: ...
+    def signatures(self, config: Any) -> dict[str, str]: ...
+
+
+class Network(Protocol):
+    """Trains and asks a model: `network.py`."""
+
+    PREDICT_BATCH: int
+    """Texts that are answered at once."""
+
     def build(self, backbone: Any, spec: Any, dropout: float, is_causal: bool) -> nn.Module: ...
     def encode(
         self, tokenizer: Any, spec: Any, examples: Sequence[Any], block_size: int
@@ -45,18 +61,64 @@ class Kind(Protocol):
         inputs: Sequence[Any],
         redaction: RedactionConfig,
     ) -> Iterator[dict[str, Any]]: ...
-    def reference(self, example: Any) -> dict[str, Any]: ...
-    def model_input(self, example: Any) -> Any: ...
-    def score(self, config: Any, rows: Sequence[dict[str, Any]]) -> dict[str, float]: ...
-    def signatures(self, config: Any) -> dict[str, str]: ...
-    def plot(self, rows: Sequence[dict[str, Any]], out: Path) -> None: ...
+
+
+class Baselines(Protocol):
+    """Simple models to compare with: `baselines.py`; no torch."""
+
+    CLASSICAL_BASELINE: str
+    """The baseline whose scores stand beside the model's."""
+    TRIVIAL_BASELINE: str
+    """The baseline that learns next to nothing."""
+
     def baselines(
         self, train: Sequence[Any], test: Sequence[Any]
     ) -> Iterator[tuple[str, list[dict[str, Any]], str]]: ...
 
 
-KINDS: dict[str, Kind] = {
-    "classification": classification,
-    "tagging": tagging,
-    "translation": translation,
-}
+class Page(Protocol):
+    """How answers are shown: `page.py`."""
+
+    def plot(self, rows: Sequence[dict[str, Any]], out: Path) -> None: ...
+
+
+def examples_of(kind: str) -> Examples:
+    """Return how a kind reads its examples.
+
+    Raises:
+        KeyError: there is no such kind.
+    """
+    return cast(Examples, _load(kind, "examples"))
+
+
+def network_of(kind: str) -> Network:
+    """Return how a kind trains and asks a model; loads torch.
+
+    Raises:
+        KeyError: there is no such kind.
+    """
+    return cast(Network, _load(kind, "network"))
+
+
+def baselines_of(kind: str) -> Baselines:
+    """Return the simple models of a kind.
+
+    Raises:
+        KeyError: there is no such kind.
+    """
+    return cast(Baselines, _load(kind, "baselines"))
+
+
+def page_of(kind: str) -> Page:
+    """Return how a kind shows its answers.
+
+    Raises:
+        KeyError: there is no such kind.
+    """
+    return cast(Page, _load(kind, "page"))
+
+
+def _load(kind: str, part: str) -> Any:
+    if kind not in KINDS:
+        raise KeyError(kind)
+    return import_module(f"{__package__}.{kind}.{part}")

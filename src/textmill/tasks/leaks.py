@@ -16,9 +16,9 @@ from typing import Any
 from textmill.config import TaskConfig
 from textmill.errors import InputError, listed
 from textmill.evaluation.notes import LEAK, Note
-from textmill.tasks.examples import Rows
-from textmill.tasks.kinds import Kind
+from textmill.tasks.kinds import Examples
 from textmill.tasks.labels import respelling_note
+from textmill.tasks.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Shared:
     """Training and test examples whose text has another label elsewhere."""
 
 
-def find_shared(kind: Kind, train: Sequence[Any], test: Sequence[Any]) -> Shared:
+def find_shared(kind: Examples, train: Sequence[Any], test: Sequence[Any]) -> Shared:
     """Return what the examples share; texts that may have several answers are in no conflict."""
     keys = tuple([text_key(kind.model_input(e)) for e in examples] for examples in (train, test))
     answers: tuple[defaultdict[bytes, set[Any]], ...] = (defaultdict(set), defaultdict(set))
@@ -66,7 +66,7 @@ def text_key(text: str | Sequence[str]) -> bytes:
     return hashlib.blake2b(plain.encode(errors="surrogatepass"), digest_size=16).digest()
 
 
-def _answer(kind: Kind, example: Any) -> Any:
+def _answer(kind: Examples, example: Any) -> Any:
     answer = kind.reference(example)["reference"]
     return tuple(answer) if isinstance(answer, list) else answer
 

@@ -26,7 +26,7 @@ from textmill.model.layout import (
     save_weights,
     write_config,
 )
-from textmill.tasks.kinds import KINDS
+from textmill.tasks.kinds import examples_of, network_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -55,7 +55,7 @@ class Predictor:
     ) -> None:
         self.network = network
         self.tokenizer = tokenizer
-        self.kind = KINDS[kind]
+        self.kind = network_of(kind)
         self.spec = spec
         self.redaction = redaction
 
@@ -105,7 +105,7 @@ def load_predictor(folder: Path | str) -> Predictor:
     name, is_causal, spec, redaction = _read_task(folder)
     config = read_config(folder)
     check_sizes(config, folder)
-    network = KINDS[name].build(GPT(config), spec, 0.0, is_causal)
+    network = network_of(name).build(GPT(config), spec, 0.0, is_causal)
     load_state(network, load_weights(folder), folder)
     tokenizer = load_tokenizer(folder, config.vocab_size)
     return Predictor(network.eval(), tokenizer, name, spec, redaction)
@@ -116,7 +116,7 @@ def _read_task(folder: Path) -> tuple[str, bool, Any, RedactionConfig]:
     file = folder / TASK_FILE
     try:
         task = parse_json(read_foreign(file, MOST_SETTINGS_BYTES), file)
-        kind, is_causal = KINDS[task["kind"]], bool(task["is_causal"])
+        kind, is_causal = examples_of(task["kind"]), bool(task["is_causal"])
         spec = TypeAdapter(kind.Spec).validate_python(task["spec"])
         # Models that are older than this entry were trained on texts as they were.
         stored = task.get("redaction")

@@ -29,7 +29,7 @@ from textmill.files import (
 )
 from textmill.laps import read_laps
 from textmill.secrets import redact, redact_values
-from textmill.steps.key import describe_step, key_of
+from textmill.steps.key import describe_step, key_of, kind_of
 from textmill.steps.places import a_place
 from textmill.steps.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
 from textmill.steps.sources import Source, data_digest
@@ -376,7 +376,7 @@ class _Attempt:
             InputError: raw files have changed.
             RunError: code has been edited.
         """
-        if file := edited_file(self.step):
+        if file := edited_file(self.step, kind_of(self.description["config"])):
             raise RunError(f"{file} was edited after the run of {self.label} began: run again.")
         for source in self.sources:
             source.check()

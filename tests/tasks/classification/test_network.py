@@ -12,17 +12,14 @@ from textmill import model as models
 from textmill.config import ClassificationConfig
 from textmill.corpus.tokens.tokenizer import END_ID, PAD_ID, load_tokenizer
 from textmill.errors import InputError
-from textmill.tasks.classification import (
+from textmill.tasks.classification.examples import Example, Spec, check_examples, make_spec
+from textmill.tasks.classification.network import (
     Classifier,
     Encoded,
-    Example,
-    Spec,
     build,
-    check_examples,
     collate,
     encode,
     loss,
-    make_spec,
     predict,
     validate,
 )

@@ -22,19 +22,17 @@ from textmill.evaluation.metrics import score_translation, sign_translation
 from textmill.files import read_json
 from textmill.tasks.baseline import baseline
 from textmill.tasks.evaluate import evaluate
-from textmill.tasks.examples import digest_split, settings_of
 from textmill.tasks.predictor import load_predictor
-from textmill.tasks.translation import (
+from textmill.tasks.rows import digest_split, settings_of
+from textmill.tasks.translation.examples import Example, Spec, read_examples
+from textmill.tasks.translation.network import (
     Encoded,
-    Example,
-    Spec,
     Translator,
     build,
     collate,
     encode,
     loss,
     predict,
-    read_examples,
     validate,
 )
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,66 +14,32 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from textmill.config import UNREDACTED, RedactionConfig, TaggingConfig
+from textmill.config import UNREDACTED, RedactionConfig
 from textmill.corpus.tokens.tokenizer import END_ID
 from textmill.corpus.words import word_pattern
-from textmill.errors import InputError, listed
 from textmill.evaluation.iob2 import (
     best_tags,
-    check_tags,
     entity_f1,
     spans,
-    tags_of,
-    types_in,
 )
 from textmill.model import GPT
 from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.safety.words import redact_split, redact_words
-from textmill.tasks.examples import Rows, read_rows
-from textmill.tasks.labels import Labels, as_words
 from textmill.training.batches import pad
 from textmill.training.objectives import Batch, mean_cross_entropy
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+from textmill.tasks.tagging.examples import Example, Spec, Words
 
-SELECTION = "f1"
-"""The validation metric by which the best epoch is kept."""
-CLASSICAL_BASELINE = "word_logistic_regression"
-"""The baseline whose scores stand beside the model's."""
-TRIVIAL_BASELINE = "word_lookup"
-"""The baseline that learns next to nothing."""
 PREDICT_BATCH = 32
 """Texts that are answered at once."""
-ONE_ANSWER = True
-"""Whether a text has one right answer, so that two examples with others are in conflict."""
 
 NO_LABEL = -100
 """Stands for padding among the labels; F.cross_entropy leaves it out."""
+
 WINDOWS = 32
 """Windows of long texts that go through the network at once."""
-_PLACEHOLDERS = frozenset(PLACEHOLDERS.values())
-
-Words = Sequence[str]
-
-
-@dataclass(frozen=True)
-class Example:
-    """Words with their tags, and where they stand."""
-
-    words: tuple[str, ...]
-    tags: tuple[str, ...]
-    place: str
-
-
-@dataclass(frozen=True)
-class Spec:
-    """What a fine-tuned model has to know besides its weights."""
-
-    labels: tuple[str, ...]
-    """The tags, in the order of the network's outputs."""
-    is_by_character: bool
-    """Every word of the training examples was one character, as in Chinese."""
 
 
 @dataclass(frozen=True)
@@ -117,64 +82,6 @@ class Tagger(nn.Module):
         share = belongs / belongs.sum(dim=2, keepdim=True).clamp(min=1)  # (B, W, T)
         logits: Tensor = self.head(self.drop(share.to(hidden.dtype) @ hidden))
         return logits
-
-
-def read_examples(config: TaggingConfig, split: str) -> Rows[Example]:
-    """Return the examples of a split.
-
-    Raises:
-        InputError: the data cannot be used; the message names the file, the line and the fix.
-    """
-
-    def parse(values: dict[str, Any], place: str) -> Example:
-        words = as_words(values[config.tokens], config.tokens)
-        tags = labels.tags(values[config.tags])
-        if len(words) != len(tags):
-            raise ValueError(
-                f"there are {len(words)} words in column {config.tokens!r} and {len(tags)} tags "
-                f"in column {config.tags!r}"
-            )
-        check_tags(tags)
-        return Example(redact_words(words, config.redaction), tags, place)
-
-    labels = Labels(config, config.tags)
-    rows = read_rows(config, split, {"tokens": config.tokens, "tags": config.tags}, parse)
-    rows.respelled = labels.respelled
-    return rows
-
-
-def make_spec(config: TaggingConfig, train: Sequence[Example]) -> Spec:
-    """Return the tags of the training examples' entity types.
-
-    Raises:
-        InputError: there is no entity.
-    """
-    types = {name for example in train for name in types_in(example.tags)}
-    if not types:
-        raise InputError(
-            f"tasks.{config.name}: the training examples hold no entity, all tags are O: "
-            "give examples with B- tags."
-        )
-    is_by_character = all(
-        len(word) == 1 or word in _PLACEHOLDERS for example in train for word in example.words
-    )
-    return Spec(tags_of(types), is_by_character)
-
-
-def check_examples(config: TaggingConfig, spec: Spec, examples: Sequence[Example]) -> None:
-    """Check that all entity types are known.
-
-    Raises:
-        InputError: a type does not occur in training.
-    """
-    known = types_in(spec.labels)
-    for example in examples:
-        for name in sorted(types_in(example.tags) - known):
-            raise InputError(
-                f"{example.place}: the entity type {name!r} does not occur in the training data "
-                f"of task {config.name!r}, which has {listed(sorted(known))}: correct it, or "
-                "add training examples of it."
-            )
 
 
 def build(backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> Tagger:
@@ -272,52 +179,6 @@ def predict(
             start, stop = matches[first].start(), matches[end - 1].end()
             entities.append({"text": item[start:stop], "type": name, "start": start, "end": stop})
         yield {"entities": entities, "is_cut": False}
-
-
-def reference(example: Example) -> dict[str, Any]:
-    """Return what a prediction is compared with, as it stands in the predictions file."""
-    return {"tokens": list(example.words), "reference": list(example.tags)}
-
-
-def model_input(example: Example) -> Words:
-    """Return what a model is given."""
-    return example.words
-
-
-def score(config: TaggingConfig, rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Return the metrics of rows that hold tags and their reference."""
-    from textmill.evaluation.metrics import score_tagging
-
-    return score_tagging([r["tags"] for r in rows], [r["reference"] for r in rows])
-
-
-def signatures(config: TaggingConfig) -> dict[str, str]:
-    """Return how each metric was computed."""
-    from textmill.evaluation.metrics import sign_tagging
-
-    return sign_tagging()
-
-
-def plot(rows: Sequence[dict[str, Any]], out: Path) -> None:
-    """Draw precision, recall and F1 by entity type."""
-    from textmill.evaluation.metrics import score_tagging
-    from textmill.evaluation.plots import plot_entity_scores
-
-    scores = score_tagging([r["tags"] for r in rows], [r["reference"] for r in rows])
-    plot_entity_scores(scores, out / "entity_scores.png")
-
-
-def baselines(
-    train: Sequence[Example], test: Sequence[Example]
-) -> Iterator[tuple[str, list[dict[str, Any]], str]]:
-    """Yield name and predictions of each simple model, and what was done to save memory."""
-    from textmill.evaluation.baselines import word_logistic_regression, word_lookup
-
-    words, tags = [e.words for e in train], [e.tags for e in train]
-    asked = [e.words for e in test]
-    yield "word_lookup", [{"tags": row} for row in word_lookup(words, tags, asked)], ""
-    answers, note = word_logistic_regression(words, tags, asked)
-    yield CLASSICAL_BASELINE, [{"tags": row} for row in answers], note
 
 
 @cache

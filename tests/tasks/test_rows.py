@@ -18,9 +18,9 @@ import pytest
 from textmill.config import ClassificationConfig
 from textmill.errors import InputError
 from textmill.files import digest_file
-from textmill.tasks.classification import read_examples
-from textmill.tasks.examples import digest_split, location
+from textmill.tasks.classification.examples import read_examples
 from textmill.tasks.labels import respelling_note
+from textmill.tasks.rows import digest_split, location
 
 GOOD: list[Any] = [{"text": "fine", "label": "good"}, {"text": "poor", "label": "bad"}]
 

@@ -4,55 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from textmill.config import UNREDACTED, RedactionConfig, TranslationConfig
+from textmill.config import UNREDACTED, RedactionConfig
 from textmill.corpus.tokens.tokenizer import END_ID, SOURCE_ID, TARGET_ID
 from textmill.model import GPT, complete
 from textmill.safety.redaction import redact
-from textmill.tasks.examples import Rows, read_rows
-from textmill.tasks.labels import as_text
 from textmill.training.batches import pad
 from textmill.training.objectives import Batch, mean_cross_entropy
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+from textmill.tasks.translation.examples import Example, Spec
 
-# BLEU would need every validation text to be written after every epoch, one token after the other;
-# the share of right next tokens takes a single pass.
-SELECTION = "token_accuracy"
-"""The validation metric by which the best epoch is kept."""
-CLASSICAL_BASELINE = "word_by_word"
-"""The baseline whose scores stand beside the model's."""
-TRIVIAL_BASELINE = "copy_source"
-"""The baseline that learns next to nothing."""
 # A step of decoding costs hardly more for many texts than for few.
 PREDICT_BATCH = 128
 """Texts that are answered at once."""
-ONE_ANSWER = False
-"""Whether a text has one right answer, so that two examples with others are in conflict."""
-
-
-@dataclass(frozen=True)
-class Example:
-    """A text with its translation, and where it stands."""
-
-    source: str
-    target: str
-    place: str
-
-
-@dataclass(frozen=True)
-class Spec:
-    """What a fine-tuned model has to know besides its weights."""
-
-    source_share: float
-    """Largest share of the context that the source may take."""
 
 
 @dataclass(frozen=True)
@@ -84,30 +55,6 @@ class Translator(nn.Module):
         hidden = self.backbone.hidden(input_ids)[is_target]  # the output layer is the costliest
         logits: Tensor = self.backbone.lm_head(hidden)
         return logits
-
-
-def read_examples(config: TranslationConfig, split: str) -> Rows[Example]:
-    """Return the examples of a split.
-
-    Raises:
-        InputError: the data cannot be used; the message names the file, the line and the fix.
-    """
-
-    def parse(values: dict[str, Any], place: str) -> Example:
-        texts = [as_text(values[name], name) for name in (config.source, config.target)]
-        source, target = (redact(text, config.redaction)[0] for text in texts)
-        return Example(source, target, place)
-
-    return read_rows(config, split, {"source": config.source, "target": config.target}, parse)
-
-
-def make_spec(config: TranslationConfig, train: Sequence[Example]) -> Spec:
-    """Return how much room a source has."""
-    return Spec(config.source_share)
-
-
-def check_examples(config: TranslationConfig, spec: Spec, examples: Sequence[Example]) -> None:
-    """Check nothing: any text can be translated."""
 
 
 def build(backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> Translator:
@@ -190,52 +137,6 @@ def predict(
             yield {"translation": "", "is_cut": False}  # out of nothing the model makes something
             continue
         yield {"translation": tokenizer.decode(ids), "is_cut": is_cut or not has_ended}
-
-
-def reference(example: Example) -> dict[str, Any]:
-    """Return what a prediction is compared with, as it stands in the predictions file."""
-    return {"text": example.source, "reference": example.target}
-
-
-def model_input(example: Example) -> str:
-    """Return what a model is given."""
-    return example.source
-
-
-def score(config: TranslationConfig, rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Return the metrics of rows that hold a translation and its reference."""
-    from textmill.evaluation.metrics import score_translation
-
-    predictions, references = [r["translation"] for r in rows], [r["reference"] for r in rows]
-    return score_translation(predictions, references, config.target_language)
-
-
-def signatures(config: TranslationConfig) -> dict[str, str]:
-    """Return how each metric was computed."""
-    from textmill.evaluation.metrics import sign_translation
-
-    return sign_translation(config.target_language)
-
-
-def plot(rows: Sequence[dict[str, Any]], out: Path) -> None:
-    """Draw how good single translations are, and how that hangs on the length."""
-    from textmill.evaluation.plots import plot_sentence_scores
-
-    sources, predictions = [r["text"] for r in rows], [r["translation"] for r in rows]
-    references = [r["reference"] for r in rows]
-    plot_sentence_scores(sources, predictions, references, out / "sentence_scores.png")
-
-
-def baselines(
-    train: Sequence[Example], test: Sequence[Example]
-) -> Iterator[tuple[str, list[dict[str, Any]], str]]:
-    """Yield name and predictions of each simple model, and what was done to save memory."""
-    from textmill.evaluation.baselines import copy_source, word_by_word
-
-    asked = [e.source for e in test]
-    yield "copy_source", [{"translation": text} for text in copy_source(asked)], ""
-    answers, note = word_by_word([e.source for e in train], [e.target for e in train], asked)
-    yield CLASSICAL_BASELINE, [{"translation": text} for text in answers], note
 
 
 def _encode_sources(

@@ -18,20 +18,8 @@ from textmill.errors import InputError
 from textmill.files import read_json
 from textmill.tasks.evaluate import evaluate
 from textmill.tasks.predictor import Predictor, load_predictor
-from textmill.tasks.tagging import (
-    NO_LABEL,
-    Example,
-    Spec,
-    Tagger,
-    build,
-    check_examples,
-    collate,
-    encode,
-    loss,
-    make_spec,
-    predict,
-    read_examples,
-)
+from textmill.tasks.tagging.examples import Example, Spec, check_examples, make_spec, read_examples
+from textmill.tasks.tagging.network import NO_LABEL, Tagger, build, collate, encode, loss, predict
 
 SPEC = Spec(("O", "B-PER", "I-PER"), False)
 NAMES = ["Ann", "Bob", "Cid", "Dora"]

@@ -1,0 +1,1 @@
+"""Tagging: the entities of a text, from a tag for each of its words."""

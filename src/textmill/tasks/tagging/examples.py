@@ -1,0 +1,130 @@
+"""Words with a tag each: how they are read, checked and scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from textmill.config import TaggingConfig
+from textmill.errors import InputError, listed
+from textmill.evaluation.iob2 import (
+    check_tags,
+    tags_of,
+    types_in,
+)
+from textmill.safety.placeholders import PLACEHOLDERS
+from textmill.safety.words import redact_words
+from textmill.tasks.labels import Labels, as_words
+from textmill.tasks.rows import Rows, read_rows
+
+SELECTION = "f1"
+"""The validation metric by which the best epoch is kept."""
+
+ONE_ANSWER = True
+"""Whether a text has one right answer, so that two examples with others are in conflict."""
+
+_PLACEHOLDERS = frozenset(PLACEHOLDERS.values())
+
+Words = Sequence[str]
+
+
+@dataclass(frozen=True)
+class Example:
+    """Words with their tags, and where they stand."""
+
+    words: tuple[str, ...]
+    tags: tuple[str, ...]
+    place: str
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a fine-tuned model has to know besides its weights."""
+
+    labels: tuple[str, ...]
+    """The tags, in the order of the network's outputs."""
+    is_by_character: bool
+    """Every word of the training examples was one character, as in Chinese."""
+
+
+def read_examples(config: TaggingConfig, split: str) -> Rows[Example]:
+    """Return the examples of a split.
+
+    Raises:
+        InputError: the data cannot be used; the message names the file, the line and the fix.
+    """
+
+    def parse(values: dict[str, Any], place: str) -> Example:
+        words = as_words(values[config.tokens], config.tokens)
+        tags = labels.tags(values[config.tags])
+        if len(words) != len(tags):
+            raise ValueError(
+                f"there are {len(words)} words in column {config.tokens!r} and {len(tags)} tags "
+                f"in column {config.tags!r}"
+            )
+        check_tags(tags)
+        return Example(redact_words(words, config.redaction), tags, place)
+
+    labels = Labels(config, config.tags)
+    rows = read_rows(config, split, {"tokens": config.tokens, "tags": config.tags}, parse)
+    rows.respelled = labels.respelled
+    return rows
+
+
+def make_spec(config: TaggingConfig, train: Sequence[Example]) -> Spec:
+    """Return the tags of the training examples' entity types.
+
+    Raises:
+        InputError: there is no entity.
+    """
+    types = {name for example in train for name in types_in(example.tags)}
+    if not types:
+        raise InputError(
+            f"tasks.{config.name}: the training examples hold no entity, all tags are O: "
+            "give examples with B- tags."
+        )
+    is_by_character = all(
+        len(word) == 1 or word in _PLACEHOLDERS for example in train for word in example.words
+    )
+    return Spec(tags_of(types), is_by_character)
+
+
+def check_examples(config: TaggingConfig, spec: Spec, examples: Sequence[Example]) -> None:
+    """Check that all entity types are known.
+
+    Raises:
+        InputError: a type does not occur in training.
+    """
+    known = types_in(spec.labels)
+    for example in examples:
+        for name in sorted(types_in(example.tags) - known):
+            raise InputError(
+                f"{example.place}: the entity type {name!r} does not occur in the training data "
+                f"of task {config.name!r}, which has {listed(sorted(known))}: correct it, or "
+                "add training examples of it."
+            )
+
+
+def reference(example: Example) -> dict[str, Any]:
+    """Return what a prediction is compared with, as it stands in the predictions file."""
+    return {"tokens": list(example.words), "reference": list(example.tags)}
+
+
+def model_input(example: Example) -> Words:
+    """Return what a model is given."""
+    return example.words
+
+
+def score(config: TaggingConfig, rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Return the metrics of rows that hold tags and their reference."""
+    from textmill.evaluation.metrics import score_tagging
+
+    return score_tagging([r["tags"] for r in rows], [r["reference"] for r in rows])
+
+
+def signatures(config: TaggingConfig) -> dict[str, str]:
+    """Return how each metric was computed."""
+    from textmill.evaluation.metrics import sign_tagging
+
+    return sign_tagging()

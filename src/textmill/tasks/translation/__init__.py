@@ -1,0 +1,1 @@
+"""Translation: a text in another language, written token by token after its source."""
