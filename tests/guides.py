@@ -74,6 +74,7 @@ servers=()
 trap '((${#servers[@]} == 0)) || kill -KILL -- "${servers[@]/#/-}" 2> /dev/null || true' EXIT
 ready() {  # FILE WHAT: wait until the last command in the background has printed it, or serves it
     servers+=($!)
+    set +x
     until case $2 in
         http*) curl --silent --fail --noproxy '*' --output /dev/null "$2" ;;
         *) grep -qF "$2" "$1" ;;
@@ -81,13 +82,14 @@ ready() {  # FILE WHAT: wait until the last command in the background has printe
         kill -0 $! || { cat "$1"; return 1; }
         sleep 0.2
     done
+    set -x
 }
 set -x
 """
 EPILOGUE = """\
 for pid in "${servers[@]}"; do
     kill -INT -- "-$pid"
-    wait "$pid" || [ $? = 130 ]
+    wait "$pid" || true
 done
 servers=()
 """

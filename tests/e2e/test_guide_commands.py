@@ -34,6 +34,8 @@ if "--help" not in words:
 os.execv({program!r}, [{program!r}, *words])
 """
 """A `textmill` that shrinks the demo, unless a setting is given, and takes free ports."""
+RAY = "/site-packages/ray/"
+"""Its processes ask the metadata addresses of clouds whether they are in one, as the guide says."""
 RUN = [page for page in pages() if any(block.marker != "skip" for block in blocks(page))]
 
 
@@ -89,4 +91,6 @@ def test_the_commands_of_a_page_work(
             for child in [*process.children(recursive=True), process]:
                 child.kill()
     assert status == 0, (tmp_path / "output").read_text()[-8000:]
-    assert not (tmp_path / "foreign").exists(), (tmp_path / "foreign").read_text()
+    noted = tmp_path / "foreign"
+    lines = noted.read_text().splitlines() if noted.exists() else []
+    assert [line for line in lines if RAY not in line] == []
