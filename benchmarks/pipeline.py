@@ -41,7 +41,6 @@ LOGGED_POINTS = 2_000
 
 def bare(folder: Path) -> None:
     """Call the step functions of the demo one after the other, without Prefect and MLflow."""
-    from flows.prepare import with_sample
     from textmill.compose import compose
     from textmill.config import CleanConfig, PretrainStepConfig, TokensConfig
     from textmill.corpus.clean import clean
@@ -52,6 +51,7 @@ def bare(folder: Path) -> None:
     from textmill.tasks.baseline import baseline
     from textmill.tasks.evaluate import evaluate
     from textmill.tasks.finetune import finetune
+    from textmill.tracking.raw_data import with_sample
     from textmill.training.evaluate_lm import evaluate_lm
     from textmill.training.pretrain import pretrain
 

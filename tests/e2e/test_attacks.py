@@ -244,7 +244,7 @@ def test_no_run_of_the_schedule_takes_settings_or_commands_from_the_api(tmp_path
         "command": f"touch {evil}",
         "env": {
             "TEXTMILL_CONFIG": hostile["config"],
-            "PREFECT__FLOW_ENTRYPOINT": "flows.retrain.retrain",
+            "PREFECT__FLOW_ENTRYPOINT": "flows.scheduling.retrain.retrain",
         },
     }
     steps = [{"prefect.deployments.steps.run_shell_script": {"script": f"touch {evil}"}}]
@@ -252,7 +252,10 @@ def test_no_run_of_the_schedule_takes_settings_or_commands_from_the_api(tmp_path
         assert_answers_its_own_alone(port, *PREFECT)
         api = Api(port)
         described = ask(port, "GET", f"/api/deployments/{api.deployment}")[1]
-        assert (described["parameters"], described["entrypoint"]) == ({}, "flows.retrain.deployed")
+        assert (described["parameters"], described["entrypoint"]) == (
+            {},
+            "flows.scheduling.retrain.deployed",
+        )
         for is_enforced in (True, False):
             _, run = api.run(parameters=hostile, enforce_parameter_schema=is_enforced)
             assert api.end_of(run) in ("FAILED", "CRASHED")

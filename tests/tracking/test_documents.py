@@ -12,11 +12,12 @@ from textmill.config import CleanConfig, Config, SampleConfig, SourceConfig
 from textmill.corpus.preparing import document_id
 from textmill.errors import InputError
 from textmill.files import digest_file
+from textmill.steps.graph import CLEAN
 from textmill.tracking.lineage import as_text, trace, trace_text
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.sources import Source
-from textmill.tracking.step import CLEAN, Step
+from textmill.tracking.step import Step
 from textmill.tracking.store import Store
 
 pytestmark = pytest.mark.filterwarnings("ignore:The specified dataset source:UserWarning")

@@ -13,9 +13,10 @@ from textmill.config import (
     Settings,
     key_values,
 )
+from textmill.steps.graph import CLEAN, FINETUNE, PRETRAIN
 from textmill.tracking import key as keys
 from textmill.tracking.key import describe_step, key_of
-from textmill.tracking.step import CLEAN, FINETUNE, PRETRAIN, Code, Step
+from textmill.tracking.step import Code, Step
 
 CODE = Code({"a.module": "d1", "b.module": "d2"}, {"python": "3.11", "torch": "2.11"})
 INPUTS = {"corpus": "c1", "tokenizer": "t1"}

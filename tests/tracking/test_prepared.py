@@ -14,13 +14,13 @@ import pytest
 from textmill.config import CleanConfig, Config
 from textmill.corpus.reading import digest_source
 from textmill.files import CachePlace, digest_file
+from textmill.steps.graph import CLEAN
 from textmill.tracking import pipeline as pipelines
 from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
 from textmill.tracking.prune import find_waste, remove
 from textmill.tracking.results import Result
 from textmill.tracking.sources import Source
-from textmill.tracking.step import CLEAN
 
 SOURCES = [{"name": "a", "path": "a.txt"}]
 

@@ -14,6 +14,7 @@ from textmill.config.secrets import Command
 from textmill.corpus.reading import digest_source
 from textmill.errors import InputError, RunError
 from textmill.files import digest_file
+from textmill.steps.graph import CLEAN, TOKENIZER
 from textmill.tracking import recorded as module
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.recorded import (
@@ -26,7 +27,7 @@ from textmill.tracking.recorded import (
 )
 from textmill.tracking.results import recorded_results
 from textmill.tracking.sources import Source
-from textmill.tracking.step import CLEAN, TOKENIZER, Code, Step
+from textmill.tracking.step import Code, Step
 from textmill.tracking.store import Store
 from textmill.tracking.verified import log_config
 

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from textmill.tracking import step as steps
-from textmill.tracking.step import (
+from textmill.steps.graph import (
     BASELINE,
     CLEAN,
     EVALUATE,
@@ -23,11 +22,9 @@ from textmill.tracking.step import (
     SAMPLE,
     TOKENIZER,
     TOKENS,
-    Code,
-    Step,
-    code_of,
-    edited_file,
 )
+from textmill.tracking import step as steps
+from textmill.tracking.step import Code, Step, code_of, edited_file
 
 ALL = [SAMPLE, CLEAN, TOKENIZER, TOKENS, PRETRAIN, FINETUNE, BASELINE, EVALUATE, EVALUATE_LM]
 

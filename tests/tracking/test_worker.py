@@ -15,9 +15,10 @@ import pytest
 from textmill.config import SampleConfig
 from textmill.errors import InputError, RunError
 from textmill.hardware import SPINS
+from textmill.steps.graph import GRAPH
 from textmill.tracking import step as steps
 from textmill.tracking import worker
-from textmill.tracking.step import STEPS, Step
+from textmill.tracking.step import Step
 from textmill.tracking.worker import Job, Stopped, run_job, stop_all, warm_up
 
 Probe = Callable[[str], Step]
@@ -115,7 +116,7 @@ def test_the_code_of_all_steps_is_read_before_any_of_it_is_loaded(
     monkeypatch.setattr(forkserver, "ensure_running", lambda: seen.append(set(read)))
     steps._read_module.cache_clear()
     warm_up()
-    assert seen == [{name for step in STEPS.values() for name in steps.code_of(step).modules}]
+    assert seen == [{name for step in GRAPH.steps.values() for name in steps.code_of(step).modules}]
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, str(SPINS)), ("7", "7")])

@@ -29,6 +29,7 @@ from textmill.files import (
 )
 from textmill.laps import read_laps
 from textmill.secrets import redact, redact_values
+from textmill.steps.graph import FINETUNE, PRETRAIN
 from textmill.tracking import environment, plots
 from textmill.tracking.connection import PIPELINE_LOCK
 from textmill.tracking.description import NOTE_TAG, describe
@@ -40,7 +41,7 @@ from textmill.tracking.places import a_place
 from textmill.tracking.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
 from textmill.tracking.results import Result, result_of, results_tags
 from textmill.tracking.sources import Source, data_digest
-from textmill.tracking.step import FINETUNE, PRETRAIN, Step, edited_file
+from textmill.tracking.step import Step, edited_file
 from textmill.tracking.stopwatch import Stopwatch
 from textmill.tracking.store import OUTPUT, Dataset, Store, StoreError, artifact_url
 from textmill.tracking.system import watch_system
@@ -120,7 +121,7 @@ class Pipeline:
             RunError: the step failed or was stopped, or the tracking store failed.
         """
         inputs = inputs or {}
-        label = f"{step.name} {task.name}" if task else step.name
+        label = step.label(task.name if task else None)
         digests = {name: result.digest for name, result in inputs.items()}
         digests |= {f"source:{source.name}": source.digest for source in sources}
         description = describe_step(step, config, digests)

@@ -17,13 +17,14 @@ from textmill.config import Config
 from textmill.corpus.reading import digest_source
 from textmill.errors import InputError, RunError, listed
 from textmill.files import digest_file
+from textmill.steps.graph import CLEAN, DRIFT, GRAPH
 from textmill.tasks.examples import digest_split
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.experiment import PIPELINE_TAG
 from textmill.tracking.results import recorded_results
 from textmill.tracking.runs import find_run
 from textmill.tracking.sources import INIT_FROM
-from textmill.tracking.step import DRIFT, STEPS, code_of
+from textmill.tracking.step import code_of
 from textmill.tracking.store import Store
 from textmill.tracking.tags import THREADS_TAG
 from textmill.tracking.verified import read_config, read_manifest, read_output_json
@@ -104,8 +105,7 @@ def load_recorded(store: Store, words: str, instead: Mapping[str, Any] | None = 
         raise InputError(f"{error}\nIt fits the code that made it: {_checkout(run)}.") from None
     runs = {label: store.client.get_run(made) for label, made in recorded_results(run).items()}
     # Not by time: of results that were reused, one may be older than what it would be made from.
-    places = {name: place for place, name in enumerate(STEPS)}
-    ordered = sorted(runs, key=lambda label: (places.get(label.split()[0], len(places)), label))
+    ordered = GRAPH.in_order(runs, [task.name for task in config.tasks])
     steps = {label: _read_step(store, label, runs[label]) for label in ordered}
     return Recorded(run, _with_fixed_revisions(config, steps), steps)
 
@@ -191,7 +191,7 @@ def _data_problems(recorded: Recorded) -> Iterator[str]:
                 yield from _folder_problems(source["files"])
                 continue
             task, _, setting = name.rpartition("/")
-            is_corpus = step.label == "clean" and name in sources
+            is_corpus = step.label == CLEAN.name and name in sources
             place = sources[name].path if is_corpus else getattr(tasks[task], setting)
             if (place or "").startswith(SAMPLE) or name in checked:
                 continue
@@ -223,7 +223,7 @@ def _folder_problems(files: Mapping[str, str]) -> Iterator[str]:
 def _code_problems(recorded: Recorded) -> Iterator[str]:
     changed: dict[str, list[str]] = defaultdict(list)
     for step in recorded.steps.values():
-        then, now = step.manifest["code"], code_of(STEPS[step.manifest["step"]]).modules
+        then, now = step.manifest["code"], code_of(GRAPH.steps[step.manifest["step"]]).modules
         for module in sorted(then.keys() | now.keys()):
             if then.get(module) != now.get(module):
                 changed[module].append(step.label)
@@ -246,7 +246,7 @@ def _package_problems(recorded: Recorded) -> Iterator[str]:
     now: dict[str, str] = {}
     for step in recorded.steps.values():
         then |= step.manifest["packages"]
-        now |= code_of(STEPS[step.manifest["step"]]).packages
+        now |= code_of(GRAPH.steps[step.manifest["step"]]).packages
     python = then.pop("python")
     if python != now.pop("python", None):
         yield f"packages: Python is {hardware.describe()['python']}, and was {python}. Use that"

@@ -31,16 +31,9 @@ from textmill.files import CachePlace, full_disk_message, is_disk_full
 from textmill.hardware import CLUSTER_VARIABLE, THREADS_VARIABLE, limit_spinning, set_up_torch
 from textmill.laps import LAPS_VARIABLE
 from textmill.secrets import redact
+from textmill.steps.graph import GRAPH
 from textmill.tracking.access import restrict
 from textmill.tracking.step import Step, read_code
-
-PRELOAD = [
-    "textmill.training.pretrain",
-    "textmill.training.evaluate_lm",
-    "textmill.tasks.finetune",
-    "textmill.tasks.evaluate",
-    "textmill.tasks.baseline",
-]
 
 STOP_GRACE_S = 20.0
 """For a training to finish its step and save it."""
@@ -134,9 +127,9 @@ def warm_up() -> None:
 
     The code is read before: what is loaded there must not be older than what keys are made from.
     """
-    read_code()
+    read_code(GRAPH.steps.values())
     limit_spinning()
-    multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOAD)
+    multiprocessing.get_context("forkserver").set_forkserver_preload(GRAPH.preloaded)
     forkserver.ensure_running()
 
 

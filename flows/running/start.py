@@ -1,0 +1,72 @@
+"""Running a flow from the command line, with its failures as exceptions of ours."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import threading
+from types import FrameType
+from typing import Any, NoReturn
+
+from httpx import HTTPError
+from prefect import Flow
+from prefect.exceptions import PrefectHTTPStatusError
+
+from flows.running.console import terminal
+from flows.running.context import task_runner
+from flows.servers.server import prefect_failures_in_words
+from textmill.config import Config
+from textmill.errors import RunError
+from textmill.tracking.store import Store
+
+LAST_SENDING_S = 15
+
+
+def load(place: str, config: Config) -> Flow[..., Any]:
+    """Return a flow with the limits of a configuration, whose store is opened.
+
+    Args:
+        place: `module:flow`.
+        config: the configuration.
+
+    Raises:
+        RunError: the tracking store cannot be opened.
+    """
+    module, _, name = place.partition(":")
+    flow: Flow[..., Any] = getattr(importlib.import_module(module), name)
+    Store(config.tracking)  # makes the database of a first run, while Prefect's server makes its
+    return flow.with_options(task_runner=task_runner(config))
+
+
+def start(flow: Flow[..., Any], arguments: tuple[Any, ...]) -> None:
+    """Run a flow in this process.
+
+    Raises:
+        InputError: the configuration or the data cannot be used.
+        RunError: a step failed, or Prefect's server.
+        SystemExit: 143, when the run was ended by SIGTERM.
+    """
+    # Prefect cleans up after SIGTERM, and then sends it again to whoever handled it before.
+    signal.signal(signal.SIGTERM, _exit)
+    try:
+        with terminal(), prefect_failures_in_words():
+            flow(*arguments)
+    except RunError as error:
+        if isinstance(error.__cause__, HTTPError | PrefectHTTPStatusError):
+            _give_up_sending()
+        raise
+
+
+def _give_up_sending() -> None:
+    """End this process soon: at its exit Prefect waits minutes for a server that is away.
+
+    What it would send are states and logs for its page; what the run made is with MLflow.
+    """
+    timer = threading.Timer(LAST_SENDING_S, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
+
+
+def _exit(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
