@@ -44,6 +44,7 @@ def run_id(finished: Product) -> str:
     ("words", "allowed"),
     [
         (["lineage", "RUN"], []),
+        (["status", *SMALL], []),
         (["doctor", *SMALL], []),
         (["prune"], []),
         (["promote", "ner"], []),
