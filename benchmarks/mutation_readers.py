@@ -133,7 +133,7 @@ class Readers:
 
         pipeline = self._pipeline()
         summary = pipeline.store.client.get_run(self.runs[0]).data.metrics
-        return pages.render(replace(gather(pipeline, self.config, summary, {}), seconds=0))
+        return pages.render(replace(gather(pipeline, self.config, summary, {}, {}), seconds=0))
 
     def _data(self) -> str:
         from textmill.tracking.data import gather_corpus
