@@ -115,7 +115,7 @@ def peer(program: str, file: Path, *options: str) -> dict[str, object]:
 def cleaning(texts: list[str], folder: Path) -> None:
     """Compare the clean step, reading and writing included, with datatrove's filters."""
     from textmill.config import CleanConfig
-    from textmill.corpus.clean import clean
+    from textmill.corpus.cleaning.clean import clean
     from textmill.hardware import THREADS_VARIABLE
 
     few = texts[:: max(1, len(texts) // N_PEER_DOCUMENTS)]
@@ -169,7 +169,7 @@ def kept_lines(out: Path, n_documents: int) -> set[int]:
 def minhash(texts: list[str], folder: Path) -> None:
     """Compare signatures, texts to bands, with datasketch."""
     from textmill.config import NearDuplicatesConfig
-    from textmill.corpus.near_duplicates import Sketcher
+    from textmill.corpus.cleaning.dedup.near_duplicates import Sketcher
 
     mb = write(texts[:N_PEER_DOCUMENTS], folder / "texts.jsonl")
     found = peer(DATASKETCH, folder / "texts.jsonl", str(N_MINHASH_RUNS))
@@ -188,7 +188,7 @@ def minhash(texts: list[str], folder: Path) -> None:
 def kept(texts: list[str], folder: Path) -> None:
     """Print what it costs to keep prepared documents, and what they save."""
     from textmill.config import CleanConfig
-    from textmill.corpus.clean import clean
+    from textmill.corpus.cleaning.clean import clean
     from textmill.files import CachePlace
     from textmill.hardware import THREADS_VARIABLE
 

@@ -25,11 +25,11 @@ import pyarrow.parquet as pq
 from tokenizers import Tokenizer
 
 from textmill.config import Packing, SourceConfig, TokenizerConfig
-from textmill.corpus.encoding import as_tiktoken, fast_encoder
-from textmill.corpus.packing import PackedBlocks
-from textmill.corpus.reading import RawDocument, read_documents
-from textmill.corpus.tokenizer import load_tokenizer, train_tokenizer
-from textmill.corpus.tokens import write_shards
+from textmill.corpus.reading.sources import RawDocument, read_documents
+from textmill.corpus.tokens.encoding import as_tiktoken, fast_encoder
+from textmill.corpus.tokens.packing import PackedBlocks
+from textmill.corpus.tokens.token_shards import write_shards
+from textmill.corpus.tokens.tokenizer import load_tokenizer, train_tokenizer
 
 FILES = ("gutenberg/train.txt.gz", "zh_text/train.txt")
 PACKED_FILES = ("ag_news/train.jsonl.gz", "zh_text/train.txt")

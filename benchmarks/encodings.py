@@ -22,9 +22,9 @@ from pathlib import Path
 import chardet
 from charset_normalizer import from_bytes
 
-from textmill.corpus.charsets import UTF8, detect
-from textmill.corpus.lines import read_lines
-from textmill.corpus.records import Record, read_records
+from textmill.corpus.reading.charsets import UTF8, detect
+from textmill.corpus.reading.lines import read_lines
+from textmill.corpus.reading.records import Record, read_records
 
 SIZES = {"sentence": 60, "two lines": 150, "paragraph": 500, "file": 20_000}
 """Characters of a piece."""

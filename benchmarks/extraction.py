@@ -20,9 +20,9 @@ from ftfy.fixes import uncurl_quotes
 from lxml.html import document_fromstring
 
 from textmill.config import HtmlConfig
-from textmill.corpus.cleaning import repair_unicode
-from textmill.corpus.html import NoMainContent, main_content
-from textmill.corpus.records import Record, read_records
+from textmill.corpus.cleaning.repair import repair_unicode
+from textmill.corpus.reading.html import NoMainContent, main_content
+from textmill.corpus.reading.records import Record, read_records
 from textmill.corpus.words import word_pattern
 
 

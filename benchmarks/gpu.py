@@ -30,10 +30,10 @@ from torch import Tensor, nn
 from benchmarks.pretraining import GPT2, Peers, main, take_turns, train, validation_loss
 from textmill import model as layout
 from textmill.config import ModelConfig, PretrainConfig
-from textmill.corpus.tokenizer import SPECIAL_TOKENS
+from textmill.corpus.tokens.tokenizer import SPECIAL_TOKENS
 from textmill.model import GPT
 from textmill.training.objectives import objective_losses, prepare
-from textmill.training.speed import peak_flops
+from textmill.training.planning.speed import peak_flops
 
 DEVICE = "cuda"
 SHAPE: dict[str, Any] = {"n_layer": 12, "n_head": 12, "n_embd": 768, "block_size": 1024}

@@ -75,23 +75,23 @@ class Readers:
         return Path(clean.data.tags["textmill.places"].split("\n")[0])
 
     def _lineage(self, words: str) -> str:
-        from textmill.tracking.lineage import as_text, trace
+        from textmill.registry.lineage import as_text, trace
 
         return as_text(trace(self._store(), words))
 
     def _text(self) -> str:
-        from textmill.tracking.lineage import as_text, trace_text
+        from textmill.registry.lineage import as_text, trace_text
 
         return as_text(trace_text(self._store(), WORDS))
 
     def _compare(self) -> str:
-        from textmill.evaluation.comparison import render
-        from textmill.tracking.compare import compare
+        from textmill.reports.comparison import compare
+        from textmill.reports.side_by_side import render
 
         return render(compare(self._store(), self.runs))
 
     def _reproduce(self) -> str:
-        from textmill.tracking.recorded import load_recorded, other_machines, problems
+        from textmill.registry.recorded import load_recorded, other_machines, problems
 
         found = load_recorded(self._store(), self.runs[0])
         steps = [(step.label, step.manifest, step.metrics) for step in found.steps.values()]
@@ -128,28 +128,28 @@ class Readers:
         return pipeline
 
     def _report(self) -> str:
-        from textmill.evaluation import report as pages
-        from textmill.tracking.report import gather
+        from textmill.reports import rendering as pages
+        from textmill.reports.report import gather
 
         pipeline = self._pipeline()
         summary = pipeline.store.client.get_run(self.runs[0]).data.metrics
         return pages.render(replace(gather(pipeline, self.config, summary, {}, {}), seconds=0))
 
     def _data(self) -> str:
-        from textmill.tracking.data import gather_corpus
+        from textmill.reports.data import gather_corpus
 
         return str(gather_corpus(self.config, self._results(self._store())))
 
     def _cards(self) -> str:
-        from textmill.tracking.cards import backbone_card_text, card_text
+        from textmill.reports.cards import backbone_card_text, card_text
 
         results = self._results(self._store())
         cards = [card_text(self.config, task, results) for task in self.config.tasks]
         return "\n".join([*cards, backbone_card_text(self.config, results)])
 
     def _promotion(self) -> str:
-        from textmill.tracking.compare import read_answers
-        from textmill.tracking.promotion import champion_results, recipe_of
+        from textmill.registry.promotion import champion_results, recipe_of
+        from textmill.reports.comparison import read_answers
 
         store = self._store()
         results = self._results(store)
@@ -162,7 +162,7 @@ class Readers:
         return str((best, answers, recipe_of(results["finetune topic"], results)))
 
     def _prune(self) -> str:
-        from textmill.tracking.prune import find_waste
+        from textmill.registry.prune import find_waste
 
         # Not the sizes: what is damaged may be smaller.
         return str([replace(waste, n_bytes=0) for waste in find_waste(self._store(), 1)])
@@ -208,8 +208,8 @@ class Readers:
 
     def _prepared(self) -> str:
         """Return the prepared documents that a later run would find."""
-        from textmill.corpus.packs import read_group
-        from textmill.corpus.prepared_cache import PreparedCache
+        from textmill.corpus.cleaning.workers.cache import PreparedCache
+        from textmill.corpus.cleaning.workers.packs import read_group
         from textmill.files import CachePlace
 
         store, found = self._store(), []
@@ -228,7 +228,7 @@ class Readers:
         return "nothing"
 
     def _fit(self) -> str:
-        from textmill.tracking.trained_runs import trained_runs
+        from textmill.reports.trained_runs import trained_runs
 
         return str(trained_runs(self._store(), [self.runs[0]]))
 

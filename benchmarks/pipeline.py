@@ -43,9 +43,9 @@ def bare(folder: Path) -> None:
     """Call the step functions of the demo one after the other, without Prefect and MLflow."""
     from textmill.compose import compose
     from textmill.config import CleanConfig, PretrainStepConfig, TokensConfig
-    from textmill.corpus.clean import clean
-    from textmill.corpus.tokenizer import train_tokenizer
-    from textmill.corpus.tokens import tokenize
+    from textmill.corpus.cleaning.clean import clean
+    from textmill.corpus.tokens.token_shards import tokenize
+    from textmill.corpus.tokens.tokenizer import train_tokenizer
     from textmill.hardware import n_cores, set_up_torch
     from textmill.sample.generate import generate
     from textmill.tasks.baseline import baseline
@@ -217,8 +217,8 @@ def mean_us(call: Callable[[int], object]) -> float:
 def store(folder: Path) -> None:
     """Time look-ups in a store of two pipelines, many other runs and many points."""
     from textmill.config import TrackingConfig
-    from textmill.tracking.compare import compare
-    from textmill.tracking.lineage import trace
+    from textmill.registry.lineage import trace
+    from textmill.reports.comparison import compare
     from textmill.tracking.store import Store
 
     run = small_pipeline(folder)

@@ -38,11 +38,11 @@ from torch import Tensor, nn
 
 from textmill import model as layout
 from textmill.config import ModelConfig, PretrainConfig, PretrainStepConfig
-from textmill.corpus.tokenizer import SPECIAL_TOKENS
-from textmill.corpus.tokens import DOCUMENTS, write_shards
+from textmill.corpus.tokens.token_shards import DOCUMENTS, write_shards
+from textmill.corpus.tokens.tokenizer import SPECIAL_TOKENS
 from textmill.hardware import best_precision
 from textmill.model import GPT
-from textmill.training.devices import onednn_products
+from textmill.training.parallel.devices import onednn_products
 from textmill.training.pretrain import pretrain
 
 BLOCK_SIZE, BATCH_SIZE, VOCAB_SIZE = 64, 12, 65

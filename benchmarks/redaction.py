@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.safety.labelled import SETS, read_labelled, scores
 from textmill.config import CorpusConfig, RedactionConfig, SourceConfig
-from textmill.corpus.cleaning import cleaning_steps
-from textmill.corpus.reading import RawDocument, read_documents
+from textmill.corpus.cleaning.repair import cleaning_steps
+from textmill.corpus.reading.sources import RawDocument, read_documents
 from textmill.safety.redaction import redact
 
 PARAGRAPHS = {"documents": "paragraph", "join_chars": 1500}

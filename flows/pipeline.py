@@ -9,9 +9,9 @@ from flows.running.steps import run_parts
 from textmill.compose import unknown_name
 from textmill.config import Config
 from textmill.errors import InputError
+from textmill.reports.data import NAME as DATA
+from textmill.reports.data import log_data_page
 from textmill.steps.graph import EVALUATE, FINETUNE, GRAPH, PRETRAIN, TOKENS
-from textmill.tracking.data import NAME as DATA
-from textmill.tracking.data import log_data_page
 from textmill.tracking.store import artifact_url
 
 

@@ -15,8 +15,7 @@ from textmill.compose import redacted
 from textmill.config import Config
 from textmill.config.secrets import is_masked
 from textmill.errors import InputError, RunError, listed
-from textmill.steps.graph import GRAPH
-from textmill.tracking.recorded import (
+from textmill.registry.recorded import (
     Recorded,
     load_recorded,
     other_machines,
@@ -24,7 +23,7 @@ from textmill.tracking.recorded import (
     with_devices_here,
     with_moved_data,
 )
-from textmill.tracking.reproduction import (
+from textmill.registry.reproduction import (
     REPRODUCES_TAG,
     SCOPE_TAG,
     compare_steps,
@@ -33,6 +32,7 @@ from textmill.tracking.reproduction import (
     reproduction_scope,
     table,
 )
+from textmill.steps.graph import GRAPH
 from textmill.tracking.store import Store
 
 ANEW = ("tracking", "notify", "cluster")

@@ -10,9 +10,9 @@ from mlflow.entities import Run
 
 from textmill.config import Config, SampleConfig
 from textmill.files import MANIFEST, digest_file, digest_folder, digest_values, write_json
+from textmill.steps.step import Step
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import Result
-from textmill.tracking.step import Step
 from textmill.tracking.store import Store
 
 Probe = Callable[[str], Step]

@@ -11,9 +11,9 @@ from typing import Any
 from textmill.compose import unknown_name
 from textmill.config import Config
 from textmill.errors import InputError
+from textmill.registry.versions import MODEL_RUN_TAG, Registry
 from textmill.steps.graph import FINETUNE, PRETRAIN
-from textmill.tracking.registry import MODEL_RUN_TAG, Registry
-from textmill.tracking.step import Step
+from textmill.steps.step import Step
 from textmill.tracking.store import Store
 from textmill.tracking.tags import BACKBONE
 
@@ -27,7 +27,7 @@ def write(prompt: str, config: Config) -> Iterator[str]:
         InputError: nothing has been pretrained yet.
     """
     folder = choose_model(config, PRETRAIN).folder
-    from textmill.corpus.tokenizer import load_tokenizer
+    from textmill.corpus.tokens.tokenizer import load_tokenizer
     from textmill.model import load
     from textmill.safety.redaction import redact
     from textmill.safety.stored import read_redaction

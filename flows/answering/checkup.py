@@ -55,8 +55,8 @@ def _findings(config: Config) -> Iterator[tuple[bool, str]]:
 def _first_document(source: SourceConfig) -> str:
     if source.path is not None and source.path.startswith(SAMPLE):
         return "generated"
-    from textmill.corpus.reading import read_documents
-    from textmill.corpus.records import BadRecord
+    from textmill.corpus.reading.records import BadRecord
+    from textmill.corpus.reading.sources import read_documents
 
     found = list(islice(read_documents(source), LOOKED_AT))
     if not found:

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from flows.cli import process
 from textmill.config import TrackingConfig
-from textmill.evaluation.comparison import plain_values, render
-from textmill.tracking.compare import compare, log_comparison
+from textmill.reports.comparison import compare, log_comparison
+from textmill.reports.side_by_side import plain_values, render
 from textmill.tracking.store import Store, artifact_url
 
 

@@ -9,7 +9,7 @@ from typing import TextIO
 from humanize import naturalsize
 
 from textmill.config import Config
-from textmill.tracking.prune import Waste, find_waste, remove
+from textmill.registry.prune import Waste, find_waste, remove
 from textmill.tracking.store import Store
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textmill.config import Config
-from textmill.tracking.registry import Registry
+from textmill.registry.versions import Registry
 from textmill.tracking.store import Store
 
 

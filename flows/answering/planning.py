@@ -10,7 +10,7 @@ from textmill.compose import compose
 from textmill.config import Config, TrackingConfig
 from textmill.errors import InputError
 from textmill.hardware import limit_spinning, n_cores, set_up_torch
-from textmill.tracking.access import as_user
+from textmill.steps.access import as_user
 
 
 def plan(
@@ -37,7 +37,7 @@ def plan(
         raise InputError("--money needs a price: set cluster.price_per_hour.")
     limit_spinning()
     set_up_torch(n_cores())  # as a training's process is
-    from textmill.training.plan import compute_optimal, forecast, measure_speed
+    from textmill.training.planning.plan import compute_optimal, forecast, measure_speed
 
     model = config.model.model_copy(
         update={"vocab_size": config.model.vocab_size or config.tokenizer.vocab_size}
@@ -91,10 +91,10 @@ def fit(config: TrackingConfig, runs: Sequence[str], file: Path) -> Iterator[str
         RunError: a result is missing or damaged.
     """
     from textmill.evaluation.plots import plot_scaling_law
+    from textmill.reports.trained_runs import trained_runs
     from textmill.tracking.store import Store
-    from textmill.tracking.trained_runs import trained_runs
-    from textmill.training.plan import predicted_loss
-    from textmill.training.scaling import fit_law
+    from textmill.training.planning.plan import predicted_loss
+    from textmill.training.planning.scaling import fit_law
 
     store = Store(config)
     trained, sources = trained_runs(store, runs)

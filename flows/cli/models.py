@@ -117,7 +117,7 @@ def _texts(text: str | None, file: Path | None) -> Iterator[str]:
         return
     try:
         if file is not None:
-            from textmill.corpus.reading import read_line_texts
+            from textmill.corpus.reading.sources import read_line_texts
 
             yield from read_line_texts(file)
             return

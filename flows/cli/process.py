@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from textmill.corpus.line_ends import json_line
+from textmill.corpus.reading.line_ends import json_line
 from textmill.errors import InputError
 from textmill.files import has_stray_bytes, printable
 

@@ -55,7 +55,7 @@ def runs_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
 def answering() -> Iterator[None]:
     """Do what `errors_in_words` does for a command that reads the store, and is waited for."""
     with errors_in_words():
-        from textmill.tracking.skinny import load_skinny
+        from textmill.tracking.database.skinny import load_skinny
 
         load_skinny()
         yield

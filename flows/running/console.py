@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bars
 
 if TYPE_CHECKING:
-    from textmill.tracking.follow import Progress
+    from textmill.tracking.metrics.follow import Progress
 
 PLAIN_LINE_EVERY_S = 10.0
 

@@ -27,14 +27,14 @@ from textmill import hardware
 from textmill.config import Config
 from textmill.errors import InputError, RunError
 from textmill.steps.graph import Part
+from textmill.steps.sources import Source
+from textmill.steps.worker import Stopped, stop_all
+from textmill.tracking.database.interruption import interrupt
 from textmill.tracking.events import EVENT_TAG
-from textmill.tracking.interruption import interrupt
 from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.results import Result
-from textmill.tracking.sources import Source
 from textmill.tracking.store import Store
 from textmill.tracking.tags import COMMAND_TAG
-from textmill.tracking.worker import Stopped, stop_all
 
 log = logging.getLogger("textmill.flows")
 

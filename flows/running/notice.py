@@ -12,7 +12,7 @@ from typing import Any
 
 from textmill.config import Config
 from textmill.secrets import redact
-from textmill.tracking.access import users_umask
+from textmill.steps.access import users_umask
 
 TIME_LIMIT_S = 60
 

@@ -15,6 +15,12 @@ from flows.running.context import Context, log
 from flows.running.notice import notify
 from textmill.config import TaskConfig
 from textmill.errors import InputError, RunError
+from textmill.registry.promotion import (
+    Challenger,
+    backbone_challenger,
+    challenge,
+    task_challenger,
+)
 from textmill.steps.graph import (
     CLEAN,
     EVALUATE,
@@ -23,12 +29,6 @@ from textmill.steps.graph import (
     LANGUAGE_MODEL,
     TOKENS,
     Part,
-)
-from textmill.tracking.promotion import (
-    Challenger,
-    backbone_challenger,
-    challenge,
-    task_challenger,
 )
 from textmill.tracking.raw_data import find_sources
 from textmill.tracking.results import Result, find_result, input_of

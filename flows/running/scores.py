@@ -13,10 +13,10 @@ from prefect.states import Completed, Failed
 from flows.running.context import Context, log
 from textmill.errors import RunError
 from textmill.evaluation.significance import Interval
+from textmill.reports.report import NAME as REPORT
+from textmill.reports.report import log_report
 from textmill.steps.graph import BASELINE, GRAPH, LANGUAGE_MODEL
 from textmill.tracking.answers import score_intervals
-from textmill.tracking.report import NAME as REPORT
-from textmill.tracking.report import log_report
 from textmill.tracking.results import Result
 from textmill.tracking.store import artifact_url
 

@@ -20,8 +20,8 @@ from flows.running.scores import record
 from textmill.config import TaskConfig
 from textmill.errors import InputError, RunError
 from textmill.evaluation.notes import read_notes
+from textmill.reports.cards import log_backbone_card, log_card
 from textmill.steps.graph import GRAPH, Part
-from textmill.tracking.cards import log_backbone_card, log_card
 from textmill.tracking.raw_data import find_sources, with_sample
 from textmill.tracking.results import Result
 

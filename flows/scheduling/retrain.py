@@ -26,6 +26,7 @@ from textmill.config import Config
 from textmill.errors import InputError, RunError
 from textmill.evaluation.drift import crossed_limits
 from textmill.files import digest_values
+from textmill.registry.promotion import champion_results
 from textmill.steps.graph import (
     DRIFT,
     EVALUATE,
@@ -37,14 +38,13 @@ from textmill.steps.graph import (
     CorpusSource,
     Split,
 )
+from textmill.steps.sources import Source, data_digest
+from textmill.steps.worker import Stopped
 from textmill.tracking.events import PastRun, find_sample, last_finished, result_of, runs_for
-from textmill.tracking.promotion import champion_results
 from textmill.tracking.raw_data import find_sources, with_sample
 from textmill.tracking.results import Result, find_result, input_of
-from textmill.tracking.sources import Source, data_digest
 from textmill.tracking.store import Store, StoreError
 from textmill.tracking.tags import BACKBONE
-from textmill.tracking.worker import Stopped
 
 
 @recorded_flow("retrain")

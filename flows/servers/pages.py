@@ -79,7 +79,7 @@ def _launch_mlflow(tracking: TrackingConfig, store: Store) -> tuple[subprocess.P
     if store.artifact_root is not None:  # not into the working folder
         environment["MLFLOW_ARTIFACTS_DESTINATION"] = store.artifact_root
     server = process.start(
-        "textmill.tracking.mlflow_app",
+        "textmill.tracking.database.mlflow_app",
         listen(host, port, "tracking.mlflow_port"),
         own_hosts(host, port, tracking.allowed_hosts),
         environment=environment,

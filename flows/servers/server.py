@@ -20,7 +20,7 @@ from textmill.config import Config, TrackingConfig
 from textmill.errors import RunError
 from textmill.files import full_disk_message, is_disk_full, sqlite_url
 from textmill.secrets import hide, request
-from textmill.tracking.access import restrict
+from textmill.steps.access import restrict
 from textmill.web import process
 from textmill.web.login import login_for, use_login
 from textmill.web.network import HERE, listen, own_hosts, past_proxies, reached_at

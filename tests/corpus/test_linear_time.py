@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textmill.config import CorpusConfig, RedactionConfig, SourceConfig, TokenizerConfig
-from textmill.corpus.cleaning import cleaning_steps
-from textmill.corpus.encoding import Encoder, fast_encoder
-from textmill.corpus.reading import read_documents
-from textmill.corpus.tokenizer import load_tokenizer, train_tokenizer
+from textmill.corpus.cleaning.repair import cleaning_steps
+from textmill.corpus.reading.sources import read_documents
+from textmill.corpus.tokens.encoding import Encoder, fast_encoder
+from textmill.corpus.tokens.tokenizer import load_tokenizer, train_tokenizer
 from textmill.safety.redaction import redact
 
 CONFIG = CorpusConfig.model_validate({"sources": [{"name": "s", "path": "s.txt"}]})

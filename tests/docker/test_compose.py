@@ -28,7 +28,7 @@ def test_a_password_and_a_login_have_to_be_set(name: str) -> None:
 
 def test_what_listens_beyond_its_container_asks_for_the_login(compose: dict[str, Any]) -> None:
     for name, module in (
-        ("mlflow", "textmill.tracking.mlflow_app"),
+        ("mlflow", "textmill.tracking.database.mlflow_app"),
         ("prefect", "flows.servers.prefect_app"),
     ):
         service = compose["services"][name]

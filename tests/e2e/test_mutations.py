@@ -26,12 +26,12 @@ with warnings.catch_warnings():
     from flows.running import context as contexts
     from flows.running.page import Page
     from flows.running.steps import run_part
+    from textmill.steps import step as steps
     from textmill.steps.graph import GRAPH
+    from textmill.steps.worker import Job
     from textmill.tracking import pipeline as pipelines
-    from textmill.tracking import step as steps
     from textmill.tracking.pipeline import open_pipeline
     from textmill.tracking.results import Result
-    from textmill.tracking.worker import Job
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -266,15 +266,15 @@ CHANGES: dict[str, tuple[Callable[[Project], None], set[str]]] = {
     ),
     "prompts": (setting("generation.prompts", ["The "]), {"evaluate-lm"}),
     "a function that cleaning calls": (
-        code("textmill.corpus.cleaning", append("HELPER = 1")),
+        code("textmill.corpus.cleaning.repair", append("HELPER = 1")),
         LANGUAGE | MODELS,
     ),
     "a function three calls below cleaning": (
-        code("textmill.corpus.records", append("HELPER = 1")),
+        code("textmill.corpus.reading.records", append("HELPER = 1")),
         EVERYTHING,  # it reads the files of tasks as well
     ),
     "a function of the tokenizer": (
-        code("textmill.corpus.tokenizer", append("HELPER = 1")),
+        code("textmill.corpus.tokens.tokenizer", append("HELPER = 1")),
         (LANGUAGE - {"clean"}) | MODELS | BASELINES,
     ),
     "the model's code": (
@@ -329,7 +329,7 @@ def turn_settings(project: Project) -> None:
 
 
 HARMLESS: dict[str, Callable[[Project], Any]] = {
-    "a comment": code("textmill.corpus.records", comment),
+    "a comment": code("textmill.corpus.reading.records", comment),
     "a docstring": code("textmill.model.gpt", docstring),
     "blank lines": code("textmill.training.fit", lambda text: text.replace("\n\n", "\n\n\n")),
     "the order of keys": turn_settings,

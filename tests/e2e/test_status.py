@@ -81,7 +81,7 @@ def test_an_edited_module_is_named_with_the_steps_that_it_is_part_of(
     done = subprocess.run(words, cwd=finished.folder, capture_output=True, text=True, check=True)
     found = {part["label"]: part for part in json.loads(done.stdout)}
     changes = [(c["kind"], c["name"]) for c in found["tokenizer"]["changes"]]
-    assert changes == [("module", "textmill.corpus.tokenizer")]
+    assert changes == [("module", "textmill.corpus.tokens.tokenizer")]
     assert found["clean"]["state"] == "reused"
     assert found["pretrain"]["state"] == "compute"
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tests.model.conftest import build
 from textmill.model.attention import MATRIX_BYTES, attend, positions_within, rotate
-from textmill.training.devices import onednn_products
+from textmill.training.parallel.devices import onednn_products
 
 
 @pytest.mark.parametrize(("dtype", "most"), [(torch.bfloat16, 0.01), (torch.float32, 1e-6)])

@@ -10,7 +10,7 @@ import pytest
 
 from textmill.config import SampleConfig
 from textmill.sample.generate import generate
-from textmill.sample.world import World, build_world
+from textmill.sample.language.world import World, build_world
 
 CONFIG = SampleConfig(seed=3, n_documents=1005, n_train=600, n_test=300)
 

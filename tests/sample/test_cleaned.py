@@ -11,9 +11,9 @@ import pytest
 
 from textmill.compose import compose
 from textmill.config import CleanConfig, CorpusConfig
-from textmill.corpus.clean import clean
-from textmill.corpus.cleaning import cleaning_steps
-from textmill.corpus.preparing import document_id
+from textmill.corpus.cleaning.clean import clean
+from textmill.corpus.cleaning.document import document_id
+from textmill.corpus.cleaning.repair import cleaning_steps
 from textmill.safety.redaction import redact
 from textmill.tracking.raw_data import with_sample
 

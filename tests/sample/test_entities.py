@@ -6,7 +6,7 @@ from seqeval.metrics.sequence_labeling import get_entities
 from textmill.sample import entities
 from textmill.sample.entities import GENRES, NEW_LEADS, tag, write_tagged
 from textmill.sample.holdout import is_held_out
-from textmill.sample.patterns import Span, draw_scene, plain, realise
+from textmill.sample.language.patterns import Span, draw_scene, plain, realise
 
 TYPES = {"PER", "LOC", "ORG", "MISC"}
 

@@ -6,8 +6,8 @@ import pytest
 
 from textmill.config import SampleConfig
 from textmill.sample.generate import generate
+from textmill.sample.language.news import TOPICS
 from textmill.sample.opinions import SENTIMENTS
-from textmill.sample.topic_patterns import TOPICS
 
 COLUMNS = {
     "topic": ("text", "label"),

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from textmill.sample.holdout import is_held_out
-from textmill.sample.opinion_words import BAD, DENIALS, DOMAINS, FRAMES, GOOD
+from textmill.sample.language.judgements import BAD, DENIALS, DOMAINS, FRAMES, GOOD
 
 NOUNS = sorted({noun for domain in DOMAINS for noun in domain.aspects}, key=len, reverse=True)
 PRAISE = {*GOOD, *(word for domain in DOMAINS for word in domain.good)}

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from textmill.sample.holdout import is_held_out
-from textmill.sample.topic_patterns import TOPICS
+from textmill.sample.language.news import TOPICS
 
 SLOT_OR_CHOICE = re.compile(r"\\\{\w+\\\}|\\\[([^]]*)\\\]")
 

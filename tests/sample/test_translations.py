@@ -4,10 +4,11 @@ from random import Random
 import pytest
 
 from textmill.sample import translations
-from textmill.sample.grammar import Noun
 from textmill.sample.holdout import is_held_out
-from textmill.sample.name_translations import named
-from textmill.sample.translation_patterns import PATTERNS, Translation
+from textmill.sample.language.grammar import Noun
+from textmill.sample.language.parallel import PATTERNS, Translation
+from textmill.sample.language.translated import named
+from textmill.sample.language.world import Person
 from textmill.sample.translations import (
     MAX_SOURCE_CHARS,
     draw_scene,
@@ -15,7 +16,6 @@ from textmill.sample.translations import (
     write_foreign,
     write_pair,
 )
-from textmill.sample.world import Person
 
 CHINESE_TEXT = re.compile(r"[\u4e00-\u9fffA-Za-z0-9·《》，。：？%]+")
 

@@ -59,7 +59,7 @@ def test_every_step_is_there_with_the_module_of_its_function() -> None:
     for step in GRAPH.steps.values():
         assert importlib.util.find_spec(step.module) is not None
     assert "textmill.training.pretrain" in GRAPH.preloaded
-    assert "textmill.corpus.clean" not in GRAPH.preloaded
+    assert "textmill.corpus.cleaning.clean" not in GRAPH.preloaded
 
 
 @pytest.mark.parametrize(

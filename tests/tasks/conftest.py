@@ -17,7 +17,7 @@ import torch
 
 from textmill import model as models
 from textmill.config import ClassificationConfig, ModelConfig, TaskConfig, TokenizerConfig
-from textmill.corpus.tokenizer import TOKENIZER_FILES, load_tokenizer, train_tokenizer
+from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer, train_tokenizer
 from textmill.model.gpt import GPT
 from textmill.tasks.finetune import finetune
 

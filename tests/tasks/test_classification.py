@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from textmill import model as models
 from textmill.config import ClassificationConfig
-from textmill.corpus.tokenizer import END_ID, PAD_ID, load_tokenizer
+from textmill.corpus.tokens.tokenizer import END_ID, PAD_ID, load_tokenizer
 from textmill.errors import InputError
 from textmill.tasks.classification import (
     Classifier,

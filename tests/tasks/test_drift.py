@@ -17,7 +17,7 @@ from textmill.config import (
     GenerationConfig,
     TokensConfig,
 )
-from textmill.corpus.tokens import tokenize
+from textmill.corpus.tokens.token_shards import tokenize
 from textmill.files import read_json
 from textmill.tasks.drift import measure_drift
 from textmill.tasks.evaluate import evaluate

@@ -13,7 +13,7 @@ import torch
 
 from textmill import model as models
 from textmill.config import ClassificationConfig
-from textmill.corpus.tokenizer import load_tokenizer
+from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.errors import InputError
 from textmill.tasks.classification import PREDICT_BATCH, Spec, build
 from textmill.tasks.predictor import Predictor, load_predictor, save_task_model

@@ -20,7 +20,7 @@ from textmill.config import (
     RedactionConfig,
     TaskConfig,
 )
-from textmill.corpus.tokenizer import TOKENIZER_FILES, adopt, load_tokenizer
+from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, adopt, load_tokenizer
 from textmill.files import read_json, write_json
 from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.tasks import classification, tagging

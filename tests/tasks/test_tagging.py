@@ -13,7 +13,7 @@ import torch
 from tests.tasks.conftest import QUICK, tune, write_rows
 from textmill import model as models
 from textmill.config import TaggingConfig
-from textmill.corpus.tokenizer import END_ID, load_tokenizer
+from textmill.corpus.tokens.tokenizer import END_ID, load_tokenizer
 from textmill.errors import InputError
 from textmill.files import read_json
 from textmill.tasks.evaluate import evaluate

@@ -16,14 +16,14 @@ from pydantic import ValidationError
 from tests.tasks.conftest import QUICK, tune, write_rows
 from textmill import model as models
 from textmill.config import TranslationConfig
-from textmill.corpus.tokenizer import END_ID, PAD_ID, SOURCE_ID, TARGET_ID, load_tokenizer
+from textmill.corpus.tokens.tokenizer import END_ID, PAD_ID, SOURCE_ID, TARGET_ID, load_tokenizer
 from textmill.errors import InputError
 from textmill.evaluation.metrics import score_translation, sign_translation
 from textmill.files import read_json
 from textmill.tasks.baseline import baseline
 from textmill.tasks.evaluate import evaluate
-from textmill.tasks.examples import digest_split, settings_of
 from textmill.tasks.predictor import load_predictor
+from textmill.tasks.rows import digest_split, settings_of
 from textmill.tasks.translation import (
     Encoded,
     Example,

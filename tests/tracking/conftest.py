@@ -16,9 +16,9 @@ import pytest
 from pydantic import TypeAdapter
 
 from textmill.config import AnyTask, Config, ModelConfig, SampleConfig, TokenizerConfig
-from textmill.corpus.tokenizer import load_tokenizer, train_tokenizer
-from textmill.tracking import worker
-from textmill.tracking.step import Step
+from textmill.corpus.tokens.tokenizer import load_tokenizer, train_tokenizer
+from textmill.steps import worker
+from textmill.steps.step import Step
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MLflow warns of its own code when it is first imported

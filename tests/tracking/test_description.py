@@ -7,10 +7,10 @@ import pytest
 from tests.tracked import Calls, Probe, newest_parent
 from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
+from textmill.reports.logging import log_page
+from textmill.steps.sources import Source
 from textmill.tracking.description import MAX_CHARS, NOTE_TAG, STOPPED, describe
-from textmill.tracking.page import log_page
 from textmill.tracking.pipeline import open_pipeline
-from textmill.tracking.sources import Source
 from textmill.tracking.store import Store
 
 pytestmark = pytest.mark.filterwarnings("ignore:The specified dataset source:UserWarning")

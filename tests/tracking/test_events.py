@@ -11,10 +11,10 @@ from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
 from textmill.files import MANIFEST
 from textmill.steps.graph import SAMPLE
+from textmill.steps.sources import Source, data_digest
+from textmill.steps.step import Step
 from textmill.tracking.events import EVENT_TAG, find_sample, last_finished, result_of, runs_for
 from textmill.tracking.pipeline import open_pipeline
-from textmill.tracking.sources import Source, data_digest
-from textmill.tracking.step import Step
 from textmill.tracking.store import Store, StoreError
 
 pytestmark = pytest.mark.filterwarnings("ignore:The specified dataset source:UserWarning")

@@ -18,11 +18,11 @@ from mlflow.tracking import MlflowClient
 from tests.tracked import Calls, Probe, key_runs, newest_parent, run_once, running
 from textmill.config import Config, SampleConfig
 from textmill.errors import InputError, RunError
+from textmill.steps import worker
+from textmill.steps.sources import Source
+from textmill.steps.step import Step
 from textmill.tracking import pipeline as pipelines
-from textmill.tracking import worker
 from textmill.tracking.pipeline import open_pipeline
-from textmill.tracking.sources import Source
-from textmill.tracking.step import Step
 from textmill.tracking.store import Store, StoreError
 
 # MLflow registers its source of local files twice, and warns of the choice that gives it.

@@ -22,7 +22,7 @@ from textmill.config import (
     RedactionConfig,
     TrackingConfig,
 )
-from textmill.corpus.tokenizer import TOKENIZER_FILES, load_tokenizer
+from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.model import GPT
 from textmill.model.layout import read_config
 from textmill.safety.stored import write_redaction

@@ -24,12 +24,13 @@ from tests.faults import Fault, FaultyProxy
 from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
 from textmill.files import MANIFEST
-from textmill.tracking import follow, opening, patience
+from textmill.steps.sources import Source
+from textmill.steps.step import Step
+from textmill.tracking.database import opening, patience
+from textmill.tracking.metrics import follow
 from textmill.tracking.models import log_task_model
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import Result
-from textmill.tracking.sources import Source
-from textmill.tracking.step import Step
 from textmill.tracking.store import Store, StoreError
 
 # MLflow and pandas warn.

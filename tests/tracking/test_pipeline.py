@@ -19,10 +19,10 @@ from textmill.config import (
 )
 from textmill.files import MANIFEST, digest_file, digest_values, read_json
 from textmill.steps.graph import CLEAN, TOKENIZER, TOKENS
-from textmill.tracking import system
+from textmill.steps.sources import Source
+from textmill.tracking.metrics import system
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import Result, find_result, recorded_results
-from textmill.tracking.sources import Source
 from textmill.tracking.store import Store
 
 # MLflow registers its source of local files twice, and warns of the choice that gives it.

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 from textmill.config import AnyTask, CorpusConfig
 from textmill.errors import InputError
 from textmill.steps.graph import CorpusSource, Split
+from textmill.steps.sources import Source
 from textmill.tracking.raw_data import find_sources
-from textmill.tracking.sources import Source
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from mlflow.tracking import MlflowClient
 from textmill.config import TrackingConfig
 from textmill.errors import InputError, RunError
 from textmill.files import MANIFEST, digest_folder, write_json
-from textmill.tracking import opening
 from textmill.tracking import store as stores
+from textmill.tracking.database import opening
 from textmill.tracking.store import (
     CUT_MARK,
     LOCKS_TAG,

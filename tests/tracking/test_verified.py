@@ -14,10 +14,10 @@ from tests.tracked import Calls, Probe, run_once
 from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
 from textmill.files import MANIFEST
-from textmill.tracking.lineage import trace
-from textmill.tracking.manifest import MANIFEST_TAG, load_manifest
+from textmill.registry.lineage import trace
+from textmill.registry.recorded import load_recorded
+from textmill.steps.manifest import MANIFEST_TAG, load_manifest
 from textmill.tracking.pipeline import open_pipeline
-from textmill.tracking.recorded import load_recorded
 from textmill.tracking.results import Result
 from textmill.tracking.store import RECORD_TAG, Store
 from textmill.tracking.verified import (

@@ -16,8 +16,8 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
 from textmill.config import ModelConfig, PretrainConfig, PretrainStepConfig
-from textmill.corpus.tokenizer import SPECIAL_TOKENS
-from textmill.corpus.tokens import DOCUMENTS, write_shards
+from textmill.corpus.tokens.token_shards import DOCUMENTS, write_shards
+from textmill.corpus.tokens.tokenizer import SPECIAL_TOKENS
 from textmill.training.pretrain import pretrain
 
 VOCAB_SIZE = 20

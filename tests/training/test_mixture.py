@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from textmill.config import ModelConfig, PretrainConfig, PretrainStepConfig
-from textmill.corpus.packing import PackedBlocks
-from textmill.corpus.tokens import DOCUMENTS, write_shards
+from textmill.corpus.tokens.packing import PackedBlocks
+from textmill.corpus.tokens.token_shards import DOCUMENTS, write_shards
 from textmill.errors import InputError
 from textmill.training.batches import shuffled
 from textmill.training.mixture import Taken, token_shares, training_blocks

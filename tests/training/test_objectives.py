@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from textmill.config import ModelConfig, PretrainConfig
-from textmill.corpus.tokenizer import MASK_ID, SPECIAL_TOKENS
+from textmill.corpus.tokens.tokenizer import MASK_ID, SPECIAL_TOKENS
 from textmill.model.gpt import GPT
 from textmill.training.objectives import (
     Batch,

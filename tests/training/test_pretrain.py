@@ -16,7 +16,7 @@ import torch
 from tests.training.conftest import REPETITIVE, VOCAB_SIZE, logged, run
 from textmill import model as models
 from textmill.config import ModelConfig
-from textmill.corpus.packing import PackedBlocks
+from textmill.corpus.tokens.packing import PackedBlocks
 from textmill.errors import InputError, RunError
 from textmill.model import GPT
 from textmill.training import pretrain as subject

@@ -16,7 +16,7 @@ from random import Random
 
 from stdnum.cn import ric
 
-from textmill.sample.names import FAMILY_ENDINGS, FAMILY_STEMS, MONTHS, words
+from textmill.sample.language.names import FAMILY_ENDINGS, FAMILY_STEMS, MONTHS, words
 
 PHONE_FORMATS = {
     "US": (

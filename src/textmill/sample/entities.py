@@ -12,11 +12,11 @@ from random import Random
 
 from textmill.sample import prose
 from textmill.sample.holdout import is_held_out
-from textmill.sample.opinion_words import CONTEXTS, DOMAINS
-from textmill.sample.patterns import Scene, Span, draw_scene, plain, realise, sentences
-from textmill.sample.topic_patterns import TOPICS
+from textmill.sample.language.judgements import CONTEXTS, DOMAINS
+from textmill.sample.language.news import TOPICS
+from textmill.sample.language.patterns import Scene, Span, draw_scene, plain, realise, sentences
+from textmill.sample.language.world import World
 from textmill.sample.topics import NEW_LEAD_SHARE
-from textmill.sample.world import World
 
 GENRES: tuple[tuple[str, ...], ...] = (
     tuple(

@@ -13,8 +13,10 @@ from typing import Protocol
 from textmill.config import SampleConfig
 from textmill.sample.dirt import Document, plant
 from textmill.sample.entities import write_tagged
+from textmill.sample.language.news import TOPICS
+from textmill.sample.language.patterns import Span, plain
+from textmill.sample.language.world import World, build_world
 from textmill.sample.opinions import SENTIMENTS, write_raw_review, write_review
-from textmill.sample.patterns import Span, plain
 from textmill.sample.prose import write_letter, write_note
 from textmill.sample.sources import (
     write_articles,
@@ -24,10 +26,8 @@ from textmill.sample.sources import (
     write_reviews,
     write_text,
 )
-from textmill.sample.topic_patterns import TOPICS
 from textmill.sample.topics import write_article, write_topic
 from textmill.sample.translations import write_foreign, write_pair
-from textmill.sample.world import World, build_world
 
 WRITERS: dict[str, tuple[int, Callable[[World, Random], list[Span]]]] = {
     "articles": (33, write_article),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from random import Random
 
 from textmill.sample.holdout import is_held_out
-from textmill.sample.opinion_words import (
+from textmill.sample.language.judgements import (
     ADDITIONS,
     BAD,
     CONTEXTS,
@@ -22,8 +22,8 @@ from textmill.sample.opinion_words import (
     VERDICTS,
     Domain,
 )
-from textmill.sample.patterns import Span, draw_scene, realise, sentences
-from textmill.sample.world import World
+from textmill.sample.language.patterns import Span, draw_scene, realise, sentences
+from textmill.sample.language.world import World
 
 SENTIMENTS = ("negative", "positive")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from textmill.sample.patterns import Span, draw_scene, realise, sentences
-from textmill.sample.world import World
+from textmill.sample.language.patterns import Span, draw_scene, realise, sentences
+from textmill.sample.language.world import World
 
 PEOPLE = (
     "{mayor} is the {mayor_job} of {place}.",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from random import Random
 
 from textmill.sample.holdout import is_held_out
-from textmill.sample.patterns import Span, draw_scene, realise, sentences
-from textmill.sample.topic_patterns import TOPICS
-from textmill.sample.world import World
+from textmill.sample.language.news import TOPICS
+from textmill.sample.language.patterns import Span, draw_scene, realise, sentences
+from textmill.sample.language.world import World
 
 ASIDE_SHARE = 0.5
 """Reports that go on with a sentence from another topic; the opening sentence still decides."""

@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from random import Random
 
-from textmill.sample.grammar import Noun, forms_of
 from textmill.sample.holdout import is_held_out
-from textmill.sample.name_translations import LANGUAGES, Names, named
-from textmill.sample.names import MONTHS, WEEKDAYS, words
-from textmill.sample.patterns import Span
-from textmill.sample.translation_patterns import PATTERNS, Translation
-from textmill.sample.world import JOBS, Person, World
+from textmill.sample.language.grammar import Noun, forms_of
+from textmill.sample.language.names import MONTHS, WEEKDAYS, words
+from textmill.sample.language.parallel import PATTERNS, Translation
+from textmill.sample.language.patterns import Span
+from textmill.sample.language.translated import LANGUAGES, Names, named
+from textmill.sample.language.world import JOBS, Person, World
 
 ONE_SENTENCE_SHARE = 0.4
 """Pairs drawn with one sentence; the others have two."""

@@ -24,7 +24,7 @@ from textmill.config import (
     TestSetConfig,
     TokensConfig,
 )
-from textmill.tracking.step import Step
+from textmill.steps.step import Step
 
 C = TypeVar("C", Config, TaskConfig)
 
@@ -384,9 +384,9 @@ def _itself(task: TaskConfig) -> TaskConfig:
 
 
 SAMPLE = Step("sample", "textmill.sample.generate:generate")
-CLEAN = Step("clean", "textmill.corpus.clean:clean", has_workers=True, has_cache=True)
-TOKENIZER = Step("tokenizer", "textmill.corpus.tokenizer:train_tokenizer")
-TOKENS = Step("tokens", "textmill.corpus.tokens:tokenize")
+CLEAN = Step("clean", "textmill.corpus.cleaning.clean:clean", has_workers=True, has_cache=True)
+TOKENIZER = Step("tokenizer", "textmill.corpus.tokens.tokenizer:train_tokenizer")
+TOKENS = Step("tokens", "textmill.corpus.tokens.token_shards:tokenize")
 PRETRAIN = Step("pretrain", "textmill.training.pretrain:pretrain", True, True)
 BASELINE = Step("baseline", "textmill.tasks.baseline:baseline", needs_torch=True)
 FINETUNE = Step("finetune", "textmill.tasks.finetune:finetune", True, True)

@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from textmill.config import UNREDACTED, ClassificationConfig, RedactionConfig
-from textmill.corpus.tokenizer import END_ID
+from textmill.corpus.tokens.tokenizer import END_ID
 from textmill.errors import InputError, listed
 from textmill.model import GPT
 from textmill.safety.redaction import redact
-from textmill.tasks.examples import Rows, read_rows
 from textmill.tasks.labels import Labels, as_text
+from textmill.tasks.rows import Rows, read_rows
 from textmill.training.batches import pad
 from textmill.training.objectives import Batch, mean_cross_entropy
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from textmill import model as models
 from textmill.config import DriftConfig, DriftStepConfig
-from textmill.corpus.new_text import choose_texts
-from textmill.corpus.packing import PackedBlocks
-from textmill.corpus.tokenizer import load_tokenizer
-from textmill.corpus.tokens import read_index, read_shards, write_shards
+from textmill.corpus.cleaning.new_text import choose_texts
+from textmill.corpus.tokens.packing import PackedBlocks
+from textmill.corpus.tokens.token_shards import read_index, read_shards, write_shards
+from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.evaluation.drift import label_shift, rare_share
 from textmill.files import read_json, write_json
 from textmill.tasks.predictor import load_predictor

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from textmill.config import TaskConfig
-from textmill.corpus.line_ends import json_line
+from textmill.corpus.reading.line_ends import json_line
 from textmill.errors import spared
 from textmill.files import write_json, write_whole
 from textmill.tasks.kinds import KINDS

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from textmill import model as models
 from textmill.config import FinetuneConfig, TaskConfig, key_values
-from textmill.corpus.tokenizer import load_tokenizer
+from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.errors import InputError
 from textmill.files import digest_file, write_json
 from textmill.model.layout import load_state, load_weights, save_weights

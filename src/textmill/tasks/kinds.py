@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from textmill.config import RedactionConfig
 from textmill.tasks import classification, tagging, translation
-from textmill.tasks.examples import Rows
+from textmill.tasks.rows import Rows
 from textmill.training.objectives import Batch
 
 

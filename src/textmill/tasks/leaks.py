@@ -16,9 +16,9 @@ from typing import Any
 from textmill.config import TaskConfig
 from textmill.errors import InputError, listed
 from textmill.evaluation.notes import LEAK, Note
-from textmill.tasks.examples import Rows
 from textmill.tasks.kinds import Kind
 from textmill.tasks.labels import respelling_note
+from textmill.tasks.rows import Rows
 
 
 @dataclass(frozen=True)

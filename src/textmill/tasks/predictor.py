@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from textmill.config import UNREDACTED, RedactionConfig, TaskConfig
-from textmill.corpus.tokenizer import TOKENIZER_FILES, load_tokenizer
+from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.errors import InputError, RunError
 from textmill.files import parse_json, read_foreign, write_json
 from textmill.model import GPT

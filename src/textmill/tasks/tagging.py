@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from textmill.config import UNREDACTED, RedactionConfig, TaggingConfig
-from textmill.corpus.tokenizer import END_ID
+from textmill.corpus.tokens.tokenizer import END_ID
 from textmill.corpus.words import word_pattern
 from textmill.errors import InputError, listed
 from textmill.evaluation.iob2 import (
@@ -30,8 +30,8 @@ from textmill.evaluation.iob2 import (
 from textmill.model import GPT
 from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.safety.words import redact_split, redact_words
-from textmill.tasks.examples import Rows, read_rows
 from textmill.tasks.labels import Labels, as_words
+from textmill.tasks.rows import Rows, read_rows
 from textmill.training.batches import pad
 from textmill.training.objectives import Batch, mean_cross_entropy
 

@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from textmill.config import UNREDACTED, RedactionConfig, TranslationConfig
-from textmill.corpus.tokenizer import END_ID, SOURCE_ID, TARGET_ID
+from textmill.corpus.tokens.tokenizer import END_ID, SOURCE_ID, TARGET_ID
 from textmill.model import GPT, complete
 from textmill.safety.redaction import redact
-from textmill.tasks.examples import Rows, read_rows
 from textmill.tasks.labels import as_text
+from textmill.tasks.rows import Rows, read_rows
 from textmill.training.batches import pad
 from textmill.training.objectives import Batch, mean_cross_entropy
 

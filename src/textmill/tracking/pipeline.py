@@ -30,24 +30,25 @@ from textmill.files import (
 from textmill.laps import read_laps
 from textmill.secrets import redact, redact_values
 from textmill.steps.graph import FINETUNE, PRETRAIN
-from textmill.tracking import environment, plots
-from textmill.tracking.connection import PIPELINE_LOCK
+from textmill.steps.key import describe_step, key_of
+from textmill.steps.places import a_place
+from textmill.steps.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
+from textmill.steps.sources import Source, data_digest
+from textmill.steps.step import Step, edited_file
+from textmill.steps.stopwatch import Stopwatch
+from textmill.steps.worker import Job, Stopped, is_stopping, run_job, warm_up
+from textmill.tracking import environment
+from textmill.tracking.database.connection import PIPELINE_LOCK
 from textmill.tracking.description import NOTE_TAG, describe
 from textmill.tracking.experiment import CONFIG_TAG, PIPELINE_TAG, refuse_another
-from textmill.tracking.follow import Follower, Progress
-from textmill.tracking.key import describe_step, key_of
+from textmill.tracking.metrics import plots
+from textmill.tracking.metrics.follow import Follower, Progress
+from textmill.tracking.metrics.system import watch_system
 from textmill.tracking.models import log_backbone, log_task_model
-from textmill.tracking.places import a_place
-from textmill.tracking.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
 from textmill.tracking.results import Result, result_of, results_tags
-from textmill.tracking.sources import Source, data_digest
-from textmill.tracking.step import Step, edited_file
-from textmill.tracking.stopwatch import Stopwatch
 from textmill.tracking.store import OUTPUT, Dataset, Store, StoreError, artifact_url
-from textmill.tracking.system import watch_system
 from textmill.tracking.tags import DATA_TAG, DIGEST_TAG, PLACES_TAG, THREADS_TAG
 from textmill.tracking.verified import log_config, log_record
-from textmill.tracking.worker import Job, Stopped, is_stopping, run_job, warm_up
 from textmill.training.metrics_file import cut_damaged
 
 NOTE = "run.json"

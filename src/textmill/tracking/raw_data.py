@@ -9,13 +9,13 @@ from typing import Any
 
 from textmill.compose import SAMPLE as SAMPLE_PREFIX
 from textmill.config import Config, SourceConfig
-from textmill.corpus.folders import check_inside
-from textmill.corpus.reading import digest_source, source_files
+from textmill.corpus.reading.folders import check_inside
+from textmill.corpus.reading.sources import digest_source, source_files
 from textmill.errors import InputError
 from textmill.files import check_kind, digest_file, join_digests
 from textmill.steps.graph import CorpusSource, Folder, NewText, Raw, Split
-from textmill.tasks.examples import digest_split, location
-from textmill.tracking.sources import INIT_FROM, Source
+from textmill.steps.sources import INIT_FROM, Source
+from textmill.tasks.rows import digest_split, location
 
 
 def find_sources(raw: Iterable[Raw]) -> tuple[Source, ...]:
@@ -37,7 +37,9 @@ def _find(raw: Raw) -> Iterator[Source]:
         case Folder():
             yield _folder_source(raw)
         case NewText(drift):
-            from textmill.corpus.new_text import digest_new_text  # loads all that cleans text
+            from textmill.corpus.cleaning.new_text import (
+                digest_new_text,  # loads all that cleans text
+            )
 
             digest_now = partial(digest_new_text, drift)
             yield Source("new text", str(drift.path), digest_now(), "drift", digest_now=digest_now)

@@ -21,7 +21,7 @@ from textmill.files import (
     parse_lines,
     read_json,
 )
-from textmill.tracking.manifest import MANIFEST_TAG, load_manifest
+from textmill.steps.manifest import MANIFEST_TAG, load_manifest
 from textmill.tracking.store import Store
 
 RESULTS_TAG = "textmill.results"

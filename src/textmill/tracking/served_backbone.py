@@ -10,7 +10,7 @@ import pandas as pd
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from textmill.config import GenerationConfig
-from textmill.corpus.tokenizer import load_tokenizer
+from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.model import load
 from textmill.safety.redaction import redact
 from textmill.safety.stored import read_redaction

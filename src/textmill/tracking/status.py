@@ -21,11 +21,11 @@ from textmill.errors import InputError, RunError, listed
 from textmill.files import MANIFEST
 from textmill.secrets import redact_values
 from textmill.steps.graph import GRAPH, SAMPLE, Part
-from textmill.tracking.connection import DATABASE
-from textmill.tracking.key import describe_step, key_of
-from textmill.tracking.opening import check_database
+from textmill.steps.key import describe_step, key_of
+from textmill.steps.sources import Source
+from textmill.tracking.database.connection import DATABASE
+from textmill.tracking.database.opening import check_database
 from textmill.tracking.raw_data import find_sources, is_generated, with_sample
-from textmill.tracking.sources import Source
 from textmill.tracking.store import OUTPUT, Store, StoreError
 from textmill.tracking.verified import read_manifest
 

@@ -32,13 +32,15 @@ from textmill.files import (
     write_whole,
 )
 from textmill.secrets import redact, redact_values
-from textmill.tracking.access import apply
-from textmill.tracking.client import START_TAG
-from textmill.tracking.connection import Connection
-from textmill.tracking.connection import StoreError as StoreError  # raised by all methods here
+from textmill.steps.access import apply
+from textmill.steps.manifest import MANIFEST_TAG, load_manifest
+from textmill.tracking.database.client import START_TAG
+from textmill.tracking.database.connection import Connection
+from textmill.tracking.database.connection import (
+    StoreError as StoreError,  # raised by all methods here
+)
+from textmill.tracking.database.relocation import present_place
 from textmill.tracking.description import NOTE_TAG, STOPPED
-from textmill.tracking.manifest import MANIFEST_TAG, load_manifest
-from textmill.tracking.relocation import present_place
 
 OUTPUT = "output"
 """Where a step's output folder stands among its run's artifacts."""

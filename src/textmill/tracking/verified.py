@@ -13,7 +13,7 @@ from mlflow.entities import Run
 
 from textmill.errors import RunError
 from textmill.files import MANIFEST, digest_bytes, parse_json, parse_lines
-from textmill.tracking.manifest import load_manifest
+from textmill.steps.manifest import load_manifest
 from textmill.tracking.store import RECORD_TAG, Store
 
 CONFIG = "config.yaml"

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from textmill.corpus.packing import PackedBlocks
-from textmill.corpus.tokenizer import PAD_ID
+from textmill.corpus.tokens.packing import PackedBlocks
+from textmill.corpus.tokens.tokenizer import PAD_ID
 from textmill.training.objectives import Batch
 
 Order = Callable[[int], Sequence[Sequence[int]]]

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from textmill import model as models
 from textmill.config import GenerationConfig
-from textmill.corpus.packing import PackedBlocks
-from textmill.corpus.tokenizer import SPECIAL_TOKENS, load_tokenizer
-from textmill.corpus.tokens import Shard, read_index, read_shards
+from textmill.corpus.tokens.packing import PackedBlocks
+from textmill.corpus.tokens.token_shards import Shard, read_index, read_shards
+from textmill.corpus.tokens.tokenizer import SPECIAL_TOKENS, load_tokenizer
 from textmill.files import write_json, write_whole
 from textmill.training.batches import packed
 from textmill.training.pretrain import document_nll, language_metrics

@@ -10,10 +10,10 @@ import lightning.pytorch as pl
 
 from textmill.training.batches import BatchStream, Collate, Make, Order, pinned
 from textmill.training.checkpoint import FolderCheckpointIO, newest_checkpoint
-from textmill.training.devices import check_device, onednn_products
 from textmill.training.module import FitModule
 from textmill.training.objectives import Batch
-from textmill.training.sharding import ShardedStrategy
+from textmill.training.parallel.devices import check_device, onednn_products
+from textmill.training.parallel.sharding import ShardedStrategy
 from textmill.training.watch import Watch
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from textmill import model as models
 from textmill.config import ModelConfig
-from textmill.corpus.tokenizer import load_tokenizer
+from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.errors import InputError
 from textmill.model import GPT
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textmill.config import PretrainStepConfig
-from textmill.corpus.packing import PackedBlocks
-from textmill.corpus.tokens import Labels, read_labels, read_shards
+from textmill.corpus.tokens.packing import PackedBlocks
+from textmill.corpus.tokens.token_shards import Labels, read_labels, read_shards
 from textmill.errors import InputError, listed
 from textmill.training.batches import Order, mixed, shuffled
 

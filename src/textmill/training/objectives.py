@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from textmill.config import PretrainConfig
-from textmill.corpus.tokenizer import MASK_ID, SPECIAL_TOKENS
+from textmill.corpus.tokens.tokenizer import MASK_ID, SPECIAL_TOKENS
 from textmill.model import GPT
 from textmill.model.attention import mark_constants
 

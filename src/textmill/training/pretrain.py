@@ -19,15 +19,14 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from textmill import model as models
 from textmill.config import GenerationConfig, PretrainConfig, PretrainStepConfig, key_values
-from textmill.corpus.packing import PackedBlocks
-from textmill.corpus.tokenizer import TOKENIZER_FILES, load_tokenizer
-from textmill.corpus.tokens import read_ids, read_index, read_labels
+from textmill.corpus.tokens.packing import PackedBlocks
+from textmill.corpus.tokens.token_shards import read_ids, read_index, read_labels
+from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.errors import InputError
 from textmill.files import digest_file, write_json
 from textmill.model import GPT
 from textmill.safety.stored import write_redaction
 from textmill.training.batches import Batches, packed, to_tensors
-from textmill.training.devices import check_compiler
 from textmill.training.fit import fit
 from textmill.training.initial import initial_network
 from textmill.training.mixture import LABELS, Taken, training_blocks
@@ -39,8 +38,9 @@ from textmill.training.objectives import (
     prepare,
     token_nll,
 )
-from textmill.training.ranks import launch
-from textmill.training.sharding import shard, whole
+from textmill.training.parallel.devices import check_compiler
+from textmill.training.parallel.ranks import launch
+from textmill.training.parallel.sharding import shard, whole
 from textmill.training.writing import write_text
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from textmill.training.checkpoint import checkpoint_folder, keep_newest, newest_
 from textmill.training.metrics_file import MetricsFile
 from textmill.training.module import FitModule
 from textmill.training.objectives import Batch
-from textmill.training.speed import peak_flops, peak_memory_bytes
+from textmill.training.planning.speed import peak_flops, peak_memory_bytes
 
 
 @dataclass

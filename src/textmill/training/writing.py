@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from textmill.config import GenerationConfig
-from textmill.corpus.tokenizer import END_ID, SPECIAL_TOKENS
+from textmill.corpus.tokens.tokenizer import END_ID, SPECIAL_TOKENS
 from textmill.model import GPT, generate
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 
 from flows.answering import housekeeping
 from textmill.config import Config
-from textmill.tracking.prune import Waste
+from textmill.registry.prune import Waste
 
 CONFIG = Config.model_validate({"corpus": {"sources": [{"name": "own", "path": "own.jsonl"}]}})
 

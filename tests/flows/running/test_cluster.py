@@ -31,8 +31,8 @@ from textmill.errors import InputError, RunError
 from textmill.files import digest_folder
 from textmill.laps import read_laps
 from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, PRETRAIN
-from textmill.tracking.step import Step
-from textmill.tracking.worker import Job, run_job
+from textmill.steps.step import Step
+from textmill.steps.worker import Job, run_job
 
 ON_RAY = ClusterConfig(kind="ray")
 slow = pytest.mark.slow

@@ -20,11 +20,11 @@ with warnings.catch_warnings():
     from flows.composed import Composed
     from textmill.config import Config
     from textmill.errors import InputError, RunError
+    from textmill.steps.sources import Source
+    from textmill.steps.worker import Stopped
     from textmill.tracking.events import PastRun
     from textmill.tracking.results import Result
-    from textmill.tracking.sources import Source
     from textmill.tracking.store import StoreError
-    from textmill.tracking.worker import Stopped
 
 Notice = tuple[str, str, dict[str, str]]
 USER_FILE = """

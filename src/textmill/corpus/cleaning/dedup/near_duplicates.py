@@ -1,0 +1,243 @@
+"""Near duplicates: MinHash signatures, banded (LSH), candidates verified by Jaccard similarity.
+
+Source: Broder 1997 ("On the resemblance and containment of documents") for shingles and MinHash;
+Leskovec, Rajaraman & Ullman 2014 ("Mining of Massive Datasets"), sections 3.3 and 3.4, for bands.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textmill.config import NearDuplicatesConfig
+from textmill.corpus.cleaning.dedup.runs import add_run
+from textmill.corpus.shingles import (
+    Hashes,
+    hash_runs,
+    hash_words,
+    mix,
+    read_characters,
+    slices,
+)
+from textmill.errors import InputError
+
+Shingles = NDArray[np.uint32]
+
+_PIECE_CHARS = 1 << 20  # of a longer text; what begins in one piece and ends in the next is lost
+_BATCH_CHARS = 1 << 17  # of texts that are hashed at once: their arrays stay in the processor cache
+_BATCH_SHINGLES = 1 << 16
+_ID_BYTES = 16
+_INDEX_BITS = 28
+_INDEX_MASK = np.uint64((1 << _INDEX_BITS) - 1)
+_RECENT = 4096  # documents in dictionaries, before they go into a sorted array
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """What is compared of a document."""
+
+    shingles: Shingles
+    """(shingles,) hashes of its runs of words, sorted, each once."""
+    bands: Hashes
+    """(bands,) hashes of its signature's bands; documents that share one are candidates."""
+
+
+class Sketcher:
+    """Makes sketches of texts; pure, so that it can run in any process."""
+
+    def __init__(self, config: NearDuplicatesConfig) -> None:
+        self._config = config
+        n_permutations = config.bands * config.rows
+        random = np.random.default_rng(config.seed)
+        # Odd factors make h -> a * h a permutation of the numbers of 32 bits. As the hashes are
+        # random, which of them comes first is so without a shift (a * h + b), too.
+        self._factors = random.integers(0, 1 << 32, n_permutations, np.uint32) | np.uint32(1)
+
+    def sketch(self, texts: Sequence[str]) -> list[Sketch]:
+        """Return the sketch of each text; one without words has no shingles and no bands."""
+        shingles: list[Shingles] = []
+        for batch in slices(map(len, texts), _BATCH_CHARS):
+            text = texts[batch.start]
+            if len(text) <= _PIECE_CHARS:
+                shingles += self._shingles(texts[batch])
+            else:  # it stands alone
+                pieces = range(0, len(text), _PIECE_CHARS)
+                found_in = [self._shingles([text[i : i + _PIECE_CHARS]])[0] for i in pieces]
+                shingles.append(np.unique(np.concatenate(found_in)))
+        return [Sketch(s, b) for s, b in zip(shingles, self._bands(shingles), strict=True)]
+
+    def _shingles(self, texts: Sequence[str]) -> list[Shingles]:
+        words = hash_words(read_characters(texts))
+        hashes, first = hash_runs(words, self._config.ngram, keep_short=True)
+        # Document above, hash below: one sort serves all texts.
+        # No hash is 0: that would come first in every permutation.
+        keyed = np.maximum(hashes >> np.uint64(32), np.uint64(1))
+        keyed |= words.documents[first].astype(np.uint64) << np.uint64(32)
+        keyed.sort()
+        is_new = np.ones(len(keyed), np.bool_)
+        np.not_equal(keyed[1:], keyed[:-1], out=is_new[1:])
+        keyed = keyed[is_new]
+        edges = np.searchsorted(keyed, np.arange(len(texts) + 1, dtype=np.uint64) << np.uint64(32))
+        every = keyed.astype(np.uint32)
+        return [every[begin:end] for begin, end in pairwise(edges.tolist())]
+
+    def _bands(self, shingles: Sequence[Shingles]) -> list[Hashes]:
+        filled = [index for index, found in enumerate(shingles) if len(found)]
+        bands: list[Hashes] = [np.empty(0, np.uint64)] * len(shingles)
+        if not filled:
+            return bands
+        signatures = self._signatures([shingles[index] for index in filled])
+        rows = signatures.reshape(len(filled), self._config.bands, self._config.rows)
+        hashes = np.broadcast_to(np.arange(self._config.bands, dtype=np.uint64), rows.shape[:2])
+        for row in range(self._config.rows):
+            hashes = mix(hashes * np.uint64(0x9E3779B97F4A7C15) + rows[:, :, row])
+        for index, found in zip(filled, hashes, strict=True):
+            bands[index] = found
+        return bands
+
+    def _signatures(self, shingles: Sequence[Shingles]) -> NDArray[np.uint32]:
+        """Return (documents, permutations) the least value of each permutation of the shingles."""
+        sizes = [len(found) for found in shingles]
+        signatures = np.empty((len(self._factors), len(shingles)), np.uint32)
+        for batch in slices(sizes, _BATCH_SHINGLES):
+            every = np.concatenate(shingles[batch])
+            starts = np.cumsum([0, *sizes[batch][:-1]])
+            values = np.empty_like(every)
+            for row, factor in enumerate(self._factors):
+                np.multiply(every, factor, out=values)
+                np.minimum.reduceat(values, starts, out=signatures[row, batch])
+        return signatures.T
+
+
+def jaccard(first: Shingles, second: Shingles) -> float:
+    """Return the share of two sets of shingles that both have; sorted arrays without repeats."""
+    common = len(np.intersect1d(first, second, assume_unique=True))
+    return common / max(1, len(first) + len(second) - common)
+
+
+class NearDuplicates:
+    """The documents kept so far, by which a near duplicate is known.
+
+    In memory are 8 bytes a band and 28 more of each document; the shingles are in a file without a
+    name, which is gone when this is closed or its process ends.
+
+    Args:
+        config: how similar a near duplicate is.
+        folder: where the file is made.
+    """
+
+    def __init__(self, config: NearDuplicatesConfig, folder: Path) -> None:
+        self._config = config
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115
+        self._ids = bytearray()
+        self._offsets = array("q", [0])
+        self._buckets = _Buckets(config.max_candidates)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def find(self, sketch: Sketch) -> tuple[bytes, float] | None:
+        """Return the id and the similarity of a document that this one is a near duplicate of.
+
+        Of all documents that share a band, those that share most are compared, the earliest first.
+        """
+        shared = self._buckets.find(sketch.bands)
+        candidates = sorted(shared, key=lambda index: (-shared[index], index))
+        n_shingles = len(sketch.shingles)
+        for index in candidates[: self._config.max_candidates]:
+            start, end = self._offsets[index : index + 2]
+            fewer, more = sorted((n_shingles, end - start))
+            if fewer < self._config.threshold * more:
+                continue  # no two sets of such sizes are as similar as that
+            content = os.pread(self._file.fileno(), 4 * (end - start), 4 * start)
+            similarity = jaccard(sketch.shingles, np.frombuffer(content, np.uint32))
+            if similarity >= self._config.threshold:
+                return bytes(self._ids[_ID_BYTES * index : _ID_BYTES * (index + 1)]), similarity
+        return None
+
+    def add(self, doc_id: bytes, sketch: Sketch) -> None:
+        """Keep a document for those that follow.
+
+        Args:
+            doc_id: 16 bytes.
+            sketch: of its text.
+
+        Raises:
+            InputError: there are more documents than can be numbered.
+        """
+        index = len(self._offsets) - 1
+        if index > int(_INDEX_MASK):
+            raise InputError(
+                f"corpus.near_duplicates: more than {index:,} documents are too many to compare: "
+                "switch it off, or divide the corpus."
+            )
+        self._file.write(sketch.shingles.tobytes())
+        self._ids += doc_id
+        self._offsets.append(self._offsets[-1] + len(sketch.shingles))
+        self._buckets.add(index, sketch.bands)
+
+
+class _Buckets:
+    """Which documents have which band.
+
+    The newest are in a dictionary. Older ones are in sorted arrays of numbers that hold a band's
+    hash above and a document's index below. Two bands may have the same shortened hash; the
+    candidates are verified anyway.
+    """
+
+    def __init__(self, max_found: int) -> None:
+        self._max_found = max_found
+        self._recent: defaultdict[int, list[int]] = defaultdict(list)
+        self._n_recent = 0
+        self._runs: list[Hashes] = []
+
+    def find(self, bands: Hashes) -> Counter[int]:
+        """Return the documents with any of these bands, and how many of them each has."""
+        found: Counter[int] = Counter()
+        low = bands & ~_INDEX_MASK
+        for run in self._runs:
+            starts = np.searchsorted(run, low)
+            ends = np.searchsorted(run, low | _INDEX_MASK, side="right")
+            for start, end in zip(starts, ends, strict=True):
+                if start < end:
+                    found.update(
+                        (run[start : min(end, start + self._max_found)] & _INDEX_MASK).tolist()
+                    )
+        for band in low.tolist():
+            found.update(self._recent.get(band, ())[: self._max_found])
+        return found
+
+    def add(self, index: int, bands: Hashes) -> None:
+        """Add a document; indices ascend."""
+        for band in (bands & ~_INDEX_MASK).tolist():
+            self._recent[band].append(index)
+        self._n_recent += 1
+        if self._n_recent == _RECENT:
+            self._settle()
+
+    def _settle(self) -> None:
+        counts = [len(indices) for indices in self._recent.values()]
+        bands = np.repeat(np.fromiter(self._recent, np.uint64), counts)
+        indices = np.fromiter((i for found in self._recent.values() for i in found), np.uint64)
+        self._recent.clear()
+        self._n_recent = 0
+        add_run(self._runs, np.sort(bands | indices), _merged)
+
+
+def _merged(older: Hashes, newer: Hashes) -> Hashes:
+    merged = np.concatenate((older, newer))
+    merged.sort()
+    return merged

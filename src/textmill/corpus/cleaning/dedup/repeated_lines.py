@@ -1,0 +1,164 @@
+"""Lines or paragraphs that stand in many documents: menus, notices, footers.
+
+The text is read once: a line goes from the documents that come after the first few that hold it.
+
+Source: Wenzek et al. 2020 ("CCNet: Extracting High Quality Monolingual Datasets from Web Crawl
+Data"), section 3.1, which keeps a line's first occurrence; normalised as there: case and
+punctuation do not count, and all digits are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textmill.config import RepeatedLinesConfig
+from textmill.corpus.cleaning.dedup.runs import add_run
+from textmill.corpus.shingles import (
+    Hashes,
+    hash_words,
+    mix,
+    places_within,
+    read_characters,
+    slices,
+)
+
+_SEPARATORS = {"line": "\n", "paragraph": "\n\n"}
+_DIGITS = str.maketrans("123456789", "000000000")
+_BATCH_CHARS = 1 << 17  # hashed at once: the arrays stay in the processor's cache
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_NO_HASH = np.uint64(0)  # of a part that is too short to be looked for
+_RECENT = 1 << 16  # hashes in a dictionary, before they go into a sorted array
+
+
+def hash_parts(texts: Sequence[str], config: RepeatedLinesConfig) -> list[Hashes]:
+    """Return for each text (parts,) the hashes of its lines or paragraphs; 0 where one is short."""
+    parts = [split(text, config) for text in texts]
+    every = [part.translate(_DIGITS) for found in parts for part in found]
+    batches = [
+        _hashes_of(every[batch], config.min_words)
+        for batch in slices(map(len, every), _BATCH_CHARS)
+    ]
+    if not batches:
+        return []
+    return np.split(np.concatenate(batches), np.cumsum([len(found) for found in parts])[:-1])
+
+
+def split(text: str, config: RepeatedLinesConfig) -> list[str]:
+    """Return the lines or paragraphs of a text."""
+    return text.split(_SEPARATORS[config.unit])
+
+
+def join(parts: Sequence[str], config: RepeatedLinesConfig) -> str:
+    """Return the text of those parts, without blank lines around it or more than one in a row."""
+    text = _SEPARATORS[config.unit].join(parts)
+    while "\n\n\n" in text:
+        text = text.replace("\n\n\n", "\n\n")
+    return text.strip("\n")
+
+
+def _hashes_of(parts: Sequence[str], min_words: int) -> Hashes:
+    words = hash_words(read_characters(parts))
+    n_words = np.bincount(words.documents, minlength=len(parts))
+    ends = np.cumsum(n_words)
+    terms = mix(words.hashes + places_within(n_words).astype(np.uint64) * _GOLDEN)
+    sums = np.concatenate((np.zeros(1, np.uint64), np.cumsum(terms, dtype=np.uint64)))
+    hashes = np.maximum(mix(sums[ends] - sums[ends - n_words]), np.uint64(1))
+    return np.where(n_words >= min_words, hashes, _NO_HASH)
+
+
+class RepeatedLines:
+    """The lines or paragraphs of the documents so far, and in how many of them each stands.
+
+    In memory are 9 bytes of each different one.
+    """
+
+    def __init__(self, config: RepeatedLinesConfig) -> None:
+        self._config = config
+        self._limit = config.max_documents
+        self._recent: dict[int, int] = {}
+        self._runs: list[_Run] = []
+
+    def remove(self, text: str, hashes: Hashes) -> tuple[str, list[tuple[int, str]]]:
+        """Return a text without the parts that stand in as many documents as may keep them.
+
+        Args:
+            text: final text of a document.
+            hashes: (parts,) of its lines or paragraphs.
+
+        Returns:
+            the text that is left, and the hash and text of each part that was removed.
+        """
+        repeated = self.find(hashes)
+        if not repeated.any():
+            return text, []
+        parts = split(text, self._config)
+        removed = [(int(hashes[index]), parts[index]) for index in np.flatnonzero(repeated)]
+        kept = [part for part, is_repeated in zip(parts, repeated, strict=True) if not is_repeated]
+        return join(kept, self._config), removed
+
+    def find(self, hashes: Hashes) -> NDArray[np.bool_]:
+        """Return (parts,) which parts of a text stand in as many documents as one may."""
+        counts = np.fromiter(
+            (self._recent.get(h, 0) for h in hashes.tolist()), np.int64, len(hashes)
+        )
+        for run in self._runs:
+            counts += run.count(hashes)
+        is_repeated: NDArray[np.bool_] = (counts >= self._limit) & (hashes != _NO_HASH)
+        return is_repeated
+
+    def add(self, hashes: Hashes) -> None:
+        """Count the parts of a document, each once."""
+        new = np.unique(hashes[hashes != _NO_HASH])
+        for run in self._runs:
+            new = new[~run.increase(new, self._limit)]
+        for part in new.tolist():
+            self._recent[part] = min(self._recent.get(part, 0) + 1, self._limit)
+        if len(self._recent) >= _RECENT:
+            self._settle()
+
+    def _settle(self) -> None:
+        hashes = np.fromiter(self._recent, np.uint64, len(self._recent))
+        counts = np.fromiter(self._recent.values(), np.uint8, len(self._recent))
+        self._recent.clear()
+        add_run(self._runs, _Run.sorted(hashes, counts), _Run.merged)
+
+
+@dataclass
+class _Run:
+    """Some hashes, which stand in no other run, and their counts."""
+
+    hashes: Hashes
+    """(hashes,) sorted."""
+    counts: NDArray[np.uint8]
+    """(hashes,)"""
+
+    @classmethod
+    def sorted(cls, hashes: Hashes, counts: NDArray[np.uint8]) -> _Run:
+        order = np.argsort(hashes, kind="stable")
+        return cls(hashes[order], counts[order])
+
+    def merged(self, other: _Run) -> _Run:
+        hashes = np.concatenate((self.hashes, other.hashes))
+        return _Run.sorted(hashes, np.concatenate((self.counts, other.counts)))
+
+    def __len__(self) -> int:
+        return len(self.hashes)
+
+    def count(self, hashes: Hashes) -> NDArray[np.uint8]:
+        places, is_here = self._find(hashes)
+        return np.where(is_here, self.counts[places], np.uint8(0))
+
+    def increase(self, hashes: Hashes, limit: int) -> NDArray[np.bool_]:
+        """Count hashes up to the limit, and return (hashes,) which of them are here."""
+        places, is_here = self._find(hashes)
+        here = places[is_here]
+        self.counts[here] = np.minimum(self.counts[here].astype(np.int64) + 1, limit)
+        return is_here
+
+    def _find(self, hashes: Hashes) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        places = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+        return places, self.hashes[places] == hashes

@@ -1,0 +1,136 @@
+"""Contamination: documents that share a run of words with the test set of a task.
+
+Source: Brown et al. 2020 ("Language Models are Few-Shot Learners"), appendix C, whose 13-grams and
+least length of 8 words are the defaults; a shorter example is too common to tell where it is from.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textmill.config import DecontaminationConfig, TestSetConfig
+from textmill.corpus.reading.labelled import read_labelled
+from textmill.corpus.reading.records import BadRecord
+from textmill.corpus.shingles import Hashes, hash_runs, hash_words, read_characters, slices
+
+_BATCH_CHARS = 1 << 17
+_SHOWN_CHARS = 120
+
+
+@dataclass(frozen=True)
+class Contamination:
+    """What a document shares with test sets."""
+
+    tasks: tuple[str, ...]
+    """The tasks whose test sets share a run with it, in the order of the configuration."""
+    words: str
+    """The first run that any of them shares, in lower case."""
+
+
+class TestNgrams:
+    """The runs of words of all test sets, as hashes.
+
+    Args:
+        config: how long the runs are.
+        test_sets: where the test sets are.
+        clean: cleans a text as the documents are cleaned.
+
+    Raises:
+        InputError: a test set cannot be read.
+        RunError: the hub cannot be reached.
+    """
+
+    __test__ = False  # no tests, whatever pytest thinks of the name
+
+    def __init__(
+        self,
+        config: DecontaminationConfig,
+        test_sets: Sequence[TestSetConfig],
+        clean: Callable[[str], str],
+    ) -> None:
+        self._tasks = tuple(test_set.name for test_set in test_sets)
+        by_length: defaultdict[int, dict[str, Hashes]] = defaultdict(dict)
+        for test_set in test_sets:
+            texts = list(map(clean, _test_texts(test_set)))
+            for length, hashes in _ngrams(texts, config).items():
+                by_length[length][test_set.name] = hashes
+        self._by_length = dict(sorted(by_length.items()))
+
+    def find(self, texts: Sequence[str]) -> list[Contamination | None]:
+        """Return what each text shares with the test sets; None if it shares nothing."""
+        found: list[Contamination | None] = []
+        for batch in slices(map(len, texts), _BATCH_CHARS):
+            found += self._find(texts[batch])
+        return found
+
+    def _find(self, texts: Sequence[str]) -> list[Contamination | None]:
+        words = hash_words(read_characters(texts))
+        tasks: list[set[str]] = [set() for _ in texts]
+        runs: dict[int, tuple[int, int]] = {}  # of each text, where the first one begins and ends
+        for length, by_task in self._by_length.items():
+            hashes, first = hash_runs(words, length, keep_short=False)
+            for task, known in by_task.items():
+                for place in first[_are_in(hashes, known)].tolist():
+                    index = int(words.documents[place])
+                    tasks[index].add(task)
+                    run = (int(words.starts[place]), int(words.starts[place + length - 1]))
+                    runs[index] = min(runs.get(index, run), run)
+        return [
+            _contamination(text, [task for task in self._tasks if task in found], runs.get(index))
+            for index, (text, found) in enumerate(zip(texts, tasks, strict=True))
+        ]
+
+
+def _contamination(
+    text: str, tasks: Sequence[str], run: tuple[int, int] | None
+) -> Contamination | None:
+    if run is None:
+        return None
+    shown = " ".join(text.lower()[run[0] :][:_SHOWN_CHARS].split())
+    return Contamination(tuple(tasks), shown)
+
+
+def _ngrams(texts: Sequence[str], config: DecontaminationConfig) -> dict[int, Hashes]:
+    """Return the hashes of the runs of texts by their length, sorted, each once."""
+    found: defaultdict[int, list[Hashes]] = defaultdict(list)
+    for batch in slices(map(len, texts), _BATCH_CHARS):
+        words = hash_words(read_characters(texts[batch]))
+        found[config.ngram].append(hash_runs(words, config.ngram, keep_short=False)[0])
+        counts = np.bincount(words.documents, minlength=len(texts[batch]))
+        for length in range(config.min_words, config.ngram):
+            hashes, first = hash_runs(words, length, keep_short=False)
+            found[length].append(hashes[counts[words.documents[first]] == length])
+    joined = {length: np.unique(np.concatenate(hashes)) for length, hashes in found.items()}
+    return {length: hashes for length, hashes in joined.items() if len(hashes)}
+
+
+def _are_in(hashes: Hashes, known: Hashes) -> NDArray[np.bool_]:
+    places = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+    found: NDArray[np.bool_] = known[places] == hashes
+    return found
+
+
+def _test_texts(test_set: TestSetConfig) -> Iterator[str]:
+    """Yield the texts of a test set; bad records are those of the step that evaluates it."""
+    settings = {column: f"tasks.{test_set.name}" for column in test_set.columns}
+    for record in read_labelled(
+        test_set.places,
+        settings,
+        test_set.hub,
+        test_set.subset,
+        test_set.revision,
+        test_set.encoding,
+    ):
+        if isinstance(record, BadRecord):
+            continue
+        for column in test_set.columns:
+            value = record.values[column]
+            if isinstance(value, list):
+                yield " ".join(map(str, value))
+            elif isinstance(value, str):
+                yield value

@@ -1,0 +1,185 @@
+"""Prepared documents kept on disk, so that a later run prepares only what is new to it.
+
+A document is known by a hash of what it is prepared from, whatever file it stands in. A folder
+belongs to one way of preparing: whoever hands it out chooses another one when settings, code or
+packages change. What a cache holds changes no result, and its failures cost nothing but time: a
+damaged pack is removed and its documents are prepared again, and on a full disk no more are kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import fields
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from textmill.corpus.cleaning.document import Prepared
+from textmill.corpus.cleaning.workers.packs import (
+    ID_BYTES,
+    SUFFIX,
+    Group,
+    PackWriter,
+    read_group,
+    read_ids,
+)
+from textmill.corpus.reading.sources import RawDocument
+from textmill.files import CachePlace
+
+_PACK_BYTES = 64 << 20
+_OPEN_GROUPS = 4
+_MOST_READ = 16  # documents read for each one used: if they were shuffled, preparing is faster
+_FREE_READS = 1 << 14
+_PLACE = {"source", "file", "line"}  # where a document stands is not what it is prepared from
+_PREPARED_FROM = [f.name for f in fields(RawDocument) if f.name not in _PLACE]
+
+_Keys = NDArray[np.uint64]
+
+
+class PreparedCache:
+    """The prepared documents of earlier runs, and those of this one for later runs.
+
+    In memory are 16 bytes of each document, and a few groups of documents.
+
+    Args:
+        place: where they are; None keeps nothing.
+    """
+
+    def __init__(self, place: CachePlace | None) -> None:
+        self._place = place
+        self._began_s = time.time()
+        self._writer: PackWriter | None = None
+        self._n_bytes = 0  # in the packs that are written
+        self._groups: list[tuple[Path, int]] = []
+        self._read: OrderedDict[int, Group | None] = OrderedDict()
+        self._n_read = self._n_used = 0
+        self._keys: _Keys = np.empty(0, np.uint64)
+        self._group_of: NDArray[np.int64] = np.empty(0, np.int64)
+        if place is not None:
+            self._read_ids(place.folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        self._close_pack()
+
+    def _read_ids(self, folder: Path) -> None:
+        keys: list[_Keys] = []
+        groups: list[NDArray[np.int64]] = []
+        for pack in sorted(folder.glob(f"*{SUFFIX}"), key=_last_use):
+            try:
+                for number, ids in enumerate(read_ids(pack)):
+                    keys.append(_keys(ids))
+                    groups.append(np.full(len(ids), len(self._groups)))
+                    self._groups.append((pack, number))
+            except (ValueError, OSError, pa.ArrowException):
+                with suppress(OSError):
+                    pack.unlink()
+        if keys:
+            every = np.concatenate(keys)
+            order = np.argsort(every, kind="stable")
+            self._keys, self._group_of = every[order], np.concatenate(groups)[order]
+
+    def find(self, documents: Sequence[RawDocument]) -> list[Prepared | None]:
+        """Return the documents that are known, prepared; None for each that is not."""
+        if not documents or not len(self._keys):
+            return [None] * len(documents)
+        ids = [_id(document) for document in documents]
+        keys = _keys(ids)
+        # Of several, the one used last: it stands in the order of a later run.
+        places = np.maximum(np.searchsorted(self._keys, keys, side="right"), 1) - 1
+        are_known = (self._keys[places] == keys).tolist()
+        numbers = self._group_of[places].tolist()
+        return [
+            self._get(number, known, document.text) if is_known else None
+            for number, known, document, is_known in zip(
+                numbers, ids, documents, are_known, strict=True
+            )
+        ]
+
+    def _get(self, number: int, known: bytes, raw: str) -> Prepared | None:
+        if number not in self._read:
+            if self._n_read > _FREE_READS + _MOST_READ * self._n_used:
+                return None
+            self._read[number] = group = self._read_group(number)
+            self._n_read += len(group) if group else 0
+            if len(self._read) > _OPEN_GROUPS:
+                self._read.popitem(last=False)
+        self._read.move_to_end(number)
+        group = self._read[number]
+        prepared = group.get(known, raw) if group else None
+        self._n_used += prepared is not None
+        return prepared
+
+    def _read_group(self, number: int) -> Group | None:
+        pack, number_in_pack = self._groups[number]
+        try:
+            if _last_use(pack) < self._began_s:
+                os.utime(pack)
+            return read_group(pack, number_in_pack)
+        except (ValueError, OSError, pa.ArrowException):
+            return None  # another run has removed it meanwhile
+
+    def add(self, documents: Sequence[RawDocument], prepared: Sequence[Prepared]) -> None:
+        """Keep documents that were not known."""
+        for document, item in zip(documents, prepared, strict=True):
+            if self._place is None:
+                return
+            try:
+                if self._writer is None:
+                    self._writer = PackWriter(self._place.new)
+                self._writer.add(_id(document), document.text, item)
+            except OSError:
+                self._give_up()
+        if self._writer is not None and self._writer.n_bytes >= _PACK_BYTES:
+            self._close_pack()
+
+    def _close_pack(self) -> None:
+        if self._writer is None or self._place is None:
+            return
+        try:
+            self._writer.finish()
+            self._n_bytes += self._writer.n_bytes
+            if self._n_bytes <= self._place.max_bytes:
+                self._writer.publish()
+                self._writer = None
+            else:
+                self._give_up()
+        except OSError:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        """Keep nothing more: there is no room."""
+        if self._writer is not None:
+            self._writer.discard()
+        self._writer = self._place = None
+
+
+def _last_use(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _id(document: RawDocument) -> bytes:
+    digest = hashlib.blake2b(digest_size=ID_BYTES)
+    for name in _PREPARED_FROM:
+        content = str(getattr(document, name)).encode(errors="surrogatepass")
+        digest.update(len(content).to_bytes(8, "little"))
+        digest.update(content)
+    return digest.digest()
+
+
+def _keys(ids: Sequence[bytes]) -> _Keys:
+    """Return the first half of each id, as a number."""
+    return np.frombuffer(b"".join(ids), np.uint64)[::2].copy()

@@ -1,0 +1,75 @@
+"""Documents prepared by the workers of a Ray cluster."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+from collections.abc import Sequence
+from concurrent.futures import Future
+from itertools import cycle
+from typing import Any
+
+from textmill.corpus.cleaning.document import Prepared, Preparer
+from textmill.corpus.reading.sources import RawDocument
+from textmill.laps import LAPS_VARIABLE
+
+
+class WorkerLost(Exception):
+    """A worker, or its machine, is gone."""
+
+
+class RayWorkers:
+    """One worker for each processor of a cluster that is free.
+
+    Args:
+        preparer: what each of them does.
+        address: of the cluster, which whoever gave it has reached before.
+    """
+
+    def __init__(self, preparer: Preparer, address: str) -> None:
+        # An import statement would put Ray's version into the keys of what it cannot change.
+        ray: Any = importlib.import_module("ray")
+        ray.init(address, logging_level=logging.WARNING, log_to_driver=False)
+        self._ray = ray
+        shared = ray.put(preparer)
+        # Of those that are free: a worker that has to wait for its place would keep all waiting.
+        self.n_workers = max(1, int(ray.available_resources().get("CPU", 1)))
+        kind = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
+        laps = os.environ.get(LAPS_VARIABLE, "")
+        self._workers = [kind.remote(shared, laps) for _ in range(self.n_workers)]
+        self._next = cycle(self._workers)
+
+    def submit(self, documents: Sequence[RawDocument]) -> Future[list[Prepared]]:
+        """Return what a worker will make of documents; each has its turn."""
+        future: Future[list[Prepared]] = Future()
+        remote = next(self._next).prepare.remote(list(documents)).future()
+        remote.add_done_callback(lambda done: self._pass_on(done, future))
+        return future
+
+    def _pass_on(self, done: Future[list[Prepared]], future: Future[list[Prepared]]) -> None:
+        error = done.exception()
+        if error is None:
+            future.set_result(done.result())
+        elif isinstance(error, self._ray.exceptions.RayError) and not isinstance(
+            error, self._ray.exceptions.RayTaskError
+        ):
+            future.set_exception(WorkerLost(str(error)))
+        else:
+            future.set_exception(error)
+
+    def shutdown(self) -> None:
+        """End the workers, and leave the cluster."""
+        self._ray.shutdown()
+
+
+class _Worker:
+    """What runs on the cluster; Ray hands it the preparer itself."""
+
+    def __init__(self, preparer: Any, laps: str) -> None:
+        self._preparer = preparer
+        os.environ[LAPS_VARIABLE] = laps
+
+    def prepare(self, documents: list[RawDocument]) -> list[Prepared]:
+        prepared: list[Prepared] = self._preparer.prepare(documents)
+        return prepared

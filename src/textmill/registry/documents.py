@@ -1,0 +1,160 @@
+"""Documents in what finished steps have read: found by their id, or by words in them.
+
+The readers of a corpus are loaded when it is read: most lineages ask for none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Run
+
+from textmill.config import AUTO
+from textmill.errors import InputError, RunError
+from textmill.files import digest_file
+from textmill.steps.graph import CLEAN
+from textmill.tracking.store import MOST_RUNS, Store, StoreError
+from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG
+from textmill.tracking.verified import read_manifest
+
+
+@dataclass
+class Found:
+    """Where documents were found."""
+
+    runs: dict[str, Run] = field(default_factory=dict)
+    """Of the steps that read some, by id."""
+    documents: dict[str, list[str]] = field(default_factory=dict)
+    """By the same ids: the documents of a corpus by their ids, others by file and line."""
+    unsearched: dict[str, None] = field(default_factory=dict)
+    """What is not there any more, or not as it was, and so may hold some too; in order."""
+
+    def add(self, run: Run, documents: list[str]) -> None:
+        """Note what a step has read, if that is anything."""
+        if documents:
+            self.runs[run.info.run_id] = run
+            self.documents[run.info.run_id] = list(dict.fromkeys(documents))
+
+
+def find_documents(store: Store, words: str, is_id: bool) -> Found:
+    """Look through every corpus, and through the labelled files that are as they were.
+
+    Args:
+        store: whose finished steps are asked.
+        words: the id of a document of a corpus; or words that stand in it, as it was cleaned.
+        is_id: which of the two.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    found = Found()
+    _search_corpora(store, words, is_id, found)
+    if not is_id:
+        _search_files(store, words, found)
+    return found
+
+
+def _search_corpora(store: Store, words: str, is_id: bool, found: Found) -> None:
+    searched: dict[str, list[str]] = {}
+    condition = f"attributes.status='FINISHED' and tags.`textmill.step`='{CLEAN.name}'"
+    for run in store.search(condition, MOST_RUNS):
+        digest = run.data.tags[DIGEST_TAG]
+        try:
+            if digest not in searched:
+                searched[digest] = list(_in_corpus(store, run, words, is_id))
+        except StoreError:
+            raise
+        except RunError as error:
+            found.unsearched[str(error)] = None
+            continue
+        found.add(run, searched[digest])
+
+
+def _in_corpus(store: Store, run: Run, words: str, is_id: bool) -> Iterator[str]:
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from textmill.corpus.cleaning.clean import SPLITS
+
+    files = read_manifest(store, run)["files"]
+    for name in sorted(files):
+        if not name.startswith(tuple(f"{split}/" for split in SPLITS)):
+            continue
+        with pq.ParquetFile(store.output_file(run, name)) as shard:
+            for batch in shard.iter_batches(columns=["doc_id"] if is_id else ["doc_id", "text"]):
+                ids = batch["doc_id"]
+                # By name, as pyarrow makes its functions when it is loaded.
+                if is_id:
+                    holds = pc.call_function("equal", [ids, words])
+                else:
+                    options = pc.MatchSubstringOptions(words)
+                    holds = pc.call_function("match_substring", [batch["text"]], options)
+                yield from ids.filter(holds).to_pylist()
+
+
+def _search_files(store: Store, words: str, found: Found) -> None:
+    searched: dict[tuple[str, str, str], list[str]] = {}
+    condition = (
+        f"attributes.status='FINISHED' and tags.`textmill.step` != '{CLEAN.name}' "
+        f"and tags.`{PLACES_TAG}` LIKE '_%'"
+    )
+    for run in store.search(condition, MOST_RUNS):
+        try:
+            sources = read_manifest(store, run)["sources"]
+        except StoreError:
+            raise
+        except RunError as error:
+            found.unsearched[str(error)] = None
+            continue
+        lines = []
+        for source in sources.values():
+            place = store.present_place(source["place"])
+            key = (place, source["digest"], run.data.params.get("encoding", AUTO))
+            try:
+                if key not in searched:
+                    searched[key] = list(_in_file(*key, words))
+            except InputError as error:
+                found.unsearched[str(error)] = None
+                continue
+            lines += searched[key]
+        found.add(run, lines)
+
+
+def _in_file(place: str, digest: str, encoding: str, words: str) -> Iterator[str]:
+    """Yield the places of records that hold the words in any column, read as they were then.
+
+    Raises:
+        InputError: the file is not there, or not as it was read.
+    """
+    from textmill.corpus.reading.decoding import Decoding
+    from textmill.corpus.reading.lines import read_lines
+    from textmill.corpus.reading.records import RECORD_SUFFIXES, Record, read_records
+
+    file = Path(place)
+    if not file.is_file():
+        raise InputError(f"{place} is no file that is here now.")
+    if digest_file(file) != digest:
+        raise InputError(f"{place} has changed since it was read.")
+    if not file.name.lower().endswith(RECORD_SUFFIXES):  # plain text, line by line
+        for number, line, _ in read_lines(file, decoding=Decoding(encoding)):
+            if words in line.decode(errors="replace"):
+                yield f"{file}:{number}"
+        return
+    for record in read_records(file, decoding=Decoding(encoding)):
+        values = record.values.values() if isinstance(record, Record) else [record.raw]
+        if any(_holds(value, words) for value in values):
+            yield f"{file}:{record.line}"
+
+
+def _holds(value: Any, words: str) -> bool:
+    if isinstance(value, str):
+        return words in value
+    if isinstance(value, dict):  # a nested column
+        return any(_holds(item, words) for item in value.values())
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        # The words of a text: Chinese ones stand side by side.
+        return words in " ".join(value) or words in "".join(value)
+    return False

@@ -1,0 +1,421 @@
+"""What a result was made from, and what was made from a source file.
+
+Backward: from a run or a model through the manifests of the steps that it depends on. Forward: from
+a file through the digests that MLflow keeps of what each run read, so that few manifests are read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import DatasetInput, Run
+from mlflow.exceptions import MlflowException
+
+from textmill.errors import InputError
+from textmill.files import digest_file
+from textmill.registry.documents import find_documents
+from textmill.steps.graph import CLEAN, GRAPH
+from textmill.steps.sources import is_in_corpus
+from textmill.tracking.environment import recorded_machine
+from textmill.tracking.results import recorded_results
+from textmill.tracking.runs import KIND, find_run
+from textmill.tracking.store import MOST_RUNS, Store, StoreError
+from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG
+from textmill.tracking.verified import read_manifest
+
+DATASET_DIGEST_CHARS = 36
+"""Of a digest, MLflow keeps as many for what a run has read."""
+FILTERED = re.compile(
+    r"(documents_(read|kept)|rejected_\w+|repaired_\w+|stripped_\w+|dropped_\w+|redacted_\w+"
+    r"|extracted_\w+)"
+)
+MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # of an id, or of an alias
+DIGESTS_PER_QUERY = 100
+DIGEST_CHARS = 12
+DOCUMENT_ID = "[0-9a-f]{32}"  # ids of runs look the same
+MOST_DOCUMENTS = 5  # named in a drawing
+UNSEARCHED = "Not searched: "
+BRANCH, LAST, BAR, SPACE = "├─ ", "└─ ", "│  ", "   "
+MAKES_MODELS = {name for name, step in GRAPH.steps.items() if step.is_training}
+
+
+@dataclass(frozen=True)
+class Read:
+    """Raw data that a step read."""
+
+    name: str
+    place: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """One step's run: what it is, and what it was made from and by."""
+
+    run_id: str
+    label: str
+    step: str
+    key: str
+    digest: str
+    inputs: Mapping[str, str]
+    """Run ids of the steps whose output it read, by the names that it knows them by."""
+    sources: tuple[Read, ...]
+    settings: Mapping[str, str]
+    filtered: Mapping[str, int]
+    """Of a corpus: documents read, kept and dropped, and what was changed in them."""
+    models: tuple[str, ...]
+    """Ids of the models logged from it."""
+    commit: str
+    machine: str
+    prefect_flow_run: str
+    packages: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """A graph of steps, and where to begin reading it."""
+
+    asked: str
+    is_forward: bool
+    roots: tuple[str, ...]
+    """Run ids: backward, of the results asked for; forward, of the steps that read the file."""
+    nodes: Mapping[str, Node]
+    """All steps of the graph, by run id."""
+    documents: Mapping[str, list[str]] = field(default_factory=dict)
+    """Forward from documents: those that each of the roots has read."""
+    unsearched: tuple[str, ...] = ()
+    """What may hold such documents too, and could not be searched."""
+
+    def next_of(self, run_id: str) -> dict[str, str]:
+        """Return the runs below one in the tree: what it was made from, or was made from it."""
+        if not self.is_forward:
+            return {name: i for name, i in self.nodes[run_id].inputs.items() if i in self.nodes}
+        return {
+            other.run_id: other.run_id
+            for other in self.nodes.values()
+            if run_id in other.inputs.values()
+        }
+
+    def models(self) -> list[Node]:
+        """Return the steps of the graph whose output is a model."""
+        return [node for node in self.nodes.values() if node.step in MAKES_MODELS]
+
+
+def trace(store: Store, words: str) -> Lineage:
+    """Return the lineage that is asked for.
+
+    Args:
+        store: where to look.
+        words: backward, a pipeline's or step's run (see `find_run`) or a model (`m-…`,
+            `models:/name/version`, `models:/name@alias`); forward, a file, the SHA-256 of one,
+            the id of a hub data set, or the id of a document of a corpus.
+
+    Raises:
+        InputError: there is no such thing, or no step has read it.
+        RunError: records are missing.
+    """
+    if words.startswith("m-") or words.startswith("models:"):
+        return _backward(store, words, [_run_of_model(store, words)])
+    if re.fullmatch("[0-9a-f]{64}", words) or Path(words).is_file() or "/" in words:
+        return _from_file(store, words)
+    if re.fullmatch(DOCUMENT_ID, words) and not store.search(f"attributes.run_id = '{words}'"):
+        return _from_documents(store, words, is_id=True)
+    run = find_run(store, words, ("pipeline", "step"))
+    if run.data.tags[KIND] == "step":
+        return _backward(store, words, [run.info.run_id])
+    return _backward(store, words, recorded_results(run).values())
+
+
+def trace_text(store: Store, words: str) -> Lineage:
+    """Return the lineage forward from the documents and labelled examples that hold words.
+
+    Raises:
+        InputError: no finished step has read such a one.
+        RunError: records are missing.
+    """
+    if not words.strip():
+        raise InputError("Which documents are meant? Give words that stand in them.")
+    return _from_documents(store, words, is_id=False)
+
+
+def _run_of_model(store: Store, words: str) -> str:
+    """Return the id of the run that a model was logged from."""
+    name = words.removeprefix("models:/")
+    try:
+        if name.startswith("m-"):
+            return str(store.client.get_logged_model(name).source_run_id)
+        if match := re.fullmatch(r"([^/@]+)@([^/@]+)", name):
+            return str(store.client.get_model_version_by_alias(*match.groups()).run_id)
+        if match := re.fullmatch(r"([^/@]+)/(\d+)", name):
+            return str(store.client.get_model_version(*match.groups()).run_id)
+    except StoreError as error:
+        cause = error.__cause__
+        if isinstance(cause, MlflowException) and cause.error_code in MISSING:
+            raise InputError(f"There is no model {words!r} in {store.uri}.") from None
+        raise
+    raise InputError(
+        f"{words!r} names no model: write m-ID, models:/NAME/VERSION or models:/NAME@ALIAS."
+    )
+
+
+def _backward(store: Store, asked: str, results: Iterable[str]) -> Lineage:
+    nodes: dict[str, Node] = {}
+    waiting = list(results)
+    while waiting:
+        run_id = waiting.pop(0)
+        if run_id not in nodes:
+            nodes[run_id] = _read_node(store, store.client.get_run(run_id))
+            waiting.extend(nodes[run_id].inputs.values())
+    used = {i for node in nodes.values() for i in node.inputs.values()}
+    return Lineage(asked, False, tuple(i for i in nodes if i not in used), nodes)
+
+
+def _read_node(store: Store, run: Run) -> Node:
+    """Return a step's run with all that its manifest says.
+
+    Raises:
+        InputError: the run is no step's.
+    """
+    if run.data.tags.get(KIND) != "step":
+        raise InputError(f"The run {run.info.run_id} is no step of textmill.")
+    manifest = read_manifest(store, run)
+    inputs = {name: entry["run_id"] for name, entry in manifest["inputs"].items()}
+    sources = tuple(
+        Read(name, store.present_place(s["place"]), s["digest"])
+        for name, s in sorted(manifest["sources"].items())
+    )
+    return _node(run, manifest["key"], manifest["digest"], inputs, sources, manifest["packages"])
+
+
+def _node(
+    run: Run,
+    key: str,
+    digest: str,
+    inputs: Mapping[str, str],
+    sources: tuple[Read, ...],
+    packages: Mapping[str, str],
+) -> Node:
+    tags = run.data.tags
+    machine = [recorded_machine(run).get(name, "") for name in ("processor", "gpus")]
+    outputs = run.outputs.model_outputs if run.outputs is not None else []
+    return Node(
+        run_id=run.info.run_id,
+        label=run.info.run_name,
+        step=tags["textmill.step"],
+        key=key,
+        digest=digest,
+        inputs=inputs,
+        sources=sources,
+        settings=dict(run.data.params),
+        filtered={
+            name: int(value)
+            for name, value in run.data.metrics.items()
+            if tags["textmill.step"] == CLEAN.name and FILTERED.fullmatch(name)
+        },
+        models=tuple(output.model_id for output in outputs),
+        commit=tags.get("mlflow.source.git.commit", ""),
+        machine=", ".join(part for part in machine if part not in ("", "none")),
+        prefect_flow_run=tags.get("prefect.flow_run_id", ""),
+        packages=packages,
+    )
+
+
+def _from_file(store: Store, words: str) -> Lineage:
+    """Return the steps that read a file, whole or as part of a source, and all that follows."""
+    readers = _readers(store, words)
+    if not readers:
+        raise InputError(
+            f"No finished step in {store.uri} has read {words}: give the path of a file as it was "
+            "read, the SHA-256 of one, or the id of a hub data set."
+        )
+    return _forward(store, words, readers)
+
+
+def _from_documents(store: Store, words: str, is_id: bool) -> Lineage:
+    """Return the steps that read certain documents, and all that follows."""
+    found = find_documents(store, words, is_id)
+    if not found.runs:
+        what = f"a document {words}, and no run is called so" if is_id else f"the words {words!r}"
+        left_out = "".join(f"\n{UNSEARCHED}{reason}" for reason in found.unsearched)
+        raise InputError(f"No finished step in {store.uri} has read {what}.{left_out}")
+    forward = _forward(store, words, found.runs)
+    return replace(forward, documents=found.documents, unsearched=tuple(found.unsearched))
+
+
+def _forward(store: Store, words: str, readers: Mapping[str, Run]) -> Lineage:
+    """Return the steps that have read something, and all that follows."""
+    runs = dict(readers)
+    made_from: dict[str, dict[str, str]] = {run_id: {} for run_id in readers}
+    by_digest: dict[str, str] = {}
+    newest = list(readers.values())
+    while newest:  # one generation after the other: MLflow is asked once for each
+        # What is computed twice is one content: its readers hang below the first run.
+        made = {_digest_of(run)[:DATASET_DIGEST_CHARS]: run.info.run_id for run in newest}
+        made = {digest: run_id for digest, run_id in made.items() if digest not in by_digest}
+        by_digest |= made
+        newest = []
+        for reader in _who_read(store, list(made)):
+            names = made_from.setdefault(reader.info.run_id, {})
+            for entry in _read_by(reader):
+                if entry.dataset.digest in by_digest:
+                    names[entry.dataset.name] = by_digest[entry.dataset.digest]
+            if reader.info.run_id not in runs:
+                runs[reader.info.run_id] = reader
+                newest.append(reader)
+    nodes = {
+        run_id: _node(
+            run,
+            run.data.tags["textmill.key"].partition("-")[0],
+            _digest_of(run),
+            made_from[run_id],
+            (),
+            {},
+        )
+        for run_id, run in runs.items()
+    }
+    return Lineage(words, True, tuple(readers), nodes)
+
+
+def _readers(store: Store, words: str) -> dict[str, Run]:
+    """Return the finished runs that read a file, by its content now or then or by its path."""
+    found: dict[str, Run] = {}
+    digests = {words}
+    place = words
+    if "/" in words or Path(words).is_file():
+        place = str(Path(words).absolute())
+        digests = {digest_file(Path(words))} if Path(words).is_file() else set()
+    if all("'" not in digest for digest in digests):
+        found |= {run.info.run_id: run for run in _who_read(store, list(digests))}
+    for name in {words, place}:
+        if '"' not in name:
+            condition = f"attributes.status='FINISHED' and tags.`{PLACES_TAG}` LIKE \"%{name}%\""
+            for run in store.search(condition, MOST_RUNS):
+                if name in run.data.tags[PLACES_TAG].split("\n"):
+                    found[run.info.run_id] = run
+    # Of a corpus only the manifest knows which files a source is, and what is in it.
+    found = {i: run for i, run in found.items() if run.data.tags["textmill.step"] != CLEAN.name}
+    seen: dict[str, bool] = {}
+    condition = f"attributes.status='FINISHED' and tags.`textmill.step`='{CLEAN.name}'"
+    for run in store.search(condition, MOST_RUNS):
+        read = str(sorted(entry.dataset.digest for entry in _read_by(run)))
+        paths = run.data.tags.get(PLACES_TAG, "")
+        if (read + paths) not in seen:
+            manifest = read_manifest(store, run)
+            seen[read + paths] = any(
+                {words, place} & {*map(store.present_place, (source["place"], *source["files"]))}
+                or digests & {source["digest"], *source["files"].values()}
+                for source in manifest["sources"].values()
+                if is_in_corpus(source)
+            )
+        if seen[read + paths]:
+            found[run.info.run_id] = run
+    return found
+
+
+def _who_read(store: Store, digests: list[str]) -> list[Run]:
+    """Return the finished runs that read one of these contents."""
+    found: dict[str, Run] = {}
+    for start in range(0, len(digests), DIGESTS_PER_QUERY):
+        chosen = [digest[:DATASET_DIGEST_CHARS] for digest in digests[start:][:DIGESTS_PER_QUERY]]
+        listed = ", ".join(f"'{digest}'" for digest in chosen)
+        # Pipelines name what their steps have read, too.
+        condition = (
+            f"attributes.status='FINISHED' and tags.`{KIND}`='step' "
+            f"and dataset.digest IN ({listed})"
+        )
+        found |= {run.info.run_id: run for run in store.search(condition, MOST_RUNS)}
+    return list(found.values())
+
+
+def _read_by(run: Run) -> list[DatasetInput]:
+    return list(run.inputs.dataset_inputs) if run.inputs is not None else []
+
+
+def _digest_of(run: Run) -> str:
+    return str(run.data.tags[DIGEST_TAG])
+
+
+def as_values(lineage: Lineage) -> dict[str, Any]:
+    """Return the lineage as plain values, for JSON."""
+    return asdict(lineage) | {"models_made": [node.run_id for node in lineage.models()]}
+
+
+def as_text(lineage: Lineage) -> str:
+    """Return the lineage as a tree of lines; a step that comes up again stands there once."""
+    lines: list[str] = []
+    shown: set[str] = set()
+
+    def add(run_id: str, name: str, before: str, branch: str, below: str) -> None:
+        node = lineage.nodes[run_id]
+        role = "" if name in ("", run_id, node.label) else f"{name}: "
+        if run_id in shown:
+            lines.append(f"{before}{branch}{role}{node.label} (above)")
+            return
+        shown.add(run_id)
+        lines.append(f"{before}{branch}{role}{describe(node)}")
+        leaves = [f"{s.name}  {s.place}  {s.digest}" for s in node.sources]
+        leaves += [f"filtered: {words}" for words in [filtered_words(node)] if words]
+        leaves += _document_lines(lineage.documents.get(run_id, []))
+        deeper = list(lineage.next_of(run_id).items())
+        for i, leaf in enumerate(leaves):
+            is_last = i == len(leaves) - 1 and not deeper
+            lines.append(f"{before}{below}{LAST if is_last else BRANCH}{leaf}")
+        for i, (role, other) in enumerate(deeper):
+            is_last = i == len(deeper) - 1
+            parts = (LAST, SPACE) if is_last else (BRANCH, BAR)
+            add(other, role, before + below, *parts)
+
+    for root in lineage.roots:
+        add(root, "", "", "", "")
+    return "\n".join([*lines, "", *_ending(lineage)])
+
+
+def _document_lines(documents: list[str]) -> list[str]:
+    shown = [f"read {document}" for document in documents[:MOST_DOCUMENTS]]
+    n_more = len(documents) - len(shown)
+    return [*shown, *([f"and {n_more:,} more such documents"] if n_more else [])]
+
+
+def describe(node: Node) -> str:
+    """Return a step's run in one line."""
+    models = "".join(f"  model {model}" for model in node.models)
+    return f"{node.label}  run {node.run_id}  digest {node.digest[:DIGEST_CHARS]}{models}"
+
+
+def filtered_words(node: Node) -> str:
+    """Return what was filtered from a corpus, in words; empty for other steps."""
+    counts = node.filtered
+    if not counts:
+        return ""
+    changes = ", ".join(
+        f"{name.replace('_', ' ')} {value:,}"
+        for name, value in counts.items()
+        if value and not name.startswith("documents_")
+    )
+    kept = f"kept {counts['documents_kept']:,} of {counts['documents_read']:,} documents"
+    return f"{kept}; {changes}" if changes else kept
+
+
+def _ending(lineage: Lineage) -> list[str]:
+    """Return what was to be known: the models that saw a file, or what the steps were made by."""
+    if lineage.is_forward:
+        models = lineage.models()
+        listed = [f"  {describe(node)}" for node in models]
+        first = f"To forget it, train these {len(models)} again:"
+        unsearched = [f"{UNSEARCHED}{reason}" for reason in lineage.unsearched]
+        return [first if models else "No model has seen it.", *listed, *unsearched]
+    made_by = {
+        f"commit {node.commit or 'unknown'}, on {node.machine or 'an unknown machine'}, "
+        f"Prefect run {node.prefect_flow_run or 'unknown'}": None
+        for node in lineage.nodes.values()
+    }
+    packages = {
+        f"{name} {version}": None
+        for node in lineage.nodes.values()
+        for name, version in node.packages.items()
+    }
+    return [f"Made by {words}" for words in made_by] + [f"With {', '.join(sorted(packages))}"]

@@ -1,0 +1,338 @@
+"""What follows an evaluation: a model is registered, and challenges the champion."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mlflow.entities.model_registry import ModelVersion
+
+from textmill.config import AUTO, Config, TaskConfig, TranslationConfig
+from textmill.errors import InputError, RunError
+from textmill.evaluation.notes import doubts, read_notes
+from textmill.evaluation.significance import tabulate
+from textmill.files import digest_values
+from textmill.registry.gate import Cost, Decision, below_floor, decide, decide_alone
+from textmill.registry.versions import (
+    DECISION_TAG,
+    KEY_TAG,
+    MODEL_RUN_TAG,
+    Registry,
+)
+from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, PRETRAIN
+from textmill.steps.worker import Stopped
+from textmill.tracking.answers import Answered, read_answers
+from textmill.tracking.models import find_logged_model, log_backbone, log_task_model
+from textmill.tracking.pipeline import Pipeline
+from textmill.tracking.results import Result, find_result
+from textmill.tracking.store import Store, StoreError
+from textmill.tracking.tags import BACKBONE, TESTED_RUN_TAG
+
+PROMOTED = "promoted"
+PROMOTION_TAG = "textmill.promotion."
+TEST_TAG = "textmill.test_digest"
+PIPELINE_RUN_TAG = "textmill.run.pipeline"
+RECIPE_TAG = "textmill.recipe"
+PARAMETERS_TAG = "textmill.parameters"
+SCORE_TAG = "score."
+LANGUAGE = "lm"
+
+Remeasure = Callable[[Result], Result]
+"""From a model to its evaluation on the challenger's test examples."""
+
+
+@dataclass(frozen=True)
+class Challenger:
+    """A model of a pipeline run, evaluated."""
+
+    name: str
+    """The task, or `BACKBONE`."""
+    floors: str
+    """The name of its scores and floors: the task, or `lm`."""
+    language: str
+    """Of what it answers, or "und"."""
+    model: Result
+    tested: Result
+    test_digest: str
+    """Of the test examples, wherever they lie."""
+    recipe: str
+    """Digest of all that made it, seeds aside."""
+    parameters: float
+    trivial: Mapping[str, float]
+    """Scores of a model that has learned next to nothing, by metric."""
+    doubts: str = ""
+    """What takes something from its scores, in words: the gate names it beside its reason."""
+
+
+def task_challenger(pipeline: Pipeline, config: Config, task: TaskConfig) -> Challenger:
+    """Return the model of a task from the results of a pipeline, logged as a model."""
+    results = pipeline.results
+    model, tested = results[FINETUNE.label(task.name)], results[EVALUATE.label(task.name)]
+    log_task_model(pipeline.store, model.run_id, task, model.folder)
+    sources = tested.manifest["sources"]
+    return Challenger(
+        name=task.name,
+        floors=task.name,
+        language=_language(config, task),
+        model=model,
+        tested=tested,
+        test_digest=digest_values(sorted(source["digest"] for source in sources.values())),
+        recipe=recipe_of(model, results),
+        parameters=results[PRETRAIN.name].metrics()["parameters"],
+        trivial=_under("trivial/", results[BASELINE.label(task.name)].metrics()),
+        doubts=doubts(read_notes(results[BASELINE.label(task.name)].folder)),
+    )
+
+
+def backbone_challenger(pipeline: Pipeline, config: Config) -> Challenger:
+    """Return the backbone from the results of a pipeline, logged as a model."""
+    results = pipeline.results
+    model = results[PRETRAIN.name]
+    log_backbone(pipeline.store, model.run_id, model.folder)
+    return Challenger(
+        name=BACKBONE,
+        floors=LANGUAGE,
+        language=_language(config),
+        model=model,
+        tested=results[EVALUATE_LM.name],
+        test_digest=results[CLEAN.name].digest,
+        recipe=recipe_of(model, results),
+        parameters=model.metrics()["parameters"],
+        trivial=_under("unigram/", results[EVALUATE_LM.name].metrics()),
+    )
+
+
+def _under(prefix: str, metrics: Mapping[str, float]) -> dict[str, float]:
+    return {k.removeprefix(prefix): v for k, v in metrics.items() if k.startswith(prefix)}
+
+
+def _language(config: Config, task: TaskConfig | None = None) -> str:
+    """Return the language that a translation is in; for all else, the corpus's, if it has one.
+
+    That is the one that all its sources are said to be in, or else the only one that is kept.
+    """
+    if isinstance(task, TranslationConfig):
+        return task.target_language
+    languages = {source.language for source in config.corpus.sources}
+    if AUTO in languages or len(languages) > 1:
+        languages = set(config.corpus.languages)
+    return languages.pop() if len(languages) == 1 else "und"
+
+
+def recipe_of(result: Result, results: Mapping[str, Result]) -> str:
+    """Return a digest of everything that made a result but for seeds."""
+    manifest = result.manifest
+    by_key = {other.key: other for other in results.values()}
+    inputs = {
+        name: recipe_of(by_key[made["key"]], results) if made["key"] in by_key else made["digest"]
+        for name, made in manifest["inputs"].items()
+    }
+    parts = {name: manifest[name] for name in ("step", "code", "packages")}
+    sources = {name: source["digest"] for name, source in manifest["sources"].items()}
+    config = _without_seeds(manifest["config"])
+    return digest_values({**parts, "config": config, "inputs": inputs, "sources": sources})
+
+
+def _without_seeds(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_seeds(item) for key, item in value.items() if key != "seed"}
+    return [_without_seeds(item) for item in value] if isinstance(value, list) else value
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a challenge."""
+
+    line: str
+    is_promoted: bool
+
+
+def challenge(
+    pipeline: Pipeline, config: Config, challenger: Challenger, remeasure: Remeasure
+) -> Outcome:
+    """Register a model unless it is there already, let it challenge, and say what came of it.
+
+    Args:
+        pipeline: the run that made or found it.
+        config: with the promotion section.
+        challenger: the model.
+        remeasure: evaluates a champion that was measured on other test examples.
+
+    Raises:
+        InputError: the registered name is taken by something else, or a floor names no score.
+        StoreError: the store failed.
+    """
+    registry = Registry(pipeline.store, config.experiment)
+    with registry.locked():
+        line = _challenge(pipeline, config, registry, challenger, remeasure)
+    pipeline.store.set_tags(pipeline.run_id, {f"{PROMOTION_TAG}{challenger.name}": line})
+    return Outcome(f"{challenger.name}: {line}", line.startswith(PROMOTED))
+
+
+def _challenge(
+    pipeline: Pipeline,
+    config: Config,
+    registry: Registry,
+    challenger: Challenger,
+    remeasure: Remeasure,
+) -> str:
+    name, scores = challenger.name, challenger.tested.metrics()
+    # First, as it names a floor that is wrong.
+    missed = below_floor(config.promotion, challenger.floors, challenger.language, scores)
+    versions = registry.versions(name)
+    champion = registry.champion(name)
+    version = next((v for v in versions if v.tags.get(KEY_TAG) == challenger.model.key), None)
+    is_tested = version is not None and version.tags.get(TEST_TAG) == challenger.test_digest
+    if version is not None and is_tested and DECISION_TAG in version.tags:
+        kept = f"champion v{champion.version}" if champion else "no champion"
+        return f"kept {kept}: v{version.version} is this model, {version.tags[DECISION_TAG]}"
+    tags = _tags(pipeline, challenger, scores)
+    if version is None:
+        logged = find_logged_model(pipeline.store, challenger.model.run_id)
+        assert logged is not None  # by task_challenger or backbone_challenger
+        version = registry.register(name, logged, challenger.model.run_id, tags)
+    else:
+        # An interruption must not leave the earlier decision beside the new test set.
+        registry.delete_tags(name, version, (DECISION_TAG, TEST_TAG))
+        registry.set_tags(name, version, tags)
+    tested = {TEST_TAG: challenger.test_digest}  # last: with it the challenge is over
+    if champion is not None and champion.version == version.version:
+        registry.decided(name, version, PROMOTED, "measured on other test examples since", True)
+        registry.set_tags(name, version, tested)
+        return f"kept champion v{version.version}: it is this model"
+    if missed is not None:
+        decision = missed
+    elif champion is None:
+        decision = decide_alone(scores, challenger.trivial)
+    else:
+        others = [v for v in versions if v.version != version.version]
+        decision = _decide(registry, config, challenger, champion, others, remeasure)
+    if challenger.doubts:
+        decision = replace(decision, reason=f"{decision.reason}; but {challenger.doubts}")
+    word = PROMOTED if decision.is_promoted else "rejected"
+    registry.decided(name, version, word, decision.reason, decision.is_promoted)
+    registry.set_tags(name, version, tested)
+    if decision.is_promoted:
+        return f"{PROMOTED} v{version.version}: {decision.reason}"
+    kept = f"champion v{champion.version}" if champion else "no champion"
+    return f"kept {kept}, rejected v{version.version}: {decision.reason}"
+
+
+def _decide(
+    registry: Registry,
+    config: Config,
+    challenger: Challenger,
+    champion: ModelVersion,
+    others: list[ModelVersion],
+    remeasure: Remeasure,
+) -> Decision:
+    if not {MODEL_RUN_TAG, TESTED_RUN_TAG, PARAMETERS_TAG} <= champion.tags.keys():
+        return Decision(False, f"textmill did not register the champion v{champion.version}")
+    store = registry.store
+    own = read_answers(store, store.client.get_run(challenger.tested.run_id))
+    try:
+        theirs, seconds = _champion_answers(
+            registry, challenger, champion, remeasure, own.signatures
+        )
+    except (Stopped, StoreError):
+        raise
+    except (InputError, RunError) as error:
+        return Decision(False, f"the champion could not be measured on its test set: {error}")
+    if own.signatures != theirs.signatures:
+        return Decision(False, "its scores are not computed as the champion's are")
+    try:
+        answers = tabulate(own.kind, [theirs.rows, own.rows], own.signatures)
+    except ValueError as error:
+        return Decision(False, f"no paired test with the champion: {error}")
+    metric = next(iter(answers.metrics))
+    retrained = [
+        float(v.tags[f"{SCORE_TAG}{metric}"])
+        for v in others
+        if v.tags.get(RECIPE_TAG) == challenger.recipe
+        and v.tags.get(TEST_TAG) == challenger.test_digest
+        and f"{SCORE_TAG}{metric}" in v.tags
+    ]
+    return decide(
+        config.promotion,
+        answers,
+        Cost(float(champion.tags[PARAMETERS_TAG]), seconds),
+        Cost(challenger.parameters, _seconds(store, challenger.tested.run_id)),
+        retrained,
+    )
+
+
+def _champion_answers(
+    registry: Registry,
+    challenger: Challenger,
+    champion: ModelVersion,
+    remeasure: Remeasure,
+    signatures: Mapping[str, str],
+) -> tuple[Answered, float | None]:
+    """Return the champion's answers to the challenger's test examples, and the time they took.
+
+    Where these had to be measured anew, because it was measured on other examples or its scores
+    were computed in another way (not with these signatures), its tags tell of that from now on.
+
+    Raises:
+        InputError: the champion cannot answer them.
+        RunError: its result is lost, or the evaluation failed.
+    """
+    store, run_id = registry.store, champion.tags[TESTED_RUN_TAG]
+    answers = None
+    if champion.tags.get(TEST_TAG) == challenger.test_digest:
+        try:
+            answers = read_answers(store, store.client.get_run(run_id))
+        except StoreError:
+            raise
+        except RunError:
+            answers = None  # lost or damaged: measured anew
+        if answers is not None and answers.signatures != signatures:
+            answers = None
+    if answers is None:
+        tested = remeasure(find_result(store, champion.tags[MODEL_RUN_TAG]))
+        run_id = tested.run_id
+        answers = read_answers(store, store.client.get_run(run_id))
+        # The test set stands there only while all that was measured on it does.
+        registry.delete_tags(challenger.name, champion, (TEST_TAG,))
+        tags = {TESTED_RUN_TAG: run_id, **_score_tags(tested.metrics())}
+        registry.set_tags(challenger.name, champion, tags | {TEST_TAG: challenger.test_digest})
+    return answers, _seconds(store, run_id)
+
+
+def champion_results(store: Store, experiment: str, model: str) -> tuple[Result, Result] | None:
+    """Return the champion of a task, or of the backbone, and its evaluation, or None.
+
+    Raises:
+        RunError: one of them is missing or damaged.
+    """
+    champion = Registry(store, experiment).champion(model)
+    if champion is None or not {MODEL_RUN_TAG, TESTED_RUN_TAG} <= champion.tags.keys():
+        return None
+    made, tested = (find_result(store, champion.tags[t]) for t in (MODEL_RUN_TAG, TESTED_RUN_TAG))
+    return made, tested
+
+
+def _seconds(store: Store, run_id: str) -> float | None:
+    seconds: float | None = store.client.get_run(run_id).data.metrics.get("seconds")
+    return seconds
+
+
+def _tags(
+    pipeline: Pipeline, challenger: Challenger, scores: Mapping[str, float]
+) -> dict[str, str]:
+    return {
+        KEY_TAG: challenger.model.key,
+        MODEL_RUN_TAG: challenger.model.run_id,
+        TESTED_RUN_TAG: challenger.tested.run_id,
+        PIPELINE_RUN_TAG: pipeline.run_id,
+        RECIPE_TAG: challenger.recipe,
+        PARAMETERS_TAG: str(challenger.parameters),
+        "textmill.time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        **_score_tags(scores),
+    }
+
+
+def _score_tags(scores: Mapping[str, float]) -> dict[str, str]:
+    return {f"{SCORE_TAG}{key}": repr(v) for key, v in scores.items() if "/" not in key}

@@ -1,0 +1,295 @@
+"""A finished pipeline run as MLflow recorded it, and whether it can be made again here."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Run
+
+from textmill import hardware
+from textmill.compose import SAMPLE, revive
+from textmill.config import Config
+from textmill.corpus.reading.sources import digest_source
+from textmill.errors import InputError, RunError, listed
+from textmill.files import digest_file
+from textmill.steps.graph import CLEAN, DRIFT, GRAPH
+from textmill.steps.sources import INIT_FROM
+from textmill.steps.step import code_of
+from textmill.tasks.rows import digest_split
+from textmill.tracking.environment import recorded_machine
+from textmill.tracking.experiment import PIPELINE_TAG
+from textmill.tracking.results import recorded_results
+from textmill.tracking.runs import find_run
+from textmill.tracking.store import Store
+from textmill.tracking.tags import THREADS_TAG
+from textmill.tracking.verified import read_config, read_manifest, read_output_json
+
+COMMIT_TAG = "mlflow.source.git.commit"
+SAME_MACHINE = ("processor", "gpus")
+"""What makes two machines of one type; results on another one may round differently."""
+DIGEST_CHARS = 12
+MEND_DATA = "Put back what was there, or say where that is: --moved OLD=NEW"
+COMMIT = "[0-9a-f]{40}"
+
+
+@dataclass(frozen=True)
+class RecordedStep:
+    """The result of one step of a recorded run."""
+
+    label: str
+    run: Run
+    manifest: Mapping[str, Any]
+    metrics: Mapping[str, float]
+
+    @property
+    def threads(self) -> int | None:
+        """The processor threads that it was computed with."""
+        threads = self.run.data.tags.get(THREADS_TAG)
+        return int(threads) if threads else None
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A finished pipeline run."""
+
+    run: Run
+    config: Config
+    steps: Mapping[str, RecordedStep]
+    """By label, in the order of the work."""
+
+    @property
+    def run_id(self) -> str:
+        """The id of the parent run."""
+        return str(self.run.info.run_id)
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that it was made at, with "+changes" if there were any."""
+        return self.run.data.tags.get(COMMIT_TAG)
+
+
+def load_recorded(store: Store, words: str, instead: Mapping[str, Any] | None = None) -> Recorded:
+    """Return the pipeline run that is meant, with the records of its steps.
+
+    Args:
+        store: where it is recorded.
+        words: what names it.
+        instead: sections of its configuration that are others now.
+
+    Raises:
+        InputError: there is no such run, it did not finish, it measured drift, or its configuration
+            does not fit this version of textmill, or names an environment variable that is not set.
+        RunError: records are missing.
+    """
+    run = find_run(store, words)
+    run_id, name = run.info.run_id, run.info.run_name
+    if run.info.status != "FINISHED":
+        raise InputError(
+            f"The run {name} ({run_id}) did not finish: it is {run.info.status}. Choose one that "
+            "did."
+        )
+    if run.data.tags.get(PIPELINE_TAG) == DRIFT.name:
+        raise InputError(
+            f"The run {name} ({run_id}) has measured the drift of new text, and made no model: "
+            "choose the run of a pipeline."
+        )
+    values = read_config(store, run)
+    try:
+        config = revive(values, f"of {name}, as it was recorded,", instead)
+    except InputError as error:
+        raise InputError(f"{error}\nIt fits the code that made it: {_checkout(run)}.") from None
+    runs = {label: store.client.get_run(made) for label, made in recorded_results(run).items()}
+    # Not by time: of results that were reused, one may be older than what it would be made from.
+    ordered = GRAPH.in_order(runs, [task.name for task in config.tasks])
+    steps = {label: _read_step(store, label, runs[label]) for label in ordered}
+    return Recorded(run, _with_fixed_revisions(config, steps), steps)
+
+
+def _read_step(store: Store, label: str, run: Run) -> RecordedStep:
+    manifest = read_manifest(store, run)
+    for source in manifest["sources"].values():  # some lie in the store, which may have moved
+        source["place"] = store.present_place(source["place"])
+        source["files"] = {store.present_place(k): v for k, v in source["files"].items()}
+    metrics: dict[str, float] = {}
+    if "metrics.json" in manifest["files"]:
+        metrics = read_output_json(store, run, "metrics.json")
+    return RecordedStep(label, run, manifest, metrics)
+
+
+def with_moved_data(config: Config, old: str, new: str) -> Config:
+    """Return the configuration with the data that lay below one folder below another one.
+
+    Raises:
+        InputError: it names no data there.
+    """
+    old, new = old.rstrip("/"), new.rstrip("/")
+    n_moved = 0
+
+    def move(value: Any) -> Any:
+        nonlocal n_moved
+        if isinstance(value, dict):
+            return {key: move(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [move(item) for item in value]
+        if isinstance(value, str) and (value == old or value.startswith(f"{old}/")):
+            n_moved += 1
+            return f"{new}{value.removeprefix(old)}"
+        return value
+
+    values = config.model_dump()
+    parts = {key: move(values[key]) for key in ("corpus", "tasks", "data_root")}
+    if not n_moved:
+        raise InputError(f"--moved {old}={new}: the recorded configuration names no data in {old}.")
+    return Config.model_validate(values | parts)
+
+
+def _with_fixed_revisions(config: Config, steps: Mapping[str, RecordedStep]) -> Config:
+    """Return the configuration with hub data at the commits that were read, not at the newest."""
+    read = {
+        name: source["digest"].rpartition("@")[2]
+        for step in steps.values()
+        for name, source in step.manifest["sources"].items()
+    }
+
+    def fix(part: Any, name: str) -> Any:
+        commit = read.get(name, "")
+        if part.hub is None or part.revision is not None or not re.fullmatch(COMMIT, commit):
+            return part
+        return part.model_copy(update={"revision": commit})
+
+    sources = tuple(fix(source, source.name) for source in config.corpus.sources)
+    tasks = tuple(fix(task, f"{task.name}/train") for task in config.tasks)
+    corpus = config.corpus.model_copy(update={"sources": sources})
+    return config.model_copy(update={"corpus": corpus, "tasks": tasks})
+
+
+def problems(recorded: Recorded) -> list[str]:
+    """Return what differs here from what the run was made with, a line each, and how to mend it.
+
+    Nothing is computed. Packages that no step imports are left out: they are no part of any key.
+    """
+    return [
+        *_data_problems(recorded),
+        *_code_problems(recorded),
+        *_package_problems(recorded),
+        *_device_problems(recorded.config),
+    ]
+
+
+def _data_problems(recorded: Recorded) -> Iterator[str]:
+    sources = {source.name: source for source in recorded.config.corpus.sources}
+    tasks = {task.name: task for task in recorded.config.tasks}
+    checked: set[str] = set()
+    for step in recorded.steps.values():
+        for name, source in step.manifest["sources"].items():
+            if name == INIT_FROM:
+                yield from _folder_problems(source["files"])
+                continue
+            task, _, setting = name.rpartition("/")
+            is_corpus = step.label == CLEAN.name and name in sources
+            place = sources[name].path if is_corpus else getattr(tasks[task], setting)
+            if (place or "").startswith(SAMPLE) or name in checked:
+                continue
+            checked.add(name)
+            try:
+                if is_corpus:
+                    digest = digest_source(sources[name])
+                else:
+                    digest = digest_split(tasks[task], setting)
+            except InputError:
+                yield f"data: {name} ({place}) is missing. {MEND_DATA}"
+                continue
+            except RunError as error:
+                yield f"data: {error}"
+                continue
+            if digest != source["digest"]:
+                yield (
+                    f"data: {name} ({place}) has changed: its digest was "
+                    f"{source['digest'][:DIGEST_CHARS]} and is {digest[:DIGEST_CHARS]}. {MEND_DATA}"
+                )
+
+
+def _folder_problems(files: Mapping[str, str]) -> Iterator[str]:
+    for path, digest in files.items():
+        if not Path(path).is_file() or digest_file(Path(path)) != digest:
+            yield f"data: {path}, which was begun from, is missing or has changed. {MEND_DATA}"
+
+
+def _code_problems(recorded: Recorded) -> Iterator[str]:
+    changed: dict[str, list[str]] = defaultdict(list)
+    for step in recorded.steps.values():
+        then, now = step.manifest["code"], code_of(GRAPH.steps[step.manifest["step"]]).modules
+        for module in sorted(then.keys() | now.keys()):
+            if then.get(module) != now.get(module):
+                changed[module].append(step.label)
+    if changed:
+        named = listed(f"{name} ({listed(steps)})" for name, steps in changed.items())
+        yield f"code: other than it was in {named}. {_checkout(recorded.run)}"
+
+
+def _checkout(run: Run) -> str:
+    """Return the command that brings a run's code back, as far as it was recorded."""
+    commit, plus, _ = run.data.tags.get(COMMIT_TAG, "").partition("+")
+    if not commit:
+        return "its commit was not recorded: install the version of textmill that made it"
+    changes = ", and the changes that were not committed then" if plus else ""
+    return f"git checkout {commit}{changes}"
+
+
+def _package_problems(recorded: Recorded) -> Iterator[str]:
+    then: dict[str, str] = {}
+    now: dict[str, str] = {}
+    for step in recorded.steps.values():
+        then |= step.manifest["packages"]
+        now |= code_of(GRAPH.steps[step.manifest["step"]]).packages
+    python = then.pop("python")
+    if python != now.pop("python", None):
+        yield f"packages: Python is {hardware.describe()['python']}, and was {python}. Use that"
+    others = {name: version for name, version in then.items() if now.get(name) != version}
+    if others:
+        named = listed(
+            f"{name} is {now.get(name, 'not installed')}, and was {version}"
+            for name, version in others.items()
+        )
+        wanted = " ".join(f"{name}=={version}" for name, version in others.items())
+        yield f"packages: {named}. pip install {wanted}"
+
+
+def _device_problems(config: Config) -> Iterator[str]:
+    settings = [config.pretrain, *(task.finetune for task in config.tasks)]
+    if any(s.accelerator == "cuda" for s in settings) and hardware.best_accelerator() != "cuda":
+        yield "device: it was trained on a CUDA GPU, and there is none here. Use such a machine"
+
+
+def with_devices_here(config: Config) -> Config:
+    """Return the configuration with training on the processor where there is no CUDA GPU."""
+    if hardware.best_accelerator() == "cuda":
+        return config
+
+    def here(settings: Any) -> Any:
+        return settings.model_copy(update={"accelerator": "cpu"})
+
+    tasks = tuple(t.model_copy(update={"finetune": here(t.finetune)}) for t in config.tasks)
+    return config.model_copy(
+        update={
+            "pretrain": here(config.pretrain),
+            "finetune": here(config.finetune),
+            "tasks": tasks,
+        }
+    )
+
+
+def other_machines(recorded: Recorded) -> dict[str, tuple[str, str]]:
+    """Return what is of another type here: by name, how it was for a step, and how it is."""
+    here = hardware.describe()
+    return {
+        name: (there[name], here[name])
+        for there in map(recorded_machine, (step.run for step in recorded.steps.values()))
+        for name in SAME_MACHINE
+        if there.get(name, here[name]) != here[name]
+    }

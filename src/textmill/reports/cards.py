@@ -1,0 +1,313 @@
+"""Model cards: what a model is, what it was made from, how good it is, and where it ends.
+
+Source: Mitchell et al. 2019, "Model Cards for Model Reporting".
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from textmill.config import AUTO, Config, TaskConfig
+from textmill.corpus.cleaning.language import UNKNOWN as UNDETERMINED
+from textmill.errors import spared
+from textmill.evaluation.notes import LEAK, read_notes
+from textmill.reports.data import language_bytes
+from textmill.reports.formats import cut
+from textmill.steps.graph import (
+    BASELINE,
+    CLEAN,
+    EVALUATE,
+    EVALUATE_LM,
+    FINETUNE,
+    PRETRAIN,
+    TOKENIZER,
+    TOKENS,
+)
+from textmill.steps.sources import is_in_corpus
+from textmill.tracking.models import find_logged_model
+from textmill.tracking.pipeline import Pipeline
+from textmill.tracking.results import Result
+from textmill.tracking.store import Store
+from textmill.tracking.tags import BACKBONE
+
+NAME = "model_card.md"
+TAG = "mlflow.note.content"
+"""What MLflow's page of a logged model shows as its description."""
+
+MOST_LABELS = 40
+MOST_SOURCES = 15
+LONGEST_NAME = 60
+DIGEST_CHARS = 16
+
+WHAT = {
+    "classification": "gives a text one label",
+    "tagging": "finds the entities of a text",
+    "translation": "translates a text",
+}
+LONG_TEXTS = {
+    "classification": "a longer text loses its end, and `is_cut` says so",
+    "tagging": "a longer text is read in windows, so an entity across a border may be missed",
+    "translation": "a longer text loses its end, and `is_cut` says so",
+}
+SAMPLE_WARNING = (
+    "**Made from generated sample data: it shows that the chain works, and is of no other "
+    "use. The scores of generated sample data are no results.**"
+)
+UNKNOWN = "unknown"
+_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
+
+
+def log_card(pipeline: Pipeline, config: Config, task: TaskConfig) -> None:
+    """Write the card of a task's model from the results so far, as its description and as a file.
+
+    A card without scores never takes the place of another: a model that is only fine-tuned again,
+    and found, may have been evaluated before.
+
+    Raises:
+        StoreError: the store does not take it.
+    """
+    has_scores = EVALUATE.label(task.name) in pipeline.results
+    run_id = pipeline.results[FINETUNE.label(task.name)].run_id
+    with spared(f"the model card of {task.name}"), pipeline.store.failures_in_words():
+        _write(pipeline.store, run_id, card_text(config, task, pipeline.results), has_scores)
+
+
+def log_backbone_card(pipeline: Pipeline, config: Config) -> None:
+    """Write the card of the backbone, once it is evaluated, like that of a task's model.
+
+    Raises:
+        StoreError: the store does not take it.
+    """
+    run_id = pipeline.results[PRETRAIN.name].run_id
+    with spared("the model card of the backbone"), pipeline.store.failures_in_words():
+        _write(pipeline.store, run_id, backbone_card_text(config, pipeline.results), True)
+
+
+def _write(store: Store, run_id: str, card: str, has_scores: bool) -> None:
+    """Put a card on the model that a run has logged."""
+    model = find_logged_model(store, run_id)
+    if model is None or model.tags.get(TAG) == card:
+        return
+    if TAG not in model.tags or has_scores:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, NAME)
+            file.write_text(card, encoding="utf-8")
+            store.client.log_model_artifact(model.model_id, str(file))
+            # Last: the description says that the file is there as well.
+            store.client.set_logged_model_tags(model.model_id, {TAG: card})
+
+
+def card_text(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> str:
+    """Return the card of a task's model in Markdown.
+
+    Args:
+        config: the configuration that the results were made with.
+        task: the task.
+        results: by label, at least of pretraining, fine-tuning and what comes before; the scores
+            are there once the task is evaluated.
+    """
+    parts = [f"# {task.name}", *_about(config, task, results)]
+    parts += ["## Scores", *_scores(task, results)]
+    labels = (CLEAN.name, FINETUNE.label(task.name), EVALUATE.label(task.name))
+    parts += ["## Data", *_data(config, results, labels)]
+    parts.append(f"MLflow runs: {_runs(results, PRETRAIN.name, FINETUNE.label(task.name))}.")
+    licences = _licences(config, "the task's examples")
+    parts += [licences, "## Limits", *_limits(config, results, LONG_TEXTS[task.kind])]
+    return "\n\n".join(parts) + "\n"
+
+
+def backbone_card_text(config: Config, results: Mapping[str, Result]) -> str:
+    """Return the card of a backbone in Markdown.
+
+    Args:
+        config: the configuration that the results were made with.
+        results: by label, at least of pretraining, of what comes before, and of its evaluation.
+    """
+    parts = [f"# {BACKBONE}"]
+    if config.sample is not None:
+        parts.append(SAMPLE_WARNING)
+    parts += [
+        "A model that goes on writing a text, pretrained by textmill and the base of task models.",
+        f"{_base(config, results)}.",
+    ]
+    tested = results[EVALUATE_LM.name].metrics()
+    lines = ["| score | model | unigram |", "|---|---|---|"]
+    for key in ("val_loss", "perplexity", "bits_per_byte"):
+        lines.append(
+            f"| {key.replace('_', ' ')} | {tested[key]:.3f} | {tested[f'unigram/{key}']:.3f} |"
+        )
+    parts += ["## Scores", "\n".join(lines), "On the validation split; lower is better."]
+    parts += ["## Data", *_data(config, results, (CLEAN.name,))]
+    parts.append(f"MLflow runs: {_runs(results, PRETRAIN.name)}.")
+    parts += [
+        _licences(config),
+        "## Limits",
+        *_limits(config, results, "what lies further back is forgotten"),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _base(config: Config, results: Mapping[str, Result]) -> str:
+    """Return what the backbone is and what it was trained on, without the full stop."""
+    shape, training, base = config.model, config.pretrain, results[PRETRAIN.name].metrics()
+    return (
+        f"A GPT of {base['parameters']:,.0f} parameters ({shape.n_layer} layers, "
+        f"{shape.n_head} heads, {shape.n_embd} channels, {shape.block_size} tokens of context, "
+        f"{shape.position} positions), pretrained on {base['tokens_seen']:,.0f} tokens "
+        f"({training.objective} objective, {training.max_steps:,} steps)"
+    )
+
+
+def _about(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
+    if config.sample is not None:
+        yield SAMPLE_WARNING
+    yield (
+        f"A model that {WHAT[task.kind]} ({task.kind.replace('_', ' ')}), fine-tuned by textmill."
+    )
+    spec = results[FINETUNE.label(task.name)].json("task.json")["spec"]
+    labels = _labels(spec.get("labels", ()))
+    if labels:
+        shown = ", ".join(labels[:MOST_LABELS])
+        more = len(labels) - MOST_LABELS
+        yield f"Labels: {shown}{f', and {more} more' if more > 0 else ''}."
+    base = _base(config, results)
+    yield (
+        f"Base: {base[0].lower()}{base[1:]}, then fine-tuned for {task.finetune.epochs} epochs "
+        f"with {task.finetune.attention} attention."
+    )
+
+
+def _labels(labels: list[str]) -> list[str]:
+    """Return labels as they are read: of tags, the entity types that they name."""
+    if "O" in labels and all(label == "O" or label[:2] in ("B-", "I-") for label in labels):
+        labels = [label[2:] for label in labels if label.startswith("B-")]
+    return [plain(label) for label in labels]
+
+
+def _scores(task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
+    if EVALUATE.label(task.name) not in results:
+        yield "Not evaluated yet."
+        return
+    tested = results[EVALUATE.label(task.name)].metrics()
+    simple = results[BASELINE.label(task.name)].metrics()
+    lines = ["| score | model | baseline | trivial |", "|---|---|---|---|"]
+    for key, value in tested.items():
+        if "/" not in key and key in simple:
+            cells = (value, simple[key], simple.get(f"trivial/{key}"))
+            shown = " | ".join("" if cell is None else f"{cell:.3f}" for cell in cells)
+            lines.append(f"| {key.replace('_', ' ')} | {shown} |")
+    yield "\n".join(lines)
+    notes = read_notes(results[BASELINE.label(task.name)].folder)
+    use = "" if any(note.name == LEAK for note in notes) else ", used for nothing else"
+    yield (
+        f"On {tested['test_examples']:,.0f} test examples{use} "
+        f"({tested['cut_examples']:,.0f} of them cut)."
+    )
+    for note in notes:
+        yield f"{'**Doubtful:** ' if note.is_doubt else ''}{escaped(str(note))}."
+
+
+def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]) -> Iterator[str]:
+    lines = ["| data | place | SHA-256 |", "|---|---|---|"]
+    for label in labels:
+        if label not in results:
+            continue
+        sources = results[label].manifest["sources"]
+        if label == CLEAN.name:
+            sources = {name: source for name, source in sources.items() if is_in_corpus(source)}
+        for name, source in list(sources.items())[:MOST_SOURCES]:
+            place, digest = _end_of(source["place"]), source["digest"][:DIGEST_CHARS]
+            lines.append(f"| {plain(name)} | {plain(place)} | {plain(digest)} |")
+        if len(sources) > MOST_SOURCES:
+            lines.append(f"| {len(sources) - MOST_SOURCES} more | | |")
+    yield "\n".join(lines)
+    corpus, counts = config.corpus, results[CLEAN.name].metrics()
+    kinds = ", ".join(kind.replace("_", " ") for kind in corpus.redaction.kinds)
+    filters = {
+        "Unicode repaired": corpus.repair_unicode,
+        "HTML stripped": corpus.strip_html,
+        "poor quality dropped (Gopher, C4, FineWeb)": corpus.quality.enabled,
+        "lines of many documents removed": corpus.repeated_lines.enabled,
+        "text of test sets dropped": corpus.decontamination.enabled,
+        "exact duplicates dropped": corpus.exact_duplicates.enabled,
+        "near duplicates dropped": corpus.near_duplicates.enabled,
+        f"personal data redacted ({kinds})": corpus.redaction.enabled,
+    }
+    used = [name for name, is_used in filters.items() if is_used]
+    yield (
+        f"Filters of the pretraining text: {', '.join(used) or 'none'}; documents below "
+        f"{corpus.min_chars} characters dropped. Kept {counts['documents_kept']:,.0f} of "
+        f"{counts['documents_read']:,.0f} documents."
+    )
+
+
+def _licences(config: Config, *others: str) -> str:
+    """Return the terms of each source, as they were given, and what else has its own."""
+    by_terms: dict[str, list[str]] = {}
+    for source in config.corpus.sources:
+        by_terms.setdefault(source.licence, []).append(plain(source.name))
+    by_terms.setdefault(UNKNOWN, []).extend(others)
+    listed = "; ".join(
+        f"{plain(terms)} ({_few(names)})" for terms, names in sorted(by_terms.items()) if names
+    )
+    return f"Licences of the data, as they were given to textmill: {listed}."
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - MOST_SOURCES
+    return ", ".join(names[:MOST_SOURCES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _runs(results: Mapping[str, Result], *trained: str) -> str:
+    """Return links to the runs that made the model, whose pages lead to everything else."""
+    labels = (CLEAN.name, TOKENIZER.name, TOKENS.name, *trained)
+    return ", ".join(f"[{label}]({results[label].url})" for label in labels if label in results)
+
+
+def _end_of(place: str) -> str:
+    """Return the end of a long path: there it says what it is."""
+    return place if len(place) <= LONGEST_NAME else f"… {place[2 - LONGEST_NAME :]}"
+
+
+def _limits(config: Config, results: Mapping[str, Result], cutting: str) -> Iterator[str]:
+    yield "\n".join(
+        [
+            f"- It reads {config.model.block_size} tokens at once: {cutting}.",
+            f"- Languages of the pretraining text: {_languages(config, results)}. In others it is "
+            "unreliable.",
+            "- It repeats the mistakes and prejudices of its data, and can be wrong when it is "
+            "sure.",
+        ]
+    )
+
+
+def _languages(config: Config, results: Mapping[str, Result]) -> str:
+    """Return the languages of the text that was kept, the largest first, with their shares."""
+    found = language_bytes(results[CLEAN.name].metrics())
+    if not found.keys() - {UNDETERMINED}:
+        return "not known"
+    if len(found) == 1:
+        shown = [plain(next(iter(found)))]
+    else:
+        total = sum(found.values())
+        shown = [
+            f"{UNKNOWN if tag == UNDETERMINED else plain(tag)} {n_bytes / total:.1%}"
+            for tag, n_bytes in found.items()
+        ]
+    listed = _few(shown) + (" of the bytes" if len(found) > 1 else "")
+    is_identified = any(source.language == AUTO for source in config.corpus.sources)
+    return listed + (", as they were identified" if is_identified else "")
+
+
+def plain(text: str) -> str:
+    """Return a name from outside as Markdown that shows it and does nothing else."""
+    return escaped(cut(" ".join(text.split()), LONGEST_NAME))
+
+
+def escaped(text: str) -> str:
+    """Return a line of text as Markdown that shows it and does nothing else."""
+    return _MARKUP.sub(r"\\\1", html.escape(text, quote=False))

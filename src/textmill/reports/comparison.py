@@ -1,0 +1,210 @@
+"""Pipeline runs compared: found in the store, and put side by side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow.entities import Run
+
+from textmill.errors import InputError
+from textmill.evaluation.significance import differences, intervals, tabulate
+from textmill.reports import side_by_side as pages
+from textmill.steps.graph import GRAPH
+from textmill.tracking.answers import Answered, read_answers
+from textmill.tracking.environment import recorded_machine
+from textmill.tracking.results import recorded_results
+from textmill.tracking.runs import command_of, find_run, peak_memory_mib
+from textmill.tracking.store import Store
+from textmill.tracking.verified import read_manifest
+
+FOLDER = "comparison"
+
+
+@dataclass(frozen=True)
+class PipelineRun:
+    """A finished pipeline run with its steps."""
+
+    run: Run
+    steps: dict[str, Run]
+    """The run of each step's result, by label such as `evaluate topic`."""
+    manifests: dict[str, dict[str, Any]]
+    """By label."""
+
+    @property
+    def run_id(self) -> str:
+        """The id of the parent run."""
+        return str(self.run.info.run_id)
+
+
+def compare(store: Store, names: Sequence[str]) -> pages.Comparison:
+    """Return what differs between pipeline runs, and how their scores stand to the first's.
+
+    Args:
+        store: where they are.
+        names: ids, unique beginnings of ids, or names of pipeline runs.
+
+    Raises:
+        InputError: a run is not there, is ambiguous, is none of a pipeline, or has not finished;
+            or the others have no task in common with the first.
+        RunError: a result is missing or damaged, or the store failed.
+    """
+    found = [find_finished(store, name) for name in names]
+    ids = [run.info.run_id for run in found]
+    if len(ids) < 2 or len(set(ids)) < len(ids):
+        raise InputError("compare needs two or more different runs: name each of them once.")
+    runs = open_runs(store, found)
+    for run in runs[1:]:
+        if not set(tasks_of(run)) & set(tasks_of(runs[0])):
+            raise InputError(
+                f"The runs {runs[0].run_id} and {run.run_id} have no task in common: compare runs "
+                "in which the same task, or the language model, was evaluated."
+            )
+    return pages.Comparison(
+        runs=tuple(_about(store, run) for run in runs),
+        settings=pages.differing([run.run.data.params for run in runs]),
+        data=pages.differing([_sources(run) for run in runs]),
+        results=pages.differing([_digests(run) for run in runs]),
+        commits=pages.differing([_commit(run) for run in runs]),
+        modules=pages.differing([_merged(run, "code") for run in runs]),
+        packages=pages.differing([_packages(store, run) for run in runs]),
+        machine=pages.differing([recorded_machine(run.run) for run in runs]),
+        scores=tuple(_scores(store, runs)),
+        costs=tuple(_costs(store, runs)),
+    )
+
+
+def log_comparison(store: Store, comparison: pages.Comparison) -> str:
+    """Make the comparison an artifact of the last run, and return where it is among its artifacts.
+
+    Raises:
+        StoreError: the store does not take it.
+    """
+    *others, last = comparison.runs
+    name = f"{FOLDER}/{'-'.join(run.run_id[:8] for run in others)}.md"
+    store.client.log_text(last.run_id, pages.render(comparison), name)
+    return name
+
+
+def find_finished(store: Store, words: str) -> Run:
+    """Return the finished pipeline run that is meant; the words are those of `find_run`.
+
+    Raises:
+        InputError: there is none or more than one, or it has not finished.
+    """
+    run = find_run(store, words)
+    if run.info.status != "FINISHED":
+        raise InputError(
+            f"The run {words!r} has not finished (it is {run.info.status}): run its command again, "
+            "or name another."
+        )
+    return run
+
+
+def open_runs(store: Store, runs: Sequence[Run]) -> list[PipelineRun]:
+    """Return pipeline runs with their steps, those that they share read once."""
+    results = [sorted(recorded_results(run).items()) for run in runs]
+    ids = dict.fromkeys(run_id for found in results for _, run_id in found)
+    steps = {run_id: store.client.get_run(run_id) for run_id in ids}
+    manifests = {run_id: read_manifest(store, step) for run_id, step in steps.items()}
+    return [
+        PipelineRun(
+            run,
+            {label: steps[run_id] for label, run_id in found},
+            {label: manifests[run_id] for label, run_id in found},
+        )
+        for run, found in zip(runs, results, strict=True)
+    ]
+
+
+def tasks_of(run: PipelineRun) -> dict[str, str]:
+    """Return the labels of a run's evaluations by task; the language model is the task `lm`."""
+    return GRAPH.scored(run.steps)
+
+
+def _about(store: Store, run: PipelineRun) -> pages.Run:
+    info = run.run.info
+    return pages.Run(
+        name=info.run_name,
+        run_id=info.run_id,
+        url=store.run_url(info.experiment_id, info.run_id),
+        date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(info.start_time / 1000)),
+        command=command_of(run.run),
+    )
+
+
+def _sources(run: PipelineRun) -> dict[str, str]:
+    return {
+        name: source["digest"]
+        for manifest in run.manifests.values()
+        for name, source in manifest["sources"].items()
+    }
+
+
+def _digests(run: PipelineRun) -> dict[str, str]:
+    return {label: manifest["digest"] for label, manifest in run.manifests.items()}
+
+
+def _commit(run: PipelineRun) -> dict[str, str]:
+    return {"git commit": run.run.data.tags.get("mlflow.source.git.commit", "unknown")}
+
+
+def _merged(run: PipelineRun, part: str) -> dict[str, str]:
+    return {k: v for manifest in run.manifests.values() for k, v in manifest[part].items()}
+
+
+def _packages(store: Store, run: PipelineRun) -> dict[str, str]:
+    """Return the versions of all installed packages; of those that compute, as the steps saw."""
+    text = store.read_artifact(run.run, "environment.txt")
+    installed = dict(line.split("==", 1) for line in text.splitlines() if "==" in line)
+    return installed | _merged(run, "packages")
+
+
+def _scores(store: Store, runs: Sequence[PipelineRun]) -> Iterator[pages.Score]:
+    for task, label in tasks_of(runs[0]).items():
+        first = read_answers(store, runs[0].steps[label])
+        by_run = [list(_task_scores(task, 0, first, None))]
+        for at, run in enumerate(runs[1:], 1):
+            own = read_answers(store, run.steps[label]) if label in run.steps else None
+            by_run.append(list(_task_scores(task, at, own, first)) if own else [])
+        if any(by_run[1:]):
+            # A metric's rows stand together, a run each.
+            names = dict.fromkeys(score.metric for scores in by_run for score in scores)
+            for name in names:
+                yield from (s for scores in by_run for s in scores if s.metric == name)
+
+
+def _task_scores(
+    task: str, at: int, own: Answered, first: Answered | None
+) -> Iterator[pages.Score]:
+    """Yield the scores of a task in one run, tested against the first run's if that is another."""
+    tested: Mapping[str, Any] = {}
+    note = ""
+    if first is not None:
+        if (own.kind, own.signatures) != (first.kind, first.signatures):
+            note = "measured in another way"
+        else:
+            try:
+                pair = tabulate(own.kind, [first.rows, own.rows], own.signatures)
+                tested = differences(pair, 0, 1)
+            except ValueError as error:
+                note = str(error)
+    for name, interval in intervals(tabulate(own.kind, [own.rows], own.signatures), 0).items():
+        yield pages.Score(task, name, at, interval.value, interval, tested.get(name), note)
+
+
+def _costs(store: Store, runs: Sequence[PipelineRun]) -> Iterator[pages.Cost]:
+    labels = dict.fromkeys(label for run in runs for label in run.steps)
+    for label in labels:
+        found = [run.steps.get(label) for run in runs]
+        yield pages.Cost(
+            step=label,
+            seconds=tuple(step.data.metrics.get("seconds") if step else None for step in found),
+            memory_mib=tuple(peak_memory_mib(store, step) if step else None for step in found),
+            is_reused=tuple(
+                step is not None and step.data.tags.get("mlflow.parentRunId") != run.run_id
+                for step, run in zip(found, runs, strict=True)
+            ),
+        )

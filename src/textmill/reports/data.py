@@ -1,0 +1,239 @@
+"""What a page says of the data, gathered from the results of the steps up to the tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from textmill.config import AUTO, Config, SourceConfig
+from textmill.corpus.cleaning.clean import ENCODING
+from textmill.corpus.cleaning.receipts import DUPLICATES, read_receipts
+from textmill.corpus.cleaning.receipts import NAME as RECEIPTS
+from textmill.corpus.cleaning.rejected import in_order, rejected_examples
+from textmill.reports import corpus as data
+from textmill.reports import rendering as report
+from textmill.reports.logging import log_page, time_of
+from textmill.safety.placeholders import PLACEHOLDERS
+from textmill.steps.graph import CLEAN, PRETRAIN, TOKENIZER, TOKENS
+from textmill.tracking.pipeline import Pipeline
+from textmill.tracking.results import Result
+
+NAME = "data.html"
+N_REJECTED = 3
+"""Dropped documents shown for each reason."""
+REJECTED = "rejected_"
+CHANGES = ("repaired_", "stripped_", "extracted_", "dropped_")
+"""How names of counts of what was changed begin."""
+
+
+def log_data_page(pipeline: Pipeline, config: Config) -> str:
+    """Write the page of the data and make it an artifact of the parent run.
+
+    Args:
+        pipeline: the run, with at least the result of the step clean.
+        config: the configuration with which it was made.
+
+    Returns:
+        The file on this machine, or its page where the store is elsewhere.
+
+    Raises:
+        RunError: the store cannot be read or written.
+    """
+    return log_page(pipeline, NAME, lambda: report.render_data(_gather(pipeline, config)))
+
+
+def _gather(pipeline: Pipeline, config: Config) -> report.DataPage:
+    info = pipeline.store.client.get_run(pipeline.run_id).info
+    return report.DataPage(
+        experiment=config.experiment,
+        run_name=info.run_name,
+        run_url=pipeline.url,
+        date=time_of(info.start_time),
+        is_sample=config.sample is not None,
+        corpus=gather_corpus(config, pipeline.results),
+    )
+
+
+def gather_corpus(config: Config, results: Mapping[str, Result]) -> data.Corpus:
+    """Return what the page says of the data.
+
+    Args:
+        config: the configuration with which the results were made.
+        results: by label, at least that of the step clean.
+    """
+    clean = results[CLEAN.name]
+    counts = {key: int(value) for key, value in clean.metrics().items()}
+    receipts = read_receipts(clean.file(RECEIPTS).parent)
+    names = in_order(total.removeprefix(REJECTED) for total in counted(REJECTED, counts))
+    return data.Corpus(
+        sources=tuple(_source(source, names, counts) for source in config.corpus.sources),
+        filters=tuple(_filters(clean, names, counts)),
+        languages=_languages(counts, results),
+        changes={k: v for k, v in counts.items() if k.startswith(CHANGES) and "/" not in k},
+        redacted=_redacted(config, counts),
+        tokens=_token_facts(results),
+        contaminated=_after("contaminated_", counts),
+        lengths=_lengths(receipts),
+        clusters=tuple(_cluster(item) for item in receipts["largest_clusters"]),
+        cluster_sizes=_cluster_sizes(receipts["cluster_sizes"]),
+        throughput=tuple(_throughput(results)),
+    )
+
+
+def language_bytes(counts: Mapping[str, float]) -> dict[str, int]:
+    """Return the bytes kept by language as the step clean has counted them, the most first."""
+    found = _after("bytes_language_", counts)
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def counted(prefix: str, counts: Mapping[str, float]) -> list[str]:
+    """Return the names of what is counted for the whole corpus that begin so."""
+    return [name for name in counts if name.startswith(prefix) and "/" not in name]
+
+
+def _after(prefix: str, counts: Mapping[str, float]) -> dict[str, int]:
+    """Return what is counted for the whole corpus, by the rest of names that begin so."""
+    return {name.removeprefix(prefix): int(counts[name]) for name in counted(prefix, counts)}
+
+
+def _source(source: SourceConfig, filters: list[str], counts: Mapping[str, int]) -> data.Source:
+    own = {
+        name.removesuffix(f"/{source.name}"): count
+        for name, count in counts.items()
+        if name.endswith(f"/{source.name}")
+    }
+    languages = {tag: count for tag, count in _after("language_", own).items() if count}
+    return data.Source(
+        name=source.name,
+        place=str(source.path or source.hub),
+        languages=dict(sorted(languages.items(), key=lambda item: (-item[1], item[0]))),
+        documents_read=own["documents_read"],
+        documents_kept=own["documents_kept"],
+        bytes_read=own["bytes_read"],
+        bytes_kept=own["bytes_kept"],
+        dropped={name: own[f"{REJECTED}{name}"] for name in filters},
+        is_identified=source.language == AUTO,
+        encodings={name: files for name, files in _after(ENCODING, own).items() if files},
+    )
+
+
+def _filters(clean: Result, names: list[str], counts: Mapping[str, int]) -> Iterator[data.Filter]:
+    list(clean.files("rejected/*"))  # checks them
+    examples = rejected_examples(clean.folder, N_REJECTED)
+    for name in names:
+        yield data.Filter(
+            name=name,
+            documents=counts[f"{REJECTED}{name}"],
+            n_bytes=counts.get(f"bytes_{REJECTED}{name}"),
+            examples=tuple(
+                data.Dropped(
+                    place=f"{row['source']}, {row['file']}:{row['line']}",
+                    detail=_why(row),
+                    text=row["text"],
+                )
+                for row in examples.get(name, ())
+            ),
+        )
+
+
+def _why(row: Mapping[str, Any]) -> str:
+    """Return why a document was dropped, without the ids of others, which say nothing here."""
+    detail: str = row["detail"]
+    return detail.partition(", ")[2] if row["reason"] in DUPLICATES else detail
+
+
+def _languages(
+    counts: Mapping[str, int], results: Mapping[str, Result]
+) -> tuple[data.Language, ...]:
+    documents = _after("language_", counts)
+    tokens = results[TOKENS.name].metrics() if TOKENS.name in results else {}
+    found = []
+    for tag, n_bytes in language_bytes(counts).items():
+        by_word = tokens.get(f"validation_tokens_per_word/{tag}")
+        by_character = tokens.get(f"validation_tokens_per_character/{tag}")
+        found.append(
+            data.Language(
+                tag=tag,
+                documents=documents[tag],
+                n_bytes=n_bytes,
+                bytes_per_token=tokens.get(f"validation_bytes_per_token/{tag}"),
+                tokens_per_word=by_character if by_word is None else by_word,
+                is_by_character=by_word is None,
+            )
+        )
+    return tuple(found)
+
+
+def _redacted(config: Config, counts: Mapping[str, int]) -> dict[str, int]:
+    """Return how often each placeholder was put in; nothing where redaction is switched off."""
+    redaction = config.corpus.redaction
+    kinds = redaction.kinds if redaction.enabled else ()
+    return {PLACEHOLDERS[kind]: counts.get(f"redacted_{kind}", 0) for kind in kinds}
+
+
+def _token_facts(results: Mapping[str, Result]) -> dict[str, str]:
+    facts: dict[str, str] = {}
+    if TOKENIZER.name in results:
+        facts["vocabulary"] = f"{results[TOKENIZER.name].metrics()['vocab_size']:,.0f}"
+    if TOKENS.name in results:
+        tokens = results[TOKENS.name].metrics()
+        facts["training tokens"] = f"{tokens['train_tokens']:,.0f}"
+        facts["validation tokens"] = f"{tokens['validation_tokens']:,.0f}"
+        facts["bytes per token"] = f"{tokens['validation_bytes_per_token']:.2f}"
+        facts["tokens per byte"] = f"{1 / tokens['validation_bytes_per_token']:.3f}"
+    if PRETRAIN.name in results:
+        numbers = results[PRETRAIN.name].metrics()
+        facts["parameters of the model"] = f"{numbers['parameters']:,.0f}"
+        facts["tokens seen in pretraining"] = f"{numbers['tokens_seen']:,.0f}"
+    return facts
+
+
+def _lengths(receipts: Mapping[str, Any]) -> data.Histogram | None:
+    """Return the bins from the first to the last with a document; None without any."""
+    edges, counts = receipts["length_edges"], receipts["lengths"]
+    filled = [place for place, count in enumerate(counts[:-1]) if count]
+    if not filled:
+        return None
+    first, last = filled[0], filled[-1]
+    return data.Histogram(tuple(edges[first : last + 2]), tuple(counts[first : last + 1]))
+
+
+def _cluster(item: Mapping[str, Any]) -> data.Cluster:
+    kept = item["kept"]
+    return data.Cluster(
+        text=kept["text"] if kept else None,
+        source=kept["source"] if kept else "",
+        exact=item["exact_duplicate"],
+        near=item["near_duplicate"],
+        copy=item["copy"]["text"],
+        copy_source=item["copy"]["source"],
+        similarity=item["copy"]["similarity"],
+    )
+
+
+def _cluster_sizes(sizes: list[list[int]]) -> dict[str, int]:
+    """Return how many clusters have 1, 2 to 3, 4 to 7, … duplicates, those that there are."""
+    found: dict[int, int] = {}
+    for size, n_clusters in sizes:
+        least = 1 << (size.bit_length() - 1)
+        found[least] = found.get(least, 0) + n_clusters
+    return {
+        f"{least:,}" if least == 1 else f"{least:,}–{2 * least - 1:,}": n_clusters
+        for least, n_clusters in sorted(found.items())
+    }
+
+
+def _throughput(results: Mapping[str, Result]) -> Iterator[data.Throughput]:
+    """Yield how fast the steps were when they were computed."""
+    counts = results[CLEAN.name].metrics()
+    kept = counts["bytes_kept"]
+    sizes = {CLEAN.name: counts["bytes_read"], TOKENIZER.name: kept, TOKENS.name: kept}
+    for label, n_bytes in sizes.items():
+        if label in results:
+            # No part of the digest, nor of metrics.json: the same result may take another time.
+            made = results[label].manifest
+            if "seconds" in made:
+                yield data.Throughput(label, int(n_bytes), made["seconds"])
+            stages = made.get("stages", {}).items()
+            for stage, took in sorted(stages, key=lambda item: -item[1]["seconds"]):
+                yield data.Throughput(stage, int(took["bytes"]), took["seconds"], is_stage=True)

@@ -1,0 +1,277 @@
+"""The report of a pipeline run: gathered from the store, and put beside the run's numbers."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Iterator, Mapping
+
+from mlflow.entities import Run
+
+from textmill.config import Config, TaskConfig
+from textmill.evaluation.notes import read_notes
+from textmill.evaluation.significance import Interval
+from textmill.reports import rendering as pages
+from textmill.reports.charts import Points, thin_out
+from textmill.reports.data import gather_corpus
+from textmill.reports.examples import choose_examples
+from textmill.reports.logging import log_page, time_of
+from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, GRAPH
+from textmill.tracking.environment import recorded_machine
+from textmill.tracking.pipeline import Pipeline
+from textmill.tracking.results import Result
+from textmill.tracking.runs import command_of, history_of, peak_memory_mib
+from textmill.tracking.store import artifact_url
+
+NAME = "report.html"
+
+N_WRONG, N_RIGHT = 6, 4
+"""Test examples shown of each task."""
+DIGEST_CHARS = 12
+MOST_POINTS = 400
+"""Points of a curve."""
+MOST_IMAGE_BYTES = 1_000_000
+"""Of all pictures inside the page together; the others are linked."""
+IMAGE_TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
+CURVES = ("train/loss", "validation/loss")
+PROCESSOR = "system/cpu_utilization_percentage"
+GPU_MEMORY = "system/gpu_{}_memory_usage_megabytes"
+
+
+def log_report(
+    pipeline: Pipeline,
+    config: Config,
+    summary: Mapping[str, float],
+    intervals: Mapping[str, Interval],
+    failures: Mapping[str, str],
+) -> str:
+    """Write the report and make it an artifact of the parent run; return where it is found.
+
+    Args:
+        pipeline: the run, with the results of its steps.
+        config: the configuration with which they were made.
+        summary: the scores, as the parent run carries them.
+        intervals: of the scores, by the same names.
+        failures: the branches that failed, and why.
+
+    Returns:
+        The file on this machine, or its page where the store is elsewhere.
+
+    Raises:
+        RunError: the store cannot be read or written.
+    """
+    return log_page(
+        pipeline, NAME, lambda: pages.render(gather(pipeline, config, summary, intervals, failures))
+    )
+
+
+def gather(
+    pipeline: Pipeline,
+    config: Config,
+    summary: Mapping[str, float],
+    intervals: Mapping[str, Interval],
+    failures: Mapping[str, str],
+) -> pages.Report:
+    """Return what the report says; the arguments are those of `log_report`."""
+    store = pipeline.store
+    parent = store.client.get_run(pipeline.run_id)
+    tags = parent.data.tags
+    previous = _previous(pipeline, parent, summary)
+    ordered = GRAPH.in_order(pipeline.results, [task.name for task in config.tasks])
+    results = {label: pipeline.results[label] for label in ordered}
+    machine = recorded_machine(parent)
+    images = _Images()
+    return pages.Report(
+        experiment=config.experiment,
+        run_name=parent.info.run_name,
+        run_url=pipeline.url,
+        date=time_of(parent.info.start_time),
+        machine={
+            **{name: machine.get(name, "") for name in ("processor", "cores", "gpus")},
+            "memory": f"{machine.get('memory_gib', '?')} GiB",
+        },
+        origin=pages.Origin(
+            command=command_of(parent),
+            config_name=tags["textmill.config"],
+            commit=tags.get("mlflow.source.git.commit", "unknown"),
+            config_url=artifact_url(pipeline.url, "config.yaml"),
+            packages_url=artifact_url(pipeline.url, "environment.txt"),
+        ),
+        is_sample=config.sample is not None,
+        seconds=time.time() - parent.info.start_time / 1000,
+        failures=failures,
+        scores=_scores(summary, intervals, previous.data.metrics if previous else {}),
+        previous=_compared(pipeline, parent, previous) if previous else None,
+        corpus=gather_corpus(config, results) if CLEAN.name in results else None,
+        curves=tuple(_curves(pipeline, results)),
+        tasks=tuple(
+            _task(task, results, images)
+            for task in config.tasks
+            if EVALUATE.label(task.name) in results
+        ),
+        samples=_samples(results.get(EVALUATE_LM.name)),
+        steps=tuple(_step(pipeline, result) for result in results.values()),
+        lineage=_lineage(results),
+    )
+
+
+def _scores(
+    summary: Mapping[str, float], intervals: Mapping[str, Interval], previous: Mapping[str, float]
+) -> tuple[pages.Score, ...]:
+    """Return the models' scores beside those they are compared with."""
+    scores = []
+    for key, value in summary.items():
+        if key.startswith("baseline/"):
+            continue
+        task, _, metric = key.partition("/")
+        simple, trivial = (summary.get(f"baseline/{part}{key}") for part in ("", "trivial/"))
+        before, interval = previous.get(key), intervals.get(key)
+        scores.append(pages.Score(task, metric, value, simple, trivial, before, interval))
+    return tuple(scores)
+
+
+def _previous(pipeline: Pipeline, parent: Run, summary: Mapping[str, float]) -> Run | None:
+    """Return the newest earlier finished run of the experiment that has one of these scores."""
+    condition = (
+        "attributes.status='FINISHED' and tags.`textmill.kind`='pipeline' "
+        f"and attributes.start_time < {parent.info.start_time}"
+    )
+    found = pipeline.store.search(condition, 50, pipeline.experiment_id)
+    return next((run for run in found if run.data.metrics.keys() & summary.keys()), None)
+
+
+def _compared(pipeline: Pipeline, parent: Run, previous: Run) -> pages.Previous:
+    there, here = previous.data.params, parent.data.params
+    return pages.Previous(
+        name=previous.info.run_name,
+        url=pipeline.store.run_url(pipeline.experiment_id, previous.info.run_id),
+        differences={
+            key: (there.get(key, "–"), here.get(key, "–"))
+            for key in sorted(there.keys() | here.keys())
+            if there.get(key) != here.get(key)
+        },
+    )
+
+
+def _curves(pipeline: Pipeline, results: Mapping[str, Result]) -> Iterator[pages.Curves]:
+    for label, result in results.items():
+        part = GRAPH.parse(label)
+        if part is not None and part.step.is_training:
+            found = {key.split("/")[0]: _points(pipeline, result, key) for key in CURVES}
+            if curves := {name: points for name, points in found.items() if points}:
+                yield pages.Curves(label, curves)
+
+
+def _points(pipeline: Pipeline, result: Result, key: str) -> Points:
+    history = pipeline.store.client.get_metric_history(result.run_id, key)
+    return thin_out(sorted({point.step: point.value for point in history}.items()), MOST_POINTS)
+
+
+def _task(task: TaskConfig, results: Mapping[str, Result], images: _Images) -> pages.Task:
+    result = results[EVALUATE.label(task.name)]
+    tuned, tested = results[FINETUNE.label(task.name)].metrics(), result.metrics()
+    counts = ("train_examples", "validation_examples", "test_examples", "cut_examples")
+    numbers = {**tuned, **{key: tested[key] for key in counts if key in tested}}
+    facts = {key.replace("_", " "): f"{numbers[key]:,.0f}" for key in counts if key in numbers}
+    facts["epochs"] = str(task.finetune.epochs)
+    rows = result.lines("predictions.jsonl")
+    return pages.Task(
+        name=task.name,
+        kind=task.kind,
+        facts=facts,
+        baselines=_baselines(results[BASELINE.label(task.name)]),
+        images=tuple(images.of(result)),
+        examples=choose_examples(task.kind, rows, N_RIGHT, N_WRONG),
+        notes=read_notes(results[BASELINE.label(task.name)].folder),
+    )
+
+
+def _baselines(result: Result) -> dict[str, dict[str, float]]:
+    """Return the overall scores of every simple model, each of which has a folder."""
+    names = [file.parent.name for file in result.files("*/predictions.jsonl")]
+    scores: dict[str, dict[str, float]] = {name: {} for name in names}
+    for key, value in result.metrics().items():
+        name, _, metric = key.partition("/")
+        if name in scores and metric and "/" not in metric:
+            scores[name][metric] = value
+    return scores
+
+
+class _Images:
+    """Puts pictures inside the page as long as there is room."""
+
+    def __init__(self) -> None:
+        self._room = MOST_IMAGE_BYTES
+
+    def of(self, result: Result) -> Iterator[pages.Image]:
+        """Yield the pictures of a step's output."""
+        for file in (file for suffix in IMAGE_TYPES for file in result.files(f"*{suffix}")):
+            uri = None
+            if file.stat().st_size <= self._room:
+                self._room -= file.stat().st_size
+                content = base64.b64encode(file.read_bytes()).decode()
+                uri = f"data:{IMAGE_TYPES[file.suffix]};base64,{content}"
+            caption = file.stem.replace("_", " ").capitalize()
+            yield pages.Image(caption, uri, artifact_url(result.url, f"output/{file.name}"))
+
+
+def _samples(result: Result | None) -> tuple[str, ...]:
+    return () if result is None else tuple(result.json("samples.json"))
+
+
+def _step(pipeline: Pipeline, result: Result) -> pages.Step:
+    store = pipeline.store
+    run = store.client.get_run(result.run_id)
+    last = run.data.metrics
+
+    def history(key: str) -> list[float]:
+        return history_of(store, run, key)
+
+    processor = history(PROCESSOR)[1:]  # psutil's first answer is always 0
+    gpus = [history(GPU_MEMORY.format(i)) for i in range(16) if GPU_MEMORY.format(i) in last]
+    return pages.Step(
+        label=result.label,
+        url=result.url,
+        key=result.key,
+        digest=result.digest,
+        is_reused=result.is_reused,
+        seconds=last.get("seconds"),
+        memory_mib=peak_memory_mib(store, run),
+        processor_percent=sum(processor) / len(processor) if processor else None,
+        gpu_memory_mib=max(map(max, gpus)) if gpus else None,
+        n_bytes=sum(file.stat().st_size for file in result.folder.rglob("*") if file.is_file()),
+    )
+
+
+def _lineage(results: Mapping[str, Result]) -> tuple[pages.Branch, ...]:
+    """Return the steps as trees, each below the one of its inputs that took the most steps."""
+    manifests = {label: result.manifest for label, result in results.items()}
+    # By digest: a reused step's manifest names the runs that made its input back then.
+    label_of: dict[str, str] = {}
+    depths: dict[str, int] = {}
+    above: dict[str, list[str]] = {}
+    for label, manifest in manifests.items():
+        digests = [entry["digest"] for entry in manifest["inputs"].values()]
+        read = [label_of[digest] for digest in digests if digest in label_of]
+        above[label] = sorted(read, key=depths.__getitem__, reverse=True)
+        depths[label] = 1 + max((depths[other] for other in read), default=0)
+        label_of.setdefault(results[label].digest, label)
+
+    def below(parent: str | None) -> tuple[pages.Branch, ...]:
+        return tuple(
+            pages.Branch(
+                label=label,
+                url=results[label].url,
+                digest=results[label].digest,
+                sources=tuple(
+                    f"{name}: {source['place']}, {source['digest'][:DIGEST_CHARS]}"
+                    for name, source in manifests[label]["sources"].items()
+                ),
+                further=tuple(others[1:]),
+                children=below(label),
+            )
+            for label, others in above.items()
+            if next(iter(others), None) == parent
+        )
+
+    return below(None)

@@ -1,0 +1,193 @@
+"""Pipeline runs side by side: as Markdown that a terminal shows well too, and as plain values."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from textmill.evaluation.significance import Difference, Interval
+from textmill.reports.formats import cut, duration, number
+
+LONGEST_VALUE = 60
+LONGEST_TABLE = 40
+"""Rows shown of what differs in settings, packages and so on; the plain values hold all."""
+DIGEST_CHARS = 12
+
+Differing = Mapping[str, tuple[str, ...]]
+"""By name, the value in each run, where they are not all equal; empty where a run has none."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One of the runs."""
+
+    name: str
+    run_id: str
+    url: str
+    date: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score of one run, and how it stands to that of the first."""
+
+    task: str
+    metric: str
+    run: int
+    """Number of the run, from 0."""
+    value: float
+    interval: Interval | None = None
+    against_first: Difference | None = None
+    note: str = ""
+    """Why there is no interval or no test."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a step took in each run; None where a run has no such step."""
+
+    step: str
+    seconds: tuple[float | None, ...]
+    memory_mib: tuple[float | None, ...]
+    """Most memory in use on the machine while it ran."""
+    is_reused: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All that is said; nothing else enters the page."""
+
+    runs: tuple[Run, ...]
+    settings: Differing
+    data: Differing
+    """Digests of the raw files that steps read."""
+    results: Differing
+    """Digests of the steps' outputs."""
+    commits: Differing
+    modules: Differing
+    """Digests of the syntax trees that the steps are made of, by module."""
+    packages: Differing
+    machine: Differing
+    scores: tuple[Score, ...]
+    costs: tuple[Cost, ...]
+
+
+def differing(values: Sequence[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Return what is not equal in all mappings, by key in order."""
+    keys = sorted({key for mapping in values for key in mapping})
+    rows = {key: tuple(mapping.get(key, "") for mapping in values) for key in keys}
+    return {key: row for key, row in rows.items() if len(set(row)) > 1}
+
+
+def plain_values(comparison: Comparison) -> dict[str, Any]:
+    """Return the comparison as values for JSON."""
+    return dataclasses.asdict(comparison)
+
+
+def render(comparison: Comparison) -> str:
+    """Return the comparison as Markdown; the same comparison gives the same text."""
+    return "\n".join(_lines(comparison)) + "\n"
+
+
+def _lines(comparison: Comparison) -> Iterator[str]:
+    runs = comparison.runs
+    numbers = [str(i) for i in range(1, len(runs) + 1)]
+    yield "# Runs compared"
+    yield from _table(
+        ["", "run", "id", "date"],
+        [[n, run.name, run.run_id, run.date] for n, run in zip(numbers, runs, strict=True)],
+    )
+    for n, run in zip(numbers, runs, strict=True):
+        yield f"{n}. `{run.command}`"
+    yield ""
+    yield "## Scores"
+    yield from _scores(comparison)
+    for title, found in (
+        ("Settings", comparison.settings),
+        ("Data", _short(comparison.data)),
+        ("Results of steps", _short(comparison.results)),
+        ("Commit", comparison.commits),
+        ("Code", _short(comparison.modules)),
+        ("Packages", comparison.packages),
+        ("Machine", comparison.machine),
+    ):
+        yield f"## {title}"
+        if not found:
+            yield from ("", "The same.", "")
+            continue
+        rows = [[name, *(value or "–" for value in values)] for name, values in found.items()]
+        yield from _table(["differs", *numbers], rows[:LONGEST_TABLE])
+        if len(rows) > LONGEST_TABLE:
+            yield from (f"… and {len(rows) - LONGEST_TABLE} more (in the JSON output).", "")
+    yield "## Cost"
+    yield from _costs(comparison, numbers)
+
+
+def _scores(comparison: Comparison) -> Iterator[str]:
+    rows = []
+    for score in comparison.scores:
+        if "/" in score.metric:
+            continue  # of a class or a type: many, and told by the JSON output
+        difference = score.against_first
+        rows.append(
+            [
+                f"{score.task}/{score.metric}",
+                str(score.run + 1),
+                f"{score.value:.4g}",
+                _bounds(score.interval),
+                f"{difference.gain.value + 0.0:+.4g}" if difference else "",
+                _bounds(difference.gain if difference else None),
+                _p(difference.p_value) if difference else score.note,
+            ]
+        )
+    yield from _table(["score", "run", "value", "95 %", "gain over 1", "95 %", "p"], rows)
+    yield "Gains are positive where the run is better, also where lower is better. Intervals:"
+    yield "percentile bootstrap over the test examples. p: two-sided paired approximate"
+    yield "randomization, of each row by itself. Neither holds what another seed would change."
+    yield ""
+
+
+def _costs(comparison: Comparison, numbers: Sequence[str]) -> Iterator[str]:
+    rows = []
+    for cost in comparison.costs:
+        times = [
+            duration(seconds) + (" (reused)" if is_reused else "")
+            for seconds, is_reused in zip(cost.seconds, cost.is_reused, strict=True)
+        ]
+        rows.append([cost.step, *times, *(number(memory) for memory in cost.memory_mib)])
+    totals = [sum(cost.seconds[i] or 0.0 for cost in comparison.costs) for i in range(len(numbers))]
+    rows.append(["all steps", *map(duration, totals), *("" for _ in numbers)])
+    heads = [f"time {n}" for n in numbers] + [f"MiB {n}" for n in numbers]
+    yield from _table(["step", *heads], rows)
+
+
+def _short(digests: Differing) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(d[:DIGEST_CHARS] for d in row) for name, row in digests.items()}
+
+
+def _bounds(interval: Interval | None) -> str:
+    return "" if interval is None else f"{interval.low + 0.0:.4g} to {interval.high + 0.0:.4g}"
+
+
+def _p(p_value: float) -> str:
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield a Markdown table whose columns are as wide as their widest cell."""
+
+    def cell(text: str) -> str:
+        return cut(" ".join(text.split()), LONGEST_VALUE).replace("|", "\\|")
+
+    cells = [[cell(text) for text in row] for row in (heads, *rows)]
+    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
+    yield ""
+    for at, row in enumerate(cells):
+        padded = (text.ljust(width) for text, width in zip(row, widths, strict=True))
+        yield f"| {' | '.join(padded)} |"
+        if at == 0:
+            yield f"|{'|'.join('-' * (width + 2) for width in widths)}|"
+    yield ""

@@ -1,0 +1,53 @@
+"""What finished pretrainings say of how the loss falls with size and tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from textmill.errors import InputError
+from textmill.model import GPT
+from textmill.model.layout import read_config
+from textmill.reports.comparison import find_finished, open_runs
+from textmill.steps.graph import CLEAN, PRETRAIN
+from textmill.tracking.store import Store
+from textmill.training.planning.scaling import TrainedRun
+
+LOSS = "validation/loss"
+
+
+def trained_runs(store: Store, names: Sequence[str]) -> tuple[list[TrainedRun], str]:
+    """Return the pretrainings of pipeline runs, and the sources of the text of all of them.
+
+    Args:
+        store: where they are.
+        names: ids, beginnings of ids, or names of pipeline runs.
+
+    Raises:
+        InputError: a run cannot be used; it has no pretraining; or the runs are of different
+            tokens, so that their losses cannot be compared.
+        RunError: a result is missing or damaged.
+    """
+    found: list[TrainedRun] = []
+    tokens: dict[str, str] = {}
+    sources = ""
+    for name in names:
+        [run] = open_runs(store, [find_finished(store, name)])
+        step = run.steps.get(PRETRAIN.name)
+        if step is None:
+            raise InputError(f"The run {name!r} has trained no backbone: name one that did.")
+        tokens[run.manifests[PRETRAIN.name]["inputs"]["tokens"]["digest"]] = name
+        if len(tokens) > 1:
+            one, other = list(tokens.values())[:2]
+            raise InputError(
+                f"The runs {one!r} and {other!r} were trained on different tokens, so their losses "
+                "cannot be compared: give runs with the same corpus and tokenizer."
+            )
+        metrics = step.data.metrics
+        config = read_config(store.output_file(step, "config.json").parent)
+        with torch.device("meta"):
+            parameters = GPT(config).n_multiplied()
+        found.append(TrainedRun(name, parameters, int(metrics["tokens_seen"]), metrics[LOSS]))
+        sources = ", ".join(run.manifests.get(CLEAN.name, {}).get("sources", {}))
+    return found, sources

@@ -1,0 +1,35 @@
+"""The key of a step: a digest of all that can change its result, and of nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from textmill.config import key_values
+from textmill.files import digest_values
+from textmill.steps.step import Step, code_of
+
+
+def describe_step(step: Step, config: BaseModel, inputs: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the key is made of, as plain values.
+
+    Args:
+        step: the step.
+        config: its validated configuration.
+        inputs: digest of the content of every input, by name.
+    """
+    code = code_of(step)
+    return {
+        "step": step.name,
+        "config": key_values(config),
+        "inputs": dict(inputs),
+        "code": code.modules,
+        "packages": code.packages,
+    }
+
+
+def key_of(description: Mapping[str, Any]) -> str:
+    """Return the key for a description, 64 hexadecimal digits."""
+    return digest_values(description)

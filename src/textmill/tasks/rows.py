@@ -1,0 +1,130 @@
+"""Reading the labelled examples of a task, whatever its kind."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from textmill.config import TaskConfig
+from textmill.corpus.reading.folders import Links
+from textmill.corpus.reading.hub import digest_hub
+from textmill.corpus.reading.labelled import read_labelled
+from textmill.corpus.reading.records import BadRecord
+from textmill.errors import InputError
+from textmill.files import digest_file
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class Rows(list[T]):
+    """Examples of a split, and what is to be said of them."""
+
+    n_bad = 0
+    """Records that could not be used."""
+    respelled: Mapping[str, str] = {}
+    """Labels that are read as another spelling of theirs."""
+
+
+def read_rows(
+    config: TaskConfig,
+    split: str,
+    columns: Mapping[str, str],
+    parse: Callable[[dict[str, Any], str], T],
+) -> Rows[T]:
+    """Return the parsed records of a split of a task.
+
+    Args:
+        config: the task.
+        split: train, validation or test.
+        columns: the needed columns by the setting that names them.
+        parse: makes an example of a record and its place; a ValueError says why it cannot.
+
+    Raises:
+        InputError: a file or column is missing, or too many records cannot be used.
+    """
+    settings = {column: f"tasks.{config.name}.{key}" for key, column in columns.items()}
+    rows: Rows[T] = Rows()
+    bad: list[str] = []
+    encodings: set[str] = set()
+    places = [location(config, setting) for setting in settings_of(config, split)]
+    for setting in settings_of(config, split):
+        check_place(config, setting)
+    records = read_labelled(
+        places, settings, config.hub, config.subset, config.revision, config.encoding
+    )
+    for record in records:
+        place = f"{record.file}:{record.line}"
+        if isinstance(record, BadRecord):
+            bad.append(f"{place}: {record.reason}")
+            if record.encoding:
+                encodings.add(record.encoding)
+            continue
+        try:
+            rows.append(parse(record.values, place))
+        except ValueError as error:
+            bad.append(f"{place}: {error}")
+    if bad and len(bad) > config.max_bad_share * (len(bad) + len(rows)):
+        setting = f"tasks.{config.name}"
+        likely = "".join(
+            f"if it is in {name}, set {setting}.encoding={name}; else "
+            for name in (encoding.replace("cp", "windows-") for encoding in encodings)
+        )
+        raise InputError(
+            f"{bad[0]} ({len(bad)} of {len(bad) + len(rows)} records cannot be used; {likely}"
+            f"correct them, or set {setting}.max_bad_share to leave so many out)."
+        )
+    if bad:
+        log.warning("%s (%d records are left out).", bad[0], len(bad))
+    rows.n_bad = len(bad)
+    if not rows:
+        raise InputError(f"{location(config, split)} holds no examples for task {config.name!r}.")
+    return rows
+
+
+def location(config: TaskConfig, setting: str) -> str:
+    """Return the file that a setting names, or the name of a split on the hub."""
+    value = getattr(config, setting)
+    assert isinstance(value, str)
+    return value
+
+
+def check_place(config: TaskConfig, setting: str) -> None:
+    """Return if the file that a setting names may be read.
+
+    Raises:
+        InputError: it leads out of its folder and must not, or is a named pipe or a device.
+    """
+    if not config.hub:
+        links = Links(config.follow_links, f"tasks.{config.name}.follow_links")
+        links.checked_file(Path(location(config, setting)))
+
+
+def settings_of(config: TaskConfig, split: str) -> tuple[str, ...]:
+    """Return the settings that name what a split consists of: one file, or two side by side."""
+    target = f"{split}_target"
+    return (split, target) if getattr(config, target, None) is not None else (split,)
+
+
+def digest_split(config: TaskConfig, setting: str) -> str:
+    """Return a digest of the file that a setting names, or of a split on the hub.
+
+    Raises:
+        InputError: the file does not exist.
+        RunError: the hub cannot be asked.
+    """
+    place = location(config, setting)
+    if config.hub:
+        return digest_hub(config.hub, config.subset, config.revision, place)
+    check_place(config, setting)
+    if Path(place).is_dir():
+        raise InputError(
+            f"tasks.{config.name}.{setting}: {place} is a folder: name the file, or set hub to the "
+            "folder of a data set and this to a split."
+        )
+    if not Path(place).is_file():
+        raise InputError(f"tasks.{config.name}.{setting}: the file {place} does not exist.")
+    return digest_file(Path(place))

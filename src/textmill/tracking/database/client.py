@@ -1,0 +1,114 @@
+"""MLflow's client, with its failures in words, whose calls are done once however often repeated.
+
+An answer may be lost after the server did what it was asked for. What only sets something can be
+asked for again; what makes or deletes something is looked for before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.tracking import MlflowClient
+
+from textmill.tracking.database.interruption import undisturbed
+
+if TYPE_CHECKING:
+    from textmill.tracking.database.connection import Connection
+
+READS = ("get_", "search_", "list_", "download_", "load_")
+"""Begin the names of calls that change nothing."""
+START_TAG = "textmill.start"
+"""A number of its own for every run, by which it is found if its id never arrived."""
+
+
+class Client:
+    """MLflow's client: failures in words, calls whole when a signal comes.
+
+    Args:
+        bare: MLflow's own.
+        store: says what a failure is called, and how patient to be.
+        is_patient: whether a server that is away is waited for.
+    """
+
+    def __init__(self, bare: MlflowClient, store: Connection, is_patient: bool = True) -> None:
+        self.bare = bare
+        self._store = store
+        self._is_patient = is_patient
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self.bare, name)
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            is_repeat = False
+            if not name.startswith(READS):
+                self._store.check_writable()
+
+            def attempt() -> Any:
+                nonlocal is_repeat
+                with undisturbed():
+                    if is_repeat:
+                        return self._repeat(name, *arguments, **named)
+                    is_repeat = True
+                    return method(*arguments, **named)
+
+            if self._is_patient:
+                return self._store.patiently(attempt)
+            with self._store.failures_in_words():
+                return attempt()
+
+        return call if callable(method) else method
+
+    def _repeat(self, name: str, *arguments: Any, **named: Any) -> Any:
+        """Return the answer of a call, which an earlier try may have done already."""
+        made = MADE[name](self.bare, *arguments, **named) if name in MADE else None
+        if made is not None:
+            return made
+        try:
+            return getattr(self.bare, name)(*arguments, **named)
+        except MlflowException as error:
+            if name.startswith("delete_") and is_missing(error):
+                return None
+            raise
+
+
+def is_missing(error: BaseException | None) -> bool:
+    """Return whether the store has answered that there is no such thing."""
+    code = ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)
+    return isinstance(error, MlflowException) and error.error_code == code
+
+
+def _experiment(client: MlflowClient, name: str, *_: Any, **__: Any) -> Any:
+    found = client.get_experiment_by_name(name)
+    return found and found.experiment_id
+
+
+def _run(client: MlflowClient, experiment_id: str, **named: Any) -> Any:
+    condition = f"tags.`{START_TAG}`='{named['tags'][START_TAG]}'"
+    return next(iter(client.search_runs([experiment_id], condition)), None)
+
+
+def _logged_model(client: MlflowClient, experiment_id: str, *_: Any, **named: Any) -> Any:
+    condition = f"source_run_id='{named['source_run_id']}'"
+    return next(iter(client.search_logged_models([experiment_id], condition)), None)
+
+
+def _registered_model(client: MlflowClient, name: str, *_: Any, **__: Any) -> Any:
+    return next(iter(client.search_registered_models(f"name='{name}'")), None)
+
+
+def _version(client: MlflowClient, name: str, source: str, run_id: str, **_: Any) -> Any:
+    found = client.search_model_versions(f"name='{name}'")
+    return next((v for v in found if (v.source, v.run_id) == (source, run_id)), None)
+
+
+MADE: dict[str, Callable[..., Any]] = {
+    "create_experiment": _experiment,
+    "create_run": _run,
+    "create_logged_model": _logged_model,
+    "create_registered_model": _registered_model,
+    "create_model_version": _version,
+}
+"""For calls that make something: what finds it, given the same arguments, and gives the answer."""

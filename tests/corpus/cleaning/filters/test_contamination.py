@@ -1,0 +1,110 @@
+"""Specifies which documents hold text of test sets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from textmill.config import DecontaminationConfig, TestSetConfig
+from textmill.corpus.cleaning.filters.contamination import TestNgrams
+from textmill.errors import InputError
+
+WORDS = [f"w{n}" for n in range(40)]
+DEFAULT = DecontaminationConfig(enabled=True)
+
+
+def text(begin: int, end: int) -> str:
+    return " ".join(WORDS[begin:end])
+
+
+@pytest.fixture
+def held_out(tmp_path: Path) -> list[TestSetConfig]:
+    """A long and short texts, lists of words, and two files that belong together."""
+    mood = [
+        {"text": text(0, 20)},
+        {"text": "A bright, cold day in the month of April."},
+        {"text": 5},
+    ]
+    files = {
+        "mood": "\n".join([*map(json.dumps, mood), "broken"]),
+        "names": json.dumps({"tokens": list("床前明月光疑是地上霜举头望明月")}),
+    }
+    for name, content in files.items():
+        (tmp_path / f"{name}.jsonl").write_text(content)
+    (tmp_path / "a.en").write_text(text(25, 32) + "\n")
+    (tmp_path / "a.de").write_text("Ein Satz aus acht Wörtern, und keinem mehr.\n")
+    columns = {"mood": ("text",), "names": ("tokens",)}
+    sets = [
+        TestSetConfig(name=name, places=(str(tmp_path / f"{name}.jsonl"),), columns=columns[name])
+        for name in files
+    ]
+    pair = (str(tmp_path / "a.en"), str(tmp_path / "a.de"))
+    return [*sets, TestSetConfig(name="tr", places=pair, columns=("source", "target"))]
+
+
+@pytest.mark.parametrize(
+    ("document", "tasks", "words"),
+    [
+        (f"before {text(3, 16)} after", ("mood",), text(3, 16)),
+        (f"before {text(3, 15)} after", None, ""),  # 12 words
+        (
+            f"Before: {text(3, 9)}, {text(9, 16).upper()}!",
+            ("mood",),
+            f"{text(3, 9)}, {text(9, 16)}",
+        ),
+        ("It was a bright cold day in the month of April", ("mood",), "bright cold day"),
+        ("A bright cold day in the month of", None, ""),  # an example of 9 words, one missing
+        (text(24, 33), None, ""),  # an example of 7 words is looked for by nobody
+        ("“Ein Satz aus acht Wörtern und keinem mehr”", ("tr",), "ein satz aus acht"),
+        ("床前明月光，疑是地上霜。举头望明月，低头思故乡。", ("names",), "床前明月光"),
+        ("床前明月光，疑是地上霜。", None, ""),
+        (f"Ein Satz aus acht Wörtern und keinem mehr. {text(0, 20)}", ("mood", "tr"), "ein satz"),
+        ("", None, ""),
+    ],
+)
+def test_documents_that_share_a_run_are_found(
+    held_out: list[TestSetConfig], document: str, tasks: tuple[str, ...] | None, words: str
+) -> None:
+    ngrams = TestNgrams(DEFAULT, held_out, str)
+    for texts in ([document], ["other text", document, text(5, 30)]):
+        found = ngrams.find(texts)[texts.index(document)]
+        assert (found and found.tasks) == tasks
+        assert words in (found.words if found else "")
+
+
+def test_a_run_does_not_go_on_from_one_document_to_the_next(
+    held_out: list[TestSetConfig],
+) -> None:
+    ngrams = TestNgrams(DEFAULT, held_out, str)
+    assert ngrams.find([text(0, 7), text(7, 14)]) == [None, None]
+
+
+def test_test_sets_are_cleaned_as_documents_are(held_out: list[TestSetConfig]) -> None:
+    ngrams = TestNgrams(DEFAULT, held_out, lambda text: text.replace("w10", "[EMAIL]"))
+    assert ngrams.find([text(4, 17)]) == [None]
+    (found,) = ngrams.find([text(4, 17).replace("w10", "[EMAIL]")])
+    assert found is not None
+
+
+@pytest.mark.parametrize(("settings", "is_found"), [({"ngram": 12}, True), ({}, False)])
+def test_the_length_of_runs_is_set(
+    held_out: list[TestSetConfig], settings: dict[str, Any], is_found: bool
+) -> None:
+    config = DecontaminationConfig.model_validate(settings)
+    assert (TestNgrams(config, held_out, str).find([text(3, 15)])[0] is not None) == is_found
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "a"}')
+    place = (str(tmp_path / "a.jsonl"),)
+    wrong = TestSetConfig(name="mood", places=place, columns=("body",))
+    with pytest.raises(InputError, match=r"no column 'body', which tasks\.mood"):
+        TestNgrams(DEFAULT, [wrong], str)
+
+
+def test_no_short_example_can_be_asked_for_that_is_longer_than_a_run() -> None:
+    with pytest.raises(ValueError, match=r"min_words=8 is more than ngram=5: lower it"):
+        DecontaminationConfig(ngram=5)

@@ -1,0 +1,471 @@
+"""Specifies what follows an evaluation: models are registered, and challenge the champion."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+from mlflow.entities.model_registry import ModelVersion
+
+from textmill.config import Config
+from textmill.errors import InputError, RunError
+from textmill.files import MANIFEST, digest_folder, digest_values, write_json
+from textmill.registry.promotion import Challenger, _language, challenge, recipe_of
+from textmill.registry.versions import DECISION_TAG, REASON_TAG, Registry
+from textmill.tracking.pipeline import Pipeline, open_pipeline
+from textmill.tracking.results import Result, find_result
+from textmill.tracking.store import Store, StoreError
+
+_numbers = itertools.count(1)
+N = 400
+Promote = Callable[..., str]
+
+
+@pytest.fixture
+def mood(config: Config) -> Config:
+    """A configuration in an experiment of its own, so with a registry of its own."""
+    return config.model_copy(update={"experiment": f"promotion {next(_numbers)}"})
+
+
+@pytest.fixture
+def pipeline(mood: Config) -> Iterator[Pipeline]:
+    with open_pipeline("pipeline", mood, "mood.yaml", {}) as opened:
+        yield opened
+
+
+@pytest.fixture
+def make_step(pipeline: Pipeline, tmp_path: Path) -> Callable[..., Result]:
+    """Returns a function that makes a finished step with these files."""
+    store = pipeline.store
+
+    def make(step: str, files: dict[str, str], seconds: float = 2.0) -> Result:
+        key = f"key {next(_numbers)}"
+        run_id = store.start_run(pipeline.experiment_id, step, {"textmill.key": key})
+        out = tmp_path / run_id
+        out.mkdir()
+        for name, text in files.items():
+            (out / name).write_text(text)
+        digests = digest_folder(out)
+        manifest = {"step": step, "config": {"kind": "classification"}, "files": digests}
+        write_json(out / MANIFEST, manifest | {"digest": digest_values(digests)})
+        store.publish(run_id, out)
+        store.log_metrics(run_id, {"seconds": seconds})
+        store.end_run(run_id, "FINISHED")
+        return find_result(store, run_id)
+
+    return make
+
+
+@pytest.fixture
+def evaluated(make_step: Callable[..., Result]) -> Callable[..., Result]:
+    """Returns a function that makes an evaluation with so many right answers."""
+
+    def make(n_right: int, test_set: str = "first", seconds: float = 2.0) -> Result:
+        rows = [
+            {"text": f"{test_set} {i}", "reference": "a", "label": "a" if i < n_right else "b"}
+            for i in range(N)
+        ]
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        metrics = json.dumps({"accuracy": n_right / N, "class/a/f1": 0.5})
+        return make_step("evaluate", {"predictions.jsonl": lines, "metrics.json": metrics}, seconds)
+
+    return make
+
+
+@pytest.fixture
+def make_challenger(
+    pipeline: Pipeline, make_step: Callable[..., Result], evaluated: Callable[..., Result]
+) -> Callable[..., Challenger]:
+    """Returns a function that makes an evaluated model with so many right answers."""
+    client: Any = pipeline.store.client
+
+    def make(n_right: int, test_set: str = "first", **further: Any) -> Challenger:
+        model = make_step("finetune", {"weights": f"{next(_numbers)}"})
+        logged = client.create_logged_model(
+            pipeline.experiment_id, "mood", source_run_id=model.run_id
+        )
+        client.log_outputs(model.run_id, [LoggedModelOutput(logged.model_id, 0)])
+        client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+        tested = evaluated(n_right, test_set)
+        trivial = {"accuracy": 0.05}
+        made = Challenger("mood", "mood", "en", model, tested, test_set, "recipe", 1e6, trivial)
+        return replace(made, **further)
+
+    return make
+
+
+MakeChallenger = Callable[..., Challenger]
+
+
+@pytest.fixture
+def promote(pipeline: Pipeline, mood: Config) -> Promote:
+    """Returns a function that lets a model challenge; nothing may be measured anew."""
+
+    def refuse(model: Result) -> Result:
+        raise AssertionError("nothing is to be measured anew")
+
+    def go(
+        challenger: Challenger,
+        remeasure: Callable[[Result], Result] = refuse,
+        **promotion: Any,
+    ) -> str:
+        section = mood.promotion.model_copy(update=promotion)
+        config = mood.model_copy(update={"promotion": section})
+        return challenge(pipeline, config, challenger, remeasure).line
+
+    return go
+
+
+@pytest.fixture
+def registry(pipeline: Pipeline, mood: Config) -> Registry:
+    return Registry(pipeline.store, mood.experiment)
+
+
+def versions(registry: Registry) -> list[ModelVersion]:
+    return registry.versions("mood")
+
+
+def champion(registry: Registry) -> str | None:
+    found = registry.champion("mood")
+    return None if found is None else str(found.version)
+
+
+def test_the_first_model_is_champion_and_its_version_says_what_it_is(
+    promote: Promote, make_challenger: MakeChallenger, registry: Registry, pipeline: Pipeline
+) -> None:
+    challenger = make_challenger(200)
+    line = promote(challenger)
+    assert line == "mood: promoted v1: the first, and better than the trivial model"
+    assert champion(registry) == "1"
+    (version,) = versions(registry)
+    expected = {
+        "textmill.key": challenger.model.key,
+        "textmill.run.model": challenger.model.run_id,
+        "textmill.run.evaluate": challenger.tested.run_id,
+        "textmill.run.pipeline": pipeline.run_id,
+        "textmill.test_digest": "first",
+        "score.accuracy": "0.5",
+        DECISION_TAG: "promoted",
+    }
+    assert {key: version.tags.get(key) for key in expected} == expected
+    assert "score.class/a/f1" not in version.tags
+    tags = pipeline.store.client.get_run(pipeline.run_id).data.tags
+    assert line.endswith(tags["textmill.promotion.mood"])
+
+
+def test_a_first_model_that_has_learned_nothing_is_no_champion(
+    promote: Promote, make_challenger: MakeChallenger, registry: Registry
+) -> None:
+    line = promote(make_challenger(200, trivial={"accuracy": 0.5}))
+    assert line == (
+        "mood: kept no champion, rejected v1: no better than the trivial model: "
+        "accuracy 0.5 against 0.5"
+    )
+    assert champion(registry) is None
+
+
+def test_a_better_model_takes_the_place_and_a_worse_one_does_not(
+    promote: Promote, make_challenger: MakeChallenger, registry: Registry
+) -> None:
+    promote(make_challenger(200))
+    assert promote(make_challenger(150)).startswith(
+        "mood: kept champion v1, rejected v2: not better: accuracy 0.375 against 0.5"
+    )
+    assert versions(registry)[1].tags[DECISION_TAG] == "rejected"
+    assert versions(registry)[1].tags[REASON_TAG].startswith("not better")
+    line = promote(make_challenger(300, recipe="another"))
+    assert line.startswith("mood: promoted v3: better: accuracy 0.75 against 0.5")
+    assert champion(registry) == "3"
+    registry.rollback("mood")
+    assert champion(registry) == "1"
+
+
+def test_a_model_below_its_floor_is_never_champion(
+    promote: Promote, make_challenger: MakeChallenger, registry: Registry
+) -> None:
+    floors = {"mood": {"accuracy": 0.6}}
+    line = promote(make_challenger(200), floors=floors)
+    assert line.startswith("mood: kept no champion, rejected v1: accuracy 0.5 is below")
+    assert champion(registry) is None
+    promote(make_challenger(250), floors=floors)
+    assert champion(registry) == "2"
+
+
+@pytest.mark.parametrize(
+    ("settings", "language"),
+    [
+        ({"kind": "translation", "target_language": "de"}, "de"),
+        ({"kind": "translation"}, "und"),
+        ({"kind": "classification"}, "en"),
+        (None, "en"),
+    ],
+)
+def test_floors_of_a_language_bind_what_is_in_it(
+    mood: Config, settings: dict[str, str] | None, language: str
+) -> None:
+    task = {"name": "t", "train": "a.csv", "test": "b.csv"} | (settings or {"kind": "tagging"})
+    sources = [{"name": name, "path": "a.txt", "language": "en"} for name in ("one", "two")]
+    values = mood.model_dump() | {"corpus": {"sources": sources}, "tasks": [task]}
+    config = Config.model_validate(values)
+    assert _language(config, config.tasks[0] if settings else None) == language
+
+
+@pytest.mark.parametrize(
+    ("of_sources", "kept", "language"),
+    [
+        (("en", "de"), (), "und"),
+        (("auto",), (), "und"),
+        (("auto", "en"), ("en", "de"), "und"),
+        (("auto", "en"), ("en",), "en"),
+        (("zh-Hans", "zh-Hant", "de"), ("zh",), "zh"),
+        (("en-GB",), ("en",), "en-GB"),
+    ],
+)
+def test_a_corpus_has_a_language_if_no_other_is_in_it(
+    mood: Config, of_sources: tuple[str, ...], kept: tuple[str, ...], language: str
+) -> None:
+    sources = [{"name": name, "path": "a.txt", "language": name} for name in of_sources]
+    values = mood.model_dump() | {"corpus": {"sources": sources, "languages": kept}}
+    assert _language(Config.model_validate(values)) == language
+
+
+def test_a_wrong_floor_is_named_before_anything_is_registered(
+    promote: Promote, make_challenger: MakeChallenger, registry: Registry
+) -> None:
+    with pytest.raises(InputError, match="promotion.floors.mood.f1"):
+        promote(make_challenger(200), floors={"mood": {"f1": 0.6}})
+    assert versions(registry) == []
+
+
+def test_an_unchanged_model_is_not_registered_again(
+    promote: Promote, make_challenger: MakeChallenger, registry: Registry
+) -> None:
+    first, second = make_challenger(200), make_challenger(150)
+    promote(first)
+    promote(second)
+    assert promote(first) == "mood: kept champion v1: v1 is this model, promoted"
+    assert promote(second) == "mood: kept champion v1: v2 is this model, rejected"
+    assert len(versions(registry)) == 2
+
+
+def test_a_challenge_that_was_interrupted_is_made_good(
+    promote: Promote, make_challenger: MakeChallenger, registry: Registry
+) -> None:
+    promote(make_challenger(200))
+    second = make_challenger(300)
+
+    def stop(model: Result) -> Result:
+        raise StoreError("the store is away")
+
+    with pytest.raises(StoreError):
+        promote(replace(second, test_digest="moved"), stop)
+    assert DECISION_TAG not in versions(registry)[1].tags
+    assert promote(second).startswith("mood: promoted v2")
+    assert len(versions(registry)) == 2
+
+
+def test_a_decision_on_earlier_examples_is_not_taken_for_one_on_the_new(
+    promote: Promote, make_challenger: MakeChallenger, registry: Registry
+) -> None:
+    promote(make_challenger(200))
+    second = make_challenger(150)
+    assert "rejected v2" in promote(second)
+
+    def stop(model: Result) -> Result:
+        raise StoreError("the store is away")
+
+    better = replace(second, tested=make_challenger(300, "second").tested, test_digest="second")
+    with pytest.raises(StoreError):
+        promote(better, stop)
+    assert promote(better, lambda model: make_challenger(200, "second").tested).startswith(
+        "mood: promoted v2: better"
+    )
+    assert versions(registry)[1].tags["textmill.test_digest"] == "second"
+
+
+@pytest.mark.parametrize("n_calls", range(7))
+def test_a_champion_measured_anew_names_the_test_set_of_its_evaluation_whenever_it_is_stopped(
+    promote: Promote,
+    make_challenger: MakeChallenger,
+    registry: Registry,
+    monkeypatch: pytest.MonkeyPatch,
+    n_calls: int,
+) -> None:
+    first = make_challenger(200)
+    promote(first)
+    calls = itertools.count()
+    write = Registry.set_tags
+
+    def interrupted(self: Registry, model: str, version: ModelVersion, tags: Any) -> None:
+        for key, value in tags.items():
+            if next(calls) == n_calls:
+                raise StoreError("the store is away")
+            write(self, model, version, {key: value})
+
+    second = make_challenger(300, "second")
+    again = make_challenger(200, "second").tested
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "set_tags", interrupted)
+        with suppress(StoreError):
+            promote(second, lambda model: again)
+    tags = versions(registry)[0].tags
+    run_of = {"first": first.tested.run_id, "second": again.run_id}
+    assert (tags.get("textmill.test_digest"), tags["textmill.run.evaluate"]) in {
+        *run_of.items(),
+        *((None, run_id) for run_id in run_of.values()),
+    }
+    promote(second, lambda model: again)
+    assert champion(registry) == "2"
+    assert versions(registry)[1].tags[DECISION_TAG] == "promoted"
+    assert versions(registry)[1].tags["textmill.test_digest"] == "second"
+
+
+def test_a_champion_measured_on_other_examples_is_measured_anew(
+    promote: Promote,
+    make_challenger: MakeChallenger,
+    evaluated: Callable[..., Result],
+    registry: Registry,
+) -> None:
+    first = make_challenger(200)
+    promote(first)
+    asked: list[str] = []
+
+    def remeasure(model: Result) -> Result:
+        asked.append(model.run_id)
+        return evaluated(390, "second")
+
+    # 0.75 is more than the champion's 0.5, but that was on other examples.
+    line = promote(make_challenger(300, "second"), remeasure)
+    assert line.startswith("mood: kept champion v1, rejected v2: not better: accuracy 0.75 against")
+    assert asked == [first.model.run_id]
+    tags = versions(registry)[0].tags
+    assert (tags["textmill.test_digest"], tags["score.accuracy"]) == ("second", "0.975")
+    promote(make_challenger(310, "second"))  # which measures nothing anew
+
+
+def test_a_champion_whose_scores_were_computed_in_another_way_is_measured_anew(
+    make_challenger: MakeChallenger,
+    promote: Promote,
+    evaluated: Callable[..., Result],
+    pipeline: Pipeline,
+) -> None:
+    promote(make_challenger(200))
+    second = make_challenger(300)
+    again = evaluated(200)
+    for result in (second.tested, again):
+        pipeline.store.set_tags(result.run_id, {"signature.accuracy": "another"})
+    assert promote(second, lambda model: again).startswith("mood: promoted v2: better")
+
+
+def test_the_reason_names_what_makes_the_scores_doubtful(
+    make_challenger: MakeChallenger, promote: Promote, registry: Registry
+) -> None:
+    doubts = "60 of 60 test texts are training texts too"
+    line = promote(make_challenger(200, doubts=doubts))
+    assert line == f"mood: promoted v1: the first, and better than the trivial model; but {doubts}"
+    assert versions(registry)[0].tags[REASON_TAG].endswith(f"; but {doubts}")
+    assert promote(make_challenger(150, doubts=doubts)).endswith(f"; but {doubts}")
+
+
+@pytest.mark.parametrize("problem", [InputError("no label 'z'"), RunError("it died")])
+def test_a_champion_that_cannot_be_measured_stays(
+    promote: Promote, make_challenger: MakeChallenger, registry: Registry, problem: Exception
+) -> None:
+    promote(make_challenger(200))
+
+    def fail(model: Result) -> Result:
+        raise problem
+
+    line = promote(make_challenger(300, "second"), fail)
+    assert f"could not be measured on its test set: {problem}" in line
+    assert champion(registry) == "1"
+
+
+def test_lost_answers_of_the_champion_are_made_again(
+    promote: Promote,
+    make_challenger: MakeChallenger,
+    evaluated: Callable[..., Result],
+    registry: Registry,
+) -> None:
+    first = make_challenger(200)
+    promote(first)
+    (first.tested.folder / "predictions.jsonl").unlink()
+    line = promote(make_challenger(300), lambda model: evaluated(200))
+    assert line.startswith("mood: promoted v2")
+
+
+def test_the_champion_itself_on_new_examples_stays_champion(
+    promote: Promote, make_challenger: MakeChallenger, registry: Registry
+) -> None:
+    first = make_challenger(200)
+    promote(first)
+    line = promote(replace(first, test_digest="second"))
+    assert line == "mood: kept champion v1: it is this model"
+    assert versions(registry)[0].tags["textmill.test_digest"] == "second"
+    assert len(versions(registry)) == 1
+
+
+def test_a_cheaper_model_that_is_not_worse_is_promoted(
+    promote: Promote, make_challenger: MakeChallenger, registry: Registry
+) -> None:
+    promote(make_challenger(200))
+    assert "rejected" in promote(make_challenger(200))
+    line = promote(make_challenger(200, parameters=5e5))
+    assert line.startswith("mood: promoted v3: not worse and cheaper")
+    assert line.endswith("50% fewer parameters")
+
+
+def test_other_seeds_of_the_recipe_tell_what_luck_explains(
+    promote: Promote, make_challenger: MakeChallenger, registry: Registry
+) -> None:
+    promote(make_challenger(200))
+    for n_right in (100, 200):
+        promote(make_challenger(n_right))
+    assert "no more than another seed may change" in promote(make_challenger(240))
+    assert "promoted" in promote(make_challenger(240, recipe="another"))
+
+
+def test_a_champion_registered_by_somebody_else_is_left_alone(
+    promote: Promote, make_challenger: MakeChallenger, registry: Registry
+) -> None:
+    promote(make_challenger(200))
+    client: Any = registry.store.client
+    client.create_model_version(registry.name_of("mood"), "s3://elsewhere/model")
+    client.set_registered_model_alias(registry.name_of("mood"), "champion", "2")
+    line = promote(make_challenger(300))
+    assert "textmill did not register the champion v2" in line
+    assert champion(registry) == "2"
+
+
+def test_a_recipe_is_all_but_seeds(store: Store, tmp_path: Path) -> None:
+    def made(name: str, seed: int = 0, source: str = "s", **further: Any) -> Result:
+        folder = tmp_path / f"{name} {next(_numbers)}"
+        folder.mkdir()
+        manifest = {
+            "step": name,
+            "config": {"finetune": {"seed": seed, "epochs": 3}, "list": [{"seed": seed}]},
+            "code": {"textmill": "c"},
+            "packages": {"numpy": "2"},
+            "sources": {"train": {"place": str(folder), "digest": source}},
+            "inputs": {},
+        }
+        write_json(folder / MANIFEST, manifest | further)
+        return Result(name, f"{folder}", "run", "url", folder, f"digest of {folder}", False)
+
+    def tuned(backbone: Result, seed: int = 0, **further: Any) -> str:
+        made_from = {"backbone": {"key": backbone.key, "digest": backbone.digest}}
+        model = made("finetune", seed, inputs=made_from, **further)
+        return recipe_of(model, {"pretrain": backbone, "finetune": model})
+
+    recipe = tuned(made("pretrain"))
+    assert tuned(made("pretrain", seed=5), seed=7) == recipe
+    assert tuned(made("pretrain", source="t")) != recipe
+    assert tuned(made("pretrain"), code={"textmill": "d"}) != recipe
+    assert tuned(made("pretrain"), config={"finetune": {"epochs": 4}}) != recipe

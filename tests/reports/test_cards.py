@@ -1,0 +1,254 @@
+"""Specifies model cards: what they say, and that they stand on the model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus
+
+from textmill.config import Config, SourceConfig, TaskConfig, key_values
+from textmill.evaluation.notes import LEAK, Note, write_notes
+from textmill.files import MANIFEST
+from textmill.reports import cards
+from textmill.reports.cards import NAME, TAG, backbone_card_text, card_text, log_card, plain
+from textmill.reports.examples import SHOWERS
+from textmill.tasks.kinds import KINDS
+from textmill.tracking.models import OUTPUTS
+from textmill.tracking.pipeline import open_pipeline
+from textmill.tracking.results import Result
+from textmill.tracking.store import Store
+
+TESTED = {"accuracy": 0.91, "class/bad/f1": 0.5, "test_examples": 40, "cut_examples": 3}
+SIMPLE = {"accuracy": 0.88, "trivial/accuracy": 0.5, "majority/accuracy": 0.5}
+LONG_PLACE = f"/data/{'deep/' * 30}test.csv"
+
+
+def result(folder: Path, label: str, metrics: dict[str, float], **sources: str) -> Result:
+    """A finished step with these numbers, made from these files."""
+    place = folder / label
+    place.mkdir(parents=True)
+    (place / "metrics.json").write_text(json.dumps(metrics))
+    found = {name: {"place": where, "digest": f"{name}-" * 9} for name, where in sources.items()}
+    (place / MANIFEST).write_text(json.dumps({"sources": found}))
+    return Result(label, "k", f"run of {label}", f"http://mlflow/{label}", place, "d", False)
+
+
+@pytest.fixture
+def task(task_of: Callable[[str, str], TaskConfig]) -> TaskConfig:
+    return task_of("classification", "mood")
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> dict[str, Result]:
+    """A task that is fine-tuned and evaluated."""
+    found = [
+        result(tmp_path, "clean", {"documents_kept": 900, "documents_read": 1000}, own="own.jsonl"),
+        result(tmp_path, "pretrain", {"parameters": 1_000_000, "tokens_seen": 2_000_000}),
+        result(tmp_path, "finetune mood", {}, train="train.csv"),
+        result(tmp_path, "evaluate mood", TESTED, test=LONG_PLACE),
+        result(tmp_path, "baseline mood", SIMPLE),
+    ]
+    by_label = {r.label: r for r in found}
+    spec = {"spec": {"labels": ["bad", "go<b>od"]}}
+    (by_label["finetune mood"].folder / "task.json").write_text(json.dumps(spec))
+    return by_label
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "# mood\n",
+        "A model that gives a text one label (classification)",
+        r"Labels: bad, go&lt;b&gt;od.",
+        "a GPT of 1,000,000 parameters (4 layers, 4 heads, 256 channels, 128 tokens of context",
+        "pretrained on 2,000,000 tokens (causal objective, 600 steps)",
+        "| accuracy | 0.910 | 0.880 | 0.500 |",
+        "On 40 test examples, used for nothing else (3 of them cut).",
+        "| own | own.jsonl | own\\-own\\-own\\-own\\- |",
+        "| train | train.csv |",
+        "deep/test.csv",
+        "exact duplicates dropped, personal data redacted (email, phone, ip, card, iban, national",
+        "Kept 900 of 1,000 documents.",
+        "[finetune mood](http://mlflow/finetune mood)",
+        "Licences of the data, as they were given to textmill: unknown (own, the task's examples).",
+        "It reads 128 tokens at once: a longer text loses its end",
+        "Languages of the pretraining text: not known.",
+    ],
+)
+def test_a_card_says(
+    config: Config, task: TaskConfig, results: dict[str, Result], words: str
+) -> None:
+    assert words in card_text(config, task, results)
+
+
+def test_a_card_says_what_makes_the_scores_doubtful(
+    config: Config, task: TaskConfig, results: dict[str, Result]
+) -> None:
+    notes = [Note(LEAK, "9 of 40 test texts are training texts too", "test lines 1, 2")]
+    notes += [Note("spelling", "the label '$a|b$ ' is read as '$a|b$'", is_doubt=False)]
+    write_notes(notes, results["baseline mood"].folder)
+    card = card_text(config, task, results)
+    assert "On 40 test examples (3 of them cut)." in card
+    assert r"**Doubtful:** 9 of 40 test texts are training texts too \(test lines 1, 2\)." in card
+    assert r"the label '$a\|b$ ' is read as '$a\|b$'." in card
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "of_source", "words"),
+    [
+        ({"en": 5}, "en", "en. In others"),
+        ({"und": 5}, "und", "not known. In others"),
+        ({"de": 150, "zh-Hans": 800, "und": 50}, "und", "zh\\-Hans 80.0%, de 15.0%, unknown 5.0%"),
+        ({"en": 4, "de": 6}, "auto", "de 60.0%, en 40.0% of the bytes, as they were identified."),
+        ({"en": 4}, "auto", "en, as they were identified."),
+        ({f"x{i}": i + 1 for i in range(20)}, "auto", "x19 9.5%, x18 9.0%, x17 8.6%, "),
+    ],
+)
+def test_the_languages_are_those_of_the_text_that_was_kept(
+    config: Config,
+    task: TaskConfig,
+    results: dict[str, Result],
+    n_bytes: dict[str, int],
+    of_source: str,
+    words: str,
+) -> None:
+    metrics = results["clean"].metrics()
+    metrics |= {f"bytes_language_{tag}": count for tag, count in n_bytes.items()}
+    (results["clean"].folder / "metrics.json").write_text(json.dumps(metrics))
+    source = {"name": "own", "path": "o.txt", "language": of_source}
+    config = Config.model_validate(config.model_dump() | {"corpus": {"sources": [source]}})
+    card = card_text(config, task, results)
+    assert f"Languages of the pretraining text: {words}" in card
+    assert ("and 5 more of the bytes" in card) == (len(n_bytes) == 20)
+
+
+def test_the_licence_of_each_source_is_named(
+    config: Config, task: TaskConfig, results: dict[str, Result]
+) -> None:
+    sources = [
+        {"name": "wiki", "path": "w.txt", "licence": "CC BY-SA 4.0"},
+        {"name": "wiktionary", "path": "t.txt", "licence": "CC BY-SA 4.0"},
+        {"name": "own", "path": "o.txt"},
+    ]
+    corpus = {"sources": sources}
+    licensed = Config.model_validate(config.model_dump() | {"corpus": corpus})
+    assert r"CC BY\-SA 4.0 (wiki, wiktionary); unknown (own, the task's examples)." in card_text(
+        licensed, task, results
+    )
+    corpus["sources"] = sources[:2]
+    licensed = Config.model_validate(config.model_dump() | {"corpus": corpus})
+    assert "examples" not in cards._licences(licensed)
+    assert "unknown" not in cards._licences(licensed)
+
+
+def test_a_licence_is_no_part_of_a_key() -> None:
+    source = SourceConfig(name="own", path="o.txt")
+    licensed = source.model_copy(update={"licence": "MIT"})
+    assert key_values(source) == key_values(licensed)
+
+
+def test_a_card_without_evaluation_says_so(
+    config: Config, task: TaskConfig, results: dict[str, Result]
+) -> None:
+    del results["evaluate mood"]
+    assert "Not evaluated yet." in card_text(config, task, results)
+
+
+def test_sample_data_are_said_to_be_sample_data(
+    config: Config, task: TaskConfig, results: dict[str, Result]
+) -> None:
+    assert "sample data" not in card_text(config, task, results)
+    sample = Config.model_validate(config.model_dump() | {"sample": {}})
+    assert "generated sample data are no results" in card_text(sample, task, results)
+
+
+def test_tags_are_shown_as_the_entities_they_name(
+    config: Config,
+    results: dict[str, Result],
+    task_of: Callable[[str, str], TaskConfig],
+) -> None:
+    spec = {"spec": {"labels": ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]}}
+    (results["finetune mood"].folder / "task.json").write_text(json.dumps(spec))
+    assert "Labels: LOC, PER." in card_text(config, task_of("tagging", "mood"), results)
+
+
+def test_a_card_fits_into_a_tag_whatever_the_names(
+    config: Config, task: TaskConfig, results: dict[str, Result], tmp_path: Path
+) -> None:
+    spec = {"spec": {"labels": [f"{i}" + "*" * 500 for i in range(500)]}}
+    (results["finetune mood"].folder / "task.json").write_text(json.dumps(spec))
+    sources = {f"source {i}": LONG_PLACE for i in range(500)}
+    results["clean"] = result(tmp_path / "many", "clean", results["clean"].metrics(), **sources)
+    card = card_text(config, task, results)
+    assert "and 460 more" in card
+    assert "| 485 more |" in card
+    assert len(card) < 8000
+
+
+def test_names_bring_no_markup() -> None:
+    assert plain("a|b\n# <i>[x](y)") == r"a\|b \# &lt;i&gt;\[x\]\(y\)"
+
+
+def test_the_card_stands_on_the_model_and_scores_stay(
+    config: Config, store: Store, task: TaskConfig, results: dict[str, Result], tmp_path: Path
+) -> None:
+    client: Any = store.client
+    with open_pipeline("test", config, "tests", {}) as pipeline:
+        run_id = store.start_run(pipeline.experiment_id, "finetune mood", {})
+        model = client.create_logged_model(pipeline.experiment_id, "mood", source_run_id=run_id)
+        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, 0)])
+        client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+        tuned = results["finetune mood"]
+        results["finetune mood"] = Result(
+            tuned.label, "k", run_id, tuned.url, tuned.folder, "d", False
+        )
+        evaluated = results.pop("evaluate mood")
+
+        def card() -> str:
+            written = client.get_logged_model(model.model_id)
+            place = Path(written.artifact_location.removeprefix("file://"), NAME)
+            assert place.read_text() == written.tags[TAG]
+            return str(written.tags[TAG])
+
+        pipeline.results.update(results)
+        log_card(pipeline, config, task)
+        assert "Not evaluated yet." in card()
+        pipeline.results["evaluate mood"] = evaluated
+        log_card(pipeline, config, task)
+        assert "| accuracy | 0.910 | 0.880 | 0.500 |" in card()
+        del pipeline.results["evaluate mood"]
+        log_card(pipeline, config, task)
+        assert "| accuracy | 0.910 | 0.880 | 0.500 |" in card()
+
+
+def test_the_card_of_a_backbone_says_what_it_is(
+    config: Config, results: dict[str, Result], tmp_path: Path
+) -> None:
+    losses = {"val_loss": 1.25, "perplexity": 3.49, "bits_per_byte": 0.9}
+    simple = {f"unigram/{key}": 2 * value for key, value in losses.items()}
+    results["evaluate-lm"] = result(tmp_path, "evaluate-lm", losses | simple)
+    card = backbone_card_text(config, results)
+    for words in (
+        "# backbone\n",
+        "A GPT of 1,000,000 parameters (4 layers",
+        "(causal objective, 600 steps).",
+        "| bits per byte | 0.900 | 1.800 |",
+        "| own | own.jsonl |",
+        "Kept 900 of 1,000 documents.",
+        "[pretrain](http://mlflow/pretrain)",
+        "Licences of the data, as they were given to textmill: unknown (own).",
+        "It reads 128 tokens at once: what lies further back is forgotten.",
+    ):
+        assert words in card
+    assert "mood" not in card
+    sample = Config.model_validate(config.model_dump() | {"sample": {}})
+    assert "no results" in backbone_card_text(sample, results)
+
+
+def test_every_kind_of_task_is_told_of() -> None:
+    assert KINDS.keys() == cards.WHAT.keys() == cards.LONG_TEXTS.keys() == OUTPUTS.keys()
+    assert KINDS.keys() == SHOWERS.keys()
