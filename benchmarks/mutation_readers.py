@@ -98,18 +98,18 @@ class Readers:
         return str((found.config, steps, problems(found), other_machines(found)))
 
     def _predict(self, task: str) -> str:
-        from flows.answers import choose_model
-        from textmill.steps.step import FINETUNE
+        from textmill.steps.graph import FINETUNE
         from textmill.tasks.predictor import load_predictor
+        from textmill_flows.answering.answers import choose_model
 
         self._store()
         chosen = choose_model(self.config, FINETUNE, task)
         return str((chosen.run_id, load_predictor(chosen.folder)(TEXTS)))
 
     def _generate(self) -> str:
-        from flows.answers import write
+        from textmill_flows.answering.answers import write
 
-        return "".join(write(TEXTS[0], "demo", SMALL))
+        return "".join(write(TEXTS[0], self.config))
 
     def _results(self, store: Any) -> dict[str, Any]:
         from textmill.tracking.results import find_result, recorded_results
@@ -178,8 +178,8 @@ class Readers:
         return str((last, found, find_sample(store, self.config.sample)))
 
     def _doctor(self) -> str:
-        from flows.checkup import _store
         from textmill.errors import RunError
+        from textmill_flows.answering.checkup import _store
 
         (is_good, words), *_ = _store(self.config)
         if not is_good:

@@ -41,7 +41,6 @@ LOGGED_POINTS = 2_000
 
 def bare(folder: Path) -> None:
     """Call the step functions of the demo one after the other, without Prefect and MLflow."""
-    from flows.prepare import with_sample
     from textmill.compose import compose
     from textmill.config import CleanConfig, PretrainStepConfig, TokensConfig
     from textmill.corpus.cleaning.clean import clean
@@ -52,6 +51,7 @@ def bare(folder: Path) -> None:
     from textmill.tasks.baseline import baseline
     from textmill.tasks.evaluate import evaluate
     from textmill.tasks.finetune import finetune
+    from textmill.tracking.raw_data import with_sample
     from textmill.training.evaluate_lm import evaluate_lm
     from textmill.training.pretrain import pretrain
 
@@ -142,7 +142,7 @@ def profile(words: list[str]) -> None:
     Counted is the time within our functions and the built-in ones that they call themselves, with
     what the profiler adds to it; not what they call of Prefect, MLflow and other libraries.
     """
-    from flows.cli import app
+    from textmill_flows.cli import app
 
     run_thread = threading.Thread.run
     profiles: list[cProfile.Profile] = []

@@ -1,6 +1,6 @@
-"""The command line, where no script `textmill` is installed: `python -m flows`."""
+"""The command line, where no script `textmill` is installed: `python -m textmill_flows`."""
 
-from flows.cli import app
+from textmill_flows.cli import app
 
 if __name__ == "__main__":
-    app(prog_name="python -m flows")
+    app(prog_name="python -m textmill_flows")

@@ -1,30 +1,71 @@
-"""The whole chain, from sources to scores."""
+"""The flows of the pipeline: each runs the graph up to what it is asked for."""
 
 from __future__ import annotations
 
-from flows.baselines import measure_baselines
-from flows.context import command
-from flows.evaluate import run_branches
-from flows.prepare import place_sample
-from flows.pretrain import backbone_parts
-from flows.recording import recorded_flow
+from textmill.compose import unknown_name
+from textmill.config import Config
+from textmill.errors import InputError
+from textmill.reports.data import NAME as DATA
+from textmill.reports.data import log_data_page
+from textmill.steps.graph import EVALUATE, FINETUNE, GRAPH, PRETRAIN, TOKENS
+from textmill.tracking.store import artifact_url
+from textmill_flows.composed import Composed
+from textmill_flows.running.context import command, say
+from textmill_flows.running.recording import recorded_flow
+from textmill_flows.running.steps import run_parts
 
 
 @recorded_flow("pipeline")
-def pipeline(
-    config: str = "demo", overrides: list[str] | None = None, event: str | None = None
-) -> str:
+def pipeline(composed: Composed, event: str | None = None) -> str:
     """Clean, tokenize, pretrain, then fine-tune and evaluate every task, side by side.
 
     Returns:
         The id of its run in MLflow.
     """
     # What is made for an event belongs to a flow that tells of its failures.
-    with command(
-        "pipeline", config, overrides or [], event=event, is_told=event is None
-    ) as context:
-        place_sample(context)
-        baselines = measure_baselines(context, context.config.tasks)
-        prepared, backbone = backbone_parts(context)
-        run_branches(context, context.config.tasks, backbone, prepared, baselines)
+    with command("pipeline", composed, event=event, is_told=event is None) as context:
+        run_parts(context, GRAPH.parts(context.config))
         return context.pipeline.run_id
+
+
+@recorded_flow("prepare")
+def prepare(composed: Composed) -> None:
+    """Clean the sources, train the tokenizer, encode the corpus."""
+    with command("prepare", composed) as context:
+        run_parts(context, GRAPH.up_to(context.config, TOKENS.label()))
+        place = log_data_page(context.pipeline, context.config)
+        context.page.link(artifact_url(context.pipeline.url, DATA), "data of this run", "data")
+        say(f"data: {place}")
+
+
+@recorded_flow("pretrain")
+def pretrain(composed: Composed) -> None:
+    """Pretrain the backbone, and compute first what that needs."""
+    with command("pretrain", composed) as context:
+        run_parts(context, GRAPH.up_to(context.config, PRETRAIN.label()))
+
+
+@recorded_flow("finetune")
+def finetune(name: str, composed: Composed) -> None:
+    """Fine-tune for one task, and compute first what that needs."""
+    with command("finetune", composed, name) as context:
+        check_task(context.config, name)
+        run_parts(context, GRAPH.up_to(context.config, FINETUNE.label(name)))
+
+
+@recorded_flow("evaluate")
+def evaluate(name: str | None, composed: Composed) -> None:
+    """Evaluate one task, or all and the language model, and compute first what that needs."""
+    with command("evaluate", composed, name) as context:
+        if name is None:
+            run_parts(context, GRAPH.parts(context.config))
+        else:
+            check_task(context.config, name)
+            run_parts(context, GRAPH.up_to(context.config, EVALUATE.label(name)))
+
+
+def check_task(config: Config, name: str) -> None:
+    """Raise InputError if the configuration has no task of that name."""
+    known = [task.name for task in config.tasks]
+    if name not in known:
+        raise InputError(f"tasks: {unknown_name('task', name, known)}")

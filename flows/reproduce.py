@@ -7,14 +7,7 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
-from flows.baselines import measure_baselines
-from flows.context import Context, log, opened, outcome
-from flows.evaluate import run_branches
-from flows.finetune import finetune_task
-from flows.prepare import place_sample, prepare_parts
-from flows.pretrain import train_backbone
-from flows.recording import recorded_flow
-from textmill.compose import compose, redacted
+from textmill.compose import redacted
 from textmill.config import Config
 from textmill.config.secrets import is_masked
 from textmill.errors import InputError, RunError, listed
@@ -35,15 +28,19 @@ from textmill.registry.reproduction import (
     reproduction_scope,
     table,
 )
-from textmill.reports.cards import log_card
+from textmill.steps.graph import GRAPH
 from textmill.tracking.store import Store
+from textmill_flows.composed import Composed
+from textmill_flows.running.context import log, opened
+from textmill_flows.running.recording import recorded_flow
+from textmill_flows.running.steps import run_parts
 
 ANEW = ("tracking", "notify", "cluster")
 """What can be set: where results live, who is told and where it is computed."""
 
 
 def plan(
-    words: str, is_forced: bool, moved: list[str], config_name: str, overrides: list[str]
+    words: str, is_forced: bool, moved: list[str], composed: Composed
 ) -> tuple[Recorded, list[str]]:
     """Return what to compute again, and what differs here from when it was computed first.
 
@@ -51,12 +48,12 @@ def plan(
         words: what names the run.
         is_forced: whether to go on where data, code, packages or devices are others.
         moved: `OLD=NEW` for folders of data that lie elsewhere now.
-        config_name: what says where results live.
-        overrides: settings of that, and of whatever else cannot change a result.
+        composed: what says where results live, with whatever else cannot change a result.
 
     Raises:
         InputError: there is no such run, or, unless forced, something differs.
     """
+    overrides = composed.overrides
     sections = [re.split("[.=]", setting.lstrip("+~"))[0] for setting in overrides]
     others = [redacted(s) for s, name in zip(overrides, sections, strict=True) if name not in ANEW]
     if others:
@@ -64,7 +61,7 @@ def plan(
             f"{listed(others)}: what a run is computed from again is what was recorded, and "
             f"only {', '.join(ANEW)} can be set."
         )
-    present = compose(config_name, overrides)
+    present = composed.config
     anew = {name: getattr(present, name) for name in {"tracking", *sections}}
     recorded = load_recorded(Store(present.tracking), words, anew)
     config = without_masked(recorded.config)
@@ -114,47 +111,25 @@ def without_masked(config: Config) -> Config:
     return config.model_copy(update={"notify": kept})
 
 
-def repeat(context: Context, recorded: Recorded) -> None:
-    """Run the steps that a recorded run consists of, whatever flow it was."""
-    labels = recorded.steps.keys()
-    place_sample(context)
-    simple = [task for task in context.config.tasks if f"baseline {task.name}" in labels]
-    baselines = measure_baselines(context, simple)
-    if "clean" not in labels:
-        return
-    prepared = prepare_parts(context)
-    if "pretrain" not in labels:
-        return
-    backbone = outcome(train_backbone(context, prepared))
-    scored = [task for task in context.config.tasks if f"evaluate {task.name}" in labels]
-    has_language_model = "evaluate-lm" in labels
-    if scored or has_language_model:
-        run_branches(context, scored, backbone, prepared if has_language_model else None, baselines)
-    for task in context.config.tasks:
-        if f"finetune {task.name}" in labels and task not in scored:
-            outcome(finetune_task(context, task, backbone))
-            log_card(context.pipeline, context.config, task)
-
-
 @recorded_flow("reproduce")
 def reproduce(
     run: str,
     anyway: bool,
     moved: list[str],
     tolerance: float,
-    config: str = "demo",
-    overrides: list[str] | None = None,
+    composed: Composed,
 ) -> None:
     """Compute every step of a recorded run again, and compare digests and metrics."""
-    recorded, differences = plan(run, anyway, moved, config, overrides or [])
+    recorded, differences = plan(run, anyway, moved, composed)
     run_id, name = recorded.run_id, recorded.run.info.run_name
     scope = reproduction_scope(Store(recorded.config.tracking), run_id)
     command = shlex.join(["textmill", "reproduce", run_id, *(["--anyway"] if anyway else [])])
     tags = {REPRODUCES_TAG: run_id, SCOPE_TAG: scope}
-    composed_from = recorded.run.data.tags["textmill.config"]
-    with opened("reproduce", recorded.config, composed_from, command, tags, scope) as context:
+    again = Composed(recorded.config, recorded.run.data.tags["textmill.config"])
+    with opened("reproduce", again, command, tags, scope) as context:
         context.threads = {k: step.threads for k, step in recorded.steps.items() if step.threads}
-        repeat(context, recorded)
+        parts = GRAPH.parts(context.config)
+        run_parts(context, tuple(part for part in parts if part.label in recorded.steps))
         comparisons = compare_steps(recorded, context.pipeline.results, tolerance)
         log_reproduction(context.pipeline, comparisons, differences, tolerance)
     log.info("\n%s", table(comparisons, tolerance))

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from textmill.compose import compose, place_of
+from textmill.compose import compose
 from textmill.errors import InputError
 
 if TYPE_CHECKING:
@@ -145,21 +145,22 @@ def run(config: str | Path = "demo", overrides: Sequence[str] = ()) -> Result:
         InputError: the configuration or the data cannot be used.
         RunError: a step or a server failed; finished steps are kept.
     """
-    name = str(config)
     with _process_restored():
-        composed = compose(name, overrides)
-        from flows.server import ready_flow
+        from textmill_flows.composed import Composed
+
+        composed = Composed.of(str(config), overrides)
         from textmill.steps.worker import allow_steps
+        from textmill_flows.servers.server import ready_flow
 
         allow_steps()
 
         def run_flow() -> str:
-            flow = ready_flow("pipeline", composed)
-            from flows.start import call
+            flow = ready_flow("textmill_flows.pipeline:pipeline", composed.config)
+            from textmill_flows.running.start import call
 
-            return str(call(flow, (place_of(name), list(overrides))))
+            return str(call(flow, (composed,)))
 
-        return _read_result(composed, _outside_of_event_loop(run_flow))
+        return _read_result(composed.config, _outside_of_event_loop(run_flow))
 
 
 def load_task(model: str, config: str | Path = "demo", overrides: Sequence[str] = ()) -> TaskModel:
@@ -179,7 +180,7 @@ def load_task(model: str, config: str | Path = "demo", overrides: Sequence[str] 
     with _process_restored():
         tracking = compose(str(config), overrides).tracking
         from textmill.registry.lineage import run_of_model
-        from textmill.steps.step import FINETUNE
+        from textmill.steps.graph import FINETUNE
         from textmill.tasks.predictor import load_predictor
         from textmill.tracking.store import Store
 
@@ -200,7 +201,8 @@ def _read_result(config: Config, run_id: str) -> Result:
     """
     from textmill.registry.versions import DECISION_TAG, KEY_TAG, REASON_TAG, Registry
     from textmill.reports.report import NAME
-    from textmill.tracking.answers import EVALUATE, LM, score_intervals
+    from textmill.steps.graph import FINETUNE, GRAPH, PRETRAIN
+    from textmill.tracking.answers import score_intervals
     from textmill.tracking.results import find_result, recorded_results
     from textmill.tracking.store import Store, metric_name
     from textmill.tracking.tags import BACKBONE
@@ -210,12 +212,9 @@ def _read_result(config: Config, run_id: str) -> Result:
     runs = recorded_results(parent)
     metrics = parent.data.metrics
     scores: dict[str, dict[str, Score]] = {}
-    for label, tested_id in runs.items():
-        if label != LM and not label.startswith(EVALUATE):
-            continue
-        task = "lm" if label == LM else label.removeprefix(EVALUATE)
+    for task, label in GRAPH.scored(runs).items():
         scores[task] = {}
-        tested = {label: find_result(store, tested_id)}
+        tested = {label: find_result(store, runs[label])}
         for key, found in score_intervals(store, tested).items():
             simple, trivial = (
                 metrics.get(metric_name(f"{prefix}{key}"))
@@ -226,12 +225,12 @@ def _read_result(config: Config, run_id: str) -> Result:
 
     registry = Registry(store, config.experiment)
     models: dict[str, Model] = {}
-    for label, made_id in runs.items():
-        step, _, task = label.partition(" ")
-        name = {"pretrain": BACKBONE, "finetune": task}.get(step)
-        if name is None or not config.promotion.enabled:
+    made = {BACKBONE: PRETRAIN.label()}
+    made |= {task.name: FINETUNE.label(task.name) for task in config.tasks}
+    for name, label in made.items():
+        if label not in runs or not config.promotion.enabled:
             continue
-        key = store.client.get_run(made_id).data.tags["textmill.key"]
+        key = store.client.get_run(runs[label]).data.tags["textmill.key"]
         champion = registry.champion(name)
         for version in registry.versions(name):
             if version.tags.get(KEY_TAG) == key:

@@ -140,11 +140,6 @@ def config_names() -> list[str]:
     return sorted(file.stem for file in CONF.glob("*.yaml") if file.stem != "base")
 
 
-def place_of(config: str) -> str:
-    """Return a configuration's name, or its absolute path, which later runs elsewhere find."""
-    return str(Path(config).resolve()) if config.endswith((".yaml", ".yml")) else config
-
-
 def _refuse_stray_bytes(values: Any, key: str = "") -> None:
     """Return if all values can be recorded: names of files may hold bytes that are no text.
 

@@ -14,7 +14,8 @@ from pydantic import BaseModel
 
 from textmill.config import CleanConfig, TokenizerConfig, TokensConfig
 from textmill.files import read_json
-from textmill.steps.step import CLEAN, TOKENIZER, TOKENS, Step
+from textmill.steps.graph import CLEAN, TOKENIZER, TOKENS
+from textmill.steps.step import Step
 from textmill.steps.worker import Job, run_job
 
 MIB = 1 << 20

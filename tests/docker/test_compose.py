@@ -29,7 +29,7 @@ def test_a_password_and_a_login_have_to_be_set(name: str) -> None:
 def test_what_listens_beyond_its_container_asks_for_the_login(compose: dict[str, Any]) -> None:
     for name, module in (
         ("mlflow", "textmill.tracking.database.mlflow_app"),
-        ("prefect", "flows.prefect_app"),
+        ("prefect", "textmill_flows.servers.prefect_app"),
     ):
         service = compose["services"][name]
         assert service["entrypoint"] == ["python", "-m", module]
@@ -146,7 +146,7 @@ def test_the_runs_of_a_work_pool_change_neither_command_nor_environment(name: st
 
 def test_deployments_have_nothing_that_a_run_could_replace() -> None:
     for deployment in yaml.safe_load((DOCKER.parent / "prefect.yaml").read_text())["deployments"]:
-        assert deployment["entrypoint"] == "flows.retrain.deployed"
+        assert deployment["entrypoint"] == "textmill_flows.scheduling.retrain.deployed"
         assert "parameters" not in deployment
         assert "job_variables" not in deployment["work_pool"]
 

@@ -115,7 +115,8 @@ def ports() -> tuple[int, int, list[str]]:
 
 def test_a_temporary_server_answers_its_own_alone(product: Product) -> None:
     script = (
-        "import sys; from textmill.config import TrackingConfig; from flows import server\n"
+        "import sys\nfrom textmill.config import TrackingConfig\n"
+        "from textmill_flows.servers import server\n"
         "s, url = server.launch(TrackingConfig(), False); print(url, flush=True); sys.stdin.read()"
     )
     home = str(product.prefect_home)
@@ -244,7 +245,7 @@ def test_no_run_of_the_schedule_takes_settings_or_commands_from_the_api(tmp_path
         "command": f"touch {evil}",
         "env": {
             "TEXTMILL_CONFIG": hostile["config"],
-            "PREFECT__FLOW_ENTRYPOINT": "flows.retrain.retrain",
+            "PREFECT__FLOW_ENTRYPOINT": "textmill_flows.scheduling.retrain.retrain",
         },
     }
     steps = [{"prefect.deployments.steps.run_shell_script": {"script": f"touch {evil}"}}]
@@ -252,14 +253,17 @@ def test_no_run_of_the_schedule_takes_settings_or_commands_from_the_api(tmp_path
         assert_answers_its_own_alone(port, *PREFECT)
         api = Api(port)
         described = ask(port, "GET", f"/api/deployments/{api.deployment}")[1]
-        assert (described["parameters"], described["entrypoint"]) == ({}, "flows.retrain.deployed")
+        assert (described["parameters"], described["entrypoint"]) == (
+            {},
+            "textmill_flows.scheduling.retrain.deployed",
+        )
         for is_enforced in (True, False):
             _, run = api.run(parameters=hostile, enforce_parameter_schema=is_enforced)
             assert api.end_of(run) in ("FAILED", "CRASHED")
         assert not own.exists()  # they have not even begun
         patch = {
             "parameters": hostile,
-            "entrypoint": "flows.pipeline.pipeline",
+            "entrypoint": "textmill_flows.pipeline.pipeline",
             "pull_steps": steps,
             "path": str(tmp_path),
             "job_variables": variables,

@@ -29,7 +29,7 @@ CODE = """
 import atexit, json, sys
 large = json.loads(sys.argv.pop(1))
 atexit.register(lambda: print(json.dumps([n for n in large if n in sys.modules]), file=sys.stderr))
-from flows.cli import app
+from textmill_flows.cli import app
 app()
 """
 
@@ -44,6 +44,7 @@ def run_id(finished: Product) -> str:
     ("words", "allowed"),
     [
         (["lineage", "RUN"], []),
+        (["status", *SMALL], []),
         (["doctor", *SMALL], []),
         (["prune"], []),
         (["promote", "ner"], []),

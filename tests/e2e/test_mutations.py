@@ -23,14 +23,15 @@ from textmill.files import write_json
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # third parties' own
-    from flows import baselines, evaluate, finetune, prepare, pretrain
-    from flows import context as contexts
-    from flows.page import Page
     from textmill.steps import step as steps
+    from textmill.steps.graph import GRAPH
     from textmill.steps.worker import Job
     from textmill.tracking import pipeline as pipelines
     from textmill.tracking.pipeline import open_pipeline
     from textmill.tracking.results import Result
+    from textmill_flows.running import context as contexts
+    from textmill_flows.running.page import Page
+    from textmill_flows.running.steps import run_part
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -101,20 +102,8 @@ class Project:
         config = self.config()
         with open_pipeline("pipeline", config, "tests", {}) as pipeline:
             context = contexts.Context(config, pipeline, NoPage())
-
-            def call(task: Any, *given: Any) -> Result:
-                return contexts.outcome(task.fn(context, *given))
-
-            corpus = call(prepare.clean)
-            tokenizer = call(prepare.train_tokenizer, corpus)
-            tokens = call(prepare.tokenize, corpus, tokenizer)
-            prepared = prepare.Prepared(tokenizer, tokens)
-            backbone = call(pretrain.train_backbone, prepared)
-            call(evaluate.evaluate_language_model, backbone, prepared)
-            for task in config.tasks:
-                call(baselines.measure_baseline, task)
-                model = call(finetune.finetune_task, task, backbone)
-                call(evaluate.evaluate_task, task, model)
+            for part in GRAPH.parts(config):
+                contexts.outcome(run_part(context, part))
         return pipeline.results
 
     def computed(self) -> set[str]:

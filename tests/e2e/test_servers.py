@@ -27,11 +27,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 NIGHTLY = """
 from prefect import flow
-from flows.pipeline import pipeline
+from textmill_flows.composed import Composed
+from textmill_flows.pipeline import pipeline
 
 @flow
 def nightly():
-    pipeline("demo", {overrides!r})
+    pipeline(Composed.of("demo", {overrides!r}))
 """
 DEPLOY = """
 from prefect.flows import EntrypointType

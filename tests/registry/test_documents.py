@@ -13,8 +13,9 @@ from textmill.corpus.cleaning.document import document_id
 from textmill.errors import InputError
 from textmill.files import digest_file
 from textmill.registry.lineage import as_text, trace, trace_text
+from textmill.steps.graph import CLEAN
 from textmill.steps.sources import Source
-from textmill.steps.step import CLEAN, Step
+from textmill.steps.step import Step
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store

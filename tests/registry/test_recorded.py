@@ -23,8 +23,9 @@ from textmill.registry.recorded import (
     with_devices_here,
     with_moved_data,
 )
+from textmill.steps.graph import CLEAN, TOKENIZER
 from textmill.steps.sources import Source
-from textmill.steps.step import CLEAN, TOKENIZER, Code, Step
+from textmill.steps.step import Code, Step
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import recorded_results
 from textmill.tracking.store import Store

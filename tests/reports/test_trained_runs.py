@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.planning import fit
 from textmill import model as models
+from textmill.compose import compose
 from textmill.config import Config, ModelConfig, ScalingLaw
 from textmill.errors import InputError
 from textmill.files import MANIFEST, digest_folder, digest_values, write_json
@@ -17,6 +17,7 @@ from textmill.model import GPT
 from textmill.reports.trained_runs import trained_runs
 from textmill.tracking.store import Store
 from textmill.training.planning.plan import predicted_loss
+from textmill_flows.answering.planning import fit
 
 LAW = ScalingLaw(e=0.5, a=20.0, b=30.0, alpha=0.4, beta=0.3)
 Make = Callable[..., str]
@@ -81,7 +82,7 @@ def test_the_plan_is_fitted_drawn_and_printed_for_the_configuration(
     if config.tracking.uri is not None:
         where.append(f"tracking.uri={config.tracking.uri}")
     file = tmp_path / "law.png"
-    data, law, place, line = fit("demo", where, runs, file)
+    data, law, place, line = fit(compose("demo", where).tracking, runs, file)
     assert data.startswith("9 runs on ")
     assert "1 k to 100 k tokens" in data
     assert "at most 0.000 beside a run" in law

@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from flows.prepare import with_sample
 from textmill.compose import compose
 from textmill.config import CleanConfig, CorpusConfig
 from textmill.corpus.cleaning.clean import clean
 from textmill.corpus.cleaning.document import document_id
 from textmill.corpus.cleaning.repair import cleaning_steps
 from textmill.safety.redaction import redact
+from textmill.tracking.raw_data import with_sample
 
 
 @pytest.fixture(scope="module")

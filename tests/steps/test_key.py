@@ -14,8 +14,9 @@ from textmill.config import (
     key_values,
 )
 from textmill.steps import key as keys
+from textmill.steps.graph import CLEAN, FINETUNE, PRETRAIN
 from textmill.steps.key import describe_step, key_of
-from textmill.steps.step import CLEAN, FINETUNE, PRETRAIN, Code, Step
+from textmill.steps.step import Code, Step
 
 CODE = Code({"a.module": "d1", "b.module": "d2"}, {"python": "3.11", "torch": "2.11"})
 INPUTS = {"corpus": "c1", "tokenizer": "t1"}

@@ -15,9 +15,9 @@ from textmill.config import CleanConfig, Config
 from textmill.corpus.reading.sources import digest_source
 from textmill.files import CachePlace, digest_file
 from textmill.registry.prune import find_waste, remove
+from textmill.steps.graph import CLEAN
 from textmill.steps.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
 from textmill.steps.sources import Source
-from textmill.steps.step import CLEAN
 from textmill.tracking import pipeline as pipelines
 from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.results import Result

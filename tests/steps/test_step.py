@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from textmill.steps import step as steps
-from textmill.steps.step import (
+from textmill.steps.graph import (
     BASELINE,
     CLEAN,
     EVALUATE,
@@ -23,11 +23,8 @@ from textmill.steps.step import (
     SAMPLE,
     TOKENIZER,
     TOKENS,
-    Code,
-    Step,
-    code_of,
-    edited_file,
 )
+from textmill.steps.step import Code, Step, code_of, edited_file
 
 ALL = [SAMPLE, CLEAN, TOKENIZER, TOKENS, PRETRAIN, FINETUNE, BASELINE, EVALUATE, EVALUATE_LM]
 

@@ -17,7 +17,8 @@ from textmill.errors import InputError, RunError
 from textmill.hardware import SPINS
 from textmill.steps import step as steps
 from textmill.steps import worker
-from textmill.steps.step import STEPS, Step
+from textmill.steps.graph import GRAPH
+from textmill.steps.step import Step
 from textmill.steps.worker import Job, Stopped, allow_steps, run_job, stop_all, warm_up
 
 Probe = Callable[[str], Step]
@@ -115,7 +116,7 @@ def test_the_code_of_all_steps_is_read_before_any_of_it_is_loaded(
     monkeypatch.setattr(forkserver, "ensure_running", lambda: seen.append(set(read)))
     steps._read_module.cache_clear()
     warm_up()
-    assert seen == [{name for step in STEPS.values() for name in steps.code_of(step).modules}]
+    assert seen == [{name for step in GRAPH.steps.values() for name in steps.code_of(step).modules}]
 
 
 @pytest.mark.parametrize(("given", "expected"), [(None, str(SPINS)), ("7", "7")])

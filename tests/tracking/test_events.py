@@ -10,8 +10,9 @@ import pytest
 from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
 from textmill.files import MANIFEST
+from textmill.steps.graph import SAMPLE
 from textmill.steps.sources import Source, data_digest
-from textmill.steps.step import SAMPLE, Step
+from textmill.steps.step import Step
 from textmill.tracking.events import EVENT_TAG, find_sample, last_finished, result_of, runs_for
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.store import Store, StoreError

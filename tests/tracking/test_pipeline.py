@@ -18,8 +18,8 @@ from textmill.config import (
     TokensConfig,
 )
 from textmill.files import MANIFEST, digest_file, digest_values, read_json
+from textmill.steps.graph import CLEAN, TOKENIZER, TOKENS
 from textmill.steps.sources import Source
-from textmill.steps.step import CLEAN, TOKENIZER, TOKENS
 from textmill.tracking.metrics import system
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import Result, find_result, recorded_results

@@ -57,6 +57,11 @@ class TaskConfig(Settings):
     """How texts are redacted before they are trained or measured on, and what the model is asked.
     Filled in from corpus.redaction, which is the one switch."""
 
+    def settings_of(self, split: str) -> tuple[str, ...]:
+        """Return the settings that name what a split consists of: one file, or two."""
+        target = f"{split}_target"
+        return (split, target) if getattr(self, target, None) is not None else (split,)
+
 
 class ClassificationConfig(TaskConfig):
     """One label for a text."""

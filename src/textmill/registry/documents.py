@@ -15,7 +15,7 @@ from mlflow.entities import Run
 from textmill.config import AUTO
 from textmill.errors import InputError, RunError
 from textmill.files import digest_file
-from textmill.steps.step import CLEAN
+from textmill.steps.graph import CLEAN
 from textmill.tracking.store import MOST_RUNS, Store, StoreError
 from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG
 from textmill.tracking.verified import read_manifest

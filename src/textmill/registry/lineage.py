@@ -18,8 +18,8 @@ from mlflow.exceptions import MlflowException
 from textmill.errors import InputError
 from textmill.files import digest_file
 from textmill.registry.documents import find_documents
+from textmill.steps.graph import CLEAN, GRAPH
 from textmill.steps.sources import is_in_corpus
-from textmill.steps.step import CLEAN, FINETUNE, PRETRAIN
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.results import recorded_results
 from textmill.tracking.runs import KIND, find_run
@@ -40,7 +40,7 @@ DOCUMENT_ID = "[0-9a-f]{32}"  # ids of runs look the same
 MOST_DOCUMENTS = 5  # named in a drawing
 UNSEARCHED = "Not searched: "
 BRANCH, LAST, BAR, SPACE = "├─ ", "└─ ", "│  ", "   "
-MAKES_MODELS = (PRETRAIN.name, FINETUNE.name)
+MAKES_MODELS = {name for name, step in GRAPH.steps.items() if step.is_training}
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from textmill.registry.versions import (
     MODEL_RUN_TAG,
     Registry,
 )
+from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, PRETRAIN
 from textmill.steps.worker import Stopped
 from textmill.tracking.answers import Answered, read_answers
 from textmill.tracking.models import find_logged_model, log_backbone, log_task_model
@@ -68,7 +69,7 @@ class Challenger:
 def task_challenger(pipeline: Pipeline, config: Config, task: TaskConfig) -> Challenger:
     """Return the model of a task from the results of a pipeline, logged as a model."""
     results = pipeline.results
-    model, tested = results[f"finetune {task.name}"], results[f"evaluate {task.name}"]
+    model, tested = results[FINETUNE.label(task.name)], results[EVALUATE.label(task.name)]
     log_task_model(pipeline.store, model.run_id, task, model.folder)
     sources = tested.manifest["sources"]
     return Challenger(
@@ -79,27 +80,27 @@ def task_challenger(pipeline: Pipeline, config: Config, task: TaskConfig) -> Cha
         tested=tested,
         test_digest=digest_values(sorted(source["digest"] for source in sources.values())),
         recipe=recipe_of(model, results),
-        parameters=results["pretrain"].metrics()["parameters"],
-        trivial=_under("trivial/", results[f"baseline {task.name}"].metrics()),
-        doubts=doubts(read_notes(results[f"baseline {task.name}"].folder)),
+        parameters=results[PRETRAIN.name].metrics()["parameters"],
+        trivial=_under("trivial/", results[BASELINE.label(task.name)].metrics()),
+        doubts=doubts(read_notes(results[BASELINE.label(task.name)].folder)),
     )
 
 
 def backbone_challenger(pipeline: Pipeline, config: Config) -> Challenger:
     """Return the backbone from the results of a pipeline, logged as a model."""
     results = pipeline.results
-    model = results["pretrain"]
+    model = results[PRETRAIN.name]
     log_backbone(pipeline.store, model.run_id, model.folder)
     return Challenger(
         name=BACKBONE,
         floors=LANGUAGE,
         language=_language(config),
         model=model,
-        tested=results["evaluate-lm"],
-        test_digest=results["clean"].digest,
+        tested=results[EVALUATE_LM.name],
+        test_digest=results[CLEAN.name].digest,
         recipe=recipe_of(model, results),
         parameters=model.metrics()["parameters"],
-        trivial=_under("unigram/", results["evaluate-lm"].metrics()),
+        trivial=_under("unigram/", results[EVALUATE_LM.name].metrics()),
     )
 
 

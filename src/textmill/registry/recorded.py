@@ -17,9 +17,10 @@ from textmill.config import Config
 from textmill.corpus.reading.sources import digest_source
 from textmill.errors import InputError, RunError, listed
 from textmill.files import digest_file
+from textmill.steps.graph import CLEAN, DRIFT, GRAPH
 from textmill.steps.key import kind_of
 from textmill.steps.sources import INIT_FROM
-from textmill.steps.step import DRIFT, STEPS, Code, code_of
+from textmill.steps.step import Code, code_of
 from textmill.tasks.rows import digest_split
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.experiment import PIPELINE_TAG
@@ -105,8 +106,7 @@ def load_recorded(store: Store, words: str, instead: Mapping[str, Any] | None = 
         raise InputError(f"{error}\nIt fits the code that made it: {_checkout(run)}.") from None
     runs = {label: store.client.get_run(made) for label, made in recorded_results(run).items()}
     # Not by time: of results that were reused, one may be older than what it would be made from.
-    places = {name: place for place, name in enumerate(STEPS)}
-    ordered = sorted(runs, key=lambda label: (places.get(label.split()[0], len(places)), label))
+    ordered = GRAPH.in_order(runs, [task.name for task in config.tasks])
     steps = {label: _read_step(store, label, runs[label]) for label in ordered}
     return Recorded(run, _with_fixed_revisions(config, steps), steps)
 
@@ -192,7 +192,7 @@ def _data_problems(recorded: Recorded) -> Iterator[str]:
                 yield from _folder_problems(source["files"])
                 continue
             task, _, setting = name.rpartition("/")
-            is_corpus = step.label == "clean" and name in sources
+            is_corpus = step.label == CLEAN.name and name in sources
             place = sources[name].path if is_corpus else getattr(tasks[task], setting)
             if (place or "").startswith(SAMPLE) or name in checked:
                 continue
@@ -234,7 +234,7 @@ def _code_problems(recorded: Recorded) -> Iterator[str]:
 
 
 def _code_now(manifest: Mapping[str, Any]) -> Code:
-    return code_of(STEPS[manifest["step"]], kind_of(manifest["config"]))
+    return code_of(GRAPH.steps[manifest["step"]], kind_of(manifest["config"]))
 
 
 def _checkout(run: Run) -> str:

@@ -17,6 +17,16 @@ from textmill.errors import spared
 from textmill.evaluation.notes import LEAK, read_notes
 from textmill.reports.data import language_bytes
 from textmill.reports.formats import cut
+from textmill.steps.graph import (
+    BASELINE,
+    CLEAN,
+    EVALUATE,
+    EVALUATE_LM,
+    FINETUNE,
+    PRETRAIN,
+    TOKENIZER,
+    TOKENS,
+)
 from textmill.steps.sources import is_in_corpus
 from textmill.tracking.models import find_logged_model
 from textmill.tracking.pipeline import Pipeline
@@ -60,8 +70,8 @@ def log_card(pipeline: Pipeline, config: Config, task: TaskConfig) -> None:
     Raises:
         StoreError: the store does not take it.
     """
-    has_scores = f"evaluate {task.name}" in pipeline.results
-    run_id = pipeline.results[f"finetune {task.name}"].run_id
+    has_scores = EVALUATE.label(task.name) in pipeline.results
+    run_id = pipeline.results[FINETUNE.label(task.name)].run_id
     with spared(f"the model card of {task.name}"), pipeline.store.failures_in_words():
         _write(pipeline.store, run_id, card_text(config, task, pipeline.results), has_scores)
 
@@ -72,7 +82,7 @@ def log_backbone_card(pipeline: Pipeline, config: Config) -> None:
     Raises:
         StoreError: the store does not take it.
     """
-    run_id = pipeline.results["pretrain"].run_id
+    run_id = pipeline.results[PRETRAIN.name].run_id
     with spared("the model card of the backbone"), pipeline.store.failures_in_words():
         _write(pipeline.store, run_id, backbone_card_text(config, pipeline.results), True)
 
@@ -102,9 +112,9 @@ def card_text(config: Config, task: TaskConfig, results: Mapping[str, Result]) -
     """
     parts = [f"# {task.name}", *_about(config, task, results)]
     parts += ["## Scores", *_scores(task, results)]
-    labels = ("clean", f"finetune {task.name}", f"evaluate {task.name}")
+    labels = (CLEAN.name, FINETUNE.label(task.name), EVALUATE.label(task.name))
     parts += ["## Data", *_data(config, results, labels)]
-    parts.append(f"MLflow runs: {_runs(results, 'pretrain', f'finetune {task.name}')}.")
+    parts.append(f"MLflow runs: {_runs(results, PRETRAIN.name, FINETUNE.label(task.name))}.")
     licences = _licences(config, "the task's examples")
     parts += [licences, "## Limits", *_limits(config, results, LONG_TEXTS[task.kind])]
     return "\n\n".join(parts) + "\n"
@@ -124,15 +134,15 @@ def backbone_card_text(config: Config, results: Mapping[str, Result]) -> str:
         "A model that goes on writing a text, pretrained by textmill and the base of task models.",
         f"{_base(config, results)}.",
     ]
-    tested = results["evaluate-lm"].metrics()
+    tested = results[EVALUATE_LM.name].metrics()
     lines = ["| score | model | unigram |", "|---|---|---|"]
     for key in ("val_loss", "perplexity", "bits_per_byte"):
         lines.append(
             f"| {key.replace('_', ' ')} | {tested[key]:.3f} | {tested[f'unigram/{key}']:.3f} |"
         )
     parts += ["## Scores", "\n".join(lines), "On the validation split; lower is better."]
-    parts += ["## Data", *_data(config, results, ("clean",))]
-    parts.append(f"MLflow runs: {_runs(results, 'pretrain')}.")
+    parts += ["## Data", *_data(config, results, (CLEAN.name,))]
+    parts.append(f"MLflow runs: {_runs(results, PRETRAIN.name)}.")
     parts += [
         _licences(config),
         "## Limits",
@@ -143,7 +153,7 @@ def backbone_card_text(config: Config, results: Mapping[str, Result]) -> str:
 
 def _base(config: Config, results: Mapping[str, Result]) -> str:
     """Return what the backbone is and what it was trained on, without the full stop."""
-    shape, training, base = config.model, config.pretrain, results["pretrain"].metrics()
+    shape, training, base = config.model, config.pretrain, results[PRETRAIN.name].metrics()
     return (
         f"A GPT of {base['parameters']:,.0f} parameters ({shape.n_layer} layers, "
         f"{shape.n_head} heads, {shape.n_embd} channels, {shape.block_size} tokens of context, "
@@ -158,7 +168,7 @@ def _about(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> I
     yield (
         f"A model that {WHAT[task.kind]} ({task.kind.replace('_', ' ')}), fine-tuned by textmill."
     )
-    spec = results[f"finetune {task.name}"].json("task.json")["spec"]
+    spec = results[FINETUNE.label(task.name)].json("task.json")["spec"]
     labels = _labels(spec.get("labels", ()))
     if labels:
         shown = ", ".join(labels[:MOST_LABELS])
@@ -179,11 +189,11 @@ def _labels(labels: list[str]) -> list[str]:
 
 
 def _scores(task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
-    if f"evaluate {task.name}" not in results:
+    if EVALUATE.label(task.name) not in results:
         yield "Not evaluated yet."
         return
-    tested = results[f"evaluate {task.name}"].metrics()
-    simple = results[f"baseline {task.name}"].metrics()
+    tested = results[EVALUATE.label(task.name)].metrics()
+    simple = results[BASELINE.label(task.name)].metrics()
     lines = ["| score | model | baseline | trivial |", "|---|---|---|---|"]
     for key, value in tested.items():
         if "/" not in key and key in simple:
@@ -191,7 +201,7 @@ def _scores(task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
             shown = " | ".join("" if cell is None else f"{cell:.3f}" for cell in cells)
             lines.append(f"| {key.replace('_', ' ')} | {shown} |")
     yield "\n".join(lines)
-    notes = read_notes(results[f"baseline {task.name}"].folder)
+    notes = read_notes(results[BASELINE.label(task.name)].folder)
     use = "" if any(note.name == LEAK for note in notes) else ", used for nothing else"
     yield (
         f"On {tested['test_examples']:,.0f} test examples{use} "
@@ -207,7 +217,7 @@ def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]
         if label not in results:
             continue
         sources = results[label].manifest["sources"]
-        if label == "clean":
+        if label == CLEAN.name:
             sources = {name: source for name, source in sources.items() if is_in_corpus(source)}
         for name, source in list(sources.items())[:MOST_SOURCES]:
             place, digest = _end_of(source["place"]), source["digest"][:DIGEST_CHARS]
@@ -215,7 +225,7 @@ def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]
         if len(sources) > MOST_SOURCES:
             lines.append(f"| {len(sources) - MOST_SOURCES} more | | |")
     yield "\n".join(lines)
-    corpus, counts = config.corpus, results["clean"].metrics()
+    corpus, counts = config.corpus, results[CLEAN.name].metrics()
     kinds = ", ".join(kind.replace("_", " ") for kind in corpus.redaction.kinds)
     filters = {
         "Unicode repaired": corpus.repair_unicode,
@@ -254,7 +264,7 @@ def _few(names: list[str]) -> str:
 
 def _runs(results: Mapping[str, Result], *trained: str) -> str:
     """Return links to the runs that made the model, whose pages lead to everything else."""
-    labels = ("clean", "tokenizer", "tokens", *trained)
+    labels = (CLEAN.name, TOKENIZER.name, TOKENS.name, *trained)
     return ", ".join(f"[{label}]({results[label].url})" for label in labels if label in results)
 
 
@@ -277,7 +287,7 @@ def _limits(config: Config, results: Mapping[str, Result], cutting: str) -> Iter
 
 def _languages(config: Config, results: Mapping[str, Result]) -> str:
     """Return the languages of the text that was kept, the largest first, with their shares."""
-    found = language_bytes(results["clean"].metrics())
+    found = language_bytes(results[CLEAN.name].metrics())
     if not found.keys() - {UNDETERMINED}:
         return "not known"
     if len(found) == 1:

@@ -12,6 +12,7 @@ from mlflow.entities import Run
 from textmill.errors import InputError
 from textmill.evaluation.significance import differences, intervals, tabulate
 from textmill.reports import side_by_side as pages
+from textmill.steps.graph import GRAPH
 from textmill.tracking.answers import Answered, read_answers
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.results import recorded_results
@@ -120,8 +121,7 @@ def open_runs(store: Store, runs: Sequence[Run]) -> list[PipelineRun]:
 
 def tasks_of(run: PipelineRun) -> dict[str, str]:
     """Return the labels of a run's evaluations by task; the language model is the task `lm`."""
-    tasks = {label.partition(" ")[2]: label for label in run.steps if label.startswith("evaluate ")}
-    return tasks | ({"lm": "evaluate-lm"} if "evaluate-lm" in run.steps else {})
+    return GRAPH.scored(run.steps)
 
 
 def _about(store: Store, run: PipelineRun) -> pages.Run:

@@ -14,6 +14,7 @@ from textmill.reports import corpus as data
 from textmill.reports import rendering as report
 from textmill.reports.logging import log_page, time_of
 from textmill.safety.placeholders import PLACEHOLDERS
+from textmill.steps.graph import CLEAN, PRETRAIN, TOKENIZER, TOKENS
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
 
@@ -60,7 +61,7 @@ def gather_corpus(config: Config, results: Mapping[str, Result]) -> data.Corpus:
         config: the configuration with which the results were made.
         results: by label, at least that of the step clean.
     """
-    clean = results["clean"]
+    clean = results[CLEAN.name]
     counts = {key: int(value) for key, value in clean.metrics().items()}
     receipts = read_receipts(clean.file(RECEIPTS).parent)
     names = in_order(total.removeprefix(REJECTED) for total in counted(REJECTED, counts))
@@ -145,7 +146,7 @@ def _languages(
     counts: Mapping[str, int], results: Mapping[str, Result]
 ) -> tuple[data.Language, ...]:
     documents = _after("language_", counts)
-    tokens = results["tokens"].metrics() if "tokens" in results else {}
+    tokens = results[TOKENS.name].metrics() if TOKENS.name in results else {}
     found = []
     for tag, n_bytes in language_bytes(counts).items():
         by_word = tokens.get(f"validation_tokens_per_word/{tag}")
@@ -172,16 +173,16 @@ def _redacted(config: Config, counts: Mapping[str, int]) -> dict[str, int]:
 
 def _token_facts(results: Mapping[str, Result]) -> dict[str, str]:
     facts: dict[str, str] = {}
-    if "tokenizer" in results:
-        facts["vocabulary"] = f"{results['tokenizer'].metrics()['vocab_size']:,.0f}"
-    if "tokens" in results:
-        tokens = results["tokens"].metrics()
+    if TOKENIZER.name in results:
+        facts["vocabulary"] = f"{results[TOKENIZER.name].metrics()['vocab_size']:,.0f}"
+    if TOKENS.name in results:
+        tokens = results[TOKENS.name].metrics()
         facts["training tokens"] = f"{tokens['train_tokens']:,.0f}"
         facts["validation tokens"] = f"{tokens['validation_tokens']:,.0f}"
         facts["bytes per token"] = f"{tokens['validation_bytes_per_token']:.2f}"
         facts["tokens per byte"] = f"{1 / tokens['validation_bytes_per_token']:.3f}"
-    if "pretrain" in results:
-        numbers = results["pretrain"].metrics()
+    if PRETRAIN.name in results:
+        numbers = results[PRETRAIN.name].metrics()
         facts["parameters of the model"] = f"{numbers['parameters']:,.0f}"
         facts["tokens seen in pretraining"] = f"{numbers['tokens_seen']:,.0f}"
     return facts
@@ -224,9 +225,9 @@ def _cluster_sizes(sizes: list[list[int]]) -> dict[str, int]:
 
 def _throughput(results: Mapping[str, Result]) -> Iterator[data.Throughput]:
     """Yield how fast the steps were when they were computed."""
-    counts = results["clean"].metrics()
+    counts = results[CLEAN.name].metrics()
     kept = counts["bytes_kept"]
-    sizes = {"clean": counts["bytes_read"], "tokenizer": kept, "tokens": kept}
+    sizes = {CLEAN.name: counts["bytes_read"], TOKENIZER.name: kept, TOKENS.name: kept}
     for label, n_bytes in sizes.items():
         if label in results:
             # No part of the digest, nor of metrics.json: the same result may take another time.

@@ -16,6 +16,7 @@ from textmill.reports.charts import Points, thin_out
 from textmill.reports.data import gather_corpus
 from textmill.reports.examples import choose_examples
 from textmill.reports.logging import log_page, time_of
+from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, GRAPH
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
@@ -76,7 +77,8 @@ def gather(
     parent = store.client.get_run(pipeline.run_id)
     tags = parent.data.tags
     previous = _previous(pipeline, parent, summary)
-    results = {label: pipeline.results[label] for label in _in_order(pipeline, config)}
+    ordered = GRAPH.in_order(pipeline.results, [task.name for task in config.tasks])
+    results = {label: pipeline.results[label] for label in ordered}
     machine = recorded_machine(parent)
     images = _Images()
     return pages.Report(
@@ -100,28 +102,17 @@ def gather(
         failures=failures,
         scores=_scores(summary, intervals, previous.data.metrics if previous else {}),
         previous=_compared(pipeline, parent, previous) if previous else None,
-        corpus=gather_corpus(config, results) if "clean" in results else None,
+        corpus=gather_corpus(config, results) if CLEAN.name in results else None,
         curves=tuple(_curves(pipeline, results)),
         tasks=tuple(
             _task(task, results, images)
             for task in config.tasks
-            if f"evaluate {task.name}" in results
+            if EVALUATE.label(task.name) in results
         ),
-        samples=_samples(results.get("evaluate-lm")),
+        samples=_samples(results.get(EVALUATE_LM.name)),
         steps=tuple(_step(pipeline, result) for result in results.values()),
         lineage=_lineage(results),
     )
-
-
-def _in_order(pipeline: Pipeline, config: Config) -> list[str]:
-    """Return the labels of the results so far in the order of the work, whatever ended first."""
-    shared = ["sample", "clean", "tokenizer", "tokens", "pretrain", "evaluate-lm"]
-    own = [
-        f"{step} {task.name}"
-        for task in config.tasks
-        for step in ("baseline", "finetune", "evaluate")
-    ]
-    return [label for label in (*shared, *own) if label in pipeline.results]
 
 
 def _scores(
@@ -164,7 +155,8 @@ def _compared(pipeline: Pipeline, parent: Run, previous: Run) -> pages.Previous:
 
 def _curves(pipeline: Pipeline, results: Mapping[str, Result]) -> Iterator[pages.Curves]:
     for label, result in results.items():
-        if label.split()[0] in ("pretrain", "finetune"):
+        part = GRAPH.parse(label)
+        if part is not None and part.step.is_training:
             found = {key.split("/")[0]: _points(pipeline, result, key) for key in CURVES}
             if curves := {name: points for name, points in found.items() if points}:
                 yield pages.Curves(label, curves)
@@ -176,8 +168,8 @@ def _points(pipeline: Pipeline, result: Result, key: str) -> Points:
 
 
 def _task(task: TaskConfig, results: Mapping[str, Result], images: _Images) -> pages.Task:
-    result = results[f"evaluate {task.name}"]
-    tuned, tested = results[f"finetune {task.name}"].metrics(), result.metrics()
+    result = results[EVALUATE.label(task.name)]
+    tuned, tested = results[FINETUNE.label(task.name)].metrics(), result.metrics()
     counts = ("train_examples", "validation_examples", "test_examples", "cut_examples")
     numbers = {**tuned, **{key: tested[key] for key in counts if key in tested}}
     facts = {key.replace("_", " "): f"{numbers[key]:,.0f}" for key in counts if key in numbers}
@@ -187,10 +179,10 @@ def _task(task: TaskConfig, results: Mapping[str, Result], images: _Images) -> p
         name=task.name,
         kind=task.kind,
         facts=facts,
-        baselines=_baselines(results[f"baseline {task.name}"]),
+        baselines=_baselines(results[BASELINE.label(task.name)]),
         images=tuple(images.of(result)),
         examples=choose_examples(task.kind, rows, N_RIGHT, N_WRONG),
-        notes=read_notes(results[f"baseline {task.name}"].folder),
+        notes=read_notes(results[BASELINE.label(task.name)].folder),
     )
 
 

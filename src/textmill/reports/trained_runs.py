@@ -10,6 +10,7 @@ from textmill.errors import InputError
 from textmill.model import GPT
 from textmill.model.layout import read_config
 from textmill.reports.comparison import find_finished, open_runs
+from textmill.steps.graph import CLEAN, PRETRAIN
 from textmill.tracking.store import Store
 from textmill.training.planning.scaling import TrainedRun
 
@@ -33,10 +34,10 @@ def trained_runs(store: Store, names: Sequence[str]) -> tuple[list[TrainedRun], 
     sources = ""
     for name in names:
         [run] = open_runs(store, [find_finished(store, name)])
-        step = run.steps.get("pretrain")
+        step = run.steps.get(PRETRAIN.name)
         if step is None:
             raise InputError(f"The run {name!r} has trained no backbone: name one that did.")
-        tokens[run.manifests["pretrain"]["inputs"]["tokens"]["digest"]] = name
+        tokens[run.manifests[PRETRAIN.name]["inputs"]["tokens"]["digest"]] = name
         if len(tokens) > 1:
             one, other = list(tokens.values())[:2]
             raise InputError(
@@ -48,5 +49,5 @@ def trained_runs(store: Store, names: Sequence[str]) -> tuple[list[TrainedRun], 
         with torch.device("meta"):
             parameters = GPT(config).n_multiplied()
         found.append(TrainedRun(name, parameters, int(metrics["tokens_seen"]), metrics[LOSS]))
-        sources = ", ".join(run.manifests.get("clean", {}).get("sources", {}))
+        sources = ", ".join(run.manifests.get(CLEAN.name, {}).get("sources", {}))
     return found, sources

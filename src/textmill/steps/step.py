@@ -1,9 +1,9 @@
-"""The steps of the pipeline by name, and the code and packages that each is made of.
+"""What a step is, and the code and packages that it is made of.
 
 A step is a plain function `(config, inputs, out)` that reads input folders and fills an output
 folder. A training step takes a fourth argument, its work folder, which survives a kill: it keeps
 checkpoints and `metrics.jsonl` there and goes on from them. Another may take a place for a cache.
-Steps are named here as strings, so that the process that orders them never loads torch.
+Functions are named as strings, so that the process that orders steps never loads torch.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import importlib.metadata
 import importlib.util
 import sys
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -58,49 +59,9 @@ class Step:
         """The module that holds the function."""
         return self.function.partition(":")[0]
 
-
-SAMPLE = Step("sample", "textmill.sample.generate:generate")
-CLEAN = Step("clean", "textmill.corpus.cleaning.clean:clean", has_workers=True, has_cache=True)
-TOKENIZER = Step("tokenizer", "textmill.corpus.tokens.tokenizer:train_tokenizer")
-TOKENS = Step("tokens", "textmill.corpus.tokens.token_shards:tokenize")
-PRETRAIN = Step("pretrain", "textmill.training.pretrain:pretrain", True, True)
-EXAMPLES, NETWORK, BASELINES, PAGE = (
-    f"textmill.tasks.{{kind}}.{part}" for part in ("examples", "network", "baselines", "page")
-)
-FINETUNE = Step(
-    "finetune", "textmill.tasks.finetune:finetune", True, True, loads=(EXAMPLES, NETWORK)
-)
-BASELINE = Step("baseline", "textmill.tasks.baseline:baseline", loads=(EXAMPLES, BASELINES))
-EVALUATE = Step(
-    "evaluate",
-    "textmill.tasks.evaluate:evaluate",
-    needs_torch=True,
-    loads=(EXAMPLES, NETWORK, PAGE),
-)
-DRIFT = Step(
-    "drift",
-    "textmill.tasks.drift:measure_drift",
-    needs_torch=True,
-    loads=tuple(part.format(kind="classification") for part in (EXAMPLES, NETWORK)),
-)
-EVALUATE_LM = Step("evaluate-lm", "textmill.training.evaluate_lm:evaluate_lm", needs_torch=True)
-
-STEPS = {
-    step.name: step
-    for step in (
-        SAMPLE,
-        CLEAN,
-        TOKENIZER,
-        TOKENS,
-        PRETRAIN,
-        FINETUNE,
-        BASELINE,
-        EVALUATE,
-        EVALUATE_LM,
-        DRIFT,
-    )
-}
-"""All steps, by name."""
+    def label(self, task: str | None = None) -> str:
+        """Return what a result of it is called, with the name of the task that it belongs to."""
+        return self.name if task is None else f"{self.name} {task}"
 
 
 @dataclass(frozen=True)
@@ -126,9 +87,9 @@ class _Module:
     """The modules it imports anywhere inside."""
 
 
-def read_code() -> None:
-    """Read the code of all steps, which keys are made from as long as this process lives."""
-    for step in STEPS.values():
+def read_code(steps: Iterable[Step]) -> None:
+    """Read the code of steps, which keys are made from as long as this process lives."""
+    for step in steps:
         for kind in KINDS:
             code_of(step, kind)
 

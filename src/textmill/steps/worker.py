@@ -33,15 +33,8 @@ from textmill.hardware import CLUSTER_VARIABLE, THREADS_VARIABLE, limit_spinning
 from textmill.laps import LAPS_VARIABLE
 from textmill.secrets import redact
 from textmill.steps.access import restrict
+from textmill.steps.graph import GRAPH
 from textmill.steps.step import Step, read_code
-
-PRELOAD = [
-    "textmill.training.pretrain",
-    "textmill.training.evaluate_lm",
-    "textmill.tasks.finetune",
-    "textmill.tasks.evaluate",
-    "textmill.tasks.baseline",
-]
 
 STOP_GRACE_S = 20.0
 """For a training to finish its step and save it."""
@@ -137,9 +130,9 @@ def warm_up() -> None:
 
     The code is read before: what is loaded there must not be older than what keys are made from.
     """
-    read_code()
+    read_code(GRAPH.steps.values())
     limit_spinning()
-    multiprocessing.get_context("forkserver").set_forkserver_preload(PRELOAD)
+    multiprocessing.get_context("forkserver").set_forkserver_preload(GRAPH.preloaded)
     forkserver.ensure_running()
 
 

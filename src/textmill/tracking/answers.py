@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from mlflow.entities import Run
 
 from textmill.evaluation.significance import LANGUAGE_MODEL, Interval, Row, intervals, tabulate
+from textmill.steps.graph import EVALUATE_LM, GRAPH
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store
 from textmill.tracking.verified import read_manifest, read_output_lines
 
 DOCUMENTS = "documents.jsonl"  # of textmill.training.evaluate_lm, which would load torch here
-EVALUATE = "evaluate "
-LM = "evaluate-lm"
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ def read_answers(store: Store, run: Run) -> Answered:
         RunError: the files are missing or damaged.
     """
     manifest = read_manifest(store, run)
-    is_language_model = manifest["step"] == LM
+    is_language_model = manifest["step"] == EVALUATE_LM.name
     kind = LANGUAGE_MODEL if is_language_model else manifest["config"]["kind"]
     name = DOCUMENTS if is_language_model else "predictions.jsonl"
     rows: list[Row] = list(read_output_lines(store, run, name))
@@ -56,11 +55,8 @@ def score_intervals(store: Store, results: Mapping[str, Result]) -> dict[str, In
         RunError: a result is missing or damaged.
     """
     found: dict[str, Interval] = {}
-    for label, result in results.items():
-        if label != LM and not label.startswith(EVALUATE):
-            continue
-        task = "lm" if label == LM else label.removeprefix(EVALUATE)
-        answered = read_answers(store, store.client.get_run(result.run_id))
+    for task, label in GRAPH.scored(results).items():
+        answered = read_answers(store, store.client.get_run(results[label].run_id))
         try:
             answers = tabulate(answered.kind, [answered.rows], answered.signatures)
         except ValueError:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
+from textmill.steps.graph import SAMPLE
 from textmill.steps.key import describe_step, key_of
-from textmill.steps.step import SAMPLE
 from textmill.tracking.results import Result, find_result, recorded_results
 from textmill.tracking.store import Store, StoreError
 from textmill.tracking.tags import DATA_TAG

@@ -29,11 +29,12 @@ from textmill.files import (
 )
 from textmill.laps import read_laps
 from textmill.secrets import redact, redact_values
+from textmill.steps.graph import FINETUNE, PRETRAIN
 from textmill.steps.key import describe_step, key_of, kind_of
 from textmill.steps.places import a_place
 from textmill.steps.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
 from textmill.steps.sources import Source, data_digest
-from textmill.steps.step import FINETUNE, PRETRAIN, Step, edited_file
+from textmill.steps.step import Step, edited_file
 from textmill.steps.stopwatch import Stopwatch
 from textmill.steps.worker import Job, Stopped, is_stopping, run_job, warm_up
 from textmill.tracking import environment
@@ -121,7 +122,7 @@ class Pipeline:
             RunError: the step failed or was stopped, or the tracking store failed.
         """
         inputs = inputs or {}
-        label = f"{step.name} {task.name}" if task else step.name
+        label = step.label(task.name if task else None)
         digests = {name: result.digest for name, result in inputs.items()}
         digests |= {f"source:{source.name}": source.digest for source in sources}
         description = describe_step(step, config, digests)

@@ -1,0 +1,1 @@
+"""What commands answer from a store or a machine, without a flow."""

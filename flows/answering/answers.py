@@ -1,0 +1,90 @@
+"""Answers from the champions, or else from the newest finished models: text, predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from textmill.compose import unknown_name
+from textmill.config import Config
+from textmill.errors import InputError
+from textmill.registry.versions import MODEL_RUN_TAG, Registry
+from textmill.steps.graph import FINETUNE, PRETRAIN
+from textmill.steps.step import Step
+from textmill.tracking.store import Store
+from textmill.tracking.tags import BACKBONE
+
+BATCH_TEXTS = 256
+
+
+def write(prompt: str, config: Config) -> Iterator[str]:
+    """Yield the prompt, and what the backbone of the experiment writes after it.
+
+    Raises:
+        InputError: nothing has been pretrained yet.
+    """
+    folder = choose_model(config, PRETRAIN).folder
+    from textmill.corpus.tokens.tokenizer import load_tokenizer
+    from textmill.model import load
+    from textmill.safety.redaction import redact
+    from textmill.safety.stored import read_redaction
+    from textmill.training.writing import write_text
+
+    network = load(folder)
+    tokenizer = load_tokenizer(folder, network.config.vocab_size)
+    yield prompt
+    asked = redact(prompt, read_redaction(folder))[0]
+    yield from write_text(network, tokenizer, asked, config.generation)
+
+
+def answer(task: str, texts: Iterable[str], config: Config) -> Iterator[dict[str, Any]]:
+    """Yield the task model's prediction for each text, and the run that made the model.
+
+    Raises:
+        InputError: there is no such task, or it has not been fine-tuned yet.
+    """
+    names = [t.name for t in config.tasks]
+    if task not in names:
+        raise InputError(unknown_name("task", task, names).capitalize())
+    model = choose_model(config, FINETUNE, task)
+    from textmill.tasks.predictor import load_predictor
+
+    predictor = load_predictor(model.folder)
+    remaining = iter(texts)
+    while batch := list(islice(remaining, BATCH_TEXTS)):
+        for text, prediction in zip(batch, predictor.stream(batch), strict=True):
+            yield {"text": text, **prediction, "run": model.run_id}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A model to answer with."""
+
+    run_id: str
+    """Of the step that made it: what `textmill lineage` asks for."""
+    folder: Path
+
+
+def choose_model(config: Config, step: Step, task: str | None = None) -> Chosen:
+    """Return the champion, or else the model of the newest finished run in the experiment.
+
+    Raises:
+        InputError: there is neither.
+        RunError: the model is missing or damaged.
+    """
+    store = Store(config.tracking)
+    champion = Registry(store, config.experiment).champion(task or BACKBONE)
+    if champion is not None and MODEL_RUN_TAG in champion.tags:
+        run_id = champion.tags[MODEL_RUN_TAG]
+        return Chosen(run_id, store.output_folder(run_id))
+    condition = f"attributes.status='FINISHED' and tags.`textmill.step`='{step.name}'"
+    if task is not None:
+        condition += f" and tags.`textmill.task`='{task}'"
+    experiment = store.find_experiment(config.experiment)
+    for run in store.search(condition, 1, experiment) if experiment is not None else ():
+        return Chosen(run.info.run_id, store.output_folder(run.info.run_id))
+    command = f"textmill finetune {task}" if task else "textmill pretrain"
+    raise InputError(f"The experiment {config.experiment!r} has no such model yet: run {command}.")

@@ -1,0 +1,159 @@
+"""The plan of a training, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from textmill.compose import CONF, compose
+from textmill.config import Config, TrackingConfig
+from textmill.errors import InputError
+from textmill.hardware import limit_spinning, n_cores, set_up_torch
+from textmill.steps.access import as_user
+
+
+def plan(
+    config: Config,
+    hours: float | None,
+    flops: float | None,
+    money: float | None,
+) -> Iterator[str]:
+    """Yield what the configured training takes on this machine, and what to train for a budget.
+
+    Args:
+        config: the configuration.
+        hours: of training on this machine.
+        flops: operations in all.
+        money: to spend, at cluster.price_per_hour.
+
+    Raises:
+        InputError: the budget is given in two ways, or in money without a price.
+    """
+    if sum(budget is not None for budget in (hours, flops, money)) > 1:
+        raise InputError("Give the budget in one way: --hours, --flops or --money.")
+    price = config.cluster.price_per_hour
+    if money is not None and not price:
+        raise InputError("--money needs a price: set cluster.price_per_hour.")
+    limit_spinning()
+    set_up_torch(n_cores())  # as a training's process is
+    from textmill.training.planning.plan import compute_optimal, forecast, measure_speed
+
+    model = config.model.model_copy(
+        update={"vocab_size": config.model.vocab_size or config.tokenizer.vocab_size}
+    )
+    speed = measure_speed(model, config.pretrain)
+    yield (
+        f"{_number(speed.parameters)} parameters: {speed.tokens_per_s:,.0f} tokens/s, "
+        f"{_number(speed.flops_per_s)} FLOP/s, {speed.mfu:.0%} of what is reached here at most."
+    )
+    taken = forecast(model, config.pretrain, speed)
+    yield (
+        f"pretrain, {config.pretrain.max_steps:,} steps: {_number(taken.tokens)} tokens, "
+        f"{_duration(taken.hours)}, {_number(taken.flops)} FLOPs, "
+        f"{_number(speed.memory_bytes)}B of memory{_cost(config, taken.hours)}."
+    )
+    if money is not None and price:
+        hours = money / price
+    if hours is not None:
+        flops = hours * 3600 * speed.flops_per_s
+    if flops is None:
+        return
+    best = compute_optimal(flops, config.plan)
+    hours = flops / speed.flops_per_s / 3600
+    yield (
+        f"For {_number(flops)} FLOPs, here {_duration(hours)}{_cost(config, hours)}: "
+        f"{_number(best.parameters)} parameters, {_number(best.tokens)} tokens (Hoffmann et al. "
+        f"2022 expect {best.loss:.2f} nats a token on their text)."
+    )
+    per_step = config.pretrain.accumulate * config.pretrain.micro_batch_size * model.block_size
+    name, parameters = min(
+        _presets(config, model.vocab_size or 0),
+        key=lambda preset: abs(preset[1] - best.parameters),
+    )
+    steps = round(flops / (6 * parameters) / per_step)
+    yield (
+        f"The nearest preset is model={name} with {_number(parameters)}: "
+        f"textmill pretrain model={name} pretrain.max_steps={steps}"
+    )
+
+
+def fit(config: TrackingConfig, runs: Sequence[str], file: Path) -> Iterator[str]:
+    """Yield the scaling law of finished runs and the lines for the configuration, and draw it.
+
+    Args:
+        config: names the store.
+        runs: ids, beginnings of ids, or names of pipeline runs.
+        file: the picture to write, as PNG.
+
+    Raises:
+        InputError: a run cannot be used, or they are too few or too alike.
+        RunError: a result is missing or damaged.
+    """
+    from textmill.evaluation.plots import plot_scaling_law
+    from textmill.reports.trained_runs import trained_runs
+    from textmill.tracking.store import Store
+    from textmill.training.planning.plan import predicted_loss
+    from textmill.training.planning.scaling import fit_law
+
+    store = Store(config)
+    trained, sources = trained_runs(store, runs)
+    law = fit_law(trained)
+    by_size: dict[int, list[tuple[int, float]]] = {}
+    for run in trained:
+        by_size.setdefault(run.parameters, []).append((run.tokens, run.loss))
+    with as_user():
+        plot_scaling_law(by_size, lambda n, d: predicted_loss(n, d, law), file)
+    rest = max(abs(predicted_loss(r.parameters, r.tokens, law) - r.loss) for r in trained)
+    sizes, lengths = sorted(by_size), sorted(run.tokens for run in trained)
+    yield (
+        f"{len(trained)} runs on {sources or 'the same tokens'}: {_number(sizes[0])} to "
+        f"{_number(sizes[-1])} parameters, {_number(lengths[0])} to {_number(lengths[-1])} tokens."
+    )
+    yield (
+        f"Loss = {law.e:.4g} + {law.a:.4g} / N^{law.alpha:.4g} + {law.b:.4g} / D^{law.beta:.4g} "
+        f"nats a token, for N parameters and D tokens; at most {rest:.3f} beside a run."
+    )
+    yield f"Drawn in {file}. For the configuration:"
+    numbers = ", ".join(f"{name}: {value:.6g}" for name, value in law.model_dump().items())
+    yield f"plan: {{{numbers}}}"
+
+
+def _presets(config: Config, vocab_size: int) -> Iterator[tuple[str, int]]:
+    """Yield the presets of the configured arrangement, and how large they are."""
+    import torch
+
+    from textmill.model import GPT
+
+    for file in sorted((CONF / "model").glob("*.yaml")):
+        model = compose("demo", [f"model={file.stem}"]).model
+        alike = model.activation, model.position, model.norm_placement
+        if alike == (config.model.activation, config.model.position, config.model.norm_placement):
+            with torch.device("meta"):
+                network = GPT(model.model_copy(update={"vocab_size": vocab_size}))
+            yield file.stem, network.n_multiplied()
+
+
+def _cost(config: Config, hours: float) -> str:
+    """Return what hours of this machine cost, as far as it is known."""
+    parts = []
+    if config.cluster.watts is not None:
+        parts.append(f"{hours * config.cluster.watts / 1000:.3g} kWh")
+    if config.cluster.price_per_hour is not None:
+        parts.append(f"{hours * config.cluster.price_per_hour:.2f} at the price")
+    return "".join(f", {part}" for part in parts)
+
+
+def _duration(hours: float) -> str:
+    """Return a time in the largest unit of which there is one."""
+    for unit, size in (("days", 24.0), ("hours", 1.0), ("minutes", 1 / 60)):
+        if hours >= size:
+            return f"{hours / size:.1f} {unit}"
+    return f"{hours * 3600:.1f} seconds"
+
+
+def _number(value: float) -> str:
+    """Return a number with three digits and the prefix of its size, as in 3.15 M."""
+    for prefix, size in (("E", 1e18), ("P", 1e15), ("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g} {prefix}"
+    return f"{value:.3g}"

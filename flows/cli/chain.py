@@ -1,0 +1,127 @@
+"""Commands that run flows: the pipeline and parts of it, and its retraining."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import typer
+
+from textmill_flows.cli.shared import ConfigOption, Overrides, app, errors_in_words
+
+TriggerOption = Annotated[
+    Literal["schedule", "data", "drift"],
+    typer.Option(help="Always; when the data have changed; when new text has drifted."),
+]
+
+
+@app.command(epilog="Example: textmill run pretrain.max_steps=200 tasks=[sample-topic]")
+def run(overrides: Overrides = None, config: ConfigOption = "demo") -> None:
+    """Run the whole chain: clean, tokenize, pretrain, fine-tune, evaluate."""
+    _run_flow("pipeline:pipeline", config, overrides)
+
+
+@app.command(epilog="Example: textmill prepare corpus.min_chars=50")
+def prepare(overrides: Overrides = None, config: ConfigOption = "demo") -> None:
+    """Clean the sources, train the tokenizer, encode the corpus."""
+    _run_flow("pipeline:prepare", config, overrides)
+
+
+@app.command(epilog="Example: textmill pretrain model=gpt2-tiny pretrain.learning_rate=0.001")
+def pretrain(overrides: Overrides = None, config: ConfigOption = "demo") -> None:
+    """Pretrain the backbone, and compute first what that needs."""
+    _run_flow("pipeline:pretrain", config, overrides)
+
+
+@app.command(epilog="Example: textmill finetune topic tasks.topic.finetune.epochs=5")
+def finetune(
+    task: Annotated[str, typer.Argument(help="Name of a task of the configuration.")],
+    overrides: Overrides = None,
+    config: ConfigOption = "demo",
+) -> None:
+    """Fine-tune for one task, and compute first what that needs."""
+    _run_flow("pipeline:finetune", config, overrides, task)
+
+
+@app.command(epilog="Example: textmill evaluate topic")
+def evaluate(
+    task_and_overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[TASK] [KEY=VALUE]...")
+    ] = None,
+    config: ConfigOption = "demo",
+) -> None:
+    """Evaluate one task, or all of them and the language model."""
+    words = task_and_overrides or []
+    has_task = bool(words) and "=" not in words[0]
+    task = [words[0]] if has_task else [None]
+    _run_flow("pipeline:evaluate", config, words[has_task:], *task)
+
+
+@app.command(epilog="Example: textmill reproduce 3f9a2c")
+def reproduce(
+    run_words: Annotated[
+        str, typer.Argument(metavar="RUN", help="Pipeline run: its id, a beginning of it, or name.")
+    ],
+    overrides: Overrides = None,
+    anyway: Annotated[
+        bool, typer.Option(help="Go on where data, code or packages are others than they were.")
+    ] = False,
+    moved: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OLD=NEW", help="Look in folder NEW for data that lay in OLD."),
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(min=0.0, help="How far a metric may be off to be equal within it.")
+    ] = 0.02,
+    config: ConfigOption = "demo",
+) -> None:
+    """Compute a finished run again from what MLflow recorded, and say what came out equal.
+
+    Exits with 0 if every digest and metric is equal, and with 1 if not. Settings say where results
+    live (tracking.uri, tracking.home); all others are those that were recorded.
+    """
+    _run_flow("reproduce:reproduce", config, overrides, run_words, anyway, moved or [], tolerance)
+
+
+@app.command(epilog="Example: textmill retrain --trigger drift retrain.drift.path=new.jsonl")
+def retrain(
+    overrides: Overrides = None, trigger: TriggerOption = "data", config: ConfigOption = "demo"
+) -> None:
+    """Run the whole chain if a trigger has an event for it; say so if it has none."""
+    _run_flow("scheduling.retrain:retrain", config, overrides, trigger)
+
+
+@app.command(epilog='Example: textmill schedule --cron "0 2 * * *" --trigger data')
+def schedule(
+    cron: Annotated[str, typer.Option(help="Minute, hour, day, month and weekday.")],
+    overrides: Overrides = None,
+    trigger: TriggerOption = "data",
+    timezone: Annotated[str, typer.Option(help="Time zone of the cron line.")] = "UTC",
+    config: ConfigOption = "demo",
+) -> None:
+    """Retrain by itself: ask a trigger at the times of a cron line, until Ctrl-C."""
+    with errors_in_words():
+        from textmill_flows.composed import Composed
+
+        composed = Composed.of(config, overrides or [])
+        from textmill_flows.servers.server import set_up_environment, start_server
+
+        set_up_environment(composed.config)
+        wait_for_server = start_server(composed.config.tracking, is_full=True)
+        from textmill_flows.scheduling.schedule import serve_retraining
+
+        serve_retraining(composed, cron, timezone, trigger, wait_for_server)
+
+
+def _run_flow(place: str, config: str, overrides: list[str] | None, *first: Any) -> None:
+    """Run a flow, `module:flow` below textmill_flows, with what comes before its settings."""
+    with errors_in_words():
+        # Composed before Prefect is loaded: a wrong key is reported at once.
+        from textmill_flows.composed import Composed
+
+        composed = Composed.of(config, overrides or [])
+        from textmill_flows.servers.server import ready_flow
+
+        flow = ready_flow(f"textmill_flows.{place}", composed.config)
+        from textmill_flows.running.start import start
+
+        start(flow, (*first, composed))

@@ -1,0 +1,130 @@
+"""Commands that use models, and choose which are used."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from textmill.errors import InputError
+from textmill_flows.cli.process import as_json, as_text
+from textmill_flows.cli.shared import ConfigOption, Overrides, answering, app
+
+SETTING = re.compile(r"[+~]{0,2}[\w.@/-]+=")
+"""How an override begins, where a text may stand too."""
+
+
+@app.command(epilog='Example: textmill generate "The train to the coast"')
+def generate(
+    prompt: Annotated[str, typer.Argument(help="Beginning of the text.")],
+    overrides: Overrides = None,
+    config: ConfigOption = "demo",
+) -> None:
+    """Write on from a prompt with the champion or newest backbone, as it comes."""
+    with answering():
+        from textmill.compose import compose
+        from textmill_flows.answering.answers import write
+
+        for piece in write(as_text(prompt), compose(config, overrides or [])):
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+        sys.stdout.write("\n")
+
+
+@app.command(epilog='Example: textmill predict sentiment "I would go there again at once."')
+def predict(
+    task: Annotated[str, typer.Argument(help="Name of a task of the configuration.")],
+    text_and_overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TEXT] [KEY=VALUE]...", help="The text; - or nothing reads lines. Settings."
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="Read one text from each line of a file.")
+    ] = None,
+    config: ConfigOption = "demo",
+) -> None:
+    """Run the champion or newest model of a task; one line of JSON for each text.
+
+    The run in each line is that of the model: textmill lineage RUN says what it was made from.
+    """
+    with answering():
+        from textmill.compose import compose
+        from textmill_flows.answering.answers import answer
+
+        words = text_and_overrides or []
+        has_text = bool(words) and not _is_setting(words[0])
+        text = as_text(words[0]) if has_text else None
+        if text is not None and file is not None:
+            raise InputError(f"Both a text and --file {file} were given: leave one of them out.")
+        composed = compose(config, words[has_text:])
+        for prediction in answer(task, _texts(text, file), composed):
+            sys.stdout.write(f"{as_json(prediction)}\n")
+
+
+@app.command(epilog="Example: textmill promote topic --version 3")
+def promote(
+    model: Annotated[str, typer.Argument(help="Name of a task, or backbone.")],
+    overrides: Overrides = None,
+    version: Annotated[
+        int | None, typer.Option("--version", min=1, help="Which; the newest if not given.")
+    ] = None,
+    config: ConfigOption = "demo",
+) -> None:
+    """Make a registered model the champion by hand, whatever the gate said."""
+    with answering():
+        from textmill.compose import compose
+        from textmill_flows.answering.models import promote_model
+
+        number = None if version is None else str(version)
+        typer.echo(promote_model(model, number, compose(config, overrides or [])))
+
+
+@app.command(epilog="Example: textmill rollback topic")
+def rollback(
+    model: Annotated[str, typer.Argument(help="Name of a task, or backbone.")],
+    overrides: Overrides = None,
+    config: ConfigOption = "demo",
+) -> None:
+    """Make the champion before the present one champion again."""
+    with answering():
+        from textmill.compose import compose
+        from textmill_flows.answering.models import rollback_model
+
+        typer.echo(rollback_model(model, compose(config, overrides or [])))
+
+
+def _is_setting(word: str) -> bool:
+    """Whether a word changes a setting; a text may have an equals sign in it too."""
+    from textmill.config import Config
+
+    key = re.split(r"[.=]", word.lstrip("+~"), maxsplit=1)[0]
+    return SETTING.match(word) is not None and key in {*Config.model_fields, "data_root"}
+
+
+def _texts(text: str | None, file: Path | None) -> Iterator[str]:
+    """Yield the texts to answer: the argument, a file's lines, or those of standard input.
+
+    A file is read as those are that models are trained on, whatever its encoding.
+    """
+    if text is not None and text != "-":
+        yield text
+        return
+    try:
+        if file is not None:
+            from textmill.corpus.reading.sources import read_line_texts
+
+            yield from read_line_texts(file)
+            return
+        lines: Any = sys.stdin
+        with lines:
+            yield from (line.rstrip("\r\n") for line in lines)  # an answer for each line
+    except OSError as error:
+        raise InputError(f"{file} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise InputError("standard input is not UTF-8 text.") from None

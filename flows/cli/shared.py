@@ -1,0 +1,109 @@
+"""What all commands share: the application, options, and failures in words."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from textmill.errors import InputError, RunError
+from textmill_flows.cli.process import refuse_stray_bytes, set_up_streams, spare_collections
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Raw text in, evaluated GPT models out; every step tracked, every result repeatable.",
+)
+
+ConfigOption = Annotated[
+    str, typer.Option("--config", "-c", help="Name of a file in conf/, or path of a YAML file.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, in Hydra's grammar."),
+]
+LAST_SENDING_S = 15
+"""For Prefect to send its states and logs after Ctrl-C; a server that is away costs no more."""
+TAKE_TEXT = ("generate", "predict")
+"""Commands that read an argument as a text."""
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        typer.echo(f"textmill {version('textmill')}")
+        raise typer.Exit
+
+
+@app.callback()
+def begin(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Set up the process of the command, whichever it is."""
+    spare_collections()
+    set_up_streams()
+    if context.invoked_subcommand not in TAKE_TEXT:
+        with errors_in_words():
+            refuse_stray_bytes(sys.argv[1:])
+
+
+def runs_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
+    """Return the words that name runs, and those that change settings."""
+    return [word for word in words if "=" not in word], [word for word in words if "=" in word]
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Do what `errors_in_words` does for a command that reads the store, and is waited for."""
+    with errors_in_words():
+        from textmill.tracking.database.skinny import load_skinny
+
+        load_skinny()
+        yield
+
+
+@contextmanager
+def errors_in_words() -> Iterator[None]:
+    """Turn the failures that a user can mend into one message and an exit status."""
+    status: int | None = None
+    try:
+        yield
+    except InputError as error:
+        status = _fail(str(error), 2)
+    except RunError as error:
+        status = _fail(str(error), 1)
+    except KeyboardInterrupt:
+        _end_undisturbed()
+        status = _fail("Stopped. Running the same command again goes on from here.", 130)
+    except BrokenPipeError:
+        status = 0  # the reader, such as head, has what it wanted
+    if status is not None:
+        raise typer.Exit(status)
+
+
+def _end_undisturbed() -> None:
+    """Let no further Ctrl-C break off what is still to be said and sent; it has a time limit."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    timer = threading.Timer(LAST_SENDING_S, os._exit, (130,))
+    timer.daemon = True
+    timer.start()
+
+
+def _fail(message: str, status: int) -> int:
+    typer.echo(f"textmill: {message}", err=True)
+    return status

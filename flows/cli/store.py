@@ -1,0 +1,93 @@
+"""Commands that read the store: what is there, where it is from, and what is not needed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+
+from textmill_flows.cli.shared import ConfigOption, Overrides, answering, app, runs_and_settings
+
+
+@app.command(epilog="Example: textmill status pretrain.max_steps=200")
+def status(
+    overrides: Overrides = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: ConfigOption = "demo",
+) -> None:
+    """Say for each step whether a run would reuse its result or compute it, and why."""
+    with answering():
+        from textmill.compose import compose
+        from textmill.tracking.status import as_text, as_values, find_status
+
+        found = find_status(compose(config, overrides or []))
+        shown = json.dumps(as_values(found), indent=2) if as_json else as_text(found)
+        sys.stdout.write(f"{shown}\n")
+
+
+@app.command(epilog="Example: textmill lineage models:/demo.topic@champion")
+def lineage(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|MODEL|FILE|DOCUMENT",
+            help="A run's id or name, m-ID, models:/NAME/VERSION; a file, its SHA-256, a hub id; "
+            "the id of a document.",
+        ),
+    ],
+    overrides: Overrides = None,
+    text: Annotated[
+        bool, typer.Option("--text", help="Ask for the documents that hold the given words.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of a tree.")] = False,
+    config: ConfigOption = "demo",
+) -> None:
+    """Say what a run or model was made from, or what has seen a file or a document."""
+    with answering():
+        from textmill.compose import compose
+        from textmill.registry.lineage import as_text, as_values, trace, trace_text
+        from textmill.tracking.store import Store
+
+        find = trace_text if text else trace
+        found = find(Store(compose(config, overrides or []).tracking), what)
+        shown = json.dumps(as_values(found), indent=2) if as_json else as_text(found)
+        sys.stdout.write(f"{shown}\n")
+
+
+@app.command(epilog="Example: textmill compare 3f2a 9c1b")
+def compare(
+    runs_and_overrides: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN RUN... [KEY=VALUE]...",
+            help="Pipeline runs by id, beginning of an id, or name; settings to change.",
+        ),
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    config: ConfigOption = "demo",
+) -> None:
+    """Say what differs between pipeline runs, and which scores differ more than by chance."""
+    with answering():
+        from textmill.compose import compose
+        from textmill_flows.answering.comparing import compare_runs
+
+        runs, overrides = runs_and_settings(runs_and_overrides)
+        for line in compare_runs(runs, compose(config, overrides).tracking, as_json):
+            sys.stdout.write(line)
+
+
+@app.command(epilog="Example: textmill prune --keep 5 --yes")
+def prune(
+    overrides: Overrides = None,
+    keep: Annotated[int, typer.Option(min=0, help="Newest pipeline runs whose results stay.")] = 10,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove it; else it is only shown.")] = False,
+    config: ConfigOption = "demo",
+) -> None:
+    """Show, and remove, what no registered model and no recent run needs."""
+    with answering():
+        from textmill.compose import compose
+        from textmill_flows.answering.housekeeping import prune_store
+
+        prune_store(compose(config, overrides or []), keep, yes, sys.stdout)

@@ -1,0 +1,1 @@
+"""The graph run on Prefect: a task a step, branches side by side, and what people see of it."""

@@ -1,0 +1,103 @@
+"""The models of a run, registered, and each against the champion of its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from textmill.config import TaskConfig
+from textmill.errors import InputError, RunError
+from textmill.registry.promotion import (
+    Challenger,
+    backbone_challenger,
+    challenge,
+    task_challenger,
+)
+from textmill.steps.graph import (
+    CLEAN,
+    EVALUATE,
+    EVALUATE_LM,
+    GRAPH,
+    LANGUAGE_MODEL,
+    TOKENS,
+    Part,
+)
+from textmill.tracking.raw_data import find_sources
+from textmill.tracking.results import Result, find_result, input_of
+from textmill_flows.running.context import Context, log
+from textmill_flows.running.notice import notify
+
+
+@task(name="promote", task_run_name="promote", cache_policy=NO_CACHE, persist_result=False)
+def promote(context: Context, names: Collection[str]) -> State[Any]:
+    """Register the models of this run, and let each challenge the champion of its name.
+
+    Args:
+        context: the command at work.
+        names: the tasks that were evaluated, and the language model if it was.
+    """
+    pipeline, lines = context.pipeline, []
+    problems: list[InputError | RunError] = []
+
+    def go(challenger: Callable[[], Challenger], remeasure: Callable[[Result], Result]) -> None:
+        try:
+            came = challenge(pipeline, context.config, challenger(), remeasure)
+            lines.append(came.line)
+            log.info(came.line)
+            if came.is_promoted:
+                facts = {"run_id": pipeline.run_id, "run_url": pipeline.url}
+                notify(context.config, "promoted", came.line, facts)
+        except (InputError, RunError) as error:
+            problems.append(error)
+
+    if LANGUAGE_MODEL in names:
+        go(
+            partial(backbone_challenger, pipeline, context.config),
+            partial(remeasure_backbone, context),
+        )
+    for config in context.config.tasks:
+        if config.name not in names:
+            continue
+        challenger = partial(task_challenger, pipeline, context.config, config)
+        go(challenger, partial(remeasure_task, context, config))
+    pipeline.champions = lines
+    context.page.text("\n".join(f"- {line}" for line in lines), "promotion", "Champions")
+    if problems:
+        kind = InputError if all(isinstance(p, InputError) for p in problems) else RunError
+        message = "\n".join(map(str, problems))
+        return Failed(message=message, data=kind(message))
+    return Completed(message="; ".join(lines))
+
+
+def remeasure_task(context: Context, config: TaskConfig, model: Result) -> Result:
+    """Return how another model does on the test examples of a task."""
+    return _remeasure(context, GRAPH.part(EVALUATE, config.name), {"model": model})
+
+
+def remeasure_backbone(context: Context, backbone: Result) -> Result:
+    """Return how another backbone does on this run's held-out text, in its own tokens."""
+    pipeline = context.pipeline
+    tokenizer = find_result(pipeline.store, input_of(backbone, "tokenizer"))
+    corpus = pipeline.results[CLEAN.label()]
+    inputs = {"corpus": corpus, "tokenizer": tokenizer}
+    tokens = _remeasure(context, GRAPH.part(TOKENS), inputs)
+    inputs = {"backbone": backbone, "tokens": tokens}
+    return _remeasure(context, GRAPH.part(EVALUATE_LM), inputs)
+
+
+def _remeasure(context: Context, part: Part, inputs: Mapping[str, Result]) -> Result:
+    """Return the result of a part with other inputs, which is not one of this run."""
+    return context.pipeline.run(
+        part.step,
+        part.configure(context.config),
+        inputs,
+        find_sources(part.reads(context.config)),
+        part.task_config(context.config),
+        is_part=False,
+    )

@@ -1,0 +1,82 @@
+"""Running a flow from the command line or from Python, with its failures as our exceptions."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import threading
+from types import FrameType
+from typing import Any, NoReturn
+
+from httpx import HTTPError
+from prefect import Flow
+from prefect.exceptions import PrefectHTTPStatusError
+
+from textmill.config import Config
+from textmill.errors import RunError
+from textmill.tracking.store import Store
+from textmill_flows.running.console import terminal
+from textmill_flows.running.context import task_runner
+from textmill_flows.servers.server import prefect_failures_in_words
+
+LAST_SENDING_S = 15
+
+
+def load(place: str, config: Config) -> Flow[..., Any]:
+    """Return a flow with the limits of a configuration, whose store is opened.
+
+    Args:
+        place: `module:flow`.
+        config: the configuration.
+
+    Raises:
+        RunError: the tracking store cannot be opened.
+    """
+    module, _, name = place.partition(":")
+    flow: Flow[..., Any] = getattr(importlib.import_module(module), name)
+    Store(config.tracking)  # makes the database of a first run, while Prefect's server makes its
+    return flow.with_options(task_runner=task_runner(config))
+
+
+def call(flow: Flow[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Run a flow in this process and return what it returns.
+
+    Raises:
+        InputError: the configuration or the data cannot be used.
+        RunError: a step failed, or Prefect's server.
+    """
+    with terminal(), prefect_failures_in_words():
+        return flow(*arguments)
+
+
+def start(flow: Flow[..., Any], arguments: tuple[Any, ...]) -> None:
+    """Run a flow in this process, which is a command and has nothing else to do.
+
+    Raises:
+        InputError: the configuration or the data cannot be used.
+        RunError: a step failed, or Prefect's server.
+        SystemExit: 143, when the run was ended by SIGTERM.
+    """
+    # Prefect cleans up after SIGTERM, and then sends it again to whoever handled it before.
+    signal.signal(signal.SIGTERM, _exit)
+    try:
+        call(flow, arguments)
+    except RunError as error:
+        if isinstance(error.__cause__, HTTPError | PrefectHTTPStatusError):
+            _give_up_sending()
+        raise
+
+
+def _give_up_sending() -> None:
+    """End this process soon: at its exit Prefect waits minutes for a server that is away.
+
+    What it would send are states and logs for its page; what the run made is with MLflow.
+    """
+    timer = threading.Timer(LAST_SENDING_S, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
+
+
+def _exit(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)

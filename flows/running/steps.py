@@ -1,0 +1,219 @@
+"""The graph run on Prefect: every part a task, checks and branches side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from prefect import Task, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
+from prefect.futures import PrefectFuture
+from prefect.states import Completed, Failed
+
+from textmill.config import TaskConfig
+from textmill.errors import InputError, RunError
+from textmill.evaluation.notes import read_notes
+from textmill.reports.cards import log_backbone_card, log_card
+from textmill.steps.graph import GRAPH, Part
+from textmill.tracking.raw_data import find_sources, with_sample
+from textmill.tracking.results import Result
+from textmill_flows.running.context import Context, log, outcome, run_step
+from textmill_flows.running.promotion import promote
+from textmill_flows.running.recording import quiet
+from textmill_flows.running.scores import record
+
+Branches = Mapping[str, tuple[Part, ...]]
+
+
+def run_parts(context: Context, parts: tuple[Part, ...]) -> None:
+    """Run parts of the graph: the data, checks side by side, the trunk, branches side by side.
+
+    Raises:
+        InputError: data cannot be used; what does not need them has its results all the same.
+        RunError: a step failed; the same holds.
+    """
+    stages = GRAPH.stages(parts)
+    if stages.sample is not None:
+        sample = compute(context, stages.sample)
+        context.config = with_sample(context.config, str(sample.folder))
+    failures = run_checks(context, stages.checks)
+    for part in stages.trunk:
+        compute(context, part)
+    scored = {name: branch for name, branch in stages.branches.items() if branch[-1].scores}
+    if scored:
+        # What needs a check that has failed is left out; the rest goes on without it.
+        lost = GRAPH.after(context.config, parts, *(label for label, _ in failures.values()))
+        can_run = {name: branch for name, branch in scored.items() if not {*branch} & {*lost}}
+        errors = {name: error for name, (_, error) in failures.items()}
+        run_branches(context, can_run, errors)
+    for name in stages.branches.keys() - scored.keys():
+        run_in_order(context, stages.branches[name])
+
+
+def as_task(part: Part) -> Task[..., State[Any]]:
+    """Return the Prefect task that runs a part.
+
+    Results live in MLflow alone, so Prefect neither caches nor persists any.
+    """
+    return task(
+        name=part.step.name,
+        task_run_name=part.label,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )(quiet(run_part))
+
+
+def run_part(context: Context, part: Part) -> State[Any]:
+    """Run a part of the graph on the results so far, as the body of a Prefect task."""
+    config, results = context.config, context.pipeline.results
+    return run_step(
+        context,
+        part,
+        {name: results[label] for name, label in GRAPH.inputs(part, config).items()},
+        lambda: find_sources(part.reads(config)),
+    )
+
+
+def compute(context: Context, part: Part) -> Result:
+    """Return the result of a part.
+
+    Raises:
+        InputError: the step could not use its input.
+        RunError: the step failed.
+    """
+    return outcome(as_task(part)(context, part))
+
+
+def run_checks(context: Context, parts: tuple[Part, ...]) -> dict[str, tuple[str, Exception]]:
+    """Run what finds bad examples, side by side; return what failed, by task, and why.
+
+    It comes before anything is trained: it reads all examples, and so finds bad ones in seconds
+    where a branch would after hours.
+
+    Raises:
+        InputError: not one task has examples that can be used.
+    """
+    share_threads(context, len(parts))
+    futures = {part: as_task(part).submit(context, part) for part in parts}
+    failures: dict[str, tuple[str, Exception]] = {}
+    for part, future in futures.items():
+        name = str(part.task)
+        found = wait_for(future)
+        if isinstance(found, Exception):
+            failures[name] = part.label, found
+        else:
+            for note in read_notes(found.folder):
+                log.warning("%s: %s.", name, note)
+    context.n_side_by_side = 1
+    bad = {name: error for name, (_, error) in failures.items() if isinstance(error, InputError)}
+    if bad and len(bad) == len(parts):
+        raise InputError(describe(bad))
+    for name, error in bad.items():
+        log.warning("%s: %s The rest goes on without it.", name, error)
+    return failures
+
+
+def run_branches(context: Context, branches: Branches, failures: dict[str, Exception]) -> None:
+    """Run branches side by side; put their scores, the report and new champions on record.
+
+    Args:
+        context: the command at work.
+        branches: by the name of the task, or of the language model's scores.
+        failures: the tasks that have failed already, and why.
+
+    Raises:
+        InputError: a task's data cannot be used; the other tasks' results stay.
+        RunError: a task failed; the other tasks' results stay.
+    """
+    # The language model waits for its turn like a branch: memory and cores suffice for so many.
+    share_threads(context, len(branches) + len(failures))
+    futures = {name: submit(context, branches[name]) for name in longest_first(context, branches)}
+    done: list[str] = []
+    for name in branches:
+        found = wait_for(futures[name])
+        if isinstance(found, Exception):
+            failures[name] = found
+        else:
+            done.append(name)
+    if any(branches[name][-1].task is None for name in done):
+        log_backbone_card(context.pipeline, context.config)
+    record(context, done, failures)
+    # What only repeats another run has nothing new to register.
+    if context.config.promotion.enabled and context.pipeline.scope is None:
+        problem = promote(context, done).result(raise_on_failure=False)
+        if isinstance(problem, Exception):
+            failures["promote"] = problem
+    if failures:
+        are_input = all(isinstance(error, InputError) for error in failures.values())
+        raise (InputError if are_input else RunError)(describe(failures))
+
+
+def submit(context: Context, branch: tuple[Part, ...]) -> PrefectFuture[Any]:
+    """Start a branch: as one task around its steps, or, of the language model, as its step."""
+    if branch[-1].task is None:
+        [part] = branch
+        return as_task(part).submit(context, part)
+    return run_branch.with_options(task_run_name=branch[-1].task).submit(context, branch)
+
+
+@task(name="branch", cache_policy=NO_CACHE, persist_result=False)
+def run_branch(context: Context, branch: tuple[Part, ...]) -> State[Any]:
+    """Fine-tune and evaluate one task; its steps are Prefect tasks inside this one."""
+    try:
+        return Completed(data=run_in_order(context, branch))
+    except (InputError, RunError) as error:
+        return Failed(message=str(error), data=error)
+
+
+def run_in_order(context: Context, branch: tuple[Part, ...]) -> Result:
+    """Run the steps of a task, bring its model's card up to date after each; return the last.
+
+    Raises:
+        InputError: a step could not use its input.
+        RunError: a step failed.
+    """
+    for part in branch:
+        result = compute(context, part)
+        if (config := part.task_config(context.config)) is not None:
+            log_card(context.pipeline, context.config, config)
+    return result
+
+
+def wait_for(future: PrefectFuture[Any]) -> Result | Exception:
+    """Return what came of a task, once it has ended."""
+    future.wait()
+    found = future.state.result(raise_on_failure=False)
+    if isinstance(found, Result | Exception):
+        return found
+    return RunError(str(future.state.message))
+
+
+def share_threads(context: Context, n: int) -> None:
+    """Let so many steps share the processor threads, as far as they run side by side."""
+    context.n_side_by_side = min(context.config.cluster.max_parallel_tasks, max(1, n))
+
+
+def longest_first(context: Context, branches: Branches) -> list[str]:
+    """Return the names of branches, the longest first: begun last, it would run on alone."""
+
+    def n_bytes(name: str) -> float:
+        config = branches[name][-1].task_config(context.config)
+        return math.inf if config is None else training_bytes(config)
+
+    return sorted(branches, key=n_bytes, reverse=True)
+
+
+def training_bytes(config: TaskConfig) -> float:
+    """Return how much a task trains on: the size of its training files, times the epochs."""
+    if config.hub:
+        return math.inf  # unknown
+    files = [Path(getattr(config, setting)) for setting in config.settings_of("train")]
+    return config.finetune.epochs * sum(file.stat().st_size for file in files if file.exists())
+
+
+def describe(failures: Mapping[str, Exception]) -> str:
+    """Return what failed, a line each."""
+    return "\n".join(f"{name}: {error}" for name, error in failures.items())

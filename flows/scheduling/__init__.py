@@ -1,0 +1,1 @@
+"""Retraining by itself: when, whose settings count, and serving the schedule."""

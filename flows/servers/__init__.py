@@ -1,0 +1,1 @@
+"""The servers of Prefect and MLflow that a command starts, and their pages."""

@@ -1,0 +1,44 @@
+"""Prefect's server, behind the guard.
+
+python -m textmill_flows.servers.prefect_app --fd DESCRIPTOR [--temporary]
+python -m textmill_flows.servers.prefect_app --host 0.0.0.0 --port 4200 --allowed-hosts prefect:4200
+"""
+
+from __future__ import annotations
+
+import os
+
+from textmill.web.guard import App
+from textmill.web.process import guarded, login_of, parser, serve, settle
+
+
+def create_app() -> App:
+    """Return Prefect's application."""
+    from prefect.server.api.server import create_app as create
+
+    return guarded(create())
+
+
+def main() -> None:
+    """Serve Prefect's API, and its page if this is to last."""
+    arguments = parser("Prefect's server")
+    arguments.add_argument("--temporary", action="store_true", help="no page, no scheduler")
+    given = arguments.parse_args()
+    settle(given)
+    os.environ["PREFECT__SERVER_FINAL"] = "1"
+    # Pages of other origins are the guard's to refuse; the page asks the server that it is from.
+    os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = ""
+    os.environ["PREFECT_UI_API_URL"] = "/api"
+    if given.temporary:
+        # As for Prefect's own temporary server: neither the page nor the scheduler is needed.
+        os.environ["PREFECT_UI_ENABLED"] = "0"
+        os.environ["PREFECT__SERVER_EPHEMERAL"] = "1"
+    # Not what the shell may hold: an empty one would let everybody in.
+    os.environ.pop("PREFECT_SERVER_API_AUTH_STRING", None)
+    if login := login_of(given):
+        os.environ["PREFECT_SERVER_API_AUTH_STRING"] = ":".join(login)
+    serve("textmill_flows.servers.prefect_app:create_app", given)
+
+
+if __name__ == "__main__":
+    main()

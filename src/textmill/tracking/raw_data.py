@@ -1,0 +1,128 @@
+"""The raw data that a configuration names: found, with the digests that keys are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from textmill.compose import SAMPLE as SAMPLE_PREFIX
+from textmill.config import Config, SourceConfig
+from textmill.corpus.reading.folders import check_inside
+from textmill.corpus.reading.sources import digest_source, source_files
+from textmill.errors import InputError
+from textmill.files import check_kind, digest_file, join_digests
+from textmill.steps.graph import CorpusSource, Folder, NewText, Raw, Split
+from textmill.steps.sources import INIT_FROM, Source
+from textmill.tasks.rows import digest_split, location
+
+
+def find_sources(raw: Iterable[Raw]) -> tuple[Source, ...]:
+    """Return raw data as sources of a step, with the digests that their content has now.
+
+    Raises:
+        InputError: a file is missing.
+        RunError: the hub cannot be asked.
+    """
+    return tuple(source for one in raw for source in _find(one))
+
+
+def _find(raw: Raw) -> Iterator[Source]:
+    match raw:
+        case CorpusSource(config):
+            yield _corpus_source(config)
+        case Split():
+            yield from _split_sources(raw)
+        case Folder():
+            yield _folder_source(raw)
+        case NewText(drift):
+            from textmill.corpus.cleaning.new_text import (
+                digest_new_text,  # loads all that cleans text
+            )
+
+            digest_now = partial(digest_new_text, drift)
+            yield Source("new text", str(drift.path), digest_now(), "drift", digest_now=digest_now)
+
+
+def is_generated(raw: Raw) -> bool:
+    """Return whether raw data lie in sample data that have not been placed yet."""
+    match raw:
+        case CorpusSource(config):
+            place = config.path
+        case Split(task, name):
+            place = location(task, name)
+        case _:
+            return False
+    return place is not None and place.startswith(SAMPLE_PREFIX)
+
+
+def with_sample(config: Config, folder: str) -> Config:
+    """Return the configuration with `sample:` paths inside a folder."""
+
+    def place(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: place(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [place(item) for item in value]
+        if isinstance(value, str) and value.startswith(SAMPLE_PREFIX):
+            return f"{folder}/{value.removeprefix(SAMPLE_PREFIX)}"
+        return value
+
+    return Config.model_validate(place(config.model_dump()))
+
+
+def _corpus_source(config: SourceConfig) -> Source:
+    """Return a source of the corpus with its digest, and those of its files."""
+    digest_now = partial(digest_source, config)
+    if config.hub is not None:
+        digest = digest_source(config)
+        return Source(config.name, config.hub, digest, "pretraining", digest_now=digest_now)
+    files = {file: digest_file(file) for file in source_files(config)}
+    return Source(
+        config.name,
+        str(config.path),
+        join_digests(files),
+        "pretraining",
+        {str(file): digest for file, digest in files.items()},
+        digest_now,
+    )
+
+
+def _split_sources(split: Split) -> Iterator[Source]:
+    """Yield the labelled files of a split."""
+    task = split.task
+    for setting in task.settings_of(split.name):
+        yield Source(
+            f"{task.name}/{setting}",
+            location(task, setting),
+            digest_split(task, setting),
+            split.name,
+            digest_now=partial(digest_split, task, setting),
+        )
+
+
+def _folder_source(folder: Folder) -> Source:
+    """Return a folder that a step starts from as its source."""
+    place = Path(folder.place)
+    files = [place / name for name in folder.files]
+    for file in files:
+        check_kind(file)
+        if not file.is_file():
+            raise InputError(
+                f"{folder.key}={place}: {file} is missing: name a folder that holds it."
+            )
+        check_inside(file, place)
+
+    def digests() -> dict[Path, str]:
+        return {file: digest_file(file) for file in files}
+
+    found = digests()
+    return Source(
+        INIT_FROM,
+        folder.place,
+        join_digests(found),
+        folder.key.partition(".")[0],
+        {str(file): digest for file, digest in found.items()},
+        lambda: join_digests(digests()),
+    )

@@ -1,0 +1,72 @@
+"""Specifies what the doctor says of a user's configuration and data."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import pytest
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # third parties' own
+    from textmill_flows.answering.checkup import check
+from textmill.compose import compose
+
+CONFIG = """
+defaults: [base, _self_]
+corpus:
+  sources: [{name: notes, path: notes.jsonl}]
+tasks:
+  - {name: mood, kind: classification, train: train.csv, test: test.csv}
+"""
+NOTES = '{"text": "The ferry leaves the old harbour at noon."}\n'
+TRAIN = "text,label\na fine day,good\na grey day,bad\n"
+TEST = "text,label\na fair day,good\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder with sound data."""
+    monkeypatch.chdir(tmp_path)
+    files = {"my.yaml": CONFIG, "notes.jsonl": NOTES, "train.csv": TRAIN, "test.csv": TEST}
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    return tmp_path
+
+
+def said_of(folder: Path, *overrides: str) -> tuple[bool, str]:
+    output = io.StringIO()
+    is_good = check(compose(str(folder / "my.yaml"), overrides), output)
+    return is_good, output.getvalue()
+
+
+def test_sound_data_are_counted(folder: Path) -> None:
+    is_good, said = said_of(folder)
+    assert is_good, said
+    assert "ok    source notes: readable\n" in said
+    assert "ok    task mood: train 2, test 1 examples\n" in said
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "named"),
+    [
+        ("notes.jsonl", NOTES.replace("text", "body"), "corpus.sources[notes].text"),
+        ("notes.jsonl", "{\n" * 200, "notes.jsonl:1"),
+        ("train.csv", TRAIN.replace("label", "mood"), "tasks.mood.label"),
+        ("test.csv", TEST.replace("good", "strange"), "test.csv:2"),
+    ],
+    ids=["text column", "broken", "label column", "unknown label"],
+)
+def test_what_would_fail_is_named(folder: Path, file: str, content: str, named: str) -> None:
+    (folder / file).write_text(content)
+    is_good, said = said_of(folder)
+    assert not is_good
+    (failed,) = [line for line in said.splitlines() if line.startswith("FAIL")]
+    assert named in failed
+
+
+def test_files_that_are_missing_are_named(folder: Path) -> None:
+    is_good, said = said_of(folder, "corpus.sources=[{name: a, path: no.txt}]")
+    assert not is_good
+    assert "FAIL  source a: source 'a': nothing to read at" in said

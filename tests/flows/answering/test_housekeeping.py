@@ -1,0 +1,45 @@
+"""Specifies what textmill prune says and does."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from textmill.config import Config
+from textmill.registry.prune import Waste
+from textmill_flows.answering import housekeeping
+
+CONFIG = Config.model_validate({"corpus": {"sources": [{"name": "own", "path": "own.jsonl"}]}})
+
+
+@pytest.mark.parametrize("is_meant", [True, False])
+def test_no_pipeline_starts_from_the_look_to_the_last_removal(
+    monkeypatch: pytest.MonkeyPatch, is_meant: bool
+) -> None:
+    seen: list[str] = []
+
+    @contextmanager
+    def no_pipeline_starts() -> Iterator[None]:
+        seen.append("locked")
+        yield
+        seen.append("free")
+
+    def find(store: Any, n_kept: int) -> list[Waste]:
+        seen.append("look")
+        return [Waste("work", name, 9, folder=Path(name)) for name in ("one", "two")]
+
+    store = SimpleNamespace(no_pipeline_starts=no_pipeline_starts)
+    monkeypatch.setattr(housekeeping, "Store", lambda tracking: store)
+    monkeypatch.setattr(housekeeping, "find_waste", find)
+    monkeypatch.setattr(housekeeping, "remove", lambda store, waste: seen.append(waste.label))
+    output = io.StringIO()
+    housekeeping.prune_store(CONFIG, 10, is_meant, output)
+    assert seen == (["locked", "look", "one", "two", "free"] if is_meant else ["look"])
+    assert ("Removed" in output.getvalue()) == is_meant
+    assert ("add --yes" in output.getvalue()) != is_meant

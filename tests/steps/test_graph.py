@@ -1,0 +1,189 @@
+"""Specifies the graph of the pipeline: what comes from each step's standing there once."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from textmill.config import AnyTask, Config
+from textmill.steps.graph import (
+    BASELINE,
+    CLEAN,
+    DRIFT,
+    EVALUATE,
+    FINETUNE,
+    GRAPH,
+    PRETRAIN,
+    TOKENIZER,
+    TOKENS,
+    Folder,
+    Graph,
+    Shared,
+    Split,
+    as_test_set,
+)
+
+CHAIN = ["clean", "tokenizer", "tokens", "pretrain"]
+
+
+def make(**further: Any) -> Config:
+    tasks = [
+        {"name": name, "kind": "classification", "train": "a.csv", "test": "b.csv"}
+        for name in ("mood", "topic")
+    ]
+    corpus = {"sources": [{"name": "own", "path": "own.jsonl"}]}
+    return Config.model_validate({"corpus": corpus, "tasks": tasks} | further)
+
+
+def labels(parts: Any) -> list[str]:
+    return [part.label for part in parts]
+
+
+def test_a_whole_run_is_what_is_shared_and_then_task_by_task() -> None:
+    own = ["baseline", "finetune", "evaluate"]
+    assert labels(GRAPH.parts(make())) == [
+        *CHAIN,
+        "evaluate-lm",
+        *(f"{step} mood" for step in own),
+        *(f"{step} topic" for step in own),
+    ]
+    assert labels(GRAPH.parts(make(sample={})))[0] == "sample"
+
+
+def test_every_step_is_there_with_the_module_of_its_function() -> None:
+    for step in GRAPH.steps.values():
+        assert importlib.util.find_spec(step.module) is not None
+    assert "textmill.training.pretrain" in GRAPH.preloaded
+    assert "textmill.corpus.cleaning.clean" not in GRAPH.preloaded
+
+
+@pytest.mark.parametrize(
+    ("label", "needed"),
+    [
+        ("tokens", ["clean", "tokenizer", "tokens"]),
+        ("pretrain", CHAIN),
+        ("finetune topic", [*CHAIN, "baseline topic", "finetune topic"]),
+        ("evaluate mood", [*CHAIN, "baseline mood", "finetune mood", "evaluate mood"]),
+        ("baseline mood", ["baseline mood"]),
+    ],
+)
+def test_a_part_of_the_run_is_what_is_asked_for_and_all_it_needs(
+    label: str, needed: list[str]
+) -> None:
+    assert labels(GRAPH.up_to(make(), label)) == needed
+    assert labels(GRAPH.up_to(make(sample={}), label)) == ["sample", *needed]
+
+
+def test_what_needs_a_step_is_what_follows_from_it() -> None:
+    config = make()
+    parts = GRAPH.parts(config)
+    assert labels(GRAPH.after(config, parts, "baseline mood")) == ["finetune mood", "evaluate mood"]
+    after = labels(GRAPH.after(config, parts, "tokenizer"))
+    assert after == [
+        x for x in labels(parts) if x not in ("clean", "tokenizer") and x[:4] != "base"
+    ]
+
+
+def test_checks_come_before_the_trunk_and_branches_after_it() -> None:
+    stages = GRAPH.stages(GRAPH.parts(make(sample={})))
+    assert stages.sample is not None
+    assert labels(stages.checks) == ["baseline mood", "baseline topic"]
+    assert labels(stages.trunk) == CHAIN
+    assert {name: labels(branch) for name, branch in stages.branches.items()} == {
+        "lm": ["evaluate-lm"],
+        "mood": ["finetune mood", "evaluate mood"],
+        "topic": ["finetune topic", "evaluate topic"],
+    }
+
+
+def test_inputs_are_of_the_same_task_or_shared() -> None:
+    config = make(retrain={"drift": {"tasks": ["mood"]}})
+    assert GRAPH.inputs(GRAPH.part(EVALUATE, "mood"), config) == {"model": "finetune mood"}
+    assert GRAPH.inputs(GRAPH.part(FINETUNE, "mood"), config) == {"backbone": "pretrain"}
+    assert GRAPH.inputs(GRAPH.part(DRIFT), config) == {
+        "backbone": "pretrain",
+        "tokens": "tokens",
+        "language": "evaluate-lm",
+        "model mood": "finetune mood",
+        "evaluation mood": "evaluate mood",
+    }
+
+
+def test_a_label_is_read_as_it_is_written() -> None:
+    for part in GRAPH.parts(make()):
+        assert GRAPH.parse(part.label) == part
+    assert GRAPH.parse("guess mood") is None
+
+
+def test_labels_stand_in_the_order_of_the_work_whatever_ended_first() -> None:
+    ended = ["evaluate topic", "guess", "finetune mood", "tokens", "clean", "baseline topic"]
+    assert GRAPH.in_order(ended, ["mood", "topic"]) == [
+        *("clean", "tokens", "finetune mood", "baseline topic", "evaluate topic", "guess")
+    ]
+
+
+def test_scores_stand_under_the_name_of_the_task_or_lm() -> None:
+    found = GRAPH.scored(["clean", "evaluate-lm", "finetune mood", "evaluate mood", "guess mood"])
+    assert found == {"lm": "evaluate-lm", "mood": "evaluate mood"}
+
+
+def test_a_baseline_does_not_depend_on_how_the_task_is_fine_tuned() -> None:
+    config = make()
+    settings = config.finetune.model_copy(update={"epochs": 9})
+    tasks = tuple(task.model_copy(update={"finetune": settings}) for task in config.tasks)
+    changed = config.model_copy(update={"tasks": tasks})
+    part = GRAPH.part(BASELINE, "mood")
+    assert part.configure(config) == part.configure(changed)
+    part = GRAPH.part(FINETUNE, "mood")
+    assert part.configure(config) != part.configure(changed)
+
+
+def test_what_a_step_reads_follows_from_its_settings() -> None:
+    config = make(tokenizer={"init_from": "old"})
+    cleared = config.corpus.model_dump() | {"decontamination": {"enabled": True}}
+    assert GRAPH.part(TOKENIZER).reads(config) == (
+        Folder("tokenizer.init_from", "old", ("tokenizer.json",)),
+    )
+    assert GRAPH.part(PRETRAIN).reads(config) == GRAPH.part(TOKENS).reads(config) == ()
+    assert len(GRAPH.part(CLEAN).reads(config)) == 1
+    assert len(GRAPH.part(CLEAN).reads(make(corpus=cleared))) == 3
+    mood = config.tasks[0]
+    finetune = GRAPH.part(FINETUNE, "mood")
+    assert finetune.reads(config) == (Split(mood, "train"),)
+    changed = mood.model_copy(update={"on_leak": "drop", "validation": "c.csv"})
+    reads = finetune.reads(config.model_copy(update={"tasks": (changed,)}))
+    assert [raw.name for raw in reads if isinstance(raw, Split)] == ["train", "validation", "test"]
+
+
+def test_a_task_is_compared_by_its_columns_of_text() -> None:
+    columns = {"source": "en", "target": "de"}
+    files = {"train": "a.en", "train_target": "a.de", "test": "b.en", "test_target": "b.de"}
+    task = {"kind": "translation", "name": "tr", **files, **columns}
+    found = as_test_set(TypeAdapter(AnyTask).validate_python(task))
+    assert (found.name, found.places, found.columns) == ("tr", ("b.en", "b.de"), ("en", "de"))
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        (Shared(TOKENS, lambda config: config.tokenizer, {"corpus": CLEAN}),),
+        (Shared(CLEAN, lambda config: config.corpus), Shared(CLEAN, lambda config: config.corpus)),
+    ],
+    ids=["before what it needs", "twice"],
+)
+def test_a_graph_that_cannot_be_followed_is_refused(nodes: tuple[Shared, ...]) -> None:
+    with pytest.raises(AssertionError, match="stands"):
+        Graph(nodes)
+
+
+def test_the_graph_loads_neither_torch_nor_mlflow_nor_prefect() -> None:
+    code = (
+        "import sys, textmill.steps.graph; print({'torch', 'mlflow', 'prefect'} & {*sys.modules})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
