@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import textmill
 from tests.e2e.conftest import SMALL, Product
 
@@ -73,7 +75,7 @@ def test_an_edited_module_is_named_with_the_steps_that_it_is_part_of(
 ) -> None:
     package = Path(textmill.__file__).parent
     shutil.copytree(package, tmp_path / "textmill")
-    edited = tmp_path / "textmill" / "corpus" / "tokenizer.py"
+    edited = tmp_path / "textmill" / "corpus" / "tokens" / "tokenizer.py"
     edited.write_text(f"{edited.read_text()}\nMORE = 1\n")
     # As the product, with this copy of the package before the other.
     code = (
@@ -107,6 +109,7 @@ def test_a_new_task_is_computed_and_the_others_stay(finished: Product, tmp_path:
     assert "test_sets" not in named
 
 
+@pytest.mark.slow
 def test_raw_files_that_have_changed_are_named(product: Product) -> None:
     notes = [product.folder / "notes" / f"{name}.txt" for name in "ab"]
     notes[0].parent.mkdir()

@@ -11,7 +11,7 @@ import pytest
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # third parties' own
     from textmill.tracking.metrics.follow import Progress
-    from textmill_flows import console
+    from textmill_flows.running import console
 
 
 def state() -> tuple[object, ...]:
