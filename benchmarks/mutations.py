@@ -41,7 +41,7 @@ from small_demo import SMALL
 
 TEXTMILL = str(Path(sys.executable).with_name("textmill"))
 KILLED = ["pretrain.max_steps=4000", "pretrain.checkpoint_every_steps=20", "pretrain.seed=9"]
-LONGEST_S = 60
+MAX_S = 60
 WRONG = ("served", "trace", "hung")
 
 
@@ -107,7 +107,7 @@ def try_reader(name: str, read: Callable[[], str], right: str, log: Recorder) ->
 
     log.messages.clear()
     try:
-        with limit(LONGEST_S):
+        with limit(MAX_S):
             found = read()
     except TimeoutError:
         return "hung", ""
@@ -122,10 +122,10 @@ def try_reader(name: str, read: Callable[[], str], right: str, log: Recorder) ->
         return "remade", ""
     words = "; ".join(log.messages)
     # The lineage of words tells itself what it could not search.
-    is_told = "Not searched: " in found or any(
+    notifies = "Not searched: " in found or any(
         " not what was written" in message or "damaged" in message for message in log.messages
     )
-    return ("remade" if is_told else "served"), words or f"{found[:300]}"
+    return ("remade" if notifies else "served"), words or f"{found[:300]}"
 
 
 def put(path: Path, content: bytes | None) -> None:

@@ -23,7 +23,7 @@ def pipeline(composed: Composed, event: str | None = None) -> str:
         The id of its run in MLflow.
     """
     # What is made for an event belongs to a flow that tells of its failures.
-    with command("pipeline", composed, event=event, is_told=event is None) as context:
+    with command("pipeline", composed, event=event, notifies=event is None) as context:
         run_parts(context, GRAPH.parts(context.config))
         return context.pipeline.run_id
 

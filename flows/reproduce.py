@@ -76,7 +76,7 @@ def plan(
         lines = "\n".join(f"  {line}." for line in found)
         raise InputError(
             f"The run {recorded.run.info.run_name} cannot be computed here as it was:\n{lines}\n"
-            "Mend that, or compute it nevertheless with --anyway."
+            "Fix that, or compute it nevertheless with --anyway."
         )
     found += [
         f"machine: {name} is {now}, and was {then}"

@@ -201,7 +201,7 @@ def test_a_users_file_can_build_on_a_whole_configuration(there: Path) -> None:
     assert config.model_copy(update={"experiment": "demo"}) == compose("demo")
 
 
-@pytest.mark.parametrize("folder", ["with blanks", "a,b", "it's", "x=[1]", "ümlaut", "tasks"])
+@pytest.mark.parametrize("folder", ["with spaces", "a,b", "it's", "x=[1]", "ümlaut", "tasks"])
 def test_a_users_file_may_lie_in_a_folder_of_any_name(there: Path, folder: str) -> None:
     file = write(there / folder, name="my own.yaml")
     write(there / folder / "tasks", "", "train.csv")

@@ -32,7 +32,7 @@ def check(config: Config, output: TextIO) -> bool:
 
 
 def _findings(config: Config) -> Iterator[tuple[bool, str]]:
-    """Yield each finding: whether it is good, and in words what it is and how to mend it."""
+    """Yield each finding: whether it is good, and in words what it is and how to fix it."""
     for name, value in hardware.describe().items():
         yield True, f"{name}: {value}"
     for package in PACKAGES:
@@ -42,8 +42,8 @@ def _findings(config: Config) -> Iterator[tuple[bool, str]]:
             yield False, f"{package} is not installed: pip install -c constraints.txt {package}"
     fastapi = importlib.metadata.version("fastapi")
     works = tuple(map(int, fastapi.split(".")[:2])) < (0, 151)
-    mend = "" if works else ": Prefect 3.8 needs fastapi<0.151"
-    yield works, f"fastapi {fastapi}{mend}"
+    fix = "" if works else ": Prefect 3.8 needs fastapi<0.151"
+    yield works, f"fastapi {fastapi}{fix}"
     yield True, f"pretraining on {config.pretrain.accelerator} in {config.pretrain.precision}"
     yield from _store(config)
     for source in config.corpus.sources:
@@ -65,7 +65,7 @@ def _first_document(source: SourceConfig) -> str:
     if len(bad) == len(found):
         raise InputError(
             f"none of the first documents can be read: {bad[0].file}:{bad[0].line}: "
-            f"{bad[0].reason}. Mend the file, or set encoding of the source if it is another."
+            f"{bad[0].reason}. Fix the file, or set encoding of the source if it is another."
         )
     return "readable"
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from textmill_flows.cli.shared import ConfigOption, Overrides, app, errors_in_words
+from textmill_flows.cli.shared import ConfigOption, Overrides, app, exit_on_error
 
 TriggerOption = Annotated[
     Literal["schedule", "data", "drift"],
@@ -63,14 +63,14 @@ def reproduce(
     ],
     overrides: Overrides = None,
     anyway: Annotated[
-        bool, typer.Option(help="Go on where data, code or packages are others than they were.")
+        bool, typer.Option(help="Continue even if data, code or packages have changed.")
     ] = False,
     moved: Annotated[
         list[str] | None,
         typer.Option(metavar="OLD=NEW", help="Look in folder NEW for data that lay in OLD."),
     ] = None,
     tolerance: Annotated[
-        float, typer.Option(min=0.0, help="How far a metric may be off to be equal within it.")
+        float, typer.Option(min=0.0, help="Absolute tolerance for metrics, relative above 1.")
     ] = 0.02,
     config: ConfigOption = "demo",
 ) -> None:
@@ -99,7 +99,7 @@ def schedule(
     config: ConfigOption = "demo",
 ) -> None:
     """Retrain by itself: ask a trigger at the times of a cron line, until Ctrl-C."""
-    with errors_in_words():
+    with exit_on_error():
         from textmill_flows.composed import Composed
 
         composed = Composed.of(config, overrides or [])
@@ -114,7 +114,7 @@ def schedule(
 
 def _run_flow(place: str, config: str, overrides: list[str] | None, *first: Any) -> None:
     """Run a flow, `module:flow` below textmill_flows, with what comes before its settings."""
-    with errors_in_words():
+    with exit_on_error():
         # Composed before Prefect is loaded: a wrong key is reported at once.
         from textmill_flows.composed import Composed
 

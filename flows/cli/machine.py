@@ -13,7 +13,7 @@ from textmill_flows.cli.shared import (
     Overrides,
     answering,
     app,
-    errors_in_words,
+    exit_on_error,
     runs_and_settings,
 )
 
@@ -38,7 +38,7 @@ def plan(
 
     With --fit, the arguments without a = are finished runs: textmill plan --fit RUN RUN ...
     """
-    with errors_in_words():
+    with exit_on_error():
         from textmill.compose import compose
         from textmill_flows.answering import planning
 
@@ -55,7 +55,7 @@ def plan(
 @app.command(epilog="Example: textmill ui tracking.mlflow_port=5050")
 def ui(overrides: Overrides = None, config: ConfigOption = "demo") -> None:
     """Start the MLflow and Prefect web pages on this store, until Ctrl-C."""
-    with errors_in_words():
+    with exit_on_error():
         from textmill.compose import compose
         from textmill_flows.servers.pages import serve_pages
 
@@ -64,7 +64,7 @@ def ui(overrides: Overrides = None, config: ConfigOption = "demo") -> None:
 
 @app.command(epilog="Example: textmill doctor --config benchmark data_root=data")
 def doctor(overrides: Overrides = None, config: ConfigOption = "demo") -> None:
-    """Say what is installed and reachable, what would fail, and how to mend it."""
+    """Say what is installed and reachable, what would fail, and how to fix it."""
     with answering():
         from textmill.compose import compose
         from textmill_flows.answering.checkup import check

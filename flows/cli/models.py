@@ -24,7 +24,7 @@ def generate(
     overrides: Overrides = None,
     config: ConfigOption = "demo",
 ) -> None:
-    """Write on from a prompt with the champion or newest backbone, as it comes."""
+    """Stream a completion of a prompt by the champion or newest backbone."""
     with answering():
         from textmill.compose import compose
         from textmill_flows.answering.answers import write

@@ -64,7 +64,7 @@ def as_json(value: Any) -> str:
 
 
 def refuse_stray_bytes(words: Iterable[str]) -> None:
-    """Return if all arguments are text.
+    """Raise InputError unless all arguments are text.
 
     Raises:
         InputError: one holds bytes that are none, which neither JSON nor a database takes.

@@ -58,7 +58,7 @@ def begin(
     spare_collections()
     set_up_streams()
     if context.invoked_subcommand not in TAKE_TEXT:
-        with errors_in_words():
+        with exit_on_error():
             refuse_stray_bytes(sys.argv[1:])
 
 
@@ -69,8 +69,8 @@ def runs_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Do what `errors_in_words` does for a command that reads the store, and is waited for."""
-    with errors_in_words():
+    """Do what `exit_on_error` does for a command that reads the store, and is waited for."""
+    with exit_on_error():
         from textmill.tracking.database.skinny import load_skinny
 
         load_skinny()
@@ -78,8 +78,8 @@ def answering() -> Iterator[None]:
 
 
 @contextmanager
-def errors_in_words() -> Iterator[None]:
-    """Turn the failures that a user can mend into one message and an exit status."""
+def exit_on_error() -> Iterator[None]:
+    """Turn the failures that a user can fix into one message and an exit status."""
     status: int | None = None
     try:
         yield
@@ -88,7 +88,7 @@ def errors_in_words() -> Iterator[None]:
     except RunError as error:
         status = _fail(str(error), 1)
     except KeyboardInterrupt:
-        _end_undisturbed()
+        _end_without_interrupts()
         status = _fail("Stopped. Running the same command again goes on from here.", 130)
     except BrokenPipeError:
         status = 0  # the reader, such as head, has what it wanted
@@ -96,7 +96,7 @@ def errors_in_words() -> Iterator[None]:
         raise typer.Exit(status)
 
 
-def _end_undisturbed() -> None:
+def _end_without_interrupts() -> None:
     """Let no further Ctrl-C break off what is still to be said and sent; it has a time limit."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     timer = threading.Timer(LAST_SENDING_S, os._exit, (130,))

@@ -86,7 +86,7 @@ def cluster(
 
 
 def _knock(address: str) -> None:
-    """Return if something listens at HOST:PORT, with ray:// before it or not.
+    """Raise OSError unless something listens at HOST:PORT, with ray:// before it or not.
 
     Raises:
         OSError, ValueError: nothing does, or it is no such address.

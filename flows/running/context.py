@@ -56,7 +56,7 @@ class Context:
         self.pipeline = pipeline
         self.page = page
         self.n_side_by_side = 1
-        """Steps that may run at once; processor threads are shared out among them."""
+        """Steps that may run at once; processor threads are split among them."""
         self.threads: Mapping[str, int] = {}
         """Processor threads of steps, by label, where they have to be those of an earlier run."""
 
@@ -126,7 +126,7 @@ def command(
     composed: Composed,
     task: str | None = None,
     event: str | None = None,
-    is_told: bool = True,
+    notifies: bool = True,
 ) -> Iterator[Context]:
     """Yield the context of one flow: the configuration, an open parent run, a live terminal.
 
@@ -135,7 +135,7 @@ def command(
         composed: the configuration.
         task: the task that the command names, if any.
         event: what the run is made for, if it was not asked for by hand.
-        is_told: whether a failure is told to those whom the configuration names; False where a
+        notifies: whether a failure is told to those whom the configuration names; False where a
             flow around this one does that.
 
     Raises:
@@ -143,7 +143,7 @@ def command(
         RunError: a step failed.
     """
     words = composed.command_line(name, task)
-    with opened(name, composed, words, event=event, is_told=is_told) as context:
+    with opened(name, composed, words, event=event, notifies=notifies) as context:
         yield context
 
 
@@ -155,7 +155,7 @@ def opened(
     tags: Mapping[str, str] | None = None,
     scope: str | None = None,
     event: str | None = None,
-    is_told: bool = True,
+    notifies: bool = True,
 ) -> Iterator[Context]:
     """Yield the context of one flow that other words of a terminal stand for.
 
@@ -166,7 +166,7 @@ def opened(
         tags: further tags of the parent and its steps.
         scope: see `open_pipeline`.
         event: what the run is made for, if it was not asked for by hand.
-        is_told: see `command`.
+        notifies: see `command`.
 
     Raises:
         InputError: the data cannot be used.
@@ -197,7 +197,7 @@ def opened(
         except Stopped:
             raise
         except Exception as error:
-            if is_told:
+            if notifies:
                 notify(config, "failed", f"{name} failed: {error}", facts)
             raise
 

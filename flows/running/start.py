@@ -18,7 +18,7 @@ from textmill.errors import RunError
 from textmill.tracking.store import Store
 from textmill_flows.running.console import terminal
 from textmill_flows.running.context import task_runner
-from textmill_flows.servers.server import prefect_failures_in_words
+from textmill_flows.servers.server import as_run_errors
 
 LAST_SENDING_S = 15
 
@@ -46,7 +46,7 @@ def call(flow: Flow[..., Any], arguments: tuple[Any, ...]) -> Any:
         InputError: the configuration or the data cannot be used.
         RunError: a step failed, or Prefect's server.
     """
-    with terminal(), prefect_failures_in_words():
+    with terminal(), as_run_errors():
         return flow(*arguments)
 
 

@@ -138,7 +138,7 @@ def _ask(trigger: str, store: Store, composed: Composed) -> Decision:
     if last is None:
         return Decision(None, "no run has finished yet that new text could be compared with")
     # Not told here, as the flow around tells it.
-    with command("drift", composed, is_told=False) as context:
+    with command("drift", composed, notifies=False) as context:
         context.config = placed
         measures = outcome(measure_drift(context, last, new_text)).metrics()
     n_documents, least = int(measures["documents"]), placed.retrain.drift.min_documents

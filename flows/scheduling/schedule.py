@@ -33,7 +33,7 @@ from textmill_flows.composed import Composed
 from textmill_flows.running.console import console
 from textmill_flows.scheduling.fixed import fix_settings
 from textmill_flows.scheduling.retrain import deployed
-from textmill_flows.servers.server import is_own, prefect_failures_in_words
+from textmill_flows.servers.server import as_run_errors, is_own
 
 SILENCE_S = 60
 """What serves a deployment asks for its runs every 10 s: after this silence nothing does."""
@@ -68,13 +68,13 @@ def serve_retraining(
     name = deployment_name(composed.config.experiment, composed.name, trigger)
     version = digest_values([trigger, composed.name, list(composed.overrides)])[:16]
     if not is_own():  # nothing else asks a server for runs that has only just been started
-        with prefect_failures_in_words():
+        with as_run_errors():
             refuse_other_settings(name, version)
     console.print(
         f"retrain/{name}: first {first:%Y-%m-%d %H:%M}, then {second:%Y-%m-%d %H:%M}, "
         f"in the time zone {timezone}. Ctrl-C ends it."
     )
-    with prefect_failures_in_words():
+    with as_run_errors():
         # One to retrain, one to say at the next tick that this one still does.
         runner = Runner(pause_on_shutdown=False, limit=2)
         fix_settings(trigger, composed.name, composed.overrides)
@@ -103,7 +103,7 @@ def deployment_name(experiment: str, config_name: str, trigger: str) -> str:
 
 
 def refuse_other_settings(name: str, version: str) -> None:
-    """Return if a deployment of that name has these settings, or is not served any more.
+    """Raise InputError unless a deployment of that name has these settings, or is not served any more.
 
     Another one would be overwritten while it is at work: its ticks would be taken by this one.
 

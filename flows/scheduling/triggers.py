@@ -79,6 +79,6 @@ def tries_left(runs: Sequence[PastRun], retries: int) -> tuple[int, str]:
     if left > 0:
         return left, ""
     return 0, (
-        f"{len(failed)} runs for it have failed, the last is {failed[0].url}: mend the cause, then "
+        f"{len(failed)} runs for it have failed, the last is {failed[0].url}: fix the cause, then "
         "textmill run"
     )

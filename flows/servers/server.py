@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from prefect import Flow
     from prefect.client.orchestration import SyncPrefectClient
 
-LEAST_MIB = 32
+MIN_MIB = 32
 """Room for the databases of Prefect and MLflow, without which no run can begin."""
 FULL_MIB = 1
 PING_TIMEOUT_S = 5
@@ -99,8 +99,8 @@ def set_up_environment(config: Config) -> None:
             f"{home} cannot be written ({error.strerror}): set tracking.home, or PREFECT_HOME "
             "where that is set."
         ) from None
-    if free_mib(home) < LEAST_MIB:
-        raise RunError(f"{full_disk_message(home)} At least {LEAST_MIB} MiB are needed.")
+    if free_mib(home) < MIN_MIB:
+        raise RunError(f"{full_disk_message(home)} At least {MIN_MIB} MiB are needed.")
     for name, value in {
         # For a flow that is called from Python: it starts a server as a command does.
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
@@ -200,7 +200,7 @@ def _ping(url: str) -> None:
 
 
 @contextmanager
-def prefect_failures_in_words() -> Iterator[None]:
+def as_run_errors() -> Iterator[None]:
     """Raise failures of Prefect's server as one message; has to come after Prefect's settings.
 
     Raises:

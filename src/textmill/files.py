@@ -119,7 +119,7 @@ def write_digests(folder: Path) -> None:
 
 
 def check_digests(folder: Path) -> None:
-    """Return if the files of a folder are those that `write_digests` has seen; others may be added.
+    """Raise RunError unless the files that `write_digests` has seen are unchanged.
 
     Raises:
         RunError: one is missing or damaged, or the digests are.
@@ -161,7 +161,7 @@ def read_foreign(file: Path, max_bytes: int) -> bytes:
 
 
 def check_kind(file: Path) -> None:
-    """Return if a path is a file or folder, or nothing.
+    """Raise InputError unless a path is a file or folder, or nothing.
 
     Raises:
         InputError: it is a named pipe, a socket or a device.

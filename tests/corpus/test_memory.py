@@ -20,7 +20,7 @@ from textmill.steps.worker import Job, run_job
 
 MIB = 1 << 20
 CORPUS_BYTES = 192 * MIB  # a constant: 2048 MiB must pass as well
-MOST_BYTES = 1536 * MIB  # of resident memory, of all processes of a step together
+MAX_BYTES = 1536 * MIB  # of resident memory, of all processes of a step together
 SHARD_BYTES = 32 * MIB
 N_PROCESSES = 2
 N_WORDS = 200_000
@@ -116,4 +116,4 @@ def test_a_large_corpus_is_prepared_in_bounded_memory(tmp_path: Path) -> None:
     run(TOKENS, TokensConfig(), corpus=folders["corpus"], tokenizer=folders["tokenizer"])
     shown = {name: f"{peak / MIB:.0f} MiB" for name, peak in peaks.items()}
     logging.getLogger(__name__).info("%s documents: %s", kept["documents_read"], shown)
-    assert max(peaks.values()) < MOST_BYTES, shown
+    assert max(peaks.values()) < MAX_BYTES, shown

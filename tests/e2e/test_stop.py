@@ -45,8 +45,10 @@ def weights_of(product: Product) -> bytes:
 def test_a_killed_training_goes_on_in_its_run_to_the_same_weights(
     product: Product, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    undisturbed = Product(tmp_path_factory.mktemp("undisturbed"), product.prefect_home)
-    assert undisturbed.run("pretrain", *LONG).returncode == 0
+    delayed_interrupts = Product(
+        tmp_path_factory.mktemp("delayed_interrupts"), product.prefect_home
+    )
+    assert delayed_interrupts.run("pretrain", *LONG).returncode == 0
 
     assert product.stop_in_training(signal.SIGKILL, "pretrain", *LONG, step=40) == -signal.SIGKILL
     done = product.run("pretrain", *LONG)
@@ -55,7 +57,7 @@ def test_a_killed_training_goes_on_in_its_run_to_the_same_weights(
 
     trained = [run for run in runs_of(product) if run.info.run_name == "pretrain"]
     assert [run.info.status for run in trained] == ["FINISHED"]
-    assert weights_of(product) == weights_of(undisturbed)
+    assert weights_of(product) == weights_of(delayed_interrupts)
     parents = [run for run in runs_of(product) if run.data.tags["textmill.kind"] == "pipeline"]
     assert sorted(run.info.status for run in parents) == ["FINISHED", "KILLED"]
     known = {run.data.tags["prefect.flow_run_id"].replace("-", "") for run in parents}

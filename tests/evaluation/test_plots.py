@@ -10,7 +10,7 @@ import matplotlib.text
 import pytest
 
 from textmill.evaluation.plots import (
-    MOST_CLASSES,
+    MAX_CLASSES,
     plot_confusion,
     plot_entity_scores,
     plot_scaling_law,
@@ -35,7 +35,7 @@ def test_a_confusion_matrix_of_many_classes_shows_those_with_most_mistakes(
         lambda *_, labels, **__: shown.extend(labels),
     )
     plot_confusion(list(guesses), list(references), tmp_path / "many.png")
-    assert len(shown) == MOST_CLASSES
+    assert len(shown) == MAX_CLASSES
     assert {"class 150", "class 199"} <= {*shown}
     assert shown == sorted(shown)
 

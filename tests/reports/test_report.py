@@ -213,7 +213,7 @@ def test_a_task_has_its_examples_baselines_and_pictures(pipeline: Pipeline, mood
 
 def test_pictures_that_make_the_page_too_large_are_linked(pipeline: Pipeline, mood: Config) -> None:
     folder = pipeline.results["evaluate mood"].folder
-    (folder / "confusion_matrix.png").write_bytes(bytes(module.MOST_IMAGE_BYTES + 1))
+    (folder / "confusion_matrix.png").write_bytes(bytes(module.MAX_IMAGE_BYTES + 1))
     (task,) = gather(pipeline, mood, SUMMARY, {}, {}).tasks
     assert task.images[0].data_uri is None
     assert task.images[0].url == artifact_url(

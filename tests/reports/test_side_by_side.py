@@ -6,7 +6,7 @@ import json
 
 from textmill.evaluation.significance import Difference, Interval
 from textmill.reports.side_by_side import (
-    LONGEST_TABLE,
+    MAX_TABLE_ROWS,
     Comparison,
     Cost,
     Run,
@@ -66,7 +66,7 @@ def test_what_differs_is_shown_and_the_rest_is_said_to_be_the_same() -> None:
     assert "a\\|b" in page
     assert cells(page, "pretrain")[0] == ["pretrain", "d" * 12, "e" * 12]
     assert page.count("The same.") == 5
-    many = {f"key {i:03}": ("0", "1") for i in range(LONGEST_TABLE + 7)}
+    many = {f"key {i:03}": ("0", "1") for i in range(MAX_TABLE_ROWS + 7)}
     assert "… and 7 more" in render(comparison(packages=many))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from textmill.steps import places
-from textmill.steps.places import a_place
+from textmill.steps.places import held_slot
 from textmill.steps.worker import Stopped, stop_all
 
 HOLDER = """
@@ -35,7 +35,7 @@ def most_at_once(folder: Path, n_places: int | None, n_threads: int) -> int:
 
     def work() -> None:
         nonlocal here, most
-        with a_place(folder, n_places, "pretrain"):
+        with held_slot(folder, n_places, "pretrain"):
             with guard:
                 here += 1
                 most = max(most, here)
@@ -65,15 +65,15 @@ def test_a_killed_process_leaves_its_place_free(tmp_path: Path) -> None:
         assert holder.stdout.readline() == "held\n"
         threading.Timer(0.3, holder.send_signal, [signal.SIGKILL]).start()
         started_s = time.monotonic()
-        with a_place(tmp_path, 1, "pretrain"):
+        with held_slot(tmp_path, 1, "pretrain"):
             assert 0.2 < time.monotonic() - started_s < 20
 
 
 def test_waiting_ends_when_the_run_is_stopped(tmp_path: Path) -> None:
-    with a_place(tmp_path, 1, "pretrain"):
+    with held_slot(tmp_path, 1, "pretrain"):
         threading.Timer(0.2, stop_all).start()
         with (
             pytest.raises(Stopped, match="pretrain was not started"),
-            a_place(tmp_path, 1, "pretrain"),
+            held_slot(tmp_path, 1, "pretrain"),
         ):
             pass

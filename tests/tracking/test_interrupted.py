@@ -1,4 +1,4 @@
-"""Specifies steps that fail, or are cut off: closed properly, and taken up again."""
+"""Specifies steps that fail, or are cut off: closed properly, and resumed."""
 
 from __future__ import annotations
 
@@ -418,7 +418,7 @@ def test_the_seconds_are_without_the_wait_for_a_place(
         time.sleep(2)
         yield
 
-    monkeypatch.setattr(pipelines, "a_place", a_place_after_a_while)
+    monkeypatch.setattr(pipelines, "held_slot", a_place_after_a_while)
     key = store.client.get_run(died[1]).data.tags["textmill.key"]
     (store.wip / key / "work" / "seconds").write_text("0")
     started_s = time.monotonic()

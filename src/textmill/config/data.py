@@ -128,7 +128,7 @@ class NearDuplicatesConfig(Settings):
 
     enabled: bool = False
     ngram: int = Field(3, ge=1, le=64)
-    """Words of a shingle; in scripts without blanks every character counts as a word."""
+    """Words of a shingle; in scripts without spaces every character counts as a word."""
     bands: int = Field(20, ge=1, le=1000)
     rows: int = Field(5, ge=1, le=100)
     """Permutations in a band; a signature has bands * rows of them."""
@@ -155,7 +155,7 @@ class RepeatedLinesConfig(Settings):
     max_documents: int = Field(3, ge=1, le=255)
     """Documents that keep a line, the first of those that hold it; 1 is what CCNet does."""
     min_words: int = Field(3, ge=1)
-    """Shorter lines stay; in scripts without blanks every character counts as a word."""
+    """Shorter lines stay; in scripts without spaces every character counts as a word."""
 
 
 class DecontaminationConfig(Settings):
@@ -163,7 +163,7 @@ class DecontaminationConfig(Settings):
 
     enabled: bool = False
     ngram: int = Field(13, ge=1, le=64)
-    """Words of a run; in scripts without blanks every character counts as a word."""
+    """Words of a run; in scripts without spaces every character counts as a word."""
     min_words: int = Field(8, ge=1)
     """A test example with fewer words than a run is looked for as a whole if it has so many."""
 
@@ -184,7 +184,7 @@ class GopherQualityConfig(Settings):
     min_words: int | None = Field(50, ge=1)
     max_words: int | None = Field(100_000, ge=1)
     min_mean_word_length: float | None = Field(3, ge=0)
-    """In characters; not judged where most words are characters in a script without blanks."""
+    """In characters; not judged where most words are characters in a script without spaces."""
     max_mean_word_length: float | None = Field(10, ge=0)
     max_symbols_per_word: float | None = Field(0.1, ge=0)
     """Of hash signs, and of ellipses."""
@@ -315,7 +315,7 @@ class CorpusConfig(Settings):
 
     sources: tuple[SourceConfig, ...] = Field(min_length=1)
     repair_unicode: bool = True
-    """Mend mojibake and other encoding accidents with ftfy."""
+    """Fix mojibake and other encoding accidents with ftfy."""
     strip_html: bool = True
     """Remove HTML tags, scripts, styles and comments from text, and decode character references."""
     html: HtmlConfig = HtmlConfig()
@@ -405,7 +405,7 @@ class TokenizerConfig(Settings):
     max_bytes: int = Field(1 << 25, gt=0)
     """Most text that it is trained on, in bytes; of more, documents are chosen by their ids. A bpe
     takes some 40 bytes of memory for each byte of different words, which is nearly all of a text in
-    a script without blanks."""
+    a script without spaces."""
 
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:

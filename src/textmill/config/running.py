@@ -116,7 +116,7 @@ class ClusterConfig(Settings):
     address: Annotated[Address | None, NOT_IN_KEY] = None
     """Of the Ray cluster, HOST:PORT of its head; None starts Ray on this machine."""
     max_parallel_tasks: Annotated[int, NOT_IN_KEY] = Field(2, gt=0)
-    """Branches over tasks that run at once; processor threads are shared out among them."""
+    """Branches over tasks that run at once; processor threads are split among them."""
     max_trainings: Annotated[int | None, NOT_IN_KEY] = Field(None, gt=0)
     """Trainings that run at once in all runs of this store on this machine, which share its
     accelerator; further ones wait. None sets no limit."""
@@ -144,7 +144,7 @@ class DriftConfig(TextFilesConfig):
     """When new text is too unlike the last training corpus: the retrain.drift section."""
 
     min_documents: int = Field(50, gt=0)
-    """Fewer documents of new text say too little: nothing is measured."""
+    """Minimum of documents of new text; with fewer nothing is measured."""
     max_documents: int = Field(1000, gt=0)
     """Most documents measured; of more, those with the smallest hashes are."""
     max_bits_ratio: float = Field(1.25, gt=0)

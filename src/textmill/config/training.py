@@ -134,7 +134,7 @@ class PretrainConfig(OptimizationConfig):
     """Decay of a moving average of the weights, which is validated and kept in their place
     (Polyak & Juditsky 1992); None: the newest are."""
     devices: Annotated[int, NOT_IN_KEY] = Field(1, gt=0)
-    """Processors that share out the micro-batches of a step; must divide accumulate. A step's batch
+    """Processors that split the micro-batches of a step; must divide accumulate. A step's batch
     is the same for any number, and so is its result but for the order of sums."""
     strategy: Annotated[Literal["ddp", "fsdp"], NOT_IN_KEY] = "ddp"
     """Of several devices. ddp: each holds all weights; fsdp: each holds its share of weights,
@@ -180,7 +180,7 @@ class PretrainConfig(OptimizationConfig):
         if self.accumulate % self.devices:
             fits = self.devices * math.ceil(self.accumulate / self.devices)
             raise ValueError(
-                f"accumulate={self.accumulate} micro-batches cannot be shared out evenly among "
+                f"accumulate={self.accumulate} micro-batches cannot be split evenly among "
                 f"devices={self.devices}: set accumulate={fits}, and micro_batch_size lower for as "
                 "large a batch."
             )

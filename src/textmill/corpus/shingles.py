@@ -1,6 +1,6 @@
 """Words and runs of words (shingles) of texts as hashes, computed for many texts at once.
 
-Whatever the script: in scripts that are written without blanks every character counts as a word.
+Whatever the script: in scripts that are written without spaces every character counts as a word.
 Case and punctuation do not count.
 """
 

@@ -182,7 +182,7 @@ def word_by_word(
     """Return the test texts with every word replaced by the likeliest one of the other language.
 
     And what was done to save memory; empty: nothing. The likelihoods are those of IBM Model 1; a
-    word that training lacks stays as it is. In scripts without blanks every character counts as a
+    word that training lacks stays as it is. In scripts without spaces every character counts as a
     word.
     """
     spelled = [_split(text) for text in targets[:MODEL1_PAIRS]]

@@ -161,7 +161,7 @@ def bleu_tokenizer(target_language: str) -> str:
     """Return the name of sacrebleu's tokenizer for a language given by its BCP 47 tag.
 
     Japanese needs MeCab; where it is not installed, every character counts as a word, because 13a
-    would take a sentence without blanks for one.
+    would take a sentence without spaces for one.
     """
     match target_language.lower().split("-")[0]:
         case "zh":

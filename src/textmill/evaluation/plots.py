@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from sacrebleu.metrics.chrf import CHRF
 from sklearn.metrics import ConfusionMatrixDisplay
 
-MOST_CLASSES = 30
+MAX_CLASSES = 30
 """Of more classes a confusion matrix shows those with the most mistakes."""
 _LABEL_CHARS = 40
 _ROOM_INCHES = 0.06  # beside a letter that the font lacks, which is wider than it is taken for
@@ -73,12 +73,12 @@ def plot_confusion(predictions: list[str], references: list[str], file: Path) ->
     Of many classes, those that most mistakes have to do with are shown, with answers among them.
     """
     labels = sorted({*predictions, *references})
-    if len(labels) > MOST_CLASSES:
+    if len(labels) > MAX_CLASSES:
         pairs = zip(predictions, references, strict=True)
         mistakes = Counter(
             label for guess, true in pairs if guess != true for label in (guess, true)
         )
-        labels = sorted(sorted(labels, key=lambda label: -mistakes[label])[:MOST_CLASSES])
+        labels = sorted(sorted(labels, key=lambda label: -mistakes[label])[:MAX_CLASSES])
     shown = [pair for pair in zip(predictions, references, strict=True) if {*pair} <= {*labels}]
     names = [_shown(label) for label in labels]
     side = 2.5 + 0.7 * len(labels) + _extra_inches(names)

@@ -50,9 +50,9 @@ GPT2_FIXED: dict[str, tuple[Any, ...]] = {
 
 
 LAYER = re.compile(r"(?:^|\.)h\.(\d+)\.")
-MOST_TOKENS = 1 << 20
+MAX_TOKENS = 1 << 20
 """Of context, where no weights tell how much there is: tables are made for all of it."""
-MOST_SETTINGS_BYTES = 4 << 20
+MAX_SETTINGS_BYTES = 4 << 20
 """Of a JSON file with the settings of a model."""
 PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 
@@ -126,7 +126,7 @@ def read_config(folder: Path) -> ModelConfig:
 
 
 def check_sizes(config: ModelConfig, folder: Path) -> None:
-    """Return if the sizes of a folder's config.json are those of its weights, which are not read.
+    """Raise InputError unless the sizes in config.json are those of the weights, which stay unread.
 
     Raises:
         InputError: they are not, or the weights are missing or damaged.
@@ -136,10 +136,10 @@ def check_sizes(config: ModelConfig, folder: Path) -> None:
     expected = {"wte.weight": (config.vocab_size, width)}
     if config.position == "learned":
         expected["wpe.weight"] = (config.block_size, width)
-    elif config.block_size > MOST_TOKENS:
+    elif config.block_size > MAX_TOKENS:
         raise InputError(
             f"{folder / CONFIG}: block_size={config.block_size} cannot be loaded; it must be at "
-            f"most {MOST_TOKENS}."
+            f"most {MAX_TOKENS}."
         )
     for name, shape in expected.items():
         found = [shapes[own] for own in shapes if own == name or own.endswith(f".{name}")]
@@ -252,7 +252,7 @@ def _read_values(folder: Path) -> dict[str, Any]:
             f"model.safetensors: name that folder{why}."
         )
     try:
-        values = json.loads(read_foreign(file, MOST_SETTINGS_BYTES).decode())
+        values = json.loads(read_foreign(file, MAX_SETTINGS_BYTES).decode())
     except OSError:
         raise InputError(f"{folder} holds no model: config.json is missing.") from None
     except InputError:

@@ -16,7 +16,7 @@ from textmill.config import AUTO
 from textmill.errors import InputError, RunError
 from textmill.files import digest_file
 from textmill.steps.graph import CLEAN
-from textmill.tracking.store import MOST_RUNS, Store, StoreError
+from textmill.tracking.store import MAX_RUNS, Store, StoreError
 from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG
 from textmill.tracking.verified import read_manifest
 
@@ -60,7 +60,7 @@ def find_documents(store: Store, words: str, is_id: bool) -> Found:
 def _search_corpora(store: Store, words: str, is_id: bool, found: Found) -> None:
     searched: dict[str, list[str]] = {}
     condition = f"attributes.status='FINISHED' and tags.`textmill.step`='{CLEAN.name}'"
-    for run in store.search(condition, MOST_RUNS):
+    for run in store.search(condition, MAX_RUNS):
         digest = run.data.tags[DIGEST_TAG]
         try:
             if digest not in searched:
@@ -101,7 +101,7 @@ def _search_files(store: Store, words: str, found: Found) -> None:
         f"attributes.status='FINISHED' and tags.`textmill.step` != '{CLEAN.name}' "
         f"and tags.`{PLACES_TAG}` LIKE '_%'"
     )
-    for run in store.search(condition, MOST_RUNS):
+    for run in store.search(condition, MAX_RUNS):
         try:
             sources = read_manifest(store, run)["sources"]
         except StoreError:

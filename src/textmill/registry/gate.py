@@ -38,7 +38,7 @@ from textmill.evaluation.significance import (
 
 LEADING = ("accuracy", "f1", "bleu", "bits_per_byte")
 """The metrics that stand for a model; of each kind of task it is one."""
-LEAST_RETRAINED = 2
+MIN_RETRAINED = 2
 """Scores of one recipe with other seeds from which their spread is estimated."""
 
 
@@ -153,7 +153,7 @@ def _deviation_of_equals(
     seeds have the other. The scores of retrained models vary by both at once.
     """
     assumed = math.hypot(1, config.seed_noise) * standard_error
-    if len(retrained) < LEAST_RETRAINED:
+    if len(retrained) < MIN_RETRAINED:
         return assumed
     return max(assumed, math.sqrt(2) * stdev(retrained))
 

@@ -23,7 +23,7 @@ from textmill.steps.sources import is_in_corpus
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.results import recorded_results
 from textmill.tracking.runs import KIND, find_run
-from textmill.tracking.store import MOST_RUNS, Store, StoreError
+from textmill.tracking.store import MAX_RUNS, Store, StoreError
 from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG
 from textmill.tracking.verified import read_manifest
 
@@ -37,7 +37,7 @@ MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # of an id, or
 DIGESTS_PER_QUERY = 100
 DIGEST_CHARS = 12
 DOCUMENT_ID = "[0-9a-f]{32}"  # ids of runs look the same
-MOST_DOCUMENTS = 5  # named in a drawing
+MAX_DOCUMENTS = 5  # named in a drawing
 UNSEARCHED = "Not searched: "
 BRANCH, LAST, BAR, SPACE = "├─ ", "└─ ", "│  ", "   "
 MAKES_MODELS = {name for name, step in GRAPH.steps.items() if step.is_training}
@@ -301,14 +301,14 @@ def _readers(store: Store, words: str) -> dict[str, Run]:
     for name in {words, place}:
         if '"' not in name:
             condition = f"attributes.status='FINISHED' and tags.`{PLACES_TAG}` LIKE \"%{name}%\""
-            for run in store.search(condition, MOST_RUNS):
+            for run in store.search(condition, MAX_RUNS):
                 if name in run.data.tags[PLACES_TAG].split("\n"):
                     found[run.info.run_id] = run
     # Of a corpus only the manifest knows which files a source is, and what is in it.
     found = {i: run for i, run in found.items() if run.data.tags["textmill.step"] != CLEAN.name}
     seen: dict[str, bool] = {}
     condition = f"attributes.status='FINISHED' and tags.`textmill.step`='{CLEAN.name}'"
-    for run in store.search(condition, MOST_RUNS):
+    for run in store.search(condition, MAX_RUNS):
         read = str(sorted(entry.dataset.digest for entry in _read_by(run)))
         paths = run.data.tags.get(PLACES_TAG, "")
         if (read + paths) not in seen:
@@ -335,7 +335,7 @@ def _who_read(store: Store, digests: list[str]) -> list[Run]:
             f"attributes.status='FINISHED' and tags.`{KIND}`='step' "
             f"and dataset.digest IN ({listed})"
         )
-        found |= {run.info.run_id: run for run in store.search(condition, MOST_RUNS)}
+        found |= {run.info.run_id: run for run in store.search(condition, MAX_RUNS)}
     return list(found.values())
 
 
@@ -383,7 +383,7 @@ def as_text(lineage: Lineage) -> str:
 
 
 def _document_lines(documents: list[str]) -> list[str]:
-    shown = [f"read {document}" for document in documents[:MOST_DOCUMENTS]]
+    shown = [f"read {document}" for document in documents[:MAX_DOCUMENTS]]
     n_more = len(documents) - len(shown)
     return [*shown, *([f"and {n_more:,} more such documents"] if n_more else [])]
 

@@ -23,7 +23,7 @@ from textmill.steps.prepared import PREPARED_TAG
 from textmill.tracking.database.client import is_missing
 from textmill.tracking.results import recorded_results
 from textmill.tracking.runs import KIND
-from textmill.tracking.store import MOST_RUNS, OUTPUT, Store, StoreError
+from textmill.tracking.store import MAX_RUNS, OUTPUT, Store, StoreError
 from textmill.tracking.tags import TESTED_RUN_TAG
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def find_waste(store: Store, n_kept: int) -> list[Waste]:
     needed = _needed(store, recent)
     found: list[Waste] = []
     prepared: set[str | None] = set()
-    for run in store.search(f"tags.`{KIND}`='step'", MOST_RUNS):
+    for run in store.search(f"tags.`{KIND}`='step'", MAX_RUNS):
         run_id, is_finished = run.info.run_id, run.info.status == "FINISHED"
         if is_finished and run_id in needed:
             prepared.add(run.data.tags.get(PREPARED_TAG))
@@ -158,7 +158,7 @@ def remove(store: Store, waste: Waste) -> None:
         RunError: it cannot be removed, or a pipeline has started since it was found.
     """
     try:
-        with store.failures_in_words():
+        with store.as_store_errors():
             _refuse_while_running(store)
             if waste.folder is not None:
                 shutil.rmtree(waste.folder)  # which follows no link
@@ -184,7 +184,7 @@ def _outside(store: Store, run: Run) -> str | None:
 
 
 def _size_of_run(store: Store, run: Run) -> int:
-    with store.failures_in_words():
+    with store.as_store_errors():
         return sum(n_bytes for _, _, n_bytes in _artifacts(store, run))
 
 

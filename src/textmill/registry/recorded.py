@@ -34,7 +34,7 @@ COMMIT_TAG = "mlflow.source.git.commit"
 SAME_MACHINE = ("processor", "gpus")
 """What makes two machines of one type; results on another one may round differently."""
 DIGEST_CHARS = 12
-MEND_DATA = "Put back what was there, or say where that is: --moved OLD=NEW"
+FIX_DATA = "Put back what was there, or say where that is: --moved OLD=NEW"
 COMMIT = "[0-9a-f]{40}"
 
 
@@ -170,7 +170,7 @@ def _with_fixed_revisions(config: Config, steps: Mapping[str, RecordedStep]) -> 
 
 
 def problems(recorded: Recorded) -> list[str]:
-    """Return what differs here from what the run was made with, a line each, and how to mend it.
+    """Return what differs here from what the run was made with, a line each, and how to fix it.
 
     Nothing is computed. Packages that no step imports are left out: they are no part of any key.
     """
@@ -203,7 +203,7 @@ def _data_problems(recorded: Recorded) -> Iterator[str]:
                 else:
                     digest = digest_split(tasks[task], setting)
             except InputError:
-                yield f"data: {name} ({place}) is missing. {MEND_DATA}"
+                yield f"data: {name} ({place}) is missing. {FIX_DATA}"
                 continue
             except RunError as error:
                 yield f"data: {error}"
@@ -211,14 +211,14 @@ def _data_problems(recorded: Recorded) -> Iterator[str]:
             if digest != source["digest"]:
                 yield (
                     f"data: {name} ({place}) has changed: its digest was "
-                    f"{source['digest'][:DIGEST_CHARS]} and is {digest[:DIGEST_CHARS]}. {MEND_DATA}"
+                    f"{source['digest'][:DIGEST_CHARS]} and is {digest[:DIGEST_CHARS]}. {FIX_DATA}"
                 )
 
 
 def _folder_problems(files: Mapping[str, str]) -> Iterator[str]:
     for path, digest in files.items():
         if not Path(path).is_file() or digest_file(Path(path)) != digest:
-            yield f"data: {path}, which was begun from, is missing or has changed. {MEND_DATA}"
+            yield f"data: {path}, which was begun from, is missing or has changed. {FIX_DATA}"
 
 
 def _code_problems(recorded: Recorded) -> Iterator[str]:

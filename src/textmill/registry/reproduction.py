@@ -25,7 +25,7 @@ Another type of machine or version of torch rounds differently, and training car
 digest of what it made is equal then. A score over 500 test examples moves by as much when ten of
 them are answered otherwise.
 """
-MOST_NAMED = 4
+MAX_NAMED = 4
 
 Verdict = Literal["equal", "equal within", "different"]
 ORDER: tuple[Verdict, ...] = ("equal", "equal within", "different")
@@ -135,12 +135,12 @@ def table(comparisons: list[StepComparison], tolerance: float = TOLERANCE) -> st
 
 def _details(c: StepComparison) -> Iterator[str]:
     if c.files:
-        more = f" and {len(c.files) - MOST_NAMED} more" if len(c.files) > MOST_NAMED else ""
-        yield f"- {c.label}: other content in {', '.join(list(c.files)[:MOST_NAMED])}{more}"
-    for name, d in list(c.metrics.items())[:MOST_NAMED]:
+        more = f" and {len(c.files) - MAX_NAMED} more" if len(c.files) > MAX_NAMED else ""
+        yield f"- {c.label}: other content in {', '.join(list(c.files)[:MAX_NAMED])}{more}"
+    for name, d in list(c.metrics.items())[:MAX_NAMED]:
         yield f"- {c.label}: {name} was {_number(d.before)} and is {_number(d.now)}"
-    if len(c.metrics) > MOST_NAMED:
-        yield f"- {c.label}: {len(c.metrics) - MOST_NAMED} more metrics differ"
+    if len(c.metrics) > MAX_NAMED:
+        yield f"- {c.label}: {len(c.metrics) - MAX_NAMED} more metrics differ"
 
 
 def _number(value: float | None) -> str:

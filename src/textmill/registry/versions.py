@@ -27,7 +27,7 @@ REASON_TAG = "textmill.reason"
 MODEL_RUN_TAG = "textmill.run.model"
 KEY_TAG = "textmill.key"
 DESCRIPTION_TAG = "mlflow.note.content"
-MOST_CHAMPIONS = 50
+MAX_CHAMPIONS = 50
 _NOT_IN_NAMES = re.compile(r"[^\w. -]")
 """MLflow refuses / and : in names, and quotes would end the filter of a search."""
 
@@ -51,7 +51,7 @@ class Registry:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep other processes of this machine from promoting meanwhile."""
-        with self.store.failures_in_words(), self.store.lock("registry.lock"):
+        with self.store.as_store_errors(), self.store.lock("registry.lock"):
             yield
 
     def champion(self, model: str) -> ModelVersion | None:
@@ -182,7 +182,7 @@ class Registry:
         if str(before) == number:
             return
         if before is not None:
-            champions = [*_champions(registered), str(before)][-MOST_CHAMPIONS:]
+            champions = [*_champions(registered), str(before)][-MAX_CHAMPIONS:]
             client.set_registered_model_tag(name, CHAMPIONS_TAG, ",".join(champions))
         client.set_registered_model_alias(name, CHAMPION, number)
 

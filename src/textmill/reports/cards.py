@@ -38,9 +38,9 @@ NAME = "model_card.md"
 TAG = "mlflow.note.content"
 """What MLflow's page of a logged model shows as its description."""
 
-MOST_LABELS = 40
-MOST_SOURCES = 15
-LONGEST_NAME = 60
+MAX_LABELS = 40
+MAX_SOURCES = 15
+MAX_NAME_CHARS = 60
 DIGEST_CHARS = 16
 
 WHAT = {
@@ -72,7 +72,7 @@ def log_card(pipeline: Pipeline, config: Config, task: TaskConfig) -> None:
     """
     has_scores = EVALUATE.label(task.name) in pipeline.results
     run_id = pipeline.results[FINETUNE.label(task.name)].run_id
-    with spared(f"the model card of {task.name}"), pipeline.store.failures_in_words():
+    with spared(f"the model card of {task.name}"), pipeline.store.as_store_errors():
         _write(pipeline.store, run_id, card_text(config, task, pipeline.results), has_scores)
 
 
@@ -83,7 +83,7 @@ def log_backbone_card(pipeline: Pipeline, config: Config) -> None:
         StoreError: the store does not take it.
     """
     run_id = pipeline.results[PRETRAIN.name].run_id
-    with spared("the model card of the backbone"), pipeline.store.failures_in_words():
+    with spared("the model card of the backbone"), pipeline.store.as_store_errors():
         _write(pipeline.store, run_id, backbone_card_text(config, pipeline.results), True)
 
 
@@ -171,8 +171,8 @@ def _about(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> I
     spec = results[FINETUNE.label(task.name)].json("task.json")["spec"]
     labels = _labels(spec.get("labels", ()))
     if labels:
-        shown = ", ".join(labels[:MOST_LABELS])
-        more = len(labels) - MOST_LABELS
+        shown = ", ".join(labels[:MAX_LABELS])
+        more = len(labels) - MAX_LABELS
         yield f"Labels: {shown}{f', and {more} more' if more > 0 else ''}."
     base = _base(config, results)
     yield (
@@ -219,11 +219,11 @@ def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]
         sources = results[label].manifest["sources"]
         if label == CLEAN.name:
             sources = {name: source for name, source in sources.items() if is_in_corpus(source)}
-        for name, source in list(sources.items())[:MOST_SOURCES]:
+        for name, source in list(sources.items())[:MAX_SOURCES]:
             place, digest = _end_of(source["place"]), source["digest"][:DIGEST_CHARS]
             lines.append(f"| {plain(name)} | {plain(place)} | {plain(digest)} |")
-        if len(sources) > MOST_SOURCES:
-            lines.append(f"| {len(sources) - MOST_SOURCES} more | | |")
+        if len(sources) > MAX_SOURCES:
+            lines.append(f"| {len(sources) - MAX_SOURCES} more | | |")
     yield "\n".join(lines)
     corpus, counts = config.corpus, results[CLEAN.name].metrics()
     kinds = ", ".join(kind.replace("_", " ") for kind in corpus.redaction.kinds)
@@ -258,8 +258,8 @@ def _licences(config: Config, *others: str) -> str:
 
 
 def _few(names: list[str]) -> str:
-    more = len(names) - MOST_SOURCES
-    return ", ".join(names[:MOST_SOURCES]) + (f" and {more} more" if more > 0 else "")
+    more = len(names) - MAX_SOURCES
+    return ", ".join(names[:MAX_SOURCES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _runs(results: Mapping[str, Result], *trained: str) -> str:
@@ -270,7 +270,7 @@ def _runs(results: Mapping[str, Result], *trained: str) -> str:
 
 def _end_of(place: str) -> str:
     """Return the end of a long path: there it says what it is."""
-    return place if len(place) <= LONGEST_NAME else f"… {place[2 - LONGEST_NAME :]}"
+    return place if len(place) <= MAX_NAME_CHARS else f"… {place[2 - MAX_NAME_CHARS :]}"
 
 
 def _limits(config: Config, results: Mapping[str, Result], cutting: str) -> Iterator[str]:
@@ -305,7 +305,7 @@ def _languages(config: Config, results: Mapping[str, Result]) -> str:
 
 def plain(text: str) -> str:
     """Return a name from outside as Markdown that shows it and does nothing else."""
-    return escaped(cut(" ".join(text.split()), LONGEST_NAME))
+    return escaped(cut(" ".join(text.split()), MAX_NAME_CHARS))
 
 
 def escaped(text: str) -> str:

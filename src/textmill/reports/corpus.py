@@ -75,7 +75,7 @@ class Language:
     """On the validation split, as the tokens of a word."""
     tokens_per_word: float | None = None
     is_by_character: bool = False
-    """Whether they are tokens of a character, as the script has no blanks."""
+    """Whether they are tokens of a character, as the script has no spaces."""
 
 
 @dataclass(frozen=True)

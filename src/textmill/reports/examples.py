@@ -187,7 +187,7 @@ def _varied(items: Sequence[Example], most: int) -> list[Example]:
 def _features(example: Example) -> tuple[frozenset[str], frozenset[str]]:
     """Return the pieces of an example's text, and its mistakes."""
     text = "".join(part.text for part in example.segments).lower()
-    # Words, where there are some; neighbouring characters serve languages without blanks.
+    # Words, where there are some; neighbouring characters serve languages without spaces.
     pieces = frozenset(text.split()) | frozenset(map("".join, pairwise(text)))
     return pieces, example.mistakes
 

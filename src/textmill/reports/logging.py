@@ -39,9 +39,9 @@ def log_page(pipeline: Pipeline, name: str, make: Callable[[], str]) -> str:
     """
     try:
         content = UNMADE
-        with spared(f"the page {name}"), pipeline.store.failures_in_words():
+        with spared(f"the page {name}"), pipeline.store.as_store_errors():
             content = make()
-        with pipeline.store.failures_in_words(), tempfile.TemporaryDirectory() as folder:
+        with pipeline.store.as_store_errors(), tempfile.TemporaryDirectory() as folder:
             file = Path(folder, name)
             file.write_text(content, encoding="utf-8")
             pipeline.store.client.log_artifact(pipeline.run_id, str(file))

@@ -28,9 +28,9 @@ NAME = "report.html"
 N_WRONG, N_RIGHT = 6, 4
 """Test examples shown of each task."""
 DIGEST_CHARS = 12
-MOST_POINTS = 400
+MAX_POINTS = 400
 """Points of a curve."""
-MOST_IMAGE_BYTES = 1_000_000
+MAX_IMAGE_BYTES = 1_000_000
 """Of all pictures inside the page together; the others are linked."""
 IMAGE_TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 CURVES = ("train/loss", "validation/loss")
@@ -164,7 +164,7 @@ def _curves(pipeline: Pipeline, results: Mapping[str, Result]) -> Iterator[pages
 
 def _points(pipeline: Pipeline, result: Result, key: str) -> Points:
     history = pipeline.store.client.get_metric_history(result.run_id, key)
-    return thin_out(sorted({point.step: point.value for point in history}.items()), MOST_POINTS)
+    return thin_out(sorted({point.step: point.value for point in history}.items()), MAX_POINTS)
 
 
 def _task(task: TaskConfig, results: Mapping[str, Result], images: _Images) -> pages.Task:
@@ -201,7 +201,7 @@ class _Images:
     """Puts pictures inside the page as long as there is room."""
 
     def __init__(self) -> None:
-        self._room = MOST_IMAGE_BYTES
+        self._room = MAX_IMAGE_BYTES
 
     def of(self, result: Result) -> Iterator[pages.Image]:
         """Yield the pictures of a step's output."""

@@ -10,8 +10,8 @@ from typing import Any
 from textmill.evaluation.significance import Difference, Interval
 from textmill.reports.formats import cut, duration, number
 
-LONGEST_VALUE = 60
-LONGEST_TABLE = 40
+MAX_VALUE_CHARS = 60
+MAX_TABLE_ROWS = 40
 """Rows shown of what differs in settings, packages and so on; the plain values hold all."""
 DIGEST_CHARS = 12
 
@@ -119,9 +119,9 @@ def _lines(comparison: Comparison) -> Iterator[str]:
             yield from ("", "The same.", "")
             continue
         rows = [[name, *(value or "–" for value in values)] for name, values in found.items()]
-        yield from _table(["differs", *numbers], rows[:LONGEST_TABLE])
-        if len(rows) > LONGEST_TABLE:
-            yield from (f"… and {len(rows) - LONGEST_TABLE} more (in the JSON output).", "")
+        yield from _table(["differs", *numbers], rows[:MAX_TABLE_ROWS])
+        if len(rows) > MAX_TABLE_ROWS:
+            yield from (f"… and {len(rows) - MAX_TABLE_ROWS} more (in the JSON output).", "")
     yield "## Cost"
     yield from _costs(comparison, numbers)
 
@@ -180,7 +180,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]
     """Yield a Markdown table whose columns are as wide as their widest cell."""
 
     def cell(text: str) -> str:
-        return cut(" ".join(text.split()), LONGEST_VALUE).replace("|", "\\|")
+        return cut(" ".join(text.split()), MAX_VALUE_CHARS).replace("|", "\\|")
 
     cells = [[cell(text) for text in row] for row in (heads, *rows)]
     widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]

@@ -1,7 +1,7 @@
 r"""Texts in disguise: what they say once escapes and look-alike characters are undone.
 
 Raw text holds an at sign as `&#64;`, `\u0040` or `%40`; typography puts soft hyphens, zero-width
-spaces and narrow blanks into numbers; Chinese and Japanese text has full-width digits. Patterns are
+spaces and narrow spaces into numbers; Chinese and Japanese text has full-width digits. Patterns are
 written for plain text, so they are shown a view of it, and what they find is looked up in the text.
 """
 
@@ -120,7 +120,7 @@ def _view(text: str, match: re.Match[str] | None) -> View:
         plain = _plain(match[0])
         if plain is not None:
             before = text[done:start]
-            # The blanks around "(at)" belong to it.
+            # The spaces around "(at)" belong to it.
             add(before.rstrip(" ") if match[0][0] in "[({" else before, done, 1)
             add(plain, start, end - start)
             done = end

@@ -139,7 +139,7 @@ def find_ibans(text: str) -> Iterator[Place]:
 
 
 def _end_of_iban(text: str) -> int:
-    """Return the length of the number at the beginning of a text, blanks included, or 0."""
+    """Return the length of the number at the beginning of a text, spaces included, or 0."""
     missing = _iban_length(text[:2])
     for position, character in enumerate(text):
         missing -= character.isalnum()

@@ -19,7 +19,7 @@ _DATE = re.compile(
     r"|(?:19|20)\d\d([./-])[01]?\d\2[0-3]?\d|(?:1\d|20)\d\d ?[–—-] ?(?:1\d|20)\d\d)(?![./-]?\d)"
 )
 # Seven or more digits with little between them that phonenumbers accepts there: brackets, dots,
-# slashes, tildes, hyphens, blanks and their full-width forms. It needs 100 us for such a place and
+# slashes, tildes, hyphens, spaces and their full-width forms. It needs 100 us for such a place and
 # region, so it is shown nothing else.
 _DIGIT_GROUP = re.compile(
     "\\d(?:[ \xa0\xad\u200b\u2060\u3000()\uff08\uff09\\[\\]\uff3b\uff3d./\uff0f~\u2053\u223c\uff5e"

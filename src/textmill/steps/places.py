@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 @contextmanager
-def a_place(folder: Path, n_places: int | None, label: str) -> Iterator[None]:
+def held_slot(folder: Path, n_places: int | None, label: str) -> Iterator[None]:
     """Wait for one of the places that the processes of this machine share, and hold it.
 
     Args:

@@ -27,7 +27,7 @@ class Source:
     """Digests the content again, as it is by then; None for what cannot change."""
 
     def check(self) -> None:
-        """Return if the content is still that of the digest.
+        """Raise InputError unless the content is still that of the digest.
 
         Raises:
             InputError: it has changed, or is gone.

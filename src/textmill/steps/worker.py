@@ -38,7 +38,7 @@ from textmill.steps.step import Step, read_code
 
 STOP_GRACE_S = 20.0
 """For a training to finish its step and save it."""
-MOST_MESSAGE = 4000
+MAX_MESSAGE = 4000
 """Characters of a failure's message: a pipe takes 64 KiB before anybody reads it."""
 
 _running: set[BaseProcess] = set()
@@ -230,8 +230,8 @@ def _work(job: Job, sender: Connection) -> None:
 
 def _describe(job: Job, error: BaseException) -> _Failure:
     message = _message(job, error)
-    if len(message) > MOST_MESSAGE:
-        half = MOST_MESSAGE // 2
+    if len(message) > MAX_MESSAGE:
+        half = MAX_MESSAGE // 2
         message = f"{message[:half]} … {message[-half:]}"
     return _Failure(isinstance(error, InputError), message)
 

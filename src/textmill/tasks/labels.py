@@ -68,7 +68,7 @@ def described(value: object) -> str:
 def same_spelling(label: str) -> str:
     """Return a label in the one spelling of those that look alike.
 
-    Without outer white space, with single blanks, and in Unicode's composed form (NFC).
+    Without outer white space, with single spaces, and in Unicode's composed form (NFC).
     """
     return unicodedata.normalize("NFC", " ".join(label.split()))
 

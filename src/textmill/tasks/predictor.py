@@ -18,7 +18,7 @@ from textmill.errors import InputError, RunError
 from textmill.files import parse_json, read_foreign, write_json
 from textmill.model import GPT
 from textmill.model.layout import (
-    MOST_SETTINGS_BYTES,
+    MAX_SETTINGS_BYTES,
     check_sizes,
     load_state,
     load_weights,
@@ -115,7 +115,7 @@ def _read_task(folder: Path) -> tuple[str, bool, Any, RedactionConfig]:
     """Return what a task model is: its kind, whether its attention is causal, and its settings."""
     file = folder / TASK_FILE
     try:
-        task = parse_json(read_foreign(file, MOST_SETTINGS_BYTES), file)
+        task = parse_json(read_foreign(file, MAX_SETTINGS_BYTES), file)
         kind, is_causal = examples_of(task["kind"]), bool(task["is_causal"])
         spec = TypeAdapter(kind.Spec).validate_python(task["spec"])
         # Models that are older than this entry were trained on texts as they were.

@@ -93,7 +93,7 @@ def location(config: TaskConfig, setting: str) -> str:
 
 
 def check_place(config: TaskConfig, setting: str) -> None:
-    """Return if the file that a setting names may be read.
+    """Raise InputError unless the file that a setting names may be read.
 
     Raises:
         InputError: it leads out of its folder and must not, or is a named pipe or a device.

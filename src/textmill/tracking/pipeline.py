@@ -31,7 +31,7 @@ from textmill.laps import read_laps
 from textmill.secrets import redact, redact_values
 from textmill.steps.graph import FINETUNE, PRETRAIN
 from textmill.steps.key import describe_step, key_of, kind_of
-from textmill.steps.places import a_place
+from textmill.steps.places import held_slot
 from textmill.steps.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
 from textmill.steps.sources import Source, data_digest
 from textmill.steps.step import Step, edited_file
@@ -129,7 +129,7 @@ class Pipeline:
         key = key_of(description)
         attempt = _Attempt(self, step, config, inputs, sources, task, label, description, key)
         lock = self.store.lock(f"{attempt.name}.lock")
-        with self.store.failures_in_words():
+        with self.store.as_store_errors():
             try:
                 lock.acquire(timeout=0)
             except Timeout:
@@ -226,7 +226,7 @@ class _Attempt:
         status = "KILLED"  # what becomes of it when a signal ends this process
         failure: str | None = None
         try:
-            with store.failures_in_words():
+            with store.as_store_errors():
                 cut_damaged(self.work)
                 self._describe(run_id)
                 folder = self._published(run_id)
@@ -355,7 +355,7 @@ class _Attempt:
         """Compute the step as soon as there is a place; return the seconds that this took."""
         is_training = self.step.is_training
         most = self.pipeline.max_trainings if is_training else None
-        with a_place(self.store.locks, most, self.label):
+        with held_slot(self.store.locks, most, self.label):
             if is_training:  # it may have waited for hours, and takes as many
                 self._check_unchanged()
             stopwatch = Stopwatch(self.work / "seconds" if is_training else None)
@@ -371,7 +371,7 @@ class _Attempt:
             return stopwatch.seconds()
 
     def _check_unchanged(self) -> None:
-        """Return if code and raw files are those that the key was made from.
+        """Raise InputError unless code and raw files are those that the key was made from.
 
         Raises:
             InputError: raw files have changed.
@@ -453,7 +453,7 @@ class _Attempt:
         store.set_tags(run_id, tags | own)
         self._keep_log(run_id)
         if follower.points:
-            with spared("the picture of the losses"), store.failures_in_words():
+            with spared("the picture of the losses"), store.as_store_errors():
                 store.client.log_figure(run_id, plots.loss_curve(follower.points), "plots/loss.png")
         if self.step is FINETUNE and self.task:
             log_task_model(store, run_id, self.task, self.out)
@@ -508,7 +508,7 @@ def open_pipeline(
     if commit := environment.git_commit():
         shared["mlflow.source.git.commit"] = commit
     lock_name = f"{PIPELINE_LOCK}{time.time_ns()}.lock"
-    with store.failures_in_words(), store.lock(lock_name):
+    with store.as_store_errors(), store.lock(lock_name):
         tags = {**shared, **store.lock_tags(lock_name), "textmill.kind": "pipeline"}
         label = f"{name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
         with store.no_pipeline_starts():

@@ -14,7 +14,7 @@ from textmill.tracking.store import Store
 from textmill.tracking.tags import COMMAND_TAG
 
 KIND = "textmill.kind"
-MOST_NAMED = 5
+MAX_NAMED = 5
 MEMORY = "system/system_memory_usage_megabytes"
 
 
@@ -40,7 +40,7 @@ def find_run(store: Store, words: str, kinds: Collection[str] = ("pipeline",)) -
     if meant:
         raise InputError(f"{words!r} may be {_listed(meant)}: give more of the run's id.")
     if not found:
-        newest = store.search(f"tags.`{KIND}`='pipeline'", MOST_NAMED)
+        newest = store.search(f"tags.`{KIND}`='pipeline'", MAX_NAMED)
         hint = f" The newest are {_listed(newest)}." if newest else ""
         raise InputError(f"There is no run {words!r} in {store.name}.{hint}")
     other = found[0]

@@ -55,7 +55,7 @@ MAX_METRICS = 1000
 MAX_PARAM_CHARS = 6000
 LONG_PARAMS = "long_params.json"
 CUT_MARK = f" … (cut; whole in {LONG_PARAMS})"
-MOST_RUNS = 50_000  # that MLflow gives in one answer
+MAX_RUNS = 50_000  # that MLflow gives in one answer
 FOREIGN = re.compile(r"[^/\w.\- :]")
 """What the name of a metric may not hold."""
 KIND_TAGS = {"mlflow.experimentKind": "custom_model_development"}
@@ -83,7 +83,7 @@ class Store(Connection):
             StoreError: there is not so much.
         """
         self.check_writable()
-        with self.failures_in_words():
+        with self.as_store_errors():
             if not self.reserve.exists():
                 # Not zeros: some file systems take no room for them.
                 write_whole(self.reserve, os.urandom(RESERVE_BYTES))
@@ -264,7 +264,7 @@ class Store(Connection):
         folder = self.home / "cache" / run_id / OUTPUT if place is None else place / OUTPUT
         damage = _damage(run, folder)
         if damage is not None and place is None:
-            with self.lock(f"{run_id}.lock"), self.failures_in_words():
+            with self.lock(f"{run_id}.lock"), self.as_store_errors():
                 # Another process may have fetched it meanwhile.
                 damage = _damage(run, folder)
                 if damage is not None:
@@ -336,7 +336,7 @@ class Store(Connection):
 
     def _fetch(self, run_id: str, name: str, file: Path) -> None:
         """Make a local copy of one artifact; it appears whole, in place of one that was there."""
-        with self.failures_in_words():
+        with self.as_store_errors():
             file.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=file.parent) as beside:
                 copy = self.client.download_artifacts(run_id, name, beside)

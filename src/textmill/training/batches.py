@@ -20,7 +20,7 @@ Collate = Callable[[Sequence[int]], Batch]
 Make = Callable[[Sequence[int], int], Batch]
 """The same for a micro-batch of training, which may depend on its number too."""
 
-LEAST_EPOCH = 2**13
+MIN_EPOCH = 2**13
 """Examples in an epoch of `mixed` at least, so that shares can be met to that fraction."""
 
 
@@ -128,7 +128,7 @@ def mixed(groups: Sequence[range], shares: Sequence[float], batch_size: int, see
         batch_size: examples in a batch.
         seed: of the order in the groups and in the batches.
     """
-    n_batches = -(-max(sum(map(len, groups)), LEAST_EPOCH) // batch_size)
+    n_batches = -(-max(sum(map(len, groups)), MIN_EPOCH) // batch_size)
     # The rounded ends of shares laid end to end lose no example.
     ends = np.rint(np.cumsum([0, *shares]) * n_batches * batch_size).astype(np.int64)
     counts = np.diff(ends)

@@ -57,7 +57,7 @@ def fit(
         validate_at: the optimizer steps after which to validate, counted from 1; the last step has
             a validation in any case.
         work: where checkpoints and metrics.jsonl are kept.
-        devices: how many share out the micro-batches of a step; of more than one, this process is
+        devices: how many split the micro-batches of a step; of more than one, this process is
             one of a group that `ranks.launch` has started.
         strategy: fsdp shares out the weights too; the module's `configure_model` has to do it.
 

@@ -178,6 +178,6 @@ class FitModule(pl.LightningModule, ABC):
 
 
 def _norm(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the norm of all tensors together; of those that devices share out, of all parts."""
+    """Return the norm of all tensors together; of those that devices split, of all parts."""
     norm = nn.utils.get_total_norm(tensors)
     return norm.full_tensor() if isinstance(norm, DTensor) else norm

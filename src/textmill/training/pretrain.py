@@ -107,7 +107,7 @@ class PretrainModule(FitModule):
         """Whether each device holds its share of the weights alone."""
 
     def configure_model(self) -> None:
-        """Share out the weights among the devices, if they are to."""
+        """Split the weights among the devices, if they are to."""
         if self.device_mesh is None or self.is_sharded:
             return
         for network in self._networks:
@@ -202,7 +202,7 @@ class PretrainModule(FitModule):
     def _document_nll(
         self, model: GPT, batches: Iterable[Batch], is_causal: bool = True
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Return what `document_nll` does; the devices share out the batches."""
+        """Return what `document_nll` does; the devices split the batches."""
         mine = itertools.islice(batches, self.global_rank, None, self.trainer.world_size)
         sums = document_nll(model, mine, self.held_out.n_documents, is_causal)
         nll, counts = (

@@ -34,7 +34,7 @@ class _Line:
     losses: list[dict[str, Tensor]] = field(default_factory=list)
     documents: list[Tensor] = field(default_factory=list)
     """Of the newest micro-batches the number of each token's document, (B, T); -1 on padding. Those
-    before training was taken up again are not kept."""
+    before training was resumed are not kept."""
     n_tokens: int = 0
     """Counted so far, of all devices, without padding."""
     n_positions: int = 0
@@ -75,7 +75,7 @@ class Watch(pl.Callback):
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take them; they are shared out when the devices are known."""
+        """Take them; they are split when the devices are known."""
         self._restored = state_dict
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

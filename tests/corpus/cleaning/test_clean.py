@@ -360,7 +360,7 @@ def test_too_many_bad_records_stop_the_step_at_the_first_one(tmp_path: Path) -> 
     assert str(caught.value) == (
         "source 'rows': 2 of 8 records (25.0%) cannot be read, more than "
         f"corpus.max_bad_share=0.2 allows. The first is {file}:7: a JSON value of type list, not "
-        "an object. Mend the source, or raise corpus.max_bad_share."
+        "an object. Fix the source, or raise corpus.max_bad_share."
     )
     config = config_of(file, max_bad_share=0.25, validation_share=0.5)
     assert metrics(cleaned(tmp_path / "out2", config))["rejected_bad_record"] == 2

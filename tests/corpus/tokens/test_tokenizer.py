@@ -37,7 +37,7 @@ TEXTS = ["Write to [EMAIL] or call [PHONE].", "The cat sat on the mat.", "那只
 STRANGE = [
     "",
     " ",
-    "  two blanks,\ttab\r\nline",
+    "  two spaces,\ttab\r\nline",
     "\x00\x01\x1f\x7f\x85",
     "naïve Ångström e\u0301",
     "👩‍👩‍👧‍👦 🇩🇪 🏳️‍🌈",

@@ -18,9 +18,9 @@ from textmill_flows.answering import housekeeping
 CONFIG = Config.model_validate({"corpus": {"sources": [{"name": "own", "path": "own.jsonl"}]}})
 
 
-@pytest.mark.parametrize("is_meant", [True, False])
+@pytest.mark.parametrize("confirmed", [True, False])
 def test_no_pipeline_starts_from_the_look_to_the_last_removal(
-    monkeypatch: pytest.MonkeyPatch, is_meant: bool
+    monkeypatch: pytest.MonkeyPatch, confirmed: bool
 ) -> None:
     seen: list[str] = []
 
@@ -39,7 +39,7 @@ def test_no_pipeline_starts_from_the_look_to_the_last_removal(
     monkeypatch.setattr(housekeeping, "find_waste", find)
     monkeypatch.setattr(housekeeping, "remove", lambda store, waste: seen.append(waste.label))
     output = io.StringIO()
-    housekeeping.prune_store(CONFIG, 10, is_meant, output)
-    assert seen == (["locked", "look", "one", "two", "free"] if is_meant else ["look"])
-    assert ("Removed" in output.getvalue()) == is_meant
-    assert ("add --yes" in output.getvalue()) != is_meant
+    housekeeping.prune_store(CONFIG, 10, confirmed, output)
+    assert seen == (["locked", "look", "one", "two", "free"] if confirmed else ["look"])
+    assert ("Removed" in output.getvalue()) == confirmed
+    assert ("add --yes" in output.getvalue()) != confirmed

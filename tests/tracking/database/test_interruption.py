@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from textmill.tracking.database.interruption import interrupt, undisturbed
+from textmill.tracking.database.interruption import delayed_interrupts, interrupt
 
 
 def stop() -> None:
@@ -24,8 +24,8 @@ def test_within_a_call_it_waits_for_the_end_of_the_outermost() -> None:
     done = []
 
     def call() -> None:
-        with undisturbed():
-            with undisturbed():
+        with delayed_interrupts():
+            with delayed_interrupts():
                 interrupt(stop)
                 done.append("inner")
             done.append("outer")
@@ -39,21 +39,21 @@ def test_asked_twice_it_does_not_wait_and_nothing_is_left() -> None:
     done = []
 
     def call() -> None:
-        with undisturbed():
+        with delayed_interrupts():
             interrupt(stop)
             interrupt(stop)
             done.append("more")
 
     with pytest.raises(KeyboardInterrupt):
         call()
-    with undisturbed():
+    with delayed_interrupts():
         done.append("next")
     assert done == ["next"]
 
 
 def test_a_call_that_fails_gives_way_to_the_signal() -> None:
     def call() -> None:
-        with undisturbed():
+        with delayed_interrupts():
             interrupt(stop)
             raise ValueError
 
@@ -65,7 +65,7 @@ def test_other_threads_hold_nothing_up() -> None:
     inside, over = threading.Event(), threading.Event()
 
     def work() -> None:
-        with undisturbed():
+        with delayed_interrupts():
             inside.set()
             over.wait(10)
 
@@ -88,7 +88,7 @@ def test_a_transaction_ends_before_the_signal_is_obeyed(tmp_path: Path) -> None:
                 interrupt(stop)
             connection.execute("insert into t values (?)", [value])
 
-    with pytest.raises(KeyboardInterrupt) as caught, undisturbed():
+    with pytest.raises(KeyboardInterrupt) as caught, delayed_interrupts():
         write(1)
     write(2)  # while the exception, and with it the frames of the call, are still held
     assert caught.traceback

@@ -32,7 +32,7 @@ ODD = dict(
     tie_embeddings=False,
     bias=True,
 )
-"""With biases and an output layer, and rows that two devices cannot share out evenly."""
+"""With biases and an output layer, and rows that two devices cannot split evenly."""
 
 
 def be_rank(rank: int, folder: Path) -> None:

@@ -48,7 +48,7 @@ _REJECTED = pa.schema(
 )
 _REJECTED_CHARS = 2000
 _CUT_CHARS = 320  # that an address or number may have
-_LINE_EXAMPLES = 1000  # of repeated lines that are put aside, each once
+_LINE_EXAMPLES = 1000  # of repeated lines that are rejected, each once
 _CHUNK_CHARS = 1 << 19  # of documents that are prepared together
 _CHUNK_DOCUMENTS = 512
 _COUNTS = (
@@ -195,7 +195,7 @@ class _Cleaner:
             self._laps.stop(sum(document.bytes_read for document in documents), ahead="reading")
         if not read:
             raise InputError(
-                f"source {source.name!r}: {source.path or source.hub} holds no document: mend it, "
+                f"source {source.name!r}: {source.path or source.hub} holds no document: fix it, "
                 "or take the source out."
             )
         self.counts["documents_read"] += read
@@ -207,7 +207,7 @@ class _Cleaner:
                 f"read, more than corpus.max_bad_share={self._config.max_bad_share} allows. "
                 f"The first is {first_bad.file}:{first_bad.line}: "
                 f"{self._redacted(first_bad.reason)}. "
-                "Mend the source, or raise corpus.max_bad_share."
+                "Fix the source, or raise corpus.max_bad_share."
             )
 
     def _redacted(self, raw: str) -> str:

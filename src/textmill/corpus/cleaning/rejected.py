@@ -1,4 +1,4 @@
-"""Reading back what the clean step put aside."""
+"""Reading back what the clean step rejected."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-MOST_ROWS = 50_000
+MAX_ROWS = 50_000
 """Rows looked through for examples; a reason that comes up later only is not shown."""
 BATCH_ROWS = 1000
 FILTERS = (
@@ -42,7 +42,7 @@ def rejected_examples(corpus: Path, most: int) -> dict[str, list[dict[str, Any]]
         most: documents for each reason, taken from as many sources as there are.
     """
     found: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
-    for row in islice(_rows(corpus / "rejected"), MOST_ROWS):
+    for row in islice(_rows(corpus / "rejected"), MAX_ROWS):
         of_source = found[row["reason"]][row["source"]]
         if len(of_source) < most:
             of_source.append(row)

@@ -218,13 +218,13 @@ def _character(match: re.Match[str]) -> str:
 def normalize_whitespace(text: str) -> str:
     r"""Return the text with "\n" as line break, plain spaces, and at most one blank line in a row.
 
-    Blanks at the end of lines and around the text go; tabs and indentation stay, for code and
+    Spaces at the end of lines and around the text go; tabs and indentation stay, for code and
     tables.
     """
     text = _LINE_BREAK.sub("\n", text)
     if not text.isascii():
         text = _SPACE.sub(" ", text)
     if _BLANK_AT_END.search(text):
-        # A pattern for "blanks before a line end" is quadratic in runs of blanks.
+        # A pattern for "blanks before a line end" is quadratic in runs of spaces.
         text = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
     return _BLANK_LINES.sub("\n\n", text).strip(" \t\n")

@@ -97,7 +97,7 @@ def csv_records(
     Raises:
         InputError: it lacks a column.
     """
-    # Blanks after a separator are no part of a field: with them its quotes would be text.
+    # Spaces after a separator are no part of a field: with them its quotes would be text.
     reader = csv.reader(
         lines, strict=True, skipinitialspace=True, delimiter=_separator(lines, columns)
     )
@@ -147,7 +147,7 @@ def _separator(lines: CsvLines, columns: Mapping[str, str]) -> str:
 
 
 def _column_name(name: str) -> str:
-    """Return the name of a column, which neither blanks nor another byte order mark belong to."""
+    """Return the name of a column, which neither spaces nor another byte order mark belong to."""
     return name.strip("\ufeff").strip()
 
 

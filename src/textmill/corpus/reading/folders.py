@@ -44,7 +44,7 @@ def files_matching(pattern: str, links: Links) -> list[Path]:
 
 
 def check_inside(file: Path, model: Path) -> None:
-    """Return if a file of a model's folder lies in it.
+    """Raise InputError unless a file of a model's folder lies in it.
 
     The cache of the Hugging Face hub keeps a model as `snapshots/COMMIT/`, with links to `blobs/`
     beside `snapshots/`.

@@ -18,7 +18,7 @@ Encoder = Callable[[list[str]], list[list[int]]]
 # the same idea up to U+30D3F, which includes all ideographs in use.
 GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 ONE_CHARACTER = r"(?s:.)"
-# tiktoken's pattern fails on blanks without end: two million of them overflow its stack.
+# tiktoken's pattern fails on spaces without end: two million of them overflow its stack.
 _LONG_BLANK = re.compile(r"\s{5000}")
 _RARE_PLANES = re.compile("[\U00030d40-\U0010ffff]")
 

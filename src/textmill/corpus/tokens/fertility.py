@@ -22,7 +22,7 @@ def fertility(rows: Iterator[Row]) -> dict[str, float]:
     """Return by language the documents, the bytes of a token, and the tokens of a word.
 
     A word is a run of letters and digits. Of a language most of whose words are characters of a
-    script without blanks, such as Chinese, it is the tokens of a character.
+    script without spaces, such as Chinese, it is the tokens of a character.
 
     Args:
         rows: texts that the tokenizer has not been trained on.

@@ -36,9 +36,9 @@ END_ID, PAD_ID, MASK_ID, SOURCE_ID, TARGET_ID = range(len(SPECIAL_TOKENS))
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 """What a model folder holds of its tokenizer."""
 
-_MOST_BYTES = 1 << 28  # of a tokenizer.json
+_MAX_BYTES = 1 << 28  # of a tokenizer.json
 _SHOWN_CHARS = 200
-MOST_WORD_BYTES = 4192  # sentencepiece leaves out longer ones, which are no words
+MAX_WORD_BYTES = 4192  # sentencepiece leaves out longer ones, which are no words
 
 
 def train_tokenizer(config: TokenizerConfig, inputs: Mapping[str, Path], out: Path) -> None:
@@ -141,7 +141,7 @@ def _likeliest_pieces(counts: Mapping[str, int], n_pieces: int) -> list[tuple[st
         add_dummy_prefix=False,
         split_by_unicode_script=False,
         split_by_number=False,
-        max_sentence_length=MOST_WORD_BYTES,
+        max_sentence_length=MAX_WORD_BYTES,
         unk_id=0,
         bos_id=-1,
         eos_id=-1,
@@ -220,7 +220,7 @@ def adopt(folder: Path) -> Tokenizer:
 
     file = folder / "tokenizer.json"
     try:
-        described = json.loads(read_foreign(file, _MOST_BYTES).decode())
+        described = json.loads(read_foreign(file, _MAX_BYTES).decode())
         model, pre_tokenizer = described["model"], described["pre_tokenizer"]
         if (model["type"], pre_tokenizer["type"]) != ("BPE", "ByteLevel"):
             raise InputError(f"{file} is no byte-level BPE such as GPT-2's: train a new one.")
@@ -278,7 +278,7 @@ def load_tokenizer(folder: Path, n_ids: int | None = None) -> Tokenizer:
 
     file = folder / "tokenizer.json"
     try:
-        tokenizer = Tokenizer.from_buffer(read_foreign(file, _MOST_BYTES))
+        tokenizer = Tokenizer.from_buffer(read_foreign(file, _MAX_BYTES))
     except FileNotFoundError:
         raise InputError(f"{folder} holds no tokenizer: tokenizer.json is missing.") from None
     except (InputError, KeyboardInterrupt):

@@ -51,7 +51,7 @@ def realise(pattern: str, scene: Scene, rng: Random) -> list[Span]:
 
 
 def sentences(parts: Sequence[Sequence[Span]]) -> list[Span]:
-    """Return the sentences one after the other, each with a capital letter, parted by blanks."""
+    """Return the sentences one after the other, each with a capital letter, parted by spaces."""
     spans: list[Span] = []
     for part in parts:
         if spans:

@@ -13,7 +13,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.tracking import MlflowClient
 
-from textmill.tracking.database.interruption import undisturbed
+from textmill.tracking.database.interruption import delayed_interrupts
 
 if TYPE_CHECKING:
     from textmill.tracking.database.connection import Connection
@@ -48,7 +48,7 @@ class Client:
 
             def attempt() -> Any:
                 nonlocal is_repeat
-                with undisturbed():
+                with delayed_interrupts():
                     if is_repeat:
                         return self._repeat(name, *arguments, **named)
                     is_repeat = True
@@ -56,7 +56,7 @@ class Client:
 
             if self._is_patient:
                 return self._store.patiently(attempt)
-            with self._store.failures_in_words():
+            with self._store.as_store_errors():
                 return attempt()
 
         return call if callable(method) else method

@@ -91,7 +91,7 @@ class Connection:
         is_default = self.uri == default
         self.artifact_root = (self.home / "artifacts").as_uri() if is_default else None
         try:
-            with self.failures_in_words():
+            with self.as_store_errors():
                 if is_default and (obstacle := _obstacle(self.home)):
                     self.client = self._open_copy(database, obstacle)
                 else:
@@ -150,7 +150,7 @@ class Connection:
         return Path(self._private.name)
 
     def _check_free(self, other: str) -> None:
-        """Return if no pipeline runs in the store under another name.
+        """Raise RunError unless no pipeline runs in the store under another name.
 
         Raises:
             RunError: one does; its files would be looked for in another place.
@@ -192,7 +192,7 @@ class Connection:
         return cast(MlflowClient, Client(client, self))
 
     def check_writable(self) -> None:
-        """Return if the store can be written.
+        """Raise RunError unless the store can be written.
 
         Raises:
             RunError: it can be read alone.
@@ -235,11 +235,11 @@ class Connection:
         Raises:
             StoreError: the store failed, or the server stayed away.
         """
-        with self.failures_in_words():
+        with self.as_store_errors():
             return self.patience.call(attempt) if self.uri.startswith("http") else attempt()
 
     @contextmanager
-    def failures_in_words(self) -> Iterator[None]:
+    def as_store_errors(self) -> Iterator[None]:
         """Raise every failure of the store, and a full disk, as one message.
 
         Raises:

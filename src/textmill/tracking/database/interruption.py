@@ -15,7 +15,7 @@ _waiting: Callable[[], None] | None = None
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def delayed_interrupts() -> Iterator[None]:
     """Put off what `interrupt` is given until the block ends; only the main thread gets signals."""
     global _depth, _waiting
     if threading.current_thread() is not threading.main_thread():

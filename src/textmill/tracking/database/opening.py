@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 def ping(uri: str) -> None:
-    """Return if an MLflow server answers.
+    """Raise RunError unless an MLflow server answers.
 
     Raises:
         RunError: nothing answers there.
@@ -49,7 +49,7 @@ def ping(uri: str) -> None:
 
 
 def check_version(uri: str) -> None:
-    """Return if an MLflow server speaks this package's interface, or does not tell its version.
+    """Raise RunError if an MLflow server says that it is of another major version.
 
     Raises:
         RunError: its version has another major number; calls would fail in the middle of a run.

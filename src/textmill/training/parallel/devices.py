@@ -17,7 +17,7 @@ FP32_ERROR = 1e-5
 
 
 def check_device(section: str, config: OptimizationConfig, devices: int = 1) -> None:
-    """Return if there are such devices, with such a precision.
+    """Raise InputError unless there are such devices, with such a precision.
 
     Args:
         section: of the configuration, for messages.
@@ -47,7 +47,7 @@ def check_device(section: str, config: OptimizationConfig, devices: int = 1) -> 
 
 
 def check_compiler(section: str, accelerator: str) -> None:
-    """Return if torch.compile works here, which needs a compiler that torch does not bring.
+    """Raise InputError unless torch.compile works here: it needs a C++ compiler.
 
     Raises:
         InputError: it does not; its own message says why.

@@ -41,7 +41,7 @@ def launch(
 ) -> None:
     """Train with a process for each device, and return when all have ended.
 
-    Processor threads are shared out among them. SIGTERM reaches all of them, and they save; they
+    Processor threads are split among them. SIGTERM reaches all of them, and they save; they
     end when this process does, however it ends.
 
     Args:
@@ -76,7 +76,7 @@ def launch(
         rdzv_backend="c10d",
         rdzv_endpoint=f"{HERE}:0",
         local_addr=HERE,
-        max_restarts=0,  # the pipeline decides whether a training is taken up again
+        max_restarts=0,  # the pipeline decides whether a training is resumed
         logs_specs=DefaultLogsSpecs(log_dir=str(folder)),
         signals_to_handle="SIGTERM",
         shutdown_timeout=STOP_GRACE_S,

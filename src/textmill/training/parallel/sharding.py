@@ -1,4 +1,4 @@
-"""Weights, gradients and optimizer state shared out among devices (FSDP2, torch's `fully_shard`).
+"""Weights, gradients and optimizer state split among devices (FSDP2, torch's `fully_shard`).
 
 Sources: Rajbhandari et al. 2020 (ZeRO, stage 3), Zhao et al. 2023 (PyTorch FSDP).
 """
@@ -71,7 +71,7 @@ class ShardedStrategy(ModelParallelStrategy):
     another order.
 
     Args:
-        devices: how many share out the weights.
+        devices: how many split the weights.
     """
 
     def __init__(self, devices: int) -> None:

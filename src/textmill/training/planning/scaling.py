@@ -20,9 +20,9 @@ STARTS = (
     np.arange(0, 2.5, 0.5),
 )  # fmt: skip
 """Of log A, log B, log E, α and β: the grid of section D.2."""
-MOST_STARTS = 20
+MAX_STARTS = 20
 """Of the grid, those that fit best before they are improved, which saves a minute."""
-LEAST_RUNS, LEAST_VALUES, LEAST_RATIO = 6, 3, 4.0
+MIN_RUNS, MIN_VALUES, MIN_RATIO = 6, 3, 4.0
 """One run more than the law has numbers, at sizes and lengths that show how the loss falls."""
 
 
@@ -57,7 +57,7 @@ def fit_law(runs: Sequence[TrainedRun]) -> ScalingLaw:
     bounds = [(None, None)] * 3 + [(1e-3, 5.0)] * 2
     found = [
         minimize(_objective, starts[n], tuple(data), "L-BFGS-B", jac=True, bounds=bounds)
-        for n in order[:MOST_STARTS]
+        for n in order[:MAX_STARTS]
     ]
     a, b, e, alpha, beta = min(found, key=lambda one: float(one.fun)).x
     return ScalingLaw(e=np.exp(e), a=np.exp(a), b=np.exp(b), alpha=alpha, beta=beta)
@@ -81,20 +81,20 @@ def _objective(law: Floats, log_n: Floats, log_d: Floats, log_loss: Floats) -> t
 
 
 def _check(runs: Sequence[TrainedRun]) -> None:
-    if len(runs) < LEAST_RUNS:
+    if len(runs) < MIN_RUNS:
         raise InputError(
             f"{len(runs)} runs are too few to fit the five numbers of a scaling law: give at least "
-            f"{LEAST_RUNS}."
+            f"{MIN_RUNS}."
         )
     for what, setting, values in (
         ("sizes", "model", [run.parameters for run in runs]),
         ("numbers of tokens", "pretrain.max_steps", [run.tokens for run in runs]),
     ):
         ratio = max(values) / min(values)
-        if len(set(values)) < LEAST_VALUES or ratio < LEAST_RATIO:
+        if len(set(values)) < MIN_VALUES or ratio < MIN_RATIO:
             raise InputError(
                 f"The runs are too alike to fit a scaling law: there are {len(set(values))} "
-                f"{what}, the largest {ratio:.1f} times the smallest. It takes {LEAST_VALUES} or "
-                f"more, from the smallest to {LEAST_RATIO:g} times that: train with other values "
+                f"{what}, the largest {ratio:.1f} times the smallest. It takes {MIN_VALUES} or "
+                f"more, from the smallest to {MIN_RATIO:g} times that: train with other values "
                 f"of {setting}."
             )

@@ -99,5 +99,5 @@ def test_a_text_measures_the_same_alone_as_among_others(monkeypatch: pytest.Monk
 def test_only_the_beginning_of_a_very_long_text_is_measured(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "MOST_CHARS", 6)
+    monkeypatch.setattr(module, "MAX_CHARS", 6)
     assert measured("one two three").n_words == 2

@@ -1,6 +1,6 @@
 """What quality filters measure of texts, computed for many texts at once in linear time.
 
-Words are those of `shingles`: in scripts without blanks every character counts as one.
+Words are those of `shingles`: in scripts without spaces every character counts as one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from textmill.corpus.shingles import (
     slices,
 )
 
-MOST_CHARS = 1 << 22
+MAX_CHARS = 1 << 22
 """Of a longer text only the beginning is measured."""
 _BATCH_CHARS = 1 << 17
 _NUMBER_MARKS = np.array([ord(mark) for mark in ".,:'-–/"], np.uint32)
@@ -49,12 +49,12 @@ class Measures:
     n_words: int
     """A number with marks inside, such as 1,250.75 or 1914-18, is one."""
     n_marks: int
-    """Other characters, without blanks; a run of the same one counts once, but for those that
+    """Other characters, without spaces; a run of the same one counts once, but for those that
     enclose or part, such as brackets."""
     n_alphabetic: int
     """Words with at least one letter."""
     mean_word_length: float | None
-    """In characters; None where most words are characters in a script without blanks."""
+    """In characters; None where most words are characters in a script without spaces."""
     words: Hashes
     """(words,) their hashes."""
     top_ngrams: dict[int, float]
@@ -69,13 +69,13 @@ def measure(
     """Return the measures of each text.
 
     Args:
-        texts: any; at most `MOST_CHARS` characters of each count.
+        texts: any; at most `MAX_CHARS` characters of each count.
         top_ngrams: lengths of runs of words of which the commonest is looked for.
         duplicate_ngrams: lengths of runs of words that are looked for again.
     """
     measured: list[Measures] = []
     for batch in slices(map(len, texts), _BATCH_CHARS):
-        beginnings = [text[:MOST_CHARS] for text in texts[batch]]
+        beginnings = [text[:MAX_CHARS] for text in texts[batch]]
         measured += _measure(beginnings, top_ngrams, sorted(duplicate_ngrams))
     return measured
 

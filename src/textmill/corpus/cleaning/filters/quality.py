@@ -203,7 +203,7 @@ def c4(text: str, config: C4Config) -> tuple[str, int, str | None]:
 
 
 def _has_word(lowered: str, word: str) -> bool:
-    """Return whether a word stands in a text by itself; where no blanks part words, anywhere."""
+    """Return whether a word stands in a text by itself; where no spaces part words, anywhere."""
     if word not in lowered:
         return False
     if _UNSPACED.search(word):
@@ -231,7 +231,7 @@ def _is_c4_line(line: str, config: C4Config) -> bool:
 
 
 def _count_words(line: str, words: list[str]) -> int:
-    """Return the words between blanks; in scripts without them, the characters."""
+    """Return the words between spaces; in scripts without them, the characters."""
     if line.isascii():
         return len(words)
     return sum(max(1, len(_UNSPACED.findall(word))) for word in words)

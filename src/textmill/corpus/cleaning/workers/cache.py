@@ -36,7 +36,7 @@ from textmill.files import CachePlace
 
 _PACK_BYTES = 64 << 20
 _OPEN_GROUPS = 4
-_MOST_READ = 16  # documents read for each one used: if they were shuffled, preparing is faster
+_MAX_READ = 16  # documents read for each one used: if they were shuffled, preparing is faster
 _FREE_READS = 1 << 14
 _PLACE = {"source", "file", "line"}  # where a document stands is not what it is prepared from
 _PREPARED_FROM = [f.name for f in fields(RawDocument) if f.name not in _PLACE]
@@ -108,7 +108,7 @@ class PreparedCache:
 
     def _get(self, number: int, known: bytes, raw: str) -> Prepared | None:
         if number not in self._read:
-            if self._n_read > _FREE_READS + _MOST_READ * self._n_used:
+            if self._n_read > _FREE_READS + _MAX_READ * self._n_used:
                 return None
             self._read[number] = group = self._read_group(number)
             self._n_read += len(group) if group else 0
