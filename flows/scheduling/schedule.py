@@ -103,7 +103,7 @@ def deployment_name(experiment: str, config_name: str, trigger: str) -> str:
 
 
 def refuse_other_settings(name: str, version: str) -> None:
-    """Raise InputError unless a deployment of that name has these settings, or is not served any more.
+    """Raise InputError if a deployment of that name is served with other settings.
 
     Another one would be overwritten while it is at work: its ticks would be taken by this one.
 

@@ -141,7 +141,7 @@ def config_names() -> list[str]:
 
 
 def _refuse_stray_bytes(values: Any, key: str = "") -> None:
-    """Raise InputError unless all values can be recorded: names of files may hold bytes that are no text.
+    """Raise InputError unless all values are text; names of files may hold bytes that are none.
 
     Raises:
         InputError: one cannot.

@@ -48,7 +48,7 @@ def test_near_duplicates_are_the_planted_ones(
     }
     rows = pq.read_table(cleaned / "rejected").to_pylist()
     found = [
-        frozenset((document_id(row["text"]), row["detail"].partition(",")[0]))
+        frozenset((document_id(row["text"]), row["duplicate_of"]))
         for row in rows
         if row["reason"] == "near_duplicate"
     ]

@@ -7,8 +7,8 @@ from typing import Any
 
 from textmill.config import AUTO, Config, SourceConfig
 from textmill.corpus.cleaning.clean import ENCODING
-from textmill.corpus.cleaning.receipts import DUPLICATES, read_receipts
 from textmill.corpus.cleaning.receipts import NAME as RECEIPTS
+from textmill.corpus.cleaning.receipts import read_receipts
 from textmill.corpus.cleaning.rejected import in_order, rejected_examples
 from textmill.reports import corpus as data
 from textmill.reports import rendering as report
@@ -128,18 +128,12 @@ def _filters(clean: Result, names: list[str], counts: Mapping[str, int]) -> Iter
             examples=tuple(
                 data.Dropped(
                     place=f"{row['source']}, {row['file']}:{row['line']}",
-                    detail=_why(row),
+                    detail=row["detail"],
                     text=row["text"],
                 )
                 for row in examples.get(name, ())
             ),
         )
-
-
-def _why(row: Mapping[str, Any]) -> str:
-    """Return why a document was dropped, without the ids of others, which say nothing here."""
-    detail: str = row["detail"]
-    return detail.partition(", ")[2] if row["reason"] in DUPLICATES else detail
 
 
 def _languages(

@@ -109,8 +109,8 @@ def test_what_is_dropped_is_kept_aside_with_the_reason(tmp_path: Path, sentences
     out = cleaned(tmp_path / "out", config_of(sentences, extra, max_bad_share=0.5))
     expected = [
         ("short", 1, "too_short", "5 characters"),
-        (LONG.format(1), 2, "exact_duplicate", document_id(LONG.format(1))),
-        ("x" * 2000, 4, "exact_duplicate", document_id("x" * 3000)),
+        (LONG.format(1), 2, "exact_duplicate", ""),
+        ("x" * 2000, 4, "exact_duplicate", ""),
         ("tiny [EMAIL]", 5, "too_short", "12 characters"),
         ('{"text": "ring [EMAIL]', 6, "bad_record", "not valid JSON at character 10: "),
     ]
@@ -120,6 +120,9 @@ def test_what_is_dropped_is_kept_aside_with_the_reason(tmp_path: Path, sentences
         for row, want in zip(found, expected, strict=True)
     ] == expected
     assert {(row["source"], row["file"]) for row in found} == {("extra", "extra.jsonl")}
+    kept = [document_id(LONG.format(1)), document_id("x" * 3000)]
+    assert [row["duplicate_of"] for row in found] == [None, *kept, None, None]
+    assert [row["similarity"] for row in found] == [None, 1.0, 1.0, None, None]
 
 
 def test_what_was_never_prepared_is_kept_aside_without_personal_data(
@@ -214,7 +217,8 @@ def test_a_near_duplicate_is_put_aside_with_the_one_it_is_like(tmp_path: Path) -
     out = cleaned(tmp_path / "out", config)
     (row,) = rows(out / "rejected")
     assert (row["text"], row["reason"]) == (near, "near_duplicate")
-    assert row["detail"] == f"{document_id(first)}, similarity 0.85"  # 35 of 41 shingles
+    assert (row["detail"], row["duplicate_of"]) == ("similarity 0.85", document_id(first))
+    assert row["similarity"] == 35 / 41  # of the shingles
     files = {path.name for path in out.iterdir() if path.is_file()}
     assert files == {"metrics.json", "receipts.json"}
     assert metrics(out)["bytes_rejected_near_duplicate"] == len(near)
@@ -331,7 +335,8 @@ def test_rejected_has_a_shard_even_when_nothing_is(tmp_path: Path, sentences: Pa
     out = cleaned(tmp_path / "out", config_of(sentences))
     table = pq.read_table(out / "rejected" / "00000.parquet")
     assert table.num_rows == 0
-    assert table.column_names == ["text", "source", "file", "line", "reason", "detail"]
+    names = ["text", "source", "file", "line", "reason", "detail", "duplicate_of", "similarity"]
+    assert table.column_names == names
 
 
 def test_a_corpus_of_nothing_says_why(tmp_path: Path) -> None:
@@ -428,14 +433,12 @@ def test_lines_that_many_documents_have_are_removed_and_shown(tmp_path: Path) ->
     assert [(r["line"], r["reason"], r["detail"], r["text"]) for r in rows(out / "rejected")] == [
         (3, "repeated_line", "an example", safe),
         (21, "repeated_lines", "1 lines removed, 10 characters are left", f"Too short.\n{safe}"),
-        (
-            22,
-            "exact_duplicate",
-            document_id(f"{LONG.format('x' * 6)}\n{safe}"),
-            texts[5].replace(footer, safe),
-        ),
-        (23, "exact_duplicate", document_id(LONG.format("xxx")), LONG.format("xxx")),
+        (22, "exact_duplicate", "", texts[5].replace(footer, safe)),
+        (23, "exact_duplicate", "", LONG.format("xxx")),
     ]
+    copies = [f"{LONG.format('x' * 6)}\n{safe}", LONG.format("xxx")]
+    duplicates_of = [row["duplicate_of"] for row in rows(out / "rejected")]
+    assert duplicates_of == [None, None, *map(document_id, copies)]
     found = metrics(out)
     assert (found["dropped_repeated_lines"], found["rejected_repeated_lines"]) == (18, 1)
     rejected = sum(

@@ -16,11 +16,18 @@ A, B, C = ("a" * 32, "b" * 32, "c" * 32)
 
 
 def near(doc_id: str, text: str, similarity: float) -> dict[str, Any]:
-    return dropped("near_duplicate", f"{doc_id}, similarity {similarity:.2f}", text)
+    return dropped("near_duplicate", text, doc_id, similarity)
 
 
-def dropped(reason: str, detail: str, text: str) -> dict[str, Any]:
-    return {"reason": reason, "detail": detail, "text": text, "source": "web"}
+def exact(doc_id: str, text: str) -> dict[str, Any]:
+    return dropped("exact_duplicate", text, doc_id, 1.0)
+
+
+def dropped(
+    reason: str, text: str, doc_id: str | None = None, similarity: float | None = None
+) -> dict[str, Any]:
+    details = {"duplicate_of": doc_id, "similarity": similarity}
+    return {"reason": reason, "text": text, "source": "web", **details}
 
 
 def kept(doc_id: str, text: str) -> dict[str, Any]:
@@ -33,13 +40,13 @@ def corpus(tmp_path: Path) -> Path:
         "train": [kept(A, "first text"), kept("d" * 32, "那" * 9)],
         "validation": [kept(B, "x" * 1000)],
         "rejected": [
-            dropped("too_short", A, "no"),
+            dropped("too_short", "no"),
             near(A, "first texts", 0.9),
             near(A, "first next", 0.65),
-            dropped("exact_duplicate", A, "first text"),
-            dropped("exact_duplicate", B, "x" * 1000),
+            exact(A, "first text"),
+            exact(B, "x" * 1000),
             near(A, "first text!", 0.95),
-            dropped("exact_duplicate", C, "of one that was not kept"),
+            exact(C, "of one that was not kept"),
         ],
     }
     for name, rows in folders.items():

@@ -28,6 +28,25 @@ def test_each_reason_has_examples_of_as_many_sources_as_there_are(tmp_path: Path
     }
 
 
+def test_details_of_duplicates_are_read_from_results_of_earlier_versions(tmp_path: Path) -> None:
+    folder = tmp_path / "rejected"
+    folder.mkdir()
+    details = {
+        "exact_duplicate": "e" * 32,
+        "near_duplicate": "f" * 32 + ", similarity 0.91",
+        "too_short": "2 characters",
+    }
+    rows = [{"text": "", "source": "a", "reason": r, "detail": d} for r, d in details.items()]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "00000.parquet")
+    found = {reason: row for reason, (row,) in rejected_examples(tmp_path, 1).items()}
+    names = ("detail", "duplicate_of", "similarity")
+    assert {reason: tuple(row[name] for name in names) for reason, row in found.items()} == {
+        "exact_duplicate": ("", "e" * 32, 1.0),
+        "near_duplicate": ("similarity 0.91", "f" * 32, 0.91),
+        "too_short": ("2 characters", None, None),
+    }
+
+
 def test_nothing_dropped_gives_no_examples(tmp_path: Path) -> None:
     assert rejected_examples(tmp_path, 3) == {}
 

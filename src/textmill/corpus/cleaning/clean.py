@@ -15,7 +15,8 @@ from textmill.corpus.batching import batches
 from textmill.corpus.cleaning.dedup.near_duplicates import NearDuplicates
 from textmill.corpus.cleaning.dedup.repeated_lines import RepeatedLines
 from textmill.corpus.cleaning.dedup.seen import SeenIds
-from textmill.corpus.cleaning.document import Drop, Prepared, Preparer
+from textmill.corpus.cleaning.document import Prepared, Preparer, Rejection
+from textmill.corpus.cleaning.filters import FILTERS
 from textmill.corpus.cleaning.receipts import write_receipts
 from textmill.corpus.cleaning.repair import replace_surrogates
 from textmill.corpus.cleaning.shards import Shards
@@ -44,6 +45,8 @@ _REJECTED = pa.schema(
         ("line", pa.int64()),
         ("reason", pa.string()),
         ("detail", pa.string()),
+        ("duplicate_of", pa.string()),
+        ("similarity", pa.float64()),
     ]
 )
 _REJECTED_CHARS = 2000
@@ -57,14 +60,10 @@ _COUNTS = (
     *(f"documents_{split}" for split in SPLITS),
     "bytes_read",
     "bytes_kept",
-    "rejected_bad_record",
-    "rejected_too_short",
-    "rejected_exact_duplicate",
     "repaired_unicode",
     "stripped_html",
     *(f"redacted_{kind}" for kind in PLACEHOLDERS),
 )
-_HTML_COUNTS = ("extracted_html", "rejected_no_main_content")  # where any source holds HTML
 
 
 def clean(
@@ -99,8 +98,7 @@ def clean(
         for source in config.sources:
             cleaner.read(source)
     _check_splits(config, cleaner.counts)
-    names = _count_names(config)
-    names += [name for name in _HTML_COUNTS if name in cleaner.counts]
+    names = _count_names(config, cleaner.counts)
     found = ("language_", "bytes_language_", ENCODING)
     names += sorted(name for name in cleaner.counts if name.startswith(found))
     # A record that cannot be read may be cut off, and has no size.
@@ -113,22 +111,24 @@ def clean(
     write_json(out / "metrics.json", metrics)
 
 
-def _count_names(config: CleanConfig) -> list[str]:
-    """Return what is counted: what always is, and what the filters that are on do."""
+def _count_names(config: CleanConfig, counts: Mapping[str, int]) -> list[str]:
+    """Return what is counted: what always is, what the filters that are on do, and what is found.
+
+    Args:
+        config: how the sources are cleaned.
+        counts: of all sources.
+    """
     names = list(_COUNTS)
-    names += ["rejected_language"] if config.languages else []
-    quality = config.quality
-    if quality.enabled:
-        filters = ("gopher_repetition", "gopher_quality", "c4", "fineweb")
-        names += [f"rejected_{name}" for name in filters if getattr(quality, name).enabled]
-        names += ["dropped_lines"] if quality.c4.enabled else []
+    names += [
+        f"rejected_{one.name}"
+        for one in FILTERS
+        if one.is_on(config) or f"rejected_{one.name}" in counts
+    ]
+    names += ["extracted_html"] if "extracted_html" in counts else []
+    names += ["dropped_lines"] if config.quality.enabled and config.quality.c4.enabled else []
     if config.decontamination.enabled:
-        names.append("rejected_contaminated")
         names += [f"contaminated_{test_set.name}" for test_set in config.test_sets]
-    if config.near_duplicates.enabled:
-        names.append("rejected_near_duplicate")
-    if config.repeated_lines.enabled:
-        names += ["rejected_repeated_lines", "dropped_repeated_lines"]
+    names += ["dropped_repeated_lines"] if config.repeated_lines.enabled else []
     return names
 
 
@@ -187,7 +187,7 @@ class _Cleaner:
                     bad += 1
                     first_bad = first_bad or item
                     text, why = self._redacted(item.raw), self._redacted(item.reason)
-                    self._put_aside(item, source, text, ("bad_record", why))
+                    self._put_aside(item, source, text, Rejection("bad_record", why))
                     self.counts["rejected_bad_record"] += 1
                 else:
                     self._take(item, source, *next(decided))
@@ -219,7 +219,7 @@ class _Cleaner:
 
     def _why_dropped(
         self, document: RawDocument, prepared: Prepared, source: SourceConfig
-    ) -> Drop | None:
+    ) -> Rejection | None:
         """Return why a document is dropped; else, remember it for those that follow."""
         return (
             prepared.drop
@@ -234,14 +234,14 @@ class _Cleaner:
         source: SourceConfig,
         prepared: Prepared,
         text: str,
-        drop: Drop | None,
+        drop: Rejection | None,
     ) -> None:
         """Keep a document, or put it aside with the text that it was dropped for."""
         self.counts["bytes_read"] += prepared.bytes_read
         if drop:
             self._put_aside(document, source, text, drop)
-            self.counts[f"rejected_{drop[0]}"] += 1
-            self.counts[f"bytes_rejected_{drop[0]}"] += prepared.bytes_read
+            self.counts[f"rejected_{drop.reason}"] += 1
+            self.counts[f"bytes_rejected_{drop.reason}"] += prepared.bytes_read
             self.counts.update(f"contaminated_{task}" for task in prepared.contaminates)
             return
         doc_id = prepared.doc_id.hex()
@@ -255,16 +255,16 @@ class _Cleaner:
         self.counts[f"documents_{split}"] += 1
         self.counts["bytes_kept"] += prepared.n_bytes
 
-    def _exact_duplicate(self, prepared: Prepared) -> Drop | None:
+    def _exact_duplicate(self, prepared: Prepared) -> Rejection | None:
         """Return why a document is a duplicate of one kept before; else, remember it."""
         doc_id = prepared.doc_id
         if self._config.exact_duplicates.enabled and not self._seen.add(doc_id):
-            return "exact_duplicate", doc_id.hex()
+            return Rejection("exact_duplicate", duplicate_of=doc_id.hex(), similarity=1.0)
         return None
 
     def _repeated(
         self, prepared: Prepared, document: RawDocument, source: SourceConfig
-    ) -> Drop | None:
+    ) -> Rejection | None:
         """Remove lines that stand in many documents; return why the rest is dropped, if it is."""
         if prepared.parts is None:
             return None
@@ -276,24 +276,27 @@ class _Cleaner:
         for key, line in removed:
             if len(self._line_examples) < _LINE_EXAMPLES and key not in self._line_examples:
                 self._line_examples.add(key)
-                self._put_aside(document, source, line, ("repeated_line", "an example"))
+                self._put_aside(document, source, line, Rejection("repeated_line", "an example"))
         self._preparer.change(prepared, text)
         if prepared.drop:
-            return "repeated_lines", f"{len(removed)} lines removed, {prepared.drop[1]} are left"
+            left = f"{len(removed)} lines removed, {prepared.drop.detail} are left"
+            return Rejection("repeated_lines", left)
         prepared.changes["dropped_repeated_lines"] = len(removed)
         return self._exact_duplicate(prepared)
 
-    def _near_duplicate(self, prepared: Prepared) -> Drop | None:
+    def _near_duplicate(self, prepared: Prepared) -> Rejection | None:
         """Return why a document is a near duplicate of one kept before; else, remember it."""
         if prepared.sketch is not None:
             found = self._near_duplicates.find(prepared.sketch)
             if found is not None:
-                return "near_duplicate", f"{found[0].hex()}, similarity {found[1]:.2f}"
+                kept, similarity = found
+                detail = f"similarity {similarity:.2f}"
+                return Rejection("near_duplicate", detail, kept.hex(), similarity)
             self._near_duplicates.add(prepared.doc_id, prepared.sketch)
         return None
 
     def _put_aside(
-        self, item: RawDocument | BadRecord, source: SourceConfig, text: str, drop: Drop
+        self, item: RawDocument | BadRecord, source: SourceConfig, text: str, drop: Rejection
     ) -> None:
         """Keep what was dropped; its text is free of personal data, as all that is kept."""
         file = replace_surrogates(os.path.basename(item.file))

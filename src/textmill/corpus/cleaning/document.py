@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from textmill.config import AUTO, CorpusConfig, TestSetConfig
 from textmill.corpus.cleaning.dedup.near_duplicates import Sketch, Sketcher
@@ -21,8 +22,18 @@ from textmill.safety.redaction import redact
 
 _ID_BYTES = 16
 
-Drop = tuple[str, str]
-"""The reason why a document is dropped, and the detail."""
+
+class Rejection(NamedTuple):
+    """Why a document is rejected; its fields are columns of `rejected/`."""
+
+    reason: str
+    """Name of the filter."""
+    detail: str = ""
+    """What the filter found, in words."""
+    duplicate_of: str | None = None
+    """Id of the earlier document that it duplicates."""
+    similarity: float | None = None
+    """To that document, from 0 to 1 (Jaccard)."""
 
 
 @dataclass(slots=True)
@@ -36,7 +47,7 @@ class Prepared:
     """How often each kind of change was made, if it was."""
     bytes_read: int
     """Before any change."""
-    drop: Drop | None
+    drop: Rejection | None
     """Why it is dropped; None if it is kept so far."""
     contaminates: tuple[str, ...] = ()
     """Tasks with whose test sets it shares a run of words."""
@@ -143,7 +154,7 @@ class Preparer:
                 try:
                     changed = change(item.text)
                 except NoMainContent as error:
-                    item.drop = ("no_main_content", str(error))
+                    item.drop = Rejection("no_main_content", str(error))
                     item.text = replace_surrogates(item.text)
                     continue
                 if changed != item.text:
@@ -165,16 +176,16 @@ class Preparer:
         if prepared:
             self._laps.lap("language")
 
-    def _too_short(self, text: str) -> Drop | None:
+    def _too_short(self, text: str) -> Rejection | None:
         if len(text) < self._config.min_chars:
-            return "too_short", f"{len(text)} characters"
+            return Rejection("too_short", f"{len(text)} characters")
         return None
 
-    def _foreign(self, language: str) -> Drop | None:
+    def _foreign(self, language: str) -> Rejection | None:
         wanted = self._config.languages
         if not wanted or language in wanted or language.partition("-")[0] in wanted:
             return None
-        return "language", language
+        return Rejection("language", language)
 
     def _judge(self, prepared: Sequence[Prepared]) -> None:
         kept = [item for item in prepared if item.drop is None]
@@ -183,7 +194,7 @@ class Preparer:
         verdicts = judge(texts, languages, self._config.quality)
         for item, (text, drop, n_lines) in zip(kept, verdicts, strict=True):
             item.text = text
-            item.drop = drop or self._too_short(text)
+            item.drop = Rejection(*drop) if drop else self._too_short(text)
             if n_lines:
                 item.changes["dropped_lines"] = n_lines
 
@@ -192,7 +203,7 @@ class Preparer:
         for item, found in zip(kept, ngrams.find([item.text for item in kept]), strict=True):
             if found is not None:
                 item.contaminates = found.tasks
-                item.drop = ("contaminated", f"{', '.join(found.tasks)}: {found.words}")
+                item.drop = Rejection("contaminated", f"{', '.join(found.tasks)}: {found.words}")
 
     def _final_text(self, text: str) -> str:
         """Return a text of a test set as it would stand in a document."""

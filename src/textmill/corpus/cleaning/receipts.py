@@ -17,13 +17,11 @@ from textmill.files import read_json, write_json
 
 NAME = "receipts.json"
 DUPLICATES = ("exact_duplicate", "near_duplicate")
-"""Reasons whose detail begins with the id of the document that was kept instead."""
+"""Reasons with the id of the document that was kept instead."""
 
 LENGTH_EDGES = sorted({round(10 ** (eighth / 8)) for eighth in range(73)})
 """Where the bins of the lengths begin, in characters: eight a decade, up to a thousand million."""
 
-_ID_CHARS = 32
-_SIMILARITY = ", similarity "
 _N_LARGEST = 5
 _TEXT_CHARS = 600
 _BATCH_ROWS = 1000
@@ -91,9 +89,9 @@ def _batches(folder: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
 def _count_copies(rejected: Path) -> dict[str, Counter[str]]:
     """Return for each document that others were dropped for how many, by reason."""
     copies: dict[str, Counter[str]] = {}
-    for batch in _batches(rejected, ["reason", "detail"]):
+    for batch in _batches(rejected, ["reason", "duplicate_of"]):
         for row in _duplicates(batch).to_pylist():
-            counts = copies.setdefault(row["detail"][:_ID_CHARS], Counter())
+            counts = copies.setdefault(row["duplicate_of"], Counter())
             counts[row["reason"]] += 1
     return copies
 
@@ -105,13 +103,14 @@ def _duplicates(batch: pa.RecordBatch) -> pa.RecordBatch:
 def _least_similar(rejected: Path, wanted: set[str]) -> dict[str, dict[str, Any]]:
     """Return of each document the copy that is least like it: the one to judge a filter by."""
     found: dict[str, dict[str, Any]] = {}
-    for batch in _batches(rejected, ["reason", "detail", "text", "source"]):
+    columns = ["reason", "duplicate_of", "similarity", "text", "source"]
+    for batch in _batches(rejected, columns):
         for row in _duplicates(batch).to_pylist():
-            doc_id, detail = row["detail"][:_ID_CHARS], row["detail"]
-            if doc_id in wanted:
-                similarity = float(detail.partition(_SIMILARITY)[2] or 1)
-                if doc_id not in found or similarity < found[doc_id]["similarity"]:
-                    found[doc_id] = _shown(row) | {"similarity": similarity}
+            doc_id, similarity = row["duplicate_of"], row["similarity"]
+            if doc_id in wanted and (
+                doc_id not in found or similarity < found[doc_id]["similarity"]
+            ):
+                found[doc_id] = _shown(row) | {"similarity": similarity}
     return found
 
 

@@ -8,29 +8,16 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
+from textmill.corpus.cleaning.filters import FILTERS
+
 MAX_ROWS = 50_000
 """Rows looked through for examples; a reason that comes up later only is not shown."""
 BATCH_ROWS = 1000
-FILTERS = (
-    "bad_record",
-    "no_main_content",
-    "too_short",
-    "language",
-    "gopher_repetition",
-    "gopher_quality",
-    "c4",
-    "fineweb",
-    "contaminated",
-    "exact_duplicate",
-    "repeated_lines",
-    "near_duplicate",
-)
-"""Reasons why documents are dropped, in the order in which the filters act."""
 
 
 def in_order(reasons: Iterable[str]) -> list[str]:
     """Return reasons in the order of `FILTERS`, any others at the end."""
-    places = {reason: place for place, reason in enumerate(FILTERS)}
+    places = {reason: place for place, reason in enumerate(f.name for f in FILTERS)}
     return sorted(reasons, key=lambda reason: (places.get(reason, len(places)), reason))
 
 
@@ -58,4 +45,17 @@ def _rows(folder: Path) -> Iterator[dict[str, Any]]:
     for shard in sorted(folder.glob("*.parquet")):
         with pq.ParquetFile(shard) as file:
             for batch in file.iter_batches(BATCH_ROWS):
-                yield from batch.to_pylist()
+                yield from map(_with_typed_details, batch.to_pylist())
+
+
+def _with_typed_details(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with all columns: until 2026-11 the id of a duplicate began its detail."""
+    if "duplicate_of" in row:
+        return row
+    known, _, similarity = row.get("detail", "").partition(", ")
+    if row["reason"] == "exact_duplicate":
+        return row | {"detail": "", "duplicate_of": known, "similarity": 1.0}
+    if row["reason"] == "near_duplicate":
+        value = float(similarity.removeprefix("similarity "))
+        return row | {"detail": similarity, "duplicate_of": known, "similarity": value}
+    return row | {"duplicate_of": None, "similarity": None}

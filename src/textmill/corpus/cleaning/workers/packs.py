@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from textmill.corpus.cleaning.dedup.near_duplicates import Sketch
-from textmill.corpus.cleaning.document import Prepared
+from textmill.corpus.cleaning.document import Prepared, Rejection
 from textmill.files import digest_file
 
 SUFFIX = ".parquet"
@@ -57,7 +57,7 @@ class Group:
         if row is None:
             return None
         about: dict[str, Any] = json.loads(self._about[row].as_py())
-        about["drop"] = about["drop"] and tuple(about["drop"])
+        about["drop"] = about["drop"] and Rejection(*about["drop"])
         about["contaminates"] = tuple(about["contaminates"])
         text = self._texts[row].as_py()
         shingles, bands = self._shingles[row], self._bands[row]
