@@ -118,7 +118,7 @@ def code_of(step: Step, kind: str | None = None) -> Code:
     """
     modules: dict[str, str] = {}
     packages = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
-    waiting = [step.module]
+    waiting = [step.module, *_with_parents(step.module)]
     for name in step.loads:
         for of_kind in (kind,) if kind else KINDS:
             waiting += _with_parents(name.format(kind=of_kind))

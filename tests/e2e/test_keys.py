@@ -1,0 +1,116 @@
+"""Specifies that the key of a step holds the code that it runs: each step in a fresh process."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import SMALL, Product
+from textmill.compose import compose
+from textmill.config import Config, key_values
+from textmill.steps.graph import GRAPH, Part
+from textmill.steps.key import kind_of
+from textmill.steps.step import NOT_CODE, code_of
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+RUN = """
+import pickle, pkgutil, sys
+from pathlib import Path
+function, config, inputs, out, further = pickle.load(open(sys.argv[1], "rb"))
+before = set(sys.modules)
+pkgutil.resolve_name(function)(config, inputs, out, *further)
+print(*sorted(name for name in sys.modules if name.partition(".")[0] == "textmill"))
+"""
+"""Settings are unpickled first: they are in the key by their values."""
+PARTS = (
+    "sample",
+    "clean",
+    "tokenizer",
+    "tokens",
+    "pretrain",
+    "evaluate-lm",
+    *(
+        f"{step} {task}"
+        for step in ("baseline", "finetune", "evaluate")
+        for task in ("topic", "ner")
+    ),
+    *(f"{step} translation" for step in ("baseline", "finetune", "evaluate")),
+)
+
+
+@pytest.fixture(scope="module")
+def loaded(finished: Product, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """The modules of textmill that are loaded once a step has run, by its label."""
+    folder = tmp_path_factory.mktemp("steps")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(finished.folder)
+        config = compose("demo", SMALL)
+    found: dict[str, set[str]] = {}
+    for label in PARTS:
+        part = GRAPH.parse(label)
+        assert part is not None
+        found[label] = run_alone(part, config, folder)
+        if label == "sample":
+            config = with_data_in(config, folder / "sample")
+    return found
+
+
+def run_alone(part: Part, config: Config, folder: Path) -> set[str]:
+    out, work = folder / part.label, folder / f"{part.label} work"
+    out.mkdir()
+    work.mkdir()
+    inputs = {name: folder / label for name, label in GRAPH.inputs(part, config).items()}
+    further = (work,) if part.step.is_training else ()
+    job = folder / f"{part.label}.pickle"
+    job.write_bytes(
+        pickle.dumps((part.step.function, part.configure(config), inputs, out, further))
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, str(job)], capture_output=True, text=True, cwd=folder
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split("\n")[-2].split())
+
+
+def with_data_in(config: Config, sample: Path) -> Config:
+    """Return the configuration with the places of the sample data filled in."""
+    values = config.model_dump(mode="json")
+    text = json.dumps(values).replace("sample:", f"{sample}/")
+    return Config.model_validate_json(text)
+
+
+@pytest.mark.parametrize("label", PARTS)
+def test_all_code_that_a_step_loads_is_in_its_key(
+    loaded: dict[str, set[str]], finished: Product, label: str
+) -> None:
+    part = GRAPH.parse(label)
+    assert part is not None
+    config = compose("demo", SMALL)
+    in_key = code_of(part.step, kind_of(key_values(part.configure(config)))).modules.keys()
+    known = {name for name in loaded[label] if not is_no_code(name)}
+    assert known - in_key == set()
+
+
+def is_no_code(name: str) -> bool:
+    """Return whether a module enters keys by its values, or enters no result."""
+    top = ".".join(name.split(".")[:2])
+    return (
+        name == "textmill" or top in NOT_CODE or top in ("textmill.secrets", "textmill.telemetry")
+    )
+
+
+@pytest.mark.parametrize("label", PARTS)
+def test_other_kinds_and_pages_about_runs_are_in_no_key(label: str) -> None:
+    part = GRAPH.parse(label)
+    assert part is not None
+    task = part.task_config(compose("demo", SMALL))
+    kinds = {"classification", "tagging", "translation"} - {task.kind if task else ""}
+    others = tuple(f"textmill.tasks.{kind}" for kind in kinds)
+    in_key = code_of(part.step, task.kind if task else None).modules
+    assert [name for name in in_key if name.startswith((*others, "textmill.reports"))] == []
