@@ -88,6 +88,7 @@ def client(product: Product) -> MlflowClient:
     return MlflowClient(f"sqlite:///{product.folder}/mlruns/mlflow.db")
 
 
+@pytest.mark.slow
 def test_the_scores_are_those_of_the_run_with_intervals_and_baselines(
     said: dict[str, Any], client: MlflowClient
 ) -> None:
@@ -105,6 +106,7 @@ def test_the_scores_are_those_of_the_run_with_intervals_and_baselines(
     assert said["scores"]["lm"]["val_loss"]["trivial"] is None
 
 
+@pytest.mark.slow
 def test_the_models_are_the_registered_versions_of_a_run_that_reuses_them_too(
     said: dict[str, Any], client: MlflowClient
 ) -> None:
@@ -119,6 +121,7 @@ def test_the_models_are_the_registered_versions_of_a_run_that_reuses_them_too(
         assert model["reason"] == version.tags["textmill.reason"]
 
 
+@pytest.mark.slow
 def test_the_report_and_the_page_are_those_of_the_run(said: dict[str, Any]) -> None:
     first, again = map(Path, said["reports"])
     assert first != again
@@ -126,6 +129,7 @@ def test_the_report_and_the_page_are_those_of_the_run(said: dict[str, Any]) -> N
     assert f"/runs/{said['run_ids'][0]}" in said["url"]
 
 
+@pytest.mark.slow
 def test_a_loaded_task_predicts_as_the_command_does(said: dict[str, Any], product: Product) -> None:
     file = product.folder / "texts.txt"
     file.write_text("\n".join(TEXTS))
@@ -139,6 +143,7 @@ def test_a_loaded_task_predicts_as_the_command_does(said: dict[str, Any], produc
     assert one | {"score": pytest.approx(one["score"])} == rows[0]
 
 
+@pytest.mark.slow
 def test_what_names_no_task_is_refused_with_the_fix(said: dict[str, Any]) -> None:
     unknown, bare, backbone = said["messages"]
     assert "There is no model 'demo.topic@nobody'" in unknown
@@ -146,6 +151,7 @@ def test_what_names_no_task_is_refused_with_the_fix(said: dict[str, Any]) -> Non
     assert "demo.backbone/1 is no task's model, it was made by the step pretrain" in backbone
 
 
+@pytest.mark.slow
 def test_the_process_is_afterwards_as_it_was(said: dict[str, Any]) -> None:
     assert (said["umask"], said["level"]) == (0o027, 0)
 

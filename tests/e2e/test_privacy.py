@@ -122,6 +122,7 @@ def left_in(text: str) -> list[str]:
     return marks + [mark for mark in ("kilimanjaro", "45391488", "90182077") if mark in bare]
 
 
+@pytest.mark.slow
 def test_no_planted_data_is_in_the_store_or_the_output(finished: Product) -> None:
     files = dict(texts_in(finished.folder / "mlruns"))
     names = {file.name for file in files}
@@ -131,6 +132,7 @@ def test_no_planted_data_is_in_the_store_or_the_output(finished: Product) -> Non
     assert left_in(finished.first_err) == []
 
 
+@pytest.mark.slow
 def test_the_texts_are_there_with_placeholders(finished: Product) -> None:
     store = finished.folder / "mlruns"
     rows = [

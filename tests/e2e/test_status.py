@@ -58,6 +58,7 @@ def test_a_changed_setting_is_named_where_it_counts(finished: Product) -> None:
     assert labels(found, "reused") == found.keys() - waiting - {"pretrain"}
 
 
+@pytest.mark.slow
 def test_what_waits_says_what_has_changed_besides(finished: Product) -> None:
     found = status(finished, "corpus.min_chars=30", "tasks.ner.finetune.seed=7")
     assert found["tokenizer"]["state"] == "waits"
@@ -70,6 +71,7 @@ def test_what_waits_says_what_has_changed_besides(finished: Product) -> None:
     assert "waits     for clean; all else is as in run" in said
 
 
+@pytest.mark.slow
 def test_an_edited_module_is_named_with_the_steps_that_it_is_part_of(
     finished: Product, tmp_path: Path
 ) -> None:
@@ -90,6 +92,7 @@ def test_an_edited_module_is_named_with_the_steps_that_it_is_part_of(
     assert found["pretrain"]["state"] == "compute"
 
 
+@pytest.mark.slow
 def test_a_new_task_is_computed_and_the_others_stay(finished: Product, tmp_path: Path) -> None:
     for split in ("train", "test"):
         (tmp_path / f"{split}.jsonl").write_text(TASK)
@@ -147,6 +150,7 @@ def test_before_the_first_run_nothing_is_there_and_nothing_is_made(product: Prod
     assert not (product.folder / "mlruns").exists()
 
 
+@pytest.mark.slow
 def test_nothing_is_computed_or_written(finished: Product) -> None:
     home = finished.folder / "mlruns"
 
