@@ -26,6 +26,18 @@ with warnings.catch_warnings():
     pipelines = importlib.import_module("textmill.tracking.pipeline")
     Store = importlib.import_module("textmill.tracking.store").Store
 
+__all__ = [
+    "_none_left_running",
+    "_not_stopping",
+    "_probe",
+    "_probe_steps",
+    "calls",
+    "config",
+    "model_folder",
+    "seed",
+    "store",
+    "task_of",
+]
 PROBES = """
 import errno, json, os, signal, time
 from textmill.errors import InputError, RunError

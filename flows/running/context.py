@@ -20,7 +20,7 @@ from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from textmill import hardware
 from textmill.config import Config
 from textmill.errors import InputError, RunError
-from textmill.steps.graph import Part
+from textmill.steps.parts import Part
 from textmill.steps.sources import Source
 from textmill.steps.worker import Stopped, stop_all
 from textmill.tracking.database.interruption import interrupt

@@ -19,15 +19,8 @@ from textmill.registry.promotion import (
     challenge,
     task_challenger,
 )
-from textmill.steps.graph import (
-    CLEAN,
-    EVALUATE,
-    EVALUATE_LM,
-    GRAPH,
-    LANGUAGE_MODEL,
-    TOKENS,
-    Part,
-)
+from textmill.steps.graph import CLEAN, EVALUATE, EVALUATE_LM, GRAPH, LANGUAGE_MODEL, TOKENS
+from textmill.steps.parts import Part
 from textmill.tracking.raw_data import find_sources
 from textmill.tracking.results import Result, find_result, input_of
 from textmill_flows.running.context import Context, log

@@ -17,7 +17,8 @@ from textmill.config import TaskConfig
 from textmill.errors import InputError, RunError
 from textmill.evaluation.notes import read_notes
 from textmill.reports.cards import log_backbone_card, log_card
-from textmill.steps.graph import GRAPH, Part
+from textmill.steps.graph import GRAPH
+from textmill.steps.parts import Part
 from textmill.tracking.raw_data import find_sources, with_sample
 from textmill.tracking.results import Result
 from textmill_flows.running.context import Context, log, outcome, run_step

@@ -18,17 +18,8 @@ from textmill.errors import InputError, RunError
 from textmill.evaluation.drift import crossed_limits
 from textmill.files import digest_values
 from textmill.registry.promotion import champion_results
-from textmill.steps.graph import (
-    DRIFT,
-    EVALUATE,
-    EVALUATE_LM,
-    FINETUNE,
-    GRAPH,
-    PRETRAIN,
-    TOKENS,
-    CorpusSource,
-    Split,
-)
+from textmill.steps.graph import DRIFT, EVALUATE, EVALUATE_LM, FINETUNE, GRAPH, PRETRAIN, TOKENS
+from textmill.steps.parts import CorpusSource, Split
 from textmill.steps.sources import Source, data_digest
 from textmill.steps.worker import Stopped
 from textmill.tracking.events import PastRun, find_sample, last_finished, result_of, runs_for
@@ -146,7 +137,7 @@ def _ask(trigger: str, store: Store, composed: Composed) -> Decision:
         dropped = int(measures["documents_dropped"])
         left = f" ({dropped} more would be dropped by cleaning)" if dropped else ""
         return Decision(
-            None, f"{n_documents} documents of new text{left} say too little, of {least}"
+            None, f"too few documents of new text ({n_documents}, minimum {least}){left}"
         )
     crossed = crossed_limits(measures, placed.retrain.drift)
     return at_drift(crossed, new_text.digest, digest, last)

@@ -10,28 +10,7 @@ from pathlib import Path
 
 import pytest
 
-SMALL = [
-    "sample.n_documents=400",
-    "sample.n_train=200",
-    "sample.n_test=60",
-    "tokenizer.vocab_size=600",
-    "model.n_layer=2",
-    "model.n_head=2",
-    "model.n_embd=32",
-    "model.block_size=64",
-    "pretrain.max_steps=40",
-    "pretrain.warmup_steps=4",
-    "pretrain.micro_batch_size=8",
-    "pretrain.validate_every_steps=20",
-    "pretrain.validation_blocks=32",
-    "finetune.epochs=2",
-    "tasks.ner.finetune.epochs=12",
-    "tasks.ner.finetune.learning_rate=0.01",
-    "tasks.translation.finetune.epochs=8",
-    "generation.max_new_tokens=8",
-]
-"""The demo, shrunk to seconds."""
-
+from benchmarks.small_demo import SMALL
 
 HOOK = Path(__file__).parent.with_name("hook")
 """Notes the foreign hosts that a process, and those it starts, ask for."""

@@ -13,8 +13,9 @@ import pytest
 from tests.e2e.conftest import SMALL, Product
 from textmill.compose import compose
 from textmill.config import Config, key_values
-from textmill.steps.graph import GRAPH, Part
+from textmill.steps.graph import GRAPH
 from textmill.steps.key import kind_of
+from textmill.steps.parts import Part
 from textmill.steps.step import NOT_CODE, code_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

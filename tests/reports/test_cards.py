@@ -16,7 +16,7 @@ from textmill.files import MANIFEST
 from textmill.reports import cards
 from textmill.reports.cards import NAME, TAG, backbone_card_text, card_text, log_card, plain
 from textmill.reports.examples import SHOWERS
-from textmill.tracking.models import OUTPUTS
+from textmill.tracking.models.logged import OUTPUTS
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store

@@ -21,12 +21,9 @@ from textmill.steps.graph import (
     PRETRAIN,
     TOKENIZER,
     TOKENS,
-    Folder,
-    Graph,
-    Shared,
-    Split,
     as_test_set,
 )
+from textmill.steps.parts import Folder, Graph, Shared, Split
 
 CHAIN = ["clean", "tokenizer", "tokens", "pretrain"]
 

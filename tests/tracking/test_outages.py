@@ -28,7 +28,7 @@ from textmill.steps.sources import Source
 from textmill.steps.step import Step
 from textmill.tracking.database import opening, patience
 from textmill.tracking.metrics import follow
-from textmill.tracking.models import log_task_model
+from textmill.tracking.models.logged import log_task_model
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store, StoreError

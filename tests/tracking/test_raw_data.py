@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from textmill.config import AnyTask, CorpusConfig
 from textmill.errors import InputError
-from textmill.steps.graph import CorpusSource, Split
+from textmill.steps.parts import CorpusSource, Split
 from textmill.steps.sources import Source
 from textmill.tracking.raw_data import find_sources
 

@@ -24,7 +24,7 @@ from textmill.registry.versions import (
 from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, PRETRAIN
 from textmill.steps.worker import Stopped
 from textmill.tracking.answers import Answered, read_answers
-from textmill.tracking.models import find_logged_model, log_backbone, log_task_model
+from textmill.tracking.models.logged import find_logged_model, log_backbone, log_task_model
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result, find_result
 from textmill.tracking.store import Store, StoreError

@@ -28,7 +28,7 @@ from textmill.steps.graph import (
     TOKENS,
 )
 from textmill.steps.sources import is_in_corpus
-from textmill.tracking.models import find_logged_model
+from textmill.tracking.models.logged import find_logged_model
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store

@@ -50,8 +50,8 @@ def read_rows(
     rows: Rows[T] = Rows()
     bad: list[str] = []
     encodings: set[str] = set()
-    places = [location(config, setting) for setting in settings_of(config, split)]
-    for setting in settings_of(config, split):
+    places = [location(config, setting) for setting in config.settings_of(split)]
+    for setting in config.settings_of(split):
         check_place(config, setting)
     records = read_labelled(
         places, settings, config.hub, config.subset, config.revision, config.encoding
@@ -101,12 +101,6 @@ def check_place(config: TaskConfig, setting: str) -> None:
     if not config.hub:
         links = Links(config.follow_links, f"tasks.{config.name}.follow_links")
         links.checked_file(Path(location(config, setting)))
-
-
-def settings_of(config: TaskConfig, split: str) -> tuple[str, ...]:
-    """Return the settings that name what a split consists of: one file, or two side by side."""
-    target = f"{split}_target"
-    return (split, target) if getattr(config, target, None) is not None else (split,)
 
 
 def digest_split(config: TaskConfig, setting: str) -> str:

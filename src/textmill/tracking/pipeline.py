@@ -44,7 +44,7 @@ from textmill.tracking.experiment import CONFIG_TAG, PIPELINE_TAG, refuse_anothe
 from textmill.tracking.metrics import plots
 from textmill.tracking.metrics.follow import Follower, Progress
 from textmill.tracking.metrics.system import watch_system
-from textmill.tracking.models import log_backbone, log_task_model
+from textmill.tracking.models.logged import log_backbone, log_task_model
 from textmill.tracking.results import Result, result_of, results_tags
 from textmill.tracking.store import OUTPUT, Dataset, Store, StoreError, artifact_url
 from textmill.tracking.tags import DATA_TAG, DIGEST_TAG, PLACES_TAG, THREADS_TAG

@@ -20,8 +20,9 @@ from textmill.config import Config, TrackingConfig, flatten
 from textmill.errors import InputError, RunError, listed
 from textmill.files import MANIFEST
 from textmill.secrets import redact_values
-from textmill.steps.graph import GRAPH, SAMPLE, Part
+from textmill.steps.graph import GRAPH, SAMPLE
 from textmill.steps.key import describe_step, key_of
+from textmill.steps.parts import Part
 from textmill.steps.sources import Source
 from textmill.tracking.database.connection import DATABASE
 from textmill.tracking.database.opening import check_database
@@ -102,7 +103,7 @@ class _Look:
         for part in GRAPH.parts(self.config):
             found = self.look(part)
             yield found
-            if found.state == "reused" and part.step == SAMPLE:
+            if found.state == "reused" and part.comes_first:
                 self.place_sample(found)
 
     def place_sample(self, sample: PartStatus) -> None:

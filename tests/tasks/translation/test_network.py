@@ -23,7 +23,7 @@ from textmill.files import read_json
 from textmill.tasks.baseline import baseline
 from textmill.tasks.evaluate import evaluate
 from textmill.tasks.predictor import load_predictor
-from textmill.tasks.rows import digest_split, settings_of
+from textmill.tasks.rows import digest_split
 from textmill.tasks.translation.examples import Example, Spec, read_examples
 from textmill.tasks.translation.network import (
     Encoded,
@@ -271,11 +271,11 @@ def test_a_missing_file_of_targets_is_named(tmp_path: Path) -> None:
 
 def test_both_files_of_a_split_have_a_digest(tmp_path: Path) -> None:
     config = aligned(tmp_path, b"a\n", b"b\n")
-    assert settings_of(config, "train") == ("train", "train_target")
-    assert settings_of(config, "test") == ("test",)
-    before = [digest_split(config, name) for name in settings_of(config, "train")]
+    assert config.settings_of("train") == ("train", "train_target")
+    assert config.settings_of("test") == ("test",)
+    before = [digest_split(config, name) for name in config.settings_of("train")]
     (tmp_path / "train.de.gz").write_bytes(gzip.compress(b"c\n"))
-    after = [digest_split(config, name) for name in settings_of(config, "train")]
+    after = [digest_split(config, name) for name in config.settings_of("train")]
     assert [a == b for a, b in zip(before, after, strict=True)] == [True, False]
 
 

@@ -14,7 +14,7 @@ from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.model import load
 from textmill.safety.redaction import redact
 from textmill.safety.stored import read_redaction
-from textmill.tracking.copies import check_copy
+from textmill.tracking.models.copies import check_copy
 from textmill.training.writing import write_text
 
 

@@ -15,7 +15,7 @@ from mlflow.types.schema import Array, Object, Property
 import textmill
 from textmill.config import GenerationConfig, TaskConfig
 from textmill.steps.access import apply
-from textmill.tracking import copies
+from textmill.tracking.models import copies
 from textmill.tracking.store import Store, path_of
 from textmill.tracking.tags import BACKBONE
 

@@ -26,7 +26,7 @@ from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.model import GPT
 from textmill.model.layout import read_config
 from textmill.safety.stored import write_redaction
-from textmill.tracking.models import find_logged_model, log_backbone, log_task_model
+from textmill.tracking.models.logged import find_logged_model, log_backbone, log_task_model
 from textmill.tracking.store import Store
 from textmill.training.writing import write_text
 

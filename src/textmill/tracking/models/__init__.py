@@ -1,0 +1,1 @@
+"""Models as MLflow keeps and serves them."""
