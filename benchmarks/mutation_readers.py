@@ -75,12 +75,14 @@ class Readers:
         return Path(clean.data.tags["textmill.places"].split("\n")[0])
 
     def _lineage(self, words: str) -> str:
-        from textmill.registry.lineage import as_text, trace
+        from textmill.registry.drawing import as_text
+        from textmill.registry.lineage import trace
 
         return as_text(trace(self._store(), words))
 
     def _text(self) -> str:
-        from textmill.registry.lineage import as_text, trace_text
+        from textmill.registry.drawing import as_text
+        from textmill.registry.lineage import trace_text
 
         return as_text(trace_text(self._store(), WORDS))
 

@@ -47,7 +47,8 @@ def lineage(
     """Say what a run or model was made from, or what has seen a file or a document."""
     with answering():
         from textmill.compose import compose
-        from textmill.registry.lineage import as_text, as_values, trace, trace_text
+        from textmill.registry.drawing import as_text, as_values
+        from textmill.registry.lineage import trace, trace_text
         from textmill.tracking.store import Store
 
         find = trace_text if text else trace

@@ -12,7 +12,8 @@ from textmill.config import CleanConfig, Config, SampleConfig, SourceConfig
 from textmill.corpus.cleaning.document import document_id
 from textmill.errors import InputError
 from textmill.files import digest_file
-from textmill.registry.lineage import as_text, trace, trace_text
+from textmill.registry.drawing import as_text
+from textmill.registry.lineage import trace, trace_text
 from textmill.steps.graph import CLEAN
 from textmill.steps.sources import Source
 from textmill.steps.step import Step

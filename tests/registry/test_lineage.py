@@ -14,7 +14,8 @@ from mlflow.entities import LoggedModelStatus
 from textmill.config import Config, SampleConfig
 from textmill.errors import InputError
 from textmill.files import digest_file, join_digests
-from textmill.registry.lineage import Lineage, Node, as_text, as_values, trace
+from textmill.registry.drawing import as_text, as_values
+from textmill.registry.lineage import Lineage, Node, trace
 from textmill.steps.sources import Source
 from textmill.steps.step import Step
 from textmill.tracking.pipeline import open_pipeline

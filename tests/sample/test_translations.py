@@ -6,7 +6,8 @@ import pytest
 from textmill.sample import translations
 from textmill.sample.holdout import is_held_out
 from textmill.sample.language.grammar import Noun
-from textmill.sample.language.parallel import PATTERNS, Translation
+from textmill.sample.language.parallel import PATTERNS
+from textmill.sample.language.patterns import Translation
 from textmill.sample.language.translated import named
 from textmill.sample.language.world import Person
 from textmill.sample.translations import (

@@ -14,18 +14,13 @@ from pydantic import Field, model_validator
 
 from textmill.config.data import (
     UNREDACTED,
-    C4Config,
     CleanConfig,
     CorpusConfig,
     DecontaminationConfig,
     ExactDuplicatesConfig,
-    FineWebConfig,
-    GopherQualityConfig,
-    GopherRepetitionConfig,
     HtmlConfig,
     LimitsConfig,
     NearDuplicatesConfig,
-    QualityConfig,
     RedactionConfig,
     RedactionKind,
     RepeatedLinesConfig,
@@ -34,6 +29,13 @@ from textmill.config.data import (
     TestSetConfig,
     TextFilesConfig,
     TokenizerConfig,
+)
+from textmill.config.quality import (
+    C4Config,
+    FineWebConfig,
+    GopherQualityConfig,
+    GopherRepetitionConfig,
+    QualityConfig,
 )
 from textmill.config.running import (
     LANGUAGE_FLOORS,

@@ -9,8 +9,8 @@ from random import Random
 from textmill.sample.holdout import is_held_out
 from textmill.sample.language.grammar import Noun, forms_of
 from textmill.sample.language.names import MONTHS, WEEKDAYS, words
-from textmill.sample.language.parallel import PATTERNS, Translation
-from textmill.sample.language.patterns import Span
+from textmill.sample.language.parallel import PATTERNS
+from textmill.sample.language.patterns import Span, Translation
 from textmill.sample.language.translated import LANGUAGES, Names, named
 from textmill.sample.language.world import JOBS, Person, World
 

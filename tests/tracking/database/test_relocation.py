@@ -21,7 +21,8 @@ from tests.tracked import Calls, Probe, run_once
 from textmill.config import Config, SampleConfig, TrackingConfig
 from textmill.errors import InputError, RunError
 from textmill.files import digest_file
-from textmill.registry.lineage import as_text, trace
+from textmill.registry.drawing import as_text
+from textmill.registry.lineage import trace
 from textmill.registry.prune import Waste, find_waste, remove
 from textmill.steps.sources import Source
 from textmill.tracking.database.opening import make_database

@@ -11,11 +11,20 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
+from typing import NamedTuple
 
 from textmill.sample.language.names import MONTHS, WEEKDAYS, words
 from textmill.sample.language.world import JOBS, Entity, Person, World
 
 _PART = re.compile(r"\{(?P<slot>\w+)\}|\[(?P<choice>[^]]*)\]")
+
+
+class Translation(NamedTuple):
+    """One sentence pattern by language."""
+
+    en: str
+    de: str
+    zh: str
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,68 @@
+"""What is wrong with settings, in words: pydantic's errors with keys as users write them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from textmill.config import KINDS, Config
+from textmill.config.secrets import models_in
+from textmill.errors import listed
+
+
+def follows(problem: dict[str, Any], problems: Sequence[dict[str, Any]]) -> bool:
+    """Return whether a list is too short only because pydantic does not count items that fail."""
+    place = problem["loc"]
+    return problem["type"] == "too_short" and any(
+        other is not problem and other["loc"][: len(place)] == place for other in problems
+    )
+
+
+def explain(problem: dict[str, Any], values: Mapping[str, Any]) -> str:
+    """Return one line for a pydantic error: the key, what is wrong, and what would be right."""
+    loc = list(problem["loc"])
+    kind = loc.pop(2) if loc[:1] == ["tasks"] and loc[2:3] and loc[2] in KINDS else None
+    if loc[:1] == ["tasks"] and len(loc) > 1:
+        loc[1] = values["tasks"][loc[1]].get("name", loc[1])  # as in tasks.NAME.key=value
+    key = ".".join(str(part) for part in loc)
+    given = "" if isinstance(problem["input"], dict | list) else f"={problem['input']}"
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"  {_unknown_key(key, kind)}"
+        case "missing":
+            return f"  {key} is not set, and it must be."
+        case "union_tag_invalid":
+            tag = problem["ctx"]["tag"]
+            return f"  {key}.kind={tag}: choose one of {', '.join(KINDS)}."
+        case "union_tag_not_found":
+            return f"  {key}.kind is not set: choose one of {', '.join(KINDS)}."
+        case "model_type":
+            return f"  {key}{given}: it has settings of its own, {key}.NAME=VALUE."
+        case "value_error":
+            return f"  {key}: {problem['msg'].removeprefix('Value error, ')}".replace("  : ", "  ")
+    return f"  {key}{given}: {problem['msg'][0].lower()}{problem['msg'][1:]}."
+
+
+def _unknown_key(key: str, kind: str | None) -> str:
+    *path, last = key.split(".")
+    known = _known_keys(path, kind)
+    close = difflib.get_close_matches(last, known, n=1)
+    hint = f" Did you mean {'.'.join([*path, close[0]])}?" if close else ""
+    where = f"keys of {'.'.join(path)}" if path else "keys"
+    return f"{key} is not a setting.{hint} The {where} are {listed(known)}."
+
+
+def _known_keys(path: Sequence[str], kind: str | None) -> list[str]:
+    """Return the settings of the group that a dotted path leads to, in a task those of its kind."""
+    model: type[BaseModel] = Config
+    for part in path:
+        if part.isdigit() or part not in model.model_fields:
+            continue
+        nested = models_in(model.model_fields[part].annotation)
+        if model is Config and part == "tasks" and kind is not None:
+            nested = [KINDS[kind]]
+        model = nested[0] if nested else model
+    return list(model.model_fields)
