@@ -29,7 +29,7 @@ NOT_CODE = {
     "textmill.errors",
     "textmill.files",
     "textmill.hardware",
-    "textmill.laps",
+    "textmill.stage_times",
 }
 
 

@@ -30,8 +30,8 @@ from pydantic import BaseModel
 from textmill.errors import InputError, RunError
 from textmill.files import CachePlace, full_disk_message, is_disk_full
 from textmill.hardware import CLUSTER_VARIABLE, THREADS_VARIABLE, limit_spinning, set_up_torch
-from textmill.laps import LAPS_VARIABLE
 from textmill.secrets import redact
+from textmill.stage_times import STAGE_TIMES_VARIABLE
 from textmill.steps.access import restrict
 from textmill.steps.graph import GRAPH
 from textmill.steps.step import Step, read_code
@@ -71,9 +71,9 @@ class Job:
     """Of the folders that it makes, at most, on whatever machine; None: as its process has them."""
 
     @property
-    def laps(self) -> Path:
+    def stage_times(self) -> Path:
         """The folder where its processes keep the times of its stages."""
-        return self.work / "laps"
+        return self.work / "stage_times"
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ def _work(job: Job, sender: Connection) -> None:
             restrict(job.permissions)
         _redirect_output(job.work / "worker.log")
         _limit_threads(job)
-        os.environ[LAPS_VARIABLE] = str(job.laps)
+        os.environ[STAGE_TIMES_VARIABLE] = str(job.stage_times)
         module, _, name = job.step.function.partition(":")
         function: Callable[..., None] = getattr(importlib.import_module(module), name)
         extra: tuple[Any, ...] = (job.work,) if job.step.is_training else ()

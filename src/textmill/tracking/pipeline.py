@@ -27,8 +27,8 @@ from textmill.files import (
     read_json,
     write_json,
 )
-from textmill.laps import read_laps
 from textmill.secrets import redact, redact_values
+from textmill.stage_times import read_stage_times
 from textmill.steps.graph import FINETUNE, PRETRAIN
 from textmill.steps.key import describe_step, key_of, kind_of
 from textmill.steps.places import held_slot
@@ -317,7 +317,7 @@ class _Attempt:
             cache,
             self.store.permissions,
         )
-        shutil.rmtree(job.laps, ignore_errors=True)  # of an attempt that was cut off
+        shutil.rmtree(job.stage_times, ignore_errors=True)  # of an attempt that was cut off
         seconds = self._run(job, follower)
         self._check_unchanged()
         if cache is not None:
@@ -343,7 +343,7 @@ class _Attempt:
             "files": files,
             "digest": digest_values(files),
             "seconds": seconds,
-            "stages": read_laps(job.laps),
+            "stages": read_stage_times(job.stage_times),
             "time_ms": int(time.time() * 1000),
         }
         write_json(self.out / MANIFEST, manifest)

@@ -29,7 +29,7 @@ from textmill.config import (
 )
 from textmill.errors import InputError, RunError
 from textmill.files import digest_folder
-from textmill.laps import read_laps
+from textmill.stage_times import read_stage_times
 from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, PRETRAIN
 from textmill.steps.step import Step
 from textmill.steps.worker import Job, run_job
@@ -130,7 +130,9 @@ def test_a_corpus_prepared_on_ray_is_the_same_to_the_byte(on_ray: Any, tmp_path:
     for one in (here, there):
         run_job(one, lambda: None)
     assert digest_folder(there.out) == digest_folder(here.out)
-    read, read_there = (read_laps(one.laps)["redaction"]["bytes"] for one in (here, there))
+    read, read_there = (
+        read_stage_times(one.stage_times)["redaction"]["bytes"] for one in (here, there)
+    )
     assert read_there == read  # those of its workers too
 
 

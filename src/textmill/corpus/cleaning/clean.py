@@ -28,9 +28,9 @@ from textmill.corpus.reading.sources import RawDocument, read_documents
 from textmill.errors import InputError, listed
 from textmill.files import CachePlace, write_json
 from textmill.hardware import n_threads
-from textmill.laps import Laps
 from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.safety.redaction import check_regions, redact
+from textmill.stage_times import StageTimer
 
 SPLITS = ("train", "validation")
 ENCODING = "files_in_"
@@ -158,7 +158,7 @@ class _Cleaner:
         self._rejected = rejected
         self._seen = SeenIds()
         self._near_duplicates = near_duplicates
-        self._laps = Laps()
+        self._timer = StageTimer()
         self.counts: Counter[str] = Counter()
         self.counts_of_sources: dict[str, Counter[str]] = {}
 
@@ -173,13 +173,13 @@ class _Cleaner:
         first_bad: BadRecord | None = None
         encodings: Counter[str] = Counter()
         chunks = batches(read_documents(source, encodings), _size, _CHUNK_CHARS, _CHUNK_DOCUMENTS)
-        chunks = self._laps.timed("reading", chunks)
+        chunks = self._timer.timed("reading", chunks)
         for chunk, documents in self._pool.prepare(chunks):
-            self._laps.start()
+            self._timer.start()
             raw = [item for item in chunk if isinstance(item, RawDocument)]
             texts = [item.text for item in documents]  # before repeated lines go from them
             drops = [self._why_dropped(*pair, source) for pair in zip(raw, documents, strict=True)]
-            self._laps.lap("duplicates")
+            self._timer.end("duplicates")
             decided = zip(documents, texts, drops, strict=True)
             for item in chunk:
                 read += 1
@@ -191,8 +191,8 @@ class _Cleaner:
                     self.counts["rejected_bad_record"] += 1
                 else:
                     self._take(item, source, *next(decided))
-            self._laps.lap("writing")
-            self._laps.stop(sum(document.bytes_read for document in documents), ahead="reading")
+            self._timer.end("writing")
+            self._timer.stop(sum(document.bytes_read for document in documents), ahead="reading")
         if not read:
             raise InputError(
                 f"source {source.name!r}: {source.path or source.hub} holds no document: fix it, "

@@ -17,8 +17,8 @@ from textmill.corpus.cleaning.repair import cleaning_steps, replace_surrogates
 from textmill.corpus.reading.html import NoMainContent
 from textmill.corpus.reading.sources import RawDocument
 from textmill.corpus.shingles import Hashes
-from textmill.laps import Laps
 from textmill.safety.redaction import redact
+from textmill.stage_times import StageTimer
 
 _ID_BYTES = 16
 
@@ -77,7 +77,7 @@ class Preparer:
         self._config = config
         self._steps = cleaning_steps(config)
         self._html_steps = cleaning_steps(config, is_html=True)
-        self._laps = Laps()
+        self._timer = StageTimer()
         self._test_ngrams: TestNgrams | None = None
         if config.decontamination.enabled:
             self._test_ngrams = TestNgrams(config.decontamination, test_sets, self._final_text)
@@ -85,22 +85,22 @@ class Preparer:
 
     def prepare(self, documents: Sequence[RawDocument]) -> list[Prepared]:
         """Return each document with its final text, dropped or not."""
-        self._laps.start()
+        self._timer.start()
         prepared = self._clean(documents)
         if self._config.quality.enabled:
             self._judge(prepared)
-            self._laps.lap("quality")
+            self._timer.end("quality")
         if self._test_ngrams is not None:
             self._compare(self._test_ngrams, prepared)
-            self._laps.lap("decontamination")
+            self._timer.end("decontamination")
         kept = [item for item in prepared if item.drop is None]
         self._describe(kept)
         if self._config.repeated_lines.enabled:
             hashes = hash_parts([item.text for item in kept], self._config.repeated_lines)
             for item, parts in zip(kept, hashes, strict=True):
                 item.parts = parts
-        self._laps.lap("signatures")
-        self._laps.stop(sum(item.bytes_read for item in prepared))
+        self._timer.end("signatures")
+        self._timer.stop(sum(item.bytes_read for item in prepared))
         return prepared
 
     def change(self, prepared: Prepared, text: str) -> None:
@@ -160,7 +160,7 @@ class Preparer:
                 if changed != item.text:
                     item.changes[name] = 1
                     item.text = changed
-            self._laps.lap(name)
+            self._timer.end(name)
 
     def _redact(self, prepared: Sequence[Prepared]) -> None:
         for item in prepared:
@@ -168,13 +168,13 @@ class Preparer:
             if item.drop is None:
                 found = {f"redacted_{kind}": count for kind, count in replaced.items() if count}
                 item.changes |= found
-        self._laps.lap("redaction")
+        self._timer.end("redaction")
 
     def _identify(self, prepared: Sequence[Prepared]) -> None:
         for item in prepared:
             item.language = UNKNOWN if item.drop else identify_language(item.text)
         if prepared:
-            self._laps.lap("language")
+            self._timer.end("language")
 
     def _too_short(self, text: str) -> Rejection | None:
         if len(text) < self._config.min_chars:

@@ -12,7 +12,7 @@ from typing import Any
 
 from textmill.corpus.cleaning.document import Prepared, Preparer
 from textmill.corpus.reading.sources import RawDocument
-from textmill.laps import LAPS_VARIABLE
+from textmill.stage_times import STAGE_TIMES_VARIABLE
 
 
 class WorkerLost(Exception):
@@ -36,8 +36,8 @@ class RayWorkers:
         # Of those that are free: a worker that has to wait for its place would keep all waiting.
         self.n_workers = max(1, int(ray.available_resources().get("CPU", 1)))
         kind = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
-        laps = os.environ.get(LAPS_VARIABLE, "")
-        self._workers = [kind.remote(shared, laps) for _ in range(self.n_workers)]
+        stage_times = os.environ.get(STAGE_TIMES_VARIABLE, "")
+        self._workers = [kind.remote(shared, stage_times) for _ in range(self.n_workers)]
         self._next = cycle(self._workers)
 
     def submit(self, documents: Sequence[RawDocument]) -> Future[list[Prepared]]:
@@ -66,9 +66,9 @@ class RayWorkers:
 class _Worker:
     """What runs on the cluster; Ray hands it the preparer itself."""
 
-    def __init__(self, preparer: Any, laps: str) -> None:
+    def __init__(self, preparer: Any, stage_times: str) -> None:
         self._preparer = preparer
-        os.environ[LAPS_VARIABLE] = laps
+        os.environ[STAGE_TIMES_VARIABLE] = stage_times
 
     def prepare(self, documents: list[RawDocument]) -> list[Prepared]:
         prepared: list[Prepared] = self._preparer.prepare(documents)

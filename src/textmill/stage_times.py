@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-LAPS_VARIABLE = "TEXTMILL_LAPS"
+STAGE_TIMES_VARIABLE = "TEXTMILL_STAGE_TIMES"
 """The environment variable that tells a step's processes in which folder they keep times."""
 
 Item = TypeVar("Item")
@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 _totals: dict[str, dict[str, float]] = {}  # of this process
 
 
-class Laps:
+class StageTimer:
     """Measures the stages of some work, one after the other, in this thread's processor time."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Laps:
         """Begin to measure the first stage."""
         self._last_s = time.thread_time()
 
-    def lap(self, stage: str) -> None:
+    def end(self, stage: str) -> None:
         """Count the time since the last call for a stage; nothing where nothing was started."""
         if self._last_s is not None:
             now_s = time.thread_time()
@@ -47,7 +47,7 @@ class Laps:
             except StopIteration:
                 return
             finally:
-                self.lap(stage)
+                self.end(stage)
                 self._last_s = None
             yield item
 
@@ -66,7 +66,7 @@ class Laps:
             total["bytes"] += n_bytes
         self._seconds = {}
         self._last_s = None
-        if folder := os.environ.get(LAPS_VARIABLE):
+        if folder := os.environ.get(STAGE_TIMES_VARIABLE):
             _keep(Path(folder))
 
 
@@ -80,7 +80,7 @@ def _keep(folder: Path) -> None:
         beside.replace(folder / f"{name}.json")
 
 
-def read_laps(folder: Path) -> dict[str, dict[str, float]]:
+def read_stage_times(folder: Path) -> dict[str, dict[str, float]]:
     """Return `seconds` and `bytes` of every stage, summed over the processes of a step."""
     found: dict[str, dict[str, float]] = {}
     for file in sorted(folder.glob("*.json")):

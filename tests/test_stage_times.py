@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from textmill import laps as module
-from textmill.laps import LAPS_VARIABLE, Laps, read_laps
+from textmill import stage_times as module
+from textmill.stage_times import STAGE_TIMES_VARIABLE, StageTimer, read_stage_times
 
 
 def work(seconds: float) -> None:
@@ -24,22 +24,22 @@ def work(seconds: float) -> None:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(module, "_totals", {})
-    monkeypatch.setenv(LAPS_VARIABLE, str(tmp_path / "laps"))
-    return tmp_path / "laps"
+    monkeypatch.setenv(STAGE_TIMES_VARIABLE, str(tmp_path / "stage_times"))
+    return tmp_path / "stage_times"
 
 
 def test_each_stage_has_its_own_time_and_all_have_the_bytes(folder: Path) -> None:
-    laps = Laps()
+    timer = StageTimer()
     for _ in range(2):
-        laps.start()
+        timer.start()
         work(0.01)
-        laps.lap("first")
+        timer.end("first")
         work(0.03)
-        laps.lap("second")
+        timer.end("second")
         time.sleep(0.1)  # waiting is no processor time
-        laps.lap("first")
-        laps.stop(500)
-    found = read_laps(folder)
+        timer.end("first")
+        timer.stop(500)
+    found = read_stage_times(folder)
     assert found["first"]["seconds"] == pytest.approx(0.02, abs=0.015)
     assert found["second"]["seconds"] == pytest.approx(0.06, abs=0.015)
     assert {name: took["bytes"] for name, took in found.items()} == {"first": 1000, "second": 1000}
@@ -51,46 +51,46 @@ def test_getting_items_is_a_stage_and_what_is_done_with_them_is_not(folder: Path
             work(0.01)
             yield number
 
-    laps = Laps()
-    for number in laps.timed("reading", slow()):
+    timer = StageTimer()
+    for number in timer.timed("reading", slow()):
         work(0.05)
-        laps.lap("other")  # nothing was started
+        timer.end("other")  # nothing was started
         assert number < 3
-    laps.stop(9)
-    found = read_laps(folder)
+    timer.stop(9)
+    found = read_stage_times(folder)
     assert found.keys() == {"reading"}
     assert found["reading"]["seconds"] == pytest.approx(0.03, abs=0.02)
 
 
 def test_a_stage_that_runs_ahead_has_all_bytes(folder: Path) -> None:
-    laps = Laps()
-    items = laps.timed("reading", range(2))
+    timer = StageTimer()
+    items = timer.timed("reading", range(2))
     assert [next(items), next(items)] == [0, 1]
     for n_bytes in (30, 4):
-        laps.start()
-        laps.lap("writing")
-        laps.stop(n_bytes, ahead="reading")
-    found = read_laps(folder)
+        timer.start()
+        timer.end("writing")
+        timer.stop(n_bytes, ahead="reading")
+    found = read_stage_times(folder)
     assert (found["reading"]["bytes"], found["writing"]["bytes"]) == (34, 34)
 
 
 def test_the_processes_of_a_step_are_summed(folder: Path) -> None:
-    laps = Laps()
-    laps.start()
-    laps.lap("one")
-    laps.stop(7)
+    timer = StageTimer()
+    timer.start()
+    timer.end("one")
+    timer.stop(7)
     other = {"one": {"seconds": 2.0, "bytes": 3}, "two": {"seconds": 1.0, "bytes": 4}}
     (folder / "1.json").write_text(json.dumps(other))
     assert len(list(folder.glob(f"*-{os.getpid()}.json"))) == 1
-    found = read_laps(folder)
+    found = read_stage_times(folder)
     assert found["one"] == {"seconds": pytest.approx(2.0, abs=0.01), "bytes": 10}
     assert found["two"] == {"seconds": 1.0, "bytes": 4}
 
 
 def test_outside_a_step_nothing_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(LAPS_VARIABLE)
-    laps = Laps()
-    laps.start()
-    laps.lap("one")
-    laps.stop(7)
-    assert read_laps(folder) == {}
+    monkeypatch.delenv(STAGE_TIMES_VARIABLE)
+    timer = StageTimer()
+    timer.start()
+    timer.end("one")
+    timer.stop(7)
+    assert read_stage_times(folder) == {}
