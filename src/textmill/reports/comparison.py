@@ -10,9 +10,10 @@ from typing import Any
 from mlflow.entities import Run
 
 from textmill.errors import InputError
-from textmill.evaluation.significance import differences, intervals, tabulate
+from textmill.evaluation.significance import differences, intervals
 from textmill.reports import side_by_side as pages
 from textmill.steps.graph import GRAPH
+from textmill.tasks.statistics import tabulate
 from textmill.tracking.answers import Answered, read_answers
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.results import recorded_results

@@ -52,7 +52,7 @@ class Step:
     has_cache: bool = False
     """Takes a place for what it has prepared, which later runs of it need not prepare again."""
     loads: tuple[str, ...] = ()
-    """Modules that it loads by name; `{kind}` stands for the kind of its task."""
+    """Modules that it loads by name; `{kind}` stands for the package of its kind of task."""
 
     @property
     def module(self) -> str:
@@ -121,7 +121,7 @@ def code_of(step: Step, kind: str | None = None) -> Code:
     waiting = [step.module, *_with_parents(step.module)]
     for name in step.loads:
         for of_kind in (kind,) if kind else KINDS:
-            waiting += _with_parents(name.format(kind=of_kind))
+            waiting += _with_parents(name.format(kind=KINDS[of_kind]))
     while waiting:
         name = waiting.pop()
         if name in modules:

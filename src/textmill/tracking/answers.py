@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from mlflow.entities import Run
 
-from textmill.evaluation.significance import LANGUAGE_MODEL, Interval, Row, intervals, tabulate
+from textmill.config import LANGUAGE_MODEL
+from textmill.evaluation.metrics import Row
+from textmill.evaluation.significance import Interval, intervals
 from textmill.steps.graph import EVALUATE_LM, GRAPH
+from textmill.tasks.language_model.metrics import DOCUMENTS
+from textmill.tasks.statistics import tabulate
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store
 from textmill.tracking.verified import read_manifest, read_output_lines
-
-DOCUMENTS = "documents.jsonl"  # of textmill.training.evaluate_lm, which would load torch here
 
 
 @dataclass(frozen=True)

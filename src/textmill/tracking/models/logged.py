@@ -13,8 +13,10 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array, Object, Property
 
 import textmill
-from textmill.config import GenerationConfig, TaskConfig
+from textmill.config import LANGUAGE_MODEL, GenerationConfig, TaskConfig
 from textmill.steps.access import apply
+from textmill.tasks.kinds import page_of
+from textmill.tasks.shown import Column
 from textmill.tracking.models import copies
 from textmill.tracking.store import Store, path_of
 from textmill.tracking.tags import BACKBONE
@@ -31,21 +33,6 @@ REQUIREMENTS = (
     *("phonenumbers", "python-stdnum"),  # what is asked is redacted
 )
 EXAMPLE = "The waiter was friendly, and the soup was warm."
-IS_CUT = ColSpec("boolean", "is_cut")
-ENTITY = Object(
-    [
-        Property("text", "string"),
-        Property("type", "string"),
-        Property("start", "long"),
-        Property("end", "long"),
-    ]
-)
-OUTPUTS = {
-    "classification": (ColSpec("string", "label"), ColSpec("double", "score"), IS_CUT),
-    "tagging": (ColSpec(Array(ENTITY), "entities"), IS_CUT),
-    "translation": (ColSpec("string", "translation"), IS_CUT),
-}
-"""The columns of the answers, by kind of task."""
 
 
 def log_task_model(store: Store, run_id: str, task: TaskConfig, folder: Path) -> None:
@@ -54,7 +41,7 @@ def log_task_model(store: Store, run_id: str, task: TaskConfig, folder: Path) ->
     The model carries textmill's own code, so that it loads where textmill is not installed.
     """
     signature = ModelSignature(
-        inputs=Schema([ColSpec("string", "text")]), outputs=Schema(list(OUTPUTS[task.kind]))
+        inputs=Schema([ColSpec("string", "text")]), outputs=answer_schema(task.kind)
     )
     tags = {"textmill.task": task.name, "textmill.kind": "task_model"}
     _log_model(store, run_id, task.name, tags, folder, SERVED, signature)
@@ -74,11 +61,23 @@ def log_backbone(store: Store, run_id: str, folder: Path) -> None:
     ]
     signature = ModelSignature(
         inputs=Schema([ColSpec("string", "text")]),
-        outputs=Schema([ColSpec("string", "continuation")]),
+        outputs=answer_schema(LANGUAGE_MODEL),
         params=ParamSchema(params),
     )
     tags = {"textmill.kind": BACKBONE}
     _log_model(store, run_id, BACKBONE, tags, folder, SERVED_BACKBONE, signature)
+
+
+def answer_schema(kind: str) -> Schema:
+    """Return the columns of the answers of a kind of task, or of the language model."""
+
+    def column(name: str, of: Column) -> ColSpec:
+        if isinstance(of, str):
+            return ColSpec(of, name)
+        [fields] = of
+        return ColSpec(Array(Object([Property(*field) for field in fields.items()])), name)
+
+    return Schema([column(*item) for item in page_of(kind).ANSWER.items()])
 
 
 def find_logged_model(store: Store, run_id: str) -> LoggedModel | None:
