@@ -29,7 +29,8 @@ STARS = Path(__file__).parent / "stars"
 LENGTH = """
 from textmill.evaluation.metrics import Metric
 LIMIT = 9
-METRICS = {"classification": (Metric("length", of_example=lambda row: min(LIMIT, len(row["text"]))),)}
+length = Metric("length", of_example=lambda row: min(LIMIT, len(row["text"])))
+METRICS = {"classification": (length,)}
 """
 
 
@@ -142,9 +143,7 @@ def test_a_folder_with_the_modules_of_a_kind_is_a_kind_of_task(
 def test_unknown_settings_of_its_tasks_are_named_with_those_that_it_has(
     composed: Callable[..., Config],
 ) -> None:
-    with pytest.raises(
-        InputError, match=r"tasks.mood.lable is not a setting. Did you mean .*label"
-    ):
+    with pytest.raises(InputError, match=r"tasks.mood.lable is not a setting. Did you mean"):
         composed(STARS, task={"kind": "stars", "lable": "label"})
 
 
@@ -160,7 +159,7 @@ def test_without_its_extension_a_kind_is_unknown(composed: Callable[..., Config]
         (
             "wrong.py",
             "1 / 0",
-            r"wrong.py cannot be imported \(ZeroDivisionError: .*wrong.py, line 1",
+            r"wrong.py .* \(ZeroDivisionError: .*wrong.py, line 1",
         ),
         ("wrong.py", "import nothing_of_that_name", r"No module named 'nothing_of_that_name'"),
         ("half.py", "def f(:", r"half.py cannot be imported \(SyntaxError"),
@@ -194,9 +193,8 @@ def test_an_installed_module_is_loaded_by_its_name(
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "helper.py").write_text("LIMIT = 9")
-    (package / "lengths.py").write_text(
-        f"from .helper import LIMIT\n{LENGTH.replace('LIMIT = 9', '')}"
-    )
+    content = LENGTH.replace("LIMIT = 9", "from .helper import LIMIT")
+    (package / "lengths.py").write_text(content)
     monkeypatch.syspath_prepend(tmp_path)
     config = composed("installed_here.lengths")
     assert config.tasks[0].metrics == ("installed_here.lengths",)

@@ -19,6 +19,7 @@ from textmill.errors import InputError, RunError
 from textmill.files import MANIFEST, digest_folder, digest_values, write_json
 from textmill.registry.promotion import Challenger, _language, challenge, recipe_of
 from textmill.registry.versions import DECISION_TAG, REASON_TAG, Registry
+from textmill.tasks.kinds import definitions
 from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.results import Result, find_result
 from textmill.tracking.store import Store, StoreError
@@ -96,7 +97,16 @@ def make_challenger(
         tested = evaluated(n_right, test_set)
         trivial = {"accuracy": 0.05}
         made = Challenger(
-            "mood", "classification", "mood", "en", model, tested, test_set, "recipe", 1e6, trivial
+            "mood",
+            definitions("classification"),
+            "mood",
+            "en",
+            model,
+            tested,
+            test_set,
+            "recipe",
+            1e6,
+            trivial,
         )
         return replace(made, **further)
 
