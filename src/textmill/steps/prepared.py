@@ -15,7 +15,11 @@ from textmill.steps.step import Step, code_of
 PREPARED_TAG = "textmill.prepared"
 """On a run of the clean step: the folder of prepared documents that fits it."""
 FOLDER = "prepared"
-_PREPARING = Step("preparing", "textmill.corpus.cleaning.workers.cache:PreparedCache")
+_PREPARING = Step(
+    "preparing",
+    "textmill.corpus.cleaning.prepare:Preparer",
+    loads=("textmill.corpus.cleaning.workers.cache",),
+)
 _NOT_READ = {"sources", "exact_duplicates", "validation_share", "max_bad_share"}
 _NOT_SKETCHED = {"threshold", "max_candidates"}
 

@@ -13,8 +13,9 @@ import pytest
 
 from textmill.config import CleanConfig
 from textmill.corpus.cleaning import shards
-from textmill.corpus.cleaning.clean import clean, split_of
+from textmill.corpus.cleaning.clean import clean
 from textmill.corpus.cleaning.document import document_id
+from textmill.corpus.cleaning.write import split_of
 from textmill.errors import InputError
 from textmill.files import digest_folder
 from textmill.safety.placeholders import PLACEHOLDERS
@@ -265,6 +266,7 @@ def test_documents_with_text_of_test_sets_are_counted_by_task(tmp_path: Path) ->
     (row,) = rows(out / "rejected")
     assert (row["reason"], row["detail"][:20]) == ("contaminated", "mood: was it he who ")
     assert row["text"] == held.replace("10.0.0.1", "[IP]")
+    assert row["contaminates"] == ["mood"]
     found = metrics(out)
     assert (found["rejected_contaminated"], found["documents_kept"]) == (1, 9)
     assert (found["contaminated_mood"], found["contaminated_topic"]) == (1, 0)
@@ -335,8 +337,8 @@ def test_rejected_has_a_shard_even_when_nothing_is(tmp_path: Path, sentences: Pa
     out = cleaned(tmp_path / "out", config_of(sentences))
     table = pq.read_table(out / "rejected" / "00000.parquet")
     assert table.num_rows == 0
-    names = ["text", "source", "file", "line", "reason", "detail", "duplicate_of", "similarity"]
-    assert table.column_names == names
+    names = ["text", "source", "file", "line", "reason", "detail"]
+    assert table.column_names == [*names, "duplicate_of", "similarity", "contaminates"]
 
 
 def test_a_corpus_of_nothing_says_why(tmp_path: Path) -> None:

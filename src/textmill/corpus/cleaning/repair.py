@@ -106,10 +106,10 @@ def cleaning_steps(
 
 
 def repair_unicode(text: str) -> str:
-    """Undo encoding accidents, drop control characters, compose accents (NFC).
+    """Undo encoding accidents, remove control characters, compose accents (NFC).
 
     Curly quotes and full-width characters stay as they are. What sets the direction of a whole
-    stretch of text is dropped as other control characters are.
+    stretch of text is removed as other control characters are.
     """
     if not _may_change(text):
         return text

@@ -10,7 +10,8 @@ import os
 import tempfile
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,8 +20,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from textmill.config import NearDuplicatesConfig
+from textmill.config import CleanConfig, CorpusConfig, NearDuplicatesConfig
 from textmill.corpus.cleaning.dedup.runs import add_run
+from textmill.corpus.cleaning.document import Prepared, Rejection, Verdict
+from textmill.corpus.cleaning.filters.contract import SequenceFilter
 from textmill.corpus.shingles import (
     Hashes,
     hash_runs,
@@ -50,6 +53,37 @@ class Sketch:
     """(shingles,) hashes of its runs of words, sorted, each once."""
     bands: Hashes
     """(bands,) hashes of its signature's bands; documents that share one are candidates."""
+
+
+class NearDuplicates(SequenceFilter):
+    """Rejects documents that are nearly the same as one before."""
+
+    name = "near_duplicate"
+    description = "near duplicates"
+
+    def is_enabled(self, config: CorpusConfig) -> bool:
+        """Return whether near duplicates are looked for."""
+        return config.near_duplicates.enabled
+
+    @contextmanager
+    def judging(self, config: CleanConfig, folder: Path) -> Iterator[Callable[[Prepared], Verdict]]:
+        """Give the function that compares each document with those kept before."""
+        with NearDuplicateIndex(config.near_duplicates, folder) as kept:
+
+            def judge(document: Prepared) -> Rejection | None:
+                assert document.sketch is not None
+                found = kept.find(document.sketch)
+                if found is None:
+                    kept.add(document.doc_id, document.sketch)
+                    return None
+                known, similarity = found
+                return self.reject(
+                    f"similarity {similarity:.2f}",
+                    duplicate_of=known.hex(),
+                    similarity=similarity,
+                )
+
+            yield judge
 
 
 class Sketcher:
@@ -125,7 +159,7 @@ def jaccard(first: Shingles, second: Shingles) -> float:
     return common / max(1, len(first) + len(second) - common)
 
 
-class NearDuplicates:
+class NearDuplicateIndex:
     """The documents kept so far, by which a near duplicate is known.
 
     In memory are 8 bytes a band and 28 more of each document; the shingles are in a file without a

@@ -9,14 +9,18 @@ punctuation do not count, and all digits are the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textmill.config import RepeatedLinesConfig
+from textmill.config import CleanConfig, CorpusConfig, RepeatedLinesConfig
 from textmill.corpus.cleaning.dedup.runs import add_run
+from textmill.corpus.cleaning.document import Edit, Prepared, Rejection, Verdict
+from textmill.corpus.cleaning.filters.contract import SequenceFilter
 from textmill.corpus.shingles import (
     Hashes,
     hash_words,
@@ -31,7 +35,48 @@ _DIGITS = str.maketrans("123456789", "000000000")
 _BATCH_CHARS = 1 << 17  # hashed at once: the arrays stay in the processor's cache
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _NO_HASH = np.uint64(0)  # of a part that is too short to be looked for
+_MAX_EXAMPLES = 1000  # of removed lines, each once
+_EXAMPLE = Rejection("repeated_line", "an example")
 _RECENT = 1 << 16  # hashes in a dictionary, before they go into a sorted array
+
+
+class RepeatedLines(SequenceFilter):
+    """Removes lines that stand in many documents, and rejects those of which too little is left."""
+
+    name = "repeated_lines"
+    description = "lines of many documents"
+    changes = ("dropped_repeated_lines",)
+
+    def is_enabled(self, config: CorpusConfig) -> bool:
+        """Return whether repeated lines are removed."""
+        return config.repeated_lines.enabled
+
+    @contextmanager
+    def judging(self, config: CleanConfig, folder: Path) -> Iterator[Callable[[Prepared], Verdict]]:
+        """Give the function that removes lines; of each different one, an example is shown."""
+        lines = LineCounts(config.repeated_lines)
+        shown: set[int] = set()
+
+        def judge(document: Prepared) -> Edit | None:
+            assert document.parts is not None
+            text, removed = lines.remove(document.text, document.parts)
+            # Those of near duplicates count, too: what makes two documents alike may be such lines.
+            lines.add(document.parts)
+            if not removed:
+                return None
+            examples: list[tuple[str, Rejection]] = []
+            for key, line in removed:
+                if len(shown) < _MAX_EXAMPLES and key not in shown:
+                    shown.add(key)
+                    examples.append((line, _EXAMPLE))
+            rejection = None
+            if len(text) < config.min_chars:
+                left = f"{len(text)} characters are left"
+                rejection = self.reject(f"{len(removed)} lines removed, {left}")
+            changes = {"dropped_repeated_lines": len(removed)}
+            return Edit(text, changes, tuple(examples), rejection)
+
+        yield judge
 
 
 def hash_parts(texts: Sequence[str], config: RepeatedLinesConfig) -> list[Hashes]:
@@ -70,7 +115,7 @@ def _hashes_of(parts: Sequence[str], min_words: int) -> Hashes:
     return np.where(n_words >= min_words, hashes, _NO_HASH)
 
 
-class RepeatedLines:
+class LineCounts:
     """The lines or paragraphs of the documents so far, and in how many of them each stands.
 
     In memory are 9 bytes of each different one.

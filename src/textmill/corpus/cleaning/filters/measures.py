@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from textmill.corpus.cleaning.document import Document
 from textmill.corpus.shingles import (
     LETTER,
     MARK,
@@ -61,6 +62,26 @@ class Measures:
     """Share of the characters that are in the commonest run of so many words, by its length."""
     duplicate_ngrams: dict[int, float]
     """Share of the characters that are in words of runs that occurred before, by their length."""
+
+
+def measures_of(
+    documents: Sequence[Document],
+    top_ngrams: Collection[int] = (),
+    duplicate_ngrams: Collection[int] = (),
+) -> list[Measures]:
+    """Return the measures of each document, which all filters share: see `measure`."""
+    missing = [
+        document
+        for document in documents
+        if document.measures is None
+        or not document.measures.top_ngrams.keys() >= set(top_ngrams)
+        or not document.measures.duplicate_ngrams.keys() >= set(duplicate_ngrams)
+    ]
+    texts = [document.text for document in missing]
+    measured = measure(texts, list(top_ngrams), list(duplicate_ngrams))
+    for document, measures in zip(missing, measured, strict=True):
+        document.measures = measures
+    return [document.measures for document in documents if document.measures is not None]
 
 
 def measure(

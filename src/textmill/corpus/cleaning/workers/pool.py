@@ -12,7 +12,8 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Self
 
-from textmill.corpus.cleaning.document import Prepared, Preparer
+from textmill.corpus.cleaning.document import Prepared
+from textmill.corpus.cleaning.prepare import Preparer
 from textmill.corpus.cleaning.workers.cache import PreparedCache
 from textmill.corpus.cleaning.workers.ray_cluster import RayWorkers, WorkerLost
 from textmill.corpus.reading.records import BadRecord

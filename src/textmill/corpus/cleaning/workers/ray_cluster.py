@@ -10,7 +10,8 @@ from concurrent.futures import Future
 from itertools import cycle
 from typing import Any
 
-from textmill.corpus.cleaning.document import Prepared, Preparer
+from textmill.corpus.cleaning.document import Prepared
+from textmill.corpus.cleaning.prepare import Preparer
 from textmill.corpus.reading.sources import RawDocument
 from textmill.stage_times import STAGE_TIMES_VARIABLE
 
