@@ -94,15 +94,7 @@ def test_files_in_other_encodings_are_counted_by_source(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("doc_id", "split"),
-    [("0" * 32, "validation"), ("4" + "0" * 31, "train"), ("3f" + "0" * 30, "validation")],
-)
-def test_the_first_quarter_of_ids_is_the_validation_quarter(doc_id: str, split: str) -> None:
-    assert split_of(doc_id, 0.25) == split
-
-
-def test_what_is_dropped_is_kept_aside_with_the_reason(tmp_path: Path, sentences: Path) -> None:
+def test_what_is_rejected_is_kept_with_the_reason(tmp_path: Path, sentences: Path) -> None:
     extra = tmp_path / "extra.jsonl"
     texts = ["short", LONG.format(1) + " ", "x" * 3000, "x" * 3000, "tiny a@b.com"]
     lines = [json.dumps({"text": text}) for text in texts] + ['{"text": "ring a@b.com']
@@ -126,7 +118,7 @@ def test_what_is_dropped_is_kept_aside_with_the_reason(tmp_path: Path, sentences
     assert [row["similarity"] for row in found] == [None, 1.0, 1.0, None, None]
 
 
-def test_what_was_never_prepared_is_kept_aside_without_personal_data(
+def test_what_was_never_prepared_is_kept_without_personal_data(
     tmp_path: Path, sentences: Path
 ) -> None:
     broken = tmp_path / "broken.jsonl"
@@ -208,7 +200,7 @@ def test_every_count_is_given_by_source_too(tmp_path: Path) -> None:
     assert all(found[n] == found[f"{n}/a"] + found[f"{n}/b"] for n in totals)
 
 
-def test_a_near_duplicate_is_put_aside_with_the_one_it_is_like(tmp_path: Path) -> None:
+def test_a_near_duplicate_is_rejected_with_the_one_it_is_like(tmp_path: Path) -> None:
     words = [f"word{n}" for n in range(40)]
     first, other = " ".join(words), " ".join(reversed(words))
     near = first.replace("word20", "changed")
@@ -228,7 +220,7 @@ def test_a_near_duplicate_is_put_aside_with_the_one_it_is_like(tmp_path: Path) -
     assert metrics(cleaned(tmp_path / "all", config))["documents_kept"] == 12
 
 
-def test_what_quality_filters_drop_is_put_aside_and_lines_are_counted(tmp_path: Path) -> None:
+def test_what_quality_filters_reject_is_kept_and_lines_are_counted(tmp_path: Path) -> None:
     def page(n: int) -> str:
         words = [f"w{chr(97 + n)}{chr(97 + i)}" for i in range(26)]
         return "\n".join(f"The {word}rd of {word}st was {word}nd to {word}th." for word in words)
@@ -385,7 +377,7 @@ def test_lone_surrogates_do_not_stop_the_step_and_a_cut_off_file_does(tmp_path: 
         cleaned(tmp_path / "cut", config_of(file, repair_unicode=False))
 
 
-def test_the_main_content_of_pages_is_kept_and_pages_without_are_put_aside(tmp_path: Path) -> None:
+def test_the_main_content_of_pages_is_kept_and_pages_without_are_rejected(tmp_path: Path) -> None:
     def page(n: int) -> str:
         article = "".join(f"<p>{LONG.format(10 * n + i)} Use &lt;b&gt;.</p>" for i in range(5))
         return f"<html><body><nav><a href='/'>Home</a></nav><article>{article}</article>"

@@ -25,20 +25,20 @@ _CHUNK_DOCUMENTS = 64
 
 @dataclass(frozen=True)
 class NewText:
-    """The new text as far as it is measured."""
+    """The part of the new text that is measured."""
 
     texts: list[str]
     """As the corpus would keep them, each once."""
     n_rejected: int
-    """Documents that the corpus would not keep for what they are by themselves."""
+    """Documents that the corpus would reject by themselves."""
 
 
 def choose_texts(config: DriftConfig, corpus: CorpusConfig) -> NewText:
     """Return the documents that are measured: those that the corpus would keep, as it would.
 
-    They pass the same repair, redaction and filters: what cleaning would reject is never trained
-    on, and so does not make a corpus drift. Neither near duplicates nor texts of test sets are
-    looked for, which stand in the new text no more than in the corpus.
+    They go through the same repair, redaction and filters: what cleaning would reject is never
+    trained on, and so does not make a corpus drift. Neither near duplicates nor texts of test sets
+    are looked for: the new text holds no more of them than the corpus.
 
     Raises:
         InputError: the new text cannot be read.
@@ -85,7 +85,7 @@ def _source(config: DriftConfig, corpus: CorpusConfig | None = None) -> SourceCo
 
 @contextmanager
 def _settings_named() -> Iterator[None]:
-    """Raise what reading raises, with the settings that name this source."""
+    """Raise errors of reading with the settings that name this source."""
     try:
         yield
     except InputError as error:

@@ -1,4 +1,4 @@
-"""What the clean step says of its own output: lengths of documents, clusters of duplicates."""
+"""Facts about a corpus for its page: lengths of documents, clusters of duplicates."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def write_receipts(corpus: Path, splits: Sequence[str]) -> dict[str, int]:
 
 
 def read_receipts(corpus: Path) -> dict[str, Any]:
-    """Return what `write_receipts` has written.
+    """Return the facts that `write_receipts` has written.
 
     Returns:
         `length_edges`, where bins of lengths in characters begin, and `lengths`, the documents kept
@@ -101,7 +101,7 @@ def _duplicates(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _least_similar(rejected: Path, wanted: set[str]) -> dict[str, dict[str, Any]]:
-    """Return of each document the copy that is least like it: the one to judge a filter by."""
+    """Return the least similar copy of each document: the one to judge a filter by."""
     found: dict[str, dict[str, Any]] = {}
     columns = ["reason", "duplicate_of", "similarity", "text", "source"]
     for batch in _batches(rejected, columns):

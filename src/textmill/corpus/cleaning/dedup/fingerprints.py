@@ -33,7 +33,7 @@ class Fingerprinter:
         return prepared
 
     def change(self, document: Prepared, text: str) -> None:
-        """Give a document another text; the hashes of its lines stay those that were compared."""
+        """Give a document another text; the hashes of its lines stay as they were compared."""
         document.text = text
         self._add([document])
 

@@ -36,7 +36,7 @@ from textmill.errors import InputError
 
 Shingles = NDArray[np.uint32]
 
-_PIECE_CHARS = 1 << 20  # of a longer text; what begins in one piece and ends in the next is lost
+_PIECE_CHARS = 1 << 20  # longer texts are split; shingles across two pieces are lost
 _BATCH_CHARS = 1 << 17  # of texts that are hashed at once: their arrays stay in the processor cache
 _BATCH_SHINGLES = 1 << 16
 _ID_BYTES = 16
@@ -94,7 +94,7 @@ class Sketcher:
         n_permutations = config.bands * config.rows
         random = np.random.default_rng(config.seed)
         # Odd factors make h -> a * h a permutation of the numbers of 32 bits. As the hashes are
-        # random, which of them comes first is so without a shift (a * h + b), too.
+        # random, so is their order, without a shift (a * h + b).
         self._factors = random.integers(0, 1 << 32, n_permutations, np.uint32) | np.uint32(1)
 
     def sketch(self, texts: Sequence[str]) -> list[Sketch]:
@@ -104,7 +104,7 @@ class Sketcher:
             text = texts[batch.start]
             if len(text) <= _PIECE_CHARS:
                 shingles += self._shingles(texts[batch])
-            else:  # it stands alone
+            else:  # a batch of its own
                 pieces = range(0, len(text), _PIECE_CHARS)
                 found_in = [self._shingles([text[i : i + _PIECE_CHARS]])[0] for i in pieces]
                 shingles.append(np.unique(np.concatenate(found_in)))
@@ -114,7 +114,7 @@ class Sketcher:
         words = hash_words(read_characters(texts))
         hashes, first = hash_runs(words, self._config.ngram, keep_short=True)
         # Document above, hash below: one sort serves all texts.
-        # No hash is 0: that would come first in every permutation.
+        # No hash may be 0, which would come first in every permutation.
         keyed = np.maximum(hashes >> np.uint64(32), np.uint64(1))
         keyed |= words.documents[first].astype(np.uint64) << np.uint64(32)
         keyed.sort()
@@ -160,10 +160,10 @@ def jaccard(first: Shingles, second: Shingles) -> float:
 
 
 class NearDuplicateIndex:
-    """The documents kept so far, by which a near duplicate is known.
+    """The documents kept so far, as an index of near duplicates.
 
-    In memory are 8 bytes a band and 28 more of each document; the shingles are in a file without a
-    name, which is gone when this is closed or its process ends.
+    It takes 8 bytes of memory per band and 28 more per document; the shingles are in a file without
+    a name, which is removed when this is closed or its process ends.
 
     Args:
         config: how similar a near duplicate is.
@@ -203,7 +203,7 @@ class NearDuplicateIndex:
         return None
 
     def add(self, doc_id: bytes, sketch: Sketch) -> None:
-        """Keep a document for those that follow.
+        """Add a document, for those that follow.
 
         Args:
             doc_id: 16 bytes.
@@ -216,7 +216,7 @@ class NearDuplicateIndex:
         if index > int(_INDEX_MASK):
             raise InputError(
                 f"corpus.near_duplicates: more than {index:,} documents are too many to compare: "
-                "switch it off, or divide the corpus."
+                "switch it off, or split the corpus."
             )
         self._file.write(sketch.shingles.tobytes())
         self._ids += doc_id
@@ -225,7 +225,7 @@ class NearDuplicateIndex:
 
 
 class _Buckets:
-    """Which documents have which band.
+    """The documents of each band.
 
     The newest are in a dictionary. Older ones are in sorted arrays of numbers that hold a band's
     hash above and a document's index below. Two bands may have the same shortened hash; the

@@ -1,6 +1,6 @@
 """Lines or paragraphs that stand in many documents: menus, notices, footers.
 
-The text is read once: a line goes from the documents that come after the first few that hold it.
+The text is read once: a line is removed from the documents after the first few that hold it.
 
 Source: Wenzek et al. 2020 ("CCNet: Extracting High Quality Monolingual Datasets from Web Crawl
 Data"), section 3.1, which keeps a line's first occurrence; normalised as there: case and
@@ -34,7 +34,7 @@ _SEPARATORS = {"line": "\n", "paragraph": "\n\n"}
 _DIGITS = str.maketrans("123456789", "000000000")
 _BATCH_CHARS = 1 << 17  # hashed at once: the arrays stay in the processor's cache
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_NO_HASH = np.uint64(0)  # of a part that is too short to be looked for
+_NO_HASH = np.uint64(0)  # of a part that is too short to be compared
 _MAX_EXAMPLES = 1000  # of removed lines, each once
 _EXAMPLE = Rejection("repeated_line", "an example")
 _RECENT = 1 << 16  # hashes in a dictionary, before they go into a sorted array
@@ -60,7 +60,7 @@ class RepeatedLines(SequenceFilter):
         def judge(document: Prepared) -> Edit | None:
             assert document.parts is not None
             text, removed = lines.remove(document.text, document.parts)
-            # Those of near duplicates count, too: what makes two documents alike may be such lines.
+            # Lines of near duplicates count, too: they may be what makes two documents alike.
             lines.add(document.parts)
             if not removed:
                 return None
@@ -80,7 +80,7 @@ class RepeatedLines(SequenceFilter):
 
 
 def hash_parts(texts: Sequence[str], config: RepeatedLinesConfig) -> list[Hashes]:
-    """Return for each text (parts,) the hashes of its lines or paragraphs; 0 where one is short."""
+    """Return (parts,) the hashes of the lines or paragraphs of each text; 0 for short ones."""
     parts = [split(text, config) for text in texts]
     every = [part.translate(_DIGITS) for found in parts for part in found]
     batches = [
@@ -116,9 +116,9 @@ def _hashes_of(parts: Sequence[str], min_words: int) -> Hashes:
 
 
 class LineCounts:
-    """The lines or paragraphs of the documents so far, and in how many of them each stands.
+    """The number of documents so far that hold each line or paragraph.
 
-    In memory are 9 bytes of each different one.
+    It takes 9 bytes of memory per different one.
     """
 
     def __init__(self, config: RepeatedLinesConfig) -> None:
@@ -128,7 +128,7 @@ class LineCounts:
         self._runs: list[_Run] = []
 
     def remove(self, text: str, hashes: Hashes) -> tuple[str, list[tuple[int, str]]]:
-        """Return a text without the parts that stand in as many documents as may keep them.
+        """Return a text without the parts that as many documents hold as may keep them.
 
         Args:
             text: final text of a document.
@@ -146,7 +146,7 @@ class LineCounts:
         return join(kept, self._config), removed
 
     def find(self, hashes: Hashes) -> NDArray[np.bool_]:
-        """Return (parts,) which parts of a text stand in as many documents as one may."""
+        """Return (parts,) whether as many documents hold a part of a text as may keep it."""
         counts = np.fromiter(
             (self._recent.get(h, 0) for h in hashes.tolist()), np.int64, len(hashes)
         )

@@ -1,7 +1,7 @@
 """Contamination: documents that share a run of words with the test set of a task.
 
 Source: Brown et al. 2020 ("Language Models are Few-Shot Learners"), appendix C, whose 13-grams and
-least length of 8 words are the defaults; a shorter example is too common to tell where it is from.
+least length of 8 words are the defaults; shorter examples are too common to tell anything.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Contamination(Filter):
 
 @dataclass(frozen=True)
 class SharedRun:
-    """What a document shares with test sets."""
+    """A run of words that a document shares with test sets."""
 
     tasks: tuple[str, ...]
     """The tasks whose test sets share a run with it, in the order of the configuration."""

@@ -51,7 +51,7 @@ def gopher_quality(
     Gopher"), appendix A1.1, "Quality filtering".
     """
     n_words = measures.n_words
-    n_tokens = max(1, n_words + measures.n_marks)
+    n_tokens = max(1, n_words + measures.n_punctuation)
     lines = text.split("\n")
     ellipses = sum(text.count(mark) for mark in ELLIPSES)
     return (
