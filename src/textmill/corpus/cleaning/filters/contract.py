@@ -21,8 +21,8 @@ class Reason:
     name: str
     """As it stands in `rejected/`: lower-case words joined by underscores. The number of documents
     is the metric `rejected_<name>`."""
-    description: str
-    """What is filtered out, as a noun phrase: "text in capitals"."""
+    description: str = ""
+    """What is filtered out, as a noun phrase such as "text in capitals"; empty: its name."""
     changes: tuple[str, ...] = ()
     """Names of the metrics that count what it changes in documents that are kept; they begin with
     "dropped_" or "changed_"."""
@@ -33,7 +33,7 @@ class Reason:
 
     def describe(self, config: CorpusConfig) -> str:
         """Return what is filtered out with these settings."""
-        return self.description
+        return self.description or self.name.replace("_", " ")
 
     def reject(
         self,
