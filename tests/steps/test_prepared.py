@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,9 +70,9 @@ def test_other_settings_do_not(fields: dict[str, Any]) -> None:
 def test_the_code_that_prepares_and_keeps_documents_counts(
     module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def edited(step: Step) -> Code:
+    def edited(step: Step, values: Mapping[str, Any]) -> Code:
         name = f"textmill.corpus.cleaning.{module}"
-        code = code_of(step)
+        code = code_of(step, values)
         assert name in code.modules
         return replace(code, modules=code.modules | {name: "edited"})
 
