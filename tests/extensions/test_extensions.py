@@ -34,7 +34,8 @@ STARS = Path(__file__).parent / "stars"
 LENGTH = """
 from textmill.evaluation.metrics import Metric
 LIMIT = 9
-METRICS = {"classification": (Metric("length", of_example=lambda row: min(LIMIT, len(row["text"]))),)}
+length = Metric("length", of_example=lambda row: min(LIMIT, len(row["text"])))
+METRICS = {"classification": (length,)}
 """
 
 
