@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import pickle
 import subprocess
@@ -16,9 +17,13 @@ import pytest
 from textmill import extensions
 from textmill.compose import compose
 from textmill.config import KINDS, Config, key_values
+from textmill.corpus.cleaning import clean
+from textmill.corpus.cleaning.filters.chain import described, filters_of
+from textmill.corpus.cleaning.workers import pool
 from textmill.errors import InputError
 from textmill.evaluation.metrics import Metric
 from textmill.extensions import load
+from textmill.hardware import THREADS_VARIABLE
 from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, FINETUNE, GRAPH
 from textmill.steps.key import describe_step
 from textmill.steps.step import Step, _read_module, code_of
@@ -100,7 +105,7 @@ def test_its_code_is_in_the_keys_of_what_scores_and_of_nothing_else(
         (BASELINE, {"textmill.extensions", "textmill.extensions.length"}),
         (EVALUATE, {"textmill.extensions", "textmill.extensions.length"}),
         (FINETUNE, {"textmill.extensions"}),
-        (CLEAN, set()),
+        (CLEAN, {"textmill.extensions"}),
     ):
         assert modules_of(step, config) <= own
         assert ("textmill.extensions.length" in own) == (
@@ -248,3 +253,59 @@ def test_loading_twice_imports_once(tmp_path: Path) -> None:
     (first,), (second,) = load([entry]), load([entry])
     assert isinstance(first.module, ModuleType)
     assert first is second
+
+
+SHOUTING = """
+from textmill.corpus.cleaning.filters import Filter
+
+class Shouting(Filter):
+    name = "{name}"
+
+    def __init__(self, max_share):
+        self.max_share = max_share
+
+    def judge(self, documents):
+        for document in documents:
+            share = sum(map(str.isupper, document.text)) / len(document.text)
+            yield self.reject(f"capitals {{share:.2f}}") if share > self.max_share else None
+
+FILTERS = (Shouting(0.5),)
+"""
+
+
+def test_a_filter_of_a_users_file_acts_before_texts_of_test_sets_in_any_process(
+    composed: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shouting.py").write_text(SHOUTING.format(name="shouting"))
+    config = composed("shouting.py")
+    rows = [f'{{"text": "{" ".join(f"{n}x{i}" for i in range(9))}"}}' for n in range(40)]
+    rows[30:30] = ['{"text": "A LINE OF LOUD WORDS ALONE"}'] * 2
+    (tmp_path / "rows.jsonl").write_text("\n".join(rows))
+    names = [one.name for one in filters_of(config.corpus)]
+    assert names.index("fineweb") < names.index("shouting") < names.index("contaminated")
+    assert "textmill.extensions.shouting" in modules_of(CLEAN, config)
+    monkeypatch.setattr(clean, "_CHUNK_DOCUMENTS", 4)
+    monkeypatch.setattr(pool, "_ALONE", 1)
+    monkeypatch.setenv(THREADS_VARIABLE, "2")
+    part = GRAPH.part(CLEAN, None)
+    split = {"validation_share": 0.3}
+    clean.clean(part.configure(config).model_copy(update=split), {}, tmp_path)
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert (metrics["rejected_shouting"], metrics["documents_kept"]) == (2, 40)
+    assert described(config.corpus)["shouting"] == "shouting"
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("FILTERS = (len,)", r"holds <built-in function len>, which is no filter: give it an inst"),
+        (SHOUTING.format(name="c4"), r"\(Shouting\) is called 'c4', which is taken: give its cla"),
+        (SHOUTING.format(name="No Shouting"), r"called 'No Shouting', which is no lower-case word"),
+    ],
+)
+def test_what_is_no_filter_is_named_with_its_file(
+    composed: Callable[..., Config], tmp_path: Path, code: str, message: str
+) -> None:
+    (tmp_path / "mine.py").write_text(code)
+    with pytest.raises(InputError, match=rf"^extensions: .*mine\.py.*{message}"):
+        filters_of(composed("mine.py").corpus)

@@ -28,12 +28,12 @@ def test_each_filter_is_given_what_those_before_it_have_left() -> None:
     assert [s.bytes_share for s in stages] == [1.0, 0.7, 0.7]
 
 
-def test_what_no_filter_dropped_and_is_not_kept_was_changed() -> None:
+def test_what_no_filter_rejected_and_is_not_kept_was_changed() -> None:
     assert CORPUS.bytes_changed == 150
     assert CORPUS.funnel()[-1].bytes_left - CORPUS.bytes_changed == CORPUS.bytes_kept
 
 
-def test_a_source_names_the_filters_that_dropped_most() -> None:
-    dropped = {"a": 1, "b": 5, "c": 0, "d": 2, "e": 9}
-    assert replace(SOURCE, dropped=dropped).main_reasons() == [("e", 9), ("b", 5), ("d", 2)]
-    assert replace(SOURCE, dropped={"c": 0}).main_reasons() == []
+def test_a_source_names_the_filters_that_rejected_most() -> None:
+    rejected = {"a": 1, "b": 5, "c": 0, "d": 2, "e": 9}
+    assert replace(SOURCE, rejected=rejected).main_reasons() == [("e", 9), ("b", 5), ("d", 2)]
+    assert replace(SOURCE, rejected={"c": 0}).main_reasons() == []

@@ -22,10 +22,10 @@ from textmill.evaluation.significance import Interval
 from textmill.reports.corpus import (
     Cluster,
     Corpus,
-    Dropped,
     Filter,
     Histogram,
     Language,
+    Rejected,
     Source,
     Throughput,
 )
@@ -102,7 +102,7 @@ def make_corpus() -> Corpus:
     books = replace(
         web, name="books", languages=mixed, is_identified=True, encodings={"cp1252": 3, "koi8-r": 1}
     )
-    examples = (Dropped("web, a.txt:3", "sentences 2 < 3", f"ab {HOSTILE}"),)
+    examples = (Rejected("web, a.txt:3", "sentences 2 < 3", f"ab {HOSTILE}"),)
     return Corpus(
         sources=(web, books),
         filters=(
@@ -205,7 +205,7 @@ def test_long_texts_end_in_an_ellipsis(page: str) -> None:
         "bad record 0 0.0 % 2,400 – 10.8 MB",
         "c4 200 8.3 % 2,200 700 kB 10.1 MB",
         "repaired, stripped, redacted 100 kB kept 2,200 10 MB",
-        "c4: 1 of 200 dropped text why from ab <img",
+        "c4: 1 of 200 rejected text why from ab <img",
         "sentences 2 < 3 web, a.txt:3",
         "web en 1,200 1,100 c4 100 5.4 MB 5 MB",
         "books de 50 %, en 30 %, fr 10 % and 2 more (identified)",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,11 @@ from textmill.config import CleanConfig, Config
 from textmill.corpus.reading.sources import digest_source
 from textmill.files import CachePlace, digest_file
 from textmill.registry.prune import find_waste, remove
+from textmill.steps import prepared
 from textmill.steps.graph import CLEAN
 from textmill.steps.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
 from textmill.steps.sources import Source
+from textmill.steps.step import Code, Step, code_of
 from textmill.tracking import pipeline as pipelines
 from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.results import Result
@@ -58,6 +62,23 @@ def test_settings_that_preparing_reads_ask_for_another_folder(fields: dict[str, 
 )
 def test_other_settings_do_not(fields: dict[str, Any]) -> None:
     assert prepared_key(clean_config(**fields), []) == prepared_key(clean_config(), [])
+
+
+@pytest.mark.parametrize(
+    "module", ["prepare", "final_text", "filters.c4", "dedup.near_duplicates", "workers.packs"]
+)
+def test_the_code_that_prepares_and_keeps_documents_counts(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def edited(step: Step, values: Mapping[str, Any]) -> Code:
+        name = f"textmill.corpus.cleaning.{module}"
+        code = code_of(step, values)
+        assert name in code.modules
+        return replace(code, modules=code.modules | {name: "edited"})
+
+    before = prepared_key(clean_config(), [])
+    monkeypatch.setattr(prepared, "code_of", edited)
+    assert prepared_key(clean_config(), []) != before
 
 
 def test_the_content_of_test_sets_counts_and_that_of_the_corpus_does_not() -> None:

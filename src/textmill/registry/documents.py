@@ -77,7 +77,7 @@ def _in_corpus(store: Store, run: Run, words: str, is_id: bool) -> Iterator[str]
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    from textmill.corpus.cleaning.clean import SPLITS
+    from textmill.corpus.cleaning.summary import SPLITS
 
     files = read_manifest(store, run)["files"]
     for name in sorted(files):

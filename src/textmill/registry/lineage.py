@@ -14,6 +14,7 @@ from pathlib import Path
 from mlflow.entities import DatasetInput, Run
 from mlflow.exceptions import MlflowException
 
+from textmill.corpus.cleaning.summary import CHANGES, REJECTED
 from textmill.errors import InputError
 from textmill.files import digest_file
 from textmill.registry.documents import find_documents
@@ -28,10 +29,7 @@ from textmill.tracking.verified import read_manifest
 
 DATASET_DIGEST_CHARS = 36
 """Of a digest, MLflow keeps as many for what a run has read."""
-FILTERED = re.compile(
-    r"(documents_(read|kept)|rejected_\w+|repaired_\w+|stripped_\w+|dropped_\w+|redacted_\w+"
-    r"|extracted_\w+)"
-)
+FILTERED = re.compile(rf"documents_(read|kept)|({'|'.join((REJECTED, *CHANGES))})\w+")
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # of an id, or of an alias
 DIGESTS_PER_QUERY = 100
 DOCUMENT_ID = "[0-9a-f]{32}"  # ids of runs look the same

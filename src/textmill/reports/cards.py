@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from textmill.config import AUTO, LANGUAGE_MODEL, Config, TaskConfig
+from textmill.corpus.cleaning.filters.chain import described
 from textmill.corpus.cleaning.language import UNKNOWN as UNDETERMINED
 from textmill.errors import spared
 from textmill.evaluation.notes import LEAK, read_notes
-from textmill.reports.data import language_bytes
+from textmill.reports.data import summary_of
 from textmill.reports.formats import cut
 from textmill.steps.graph import (
     BASELINE,
@@ -216,23 +217,18 @@ def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]
         if len(sources) > MAX_SOURCES:
             lines.append(f"| {len(sources) - MAX_SOURCES} more | | |")
     yield "\n".join(lines)
-    corpus, counts = config.corpus, results[CLEAN.name].metrics()
+    corpus, counts = config.corpus, summary_of(results[CLEAN.name], config).total
     kinds = ", ".join(kind.replace("_", " ") for kind in corpus.redaction.kinds)
-    filters = {
+    changes = {
         "Unicode repaired": corpus.repair_unicode,
         "HTML stripped": corpus.strip_html,
-        "poor quality dropped (Gopher, C4, FineWeb)": corpus.quality.enabled,
-        "lines of many documents removed": corpus.repeated_lines.enabled,
-        "text of test sets dropped": corpus.decontamination.enabled,
-        "exact duplicates dropped": corpus.exact_duplicates.enabled,
-        "near duplicates dropped": corpus.near_duplicates.enabled,
         f"personal data redacted ({kinds})": corpus.redaction.enabled,
     }
-    used = [name for name, is_used in filters.items() if is_used]
+    made = [name for name, is_made in changes.items() if is_made]
     yield (
-        f"Filters of the pretraining text: {', '.join(used) or 'none'}; documents below "
-        f"{corpus.min_chars} characters dropped. Kept {counts['documents_kept']:,.0f} of "
-        f"{counts['documents_read']:,.0f} documents."
+        f"Changes to the pretraining text: {', '.join(made) or 'none'}. Filtered out of it: "
+        f"{', '.join(described(corpus).values())}. Kept {counts.documents_kept:,} of "
+        f"{counts.documents_read:,} documents."
     )
 
 
@@ -278,7 +274,7 @@ def _limits(config: Config, results: Mapping[str, Result], cutting: str) -> Iter
 
 def _languages(config: Config, results: Mapping[str, Result]) -> str:
     """Return the languages of the text that was kept, the largest first, with their shares."""
-    found = language_bytes(results[CLEAN.name].metrics())
+    found = summary_of(results[CLEAN.name], config).total.bytes_by_language
     if not found.keys() - {UNDETERMINED}:
         return "not known"
     if len(found) == 1:

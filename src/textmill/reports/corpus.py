@@ -1,4 +1,4 @@
-"""What the data part of a page says: what text went in, what was dropped and why."""
+"""What the data part of a page says: what text went in, what was rejected and why."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ class Source:
     documents_kept: int
     bytes_read: int
     bytes_kept: int
-    dropped: Mapping[str, int]
-    """Documents by the filter that dropped them."""
+    rejected: Mapping[str, int]
+    """Documents by the filter that rejected them."""
     is_identified: bool = False
     """Whether the languages are those found, not what the configuration says."""
     encodings: Mapping[str, int] = field(default_factory=dict)
     """Files that were read in another encoding than UTF-8, by its name."""
 
     def main_reasons(self, most: int = 3) -> list[tuple[str, int]]:
-        """Return the filters that have dropped most, with the number of documents."""
-        used = [(name, count) for name, count in self.dropped.items() if count]
+        """Return the filters that have rejected most, with the number of documents."""
+        used = [(name, count) for name, count in self.rejected.items() if count]
         return sorted(used, key=lambda item: -item[1])[:most]
 
 
 @dataclass(frozen=True)
-class Dropped:
-    """An example of a dropped document."""
+class Rejected:
+    """An example of a rejected document."""
 
     place: str
     detail: str
@@ -42,13 +42,15 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Filter:
-    """A filter, and what it has dropped."""
+    """A filter, and what it has rejected."""
 
     name: str
     documents: int
     n_bytes: int | None
     """Bytes as they were read; None if they are not known."""
-    examples: tuple[Dropped, ...] = ()
+    examples: tuple[Rejected, ...] = ()
+    description: str = ""
+    """What it filters out; empty if that is not known, as of a filter of an earlier version."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Stage:
     documents_left: int
     bytes_left: int
     share: float
-    """Of the documents that it was given, those that it dropped."""
+    """Of the documents that it was given, those that it rejected."""
     bytes_share: float
     """Of all bytes read, those that are left."""
 
@@ -86,7 +88,7 @@ class Cluster:
     """Of the document that was kept; None if that is not known."""
     source: str
     exact: int
-    """Duplicates of it that were dropped, the same or nearly so."""
+    """Duplicates of it that were rejected, the same or nearly so."""
     near: int
     copy: str
     """The duplicate that is least like it."""
@@ -131,13 +133,13 @@ class Corpus:
     languages: tuple[Language, ...]
     """By bytes, the largest first."""
     changes: Mapping[str, int]
-    """Documents repaired, and lines dropped, by the name of the change."""
+    """Documents repaired, and lines removed, by the name of the change."""
     redacted: Mapping[str, int]
     """Replacements in what was kept by placeholder."""
     tokens: Mapping[str, str]
     """Facts about tokenizer and tokens, in words."""
     contaminated: Mapping[str, int] = field(default_factory=dict)
-    """Documents dropped because they hold text of a task's test set, by task."""
+    """Documents rejected because they hold text of a task's test set, by task."""
     lengths: Histogram | None = None
     clusters: tuple[Cluster, ...] = ()
     """The largest clusters of duplicates."""
@@ -179,5 +181,5 @@ class Corpus:
     @property
     def bytes_changed(self) -> int:
         """Bytes that documents kept have lost by being repaired, stripped and redacted."""
-        dropped = sum(item.n_bytes or 0 for item in self.filters)
-        return self.bytes_read - dropped - self.bytes_kept
+        rejected = sum(item.n_bytes or 0 for item in self.filters)
+        return self.bytes_read - rejected - self.bytes_kept

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from textmill.config import AUTO, Config, SourceConfig
-from textmill.corpus.cleaning.clean import ENCODING
+from textmill.corpus.cleaning.filters.chain import described, in_order
 from textmill.corpus.cleaning.receipts import NAME as RECEIPTS
 from textmill.corpus.cleaning.receipts import read_receipts
-from textmill.corpus.cleaning.rejected import in_order, rejected_examples
+from textmill.corpus.cleaning.rejected import rejected_examples
+from textmill.corpus.cleaning.summary import REDACTED, Counts, Summary
 from textmill.reports import corpus as data
 from textmill.reports import rendering as report
 from textmill.reports.logging import log_page, time_of
@@ -20,10 +21,7 @@ from textmill.tracking.results import Result
 
 NAME = "data.html"
 N_REJECTED = 3
-"""Dropped documents shown for each reason."""
-REJECTED = "rejected_"
-CHANGES = ("repaired_", "stripped_", "extracted_", "dropped_")
-"""How names of counts of what was changed begin."""
+"""Rejected documents shown for each reason."""
 
 
 def log_data_page(pipeline: Pipeline, config: Config) -> str:
@@ -62,17 +60,18 @@ def gather_corpus(config: Config, results: Mapping[str, Result]) -> data.Corpus:
         results: by label, at least that of the step clean.
     """
     clean = results[CLEAN.name]
-    counts = {key: int(value) for key, value in clean.metrics().items()}
+    summary = summary_of(clean, config)
+    total = summary.total
     receipts = read_receipts(clean.file(RECEIPTS).parent)
-    names = in_order(total.removeprefix(REJECTED) for total in counted(REJECTED, counts))
+    names = in_order(total.rejected, config.corpus)
     return data.Corpus(
-        sources=tuple(_source(source, names, counts) for source in config.corpus.sources),
-        filters=tuple(_filters(clean, names, counts)),
-        languages=_languages(counts, results),
-        changes={k: v for k, v in counts.items() if k.startswith(CHANGES) and "/" not in k},
-        redacted=_redacted(config, counts),
+        sources=tuple(_source(one, names, summary.sources) for one in config.corpus.sources),
+        filters=tuple(_filters(clean, names, total, config)),
+        languages=_languages(total, results),
+        changes={k: n for k, n in total.changes.items() if not k.startswith(REDACTED)},
+        redacted=_redacted(config, total),
         tokens=_token_facts(results),
-        contaminated=_after("contaminated_", counts),
+        contaminated=total.contaminated,
         lengths=_lengths(receipts),
         clusters=tuple(_cluster(item) for item in receipts["largest_clusters"]),
         cluster_sizes=_cluster_sizes(receipts["cluster_sizes"]),
@@ -80,75 +79,62 @@ def gather_corpus(config: Config, results: Mapping[str, Result]) -> data.Corpus:
     )
 
 
-def language_bytes(counts: Mapping[str, float]) -> dict[str, int]:
-    """Return the bytes kept by language as the step clean has counted them, the most first."""
-    found = _after("bytes_language_", counts)
-    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+def summary_of(clean: Result, config: Config) -> Summary:
+    """Return what the step clean has counted."""
+    sources = [source.name for source in config.corpus.sources]
+    return Summary.of_metrics(clean.metrics(), sources)
 
 
-def counted(prefix: str, counts: Mapping[str, float]) -> list[str]:
-    """Return the names of what is counted for the whole corpus that begin so."""
-    return [name for name in counts if name.startswith(prefix) and "/" not in name]
-
-
-def _after(prefix: str, counts: Mapping[str, float]) -> dict[str, int]:
-    """Return what is counted for the whole corpus, by the rest of names that begin so."""
-    return {name.removeprefix(prefix): int(counts[name]) for name in counted(prefix, counts)}
-
-
-def _source(source: SourceConfig, filters: list[str], counts: Mapping[str, int]) -> data.Source:
-    own = {
-        name.removesuffix(f"/{source.name}"): count
-        for name, count in counts.items()
-        if name.endswith(f"/{source.name}")
-    }
-    languages = {tag: count for tag, count in _after("language_", own).items() if count}
+def _source(source: SourceConfig, filters: list[str], sources: Mapping[str, Counts]) -> data.Source:
+    own = sources[source.name]
+    languages = {tag: count for tag, count in own.languages.items() if count}
     return data.Source(
         name=source.name,
         place=str(source.path or source.hub),
         languages=dict(sorted(languages.items(), key=lambda item: (-item[1], item[0]))),
-        documents_read=own["documents_read"],
-        documents_kept=own["documents_kept"],
-        bytes_read=own["bytes_read"],
-        bytes_kept=own["bytes_kept"],
-        dropped={name: own[f"{REJECTED}{name}"] for name in filters},
+        documents_read=own.documents_read,
+        documents_kept=own.documents_kept,
+        bytes_read=own.bytes_read,
+        bytes_kept=own.bytes_kept,
+        rejected={name: own.rejected[name] for name in filters},
         is_identified=source.language == AUTO,
-        encodings={name: files for name, files in _after(ENCODING, own).items() if files},
+        encodings={name: files for name, files in own.encodings.items() if files},
     )
 
 
-def _filters(clean: Result, names: list[str], counts: Mapping[str, int]) -> Iterator[data.Filter]:
+def _filters(
+    clean: Result, names: list[str], counts: Counts, config: Config
+) -> Iterator[data.Filter]:
     list(clean.files("rejected/*"))  # checks them
     examples = rejected_examples(clean.folder, N_REJECTED)
+    descriptions = described(config.corpus)
     for name in names:
         yield data.Filter(
             name=name,
-            documents=counts[f"{REJECTED}{name}"],
-            n_bytes=counts.get(f"bytes_{REJECTED}{name}"),
+            documents=counts.rejected[name],
+            n_bytes=counts.rejected_bytes.get(name),
             examples=tuple(
-                data.Dropped(
-                    place=f"{row['source']}, {row['file']}:{row['line']}",
-                    detail=row["detail"],
-                    text=row["text"],
+                data.Rejected(
+                    place=f"{row.source}, {row.file}:{row.line}",
+                    detail=row.rejection.detail,
+                    text=row.text,
                 )
                 for row in examples.get(name, ())
             ),
+            description=descriptions.get(name, ""),
         )
 
 
-def _languages(
-    counts: Mapping[str, int], results: Mapping[str, Result]
-) -> tuple[data.Language, ...]:
-    documents = _after("language_", counts)
+def _languages(counts: Counts, results: Mapping[str, Result]) -> tuple[data.Language, ...]:
     tokens = results[TOKENS.name].metrics() if TOKENS.name in results else {}
     found = []
-    for tag, n_bytes in language_bytes(counts).items():
+    for tag, n_bytes in counts.bytes_by_language.items():
         by_word = tokens.get(f"validation_tokens_per_word/{tag}")
         by_character = tokens.get(f"validation_tokens_per_character/{tag}")
         found.append(
             data.Language(
                 tag=tag,
-                documents=documents[tag],
+                documents=counts.languages[tag],
                 n_bytes=n_bytes,
                 bytes_per_token=tokens.get(f"validation_bytes_per_token/{tag}"),
                 tokens_per_word=by_character if by_word is None else by_word,
@@ -158,11 +144,11 @@ def _languages(
     return tuple(found)
 
 
-def _redacted(config: Config, counts: Mapping[str, int]) -> dict[str, int]:
+def _redacted(config: Config, counts: Counts) -> dict[str, int]:
     """Return how often each placeholder was put in; nothing where redaction is switched off."""
     redaction = config.corpus.redaction
     kinds = redaction.kinds if redaction.enabled else ()
-    return {PLACEHOLDERS[kind]: counts.get(f"redacted_{kind}", 0) for kind in kinds}
+    return {PLACEHOLDERS[kind]: counts.changes[f"{REDACTED}{kind}"] for kind in kinds}
 
 
 def _token_facts(results: Mapping[str, Result]) -> dict[str, str]:
@@ -219,9 +205,9 @@ def _cluster_sizes(sizes: list[list[int]]) -> dict[str, int]:
 
 def _throughput(results: Mapping[str, Result]) -> Iterator[data.Throughput]:
     """Yield how fast the steps were when they were computed."""
-    counts = results[CLEAN.name].metrics()
-    kept = counts["bytes_kept"]
-    sizes = {CLEAN.name: counts["bytes_read"], TOKENIZER.name: kept, TOKENS.name: kept}
+    counts = Summary.of_metrics(results[CLEAN.name].metrics()).total
+    kept = counts.bytes_kept
+    sizes = {CLEAN.name: counts.bytes_read, TOKENIZER.name: kept, TOKENS.name: kept}
     for label, n_bytes in sizes.items():
         if label in results:
             # No part of the digest, nor of metrics.json: the same result may take another time.

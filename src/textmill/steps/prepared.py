@@ -15,9 +15,7 @@ from textmill.steps.step import Step, code_of
 PREPARED_TAG = "textmill.prepared"
 """On a run of the clean step: the folder of prepared documents that fits it."""
 FOLDER = "prepared"
-_PREPARING = Step(
-    "preparing", "textmill.corpus.cleaning.workers.cache:PreparedCache", loads=("{filters}",)
-)
+_PREPARING = Step("preparing", "textmill.corpus.cleaning.workers.pool:Pool", loads=("{filters}",))
 _NOT_READ = {"sources", "exact_duplicates", "validation_share", "max_bad_share"}
 _NOT_SKETCHED = {"threshold", "max_candidates"}
 

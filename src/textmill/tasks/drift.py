@@ -40,7 +40,7 @@ def measure_drift(config: DriftStepConfig, inputs: Mapping[str, Path], out: Path
     """
     new = choose_texts(config.drift, config.corpus)
     texts = new.texts
-    metrics: dict[str, float] = {"documents": len(texts), "documents_dropped": new.n_dropped}
+    metrics: dict[str, float] = {"documents": len(texts), "documents_dropped": new.n_rejected}
     if len(texts) >= config.drift.min_documents:
         metrics |= _language_measures(config.drift, inputs, texts)
         for name in config.drift.tasks:

@@ -13,8 +13,9 @@ import pytest
 
 from textmill.config import CleanConfig
 from textmill.corpus.cleaning import shards
-from textmill.corpus.cleaning.clean import clean, split_of
+from textmill.corpus.cleaning.clean import clean
 from textmill.corpus.cleaning.document import document_id
+from textmill.corpus.cleaning.write import split_of
 from textmill.errors import InputError
 from textmill.files import digest_folder
 from textmill.safety.placeholders import PLACEHOLDERS
@@ -93,15 +94,7 @@ def test_files_in_other_encodings_are_counted_by_source(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("doc_id", "split"),
-    [("0" * 32, "validation"), ("4" + "0" * 31, "train"), ("3f" + "0" * 30, "validation")],
-)
-def test_the_first_quarter_of_ids_is_the_validation_quarter(doc_id: str, split: str) -> None:
-    assert split_of(doc_id, 0.25) == split
-
-
-def test_what_is_dropped_is_kept_aside_with_the_reason(tmp_path: Path, sentences: Path) -> None:
+def test_what_is_rejected_is_kept_with_the_reason(tmp_path: Path, sentences: Path) -> None:
     extra = tmp_path / "extra.jsonl"
     texts = ["short", LONG.format(1) + " ", "x" * 3000, "x" * 3000, "tiny a@b.com"]
     lines = [json.dumps({"text": text}) for text in texts] + ['{"text": "ring a@b.com']
@@ -125,7 +118,7 @@ def test_what_is_dropped_is_kept_aside_with_the_reason(tmp_path: Path, sentences
     assert [row["similarity"] for row in found] == [None, 1.0, 1.0, None, None]
 
 
-def test_what_was_never_prepared_is_kept_aside_without_personal_data(
+def test_what_was_never_prepared_is_kept_without_personal_data(
     tmp_path: Path, sentences: Path
 ) -> None:
     broken = tmp_path / "broken.jsonl"
@@ -207,7 +200,7 @@ def test_every_count_is_given_by_source_too(tmp_path: Path) -> None:
     assert all(found[n] == found[f"{n}/a"] + found[f"{n}/b"] for n in totals)
 
 
-def test_a_near_duplicate_is_put_aside_with_the_one_it_is_like(tmp_path: Path) -> None:
+def test_a_near_duplicate_is_rejected_with_the_one_it_is_like(tmp_path: Path) -> None:
     words = [f"word{n}" for n in range(40)]
     first, other = " ".join(words), " ".join(reversed(words))
     near = first.replace("word20", "changed")
@@ -227,7 +220,7 @@ def test_a_near_duplicate_is_put_aside_with_the_one_it_is_like(tmp_path: Path) -
     assert metrics(cleaned(tmp_path / "all", config))["documents_kept"] == 12
 
 
-def test_what_quality_filters_drop_is_put_aside_and_lines_are_counted(tmp_path: Path) -> None:
+def test_what_quality_filters_reject_is_kept_and_lines_are_counted(tmp_path: Path) -> None:
     def page(n: int) -> str:
         words = [f"w{chr(97 + n)}{chr(97 + i)}" for i in range(26)]
         return "\n".join(f"The {word}rd of {word}st was {word}nd to {word}th." for word in words)
@@ -265,6 +258,7 @@ def test_documents_with_text_of_test_sets_are_counted_by_task(tmp_path: Path) ->
     (row,) = rows(out / "rejected")
     assert (row["reason"], row["detail"][:20]) == ("contaminated", "mood: was it he who ")
     assert row["text"] == held.replace("10.0.0.1", "[IP]")
+    assert row["contaminates"] == ["mood"]
     found = metrics(out)
     assert (found["rejected_contaminated"], found["documents_kept"]) == (1, 9)
     assert (found["contaminated_mood"], found["contaminated_topic"]) == (1, 0)
@@ -335,8 +329,8 @@ def test_rejected_has_a_shard_even_when_nothing_is(tmp_path: Path, sentences: Pa
     out = cleaned(tmp_path / "out", config_of(sentences))
     table = pq.read_table(out / "rejected" / "00000.parquet")
     assert table.num_rows == 0
-    names = ["text", "source", "file", "line", "reason", "detail", "duplicate_of", "similarity"]
-    assert table.column_names == names
+    names = ["text", "source", "file", "line", "reason", "detail"]
+    assert table.column_names == [*names, "duplicate_of", "similarity", "contaminates"]
 
 
 def test_a_corpus_of_nothing_says_why(tmp_path: Path) -> None:
@@ -383,7 +377,7 @@ def test_lone_surrogates_do_not_stop_the_step_and_a_cut_off_file_does(tmp_path: 
         cleaned(tmp_path / "cut", config_of(file, repair_unicode=False))
 
 
-def test_the_main_content_of_pages_is_kept_and_pages_without_are_put_aside(tmp_path: Path) -> None:
+def test_the_main_content_of_pages_is_kept_and_pages_without_are_rejected(tmp_path: Path) -> None:
     def page(n: int) -> str:
         article = "".join(f"<p>{LONG.format(10 * n + i)} Use &lt;b&gt;.</p>" for i in range(5))
         return f"<html><body><nav><a href='/'>Home</a></nav><article>{article}</article>"

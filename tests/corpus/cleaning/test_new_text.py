@@ -24,7 +24,7 @@ def test_documents_are_cleaned_like_the_corpus(tmp_path: Path) -> None:
     file.write_text("<b>caf\u00c3\u00a9 au lait</b>\nshort\nask mara@example.com today\n")
     found = choose_texts(config(file), CORPUS)
     assert set(found.texts) == {"café au lait", "ask [EMAIL] today"}
-    assert found.n_dropped == 1
+    assert found.n_rejected == 1
 
 
 def corpus(*languages: str, **further: object) -> CorpusConfig:
@@ -38,7 +38,7 @@ def test_what_the_quality_filters_drop_is_not_measured(tmp_path: Path) -> None:
     file.write_text(f"{good}\n{'buy now ' * 40}\n{{lorem ipsum}} for the harbour and that day.\n")
     quality = {"enabled": True, "gopher_quality": {"min_words": 5}, "fineweb": {"enabled": False}}
     found = choose_texts(config(file), corpus("en", quality=quality))
-    assert (found.texts, found.n_dropped) == ([good], 2)
+    assert (found.texts, found.n_rejected) == ([good], 2)
     assert len(choose_texts(config(file), corpus("en")).texts) == 3
 
 
@@ -52,7 +52,7 @@ def test_new_text_is_in_the_language_of_all_sources_or_else_in_that_identified(
     chinese = "我昨天在图书馆里看了很多关于历史的书，非常有意思。"
     file.write_text(f"The harbour was quiet, and nobody minded the rain.\n{chinese}\n")
     found = choose_texts(config(file), corpus(*languages, languages=["en"]))
-    assert (len(found.texts), found.n_dropped) == (n_kept, 2 - n_kept)
+    assert (len(found.texts), found.n_rejected) == (n_kept, 2 - n_kept)
 
 
 def test_duplicates_and_texts_of_test_sets_are_not_looked_for(tmp_path: Path) -> None:

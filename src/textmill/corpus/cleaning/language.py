@@ -1,4 +1,4 @@
-"""Which language a text is in."""
+"""The language of a text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 UNKNOWN = "und"
 """BCP 47 tag of text whose language is not known."""
 
-_CHARS = 1000  # read of a document: more make it slower and hardly any surer
+_CHARS = 1000  # of a document that are read: more are slower, and hardly more reliable
 _LETTER = re.compile(r"[^\W\d_]")
 
 

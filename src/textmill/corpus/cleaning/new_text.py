@@ -7,8 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
-from textmill.config import AUTO, CorpusConfig, DriftConfig, SourceConfig, TextFilesConfig
-from textmill.corpus.cleaning.document import Preparer
+from textmill.config import (
+    AUTO,
+    CleanConfig,
+    CorpusConfig,
+    DriftConfig,
+    SourceConfig,
+    TextFilesConfig,
+)
+from textmill.corpus.cleaning.prepare import Preparer
 from textmill.corpus.reading.sources import RawDocument, digest_source, read_documents
 from textmill.errors import InputError
 
@@ -18,20 +25,20 @@ _CHUNK_DOCUMENTS = 64
 
 @dataclass(frozen=True)
 class NewText:
-    """The new text as far as it is measured."""
+    """The part of the new text that is measured."""
 
     texts: list[str]
     """As the corpus would keep them, each once."""
-    n_dropped: int
-    """Documents that the corpus would not keep for what they are by themselves."""
+    n_rejected: int
+    """Documents that the corpus would reject by themselves."""
 
 
 def choose_texts(config: DriftConfig, corpus: CorpusConfig) -> NewText:
     """Return the documents that are measured: those that the corpus would keep, as it would.
 
-    They pass the same repair, redaction and filters: what cleaning would drop is never trained on,
-    and so does not make a corpus drift. Neither near duplicates nor texts of test sets are looked
-    for, which stand in the new text no more than in the corpus.
+    They go through the same repair, redaction and filters: what cleaning would reject is never
+    trained on, and so does not make a corpus drift. Neither near duplicates nor texts of test sets
+    are looked for: the new text holds no more of them than the corpus.
 
     Raises:
         InputError: the new text cannot be read.
@@ -40,20 +47,20 @@ def choose_texts(config: DriftConfig, corpus: CorpusConfig) -> NewText:
         name: getattr(corpus, name).model_copy(update={"enabled": False})
         for name in ("near_duplicates", "decontamination")
     }
-    preparer = Preparer(corpus.model_copy(update=switched_off))
+    preparer = Preparer(CleanConfig(**dict(corpus) | switched_off))
     by_id: dict[bytes, str] = {}
-    n_dropped = 0
+    n_rejected = 0
     with _settings_named():
         found = read_documents(_source(config, corpus))
         documents = (document for document in found if isinstance(document, RawDocument))
         while chunk := list(islice(documents, _CHUNK_DOCUMENTS)):
             for prepared in preparer.prepare(chunk):
-                if prepared.drop is None:
+                if prepared.rejection is None:
                     by_id[prepared.doc_id] = prepared.text
                 else:
-                    n_dropped += 1
+                    n_rejected += 1
     chosen = sorted(by_id)[: config.max_documents]
-    return NewText([by_id[doc_id] for doc_id in chosen], n_dropped)
+    return NewText([by_id[doc_id] for doc_id in chosen], n_rejected)
 
 
 def digest_new_text(config: DriftConfig) -> str:
@@ -78,7 +85,7 @@ def _source(config: DriftConfig, corpus: CorpusConfig | None = None) -> SourceCo
 
 @contextmanager
 def _settings_named() -> Iterator[None]:
-    """Raise what reading raises, with the settings that name this source."""
+    """Raise errors of reading with the settings that name this source."""
     try:
         yield
     except InputError as error:

@@ -1,4 +1,4 @@
-"""What the clean step says of its own output: lengths of documents, clusters of duplicates."""
+"""Facts about a corpus for its page: lengths of documents, clusters of duplicates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from textmill.files import read_json, write_json
 
 NAME = "receipts.json"
 DUPLICATES = ("exact_duplicate", "near_duplicate")
-"""Reasons with the id of the document that was kept instead."""
+"""Reasons with the id of the document that came before."""
 
 LENGTH_EDGES = sorted({round(10 ** (eighth / 8)) for eighth in range(73)})
 """Where the bins of the lengths begin, in characters: eight a decade, up to a thousand million."""
@@ -67,13 +67,13 @@ def write_receipts(corpus: Path, splits: Sequence[str]) -> dict[str, int]:
 
 
 def read_receipts(corpus: Path) -> dict[str, Any]:
-    """Return what `write_receipts` has written.
+    """Return the facts that `write_receipts` has written.
 
     Returns:
         `length_edges`, where bins of lengths in characters begin, and `lengths`, the documents kept
         in each; `cluster_sizes`, pairs of a number of copies and how many kept documents had so
         many; `largest_clusters`: the id of the kept document, its `exact_duplicate` and
-        `near_duplicate` copies, its text (`kept`; None if it was itself dropped as a near
+        `near_duplicate` copies, its text (`kept`; None if it was itself rejected as a near
         duplicate, after which exact copies of it came) and the least similar copy (`copy`).
     """
     receipts: dict[str, Any] = read_json(corpus / NAME)
@@ -87,7 +87,7 @@ def _batches(folder: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
 
 
 def _count_copies(rejected: Path) -> dict[str, Counter[str]]:
-    """Return for each document that others were dropped for how many, by reason."""
+    """Return how many duplicates each document has, by reason."""
     copies: dict[str, Counter[str]] = {}
     for batch in _batches(rejected, ["reason", "duplicate_of"]):
         for row in _duplicates(batch).to_pylist():
@@ -101,7 +101,7 @@ def _duplicates(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _least_similar(rejected: Path, wanted: set[str]) -> dict[str, dict[str, Any]]:
-    """Return of each document the copy that is least like it: the one to judge a filter by."""
+    """Return the least similar copy of each document: the one to judge a filter by."""
     found: dict[str, dict[str, Any]] = {}
     columns = ["reason", "duplicate_of", "similarity", "text", "source"]
     for batch in _batches(rejected, columns):

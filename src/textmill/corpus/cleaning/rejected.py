@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-from textmill.corpus.cleaning.filters import FILTERS
+from textmill.corpus.cleaning.document import Rejection
 
 MAX_ROWS = 50_000
 """Rows looked through for examples; a reason that comes up later only is not shown."""
 BATCH_ROWS = 1000
 
 
-def in_order(reasons: Iterable[str]) -> list[str]:
-    """Return reasons in the order of `FILTERS`, any others at the end."""
-    places = {reason: place for place, reason in enumerate(f.name for f in FILTERS)}
-    return sorted(reasons, key=lambda reason: (places.get(reason, len(places)), reason))
+@dataclass(frozen=True)
+class Rejected:
+    """A rejected document: a row of `rejected/`."""
+
+    text: str
+    """Its beginning."""
+    source: str
+    file: str
+    line: int
+    rejection: Rejection
 
 
-def rejected_examples(corpus: Path, most: int) -> dict[str, list[dict[str, Any]]]:
-    """Return dropped documents by reason, as rows of the clean step's `rejected/`.
+def rejected_examples(corpus: Path, most: int) -> dict[str, list[Rejected]]:
+    """Return rejected documents by reason.
 
     Args:
         corpus: a folder of the clean step.
         most: documents for each reason, taken from as many sources as there are.
     """
-    found: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
+    found: dict[str, dict[str, list[Rejected]]] = defaultdict(lambda: defaultdict(list))
     for row in islice(_rows(corpus / "rejected"), MAX_ROWS):
-        of_source = found[row["reason"]][row["source"]]
+        of_source = found[row.rejection.reason][row.source]
         if len(of_source) < most:
             of_source.append(row)
     return {
@@ -39,23 +46,30 @@ def rejected_examples(corpus: Path, most: int) -> dict[str, list[dict[str, Any]]
     }
 
 
-def _rows(folder: Path) -> Iterator[dict[str, Any]]:
+def _rows(folder: Path) -> Iterator[Rejected]:
     import pyarrow.parquet as pq
 
     for shard in sorted(folder.glob("*.parquet")):
         with pq.ParquetFile(shard) as file:
             for batch in file.iter_batches(BATCH_ROWS):
-                yield from map(_with_typed_details, batch.to_pylist())
+                for row in batch.to_pylist():
+                    place = (row["source"], row["file"], row["line"])
+                    yield Rejected(row["text"], *place, _rejection(row))
 
 
-def _with_typed_details(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row with all columns: until 2026-11 the id of a duplicate began its detail."""
+def _rejection(row: Mapping[str, Any]) -> Rejection:
+    """Return why a row was rejected: until 2026-11 the typed details began its detail."""
+    reason, detail = row["reason"], row["detail"]
     if "duplicate_of" in row:
-        return row
-    known, _, similarity = row.get("detail", "").partition(", ")
-    if row["reason"] == "exact_duplicate":
-        return row | {"detail": "", "duplicate_of": known, "similarity": 1.0}
-    if row["reason"] == "near_duplicate":
-        value = float(similarity.removeprefix("similarity "))
-        return row | {"detail": similarity, "duplicate_of": known, "similarity": value}
-    return row | {"duplicate_of": None, "similarity": None}
+        contaminates = row.get("contaminates") or ()
+        details = (row["duplicate_of"], row["similarity"], tuple(contaminates))
+        return Rejection(reason, detail, *details)
+    known, _, similarity = detail.partition(", ")
+    if reason == "exact_duplicate":
+        return Rejection(reason, "", known, 1.0)
+    if reason == "near_duplicate":
+        return Rejection(reason, similarity, known, float(similarity.removeprefix("similarity ")))
+    if reason == "contaminated":
+        tasks = detail.partition(": ")[0].split(", ")
+        return Rejection(reason, detail, contaminates=tuple(tasks))
+    return Rejection(reason, detail)

@@ -34,19 +34,19 @@ _SUSPECT = re.compile(
 # What ftfy changes in any line; all else it changes in lines that look bad to it alone, or by NFC.
 _ALWAYS_CHANGED = re.compile(f"[{''.join(map(chr, chardata.CONTROL_CHARS | chardata.LIGATURES))}]")
 # Embeddings, overrides and isolates (Unicode Standard Annex 9) hide what a text says: Boucher and
-# Anderson 2021 ("Trojan Source"). Marks such as U+200F order their neighbours alone, and stay.
+# Anderson 2021 ("Trojan Source"). U+200F and its like order only their neighbours, and stay.
 _BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
 # Marks piled on one letter: to sort them for NFC takes the square of their number. No language
 # needs more than 30 (Unicode Standard Annex 15, section 13: Stream-Safe Text Format).
 _MARKS = "".join(c for c in map(chr, range(0x300, 0x20000)) if unicodedata.combining(c))
 _PILED = re.compile(f"([{_MARKS}\u0f73\u0f75\u0f81]{{30}})[{_MARKS}\u0f73\u0f75\u0f81]+")
 _PILES_IN = 2000  # characters of a line, below which their square is small
-# What ftfy leaves: the C1 controls are clues for it. NEL (\x85), VT and FF are line breaks.
+# ftfy leaves these: the C1 controls are clues for it. NEL (\x85), VT and FF are line breaks.
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
 _LINE_BREAK = re.compile("\r\n?|[\v\f\x85\u2028\u2029]")
 _SPACE = re.compile("[\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
-_BLANK_AT_END = re.compile(r"[ \t](?:\n|\Z)")
+_SPACE_AT_END = re.compile(r"[ \t](?:\n|\Z)")
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 # HTML 5 elements that lxml's list lacks.
@@ -88,7 +88,7 @@ def cleaning_steps(
 ) -> dict[str, Callable[[str], str]]:
     """Return the changes to a text, in order, by the names under which they are counted.
 
-    White space is always normalised, and what comes out can always be written as UTF-8. Of an HTML
+    White space is always normalised, and what comes out can always be written as UTF-8. For an HTML
     page, the first one raises `NoMainContent` if nothing can be extracted.
     """
     steps: dict[str, Callable[[str], str]] = {}
@@ -106,10 +106,10 @@ def cleaning_steps(
 
 
 def repair_unicode(text: str) -> str:
-    """Undo encoding accidents, drop control characters, compose accents (NFC).
+    """Undo encoding accidents, remove control characters, compose accents (NFC).
 
     Curly quotes and full-width characters stay as they are. What sets the direction of a whole
-    stretch of text is dropped as other control characters are.
+    stretch of text is removed as other control characters are.
     """
     if not _may_change(text):
         return text
@@ -135,7 +135,7 @@ def _repair_line(line: str) -> str:
 
 
 def _without_piles(line: str) -> str:
-    """Return the line, or what ftfy makes of it without NFC and piles: they may be mojibake too."""
+    """Return the line, or ftfy's repair of it without NFC and piles, which may be mojibake too."""
     if len(line) < _PILES_IN:
         return line
     fixed = ftfy.fix_text(line, _FTFY._replace(normalization=None))
@@ -143,7 +143,7 @@ def _without_piles(line: str) -> str:
 
 
 def replace_surrogates(text: str) -> str:
-    """Join pairs of surrogates, and put U+FFFD for single ones, which UTF-8 cannot hold."""
+    """Join pairs of surrogates, and replace single ones, which UTF-8 cannot hold, by U+FFFD."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -155,7 +155,7 @@ def strip_html(text: str) -> str:
     """Remove HTML tags, comments, scripts and styles, then decode character references once.
 
     Only names of HTML elements with proper attributes count as tags: "a < b", "<3" and
-    "List<String>" stay. Tags of blocks become line breaks, others vanish.
+    "List<String>" stay. Tags of blocks become line breaks, others are removed.
     """
     if "<" in text:
         text = _cut_out(text)
@@ -186,7 +186,7 @@ def _cut_out(text: str) -> str:
 
 
 def _tag_text(match: re.Match[str]) -> str:
-    """Return what stands for a tag: a line break, nothing, or itself if it is no HTML tag."""
+    """Return the replacement of a tag: a line break, nothing, or itself if it is no HTML tag."""
     name = match[2].lower()
     if name not in _TAGS or not _are_attributes(match[3]):
         return match[0]
@@ -218,13 +218,13 @@ def _character(match: re.Match[str]) -> str:
 def normalize_whitespace(text: str) -> str:
     r"""Return the text with "\n" as line break, plain spaces, and at most one blank line in a row.
 
-    Spaces at the end of lines and around the text go; tabs and indentation stay, for code and
-    tables.
+    Spaces at the end of lines and around the text are removed; tabs and indentation stay, for code
+    and tables.
     """
     text = _LINE_BREAK.sub("\n", text)
     if not text.isascii():
         text = _SPACE.sub(" ", text)
-    if _BLANK_AT_END.search(text):
-        # A pattern for "blanks before a line end" is quadratic in runs of spaces.
+    if _SPACE_AT_END.search(text):
+        # A pattern for "spaces before a line end" is quadratic in runs of spaces.
         text = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
     return _BLANK_LINES.sub("\n\n", text).strip(" \t\n")

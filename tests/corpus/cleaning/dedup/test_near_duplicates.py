@@ -11,7 +11,12 @@ import pytest
 
 from textmill.config import NearDuplicatesConfig
 from textmill.corpus.cleaning.dedup import near_duplicates as module
-from textmill.corpus.cleaning.dedup.near_duplicates import NearDuplicates, Sketch, Sketcher, jaccard
+from textmill.corpus.cleaning.dedup.near_duplicates import (
+    NearDuplicateIndex,
+    Sketch,
+    Sketcher,
+    jaccard,
+)
 
 WORDS = [f"{a}{b}{c}" for a in "bdfgklmn" for b in ("a", "ei", "o", "u") for c in "lmnrst"]
 CHARACTERS = [chr(0x4E00 + 7 * n) for n in range(600)]
@@ -39,7 +44,7 @@ def found_by(
 ) -> dict[int, tuple[int, float]]:
     """Return for each near duplicate the text that it matched, and how similar they are."""
     found: dict[int, tuple[int, float]] = {}
-    with NearDuplicates(config, folder) as kept:
+    with NearDuplicateIndex(config, folder) as kept:
         for index, sketch in enumerate(Sketcher(config).sketch(texts)):
             match = kept.find(sketch)
             if match is None:

@@ -8,7 +8,7 @@ import pytest
 
 from textmill.config import RepeatedLinesConfig
 from textmill.corpus.cleaning.dedup import repeated_lines
-from textmill.corpus.cleaning.dedup.repeated_lines import RepeatedLines, hash_parts
+from textmill.corpus.cleaning.dedup.repeated_lines import LineCounts, hash_parts
 
 FOOTER = "All rights reserved by us."
 
@@ -16,7 +16,7 @@ FOOTER = "All rights reserved by us."
 def left(texts: list[str], **settings: object) -> list[str]:
     """Return what is left of documents that are all kept."""
     config = RepeatedLinesConfig.model_validate({"enabled": True, **settings})
-    lines = RepeatedLines(config)
+    lines = LineCounts(config)
     found = []
     for text, hashes in zip(texts, hash_parts(texts, config), strict=True):
         found.append(lines.remove(text, hashes)[0])

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from textmill.config import DecontaminationConfig, TestSetConfig
-from textmill.corpus.cleaning.filters.contamination import TestNgrams
+from textmill.config import CleanConfig, DecontaminationConfig, TestSetConfig
+from textmill.corpus.cleaning.filters import Document, Rejection
+from textmill.corpus.cleaning.filters.contamination import Contamination, TestNgrams
 from textmill.errors import InputError
 
 WORDS = [f"w{n}" for n in range(40)]
@@ -108,3 +109,17 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
 def test_no_short_example_can_be_asked_for_that_is_longer_than_a_run() -> None:
     with pytest.raises(ValueError, match=r"min_words=8 is more than ngram=5: lower it"):
         DecontaminationConfig(ngram=5)
+
+
+def test_the_filter_reads_test_sets_as_the_corpus_is_cleaned(held_out: list[TestSetConfig]) -> None:
+    source = {"name": "a", "path": "a.txt"}
+    sets = [test_set.model_dump() for test_set in held_out]
+    config = CleanConfig.model_validate(
+        {"sources": [source], "test_sets": sets, "decontamination": {"enabled": True}}
+    )
+    documents = [Document(held, "en") for held in (text(0, 20), "nothing of it")]
+    shared, other = Contamination().configured(config).judge(documents)
+    assert isinstance(shared, Rejection)
+    assert (shared.reason, shared.contaminates) == ("contaminated", ("mood",))
+    assert shared.detail.startswith("mood: w0 w1")
+    assert other is None

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from textmill.corpus.cleaning.filters import Document, Edit
 from textmill.corpus.cleaning.filters import measures as module
-from textmill.corpus.cleaning.filters.measures import Measures, measure
+from textmill.corpus.cleaning.filters.measures import Measures, measure, measures_of
 
 TOP, DUPLICATE = [2, 3], [2, 5]
 
@@ -73,7 +75,7 @@ def test_repetition_is_that_of_plain_python(drawn: list[list[str]]) -> None:
 )
 def test_words_and_marks_are_counted(text: str, words: int, marks: int, alphabetic: int) -> None:
     found = measured(text)
-    assert (found.n_words, found.n_marks, found.n_alphabetic) == (words, marks, alphabetic)
+    assert (found.n_words, found.n_punctuation, found.n_alphabetic) == (words, marks, alphabetic)
 
 
 @pytest.mark.parametrize(
@@ -101,3 +103,22 @@ def test_only_the_beginning_of_a_very_long_text_is_measured(
 ) -> None:
     monkeypatch.setattr(module, "MAX_CHARS", 6)
     assert measured("one two three").n_words == 2
+
+
+def test_a_document_is_measured_once_until_its_text_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    n_measured: list[int] = []
+
+    def count(texts: Sequence[str], *ngrams: Sequence[int]) -> list[Measures]:
+        n_measured.append(len(texts))
+        return measure(texts, *ngrams)
+
+    monkeypatch.setattr(module, "measure", count)
+    documents = [Document(text, "en") for text in ("one two one two", "three", "four")]
+    first = measures_of(documents, [2], [])
+    assert measures_of(documents) == first
+    documents[1].apply(Edit("five six"))
+    assert [found.n_words for found in measures_of(documents)] == [4, 2, 1]
+    assert measures_of(documents, [], [5])[0].duplicate_ngrams.keys() == {5}
+    assert n_measured == [3, 0, 1, 3]

@@ -14,7 +14,8 @@ import pytest
 
 from textmill.config import CleanConfig
 from textmill.corpus.cleaning.clean import clean
-from textmill.corpus.cleaning.document import Prepared, Preparer
+from textmill.corpus.cleaning.document import Prepared
+from textmill.corpus.cleaning.prepare import Preparer
 from textmill.corpus.cleaning.workers import cache as prepared_cache
 from textmill.corpus.cleaning.workers import packs
 from textmill.corpus.cleaning.workers.cache import PreparedCache
@@ -236,8 +237,8 @@ def test_every_field_comes_back_as_it_was(place: CachePlace, tmp_path: Path) -> 
     )
     texts = ["short", "The cat sat on a mat " * 3, "你好，" * 9, "!? " * 9, "\ud800 " + "x " * 9]
     documents = [raw(1), raw(2), *(raw(3, text) for text in texts)]
-    expected = Preparer(config, config.test_sets).prepare(documents)
-    assert len({item.drop and item.drop[0] for item in expected}) == 3
+    expected = Preparer(config).prepare(documents)
+    assert len({item.rejection and item.rejection.reason for item in expected}) == 3
     with PreparedCache(place) as cache:
         assert cache.find(documents) == [None] * len(documents)
         cache.add(documents, expected)

@@ -15,7 +15,8 @@ import pytest
 from textmill.config import CleanConfig
 from textmill.corpus.cleaning import clean as clean_module
 from textmill.corpus.cleaning.clean import clean
-from textmill.corpus.cleaning.document import Prepared, Preparer
+from textmill.corpus.cleaning.document import Prepared
+from textmill.corpus.cleaning.prepare import Preparer
 from textmill.corpus.cleaning.workers import pool as module
 from textmill.corpus.cleaning.workers.pool import Chunk, Pool
 from textmill.corpus.reading.sources import RawDocument

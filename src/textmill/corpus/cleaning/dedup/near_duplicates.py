@@ -10,7 +10,8 @@ import os
 import tempfile
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,8 +20,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from textmill.config import NearDuplicatesConfig
+from textmill.config import CleanConfig, CorpusConfig, NearDuplicatesConfig
 from textmill.corpus.cleaning.dedup.runs import add_run
+from textmill.corpus.cleaning.document import Prepared, Rejection, Verdict
+from textmill.corpus.cleaning.filters.contract import SequenceFilter
 from textmill.corpus.shingles import (
     Hashes,
     hash_runs,
@@ -33,7 +36,7 @@ from textmill.errors import InputError
 
 Shingles = NDArray[np.uint32]
 
-_PIECE_CHARS = 1 << 20  # of a longer text; what begins in one piece and ends in the next is lost
+_PIECE_CHARS = 1 << 20  # longer texts are split; shingles across two pieces are lost
 _BATCH_CHARS = 1 << 17  # of texts that are hashed at once: their arrays stay in the processor cache
 _BATCH_SHINGLES = 1 << 16
 _ID_BYTES = 16
@@ -52,6 +55,37 @@ class Sketch:
     """(bands,) hashes of its signature's bands; documents that share one are candidates."""
 
 
+class NearDuplicates(SequenceFilter):
+    """Rejects documents that are nearly the same as one before."""
+
+    name = "near_duplicate"
+    description = "near duplicates"
+
+    def is_enabled(self, config: CorpusConfig) -> bool:
+        """Return whether near duplicates are looked for."""
+        return config.near_duplicates.enabled
+
+    @contextmanager
+    def judging(self, config: CleanConfig, folder: Path) -> Iterator[Callable[[Prepared], Verdict]]:
+        """Give the function that compares each document with those kept before."""
+        with NearDuplicateIndex(config.near_duplicates, folder) as kept:
+
+            def judge(document: Prepared) -> Rejection | None:
+                assert document.sketch is not None
+                found = kept.find(document.sketch)
+                if found is None:
+                    kept.add(document.doc_id, document.sketch)
+                    return None
+                known, similarity = found
+                return self.reject(
+                    f"similarity {similarity:.2f}",
+                    duplicate_of=known.hex(),
+                    similarity=similarity,
+                )
+
+            yield judge
+
+
 class Sketcher:
     """Makes sketches of texts; pure, so that it can run in any process."""
 
@@ -60,7 +94,7 @@ class Sketcher:
         n_permutations = config.bands * config.rows
         random = np.random.default_rng(config.seed)
         # Odd factors make h -> a * h a permutation of the numbers of 32 bits. As the hashes are
-        # random, which of them comes first is so without a shift (a * h + b), too.
+        # random, so is their order, without a shift (a * h + b).
         self._factors = random.integers(0, 1 << 32, n_permutations, np.uint32) | np.uint32(1)
 
     def sketch(self, texts: Sequence[str]) -> list[Sketch]:
@@ -70,7 +104,7 @@ class Sketcher:
             text = texts[batch.start]
             if len(text) <= _PIECE_CHARS:
                 shingles += self._shingles(texts[batch])
-            else:  # it stands alone
+            else:  # a batch of its own
                 pieces = range(0, len(text), _PIECE_CHARS)
                 found_in = [self._shingles([text[i : i + _PIECE_CHARS]])[0] for i in pieces]
                 shingles.append(np.unique(np.concatenate(found_in)))
@@ -80,7 +114,7 @@ class Sketcher:
         words = hash_words(read_characters(texts))
         hashes, first = hash_runs(words, self._config.ngram, keep_short=True)
         # Document above, hash below: one sort serves all texts.
-        # No hash is 0: that would come first in every permutation.
+        # No hash may be 0, which would come first in every permutation.
         keyed = np.maximum(hashes >> np.uint64(32), np.uint64(1))
         keyed |= words.documents[first].astype(np.uint64) << np.uint64(32)
         keyed.sort()
@@ -125,11 +159,11 @@ def jaccard(first: Shingles, second: Shingles) -> float:
     return common / max(1, len(first) + len(second) - common)
 
 
-class NearDuplicates:
-    """The documents kept so far, by which a near duplicate is known.
+class NearDuplicateIndex:
+    """The documents kept so far, as an index of near duplicates.
 
-    In memory are 8 bytes a band and 28 more of each document; the shingles are in a file without a
-    name, which is gone when this is closed or its process ends.
+    It takes 8 bytes of memory per band and 28 more per document; the shingles are in a file without
+    a name, which is removed when this is closed or its process ends.
 
     Args:
         config: how similar a near duplicate is.
@@ -169,7 +203,7 @@ class NearDuplicates:
         return None
 
     def add(self, doc_id: bytes, sketch: Sketch) -> None:
-        """Keep a document for those that follow.
+        """Add a document, for those that follow.
 
         Args:
             doc_id: 16 bytes.
@@ -182,7 +216,7 @@ class NearDuplicates:
         if index > int(_INDEX_MASK):
             raise InputError(
                 f"corpus.near_duplicates: more than {index:,} documents are too many to compare: "
-                "switch it off, or divide the corpus."
+                "switch it off, or split the corpus."
             )
         self._file.write(sketch.shingles.tobytes())
         self._ids += doc_id
@@ -191,7 +225,7 @@ class NearDuplicates:
 
 
 class _Buckets:
-    """Which documents have which band.
+    """The documents of each band.
 
     The newest are in a dictionary. Older ones are in sorted arrays of numbers that hold a band's
     hash above and a document's index below. Two bands may have the same shortened hash; the

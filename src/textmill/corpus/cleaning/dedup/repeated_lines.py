@@ -1,6 +1,6 @@
 """Lines or paragraphs that stand in many documents: menus, notices, footers.
 
-The text is read once: a line goes from the documents that come after the first few that hold it.
+The text is read once: a line is removed from the documents after the first few that hold it.
 
 Source: Wenzek et al. 2020 ("CCNet: Extracting High Quality Monolingual Datasets from Web Crawl
 Data"), section 3.1, which keeps a line's first occurrence; normalised as there: case and
@@ -9,14 +9,18 @@ punctuation do not count, and all digits are the same.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textmill.config import RepeatedLinesConfig
+from textmill.config import CleanConfig, CorpusConfig, RepeatedLinesConfig
 from textmill.corpus.cleaning.dedup.runs import add_run
+from textmill.corpus.cleaning.document import Edit, Prepared, Rejection, Verdict
+from textmill.corpus.cleaning.filters.contract import SequenceFilter
 from textmill.corpus.shingles import (
     Hashes,
     hash_words,
@@ -30,12 +34,53 @@ _SEPARATORS = {"line": "\n", "paragraph": "\n\n"}
 _DIGITS = str.maketrans("123456789", "000000000")
 _BATCH_CHARS = 1 << 17  # hashed at once: the arrays stay in the processor's cache
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_NO_HASH = np.uint64(0)  # of a part that is too short to be looked for
+_NO_HASH = np.uint64(0)  # of a part that is too short to be compared
+_MAX_EXAMPLES = 1000  # of removed lines, each once
+_EXAMPLE = Rejection("repeated_line", "an example")
 _RECENT = 1 << 16  # hashes in a dictionary, before they go into a sorted array
 
 
+class RepeatedLines(SequenceFilter):
+    """Removes lines that stand in many documents, and rejects those of which too little is left."""
+
+    name = "repeated_lines"
+    description = "lines of many documents"
+    changes = ("dropped_repeated_lines",)
+
+    def is_enabled(self, config: CorpusConfig) -> bool:
+        """Return whether repeated lines are removed."""
+        return config.repeated_lines.enabled
+
+    @contextmanager
+    def judging(self, config: CleanConfig, folder: Path) -> Iterator[Callable[[Prepared], Verdict]]:
+        """Give the function that removes lines; of each different one, an example is shown."""
+        lines = LineCounts(config.repeated_lines)
+        shown: set[int] = set()
+
+        def judge(document: Prepared) -> Edit | None:
+            assert document.parts is not None
+            text, removed = lines.remove(document.text, document.parts)
+            # Lines of near duplicates count, too: they may be what makes two documents alike.
+            lines.add(document.parts)
+            if not removed:
+                return None
+            examples: list[tuple[str, Rejection]] = []
+            for key, line in removed:
+                if len(shown) < _MAX_EXAMPLES and key not in shown:
+                    shown.add(key)
+                    examples.append((line, _EXAMPLE))
+            rejection = None
+            if len(text) < config.min_chars:
+                left = f"{len(text)} characters are left"
+                rejection = self.reject(f"{len(removed)} lines removed, {left}")
+            changes = {"dropped_repeated_lines": len(removed)}
+            return Edit(text, changes, tuple(examples), rejection)
+
+        yield judge
+
+
 def hash_parts(texts: Sequence[str], config: RepeatedLinesConfig) -> list[Hashes]:
-    """Return for each text (parts,) the hashes of its lines or paragraphs; 0 where one is short."""
+    """Return (parts,) the hashes of the lines or paragraphs of each text; 0 for short ones."""
     parts = [split(text, config) for text in texts]
     every = [part.translate(_DIGITS) for found in parts for part in found]
     batches = [
@@ -70,10 +115,10 @@ def _hashes_of(parts: Sequence[str], min_words: int) -> Hashes:
     return np.where(n_words >= min_words, hashes, _NO_HASH)
 
 
-class RepeatedLines:
-    """The lines or paragraphs of the documents so far, and in how many of them each stands.
+class LineCounts:
+    """The number of documents so far that hold each line or paragraph.
 
-    In memory are 9 bytes of each different one.
+    It takes 9 bytes of memory per different one.
     """
 
     def __init__(self, config: RepeatedLinesConfig) -> None:
@@ -83,7 +128,7 @@ class RepeatedLines:
         self._runs: list[_Run] = []
 
     def remove(self, text: str, hashes: Hashes) -> tuple[str, list[tuple[int, str]]]:
-        """Return a text without the parts that stand in as many documents as may keep them.
+        """Return a text without the parts that as many documents hold as may keep them.
 
         Args:
             text: final text of a document.
@@ -101,7 +146,7 @@ class RepeatedLines:
         return join(kept, self._config), removed
 
     def find(self, hashes: Hashes) -> NDArray[np.bool_]:
-        """Return (parts,) which parts of a text stand in as many documents as one may."""
+        """Return (parts,) whether as many documents hold a part of a text as may keep it."""
         counts = np.fromiter(
             (self._recent.get(h, 0) for h in hashes.tolist()), np.int64, len(hashes)
         )

@@ -12,11 +12,11 @@ Run = TypeVar("Run", bound=Sized)
 
 
 def add_run(runs: list[Run], new: Run, merge: Callable[[Run, Run], Run]) -> None:
-    """Add a run, and merge so that each is more than twice as long as the next: there are few.
+    """Add a run, and merge runs until each is more than twice as long as the next.
 
     Args:
         runs: the longest first; changed.
-        new: what has been gathered since the last call, sorted.
+        new: sorted entries since the last call.
         merge: makes one run of two, the older one first.
     """
     runs.append(new)

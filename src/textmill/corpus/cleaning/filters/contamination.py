@@ -1,7 +1,7 @@
 """Contamination: documents that share a run of words with the test set of a task.
 
 Source: Brown et al. 2020 ("Language Models are Few-Shot Learners"), appendix C, whose 13-grams and
-least length of 8 words are the defaults; a shorter example is too common to tell where it is from.
+least length of 8 words are the defaults; shorter examples are too common to tell anything.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from textmill.config import DecontaminationConfig, TestSetConfig
+from textmill.config import CleanConfig, CorpusConfig, DecontaminationConfig, TestSetConfig
+from textmill.corpus.cleaning.document import Document, Verdict
+from textmill.corpus.cleaning.filters.contract import Filter
+from textmill.corpus.cleaning.final_text import FinalTexts
 from textmill.corpus.reading.labelled import read_labelled
 from textmill.corpus.reading.records import BadRecord
 from textmill.corpus.shingles import Hashes, hash_runs, hash_words, read_characters, slices
@@ -23,8 +26,41 @@ _SHOWN_CHARS = 120
 
 
 @dataclass(frozen=True)
-class Contamination:
-    """What a document shares with test sets."""
+class Contamination(Filter):
+    """Rejects documents that share a run of words with the test set of a task."""
+
+    name = "contaminated"
+    description = "text of test sets"
+    ngrams: TestNgrams | None = None
+
+    def is_enabled(self, config: CorpusConfig) -> bool:
+        """Return whether decontamination is on."""
+        return config.decontamination.enabled
+
+    def configured(self, config: CleanConfig) -> Contamination:
+        """Return the filter with the test sets of the configuration, which are read.
+
+        Raises:
+            InputError: a test set cannot be read.
+            RunError: the hub cannot be reached.
+        """
+        clean = FinalTexts(config).final_text
+        return Contamination(TestNgrams(config.decontamination, config.test_sets, clean))
+
+    def judge(self, documents: Sequence[Document]) -> Iterator[Verdict]:
+        """Yield the tasks and the first run that each document shares with test sets."""
+        assert self.ngrams is not None, "not configured"
+        for shared in self.ngrams.find([document.text for document in documents]):
+            if shared is None:
+                yield None
+            else:
+                detail = f"{', '.join(shared.tasks)}: {shared.words}"
+                yield self.reject(detail, contaminates=shared.tasks)
+
+
+@dataclass(frozen=True)
+class SharedRun:
+    """A run of words that a document shares with test sets."""
 
     tasks: tuple[str, ...]
     """The tasks whose test sets share a run with it, in the order of the configuration."""
@@ -61,14 +97,14 @@ class TestNgrams:
                 by_length[length][test_set.name] = hashes
         self._by_length = dict(sorted(by_length.items()))
 
-    def find(self, texts: Sequence[str]) -> list[Contamination | None]:
+    def find(self, texts: Sequence[str]) -> list[SharedRun | None]:
         """Return what each text shares with the test sets; None if it shares nothing."""
-        found: list[Contamination | None] = []
+        found: list[SharedRun | None] = []
         for batch in slices(map(len, texts), _BATCH_CHARS):
             found += self._find(texts[batch])
         return found
 
-    def _find(self, texts: Sequence[str]) -> list[Contamination | None]:
+    def _find(self, texts: Sequence[str]) -> list[SharedRun | None]:
         words = hash_words(read_characters(texts))
         tasks: list[set[str]] = [set() for _ in texts]
         runs: dict[int, tuple[int, int]] = {}  # of each text, where the first one begins and ends
@@ -81,18 +117,16 @@ class TestNgrams:
                     run = (int(words.starts[place]), int(words.starts[place + length - 1]))
                     runs[index] = min(runs.get(index, run), run)
         return [
-            _contamination(text, [task for task in self._tasks if task in found], runs.get(index))
+            _shared_run(text, [task for task in self._tasks if task in found], runs.get(index))
             for index, (text, found) in enumerate(zip(texts, tasks, strict=True))
         ]
 
 
-def _contamination(
-    text: str, tasks: Sequence[str], run: tuple[int, int] | None
-) -> Contamination | None:
+def _shared_run(text: str, tasks: Sequence[str], run: tuple[int, int] | None) -> SharedRun | None:
     if run is None:
         return None
     shown = " ".join(text.lower()[run[0] :][:_SHOWN_CHARS].split())
-    return Contamination(tuple(tasks), shown)
+    return SharedRun(tuple(tasks), shown)
 
 
 def _ngrams(texts: Sequence[str], config: DecontaminationConfig) -> dict[int, Hashes]:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from textmill.corpus.cleaning.document import Document
 from textmill.corpus.shingles import (
     LETTER,
     MARK,
@@ -30,10 +31,10 @@ from textmill.corpus.shingles import (
 MAX_CHARS = 1 << 22
 """Of a longer text only the beginning is measured."""
 _BATCH_CHARS = 1 << 17
-_NUMBER_MARKS = np.array([ord(mark) for mark in ".,:'-–/"], np.uint32)
-_DIVIDERS = np.array([ord(mark) for mark in "-–—/"], np.uint32)
+_IN_NUMBERS = np.array([ord(character) for character in ".,:'-–/"], np.uint32)
+_DIVIDERS = np.array([ord(character) for character in "-–—/"], np.uint32)
 _SINGLE = np.array(
-    [ord(mark) for mark in ",:;!?¿¡()[]{}<>_#*&'\"“”‘’`´„«»，：；！？（）"], np.uint32
+    [ord(character) for character in ",:;!?¿¡()[]{}<>_#*&'\"“”‘’`´„«»，：；！？（）"], np.uint32
 )
 # A run's hash and the place where it begins share a number of 64 bits.
 _PLACE_BITS = 24
@@ -47,10 +48,10 @@ class Measures:
     n_chars: int
     """Characters that were measured."""
     n_words: int
-    """A number with marks inside, such as 1,250.75 or 1914-18, is one."""
-    n_marks: int
-    """Other characters, without spaces; a run of the same one counts once, but for those that
-    enclose or part, such as brackets."""
+    """A number with punctuation inside, such as 1,250.75 or 1914-18, is one."""
+    n_punctuation: int
+    """Other characters, without spaces; a run of the same one counts once, except for those that
+    enclose or separate, such as brackets."""
     n_alphabetic: int
     """Words with at least one letter."""
     mean_word_length: float | None
@@ -63,6 +64,26 @@ class Measures:
     """Share of the characters that are in words of runs that occurred before, by their length."""
 
 
+def measures_of(
+    documents: Sequence[Document],
+    top_ngrams: Collection[int] = (),
+    duplicate_ngrams: Collection[int] = (),
+) -> list[Measures]:
+    """Return the measures of each document, which all filters share: see `measure`."""
+    missing = [
+        document
+        for document in documents
+        if document.measures is None
+        or not document.measures.top_ngrams.keys() >= set(top_ngrams)
+        or not document.measures.duplicate_ngrams.keys() >= set(duplicate_ngrams)
+    ]
+    texts = [document.text for document in missing]
+    measured = measure(texts, list(top_ngrams), list(duplicate_ngrams))
+    for document, measures in zip(missing, measured, strict=True):
+        document.measures = measures
+    return [document.measures for document in documents if document.measures is not None]
+
+
 def measure(
     texts: Sequence[str], top_ngrams: Sequence[int], duplicate_ngrams: Sequence[int]
 ) -> list[Measures]:
@@ -70,8 +91,8 @@ def measure(
 
     Args:
         texts: any; at most `MAX_CHARS` characters of each count.
-        top_ngrams: lengths of runs of words of which the commonest is looked for.
-        duplicate_ngrams: lengths of runs of words that are looked for again.
+        top_ngrams: lengths of the runs of words whose commonest is measured.
+        duplicate_ngrams: lengths of the runs of words whose repeats are measured.
     """
     measured: list[Measures] = []
     for batch in slices(map(len, texts), _BATCH_CHARS):
@@ -94,8 +115,8 @@ def _measure(
     is_spaced = characters.kinds[characters.starts] == LETTER
     n_spaced = _count(words.documents[is_spaced], n_texts)
     spaced_chars = _count(words.documents, n_texts, lengths * is_spaced)
-    marks = _mark_places(characters, words, lengths)
-    n_marks = _count(np.searchsorted(characters.begins, marks, side="right") - 1, n_texts)
+    places = _punctuation_places(characters, words, lengths)
+    n_punctuation = _count(np.searchsorted(characters.begins, places, side="right") - 1, n_texts)
     has_letter = _has_letter(characters)
     n_alphabetic = _count(words.documents[has_letter], n_texts)
     n_parts = _count(words.documents[_continues_number(characters)], n_texts)
@@ -104,7 +125,7 @@ def _measure(
         Measures(
             n_chars=len(text),
             n_words=int(n_words[i] - n_parts[i]),
-            n_marks=int(n_marks[i]),
+            n_punctuation=int(n_punctuation[i]),
             n_alphabetic=int(n_alphabetic[i]),
             mean_word_length=(
                 float(spaced_chars[i] / n_spaced[i]) if 2 * n_spaced[i] > n_words[i] else None
@@ -124,25 +145,26 @@ def _count(
 
 
 def _continues_number(characters: Characters) -> NDArray[np.bool_]:
-    """Return (words,) whether each is the part of a number after a mark inside."""
+    """Return (words,) whether each is the part of a number after punctuation inside it."""
     codes, starts = characters.codes, characters.starts
     is_digit = (codes >= ord("0")) & (codes <= ord("9"))
     before = np.maximum(starts - 2, 0)
-    is_inside = np.isin(codes[np.maximum(starts - 1, 0)], _NUMBER_MARKS)
+    is_inside = np.isin(codes[np.maximum(starts - 1, 0)], _IN_NUMBERS)
     return is_digit[starts] & is_inside & is_digit[before] & (starts > 1)
 
 
-def _mark_places(characters: Characters, words: Words, lengths: NDArray[np.int64]) -> Places:
-    """Return where marks are that count.
+def _punctuation_places(characters: Characters, words: Words, lengths: NDArray[np.int64]) -> Places:
+    """Return the places of the punctuation that counts.
 
-    Of a run of the same mark that is the first one, but brackets, quotes and the like count each.
-    Marks between two letters are part of a word, as in "don't" and "3.5", but for hyphens, dashes
-    and slashes; so is a full stop that shortens, and hyphens at the end of a word, as in "well--".
-    These are the rules of spaCy's English tokenizer, as far as they can be had for all languages.
+    Of a run of the same character the first one counts, of brackets, quotes and the like each one.
+    Punctuation between two letters is part of a word, as in "don't" and "3.5", except for hyphens,
+    dashes and slashes; so are the full stop of an abbreviation, and hyphens at the end of a word,
+    as in "well--". These are the rules of spaCy's English tokenizer, where they hold in all
+    languages.
     """
     codes, kinds = characters.codes, characters.kinds
-    is_mark = kinds == MARK
-    edges = np.diff(is_mark.astype(np.int8), prepend=0, append=0)
+    is_punctuation = kinds == MARK
+    edges = np.diff(is_punctuation.astype(np.int8), prepend=0, append=0)
     begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
     inside = (begins > 0) & (ends < len(codes))
     begins, ends = begins[inside], ends[inside]
@@ -155,15 +177,15 @@ def _mark_places(characters: Characters, words: Words, lengths: NDArray[np.int64
     covered = np.zeros(len(codes) + 1, np.int8)
     covered[begins[is_inner]] = 1
     covered[ends[is_inner]] -= 1
-    is_mark &= np.cumsum(covered[:-1], dtype=np.int8) == 0
-    is_mark[begins[is_end]] = False
-    is_mark[1:] &= (codes[1:] != codes[:-1]) | np.isin(codes[1:], _SINGLE)
-    is_mark[_shortening_stops(characters, words, lengths)] = False
-    return np.flatnonzero(is_mark)
+    is_punctuation &= np.cumsum(covered[:-1], dtype=np.int8) == 0
+    is_punctuation[begins[is_end]] = False
+    is_punctuation[1:] &= (codes[1:] != codes[:-1]) | np.isin(codes[1:], _SINGLE)
+    is_punctuation[_shortening_stops(characters, words, lengths)] = False
+    return np.flatnonzero(is_punctuation)
 
 
 def _shortening_stops(characters: Characters, words: Words, lengths: NDArray[np.int64]) -> Places:
-    """Return the places after initials and titles where a full stop stands."""
+    """Return the places of full stops after initials and titles."""
     is_initial = (lengths == 1) & _alphabetic()[characters.codes[characters.starts]]
     is_short = np.isin(words.hashes, _titles()) | is_initial
     after: Places = characters.starts[is_short] + lengths[is_short]
@@ -253,7 +275,7 @@ def _duplicate_shares(
         is_covered = np.cumsum(edges[:-1]) > 0
         covered = _count(words.documents, len(sizes), lengths * is_covered)
         shares[n] = covered / sizes
-        # A text without a repeated run has no longer one either: the others are looked at on.
+        # A text without a repeated run has no longer one either; only the others are searched.
         has_repeat = covered[words.documents] > 0
         words = Words(
             words.hashes[has_repeat], words.documents[has_repeat], words.starts[has_repeat]

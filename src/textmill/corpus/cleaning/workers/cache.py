@@ -1,9 +1,9 @@
-"""Prepared documents kept on disk, so that a later run prepares only what is new to it.
+"""Prepared documents kept on disk, so that a later run prepares only new ones.
 
-A document is known by a hash of what it is prepared from, whatever file it stands in. A folder
-belongs to one way of preparing: whoever hands it out chooses another one when settings, code or
-packages change. What a cache holds changes no result, and its failures cost nothing but time: a
-damaged pack is removed and its documents are prepared again, and on a full disk no more are kept.
+A document's id is a hash of what it is prepared from, whichever file holds it. A folder belongs to
+one way of preparing: the engine chooses another one when settings, code or packages change. A
+cache changes no result, and its failures cost only time: a damaged pack is removed and its
+documents are prepared again, and on a full disk no more are kept.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PACK_BYTES = 64 << 20
 _OPEN_GROUPS = 4
 _MAX_READ = 16  # documents read for each one used: if they were shuffled, preparing is faster
 _FREE_READS = 1 << 14
-_PLACE = {"source", "file", "line"}  # where a document stands is not what it is prepared from
+_PLACE = {"source", "file", "line"}  # a document is not prepared from its place
 _PREPARED_FROM = [f.name for f in fields(RawDocument) if f.name not in _PLACE]
 
 _Keys = NDArray[np.uint64]
@@ -47,7 +47,7 @@ _Keys = NDArray[np.uint64]
 class PreparedCache:
     """The prepared documents of earlier runs, and those of this one for later runs.
 
-    In memory are 16 bytes of each document, and a few groups of documents.
+    It takes 16 bytes of memory per document, and holds a few groups of documents.
 
     Args:
         place: where they are; None keeps nothing.
@@ -90,12 +90,12 @@ class PreparedCache:
             self._keys, self._group_of = every[order], np.concatenate(groups)[order]
 
     def find(self, documents: Sequence[RawDocument]) -> list[Prepared | None]:
-        """Return the documents that are known, prepared; None for each that is not."""
+        """Return the prepared document of each that is known, None of the others."""
         if not documents or not len(self._keys):
             return [None] * len(documents)
         ids = [_id(document) for document in documents]
         keys = _keys(ids)
-        # Of several, the one used last: it stands in the order of a later run.
+        # Of several, the one used last, which is in the order of a later run.
         places = np.maximum(np.searchsorted(self._keys, keys, side="right"), 1) - 1
         are_known = (self._keys[places] == keys).tolist()
         numbers = self._group_of[places].tolist()
@@ -130,7 +130,7 @@ class PreparedCache:
             return None  # another run has removed it meanwhile
 
     def add(self, documents: Sequence[RawDocument], prepared: Sequence[Prepared]) -> None:
-        """Keep documents that were not known."""
+        """Add documents that were not known."""
         for document, item in zip(documents, prepared, strict=True):
             if self._place is None:
                 return
@@ -158,7 +158,7 @@ class PreparedCache:
             self._give_up()
 
     def _give_up(self) -> None:
-        """Keep nothing more: there is no room."""
+        """Stop keeping documents: there is no room."""
         if self._writer is not None:
             self._writer.discard()
         self._writer = self._place = None

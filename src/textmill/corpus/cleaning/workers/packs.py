@@ -57,8 +57,10 @@ class Group:
         if row is None:
             return None
         about: dict[str, Any] = json.loads(self._about[row].as_py())
-        about["drop"] = about["drop"] and Rejection(*about["drop"])
-        about["contaminates"] = tuple(about["contaminates"])
+        if about["rejection"] is not None:
+            rejection = Rejection(*about["rejection"])
+            contaminates = tuple(rejection.contaminates)  # a list in JSON
+            about["rejection"] = rejection._replace(contaminates=contaminates)
         text = self._texts[row].as_py()
         shingles, bands = self._shingles[row], self._bands[row]
         return Prepared(

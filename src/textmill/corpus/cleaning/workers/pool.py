@@ -12,7 +12,8 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Self
 
-from textmill.corpus.cleaning.document import Prepared, Preparer
+from textmill.corpus.cleaning.document import Prepared
+from textmill.corpus.cleaning.prepare import Preparer
 from textmill.corpus.cleaning.workers.cache import PreparedCache
 from textmill.corpus.cleaning.workers.ray_cluster import RayWorkers, WorkerLost
 from textmill.corpus.reading.records import BadRecord
@@ -42,14 +43,14 @@ class _Work:
 class Pool:
     """Processes that prepare documents.
 
-    The first chunks are prepared in this process, and later ones while all others are busy;
-    whether there are others, and how many, changes no result, nor does what is in the cache. They
-    are on a Ray cluster, if there is one: see `hardware.cluster_address`.
+    The first chunks are prepared in this process, and later ones while all others are busy. The
+    number of processes changes no result, nor does the cache. The others are on a Ray cluster, if
+    there is one: see `hardware.cluster_address`.
 
     Args:
-        preparer: what each of them does.
-        n_workers: processes at most, this one among them.
-        cache: what is prepared already.
+        preparer: prepares a chunk, in each of them.
+        n_workers: processes at most, including this one.
+        cache: documents that are prepared already.
     """
 
     def __init__(
@@ -135,7 +136,7 @@ class _Processes:
 
     def __init__(self, preparer: Preparer, n_workers: int) -> None:
         self.n_workers = n_workers
-        # Forking a process that has threads can leave locks held for ever.
+        # Forking a process that has threads can leave locks held forever.
         context = multiprocessing.get_context("spawn")
         self._executor = ProcessPoolExecutor(n_workers, context, _begin, (preparer,))
 
@@ -161,7 +162,7 @@ def _begin(preparer: Preparer) -> None:
 
 
 def _end_with_parent() -> None:
-    """Exit as soon as the step's process is gone, which may be killed at any time."""
+    """Exit as soon as the step's process ends, which may be killed at any time."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

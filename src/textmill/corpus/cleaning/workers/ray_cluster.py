@@ -10,21 +10,22 @@ from concurrent.futures import Future
 from itertools import cycle
 from typing import Any
 
-from textmill.corpus.cleaning.document import Prepared, Preparer
+from textmill.corpus.cleaning.document import Prepared
+from textmill.corpus.cleaning.prepare import Preparer
 from textmill.corpus.reading.sources import RawDocument
 from textmill.stage_times import STAGE_TIMES_VARIABLE
 
 
 class WorkerLost(Exception):
-    """A worker, or its machine, is gone."""
+    """A worker, or its machine, was lost."""
 
 
 class RayWorkers:
-    """One worker for each processor of a cluster that is free.
+    """One worker per free processor of a cluster.
 
     Args:
-        preparer: what each of them does.
-        address: of the cluster, which whoever gave it has reached before.
+        preparer: prepares documents, in each of them.
+        address: of the cluster, which was reached before.
     """
 
     def __init__(self, preparer: Preparer, address: str) -> None:
@@ -33,7 +34,7 @@ class RayWorkers:
         ray.init(address, logging_level=logging.WARNING, log_to_driver=False)
         self._ray = ray
         shared = ray.put(preparer)
-        # Of those that are free: a worker that has to wait for its place would keep all waiting.
+        # Only free ones: a worker that waits for a processor would keep all others waiting.
         self.n_workers = max(1, int(ray.available_resources().get("CPU", 1)))
         kind = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
         stage_times = os.environ.get(STAGE_TIMES_VARIABLE, "")
@@ -41,7 +42,7 @@ class RayWorkers:
         self._next = cycle(self._workers)
 
     def submit(self, documents: Sequence[RawDocument]) -> Future[list[Prepared]]:
-        """Return what a worker will make of documents; each has its turn."""
+        """Return the future of documents that a worker prepares; workers take turns."""
         future: Future[list[Prepared]] = Future()
         remote = next(self._next).prepare.remote(list(documents)).future()
         remote.add_done_callback(lambda done: self._pass_on(done, future))
@@ -64,7 +65,7 @@ class RayWorkers:
 
 
 class _Worker:
-    """What runs on the cluster; Ray hands it the preparer itself."""
+    """A worker on the cluster; Ray gives it the preparer itself."""
 
     def __init__(self, preparer: Any, stage_times: str) -> None:
         self._preparer = preparer
