@@ -22,13 +22,13 @@ from textmill.steps.key import kind_of
 from textmill.steps.sources import INIT_FROM
 from textmill.steps.step import Code, code_of
 from textmill.tasks.rows import digest_split
+from textmill.tracking.artifacts import read_config, read_manifest, read_output_json
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.experiment import PIPELINE_TAG
+from textmill.tracking.lookup import find_run
 from textmill.tracking.results import recorded_results
-from textmill.tracking.runs import find_run
 from textmill.tracking.store import Store
 from textmill.tracking.tags import THREADS_TAG
-from textmill.tracking.verified import read_config, read_manifest, read_output_json
 
 COMMIT_TAG = "mlflow.source.git.commit"
 SAME_MACHINE = ("processor", "gpus")

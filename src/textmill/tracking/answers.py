@@ -9,9 +9,9 @@ from mlflow.entities import Run
 
 from textmill.evaluation.significance import LANGUAGE_MODEL, Interval, Row, intervals, tabulate
 from textmill.steps.graph import EVALUATE_LM, GRAPH
+from textmill.tracking.artifacts import read_manifest, read_output_lines
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store
-from textmill.tracking.verified import read_manifest, read_output_lines
 
 DOCUMENTS = "documents.jsonl"  # of textmill.training.evaluate_lm, which would load torch here
 
