@@ -51,8 +51,8 @@ def bare(folder: Path) -> None:
     from textmill.tasks.baseline import baseline
     from textmill.tasks.evaluate import evaluate
     from textmill.tasks.finetune import finetune
+    from textmill.tasks.language_model.evaluate import evaluate_lm
     from textmill.tracking.raw_data import with_sample
-    from textmill.training.evaluate_lm import evaluate_lm
     from textmill.training.pretrain import pretrain
 
     set_up_torch(n_cores())

@@ -19,7 +19,7 @@ from textmill.registry.promotion import (
     challenge,
     task_challenger,
 )
-from textmill.steps.graph import CLEAN, EVALUATE, EVALUATE_LM, GRAPH, LANGUAGE_MODEL, TOKENS
+from textmill.steps.graph import CLEAN, EVALUATE, EVALUATE_LM, GRAPH, LM, TOKENS
 from textmill.steps.parts import Part
 from textmill.tracking.raw_data import find_sources
 from textmill.tracking.results import Result, find_result, input_of
@@ -49,7 +49,7 @@ def promote(context: Context, names: Collection[str]) -> State[Any]:
         except (InputError, RunError) as error:
             problems.append(error)
 
-    if LANGUAGE_MODEL in names:
+    if LM in names:
         go(
             partial(backbone_challenger, pipeline, context.config),
             partial(remeasure_backbone, context),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from prefect import task
@@ -11,30 +11,18 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from textmill.errors import RunError
+from textmill.evaluation.metrics import Metric
 from textmill.evaluation.significance import Interval
 from textmill.reports.report import NAME as REPORT
 from textmill.reports.report import log_report
-from textmill.steps.graph import BASELINE, GRAPH, LANGUAGE_MODEL
-from textmill.tracking.answers import score_intervals
+from textmill.steps.graph import BASELINE, GRAPH, LM
+from textmill.tracking.answers import metrics_by_task, score_intervals
 from textmill.tracking.results import Result
 from textmill.tracking.store import artifact_url
 from textmill_flows.running.context import Context, log
 
-SUMMARY = (
-    "accuracy",
-    "f1_macro",
-    "f1",
-    "precision",
-    "recall",
-    "bleu",
-    "chrf",
-    "val_loss",
-    "perplexity",
-    "bits_per_byte",
-)
-"""The metrics of steps that the parent run carries."""
 DOUBTS = ("leaked_examples", "conflicting_examples")
-"""What it carries of a task's examples besides, which are no scores."""
+"""Counts of a task's examples that make its scores doubtful, which the parent run has too."""
 
 
 def record(context: Context, names: Collection[str], failures: dict[str, Exception]) -> None:
@@ -48,7 +36,7 @@ def record(context: Context, names: Collection[str], failures: dict[str, Excepti
         failures: the others, and why they failed.
     """
     pipeline = context.pipeline
-    summary = summarise(pipeline.results, names)
+    summary = summarise(pipeline.results, names, metrics_by_task(context.config))
     intervals = score_intervals(pipeline.store, pipeline.results)
     table = score_table(summary, intervals)
     pipeline.record_scores({**summary, **count_doubts(pipeline.results)}, table)
@@ -79,24 +67,27 @@ def write_report(
     return Completed(message=page)
 
 
-def summarise(results: Mapping[str, Result], names: Collection[str]) -> dict[str, float]:
+def summarise(
+    results: Mapping[str, Result], names: Collection[str], metrics: Mapping[str, Sequence[Metric]]
+) -> dict[str, float]:
     """Return the parent run's metrics: `<task>/<metric>`, and the same under `baseline/`.
 
     Args:
         results: of the run's steps, by label.
         names: the branches to sum up.
+        metrics: what is known of theirs, by name.
     """
     scored = GRAPH.scored(results)
     # The language model last, wherever it stands among the branches.
-    ordered = sorted((name for name in names if name in scored), key=LANGUAGE_MODEL.__eq__)
+    ordered = sorted((name for name in names if name in scored), key=LM.__eq__)
     summary = {}
     for name in ordered:
         model = results[scored[name]].metrics()
-        if name == LANGUAGE_MODEL:
+        if name == LM:
             simple = _below("unigram/", model)
         else:
             simple = results[BASELINE.label(name)].metrics()
-        for key in SUMMARY:
+        for key in (metric.name for metric in metrics[name] if metric.on_parent):
             for prefix, value in (
                 ("", model.get(key)),
                 ("baseline/", simple.get(key)),

@@ -14,7 +14,7 @@ from mlflow.tracking import MlflowClient
 from tests.e2e.conftest import Product
 from tests.e2e.test_bad_input import CONFIG, NOTE
 from tests.e2e.test_failing_branch import newest_parent
-from textmill.evaluation.iob2 import entity_f1
+from textmill.tasks.tagging.iob2 import entity_f1
 from textmill.tracking.results import recorded_results
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]

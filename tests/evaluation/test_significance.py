@@ -11,26 +11,26 @@ import pytest
 from scipy import stats
 from sklearn.metrics import f1_score
 
-from textmill.config import KINDS
+from textmill.config import KINDS, LANGUAGE_MODEL
 from textmill.evaluation import significance
-from textmill.evaluation.iob2 import tags_of
-from textmill.evaluation.metrics import (
-    score_classification,
-    score_tagging,
-    score_translation,
-    sign_translation,
-)
-from textmill.evaluation.significance import (
-    LANGUAGE_MODEL,
-    Answers,
-    Difference,
-    differences,
-    intervals,
-    tabulate,
-)
+from textmill.evaluation.significance import Answers, Difference, differences, intervals
+from textmill.tasks.classification.metrics import class_scores
+from textmill.tasks.kinds import metrics_of
+from textmill.tasks.statistics import tabulate
+from textmill.tasks.tagging.iob2 import tags_of
+from textmill.tasks.tagging.metrics import scores_by_type
+from textmill.tasks.translation.metrics import corpus_scores, signatures
+from textmill.tasks.translation.settings import TranslationConfig
 
 Rows = list[dict[str, Any]]
-SIGNED = sign_translation("de")
+
+
+def signed(language: str) -> dict[str, str]:
+    values = {"kind": "translation", "name": "x", "train": "a", "test": "b"}
+    return signatures(TranslationConfig.model_validate(values | {"target_language": language}))
+
+
+SIGNED = signed("de")
 WORDS = ["the", "old", "ferry", "leaves", "a", "quiet", "harbour", "at", "noon"]
 
 
@@ -83,8 +83,17 @@ def compare(kind: str, first: Rows, second: Rows, **further: Any) -> dict[str, D
     return differences(tabulate(kind, [first, second], SIGNED), 0, 1, **further)
 
 
-def test_every_kind_of_task_can_be_compared() -> None:
-    assert significance.KINDS.keys() - {LANGUAGE_MODEL} == KINDS.keys()
+@pytest.mark.parametrize("kind", [*KINDS, LANGUAGE_MODEL])
+def test_every_metric_of_every_kind_can_be_compared(kind: str) -> None:
+    rows = {
+        "classification": classified(5, 0.5, 1),
+        "tagging": tagged(5, 1),
+        "translation": translated(5, 0.5, 1),
+        LANGUAGE_MODEL: modelled(5, 1),
+    }[kind]
+    answers = tabulate(kind, [rows], SIGNED)
+    assert {metric.name for metric in metrics_of(kind).METRICS} <= answers.metrics.keys()
+    assert answers.leading in answers.metrics
 
 
 def test_classification_from_all_rows_is_the_logged_score() -> None:
@@ -93,7 +102,7 @@ def test_classification_from_all_rows_is_the_logged_score() -> None:
     models[2][0]["label"] = "z"
     answers = tabulate("classification", models)
     for i, rows in enumerate(models):
-        logged = score_classification([r["label"] for r in rows], [r["reference"] for r in rows])
+        logged = class_scores([r["label"] for r in rows], [r["reference"] for r in rows])
         values = answers.values(i)
         values = {name: value for name, value in values.items() if name in logged}
         assert values == pytest.approx({name: logged[name] for name in values})
@@ -104,7 +113,7 @@ def test_tagging_from_all_rows_is_the_logged_score() -> None:
     rows = tagged(60, 1)
     rows[0] |= {"reference": ["B-LOC", "I-LOC", "O", "O", "O", "O"]}
     rows[0] |= {"tags": ["B-LOC", "O", "B-PER", "I-PER", "I-PER", "O"]}
-    logged = score_tagging([r["tags"] for r in rows], [r["reference"] for r in rows])
+    logged = scores_by_type([r["tags"] for r in rows], [r["reference"] for r in rows])
     values = tabulate("tagging", [rows]).values(0)
     assert values == pytest.approx({name: logged[name] for name in values})
     assert {"f1", "precision", "recall", "type/PER/f1"} == values.keys() - {"type/LOC/f1"}
@@ -120,8 +129,8 @@ def test_translation_from_all_rows_is_the_logged_score(language: str) -> None:
     rows = translated(40, 0.8, 1)
     rows[0]["translation"] = ""
     predictions, references = [r["translation"] for r in rows], [r["reference"] for r in rows]
-    values = tabulate("translation", [rows], sign_translation(language)).values(0)
-    logged = score_translation(predictions, references, language)
+    values = tabulate("translation", [rows], signed(language)).values(0)
+    logged = corpus_scores(predictions, references, language)
     assert values == pytest.approx(logged)
 
 

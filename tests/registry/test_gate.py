@@ -7,15 +7,22 @@ from typing import Any
 import numpy as np
 import pytest
 
-from textmill.config import PromotionConfig
+from textmill.config import LANGUAGE_MODEL, PromotionConfig
 from textmill.errors import InputError
 from textmill.evaluation import significance
-from textmill.evaluation.significance import LANGUAGE_MODEL, Answers, Floats, tabulate
+from textmill.evaluation.metrics import Metric
+from textmill.evaluation.significance import Answers, Floats
 from textmill.registry.gate import Cost, Decision, below_floor, decide, decide_alone
+from textmill.tasks.kinds import metrics_of
+from textmill.tasks.statistics import tabulate
 
 SAME = Cost(parameters=1e6, seconds=10.0)
 CONFIG = PromotionConfig()
 TEST_EXAMPLES = 1000
+LABELS, ENTITIES, TEXTS, LANGUAGE = (
+    metrics_of(kind).METRICS
+    for kind in ("classification", "tagging", "translation", LANGUAGE_MODEL)
+)
 
 
 def share(sums: Floats) -> Floats:
@@ -26,7 +33,7 @@ def share(sums: Floats) -> Floats:
 def answers_of(*models: Any) -> Answers:
     """Answers in numbers, from whether each model is right on each example."""
     right = np.array(models, dtype=np.float64)
-    return Answers(np.stack([right, np.ones_like(right)], axis=2), {"accuracy": share})
+    return Answers(np.stack([right, np.ones_like(right)], axis=2), {"accuracy": share}, LABELS)
 
 
 def right(n: int, n_right: int, start: int = 0) -> list[bool]:
@@ -117,45 +124,48 @@ def test_a_lower_loss_is_better() -> None:
 )
 def test_a_floor_has_to_be_reached(scores: dict[str, float], reason: str | None) -> None:
     config = PromotionConfig(floors={"topic": {"accuracy": 0.8}})
-    found = below_floor(config, "topic", "en", scores)
+    found = below_floor(config, "topic", "en", LABELS, scores)
     assert (found.reason if found else None) == reason
-    assert below_floor(config, "other", "en", {"accuracy": 0.0}) is None
+    assert below_floor(config, "other", "en", LABELS, {"accuracy": 0.0}) is None
 
 
 def test_the_floor_of_a_loss_is_a_ceiling() -> None:
     config = PromotionConfig(floors={"lm": {"bits_per_byte": 1.2}})
-    assert below_floor(config, "lm", "en", {"bits_per_byte": 1.1}) is None
-    assert below_floor(config, "lm", "en", {"bits_per_byte": 1.3}) is not None
+    assert below_floor(config, "lm", "en", LANGUAGE, {"bits_per_byte": 1.1}) is None
+    assert below_floor(config, "lm", "en", LANGUAGE, {"bits_per_byte": 1.3}) is not None
 
 
 def test_a_floor_of_a_language_binds_its_tasks_that_have_the_score() -> None:
     config = PromotionConfig(floors={"language/de": {"bleu": 20}, "flags": {"chrf": 40}})
     low, high = {"bleu": 19.0, "chrf": 50.0}, {"bleu": 21.0, "chrf": 50.0}
-    found = below_floor(config, "flags", "de", low)
+    found = below_floor(config, "flags", "de", TEXTS, low)
     assert found is not None
     assert found.reason == "bleu 19 is below the least allowed, 20"
-    assert below_floor(config, "flags", "de", high) is None
-    assert below_floor(config, "flags", "en", low) is None
-    assert below_floor(config, "de", "en", low) is None
-    assert below_floor(config, "topic", "de", {"accuracy": 0.1}) is None
-    assert below_floor(config, "flags", "en", high | {"chrf": 39.0}) is not None
+    assert below_floor(config, "flags", "de", TEXTS, high) is None
+    assert below_floor(config, "flags", "en", TEXTS, low) is None
+    assert below_floor(config, "de", "en", TEXTS, low) is None
+    assert below_floor(config, "topic", "de", LABELS, {"accuracy": 0.1}) is None
+    assert below_floor(config, "flags", "en", TEXTS, high | {"chrf": 39.0}) is not None
 
 
 @pytest.mark.parametrize(
-    ("scores", "trivial", "is_promoted"),
+    ("metrics", "scores", "trivial", "is_promoted"),
     [
-        ({"accuracy": 0.6, "f1_macro": 0.1}, {"accuracy": 0.5, "f1_macro": 0.2}, True),
-        ({"accuracy": 0.5}, {"accuracy": 0.5}, False),
-        ({"f1": 0.0}, {"f1": 0.023}, False),
-        ({"val_loss": 2.0, "bits_per_byte": 1.9}, {"bits_per_byte": 2.8}, True),
-        ({"bits_per_byte": 2.9}, {"bits_per_byte": 2.8}, False),
-        ({"bleu": 0.0}, {}, True),
+        (LABELS, {"accuracy": 0.6, "f1_macro": 0.1}, {"accuracy": 0.5, "f1_macro": 0.2}, True),
+        (LABELS, {"accuracy": 0.5}, {"accuracy": 0.5}, False),
+        (ENTITIES, {"f1": 0.0}, {"f1": 0.023}, False),
+        (LANGUAGE, {"val_loss": 2.0, "bits_per_byte": 1.9}, {"bits_per_byte": 2.8}, True),
+        (LANGUAGE, {"bits_per_byte": 2.9}, {"bits_per_byte": 2.8}, False),
+        (TEXTS, {"bleu": 0.0}, {}, True),
     ],
 )
 def test_without_a_champion_a_model_has_to_beat_the_trivial_one(
-    scores: dict[str, float], trivial: dict[str, float], is_promoted: bool
+    metrics: tuple[Metric, ...],
+    scores: dict[str, float],
+    trivial: dict[str, float],
+    is_promoted: bool,
 ) -> None:
-    decision = decide_alone(scores, trivial)
+    decision = decide_alone(metrics, scores, trivial)
     assert decision.is_promoted == is_promoted
     if not is_promoted:
         (metric,) = trivial
@@ -166,7 +176,7 @@ def test_without_a_champion_a_model_has_to_beat_the_trivial_one(
 def test_a_floor_of_an_unknown_metric_is_named() -> None:
     config = PromotionConfig(floors={"topic": {"acuracy": 0.8}})
     with pytest.raises(InputError, match=r"promotion.floors.topic.acuracy: .* it has accuracy"):
-        below_floor(config, "topic", "en", {"accuracy": 0.9, "class/a/f1": 0.3})
+        below_floor(config, "topic", "en", LABELS, {"accuracy": 0.9, "class/a/f1": 0.3})
 
 
 class Trainer:
@@ -223,8 +233,10 @@ def test_a_planted_regression_is_never_promoted_and_an_improvement_is() -> None:
         assert trainer.promotions([trainer.train(), trainer.train(change=0.13)]) == [0]
 
 
-def test_the_metric_that_decides_is_the_first() -> None:
+def test_the_metric_that_decides_is_the_leading_one() -> None:
     answers = answers_of(right(100, 20), right(100, 90))
     nothing = {"x": lambda sums: np.zeros(len(sums))}
-    found = decide(CONFIG, Answers(answers.statistics, nothing | answers.metrics), SAME, SAME)
+    definitions = (Metric("accuracy"), Metric("x", leads=True))
+    answers = Answers(answers.statistics, answers.metrics | nothing, definitions)
+    found = decide(CONFIG, answers, SAME, SAME)
     assert found.reason.startswith("not better: x 0 against 0")

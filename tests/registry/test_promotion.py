@@ -96,7 +96,9 @@ def make_challenger(
         client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
         tested = evaluated(n_right, test_set)
         trivial = {"accuracy": 0.05}
-        made = Challenger("mood", "mood", "en", model, tested, test_set, "recipe", 1e6, trivial)
+        made = Challenger(
+            "mood", "classification", "mood", "en", model, tested, test_set, "recipe", 1e6, trivial
+        )
         return replace(made, **further)
 
     return make

@@ -10,13 +10,11 @@ from typing import Any
 import pytest
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 
-from textmill.config import KINDS, Config, SourceConfig, TaskConfig, key_values
+from textmill.config import Config, SourceConfig, TaskConfig, key_values
 from textmill.evaluation.notes import LEAK, Note, write_notes
 from textmill.files import MANIFEST
 from textmill.reports import cards
 from textmill.reports.cards import NAME, TAG, backbone_card_text, card_text, log_card, plain
-from textmill.reports.examples import SHOWERS
-from textmill.tracking.models.logged import OUTPUTS
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store
@@ -246,8 +244,3 @@ def test_the_card_of_a_backbone_says_what_it_is(
     assert "mood" not in card
     sample = Config.model_validate(config.model_dump() | {"sample": {}})
     assert "no results" in backbone_card_text(sample, results)
-
-
-def test_every_kind_of_task_is_told_of() -> None:
-    assert KINDS.keys() == cards.WHAT.keys() == cards.LONG_TEXTS.keys() == OUTPUTS.keys()
-    assert KINDS.keys() == SHOWERS.keys()

@@ -59,7 +59,7 @@ SCORES = (
     Score("topic", "accuracy", 0.848, 0.904, 0.202, 0.851, Interval(0.848, 0.82, 0.875, 0.014)),
     Score("topic", "f1_macro", 0.850, 0.905, 0.067),
     Score("ner", "f1", 0.994, 0.986, 0.111, 0.990),
-    Score("lm", "val_loss", 1.278, 6.491, None, 1.300),
+    Score("lm", "val_loss", 1.278, 6.491, None, 1.300, lower_is_better=True),
 )
 
 
@@ -284,8 +284,8 @@ def test_steps_say_how_large_their_output_is(page: str) -> None:
         (Score("t", "accuracy", 0.9, 0.8, previous=0.8), "model", "better"),
         (Score("t", "accuracy", 0.8, 0.9, previous=0.9), "baseline", "worse"),
         (Score("t", "accuracy", 0.8, 0.8, previous=0.8001), "equal", ""),
-        (Score("t", "perplexity", 3.0, 9.0, previous=4.0), "model", "better"),
-        (Score("t", "val_loss", 3.0, 2.0, previous=2.0), "baseline", "worse"),
+        (Score("t", "perplexity", 3.0, 9.0, previous=4.0, lower_is_better=True), "model", "better"),
+        (Score("t", "val_loss", 3.0, 2.0, previous=2.0, lower_is_better=True), "baseline", "worse"),
         (Score("t", "bits_per_byte", 3.0), "", ""),
     ],
 )

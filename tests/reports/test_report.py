@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -95,7 +94,6 @@ def write_outputs(folder: Path) -> None:
     write_json(folder / "evaluate-lm" / "samples.json", ["One.", "Two\nlines."])
     lines = "".join(json.dumps(row) + "\n" for row in PREDICTIONS)
     (folder / "evaluate mood" / "predictions.jsonl").write_text(lines)
-    (folder / "evaluate mood" / "confusion_matrix.png").write_bytes(b"png")
     write_notes([Note("tfidf", "tfidf: on fewer features")], folder / "baseline mood")
     for name in ("majority", "tfidf"):
         (folder / "baseline mood" / name).mkdir()
@@ -209,17 +207,6 @@ def test_a_task_has_its_examples_baselines_and_pictures(pipeline: Pipeline, mood
     assert [e.segments[0].text for e in task.examples.wrong] == ["poor"]
     (image,) = task.images
     assert image.caption == "Confusion matrix"
-    assert image.data_uri == f"data:image/png;base64,{base64.b64encode(b'png').decode()}"
-
-
-def test_pictures_that_make_the_page_too_large_are_linked(pipeline: Pipeline, mood: Config) -> None:
-    folder = pipeline.results["evaluate mood"].folder
-    (folder / "confusion_matrix.png").write_bytes(bytes(module.MAX_IMAGE_BYTES + 1))
-    (task,) = gather(pipeline, mood, SUMMARY, {}, {}).tasks
-    assert task.images[0].data_uri is None
-    assert task.images[0].url == artifact_url(
-        pipeline.results["evaluate mood"].url, "output/confusion_matrix.png"
-    )
 
 
 def test_samples_are_read_one_by_one(pipeline: Pipeline, mood: Config) -> None:

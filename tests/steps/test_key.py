@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from textmill.config import (
-    ClassificationConfig,
     CleanConfig,
     PretrainStepConfig,
     Settings,
@@ -17,6 +16,7 @@ from textmill.steps import key as keys
 from textmill.steps.graph import CLEAN, FINETUNE, PRETRAIN
 from textmill.steps.key import describe_step, key_of
 from textmill.steps.step import Code, Step
+from textmill.tasks.classification.settings import ClassificationConfig
 
 CODE = Code({"a.module": "d1", "b.module": "d2"}, {"python": "3.11", "torch": "2.11"})
 INPUTS = {"corpus": "c1", "tokenizer": "t1"}

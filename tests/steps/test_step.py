@@ -75,8 +75,8 @@ def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], s
         (BASELINE, "textmill.tasks.classification.baselines"),
         (FINETUNE, "textmill.corpus.reading.records"),
         (FINETUNE, "textmill.tasks"),
-        (EVALUATE, "textmill.evaluation.metrics"),
-        (BASELINE, "textmill.evaluation.baselines"),
+        (EVALUATE, "textmill.tasks.classification.metrics"),
+        (BASELINE, "textmill.evaluation.regression"),
     ],
 )
 def test_a_step_reaches_modules_several_imports_deep(step: Step, module: str) -> None:

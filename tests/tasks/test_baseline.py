@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from textmill.config import ClassificationConfig
 from textmill.errors import InputError
-from textmill.evaluation.metrics import score_classification
 from textmill.files import read_json
 from textmill.tasks.baseline import baseline
+from textmill.tasks.classification.metrics import class_scores
+from textmill.tasks.classification.settings import ClassificationConfig
 
 NAMES = ["majority", "tfidf_logistic_regression"]
 
@@ -27,7 +27,7 @@ def out(toy: ClassificationConfig, tmp_path_factory: pytest.TempPathFactory) -> 
 def test_the_predictions_of_each_baseline_reproduce_its_metrics(out: Path, name: str) -> None:
     lines = (out / name / "predictions.jsonl").read_text().splitlines()
     rows = [json.loads(line) for line in lines]
-    scores = score_classification([r["label"] for r in rows], [r["reference"] for r in rows])
+    scores = class_scores([r["label"] for r in rows], [r["reference"] for r in rows])
     metrics = read_json(out / "metrics.json")
     assert scores == {key: metrics[f"{name}/{key}"] for key in scores}
 

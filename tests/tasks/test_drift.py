@@ -11,17 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.tasks.conftest import toy_rows
-from textmill.config import (
-    ClassificationConfig,
-    DriftStepConfig,
-    GenerationConfig,
-    TokensConfig,
-)
+from textmill.config import DriftStepConfig, GenerationConfig, TokensConfig
 from textmill.corpus.tokens.token_shards import tokenize
 from textmill.files import read_json
+from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.drift import measure_drift
 from textmill.tasks.evaluate import evaluate
-from textmill.training.evaluate_lm import evaluate_lm
+from textmill.tasks.language_model.evaluate import evaluate_lm
 
 VALIDATION = sorted({row["text"] for row in toy_rows(150, seed=5)})
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from textmill.config import ClassificationConfig
 from textmill.errors import InputError
-from textmill.evaluation.metrics import score_classification
 from textmill.files import read_json
+from textmill.tasks.classification.metrics import class_scores
+from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.evaluate import evaluate
 from textmill.tasks.predictor import load_predictor
 
@@ -30,7 +30,7 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
 
 def test_the_predictions_reproduce_the_metrics(evaluated: Path) -> None:
     rows = rows_of(evaluated)
-    scores = score_classification([r["label"] for r in rows], [r["reference"] for r in rows])
+    scores = class_scores([r["label"] for r in rows], [r["reference"] for r in rows])
     metrics = read_json(evaluated / "metrics.json")
     assert scores == {name: metrics[name] for name in scores}
     assert metrics["test_examples"] == len(rows) == 40
@@ -45,27 +45,6 @@ def test_predictions_stand_in_the_order_of_the_test_file(
     assert [(r["text"], r["reference"]) for r in rows] == [(g["text"], g["label"]) for g in given]
     answers = load_predictor(tuned[0])([g["text"] for g in given])
     assert [r["label"] for r in rows] == [a["label"] for a in answers]
-
-
-def test_the_confusion_matrix_is_a_picture(evaluated: Path) -> None:
-    assert (evaluated / "confusion_matrix.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_a_picture_that_fails_costs_no_numbers(
-    tuned: tuple[Path, Path],
-    toy: ClassificationConfig,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    evaluated: Path,
-) -> None:
-    def fail(*_: object) -> None:
-        raise ValueError("no such font")
-
-    monkeypatch.setattr("textmill.tasks.classification.page.plot", fail)
-    evaluate(toy, {"model": tuned[0]}, tmp_path)
-    assert read_json(tmp_path / "metrics.json") == read_json(evaluated / "metrics.json")
-    assert "picture of the scores could not be made (ValueError: no such font)" in caplog.text
 
 
 def test_an_unknown_label_is_refused(

@@ -11,12 +11,12 @@ import torch
 
 from tests.tasks.conftest import tune
 from textmill import model as models
-from textmill.config import ClassificationConfig
 from textmill.errors import InputError
 from textmill.files import read_json
 from textmill.model.layout import load_weights
 from textmill.tasks.classification.examples import Spec
 from textmill.tasks.classification.network import build
+from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.finetune import FinetuneModule, finetune, split_examples
 from textmill.tasks.kinds import examples_of, network_of
 from textmill.tasks.predictor import load_predictor

@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from textmill import model as models
-from textmill.config import ClassificationConfig
 from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.errors import InputError
 from textmill.tasks.classification.examples import Spec
 from textmill.tasks.classification.network import PREDICT_BATCH, build
+from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.predictor import Predictor, load_predictor, save_task_model
 
 SPEC = Spec(("bad", "good", "so-so"))

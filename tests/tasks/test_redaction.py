@@ -16,7 +16,6 @@ from textmill import model as models
 from textmill.config import (
     UNREDACTED,
     AnyTask,
-    ClassificationConfig,
     RedactionConfig,
     TaskConfig,
 )
@@ -25,6 +24,7 @@ from textmill.files import read_json, write_json
 from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.tasks.baseline import baseline
 from textmill.tasks.classification.examples import Example as Labelled
+from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.evaluate import evaluate
 from textmill.tasks.kinds import examples_of, network_of
 from textmill.tasks.predictor import Predictor, load_predictor

@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from textmill.config import ClassificationConfig
 from textmill.errors import InputError
 from textmill.files import digest_file
 from textmill.tasks.classification.examples import read_examples
+from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.labels import respelling_note
 from textmill.tasks.rows import digest_split, location
 

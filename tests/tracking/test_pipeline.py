@@ -10,7 +10,6 @@ import pytest
 
 from tests.tracked import Calls, Probe, key_runs, newest_parent, run_once
 from textmill.config import (
-    ClassificationConfig,
     CleanConfig,
     Config,
     SampleConfig,
@@ -20,6 +19,7 @@ from textmill.config import (
 from textmill.files import MANIFEST, digest_file, digest_values, read_json
 from textmill.steps.graph import CLEAN, TOKENIZER, TOKENS
 from textmill.steps.sources import Source
+from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tracking.metrics import system
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import Result, find_result, recorded_results

@@ -59,12 +59,11 @@ from textmill.config.settings import (
 )
 from textmill.config.tasks import (
     KINDS,
+    LANGUAGE_MODEL,
     AnyTask,
-    ClassificationConfig,
-    TaggingConfig,
+    LabelledConfig,
     TaskConfig,
-    TranslationConfig,
-    TranslationFinetuneConfig,
+    settings_of,
 )
 from textmill.config.training import (
     Accelerator,
@@ -91,7 +90,6 @@ __all__ = [
     "Accelerator",
     "AnyTask",
     "C4Config",
-    "ClassificationConfig",
     "CleanConfig",
     "ClusterConfig",
     "Config",
@@ -107,6 +105,8 @@ __all__ = [
     "GopherRepetitionConfig",
     "HtmlConfig",
     "LANGUAGE_FLOORS",
+    "LANGUAGE_MODEL",
+    "LabelledConfig",
     "LimitsConfig",
     "Location",
     "ModelConfig",
@@ -128,18 +128,16 @@ __all__ = [
     "ScalingLaw",
     "Settings",
     "SourceConfig",
-    "TaggingConfig",
     "TaskConfig",
     "TestSetConfig",
     "TextFilesConfig",
     "TokenizerConfig",
     "TokensConfig",
     "TrackingConfig",
-    "TranslationConfig",
-    "TranslationFinetuneConfig",
     "UNREDACTED",
     "flatten",
     "key_values",
+    "settings_of",
 ]
 
 
@@ -148,6 +146,8 @@ class Config(Settings):
 
     experiment: str = Field("textmill", min_length=1)
     """MLflow experiment."""
+    extensions: tuple[Location, ...] = ()
+    """Python files, folders or installed modules with filters, metrics and kinds of task."""
     data_root: Location | None = None
     """Folder that files of conf/ name their data by."""
     sample: SampleConfig | None = None

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from textmill.config import KINDS, Config
+from textmill.config import KINDS, Config, settings_of
 from textmill.config.secrets import models_in
 from textmill.errors import listed
 
@@ -24,9 +24,10 @@ def follows(problem: dict[str, Any], problems: Sequence[dict[str, Any]]) -> bool
 def explain(problem: dict[str, Any], values: Mapping[str, Any]) -> str:
     """Return one line for a pydantic error: the key, what is wrong, and what would be right."""
     loc = list(problem["loc"])
-    kind = loc.pop(2) if loc[:1] == ["tasks"] and loc[2:3] and loc[2] in KINDS else None
-    if loc[:1] == ["tasks"] and len(loc) > 1:
-        loc[1] = values["tasks"][loc[1]].get("name", loc[1])  # as in tasks.NAME.key=value
+    kind = None
+    if loc[:1] == ["tasks"] and len(loc) > 1 and isinstance(task := values["tasks"][loc[1]], dict):
+        kind = task.get("kind")
+        loc[1] = task.get("name", loc[1])  # as in tasks.NAME.key=value
     key = ".".join(str(part) for part in loc)
     given = "" if isinstance(problem["input"], dict | list) else f"={problem['input']}"
     match problem["type"]:
@@ -34,11 +35,8 @@ def explain(problem: dict[str, Any], values: Mapping[str, Any]) -> str:
             return f"  {_unknown_key(key, kind)}"
         case "missing":
             return f"  {key} is not set, and it must be."
-        case "union_tag_invalid":
-            tag = problem["ctx"]["tag"]
-            return f"  {key}.kind={tag}: choose one of {', '.join(KINDS)}."
-        case "union_tag_not_found":
-            return f"  {key}.kind is not set: choose one of {', '.join(KINDS)}."
+        case "kind_unknown" | "kind_missing":
+            return f"  {key}.{problem['msg']}: choose one of {', '.join(KINDS)}."
         case "model_type":
             return f"  {key}{given}: it has settings of its own, {key}.NAME=VALUE."
         case "value_error":
@@ -63,6 +61,6 @@ def _known_keys(path: Sequence[str], kind: str | None) -> list[str]:
             continue
         nested = models_in(model.model_fields[part].annotation)
         if model is Config and part == "tasks" and kind is not None:
-            nested = [KINDS[kind]]
+            nested = [settings_of(kind)]
         model = nested[0] if nested else model
     return list(model.model_fields)

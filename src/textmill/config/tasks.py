@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self, get_args
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny
+from pydantic_core import PydanticCustomError
 
 from textmill.config.data import RedactionConfig
 from textmill.config.settings import AUTO, NOT_IN_KEY, Encoding, Location, Settings
@@ -57,91 +60,56 @@ class TaskConfig(Settings):
     """How texts are redacted before they are trained or measured on, and what the model is asked.
     Filled in from corpus.redaction, which is the one switch."""
 
+    @property
+    def answer_language(self) -> str | None:
+        """BCP 47 tag of the language of its answers; None: that of the text."""
+        return None
+
+    metrics: tuple[str, ...] = ()
+    """Extensions that define further metrics of its kind. Filled in from extensions."""
+
     def settings_of(self, split: str) -> tuple[str, ...]:
         """Return the settings that name what a split consists of: one file, or two."""
         target = f"{split}_target"
         return (split, target) if getattr(self, target, None) is not None else (split,)
 
 
-class ClassificationConfig(TaskConfig):
-    """One label for a text."""
+class LabelledConfig(TaskConfig):
+    """What kinds of task whose answers are labels have in common."""
 
-    TEXT_SETTINGS = ("text",)
-
-    kind: Literal["classification"]
-    text: str = "text"
-    """Column that holds the text."""
-    label: str = "label"
-    """Column that holds the label."""
     label_names: LabelNames = ()
-    """What the numbers in that column stand for, in their order, where the file has no names."""
+    """What the numbers in the column of labels stand for, in their order, where the file has no
+    names."""
 
 
-class TaggingConfig(TaskConfig):
-    """The entities of a text, from a tag for each of its words."""
-
-    TEXT_SETTINGS = ("tokens",)
-
-    kind: Literal["tagging"]
-    tokens: str = "tokens"
-    """Column that holds the list of words."""
-    tags: str = "ner_tags"
-    """Column that holds the list of their tags in strict IOB2: O, B-TYPE, I-TYPE."""
-    label_names: LabelNames = ()
-    """What the numbers in that column stand for, in their order, where the file has no names."""
-
-
-class TranslationFinetuneConfig(FinetuneConfig):
-    """Fine-tuning of a translation task: the target is written from its beginning to its end."""
-
-    attention: Literal["causal"] = "causal"
-
-
-class TranslationConfig(TaskConfig):
-    """A text in another language."""
-
-    TEXT_SETTINGS = ("source", "target")
-
-    kind: Literal["translation"]
-    source: str = "source"
-    """Column that holds the text to translate."""
-    target: str = "target"
-    """Column that holds its translation."""
-    target_language: str = "und"
-    """BCP 47 tag of the target's language, by which BLEU tells words apart; "und" when unknown."""
-    train_target: Location | None = None
-    """Plain text with the translation of each line of `train`, which then is plain text too."""
-    test_target: Location | None = None
-    """The same for `test`."""
-    validation_target: Location | None = None
-    """The same for `validation`."""
-    source_share: float = Field(0.5, gt=0, lt=1)
-    """Largest share of the context that a source may take; a longer one is cut."""
-    finetune: TranslationFinetuneConfig = TranslationFinetuneConfig()
-
-    @model_validator(mode="after")
-    def _columns_differ(self) -> Self:
-        if self.source == self.target:
-            raise ValueError(f"source and target are one column, {self.source!r}: name two.")
-        return self
-
-    @model_validator(mode="after")
-    def _targets_have_sources(self) -> Self:
-        if self.hub is not None and (self.train_target or self.test_target):
-            raise ValueError(
-                "a hub data set has columns for source and target: leave out train_target and "
-                "test_target, or hub."
-            )
-        if self.validation_target is not None and (self.validation is None or self.hub is not None):
-            raise ValueError("validation_target needs a file of sources: set validation too.")
-        return self
-
-
-AnyTask = Annotated[
-    ClassificationConfig | TaggingConfig | TranslationConfig, Field(discriminator="kind")
-]
-"""Every kind of task, told apart by `kind`."""
-KINDS: dict[str, type[TaskConfig]] = {
-    get_args(task.model_fields["kind"].annotation)[0]: task for task in TaskConfig.__subclasses__()
+KINDS: dict[str, str] = {
+    kind: f"textmill.tasks.{kind}" for kind in ("classification", "tagging", "translation")
 }
-"""The settings of a task by its kind."""
+"""The package of each kind of task."""
+LANGUAGE_MODEL = "language_model"
+"""What is scored and shown like a kind of task, but is none that can be set."""
+
+
+def settings_of(kind: str) -> type[TaskConfig]:
+    """Return the class of a kind's settings, which its package defines.
+
+    Raises:
+        KeyError: there is no such kind.
+    """
+    return cast(type[TaskConfig], import_module(f"{KINDS[kind]}.settings").SETTINGS)
+
+
+def _of_its_kind(value: Any) -> Any:
+    """Return the settings of a task by its kind; what is no mapping is left to pydantic."""
+    if isinstance(value, TaskConfig) or not isinstance(value, Mapping):
+        return value
+    kind = value.get("kind")
+    if kind is None:
+        raise PydanticCustomError("kind_missing", "kind is not set")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise PydanticCustomError("kind_unknown", "kind={kind}", {"kind": kind})
+    return settings_of(kind).model_validate(value)
+
+
+AnyTask = Annotated[SerializeAsAny[TaskConfig], BeforeValidator(_of_its_kind)]
+"""Every kind of task, told apart by `kind`."""

@@ -30,6 +30,11 @@ def word_pattern() -> re.Pattern[str]:
     )
 
 
+def split_words(text: str) -> list[str]:
+    """Return the words of a text in their order."""
+    return word_pattern().findall(text)
+
+
 @cache
 def combining_mark_ranges() -> tuple[tuple[int, int], ...]:
     """Return all combining marks as code points, from and to."""

@@ -14,39 +14,45 @@ tests: they give no one-sided p-value and no interval of a difference, and count
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textmill.evaluation.iob2 import count_entities
+from textmill.evaluation.metrics import Metric, leading, lower_is_better
 
 N_RESAMPLES = 2000
 N_SHUFFLES = 10_000
 LEVEL = 0.95
 CHUNK_CELLS = 2**23
 """Numbers in memory at once: of 7,600 examples, about a thousand shuffles."""
-LANGUAGE_MODEL = "language_model"
-LOWER_IS_BETTER = {"val_loss", "perplexity", "bits_per_byte"}
 
 Floats = NDArray[np.float64]
-Row = Mapping[str, Any]
-Metric = Callable[[Floats], Floats]
-"""From sums of statistics, (M, K), to the values of the metric, (M,)."""
+OfSums = Callable[[Floats], Floats]
+"""From sums of statistics, (M, K), to the values of a metric, (M,)."""
 
 
 @dataclass(frozen=True)
-class Answers:
+class Counts:
     """The answers of some models to the same test examples, as statistics that can be summed."""
 
     statistics: Floats
     """(models, examples, K)"""
-    metrics: Mapping[str, Metric]
-    """By name; the first is the one that a model of this kind is judged by."""
+    metrics: Mapping[str, OfSums]
+    """By name; also those of single classes, which have no definition."""
+
+
+@dataclass(frozen=True)
+class Answers(Counts):
+    """Such statistics, and what is known of the metrics of their kind of task."""
+
+    definitions: tuple[Metric, ...]
+
+    @property
+    def leading(self) -> str:
+        """The name of the metric that a model is promoted by."""
+        return leading(self.definitions).name
 
     def values(self, model: int) -> dict[str, float]:
         """Return a model's score by every metric, from all examples."""
@@ -77,29 +83,6 @@ class Difference:
     """One-sided: how often chance alone puts the second as far ahead."""
 
 
-def tabulate(
-    kind: str, models: Sequence[Sequence[Row]], signatures: Mapping[str, str] | None = None
-) -> Answers:
-    """Return the answers of models to the same test examples as statistics.
-
-    Args:
-        kind: the kind of task, or `LANGUAGE_MODEL`.
-        models: the rows of each model's predictions file.
-        signatures: how the metrics were computed, by metric; translation needs that of `bleu`.
-
-    Raises:
-        ValueError: the examples are not the same in the same order, or there are none.
-    """
-    fields, count = KINDS[kind]
-    first = [[row[field] for field in fields] for row in models[0]]
-    for rows in models[1:]:
-        if [[row[field] for field in fields] for row in rows] != first:
-            raise ValueError("the test examples are not the same, in the same order")
-    if not first:
-        raise ValueError("there are no test examples")
-    return count(models, signatures or {})
-
-
 def intervals(answers: Answers, model: int, seed: int = 0) -> dict[str, Interval]:
     """Return every metric of a model with its 95 % interval (percentile bootstrap)."""
     sums = _resample(answers.statistics[[model]], seed)[0]
@@ -115,7 +98,7 @@ def differences(answers: Answers, first: int, second: int, seed: int = 0) -> dic
     shuffled = _shuffle(pair, seed)
     found = {}
     for name, metric in answers.metrics.items():
-        sign = -1.0 if name in LOWER_IS_BETTER else 1.0
+        sign = -1.0 if lower_is_better(answers.definitions, name) else 1.0
         gain = sign * (after[name] - before[name])
         resampled_gains = sign * (metric(resampled[1]) - metric(resampled[0]))
         by_chance = sign * (metric(shuffled[1]) - metric(shuffled[0]))
@@ -169,133 +152,12 @@ def _chunks(total: int, n_examples: int) -> Iterator[int]:
     yield from (min(size, total - at) for at in range(0, total, size))
 
 
-def _ratio(above: Floats, below: Floats) -> Floats:
+def ratio(above: Floats, below: Floats) -> Floats:
     """Return quotients, 0 where the denominator is."""
     return np.divide(above, below, out=np.zeros_like(above), where=below > 0)
 
 
-def _f1(sums: Floats, group: int) -> Floats:
+def f1_of(sums: Floats, group: int) -> Floats:
+    """Return F1 from counts of what is right, predicted and expected, of one group of several."""
     right, predicted, expected = sums[:, 3 * group : 3 * group + 3].T
-    return _ratio(2 * right, predicted + expected)
-
-
-def _count_classification(
-    models: Sequence[Sequence[Row]], signatures: Mapping[str, str]
-) -> Answers:
-    """Right, predicted and expected examples of every label; accuracy needs no more than these."""
-    names = {row[field] for rows in models for row in rows for field in ("label", "reference")}
-    labels = {label: i for i, label in enumerate(sorted(names))}
-    statistics = np.zeros((len(models), len(models[0]), 3 * len(labels)))
-    for model, rows in enumerate(models):
-        examples = np.arange(len(rows))
-        predicted = np.array([labels[row["label"]] for row in rows])
-        expected = np.array([labels[row["reference"]] for row in rows])
-        statistics[model, examples, 3 * predicted] = predicted == expected
-        statistics[model, examples, 3 * predicted + 1] = 1
-        statistics[model, examples, 3 * expected + 2] = 1
-
-    def accuracy(sums: Floats) -> Floats:
-        return _ratio(sums[:, 0::3].sum(axis=1), sums[:, 2::3].sum(axis=1))
-
-    def f1_macro(sums: Floats) -> Floats:
-        occurs = sums[:, 1::3] + sums[:, 2::3]
-        f1: Floats = _ratio(2 * sums[:, 0::3], occurs)
-        return _ratio(f1.sum(axis=1), (occurs > 0).sum(axis=1).astype(np.float64))
-
-    by_label = {f"class/{label}/f1": partial(_f1, group=i) for label, i in labels.items()}
-    return Answers(statistics, {"accuracy": accuracy, "f1_macro": f1_macro, **by_label})
-
-
-def _count_tagging(models: Sequence[Sequence[Row]], signatures: Mapping[str, str]) -> Answers:
-    """Right, predicted and expected entities of every type."""
-    found = [[count_entities(row["tags"], row["reference"]) for row in rows] for rows in models]
-    names = {name for rows in found for counts in rows for name in counts}
-    types = {name: i for i, name in enumerate(sorted(names))}
-    statistics = np.zeros((len(models), len(models[0]), 3 * max(1, len(types))))
-    for model, rows in enumerate(found):
-        for example, by_type in enumerate(rows):
-            for name, counts in by_type.items():
-                at = 3 * types[name]
-                statistics[model, example, at : at + 3] = counts
-
-    def overall(metric: Metric, sums: Floats) -> Floats:
-        return metric(np.stack([sums[:, part::3].sum(axis=1) for part in range(3)], axis=1))
-
-    return Answers(
-        statistics,
-        {
-            "f1": partial(overall, partial(_f1, group=0)),
-            "precision": partial(overall, lambda sums: _ratio(sums[:, 0], sums[:, 1])),
-            "recall": partial(overall, lambda sums: _ratio(sums[:, 0], sums[:, 2])),
-            **{f"type/{name}/f1": partial(_f1, group=i) for name, i in types.items()},
-        },
-    )
-
-
-def _count_translation(models: Sequence[Sequence[Row]], signatures: Mapping[str, str]) -> Answers:
-    """What sacrebleu counts in a sentence, of BLEU and of chrF, side by side.
-
-    The tokenizer of BLEU is the one that its signature names.
-    """
-    from sacrebleu.metrics.bleu import BLEU
-    from sacrebleu.metrics.chrf import CHRF
-
-    named = re.search(r"(?:^|\|)tok:([^|]+)", signatures.get("bleu", ""))
-    if named is None:
-        raise ValueError("the signature of bleu does not name its tokenizer")
-    scorers = {"bleu": BLEU(tokenize=named[1], force=True), "chrf": CHRF()}
-    columns: list[NDArray[np.float64]] = []
-    metrics: dict[str, Metric] = {}
-    at = 0
-    for name, scorer in scorers.items():
-        counted = np.array(
-            [
-                scorer._extract_corpus_statistics(
-                    [row["translation"] for row in rows], [[row["reference"] for row in rows]]
-                )
-                for rows in models
-            ],
-            dtype=np.float64,
-        )
-        columns.append(counted)
-        metrics[name] = partial(_sacrebleu_scores, scorer, at, at + counted.shape[2])
-        at += counted.shape[2]
-    return Answers(np.concatenate(columns, axis=2), metrics)
-
-
-def _sacrebleu_scores(scorer: Any, start: int, stop: int, sums: Floats) -> Floats:
-    rows = sums[:, start:stop].round().astype(int).tolist()
-    return np.array([scorer._compute_score_from_stats(row).score for row in rows])
-
-
-def _count_language_model(
-    models: Sequence[Sequence[Row]], signatures: Mapping[str, str]
-) -> Answers:
-    """Negative log-likelihood (nats), targets and bytes of every document."""
-    fields = ("nll", "targets", "bytes")
-    statistics = np.array([[[r[f] for f in fields] for r in rows] for rows in models], np.float64)
-
-    def val_loss(sums: Floats) -> Floats:
-        return _ratio(sums[:, 0], sums[:, 1])
-
-    return Answers(
-        statistics,
-        {
-            # The first, as it does not depend on the tokenizer.
-            "bits_per_byte": lambda sums: _ratio(sums[:, 0], sums[:, 2]) / np.log(2),
-            "val_loss": val_loss,
-            "perplexity": lambda sums: np.exp(np.minimum(val_loss(sums), 700.0)),
-        },
-    )
-
-
-KINDS: dict[
-    str,
-    tuple[tuple[str, ...], Callable[[Sequence[Sequence[Row]], Mapping[str, str]], Answers]],
-] = {
-    "classification": (("text", "reference"), _count_classification),
-    "tagging": (("tokens", "reference"), _count_tagging),
-    "translation": (("text", "reference"), _count_translation),
-    LANGUAGE_MODEL: (("bytes",), _count_language_model),
-}
-"""By kind: the fields that tell a test example, and what counts the answers to it."""
+    return ratio(2 * right, predicted + expected)

@@ -29,15 +29,9 @@ from statistics import NormalDist, stdev
 
 from textmill.config import LANGUAGE_FLOORS, PromotionConfig
 from textmill.errors import InputError, listed
-from textmill.evaluation.significance import (
-    LOWER_IS_BETTER,
-    Answers,
-    Difference,
-    differences,
-)
+from textmill.evaluation.metrics import Metric, leading, lower_is_better
+from textmill.evaluation.significance import Answers, Difference, differences
 
-LEADING = ("accuracy", "f1", "bleu", "bits_per_byte")
-"""The metrics that stand for a model; of each kind of task it is one."""
 MIN_RETRAINED = 2
 """Scores of one recipe with other seeds from which their spread is estimated."""
 
@@ -60,7 +54,11 @@ class Cost:
 
 
 def below_floor(
-    config: PromotionConfig, task: str, language: str, scores: Mapping[str, float]
+    config: PromotionConfig,
+    task: str,
+    language: str,
+    metrics: Sequence[Metric],
+    scores: Mapping[str, float],
 ) -> Decision | None:
     """Return the refusal of a model that misses a floor of its task or language, or None.
 
@@ -68,6 +66,7 @@ def below_floor(
         config: the promotion section.
         task: the task, or `lm`.
         language: BCP 47 tag of what the model answers.
+        metrics: of its kind of task.
         scores: by metric.
 
     Raises:
@@ -84,26 +83,29 @@ def below_floor(
     shared = config.floors.get(f"{LANGUAGE_FLOORS}{language}", {})
     floors = [*own.items(), *((name, floor) for name, floor in shared.items() if name in scores)]
     for metric, floor in floors:
-        if _sign(metric) * (scores[metric] - floor) < 0:
-            side = "above the most" if metric in LOWER_IS_BETTER else "below the least"
+        if _gain(metrics, metric, floor, scores[metric]) < 0:
+            side = "above the most" if lower_is_better(metrics, metric) else "below the least"
             return Decision(False, f"{metric} {scores[metric]:.4g} is {side} allowed, {floor:g}")
     return None
 
 
-def decide_alone(scores: Mapping[str, float], trivial: Mapping[str, float]) -> Decision:
+def decide_alone(
+    metrics: Sequence[Metric], scores: Mapping[str, float], trivial: Mapping[str, float]
+) -> Decision:
     """Return whether a model is promoted that has reached its floors and finds no champion.
 
     Args:
+        metrics: of its kind of task.
         scores: by metric.
         trivial: those of a model that has learned next to nothing; none, if there is no such.
     """
-    for metric in LEADING:
-        if metric in scores and metric in trivial:
-            if _sign(metric) * (scores[metric] - trivial[metric]) <= 0:
-                pair = f"{metric} {scores[metric]:.4g} against {trivial[metric]:.4g}"
-                return Decision(False, f"no better than the trivial model: {pair}")
-            return Decision(True, "the first, and better than the trivial model")
-    return Decision(True, "the first")
+    metric = leading(metrics).name
+    if metric not in scores or metric not in trivial:
+        return Decision(True, "the first")
+    if _gain(metrics, metric, trivial[metric], scores[metric]) <= 0:
+        pair = f"{metric} {scores[metric]:.4g} against {trivial[metric]:.4g}"
+        return Decision(False, f"no better than the trivial model: {pair}")
+    return Decision(True, "the first, and better than the trivial model")
 
 
 def decide(
@@ -113,7 +115,7 @@ def decide(
     challenger: Cost,
     retrained: Sequence[float] = (),
 ) -> Decision:
-    """Return whether the challenger is promoted by the first metric of the answers.
+    """Return whether the challenger is promoted by the leading metric of its kind.
 
     Args:
         config: the promotion section.
@@ -122,7 +124,7 @@ def decide(
         challenger: what it costs.
         retrained: scores, by that metric, of models that differ from the challenger in seeds alone.
     """
-    metric = next(iter(answers.metrics))
+    metric = answers.leading
     found = differences(answers, 0, 1)[metric]
     old, new = (answers.values(model)[metric] for model in (0, 1))
     z = NormalDist().inv_cdf(1 - config.alpha)
@@ -176,5 +178,6 @@ def _saving(config: PromotionConfig, champion: Cost, challenger: Cost) -> str:
     return ""
 
 
-def _sign(metric: str) -> int:
-    return -1 if metric in LOWER_IS_BETTER else 1
+def _gain(metrics: Sequence[Metric], name: str, before: float, after: float) -> float:
+    """Return how much better a score is than another, whatever its direction."""
+    return before - after if lower_is_better(metrics, name) else after - before

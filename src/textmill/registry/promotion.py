@@ -9,10 +9,10 @@ from typing import Any
 
 from mlflow.entities.model_registry import ModelVersion
 
-from textmill.config import AUTO, Config, TaskConfig, TranslationConfig
+from textmill.config import AUTO, LANGUAGE_MODEL, Config, TaskConfig
 from textmill.errors import InputError, RunError
+from textmill.evaluation.metrics import Metric
 from textmill.evaluation.notes import doubts, read_notes
-from textmill.evaluation.significance import tabulate
 from textmill.files import digest_values
 from textmill.registry.gate import Cost, Decision, below_floor, decide, decide_alone
 from textmill.registry.versions import (
@@ -21,8 +21,9 @@ from textmill.registry.versions import (
     MODEL_RUN_TAG,
     Registry,
 )
-from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, PRETRAIN
+from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, LM, PRETRAIN
 from textmill.steps.worker import Stopped
+from textmill.tasks.kinds import definitions
 from textmill.tracking.answers import Answered, read_answers
 from textmill.tracking.models.logged import find_logged_model, log_backbone, log_task_model
 from textmill.tracking.pipeline import Pipeline
@@ -37,7 +38,6 @@ PIPELINE_RUN_TAG = "textmill.run.pipeline"
 RECIPE_TAG = "textmill.recipe"
 PARAMETERS_TAG = "textmill.parameters"
 SCORE_TAG = "score."
-LANGUAGE = "lm"
 
 Remeasure = Callable[[Result], Result]
 """From a model to its evaluation on the challenger's test examples."""
@@ -49,6 +49,8 @@ class Challenger:
 
     name: str
     """The task, or `BACKBONE`."""
+    metrics: tuple[Metric, ...]
+    """What is known of its metrics."""
     floors: str
     """The name of its scores and floors: the task, or `lm`."""
     language: str
@@ -74,6 +76,7 @@ def task_challenger(pipeline: Pipeline, config: Config, task: TaskConfig) -> Cha
     sources = tested.manifest["sources"]
     return Challenger(
         name=task.name,
+        metrics=definitions(task.kind, task.metrics),
         floors=task.name,
         language=_language(config, task),
         model=model,
@@ -93,7 +96,8 @@ def backbone_challenger(pipeline: Pipeline, config: Config) -> Challenger:
     log_backbone(pipeline.store, model.run_id, model.folder)
     return Challenger(
         name=BACKBONE,
-        floors=LANGUAGE,
+        metrics=definitions(LANGUAGE_MODEL),
+        floors=LM,
         language=_language(config),
         model=model,
         tested=results[EVALUATE_LM.name],
@@ -113,8 +117,8 @@ def _language(config: Config, task: TaskConfig | None = None) -> str:
 
     That is the one that all its sources are said to be in, or else the only one that is kept.
     """
-    if isinstance(task, TranslationConfig):
-        return task.target_language
+    if task is not None and task.answer_language is not None:
+        return task.answer_language
     languages = {source.language for source in config.corpus.sources}
     if AUTO in languages or len(languages) > 1:
         languages = set(config.corpus.languages)
@@ -180,7 +184,8 @@ def _challenge(
 ) -> str:
     name, scores = challenger.name, challenger.tested.metrics()
     # First, as it names a floor that is wrong.
-    missed = below_floor(config.promotion, challenger.floors, challenger.language, scores)
+    floors, language = challenger.floors, challenger.language
+    missed = below_floor(config.promotion, floors, language, challenger.metrics, scores)
     versions = registry.versions(name)
     champion = registry.champion(name)
     version = next((v for v in versions if v.tags.get(KEY_TAG) == challenger.model.key), None)
@@ -205,7 +210,7 @@ def _challenge(
     if missed is not None:
         decision = missed
     elif champion is None:
-        decision = decide_alone(scores, challenger.trivial)
+        decision = decide_alone(challenger.metrics, scores, challenger.trivial)
     else:
         others = [v for v in versions if v.version != version.version]
         decision = _decide(registry, config, challenger, champion, others, remeasure)
@@ -243,10 +248,10 @@ def _decide(
     if own.signatures != theirs.signatures:
         return Decision(False, "its scores are not computed as the champion's are")
     try:
-        answers = tabulate(own.kind, [theirs.rows, own.rows], own.signatures)
+        answers = theirs.tabulate(own)
     except ValueError as error:
         return Decision(False, f"no paired test with the champion: {error}")
-    metric = next(iter(answers.metrics))
+    metric = answers.leading
     retrained = [
         float(v.tags[f"{SCORE_TAG}{metric}"])
         for v in others

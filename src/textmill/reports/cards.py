@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from textmill.config import AUTO, Config, TaskConfig
+from textmill.config import AUTO, LANGUAGE_MODEL, Config, TaskConfig
 from textmill.corpus.cleaning.language import UNKNOWN as UNDETERMINED
 from textmill.errors import spared
 from textmill.evaluation.notes import LEAK, read_notes
@@ -28,6 +28,7 @@ from textmill.steps.graph import (
     TOKENS,
 )
 from textmill.steps.sources import is_in_corpus
+from textmill.tasks.kinds import metrics_of, page_of
 from textmill.tracking.models.logged import find_logged_model
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
@@ -43,16 +44,6 @@ MAX_SOURCES = 15
 MAX_NAME_CHARS = 60
 DIGEST_CHARS = 16
 
-WHAT = {
-    "classification": "gives a text one label",
-    "tagging": "finds the entities of a text",
-    "translation": "translates a text",
-}
-LONG_TEXTS = {
-    "classification": "a longer text loses its end, and `is_cut` says so",
-    "tagging": "a longer text is read in windows, so an entity across a border may be missed",
-    "translation": "a longer text loses its end, and `is_cut` says so",
-}
 SAMPLE_WARNING = (
     "**Made from generated sample data: it shows that the chain works, and is of no other "
     "use. The scores of generated sample data are no results.**"
@@ -116,7 +107,7 @@ def card_text(config: Config, task: TaskConfig, results: Mapping[str, Result]) -
     parts += ["## Data", *_data(config, results, labels)]
     parts.append(f"MLflow runs: {_runs(results, PRETRAIN.name, FINETUNE.label(task.name))}.")
     licences = _licences(config, "the task's examples")
-    parts += [licences, "## Limits", *_limits(config, results, LONG_TEXTS[task.kind])]
+    parts += [licences, "## Limits", *_limits(config, results, page_of(task.kind).LONG_TEXTS)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -127,16 +118,17 @@ def backbone_card_text(config: Config, results: Mapping[str, Result]) -> str:
         config: the configuration that the results were made with.
         results: by label, at least of pretraining, of what comes before, and of its evaluation.
     """
+    page = page_of(LANGUAGE_MODEL)
     parts = [f"# {BACKBONE}"]
     if config.sample is not None:
         parts.append(SAMPLE_WARNING)
     parts += [
-        "A model that goes on writing a text, pretrained by textmill and the base of task models.",
+        f"A model that {page.DOES}, pretrained by textmill and the base of task models.",
         f"{_base(config, results)}.",
     ]
     tested = results[EVALUATE_LM.name].metrics()
     lines = ["| score | model | unigram |", "|---|---|---|"]
-    for key in ("val_loss", "perplexity", "bits_per_byte"):
+    for key in (metric.name for metric in metrics_of(LANGUAGE_MODEL).METRICS):
         lines.append(
             f"| {key.replace('_', ' ')} | {tested[key]:.3f} | {tested[f'unigram/{key}']:.3f} |"
         )
@@ -146,7 +138,7 @@ def backbone_card_text(config: Config, results: Mapping[str, Result]) -> str:
     parts += [
         _licences(config),
         "## Limits",
-        *_limits(config, results, "what lies further back is forgotten"),
+        *_limits(config, results, page.LONG_TEXTS),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -165,9 +157,8 @@ def _base(config: Config, results: Mapping[str, Result]) -> str:
 def _about(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
     if config.sample is not None:
         yield SAMPLE_WARNING
-    yield (
-        f"A model that {WHAT[task.kind]} ({task.kind.replace('_', ' ')}), fine-tuned by textmill."
-    )
+    kind = task.kind.replace("_", " ")
+    yield f"A model that {page_of(task.kind).DOES} ({kind}), fine-tuned by textmill."
     spec = results[FINETUNE.label(task.name)].json("task.json")["spec"]
     labels = _labels(spec.get("labels", ()))
     if labels:

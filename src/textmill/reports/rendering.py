@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from textmill.evaluation.notes import LEAK, Note
-from textmill.evaluation.significance import LOWER_IS_BETTER, Interval
+from textmill.evaluation.significance import Interval
 from textmill.reports.charts import Points, histogram_chart, loss_chart
 from textmill.reports.corpus import Corpus
 from textmill.reports.examples import Examples
@@ -33,6 +33,7 @@ class Score:
     """The model's score in the previous run."""
     interval: Interval | None = None
     """Its 95 % interval: how much other test examples would change it."""
+    lower_is_better: bool = False
 
     @property
     def ahead(self) -> Literal["model", "baseline", "equal", ""]:
@@ -55,7 +56,7 @@ class Score:
         return "better" if self._gain_over(self.previous) > 0 else "worse"
 
     def _gain_over(self, other: float) -> float:
-        return other - self.model if self.metric in LOWER_IS_BETTER else self.model - other
+        return other - self.model if self.lower_is_better else self.model - other
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Curves:
 
 @dataclass(frozen=True)
 class Image:
-    """A picture of a step's output: inline, or too large for that and only linked."""
+    """A picture: inline, or too large for that and only linked."""
 
     caption: str
     data_uri: str | None
@@ -231,7 +232,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["lower_is_better"] = LOWER_IS_BETTER
     environment.filters |= {
         "chart": lambda curves: Markup(loss_chart(curves)),
         "cut": cut,

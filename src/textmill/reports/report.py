@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Iterator, Mapping
 
 from mlflow.entities import Run
 
 from textmill.config import Config, TaskConfig
+from textmill.evaluation.metrics import lower_is_better
 from textmill.evaluation.notes import read_notes
 from textmill.evaluation.significance import Interval
 from textmill.reports import rendering as pages
@@ -16,7 +16,9 @@ from textmill.reports.charts import Points, thin_out
 from textmill.reports.data import gather_corpus
 from textmill.reports.examples import choose_examples
 from textmill.reports.logging import log_page, time_of
+from textmill.reports.pictures import Pictures
 from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, GRAPH
+from textmill.tracking.answers import metrics_by_task
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.lookup import command_of, history_of, peak_memory_mib
 from textmill.tracking.pipeline import Pipeline
@@ -30,9 +32,6 @@ N_WRONG, N_RIGHT = 6, 4
 DIGEST_CHARS = 12
 MAX_POINTS = 400
 """Points of a curve."""
-MAX_IMAGE_BYTES = 1_000_000
-"""Of all pictures inside the page together; the others are linked."""
-IMAGE_TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 CURVES = ("train/loss", "validation/loss")
 PROCESSOR = "system/cpu_utilization_percentage"
 GPU_MEMORY = "system/gpu_{}_memory_usage_megabytes"
@@ -80,7 +79,7 @@ def gather(
     ordered = GRAPH.in_order(pipeline.results, [task.name for task in config.tasks])
     results = {label: pipeline.results[label] for label in ordered}
     machine = recorded_machine(parent)
-    images = _Images()
+    pictures = Pictures(store)
     return pages.Report(
         experiment=config.experiment,
         run_name=parent.info.run_name,
@@ -100,12 +99,12 @@ def gather(
         is_sample=config.sample is not None,
         seconds=time.time() - parent.info.start_time / 1000,
         failures=failures,
-        scores=_scores(summary, intervals, previous.data.metrics if previous else {}),
+        scores=_scores(config, summary, intervals, previous.data.metrics if previous else {}),
         previous=_compared(pipeline, parent, previous) if previous else None,
         corpus=gather_corpus(config, results) if CLEAN.name in results else None,
         curves=tuple(_curves(pipeline, results)),
         tasks=tuple(
-            _task(task, results, images)
+            _task(task, results, pictures)
             for task in config.tasks
             if EVALUATE.label(task.name) in results
         ),
@@ -116,9 +115,13 @@ def gather(
 
 
 def _scores(
-    summary: Mapping[str, float], intervals: Mapping[str, Interval], previous: Mapping[str, float]
+    config: Config,
+    summary: Mapping[str, float],
+    intervals: Mapping[str, Interval],
+    previous: Mapping[str, float],
 ) -> tuple[pages.Score, ...]:
     """Return the models' scores beside those they are compared with."""
+    metrics = metrics_by_task(config)
     scores = []
     for key, value in summary.items():
         if key.startswith("baseline/"):
@@ -126,7 +129,8 @@ def _scores(
         task, _, metric = key.partition("/")
         simple, trivial = (summary.get(f"baseline/{part}{key}") for part in ("", "trivial/"))
         before, interval = previous.get(key), intervals.get(key)
-        scores.append(pages.Score(task, metric, value, simple, trivial, before, interval))
+        is_error = lower_is_better(metrics[task], metric)
+        scores.append(pages.Score(task, metric, value, simple, trivial, before, interval, is_error))
     return tuple(scores)
 
 
@@ -167,7 +171,7 @@ def _points(pipeline: Pipeline, result: Result, key: str) -> Points:
     return thin_out(sorted({point.step: point.value for point in history}.items()), MAX_POINTS)
 
 
-def _task(task: TaskConfig, results: Mapping[str, Result], images: _Images) -> pages.Task:
+def _task(task: TaskConfig, results: Mapping[str, Result], pictures: Pictures) -> pages.Task:
     result = results[EVALUATE.label(task.name)]
     tuned, tested = results[FINETUNE.label(task.name)].metrics(), result.metrics()
     counts = ("train_examples", "validation_examples", "test_examples", "cut_examples")
@@ -180,7 +184,7 @@ def _task(task: TaskConfig, results: Mapping[str, Result], images: _Images) -> p
         kind=task.kind,
         facts=facts,
         baselines=_baselines(results[BASELINE.label(task.name)]),
-        images=tuple(images.of(result)),
+        images=pictures.of(task.kind, result),
         examples=choose_examples(task.kind, rows, N_RIGHT, N_WRONG),
         notes=read_notes(results[BASELINE.label(task.name)].folder),
     )
@@ -195,24 +199,6 @@ def _baselines(result: Result) -> dict[str, dict[str, float]]:
         if name in scores and metric and "/" not in metric:
             scores[name][metric] = value
     return scores
-
-
-class _Images:
-    """Puts pictures inside the page as long as there is room."""
-
-    def __init__(self) -> None:
-        self._room = MAX_IMAGE_BYTES
-
-    def of(self, result: Result) -> Iterator[pages.Image]:
-        """Yield the pictures of a step's output."""
-        for file in (file for suffix in IMAGE_TYPES for file in result.files(f"*{suffix}")):
-            uri = None
-            if file.stat().st_size <= self._room:
-                self._room -= file.stat().st_size
-                content = base64.b64encode(file.read_bytes()).decode()
-                uri = f"data:{IMAGE_TYPES[file.suffix]};base64,{content}"
-            caption = file.stem.replace("_", " ").capitalize()
-            yield pages.Image(caption, uri, artifact_url(result.url, f"output/{file.name}"))
 
 
 def _samples(result: Result | None) -> tuple[str, ...]:

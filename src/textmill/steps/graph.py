@@ -8,6 +8,7 @@ are named as strings, and no step's code is imported: what orders steps never lo
 from __future__ import annotations
 
 from textmill.config import (
+    KINDS,
     CleanConfig,
     Config,
     DriftStepConfig,
@@ -19,7 +20,7 @@ from textmill.config import (
 from textmill.steps.parts import CorpusSource, Folder, Graph, NewText, PerTask, Raw, Shared, Split
 from textmill.steps.step import Step
 
-LANGUAGE_MODEL = "lm"
+LM = "lm"
 """What the scores of the language model stand under, as those of a task under its name."""
 
 
@@ -95,15 +96,31 @@ def _itself(task: TaskConfig) -> TaskConfig:
     return task
 
 
+def _finetune_config(task: TaskConfig) -> TaskConfig:
+    """Return the task without how it is scored, which must not change a model's key."""
+    return task.model_copy(update={"metrics": ()})
+
+
 SAMPLE = Step("sample", "textmill.sample.generate:generate")
-CLEAN = Step("clean", "textmill.corpus.cleaning.clean:clean", has_workers=True, has_cache=True)
+CLEAN = Step(
+    "clean",
+    "textmill.corpus.cleaning.clean:clean",
+    has_workers=True,
+    has_cache=True,
+    loads=("{filters}",),
+)
 TOKENIZER = Step("tokenizer", "textmill.corpus.tokens.tokenizer:train_tokenizer")
 TOKENS = Step("tokens", "textmill.corpus.tokens.token_shards:tokenize")
 PRETRAIN = Step("pretrain", "textmill.training.pretrain:pretrain", True, True)
-EXAMPLES, NETWORK, BASELINES, PAGE = (
-    f"textmill.tasks.{{kind}}.{part}" for part in ("examples", "network", "baselines", "page")
+FURTHER_METRICS = "{metrics}"
+EXAMPLES, NETWORK, BASELINES, METRICS = (
+    f"{{kind}}.{part}" for part in ("examples", "network", "baselines", "metrics")
 )
-BASELINE = Step("baseline", "textmill.tasks.baseline:baseline", loads=(EXAMPLES, BASELINES))
+BASELINE = Step(
+    "baseline",
+    "textmill.tasks.baseline:baseline",
+    loads=(EXAMPLES, BASELINES, METRICS, FURTHER_METRICS),
+)
 FINETUNE = Step(
     "finetune", "textmill.tasks.finetune:finetune", True, True, loads=(EXAMPLES, NETWORK)
 )
@@ -111,14 +128,16 @@ EVALUATE = Step(
     "evaluate",
     "textmill.tasks.evaluate:evaluate",
     needs_torch=True,
-    loads=(EXAMPLES, NETWORK, PAGE),
+    loads=(EXAMPLES, NETWORK, METRICS, FURTHER_METRICS),
 )
-EVALUATE_LM = Step("evaluate-lm", "textmill.training.evaluate_lm:evaluate_lm", needs_torch=True)
+EVALUATE_LM = Step(
+    "evaluate-lm", "textmill.tasks.language_model.evaluate:evaluate_lm", needs_torch=True
+)
 DRIFT = Step(
     "drift",
     "textmill.tasks.drift:measure_drift",
     needs_torch=True,
-    loads=tuple(part.format(kind="classification") for part in (EXAMPLES, NETWORK)),
+    loads=tuple(part.format(kind=KINDS["classification"]) for part in (EXAMPLES, NETWORK)),
 )
 
 GRAPH = Graph(
@@ -142,7 +161,7 @@ GRAPH = Graph(
             EVALUATE_LM,
             lambda config: config.generation,
             {"backbone": PRETRAIN, "tokens": TOKENS},
-            scores=LANGUAGE_MODEL,
+            scores=LM,
         ),
         PerTask(
             BASELINE,
@@ -151,7 +170,7 @@ GRAPH = Graph(
         ),
         PerTask(
             FINETUNE,
-            _itself,
+            _finetune_config,
             {"backbone": PRETRAIN},
             reads=_finetune_reads,
             after=(BASELINE,),  # it finds bad examples in seconds, before hours of work

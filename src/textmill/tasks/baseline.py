@@ -8,14 +8,14 @@ from pathlib import Path
 from textmill.config import TaskConfig
 from textmill.evaluation.notes import Note, write_notes
 from textmill.files import write_json
-from textmill.tasks.kinds import baselines_of, examples_of
+from textmill.tasks.kinds import baselines_of, examples_of, metrics_of
 from textmill.tasks.leaks import (
     find_notes,
     find_shared,
     kept_examples,
     shared_metrics,
 )
-from textmill.tasks.predictions import signature_tags, write_predictions
+from textmill.tasks.predictions import score, signature_tags, write_predictions
 
 
 def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
@@ -49,7 +49,7 @@ def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
         folder = out / name
         folder.mkdir()
         write_predictions(rows, folder)
-        scores = kind.score(config, rows)
+        scores = score(config, rows)
         metrics |= {f"{name}/{key}": value for key, value in scores.items()}
         if name == models.CLASSICAL_BASELINE:
             metrics |= scores
@@ -57,4 +57,4 @@ def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
             metrics |= {f"trivial/{key}": value for key, value in scores.items()}
     write_notes(notes, out)
     write_json(out / "metrics.json", metrics)
-    write_json(out / "tags.json", signature_tags(kind.signatures(config)))
+    write_json(out / "tags.json", signature_tags(metrics_of(config.kind).signatures(config)))

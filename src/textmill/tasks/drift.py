@@ -18,9 +18,9 @@ from textmill.corpus.tokens.token_shards import read_index, read_shards, write_s
 from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.evaluation.drift import label_shift, rare_share
 from textmill.files import read_json, write_json
+from textmill.tasks.language_model.evaluate import BATCH_BLOCKS
 from textmill.tasks.predictor import load_predictor
 from textmill.training.batches import packed
-from textmill.training.evaluate_lm import BATCH_BLOCKS
 from textmill.training.pretrain import document_nll, language_metrics
 
 

@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from textmill.config import TaskConfig
-from textmill.errors import spared
 from textmill.files import write_json
-from textmill.tasks.kinds import examples_of, page_of
-from textmill.tasks.predictions import signature_tags, write_predictions
+from textmill.tasks.kinds import examples_of, metrics_of
+from textmill.tasks.predictions import score, signature_tags, write_predictions
 from textmill.tasks.predictor import load_predictor
 
 
 def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
-    """Write predictions.jsonl, the metrics that they give, how these are computed, and plots.
+    """Write predictions.jsonl, the metrics that they give, and how these are computed.
 
     Args:
         config: the task.
@@ -36,11 +35,9 @@ def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     for i, answer in zip(by_length, answers, strict=True):
         rows[i] = kind.reference(examples[i]) | answer
     write_predictions(rows, out)
-    metrics = kind.score(config, rows)
+    metrics = score(config, rows)
     metrics["test_examples"] = len(rows)
     metrics["unusable_examples"] = examples.n_bad
     metrics["cut_examples"] = sum(row["is_cut"] for row in rows)
     write_json(out / "metrics.json", metrics)
-    write_json(out / "tags.json", signature_tags(kind.signatures(config)))
-    with spared("the picture of the scores"):
-        page_of(config.kind).plot(rows, out)
+    write_json(out / "tags.json", signature_tags(metrics_of(config.kind).signatures(config)))

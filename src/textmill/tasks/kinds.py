@@ -1,28 +1,33 @@
 """The kinds of task: a folder of this package for each, whose modules define the names listed here.
 
-A new kind is a folder beside the others, and its settings in config/tasks.py.
-Its modules are loaded by name where they are needed: reading examples needs no torch, and a model
-of one kind is not made of the code of another.
+A new kind is a folder beside the others, and its name in config/tasks.py. Its modules are loaded by
+name where they are needed: reading examples needs no torch, a model of one kind is not made of the
+code of another, and how answers are shown is part of no result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from textmill.config import KINDS, RedactionConfig
+from textmill.config import KINDS, LANGUAGE_MODEL, RedactionConfig
+from textmill.extensions import modules
 from textmill.tasks.rows import Rows
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from textmill.evaluation.metrics import Metric, Row
+    from textmill.evaluation.significance import Counts
+    from textmill.tasks.shown import Column, Shown
     from textmill.training.objectives import Batch
 
 
 class Examples(Protocol):
-    """Reads, checks and scores labelled examples: `examples.py`; no torch."""
+    """Reads and checks labelled examples: `examples.py`; no torch."""
 
     SELECTION: str
     """The validation metric by which the best epoch is kept."""
@@ -36,8 +41,6 @@ class Examples(Protocol):
     def check_examples(self, config: Any, spec: Any, examples: Sequence[Any]) -> None: ...
     def reference(self, example: Any) -> dict[str, Any]: ...
     def model_input(self, example: Any) -> Any: ...
-    def score(self, config: Any, rows: Sequence[dict[str, Any]]) -> dict[str, float]: ...
-    def signatures(self, config: Any) -> dict[str, str]: ...
 
 
 class Network(Protocol):
@@ -76,10 +79,37 @@ class Baselines(Protocol):
     ) -> Iterator[tuple[str, list[dict[str, Any]], str]]: ...
 
 
-class Page(Protocol):
-    """How answers are shown: `page.py`."""
+class Metrics(Protocol):
+    """Scores predictions: `metrics.py`; no torch."""
 
-    def plot(self, rows: Sequence[dict[str, Any]], out: Path) -> None: ...
+    METRICS: tuple[Metric, ...]
+    """What is known of its metrics; what has no definition is a detail of one that has."""
+
+    def score(self, config: Any, rows: Sequence[Row]) -> dict[str, float]: ...
+    def signatures(self, config: Any) -> dict[str, str]: ...
+
+
+class Statistics(Protocol):
+    """What metrics are functions of, by which models are compared: `statistics.py`."""
+
+    EXAMPLE_FIELDS: tuple[str, ...]
+    """The fields of a row that tell its test example from others."""
+
+    def count(self, models: Sequence[Sequence[Row]], signatures: Mapping[str, str]) -> Counts: ...
+
+
+class Page(Protocol):
+    """How a model and its answers are shown: `page.py`."""
+
+    DOES: str
+    """What a model of this kind does, as "translates a text"."""
+    LONG_TEXTS: str
+    """What becomes of texts beyond the context."""
+    ANSWER: Mapping[str, Column]
+    """The columns of an answer, by name."""
+
+    def show(self, row: Row) -> Shown: ...
+    def plot(self, rows: Sequence[Row], folder: Path) -> None: ...
 
 
 def examples_of(kind: str) -> Examples:
@@ -109,6 +139,36 @@ def baselines_of(kind: str) -> Baselines:
     return cast(Baselines, _load(kind, "baselines"))
 
 
+def metrics_of(kind: str) -> Metrics:
+    """Return the metrics of a kind, or of the language model.
+
+    Raises:
+        KeyError: there is no such kind.
+    """
+    return cast(Metrics, _load(kind, "metrics"))
+
+
+def definitions(kind: str, extensions: Iterable[str] = ()) -> tuple[Metric, ...]:
+    """Return what is known of the metrics of a kind, or of the language model.
+
+    Args:
+        kind: the kind.
+        extensions: names of those that define further ones; what this process does not know is
+            left out.
+    """
+    further = (module.METRICS.get(kind, ()) for module in modules(extensions))
+    return (*metrics_of(kind).METRICS, *chain.from_iterable(further))
+
+
+def statistics_of(kind: str) -> Statistics:
+    """Return what the metrics of a kind, or of the language model, are functions of.
+
+    Raises:
+        KeyError: there is no such kind.
+    """
+    return cast(Statistics, _load(kind, "statistics"))
+
+
 def page_of(kind: str) -> Page:
     """Return how a kind shows its answers.
 
@@ -119,6 +179,5 @@ def page_of(kind: str) -> Page:
 
 
 def _load(kind: str, part: str) -> Any:
-    if kind not in KINDS:
-        raise KeyError(kind)
-    return import_module(f"{__package__}.{kind}.{part}")
+    package = f"{__package__}.{kind}" if kind == LANGUAGE_MODEL else KINDS[kind]
+    return import_module(f"{package}.{part}")

@@ -7,7 +7,7 @@ import decimal
 import math
 import unicodedata
 
-from textmill.config import ClassificationConfig, TaggingConfig
+from textmill.config import LabelledConfig
 
 _WRITTEN = (bool, int, float, decimal.Decimal, datetime.date, datetime.time)
 """Values that are labels by their written form."""
@@ -81,7 +81,7 @@ class Labels:
         column: which holds them.
     """
 
-    def __init__(self, config: ClassificationConfig | TaggingConfig, column: str) -> None:
+    def __init__(self, config: LabelledConfig, column: str) -> None:
         self._setting = f"tasks.{config.name}.label_names"
         self._names = config.label_names
         self._column = column

@@ -1,4 +1,4 @@
-"""What steps that measure models write: predictions, and how metrics are computed."""
+"""What steps that measure models write: predictions, their scores, and how these are computed."""
 
 from __future__ import annotations
 
@@ -6,14 +6,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from textmill.config import TaskConfig
 from textmill.corpus.reading.line_ends import json_line
+from textmill.evaluation.metrics import Row, means
 from textmill.files import write_whole
+from textmill.tasks.kinds import definitions, metrics_of
 
 
 def write_predictions(rows: Sequence[dict[str, Any]], folder: Path) -> None:
     """Write predictions.jsonl, one object for each test example."""
     lines = "".join(map(json_line, rows))
     write_whole(folder / "predictions.jsonl", lines.encode())
+
+
+def score(config: TaskConfig, rows: Sequence[Row]) -> dict[str, float]:
+    """Return the metrics of a task from the rows of its predictions, by name."""
+    scores = metrics_of(config.kind).score(config, rows)
+    return scores | means(definitions(config.kind, config.metrics), rows)
 
 
 def signature_tags(signatures: Mapping[str, str]) -> dict[str, str]:

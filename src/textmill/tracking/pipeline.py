@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from textmill import hardware
 from textmill.config import Config, TaskConfig, key_values
+from textmill.extensions import load
 from textmill.secrets import redact, redact_values
 from textmill.steps.sources import Source, data_digest
 from textmill.steps.step import Step
@@ -33,6 +34,7 @@ from textmill.tracking.metrics.follow import Progress
 from textmill.tracking.results import Result, results_tags
 from textmill.tracking.store import Store, StoreError, artifact_url
 from textmill.tracking.tags import DATA_TAG
+from textmill.tracking.user_code import log_extensions
 
 log = logging.getLogger(__name__)
 _adding = threading.Lock()
@@ -196,6 +198,7 @@ def open_pipeline(
             values = redact_values(config.model_dump(mode="json"))
             store.log_params(run_id, key_values(config))
             log_config(store, run_id, values)
+            log_extensions(store, run_id, load(config.extensions))
             log_record(store, run_id, "environment.txt", environment.packages())
             yield pipeline
             store.set_tags(run_id, {DATA_TAG: data_digest(pipeline.sources)})

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 
 from textmill import model as models
-from textmill.config import ClassificationConfig
 from textmill.corpus.tokens.tokenizer import END_ID, PAD_ID, load_tokenizer
 from textmill.errors import InputError
 from textmill.tasks.classification.examples import Example, Spec, check_examples, make_spec
@@ -23,6 +22,7 @@ from textmill.tasks.classification.network import (
     predict,
     validate,
 )
+from textmill.tasks.classification.settings import ClassificationConfig
 
 SPEC = Spec(("bad", "good", "so-so"))
 BLOCK_SIZE = 48

@@ -12,7 +12,6 @@ import torch
 
 from tests.tasks.conftest import QUICK, tune, write_rows
 from textmill import model as models
-from textmill.config import TaggingConfig
 from textmill.corpus.tokens.tokenizer import END_ID, load_tokenizer
 from textmill.errors import InputError
 from textmill.files import read_json
@@ -20,6 +19,7 @@ from textmill.tasks.evaluate import evaluate
 from textmill.tasks.predictor import Predictor, load_predictor
 from textmill.tasks.tagging.examples import Example, Spec, check_examples, make_spec, read_examples
 from textmill.tasks.tagging.network import NO_LABEL, Tagger, build, collate, encode, loss, predict
+from textmill.tasks.tagging.settings import TaggingConfig
 
 SPEC = Spec(("O", "B-PER", "I-PER"), False)
 NAMES = ["Ann", "Bob", "Cid", "Dora"]
@@ -251,4 +251,3 @@ def test_the_evaluation_writes_scores_that_its_predictions_give(
     assert metrics["f1"] > 0.9
     assert metrics["test_examples"] == len(rows) == 40
     assert [row["tokens"] for row in rows] == [row["tokens"] for row in toy_rows(40, seed=2)]
-    assert (tmp_path / "entity_scores.png").exists()

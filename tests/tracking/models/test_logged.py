@@ -16,16 +16,12 @@ from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.models import Model
 
 from textmill import model as models
-from textmill.config import (
-    ClassificationConfig,
-    GenerationConfig,
-    RedactionConfig,
-    TrackingConfig,
-)
+from textmill.config import GenerationConfig, RedactionConfig, TrackingConfig
 from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.model import GPT
 from textmill.model.layout import read_config
 from textmill.safety.stored import write_redaction
+from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tracking.models.logged import find_logged_model, log_backbone, log_task_model
 from textmill.tracking.store import Store
 from textmill.training.writing import write_text

@@ -20,10 +20,10 @@ from typing import Any
 import mlflow
 import pytest
 
-from textmill.config import TaskConfig
+from textmill.config import KINDS, TaskConfig
 from textmill.errors import RunError
 from textmill.tasks.predictor import load_predictor
-from textmill.tracking.models.logged import OUTPUTS, log_task_model
+from textmill.tracking.models.logged import log_task_model
 from textmill.tracking.store import Store
 
 TEXTS = ["the room", "a lovely meal", "sad staff in a lovely room"]
@@ -46,7 +46,7 @@ def model_uri(
 ) -> Callable[[str], str]:
     """Returns the address of the logged model of a kind."""
     experiment = store.experiment("served")
-    for kind in OUTPUTS:
+    for kind in KINDS:
         run_id = store.start_run(experiment, f"finetune {kind}", {})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MLflow calls pandas and pydantic in outdated ways
@@ -72,7 +72,7 @@ def check(answers: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None
         assert answer == right
 
 
-@pytest.fixture(params=sorted(OUTPUTS))
+@pytest.fixture(params=sorted(KINDS))
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

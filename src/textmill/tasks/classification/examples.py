@@ -1,4 +1,4 @@
-"""Texts with one label each: how they are read, checked and scored."""
+"""Texts with one label each: how they are read and checked."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from textmill.config import ClassificationConfig
 from textmill.errors import InputError, listed
 from textmill.safety.redaction import redact
+from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.labels import Labels, as_text
 from textmill.tasks.rows import Rows, read_rows
 
@@ -90,17 +90,3 @@ def reference(example: Example) -> dict[str, Any]:
 def model_input(example: Example) -> str:
     """Return what a model is given."""
     return example.text
-
-
-def score(config: ClassificationConfig, rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Return the metrics of rows that hold a label and its reference."""
-    from textmill.evaluation.metrics import score_classification
-
-    return score_classification([r["label"] for r in rows], [r["reference"] for r in rows])
-
-
-def signatures(config: ClassificationConfig) -> dict[str, str]:
-    """Return how each metric was computed."""
-    from textmill.evaluation.metrics import sign_classification
-
-    return sign_classification()

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+from sklearn.feature_extraction import DictVectorizer
+
+from textmill.evaluation.regression import logistic_regression
 from textmill.tasks.tagging.examples import Example
+from textmill.tasks.tagging.iob2 import OUTSIDE, best_tags, tags_of, types_in
 
 CLASSICAL_BASELINE = "word_logistic_regression"
 """The baseline whose scores stand beside the model's."""
@@ -13,15 +19,94 @@ CLASSICAL_BASELINE = "word_logistic_regression"
 TRIVIAL_BASELINE = "word_lookup"
 """The baseline that learns next to nothing."""
 
+Words = Sequence[str]
+Tags = Sequence[str]
+
 
 def baselines(
     train: Sequence[Example], test: Sequence[Example]
 ) -> Iterator[tuple[str, list[dict[str, Any]], str]]:
     """Yield name and predictions of each simple model, and what was done to save memory."""
-    from textmill.evaluation.baselines import word_logistic_regression, word_lookup
-
     words, tags = [e.words for e in train], [e.tags for e in train]
     asked = [e.words for e in test]
     yield "word_lookup", [{"tags": row} for row in word_lookup(words, tags, asked)], ""
     answers, note = word_logistic_regression(words, tags, asked)
     yield CLASSICAL_BASELINE, [{"tags": row} for row in answers], note
+
+
+def word_lookup(
+    words: Sequence[Words], tags: Sequence[Tags], test: Sequence[Words]
+) -> list[list[str]]:
+    """Return for each test word the tag that it has most often in training; O if it is new.
+
+    An I- tag that continues nothing becomes the B- of its type.
+    """
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for row, row_tags in zip(words, tags, strict=True):
+        for word, tag in zip(row, row_tags, strict=True):
+            counts[word][tag] += 1
+    known = {word: min(seen, key=lambda tag: (-seen[tag], tag)) for word, seen in counts.items()}
+    answers = []
+    for row in test:
+        guessed = [known.get(word, OUTSIDE) for word in row]
+        for index, tag in enumerate(guessed):
+            before = guessed[index - 1] if index else OUTSIDE
+            if tag.startswith("I-") and before[2:] != tag[2:]:
+                guessed[index] = f"B-{tag[2:]}"
+        answers.append(guessed)
+    return answers
+
+
+def word_logistic_regression(
+    words: Sequence[Words], tags: Sequence[Tags], test: Sequence[Words]
+) -> tuple[list[list[str]], str]:
+    """Return the best valid tags by a logistic regression on each word, its shape and neighbours.
+
+    And what was done to save memory; empty: nothing. The words are judged one by one; only the rule
+    that an I- tag continues an entity joins them.
+    """
+    labels = tags_of(name for row in tags for name in types_in(row))
+    used = {tag for row in tags for tag in row}
+    if len(used) == 1:  # nothing to tell apart
+        return [[*used] * len(row) for row in test], ""
+    vectorizer = DictVectorizer()
+    features = vectorizer.fit_transform(f for row in words for f in _word_features(row))
+    numbers = [labels.index(tag) for row in tags for tag in row]
+    model, columns, note = logistic_regression(features, numbers, 1.0, 300)
+    answers = []
+    for row in test:
+        scores = np.full((len(row), len(labels)), -np.inf)
+        asked = vectorizer.transform(_word_features(row))[:, columns]
+        probabilities = model.predict_proba(asked)
+        scores[:, model.classes_] = np.log(np.maximum(probabilities, np.finfo(float).tiny))
+        answers.append(best_tags(scores, labels))
+    return answers, note
+
+
+def _word_features(words: Words) -> Iterator[dict[str, str | bool]]:
+    """Yield what is known of each word without its meaning: spelling, shape, neighbours."""
+    for index, word in enumerate(words):
+        features: dict[str, str | bool] = {
+            "word": word,
+            "lower": word.lower(),
+            "prefix": word[:3],
+            "suffix": word[-3:],
+            "shape": _shape(word),
+        }
+        for offset in (-2, -1, 1, 2):
+            at = index + offset
+            neighbour = words[at] if 0 <= at < len(words) else ""
+            features[f"{offset}:lower"] = neighbour.lower()
+            features[f"{offset}:shape"] = _shape(neighbour)
+        yield features
+
+
+def _shape(word: str) -> str:
+    """Return the classes of a word's characters, runs shortened: "McDonald" becomes "XxXx"."""
+    shape = ""
+    for character in word:
+        kind = "X" if character.isupper() else "x" if character.isalpha() else character
+        kind = "0" if character.isdigit() else kind
+        if not shape.endswith(kind):
+            shape += kind
+    return shape

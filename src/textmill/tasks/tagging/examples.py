@@ -1,4 +1,4 @@
-"""Words with a tag each: how they are read, checked and scored."""
+"""Words with a tag each: how they are read and checked."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from textmill.config import TaggingConfig
 from textmill.errors import InputError, listed
-from textmill.evaluation.iob2 import (
-    check_tags,
-    tags_of,
-    types_in,
-)
 from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.safety.words import redact_words
 from textmill.tasks.labels import Labels, as_words
 from textmill.tasks.rows import Rows, read_rows
+from textmill.tasks.tagging.iob2 import (
+    check_tags,
+    tags_of,
+    types_in,
+)
+from textmill.tasks.tagging.settings import TaggingConfig
 
 SELECTION = "f1"
 """The validation metric by which the best epoch is kept."""
@@ -114,17 +114,3 @@ def reference(example: Example) -> dict[str, Any]:
 def model_input(example: Example) -> Words:
     """Return what a model is given."""
     return example.words
-
-
-def score(config: TaggingConfig, rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Return the metrics of rows that hold tags and their reference."""
-    from textmill.evaluation.metrics import score_tagging
-
-    return score_tagging([r["tags"] for r in rows], [r["reference"] for r in rows])
-
-
-def signatures(config: TaggingConfig) -> dict[str, str]:
-    """Return how each metric was computed."""
-    from textmill.evaluation.metrics import sign_tagging
-
-    return sign_tagging()

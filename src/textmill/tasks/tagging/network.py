@@ -17,14 +17,14 @@ from torch import Tensor, nn
 from textmill.config import UNREDACTED, RedactionConfig
 from textmill.corpus.tokens.tokenizer import END_ID
 from textmill.corpus.words import word_pattern
-from textmill.evaluation.iob2 import (
+from textmill.model import GPT
+from textmill.safety.placeholders import PLACEHOLDERS
+from textmill.safety.words import redact_split, redact_words
+from textmill.tasks.tagging.iob2 import (
     best_tags,
     entity_f1,
     spans,
 )
-from textmill.model import GPT
-from textmill.safety.placeholders import PLACEHOLDERS
-from textmill.safety.words import redact_split, redact_words
 from textmill.training.batches import pad
 from textmill.training.objectives import Batch, mean_cross_entropy
 

@@ -1,16 +1,96 @@
-"""The picture of a tagger's answers."""
+"""How a tagger and its answers are shown."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+
+from textmill.evaluation.metrics import Row
+from textmill.evaluation.plots import extra_inches, open_figure, shown_label
+from textmill.tasks.shown import Column, Segment, Shown, cut_fact
+from textmill.tasks.tagging.iob2 import Span, spans
+from textmill.tasks.tagging.metrics import scores_by_type
+
+DOES = "finds the entities of a text"
+LONG_TEXTS = "a longer text is read in windows, so an entity across a border may be missed"
+ANSWER: Mapping[str, Column] = {
+    "entities": [{"text": "string", "type": "string", "start": "long", "end": "long"}],
+    "is_cut": "boolean",
+}
 
 
-def plot(rows: Sequence[dict[str, Any]], out: Path) -> None:
+def show(row: Row) -> Shown:
+    """Return words with their entities: right, missed, spurious, or wrong in type or extent."""
+    words, reference, predicted = row["tokens"], spans(row["reference"]), spans(row["tags"])
+    segments: list[Segment] = []
+    at = 0
+    for group in _overlapping(reference, predicted):
+        start, end = min(span[0] for span in group), max(span[1] for span in group)
+        segments.append(Segment(" ".join(words[at:start]) + " " * (start > at)))
+        expected = [span for span in group if span in reference]
+        found = [span for span in group if span in predicted]
+        segments.append(_marked(words, start, end, expected, found))
+        segments.append(Segment(" " * (end < len(words))))
+        at = end
+    segments.append(Segment(" ".join(words[at:])))
+    return Shown(
+        segments=tuple(segment for segment in segments if segment.text),
+        facts=cut_fact(row),
+        is_right=reference == predicted,
+        mistakes=frozenset(f"{s.mark} {s.label}" for s in segments if s.mark not in ("", "right")),
+    )
+
+
+def _overlapping(reference: Sequence[Span], predicted: Sequence[Span]) -> list[list[Span]]:
+    """Return the different spans of both, in groups that share words, in order."""
+    groups: list[list[Span]] = []
+    end = -1
+    for span in sorted({*reference, *predicted}):
+        if span[0] < end:
+            groups[-1].append(span)
+        else:
+            groups.append([span])
+        end = max(end, span[1])
+    return groups
+
+
+def _marked(
+    words: Sequence[str], start: int, end: int, expected: Sequence[Span], found: Sequence[Span]
+) -> Segment:
+    """Return the words of a group of spans, marked by how the found ones compare."""
+    text = " ".join(words[start:end])
+    if not found:
+        return Segment(text, "missed", expected[0][2])
+    if not expected:
+        return Segment(text, "spurious", found[0][2])
+    if expected == found:
+        return Segment(text, "right", found[0][2])
+
+    def describe(group: Sequence[Span]) -> str:
+        whole = [(start, end)]
+        if [span[:2] for span in group] == whole:
+            return group[0][2]
+        return ", ".join(f"{' '.join(words[first:last])} {name}" for first, last, name in group)
+
+    return Segment(text, "wrong", f"{describe(expected)} → {describe(found)}")
+
+
+def plot(rows: Sequence[Row], folder: Path) -> None:
     """Draw precision, recall and F1 by entity type."""
-    from textmill.evaluation.metrics import score_tagging
-    from textmill.evaluation.plots import plot_entity_scores
+    scores = scores_by_type([r["tags"] for r in rows], [r["reference"] for r in rows])
+    plot_entity_scores(scores, folder / "entity_scores.png")
 
-    scores = score_tagging([r["tags"] for r in rows], [r["reference"] for r in rows])
-    plot_entity_scores(scores, out / "entity_scores.png")
+
+def plot_entity_scores(scores: Mapping[str, float], file: Path) -> None:
+    """Write precision, recall and F1 of every entity type as bars, as PNG."""
+    found = (name.removeprefix("type/") for name in scores if name.startswith("type/"))
+    types = sorted({name.rpartition("/")[0] for name in found})
+    names = [shown_label(name) for name in types]
+    with open_figure(file, (7 + extra_inches(names), 1.5 + 0.6 * len(types)), names) as figure:
+        axes = figure.subplots()
+        for index, metric in enumerate(("precision", "recall", "f1")):
+            places = [row + 0.27 * (index - 1) for row in range(len(types))]
+            axes.barh(places, [scores[f"type/{t}/{metric}"] for t in types], 0.25, label=metric)
+        axes.set(xlim=(0, 1), yticks=range(len(types)), yticklabels=names)
+        axes.invert_yaxis()
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)

@@ -1,4 +1,4 @@
-"""Texts with their translation: how they are read, checked and scored."""
+"""Texts with their translation: how they are read and checked."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from textmill.config import TranslationConfig
 from textmill.safety.redaction import redact
 from textmill.tasks.labels import as_text
 from textmill.tasks.rows import Rows, read_rows
+from textmill.tasks.translation.settings import TranslationConfig
 
 # BLEU would need every validation text to be written after every epoch, one token after the other;
 # the share of right next tokens takes a single pass.
@@ -69,18 +69,3 @@ def reference(example: Example) -> dict[str, Any]:
 def model_input(example: Example) -> str:
     """Return what a model is given."""
     return example.source
-
-
-def score(config: TranslationConfig, rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """Return the metrics of rows that hold a translation and its reference."""
-    from textmill.evaluation.metrics import score_translation
-
-    predictions, references = [r["translation"] for r in rows], [r["reference"] for r in rows]
-    return score_translation(predictions, references, config.target_language)
-
-
-def signatures(config: TranslationConfig) -> dict[str, str]:
-    """Return how each metric was computed."""
-    from textmill.evaluation.metrics import sign_translation
-
-    return sign_translation(config.target_language)

@@ -1,16 +1,64 @@
-"""The picture of a translator's answers."""
+"""How a translation model and its answers are shown."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+
+import numpy as np
+
+from textmill.evaluation.metrics import Row
+from textmill.evaluation.plots import open_figure
+from textmill.tasks.shown import Column, Segment, Shown, cut_fact
+
+DOES = "translates a text"
+LONG_TEXTS = "a longer text loses its end, and `is_cut` says so"
+ANSWER: Mapping[str, Column] = {"translation": "string", "is_cut": "boolean"}
 
 
-def plot(rows: Sequence[dict[str, Any]], out: Path) -> None:
-    """Draw how good single translations are, and how that hangs on the length."""
-    from textmill.evaluation.plots import plot_sentence_scores
+def show(row: Row) -> Shown:
+    """Return a source text with its reference and the model's translation."""
+    return Shown(
+        segments=(Segment(row["text"]),),
+        facts=(
+            ("reference", row["reference"]),
+            ("translation", row["translation"]),
+            *cut_fact(row),
+        ),
+        is_right=row["translation"].strip() == row["reference"].strip(),
+    )
 
+
+def plot(rows: Sequence[Row], folder: Path) -> None:
+    """Draw how good single translations are, and how that depends on the length."""
     sources, predictions = [r["text"] for r in rows], [r["translation"] for r in rows]
     references = [r["reference"] for r in rows]
-    plot_sentence_scores(sources, predictions, references, out / "sentence_scores.png")
+    plot_sentence_scores(sources, predictions, references, folder / "sentence_scores.png")
+
+
+def plot_sentence_scores(
+    sources: Sequence[str], predictions: Sequence[str], references: Sequence[str], file: Path
+) -> None:
+    """Write the chrF of single texts, how often each value occurs and by length, as PNG.
+
+    chrF and not BLEU, which says little about a single sentence.
+    """
+    from sacrebleu.metrics.chrf import CHRF
+
+    chrf = CHRF()
+    pairs = zip(predictions, references, strict=True)
+    scores = np.array([chrf.sentence_score(guess, [true]).score for guess, true in pairs])
+    lengths = np.array([len(source) for source in sources])
+    # Groups of equally many texts, from the shortest to the longest.
+    groups = np.array_split(np.argsort(lengths, kind="stable"), min(6, len(lengths)))
+    with open_figure(file, (9, 3.5)) as figure:
+        left, right = figure.subplots(1, 2)
+        left.hist(scores, bins=20, range=(0, 100))
+        left.set(xlabel="chrF of a text", ylabel="texts", xlim=(0, 100))
+        right.boxplot(
+            [scores[group] for group in groups],
+            tick_labels=[f"{lengths[group[0]]} to {lengths[group[-1]]}" for group in groups],
+            showmeans=True,
+        )
+        right.set(xlabel="characters of the source", ylabel="chrF of a text", ylim=(0, 100))
+        right.tick_params(axis="x", labelrotation=30)

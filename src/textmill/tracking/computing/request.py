@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from textmill.config import TaskConfig
 from textmill.errors import RunError
-from textmill.steps.key import describe_step, key_of, kind_of
+from textmill.steps.key import describe_step, key_of
 from textmill.steps.sources import Source
 from textmill.steps.step import Step, edited_file
 from textmill.tracking.results import Result
@@ -76,7 +76,7 @@ class Request:
             InputError: raw files have changed.
             RunError: code has been edited.
         """
-        if file := edited_file(self.step, kind_of(self.description["config"])):
+        if file := edited_file(self.step, self.description["config"]):
             raise RunError(f"{file} was edited after the run of {self.label} began: run again.")
         for source in self.sources:
             source.check()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -13,8 +17,11 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array, Object, Property
 
 import textmill
-from textmill.config import GenerationConfig, TaskConfig
+from textmill.config import LANGUAGE_MODEL, GenerationConfig, TaskConfig
+from textmill.extensions import loaded
 from textmill.steps.access import apply
+from textmill.tasks.kinds import page_of
+from textmill.tasks.shown import Column
 from textmill.tracking.models import copies
 from textmill.tracking.store import Store, path_of
 from textmill.tracking.tags import BACKBONE
@@ -30,22 +37,8 @@ REQUIREMENTS = (
     *("torch", "numpy", "pandas", "pydantic", "safetensors", "tokenizers"),
     *("phonenumbers", "python-stdnum"),  # what is asked is redacted
 )
+PACKAGE = Path(textmill.__file__).parent
 EXAMPLE = "The waiter was friendly, and the soup was warm."
-IS_CUT = ColSpec("boolean", "is_cut")
-ENTITY = Object(
-    [
-        Property("text", "string"),
-        Property("type", "string"),
-        Property("start", "long"),
-        Property("end", "long"),
-    ]
-)
-OUTPUTS = {
-    "classification": (ColSpec("string", "label"), ColSpec("double", "score"), IS_CUT),
-    "tagging": (ColSpec(Array(ENTITY), "entities"), IS_CUT),
-    "translation": (ColSpec("string", "translation"), IS_CUT),
-}
-"""The columns of the answers, by kind of task."""
 
 
 def log_task_model(store: Store, run_id: str, task: TaskConfig, folder: Path) -> None:
@@ -54,10 +47,11 @@ def log_task_model(store: Store, run_id: str, task: TaskConfig, folder: Path) ->
     The model carries textmill's own code, so that it loads where textmill is not installed.
     """
     signature = ModelSignature(
-        inputs=Schema([ColSpec("string", "text")]), outputs=Schema(list(OUTPUTS[task.kind]))
+        inputs=Schema([ColSpec("string", "text")]), outputs=answer_schema(task.kind)
     )
     tags = {"textmill.task": task.name, "textmill.kind": "task_model"}
-    _log_model(store, run_id, task.name, tags, folder, SERVED, signature)
+    with _code(task.kind) as code:
+        _log_model(store, run_id, task.name, tags, folder, SERVED, signature, code)
 
 
 def log_backbone(store: Store, run_id: str, folder: Path) -> None:
@@ -74,11 +68,38 @@ def log_backbone(store: Store, run_id: str, folder: Path) -> None:
     ]
     signature = ModelSignature(
         inputs=Schema([ColSpec("string", "text")]),
-        outputs=Schema([ColSpec("string", "continuation")]),
+        outputs=answer_schema(LANGUAGE_MODEL),
         params=ParamSchema(params),
     )
     tags = {"textmill.kind": BACKBONE}
-    _log_model(store, run_id, BACKBONE, tags, folder, SERVED_BACKBONE, signature)
+    _log_model(store, run_id, BACKBONE, tags, folder, SERVED_BACKBONE, signature, PACKAGE)
+
+
+def answer_schema(kind: str) -> Schema:
+    """Return the columns of the answers of a kind of task, or of the language model."""
+
+    def column(name: str, of: Column) -> ColSpec:
+        if isinstance(of, str):
+            return ColSpec(of, name)
+        [fields] = of
+        return ColSpec(Array(Object([Property(*field) for field in fields.items()])), name)
+
+    return Schema([column(*item) for item in page_of(kind).ANSWER.items()])
+
+
+@contextmanager
+def _code(kind: str) -> Iterator[Path]:
+    """Yield the folder of textmill's code; with the kind of task in it, if that is an extension."""
+    places = [extension.place for extension in loaded() if extension.kind == kind]
+    if not places:
+        yield PACKAGE
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        code = Path(folder, PACKAGE.name)
+        without_caches = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(PACKAGE, code, ignore=without_caches)
+        shutil.copytree(places[0], code / "extensions" / kind, ignore=without_caches)
+        yield code
 
 
 def find_logged_model(store: Store, run_id: str) -> LoggedModel | None:
@@ -101,9 +122,10 @@ def _log_model(
     folder: Path,
     served: str,
     signature: ModelSignature,
+    code: Path,
 ) -> None:
     """Log a model of a run, unless it is there; patient with a server that is away."""
-    store.patiently(lambda: _log(store, run_id, name, tags, folder, served, signature))
+    store.patiently(lambda: _log(store, run_id, name, tags, folder, served, signature, code))
 
 
 def _log(
@@ -114,6 +136,7 @@ def _log(
     folder: Path,
     served: str,
     signature: ModelSignature,
+    code: Path,
 ) -> None:
     store.use()
     run = store.client.get_run(run_id)
@@ -142,7 +165,7 @@ def _log(
         run_id=None if is_linked else run_id,  # a second link to the same model is an error
         python_model=served,
         artifacts={"model": folder.as_uri()},
-        code_paths=[str(Path(textmill.__file__).parent)],
+        code_paths=[str(code)],
         signature=signature,
         input_example=pd.DataFrame({"text": [EXAMPLE]}),
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS],

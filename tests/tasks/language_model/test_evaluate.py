@@ -20,13 +20,13 @@ from textmill.corpus.tokens.token_shards import tokenize, write_shards
 from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer, train_tokenizer
 from textmill.files import read_json
 from textmill.model import GPT
-from textmill.training.batches import packed
-from textmill.training.evaluate_lm import (
+from textmill.tasks.language_model.evaluate import (
     DOCUMENTS,
     document_sizes,
     evaluate_lm,
     unigram_loss,
 )
+from textmill.training.batches import packed
 from textmill.training.objectives import token_nll
 from textmill.training.pretrain import document_nll
 from textmill.training.writing import write_text

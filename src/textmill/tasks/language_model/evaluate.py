@@ -16,6 +16,7 @@ from textmill.corpus.tokens.packing import PackedBlocks
 from textmill.corpus.tokens.token_shards import Shard, read_index, read_shards
 from textmill.corpus.tokens.tokenizer import SPECIAL_TOKENS, load_tokenizer
 from textmill.files import write_json, write_whole
+from textmill.tasks.language_model.metrics import DOCUMENTS
 from textmill.training.batches import packed
 from textmill.training.pretrain import document_nll, language_metrics
 from textmill.training.writing import write_text
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 BATCH_BLOCKS = 8
 """Blocks read at once: their logits are large, and more at once (32) was no faster."""
-DOCUMENTS = "documents.jsonl"
-"""What every validation document costs, by which two models can be compared document by document,
-whatever their tokenizers."""
 
 
 def evaluate_lm(config: GenerationConfig, inputs: Mapping[str, Path], out: Path) -> None:

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from textmill.evaluation.iob2 import best_tags, check_tags, entity_f1, spans, tags_of, types_in
+from textmill.tasks.tagging.iob2 import best_tags, check_tags, entity_f1, spans, tags_of, types_in
 
 TAGS = tags_of(["PER", "LOC"])
 

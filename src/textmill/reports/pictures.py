@@ -1,0 +1,72 @@
+"""Pictures of a model's answers: drawn once, and kept beside the run that measured them.
+
+They are no part of its output: another label of an axis changes no result.
+"""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from textmill.errors import spared
+from textmill.reports.rendering import Image
+from textmill.tasks.kinds import page_of
+from textmill.tracking.artifacts import artifact
+from textmill.tracking.results import Result
+from textmill.tracking.store import Store, artifact_url
+
+MAX_INLINE_BYTES = 1_000_000
+"""Of all pictures inside a page together; the others are linked."""
+TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
+FOLDER = "plots"
+
+
+class Pictures:
+    """The pictures of a page, inline as long as there is room."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._room = MAX_INLINE_BYTES
+
+    def of(self, kind: str, evaluation: Result) -> tuple[Image, ...]:
+        """Return the pictures of an evaluation's predictions; none if drawing fails.
+
+        Raises:
+            StoreError: the store does not take or give them.
+        """
+        # Until 2026-11 they were part of the output.
+        old = [file for suffix in TYPES for file in evaluation.files(f"*{suffix}")]
+        if old:
+            return tuple(self._image(file, evaluation.url, "output") for file in old)
+        with self._store.as_store_errors(), tempfile.TemporaryDirectory() as folder:
+            files = list(self._kept(evaluation)) or self._draw(kind, evaluation, Path(folder))
+            return tuple(self._image(file, evaluation.url, FOLDER) for file in files)
+
+    def _kept(self, evaluation: Result) -> Iterator[Path]:
+        """Yield local copies of the pictures that were drawn before."""
+        client = self._store.client
+        names = [entry.path for entry in client.list_artifacts(evaluation.run_id, FOLDER)]
+        run = client.get_run(evaluation.run_id)
+        for name in sorted(names):
+            if Path(name).suffix in TYPES:
+                yield artifact(self._store, run, name)
+
+    def _draw(self, kind: str, evaluation: Result, folder: Path) -> list[Path]:
+        """Return new pictures, which are artifacts of the evaluation's run from now on."""
+        with spared("the picture of the scores"):
+            page_of(kind).plot(evaluation.lines("predictions.jsonl"), folder)
+        files = sorted(folder.iterdir())
+        for file in files:
+            self._store.client.log_artifact(evaluation.run_id, str(file), FOLDER)
+        return files
+
+    def _image(self, file: Path, run_url: str, place: str) -> Image:
+        uri = None
+        if file.stat().st_size <= self._room:
+            self._room -= file.stat().st_size
+            content = base64.b64encode(file.read_bytes()).decode()
+            uri = f"data:{TYPES[file.suffix]};base64,{content}"
+        caption = file.stem.replace("_", " ").capitalize()
+        return Image(caption, uri, artifact_url(run_url, f"{place}/{file.name}"))

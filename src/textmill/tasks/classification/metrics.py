@@ -1,0 +1,54 @@
+"""The metrics of a classification."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Sequence
+
+from textmill.evaluation.metrics import Metric, Row, compute
+from textmill.tasks.classification.settings import ClassificationConfig
+
+METRICS = (Metric("accuracy", leads=True), Metric("f1_macro"))
+"""What the parent run carries; every class has precision, recall and F1 besides."""
+
+
+def score(config: ClassificationConfig, rows: Sequence[Row]) -> dict[str, float]:
+    """Return the metrics of rows that hold a label and its reference."""
+    import datasets
+
+    values = datasets.Value("string")
+    features = datasets.Features({"predictions": values, "references": values})
+    labels, references = [row["label"] for row in rows], [row["reference"] for row in rows]
+    return compute(class_scores, features, labels, references)
+
+
+def class_scores(predictions: list[str], references: list[str]) -> dict[str, float]:
+    """Accuracy, macro-averaged F1, and precision, recall and F1 of every class.
+
+    Classes are told apart by name; the macro average runs over all classes that occur among the
+    references or the predictions.
+    """
+    from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+
+    labels = sorted({*predictions, *references})
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        references, predictions, labels=labels, zero_division=0.0
+    )
+    scores = {
+        "accuracy": float(accuracy_score(references, predictions)),
+        "f1_macro": float(f1.mean()),
+    }
+    for i, label in enumerate(labels):
+        scores[f"class/{label}/precision"] = float(precision[i])
+        scores[f"class/{label}/recall"] = float(recall[i])
+        scores[f"class/{label}/f1"] = float(f1[i])
+    return scores
+
+
+def signatures(config: ClassificationConfig) -> dict[str, str]:
+    """Return how each metric was computed, in the form of sacrebleu's signatures."""
+    version = importlib.metadata.version("scikit-learn")
+    return {
+        "accuracy": f"version:scikit-learn {version}",
+        "f1_macro": f"average:macro|classes:all that occur|version:scikit-learn {version}",
+    }

@@ -1,0 +1,1 @@
+"""The language model: scored and shown as the kinds of task are, and no task that can be set."""

@@ -1,0 +1,58 @@
+"""Answers of models to the same test examples, as statistics for tests of significance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from textmill.evaluation.metrics import Row
+from textmill.evaluation.significance import Answers, OfSums, ratio
+from textmill.tasks.kinds import definitions, statistics_of
+
+
+def tabulate(
+    kind: str,
+    models: Sequence[Sequence[Row]],
+    signatures: Mapping[str, str] | None = None,
+    extensions: Sequence[str] = (),
+) -> Answers:
+    """Return the answers of models to the same test examples as statistics.
+
+    Args:
+        kind: the kind of task, or `LANGUAGE_MODEL`.
+        models: the rows of each model's predictions file.
+        signatures: how the metrics were computed, by metric; translation needs that of `bleu`.
+        extensions: names of those that define further metrics.
+
+    Raises:
+        ValueError: the examples are not the same in the same order, or there are none.
+    """
+    fields = statistics_of(kind).EXAMPLE_FIELDS
+    first = [[row[field] for field in fields] for row in models[0]]
+    for rows in models[1:]:
+        if [[row[field] for field in fields] for row in rows] != first:
+            raise ValueError("the test examples are not the same, in the same order")
+    if not first:
+        raise ValueError("there are no test examples")
+    counts = statistics_of(kind).count(models, signatures or {})
+    metrics_of_kind = definitions(kind, extensions)
+    n_counted = counts.statistics.shape[2]
+    metrics = {name: _of_columns(slice(n_counted), of) for name, of in counts.metrics.items()}
+    statistics = [counts.statistics, np.ones((*counts.statistics.shape[:2], 1))]
+    for metric in metrics_of_kind:
+        if metric.of_example is not None:
+            column = n_counted + len(statistics) - 1
+            metrics[metric.name] = _mean_of(column, n_counted)
+            values = [[[metric.of_example(row)] for row in rows] for rows in models]
+            statistics.append(np.array(values, np.float64))
+    return Answers(np.concatenate(statistics, axis=2), metrics, metrics_of_kind)
+
+
+def _of_columns(columns: slice, of: OfSums) -> OfSums:
+    return lambda sums: of(sums[:, columns])
+
+
+def _mean_of(column: int, count: int) -> OfSums:
+    """Return the mean of a statistic; another column counts the examples."""
+    return lambda sums: ratio(sums[:, column], sums[:, count])

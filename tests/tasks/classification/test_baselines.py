@@ -1,0 +1,91 @@
+"""Specifies the simple classifiers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from textmill.evaluation import regression
+from textmill.tasks.classification.baselines import majority, tfidf_logistic_regression
+
+TEXTS = ["lovely meal", "a lovely room", "superb and lovely", "awful meal", "an awful room"]
+LABELS = ["good", "good", "good", "bad", "bad"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "winner"),
+    [(["b", "a", "b"], "b"), (["b", "a"], "a"), (["c", "b", "c", "b", "a"], "b"), (["z"], "z")],
+)
+def test_the_majority_is_the_commonest_label_and_of_equal_ones_the_first_by_name(
+    labels: list[str], winner: str
+) -> None:
+    assert majority(labels, 3) == [winner] * 3
+
+
+def test_tfidf_beats_the_majority_on_separable_texts() -> None:
+    test, expected = ["lovely staff", "awful staff", "awful window"], ["good", "bad", "bad"]
+    assert tfidf_logistic_regression(TEXTS, LABELS, test) == (expected, "")
+    assert majority(LABELS, 3) != expected
+
+
+def test_tfidf_answers_alike_each_time() -> None:
+    answers = [tfidf_logistic_regression(TEXTS, LABELS, ["meal room"])[0] for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert type(answers[0][0]) is str
+
+
+def test_tfidf_reads_scripts_without_blanks_and_single_characters() -> None:
+    texts = ["这部电影很好", "我很喜欢好书", "这部电影很坏", "我讨厌坏书"] * 3
+    labels = ["good", "good", "bad", "bad"] * 3
+    assert tfidf_logistic_regression(texts, labels, ["书好", "书坏"])[0] == ["good", "bad"]
+    assert tfidf_logistic_regression(["a", "b"] * 3, ["x", "y"] * 3, ["b"])[0] == ["y"]
+
+
+def test_many_classes_are_told_apart_one_by_one_and_a_note_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two classes never are: they have one row of coefficients."""
+    monkeypatch.setattr(regression, "LBFGS_CELLS", 1)
+    texts, labels = [*TEXTS, "plain soup"] * 5, [*LABELS, "none"] * 5
+    answers, note = tfidf_logistic_regression(texts, labels, ["lovely", "awful", "a plain soup"])
+    assert answers == ["good", "bad", "none"]
+    assert note == "3 classes, each told apart from all others by itself to save memory"
+    assert tfidf_logistic_regression(TEXTS, LABELS, ["lovely"]) == (["good"], "")
+
+
+def test_where_that_is_not_enough_the_commonest_features_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(regression, "LBFGS_CELLS", 1)
+    monkeypatch.setattr(regression, "COEFFICIENTS", 3 * 4)
+    texts = ["good day", "bad day", "plain day"] * 5 + ["once only"]
+    labels = ["good", "bad", "none"] * 5 + ["none"]
+    answers, note = tfidf_logistic_regression(texts, labels, ["good", "bad", "plain"])
+    assert answers == ["good", "bad", "none"]
+    assert note.endswith("; on the 4 commonest of 10 features")
+
+
+MANY_CLASSES = """
+import random, resource
+from textmill.tasks.classification.baselines import tfidf_logistic_regression
+random.seed(0)
+words = [f"w{n}" for n in range(1500)]
+labels = [f"c{n % 1500}" for n in range(4500)]
+texts = [" ".join([label, *random.choices(words, k=3)]) for label in labels]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+answers, note = tfidf_logistic_regression(texts, labels, texts[:300])
+assert sum(a == l for a, l in zip(answers, labels)) > 290
+assert note.startswith("1,500 classes")
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.slow
+def test_1500_classes_take_less_than_a_gibibyte() -> None:
+    """In a process of its own: the most memory of one cannot be taken back."""
+    done = subprocess.run(
+        [sys.executable, "-c", MANY_CLASSES], check=True, capture_output=True, text=True
+    )
+    assert int(done.stdout) < 1024

@@ -1,0 +1,45 @@
+"""Specifies the simple taggers."""
+
+from __future__ import annotations
+
+import pytest
+
+from textmill.evaluation import regression
+from textmill.tasks.tagging.baselines import word_logistic_regression, word_lookup
+
+SENTENCES = [["Ann", "Lee", "sleeps"], ["Bob", "Lee", "runs"], ["we", "met", "Ann"], ["Lee", "ran"]]
+TAGS = [["B-PER", "I-PER", "O"], ["B-PER", "I-PER", "O"], ["O", "O", "B-PER"], ["B-PER", "O"]]
+
+
+def test_the_word_regression_of_one_tag_alone_answers_it() -> None:
+    words, tags = [["Ann", "Bob"], ["Dora"]], [["B-PER", "B-PER"], ["B-PER"]]
+    answers, _ = word_logistic_regression(words, tags, [["Eve", "reads"]])
+    assert answers == [["B-PER", "B-PER"]]
+
+
+def test_the_word_lookup_knows_no_new_word_and_gives_valid_tags() -> None:
+    answers = word_lookup(SENTENCES, TAGS, [["Zoe", "met", "Lee"], ["Ann", "Lee"]])
+    assert answers == [["O", "O", "B-PER"], ["B-PER", "I-PER"]]
+
+
+def test_the_word_regression_judges_a_new_word_by_its_neighbours_and_shape() -> None:
+    answers = word_logistic_regression(SENTENCES * 20, TAGS * 20, [["Zoe", "Lee", "sleeps"]])
+    assert answers == ([["B-PER", "I-PER", "O"]], "")
+
+
+def test_many_classes_are_told_apart_one_by_one_and_a_note_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(regression, "LBFGS_CELLS", 1)
+    tagged, note = word_logistic_regression(SENTENCES * 20, TAGS * 20, [["Zoe", "Lee", "sleeps"]])
+    assert tagged == [["B-PER", "I-PER", "O"]]
+    assert note.startswith("3 classes, each")
+
+
+def test_where_that_is_not_enough_the_commonest_features_are_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(regression, "LBFGS_CELLS", 1)
+    monkeypatch.setattr(regression, "COEFFICIENTS", 3 * 4)
+    _, note = word_logistic_regression(SENTENCES, TAGS, [["Zoe", "Lee"]])
+    assert "; on the 4 commonest of " in note
