@@ -29,7 +29,8 @@ STARS = Path(__file__).parent / "stars"
 LENGTH = """
 from textmill.evaluation.metrics import Metric
 LIMIT = 9
-METRICS = {"classification": (Metric("length", of_example=lambda row: min(LIMIT, len(row["text"]))),)}
+LENGTH = Metric("length", of_example=lambda row: min(LIMIT, len(row["text"])))
+METRICS = {"classification": (LENGTH,)}
 """
 
 

@@ -12,11 +12,12 @@ from typing import Any
 from mlflow.entities import Run
 
 from textmill import hardware
-from textmill.compose import SAMPLE, revive
+from textmill.compose import revive
 from textmill.config import Config
 from textmill.corpus.reading.sources import digest_source
 from textmill.errors import InputError, RunError, listed
 from textmill.files import digest_file
+from textmill.locations import SAMPLE
 from textmill.steps.graph import CLEAN, DRIFT, GRAPH
 from textmill.steps.sources import INIT_FROM
 from textmill.steps.step import Code, code_of
