@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from small_demo import SMALL
@@ -21,11 +20,12 @@ class Readers:
 
     def __init__(self) -> None:
         from textmill.compose import compose
+        from textmill.tracking.liveness import close_dead_runs
         from textmill.tracking.store import Store
 
         self.config = compose("demo", [*SMALL, "tracking.system_metrics=false"])
         store = Store(self.config.tracking)
-        store.tidy()
+        close_dead_runs(store)
         found = store.search("tags.`textmill.pipeline`='pipeline' and attributes.status='FINISHED'")
         self.runs = [run.info.run_id for run in found[:2]]
         models = store.client.search_logged_models([found[0].info.experiment_id])
@@ -67,8 +67,8 @@ class Readers:
         }
 
     def _a_source(self) -> Path:
+        from textmill.tracking.lookup import find_run
         from textmill.tracking.results import recorded_results
-        from textmill.tracking.runs import find_run
 
         store = self._store()
         clean = store.client.get_run(recorded_results(find_run(store, self.runs[0]))["clean"])
@@ -114,8 +114,8 @@ class Readers:
         return "".join(write(TEXTS[0], self.config))
 
     def _results(self, store: Any) -> dict[str, Any]:
+        from textmill.tracking.lookup import find_run
         from textmill.tracking.results import find_result, recorded_results
-        from textmill.tracking.runs import find_run
 
         results = recorded_results(find_run(store, self.runs[0]))
         return {label: find_result(store, run_id) for label, run_id in results.items()}
@@ -194,19 +194,18 @@ class Readers:
     def _take_up(self) -> str:
         """Return what an interrupted training goes on from."""
         from textmill.files import digest_folder
-        from textmill.tracking.pipeline import _Attempt
+        from textmill.tracking.computing.work_folder import WorkFolder
         from textmill.training.checkpoint import newest_checkpoint
         from textmill.training.metrics_file import NAME, cut_damaged, read_entries
 
         self._store()
         work = self.wip / "work"
-        attempt: Any = SimpleNamespace(folder=self.wip, label="pretrain")
         checkpoint = newest_checkpoint(work)
         cut_damaged(work)
         file = work / NAME
         points = read_entries(file.read_bytes(), file)[0] if file.exists() else []
         held = None if checkpoint is None else (checkpoint.name, digest_folder(checkpoint))
-        return json.dumps([_Attempt._read_note(attempt), held, points])
+        return json.dumps([WorkFolder(self.wip, "pretrain")._note, held, points])
 
     def _prepared(self) -> str:
         """Return the prepared documents that a later run would find."""

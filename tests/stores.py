@@ -23,7 +23,7 @@ from textmill.steps.step import Step
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # MLflow warns of its own code when it is first imported
     importlib.import_module("mlflow.store.tracking.sqlalchemy_store")
-    pipelines = importlib.import_module("textmill.tracking.pipeline")
+    attempt = importlib.import_module("textmill.tracking.computing.attempt")
     Store = importlib.import_module("textmill.tracking.store").Store
 
 __all__ = [
@@ -144,7 +144,7 @@ def _probe_steps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.setattr(pipelines, "warm_up", lambda: None)  # none of these steps needs torch
+        patch.setattr(attempt, "warm_up", lambda: None)  # none of these steps needs torch
         yield
 
 

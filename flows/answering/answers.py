@@ -14,6 +14,7 @@ from textmill.errors import InputError
 from textmill.registry.versions import MODEL_RUN_TAG, Registry
 from textmill.steps.graph import FINETUNE, PRETRAIN
 from textmill.steps.step import Step
+from textmill.tracking.artifacts import output_folder
 from textmill.tracking.store import Store
 from textmill.tracking.tags import BACKBONE
 
@@ -79,12 +80,12 @@ def choose_model(config: Config, step: Step, task: str | None = None) -> Chosen:
     champion = Registry(store, config.experiment).champion(task or BACKBONE)
     if champion is not None and MODEL_RUN_TAG in champion.tags:
         run_id = champion.tags[MODEL_RUN_TAG]
-        return Chosen(run_id, store.output_folder(run_id))
+        return Chosen(run_id, output_folder(store, run_id))
     condition = f"attributes.status='FINISHED' and tags.`textmill.step`='{step.name}'"
     if task is not None:
         condition += f" and tags.`textmill.task`='{task}'"
     experiment = store.find_experiment(config.experiment)
     for run in store.search(condition, 1, experiment) if experiment is not None else ():
-        return Chosen(run.info.run_id, store.output_folder(run.info.run_id))
+        return Chosen(run.info.run_id, output_folder(store, run.info.run_id))
     command = f"textmill finetune {task}" if task else "textmill pretrain"
     raise InputError(f"The experiment {config.experiment!r} has no such model yet: run {command}.")

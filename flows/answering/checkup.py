@@ -10,9 +10,9 @@ from itertools import islice
 from typing import TextIO
 
 from textmill import hardware
-from textmill.compose import SAMPLE
 from textmill.config import Config, SourceConfig, TaskConfig
 from textmill.errors import InputError, RunError
+from textmill.locations import SAMPLE
 from textmill.secrets import redact
 from textmill.tracking.store import Store
 

@@ -10,6 +10,7 @@ from humanize import naturalsize
 
 from textmill.config import Config
 from textmill.registry.prune import Waste, find_waste, remove
+from textmill.tracking.liveness import no_pipeline_starts
 from textmill.tracking.store import Store
 
 
@@ -21,7 +22,7 @@ def prune_store(config: Config, n_kept: int, confirmed: bool, output: TextIO) ->
     """
     store = Store(config.tracking)
     # A pipeline that starts meanwhile could reuse what is about to go.
-    with store.no_pipeline_starts() if confirmed else nullcontext():
+    with no_pipeline_starts(store) if confirmed else nullcontext():
         found = find_waste(store, n_kept)
         _list_and_remove(store, found, confirmed, output)
     total = _size(sum(waste.n_bytes for waste in found))

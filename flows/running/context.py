@@ -25,6 +25,7 @@ from textmill.steps.sources import Source
 from textmill.steps.worker import Stopped, stop_all
 from textmill.tracking.database.interruption import interrupt
 from textmill.tracking.events import EVENT_TAG
+from textmill.tracking.liveness import close_dead_runs
 from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store
@@ -207,7 +208,7 @@ def close_killed(store: Store, config: Config) -> None:
 
     They could not do so themselves; whom to tell is what the configuration of this run says.
     """
-    killed = [run for run in store.tidy() if run.data.tags["textmill.kind"] == "pipeline"]
+    killed = [run for run in close_dead_runs(store) if run.data.tags["textmill.kind"] == "pipeline"]
     for run in killed:
         facts = {
             "experiment": store.client.get_experiment(run.info.experiment_id).name,

@@ -12,13 +12,16 @@ from typing import Any, NoReturn
 from httpx import HTTPError
 from prefect import Flow
 from prefect.exceptions import PrefectHTTPStatusError
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from textmill.config import Config
 from textmill.errors import RunError
+from textmill.steps.graph import SAMPLE
+from textmill.steps.step import read_code
 from textmill.tracking.store import Store
 from textmill_flows.running.console import terminal
 from textmill_flows.running.context import task_runner
-from textmill_flows.servers.server import as_run_errors
+from textmill_flows.servers.server import as_run_errors, is_own
 
 LAST_SENDING_S = 15
 
@@ -36,6 +39,7 @@ def load(place: str, config: Config) -> Flow[..., Any]:
     module, _, name = place.partition(":")
     flow: Flow[..., Any] = getattr(importlib.import_module(module), name)
     Store(config.tracking)  # makes the database of a first run, while Prefect's server makes its
+    read_code([SAMPLE])  # looks through the installed packages, while the server starts
     return flow.with_options(task_runner=task_runner(config))
 
 
@@ -46,7 +50,10 @@ def call(flow: Flow[..., Any], arguments: tuple[Any, ...]) -> Any:
         InputError: the configuration or the data cannot be used.
         RunError: a step failed, or Prefect's server.
     """
-    with terminal(), as_run_errors():
+    # Nobody looks for heartbeats at a server that ends with this process, and to end them takes up
+    # to a second.
+    own: dict[Any, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if is_own() else {}
+    with terminal(), as_run_errors(), temporary_settings(own):
         return flow(*arguments)
 
 

@@ -182,6 +182,7 @@ def load_task(model: str, config: str | Path = "demo", overrides: Sequence[str] 
         from textmill.registry.lineage import run_of_model
         from textmill.steps.graph import FINETUNE
         from textmill.tasks.predictor import load_predictor
+        from textmill.tracking.artifacts import output_folder
         from textmill.tracking.store import Store
 
         store = Store(tracking)
@@ -190,7 +191,7 @@ def load_task(model: str, config: str | Path = "demo", overrides: Sequence[str] 
         if step != FINETUNE.name:
             made = f"by the step {step}" if step else "by something else than textmill"
             raise InputError(f"{model} is no task's model, it was made {made}: name a task's.")
-        return TaskModel(load_predictor(store.output_folder(run_id)), run_id)
+        return TaskModel(load_predictor(output_folder(store, run_id)), run_id)
 
 
 def _read_result(config: Config, run_id: str) -> Result:
@@ -203,6 +204,7 @@ def _read_result(config: Config, run_id: str) -> Result:
     from textmill.reports.report import NAME
     from textmill.steps.graph import FINETUNE, GRAPH, PRETRAIN
     from textmill.tracking.answers import score_intervals
+    from textmill.tracking.artifacts import artifact
     from textmill.tracking.results import find_result, recorded_results
     from textmill.tracking.store import Store, metric_name
     from textmill.tracking.tags import BACKBONE
@@ -243,7 +245,7 @@ def _read_result(config: Config, run_id: str) -> Result:
                 )
     info = parent.info
     url = store.run_url(info.experiment_id, run_id)
-    return Result(run_id, url, scores, models, store.artifact(parent, NAME))
+    return Result(run_id, url, scores, models, artifact(store, parent, NAME))
 
 
 def _outside_of_event_loop(work: Callable[[], Value]) -> Value:

@@ -28,21 +28,11 @@ from textmill.config.secrets import Hidden, has_secrets, models_in, secrets_in, 
 from textmill.errors import InputError, listed
 from textmill.extensions import load
 from textmill.files import has_stray_bytes, printable
+from textmill.locations import anchor, anchored
 from textmill.secrets import HIDDEN, redact_urls
 
 CONF = Path(textmill_conf.__file__).resolve().parent
 """Of a checkout conf/, which src/textmill_conf is a link to; of a wheel, textmill_conf."""
-SAMPLE = "sample:"
-"""Prefix of paths inside the generated sample data."""
-SPLITS = ("train", "test", "validation")
-LOCATION_KEYS = {
-    "data_root",
-    "path",
-    "home",
-    "init_from",
-    *SPLITS,
-    *(f"{split}_target" for split in SPLITS),
-}
 
 
 def compose(config: str = "demo", overrides: Sequence[str] = ()) -> Config:
@@ -59,14 +49,14 @@ def compose(config: str = "demo", overrides: Sequence[str] = ()) -> Config:
     choices, settings, for_tasks = _split(overrides)
     values = _compose(folder, name, choices)
     for key, value in settings:
-        _set(values, key, _anchored(key, value))
+        _set(values, key, anchored(key, value))
     _expand_tasks(values, folder, for_tasks)
     try:
         # Typed by what Config holds: a file with other keys is refused by `validate`.
         resolved: Any = OmegaConf.to_container(values, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise InputError(_reword_missing(error)) from None
-    _anchor(resolved, folder if folder != CONF else Path.cwd())
+    anchor(resolved, folder if folder != CONF else Path.cwd())
     _refuse_stray_bytes(resolved)
     _fill_in_extensions(resolved)
     written = OmegaConf.to_container(values, resolve=False)
@@ -299,7 +289,7 @@ def _expand_tasks(values: DictConfig, folder: Path, for_tasks: TaskSettings) -> 
             if name not in names:
                 raise InputError(f"tasks.{name}.{key}: {unknown_name('task', name, names)}")
             task = values.tasks[names.index(name)]
-            _set(task, key, value if task.get("hub") else _anchored(key, value))
+            _set(task, key, value if task.get("hub") else anchored(key, value))
         for task in values.tasks:
             sections = [s for s in (values.get("finetune"), task.get("finetune")) if s is not None]
             if sections and all(isinstance(section, DictConfig) for section in sections):
@@ -323,26 +313,6 @@ def unknown_name(what: str, name: str, known: Sequence[str]) -> str:
     return f"there is no {what} {name!r}; {hint}choose one of {listed(known) or '(none)'}."
 
 
-def _anchor(values: dict[str, Any], base: Path) -> None:
-    """Make the relative locations of a configuration absolute."""
-    for key, value in values.items():
-        if isinstance(value, dict):
-            _anchor(value, base)
-        elif key == "extensions" and isinstance(value, list):
-            values[key] = [_extension(entry, base) for entry in value]
-        elif isinstance(value, list):
-            for item in value:
-                if isinstance(item, dict) and item.get("hub"):
-                    # Its files are named by split, not by path; it may be a folder itself.
-                    if (folder := base / Path(item["hub"]).expanduser()).is_dir():
-                        item["hub"] = str(folder)
-                elif isinstance(item, dict):
-                    _anchor(item, base)
-        elif key in LOCATION_KEYS and isinstance(value, str):
-            # Results go to the working folder, wherever the configuration lies.
-            values[key] = _absolute(value, Path.cwd() if key == "home" else base)
-
-
 def _fill_in_extensions(values: dict[str, Any]) -> None:
     """Import extensions, and name those with filters and metrics where these are used."""
     extensions = load(values.get("extensions") or ())
@@ -354,27 +324,6 @@ def _fill_in_extensions(values: dict[str, Any]) -> None:
         metrics = [e.name for e in extensions if kind in getattr(e.module, "METRICS", ())]
         if metrics:
             task["metrics"] = metrics
-
-
-def _anchored(key: str, value: Any) -> Any:
-    """Return the value of an override with its locations made absolute."""
-    values = {key.rsplit(".", 1)[-1]: value}
-    _anchor(values, Path.cwd())
-    return values.popitem()[1]
-
-
-def _extension(entry: Any, base: Path) -> Any:
-    """Return the path of a file or folder; the name of an installed module stays as it is."""
-    if not isinstance(entry, str):
-        return entry
-    is_path = entry.endswith(".py") or "/" in entry or (base / entry).is_dir()
-    return _absolute(entry, base) if is_path else entry
-
-
-def _absolute(value: str, base: Path) -> str:
-    if not value or value.startswith(SAMPLE) or "${" in value:
-        return value
-    return str(base / Path(value).expanduser())
 
 
 def _for_omegaconf(values: Any) -> Any:

@@ -26,7 +26,7 @@ with warnings.catch_warnings():
     from textmill.steps import step as steps
     from textmill.steps.graph import GRAPH
     from textmill.steps.worker import Job
-    from textmill.tracking import pipeline as pipelines
+    from textmill.tracking.computing import attempt, step_run
     from textmill.tracking.pipeline import open_pipeline
     from textmill.tracking.results import Result
     from textmill_flows.running import context as contexts
@@ -159,10 +159,10 @@ def project(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setattr(contexts, "get_run_logger", Quiet)
-    monkeypatch.setattr(pipelines, "run_job", work)
-    monkeypatch.setattr(pipelines, "warm_up", lambda: None)
+    monkeypatch.setattr(attempt, "run_job", work)
+    monkeypatch.setattr(attempt, "warm_up", lambda: None)
     for name in ("log_task_model", "log_backbone"):
-        monkeypatch.setattr(pipelines, name, lambda *given: None)
+        monkeypatch.setattr(step_run, name, lambda *given: None)
     monkeypatch.setattr(contexts.log, "disabled", True)
     file_of, version = steps._file_of, steps._version
 

@@ -20,6 +20,7 @@ from textmill.files import MANIFEST, digest_folder, digest_values, write_json
 from textmill.registry.promotion import Challenger, _language, challenge, recipe_of
 from textmill.registry.versions import DECISION_TAG, REASON_TAG, Registry
 from textmill.tasks.kinds import definitions
+from textmill.tracking.artifacts import publish
 from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.results import Result, find_result
 from textmill.tracking.store import Store, StoreError
@@ -56,7 +57,7 @@ def make_step(pipeline: Pipeline, tmp_path: Path) -> Callable[..., Result]:
         digests = digest_folder(out)
         manifest = {"step": step, "config": {"kind": "classification"}, "files": digests}
         write_json(out / MANIFEST, manifest | {"digest": digest_values(digests)})
-        store.publish(run_id, out)
+        publish(store, run_id, out)
         store.log_metrics(run_id, {"seconds": seconds})
         store.end_run(run_id, "FINISHED")
         return find_result(store, run_id)

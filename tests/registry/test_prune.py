@@ -18,6 +18,8 @@ from textmill.files import write_json
 from textmill.registry.lineage import trace
 from textmill.registry.prune import Waste, find_waste, remove
 from textmill.steps.step import Step
+from textmill.tracking.artifacts import output_folder
+from textmill.tracking.liveness import no_pipeline_starts
 from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store
@@ -78,7 +80,7 @@ def test_a_result_that_no_recent_run_has_goes_and_one_that_is_reused_stays(
 def test_looking_removes_nothing(own: Config, probe: Probe) -> None:
     pipeline, (result,) = run_all(own, probe, 1)
     find_waste(pipeline.store, 0)
-    assert pipeline.store.output_folder(result.run_id) == result.folder
+    assert output_folder(pipeline.store, result.run_id) == result.folder
 
 
 def test_what_is_removed_is_not_reused_and_its_lineage_is_still_known(
@@ -185,7 +187,7 @@ def test_a_pipeline_that_starts_meanwhile_ends_the_removal(own: Config, probe: P
         pytest.raises(RunError, match="is running: prune when it has ended"),
     ):
         remove(pipeline.store, waste)
-    assert pipeline.store.output_folder(result.run_id) == result.folder
+    assert output_folder(pipeline.store, result.run_id) == result.folder
 
 
 def test_a_pipeline_waits_with_its_start_until_others_may(own: Config) -> None:
@@ -196,7 +198,7 @@ def test_a_pipeline_waits_with_its_start_until_others_may(own: Config) -> None:
             started.set()
 
     thread = threading.Thread(target=start)
-    with Store(own.tracking).no_pipeline_starts():
+    with no_pipeline_starts(Store(own.tracking)):
         thread.start()
         assert not started.wait(1)
     assert started.wait(30)

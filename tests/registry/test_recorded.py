@@ -26,10 +26,10 @@ from textmill.registry.recorded import (
 from textmill.steps.graph import CLEAN, TOKENIZER
 from textmill.steps.sources import Source
 from textmill.steps.step import Code, Step
+from textmill.tracking.artifacts import log_config, output_folder
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import recorded_results
 from textmill.tracking.store import Store
-from textmill.tracking.verified import log_config
 
 pytestmark = pytest.mark.filterwarnings("ignore:The specified dataset source:UserWarning")
 
@@ -113,7 +113,7 @@ def test_records_that_are_gone_are_named(store: Store, config: Config, tmp_path:
     write_documents(tmp_path / "gone.jsonl")  # of another name than `own`, so it is computed
     run_id = make(config, tmp_path / "gone.jsonl")
     clean = recorded_results(store.client.get_run(run_id))["clean"]
-    (store.output_folder(clean) / "manifest.json").unlink()
+    (output_folder(store, clean) / "manifest.json").unlink()
     with pytest.raises(
         RunError, match=f"The run {clean} has lost its artifact output/manifest.json"
     ):

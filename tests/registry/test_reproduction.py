@@ -24,6 +24,7 @@ from textmill.registry.reproduction import (
     table,
 )
 from textmill.steps.step import Step
+from textmill.tracking.artifacts import output_folder, read_artifact
 from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store
@@ -189,14 +190,14 @@ def test_table_and_verdict_stand_on_the_new_parent(
     assert tags[REPRODUCES_TAG] == recorded.run_id
     assert tags["textmill.reproduction"] == "equal within"
     run = store.client.get_run(pipeline.run_id)
-    text = store.read_artifact(run, "reproduction.md")
+    text = read_artifact(store, run, "reproduction.md")
     assert table(comparisons) in text
     assert "gpus is none" in text
-    content: Any = json.loads(store.read_artifact(run, "reproduction.json"))
+    content: Any = json.loads(read_artifact(store, run, "reproduction.json"))
     (step,) = content["steps"]
     assert step["files"]["seed.txt"]["before"] == digest_of(store, recorded, "seed.txt")
 
 
 def digest_of(store: Store, recorded: Recorded, name: str) -> str:
-    folder: Path = store.output_folder(recorded.steps["write"].run.info.run_id)
+    folder: Path = output_folder(store, recorded.steps["write"].run.info.run_id)
     return digest_folder(folder)[name]

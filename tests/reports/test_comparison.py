@@ -17,8 +17,9 @@ from textmill.files import MANIFEST, digest_folder, digest_values, write_json
 from textmill.reports.comparison import compare, log_comparison
 from textmill.reports.side_by_side import Comparison, render
 from textmill.tracking import store as stores
+from textmill.tracking.artifacts import artifact, output_file, publish, read_artifact
+from textmill.tracking.lookup import MEMORY
 from textmill.tracking.results import recorded_results, results_tags
-from textmill.tracking.runs import MEMORY
 from textmill.tracking.store import Store
 
 _names = itertools.count(1)
@@ -75,7 +76,7 @@ def make_run(store: Store, tmp_path: Path) -> Callable[..., str]:
                 "digest": digest_values(files),
             }
             write_json(out / MANIFEST, manifest)
-            store.publish(run_id, out)
+            publish(store, run_id, out)
             store.log_metrics(run_id, {"seconds": 2.0})
             store.log_points(run_id, [Metric(MEMORY, v, v, v) for v in (10, 30, 20)])
             store.set_tags(run_id, {"signature.accuracy": signature})
@@ -138,7 +139,7 @@ def test_costs_are_those_of_the_steps(compared: Comparison) -> None:
 def test_the_comparison_lies_on_the_last_run(store: Store, compared: Comparison) -> None:
     name = log_comparison(store, compared)
     assert name == f"comparison/{compared.runs[0].run_id[:8]}.md"
-    page = store.read_artifact(store.client.get_run(compared.runs[1].run_id), name)
+    page = read_artifact(store, store.client.get_run(compared.runs[1].run_id), name)
     assert page == render(compared)
 
 
@@ -184,7 +185,7 @@ def test_a_run_is_not_compared_with_itself(store: Store, make_run: MakeRun) -> N
 def test_damaged_answers_are_noticed(store: Store, make_run: MakeRun) -> None:
     runs = [make_run({"mood": rows(4, 2)}), make_run({"mood": rows(4, 3)})]
     step = recorded_results(store.client.get_run(runs[0]))["evaluate mood"]
-    store.output_file(store.client.get_run(step), "predictions.jsonl").write_text("{}\n")
+    output_file(store, store.client.get_run(step), "predictions.jsonl").write_text("{}\n")
     with pytest.raises(RunError, match="not what was written"):
         compare(store, runs)
 
@@ -198,4 +199,4 @@ def test_runs_of_a_far_store_are_read_through_a_copy(
     assert compare(store, runs) == near
     assert compare(store, runs) == near  # which finds the copies
     with pytest.raises(RunError, match="nothing.txt"):
-        store.artifact(store.client.get_run(runs[0]), "nothing.txt")
+        artifact(store, store.client.get_run(runs[0]), "nothing.txt")

@@ -20,11 +20,12 @@ from textmill.config import Config, TaskConfig
 from textmill.errors import RunError
 from textmill.evaluation.notes import Note, write_notes
 from textmill.files import digest_bytes, read_json, write_json
+from textmill.reports import logging
 from textmill.reports import report as module
 from textmill.reports.report import NAME, gather, log_report
+from textmill.tracking.lookup import MEMORY
 from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.results import Result
-from textmill.tracking.runs import MEMORY
 from textmill.tracking.store import Store, artifact_url
 from textmill.tracking.tags import COMMAND_TAG
 
@@ -288,7 +289,7 @@ def test_a_store_that_fails_is_a_run_error(
 def test_the_page_of_a_far_store_is_named_by_its_address(
     pipeline: Pipeline, mood: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Store, "local_file", lambda *arguments: None)
+    monkeypatch.setattr(logging, "local_file", lambda *arguments: None)
     assert log_report(pipeline, mood, SUMMARY, {}, {}) == artifact_url(pipeline.url, NAME)
 
 

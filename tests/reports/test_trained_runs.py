@@ -15,6 +15,7 @@ from textmill.errors import InputError
 from textmill.files import MANIFEST, digest_folder, digest_values, write_json
 from textmill.model import GPT
 from textmill.reports.trained_runs import trained_runs
+from textmill.tracking.artifacts import publish
 from textmill.tracking.store import Store
 from textmill.training.planning.plan import predicted_loss
 from textmill_flows.answering.planning import fit
@@ -44,7 +45,7 @@ def made(store: Store, tmp_path: Path) -> Make:
                 "digest": digest_values(files),
             }
             write_json(out / MANIFEST, manifest)
-            store.publish(run_id, out)
+            publish(store, run_id, out)
             loss = predicted_loss(network.n_multiplied(), n_tokens, LAW)
             store.log_metrics(run_id, {"validation/loss": loss, "tokens_seen": n_tokens})
             store.end_run(run_id, "FINISHED")

@@ -22,7 +22,7 @@ from textmill.steps.graph import CLEAN
 from textmill.steps.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
 from textmill.steps.sources import Source
 from textmill.steps.step import Code, Step, code_of
-from textmill.tracking import pipeline as pipelines
+from textmill.tracking.computing import request
 from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.results import Result
 
@@ -166,7 +166,7 @@ def test_a_grown_corpus_adds_what_is_new_and_is_that_of_a_cold_run(
     assert (again.is_reused, again.digest) == (False, grown.digest)
     assert packs(own) == kept
 
-    monkeypatch.setattr(pipelines, "edited_file", lambda *_: corpus / "code.py")
+    monkeypatch.setattr(request, "edited_file", lambda *_: corpus / "code.py")
     (corpus / "d.txt").write_text("What code that was edited meanwhile has prepared.")
     with pytest.raises(Exception, match="was edited after the run"):
         cleaned(own, corpus)

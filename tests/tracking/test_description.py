@@ -10,6 +10,7 @@ from textmill.errors import RunError
 from textmill.reports.logging import log_page
 from textmill.steps.sources import Source
 from textmill.tracking.description import MAX_CHARS, NOTE_TAG, STOPPED, describe
+from textmill.tracking.liveness import close_dead_runs, lock_tags
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.store import Store
 
@@ -73,9 +74,9 @@ def test_a_run_that_was_stopped_says_how_to_continue(config: Config, store: Stor
 
 
 def test_a_run_that_was_killed_says_how_to_continue(config: Config, store: Store) -> None:
-    tags = {"textmill.kind": "pipeline", **store.lock_tags("gone.lock")}
+    tags = {"textmill.kind": "pipeline", **lock_tags(store, "gone.lock")}
     run_id = store.start_run(store.experiment("killed"), "parent", tags)
-    store.tidy()
+    close_dead_runs(store)
     assert store.client.get_run(run_id).data.tags[NOTE_TAG].startswith(STOPPED)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mlflow.entities import Run
 
 from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
@@ -13,6 +14,7 @@ from textmill.files import MANIFEST
 from textmill.steps.graph import SAMPLE
 from textmill.steps.sources import Source, data_digest
 from textmill.steps.step import Step
+from textmill.tracking import events
 from textmill.tracking.events import EVENT_TAG, find_sample, last_finished, result_of, runs_for
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.store import Store, StoreError
@@ -78,10 +80,10 @@ def test_damaged_sample_data_count_as_not_generated(
     (made.folder / MANIFEST).unlink()
     assert find_sample(store, size) is None
 
-    def fail(run_id: str) -> Path:
+    def fail(store: Store, run: Run) -> Path:
         raise StoreError("the store is away")
 
-    monkeypatch.setattr(store, "output_folder", fail)
+    monkeypatch.setattr(events, "output_folder", fail)
     with pytest.raises(StoreError):
         find_sample(store, size)
 

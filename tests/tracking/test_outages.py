@@ -26,7 +26,9 @@ from textmill.errors import RunError
 from textmill.files import MANIFEST
 from textmill.steps.sources import Source
 from textmill.steps.step import Step
+from textmill.tracking.artifacts import output_folder
 from textmill.tracking.database import opening, patience
+from textmill.tracking.liveness import close_dead_runs
 from textmill.tracking.metrics import follow
 from textmill.tracking.models.logged import log_task_model
 from textmill.tracking.pipeline import open_pipeline
@@ -136,7 +138,7 @@ def assert_everything_once(config: Config, step: Step, seed: int) -> Run:
         assert len(store.client.get_metric_history(run.info.run_id, name)) == 1
     assert Counter(i.dataset.name for i in run.inputs.dataset_inputs) == {"notes": 1}
     assert {"weights", "metrics.json", MANIFEST} == {
-        file.name for file in store.output_folder(run.info.run_id).iterdir()
+        file.name for file in output_folder(store, run.info.run_id).iterdir()
     }
     assert store.search("attributes.status='RUNNING'") == []
     return run
@@ -208,7 +210,7 @@ def test_after_a_lasting_outage_the_next_run_publishes_what_was_computed(
     with pytest.raises(RunError, match=r"could not be finished: .*Its result waits in"):
         run_once(remote, step, seed)
     proxy.choose = lambda request: Fault.NONE
-    Store(remote.tracking).tidy()  # as every start does
+    close_dead_runs(Store(remote.tracking))  # as every start does
     run_once(remote, step, seed)
     assert calls() == 1
     assert_everything_once(remote, step, seed.seed)

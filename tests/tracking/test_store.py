@@ -1,4 +1,4 @@
-"""Specifies the store: what it opens, what it refuses, and which dead runs it closes."""
+"""Specifies the store: what it opens, what it refuses, and what it logs."""
 
 from __future__ import annotations
 
@@ -13,24 +13,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from textmill.config import TrackingConfig
 from textmill.errors import InputError, RunError
-from textmill.files import MANIFEST, digest_folder, write_json
-from textmill.tracking import store as stores
+from textmill.tracking.artifacts import artifact
 from textmill.tracking.database import opening
-from textmill.tracking.store import (
-    CUT_MARK,
-    LOCKS_TAG,
-    LONG_PARAMS,
-    MAX_PARAM_CHARS,
-    Store,
-    metric_name,
-)
+from textmill.tracking.store import CUT_MARK, LONG_PARAMS, MAX_PARAM_CHARS, Store, metric_name
 
 
 @pytest.fixture
@@ -175,7 +166,7 @@ def test_a_run_is_closed_on_a_full_disk_by_giving_up_the_room_set_aside(
             raise MlflowException("(sqlite3.OperationalError) database or disk is full")
         end(client, *arguments)
 
-    store.set_room_aside()
+    store.reserve_space()
     assert store.reserve.stat().st_size > 0
     monkeypatch.setattr(MlflowClient, "set_terminated", needs_room)
     store.end_run(run_id, "FAILED", "the disk is full")
@@ -193,46 +184,6 @@ def test_a_deleted_experiment_is_refused(store: Store) -> None:
         store.experiment("gone")
 
 
-def test_tidy_closes_runs_whose_lock_is_free_and_no_others(store: Store) -> None:
-    experiment = store.experiment("tidy")
-    dead = store.start_run(experiment, "dead", store.lock_tags("dead.lock"))
-    alive = store.start_run(experiment, "alive", store.lock_tags("alive.lock"))
-    ended = store.start_run(experiment, "ended", store.lock_tags("ended.lock"))
-    store.end_run(ended, "FINISHED")
-    away = store.lock_tags("away.lock") | {LOCKS_TAG: "of another home"}
-    remote = store.start_run(experiment, "remote", away)
-    with FileLock(store.locks / "alive.lock"):
-        closed = store.tidy()
-    states = [store.client.get_run(r).info.status for r in (dead, alive, ended, remote)]
-    assert states == ["KILLED", "RUNNING", "FINISHED", "RUNNING"]
-    for left in (alive, remote):
-        store.end_run(left, "FINISHED")
-    assert [run.info.run_id for run in closed] == [dead]
-
-
-def test_tidy_knows_its_runs_whatever_the_machine_is_called(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def opened(home: Path) -> Store:
-        return Store(TrackingConfig(home=str(home), uri=store.uri))
-
-    dead = store.start_run(store.experiment("tidy"), "dead", store.lock_tags("renamed.lock"))
-    # Another machine of the same name, with the same server, and locks of its own.
-    assert opened(tmp_path).tidy() == []
-    assert store.client.get_run(dead).info.status == "RUNNING"
-    # The next container on the same volume.
-    monkeypatch.setattr(socket, "gethostname", lambda: "another-name")
-    opened(store.home).tidy()
-    assert store.client.get_run(dead).info.status == "KILLED"
-
-
-def test_tidy_leaves_locks_free(store: Store) -> None:
-    store.start_run(store.experiment("tidy"), "dead", store.lock_tags("freed.lock"))
-    store.tidy()
-    with FileLock(store.locks / "freed.lock").acquire(timeout=0):
-        assert store.tidy() == []
-
-
 def test_a_param_beyond_mlflows_limit_is_kept_whole_and_marked_as_cut(store: Store) -> None:
     text = "a long prompt " * 1000
     run_id = store.start_run(store.experiment("long"), "long", {})
@@ -241,7 +192,7 @@ def test_a_param_beyond_mlflows_limit_is_kept_whole_and_marked_as_cut(store: Sto
     assert run.data.params["short"] == "a"
     shown = run.data.params["prompt"]
     assert (len(shown), shown.endswith(CUT_MARK)) == (MAX_PARAM_CHARS, True)
-    assert json.loads(store.artifact(run, LONG_PARAMS).read_text()) == {"prompt": text}
+    assert json.loads(artifact(store, run, LONG_PARAMS).read_text()) == {"prompt": text}
 
 
 def test_more_params_and_points_than_one_call_takes_are_all_logged(
@@ -260,91 +211,6 @@ def test_points_sent_twice_count_once(store: Store, run_id: str) -> None:
     store.log_points(run_id, points)
     history = store.client.get_metric_history(run_id, "twice")
     assert [point.value for point in history] == [0, 1 / 3, 2 / 3]
-
-
-def published(store: Store, run_id: str, out: Path) -> Path:
-    (out / "sub").mkdir(parents=True)
-    (out / "sub" / "data").write_bytes(b"data")
-    write_json(out / MANIFEST, {"files": digest_folder(out)})
-    return store.publish(run_id, out)
-
-
-def test_a_published_folder_moves_whole(store: Store, run_id: str, tmp_path: Path) -> None:
-    folder = published(store, run_id, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-    assert store.output_folder(run_id) == folder
-    assert (folder / "sub" / "data").read_bytes() == b"data"
-
-
-def test_publishing_again_replaces_what_was_there(
-    store: Store, run_id: str, tmp_path: Path
-) -> None:
-    folder = published(store, run_id, tmp_path / "out")
-    (folder / "stray").touch()
-    published(store, run_id, tmp_path / "out")
-    assert not (store.output_folder(run_id) / "stray").exists()
-
-
-def test_a_changed_file_is_named(store: Store, run_id: str, tmp_path: Path) -> None:
-    folder = published(store, run_id, tmp_path / "out")
-    (folder / "sub" / "data").write_bytes(b"Data")
-    with pytest.raises(RunError, match="sub/data is not what was written"):
-        store.output_folder(run_id)
-
-
-def test_a_manifest_that_was_not_published_is_not_believed(
-    store: Store, run_id: str, tmp_path: Path
-) -> None:
-    folder = published(store, run_id, tmp_path / "out")
-    (folder / "sub" / "data").write_bytes(b"Data")
-    write_json(folder / MANIFEST, {"files": digest_folder(folder)})
-    with pytest.raises(RunError, match=f"{MANIFEST} is not what was written"):
-        store.output_folder(run_id)
-    with pytest.raises(RunError, match=f"{MANIFEST} is not what was written"):
-        store.output_file(store.client.get_run(run_id), MANIFEST)
-
-
-@pytest.fixture
-def far(store: Store, run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A published folder of a store that has to be read through copies."""
-    folder = published(store, run_id, tmp_path / "out")
-    monkeypatch.setattr(stores, "_local_place", lambda run: None)
-    return folder
-
-
-@pytest.mark.parametrize("name", [MANIFEST, "sub/data"])
-def test_a_damaged_copy_of_a_far_result_is_fetched_again(
-    store: Store, run_id: str, far: Path, name: str
-) -> None:
-    copy = store.output_folder(run_id)
-    (copy / name).write_text("{}")
-    assert store.output_folder(run_id) == copy
-    assert (copy / name).read_bytes() == (far / name).read_bytes()
-    (far / name).write_text("{}")
-    assert store.output_folder(run_id) == copy  # which is whole, and not fetched
-    (copy / name).unlink()
-    with pytest.raises(RunError, match=f"{name} is not what was written"):
-        store.output_folder(run_id)
-
-
-@pytest.mark.parametrize("name", [MANIFEST, "sub/data"])
-def test_a_damaged_copy_of_one_file_is_fetched_again(
-    store: Store, run_id: str, far: Path, name: str
-) -> None:
-    run = store.client.get_run(run_id)
-    copy = store.output_file(run, name)
-    copy.write_text("{}")
-    assert store.output_file(run, name) == copy
-    assert copy.read_bytes() == (far / name).read_bytes()
-    (far / name).write_text("{}")
-    copy.write_text("damaged")
-    with pytest.raises(RunError, match=f"{name} is not what was written"):
-        store.output_file(run, name)
-
-
-def test_a_run_without_output_is_not_whole(store: Store, run_id: str) -> None:
-    with pytest.raises(RunError, match=f"{MANIFEST} is missing"):
-        store.output_folder(run_id)
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from textmill.config import AUTO
 from textmill.errors import InputError, RunError
 from textmill.files import digest_file
 from textmill.steps.graph import CLEAN
+from textmill.tracking.artifacts import output_file, read_manifest
 from textmill.tracking.store import MAX_RUNS, Store, StoreError
 from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG
-from textmill.tracking.verified import read_manifest
 
 
 @dataclass
@@ -83,7 +83,7 @@ def _in_corpus(store: Store, run: Run, words: str, is_id: bool) -> Iterator[str]
     for name in sorted(files):
         if not name.startswith(tuple(f"{split}/" for split in SPLITS)):
             continue
-        with pq.ParquetFile(store.output_file(run, name)) as shard:
+        with pq.ParquetFile(output_file(store, run, name)) as shard:
             for batch in shard.iter_batches(columns=["doc_id"] if is_id else ["doc_id", "text"]):
                 ids = batch["doc_id"]
                 # By name, as pyarrow makes its functions when it is loaded.

@@ -20,12 +20,12 @@ from textmill.files import digest_file
 from textmill.registry.documents import find_documents
 from textmill.steps.graph import CLEAN, GRAPH
 from textmill.steps.sources import is_in_corpus
+from textmill.tracking.artifacts import read_manifest
 from textmill.tracking.environment import recorded_machine
+from textmill.tracking.lookup import KIND, find_run
 from textmill.tracking.results import recorded_results
-from textmill.tracking.runs import KIND, find_run
 from textmill.tracking.store import MAX_RUNS, Store, StoreError
 from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG
-from textmill.tracking.verified import read_manifest
 
 DATASET_DIGEST_CHARS = 36
 """Of a digest, MLflow keeps as many for what a run has read."""

@@ -20,10 +20,12 @@ from textmill.registry.lineage import trace
 from textmill.registry.versions import KEY_TAG, MODEL_RUN_TAG
 from textmill.steps.prepared import FOLDER as PREPARED
 from textmill.steps.prepared import PREPARED_TAG
+from textmill.tracking.artifacts import OUTPUT
 from textmill.tracking.database.client import is_missing
+from textmill.tracking.liveness import close_dead_runs
+from textmill.tracking.lookup import KIND
 from textmill.tracking.results import recorded_results
-from textmill.tracking.runs import KIND
-from textmill.tracking.store import MAX_RUNS, OUTPUT, Store, StoreError
+from textmill.tracking.store import MAX_RUNS, Store, StoreError
 from textmill.tracking.tags import TESTED_RUN_TAG
 
 log = logging.getLogger(__name__)
@@ -58,7 +60,7 @@ def find_waste(store: Store, n_kept: int) -> list[Waste]:
     Raises:
         RunError: a pipeline is running, and so what it needs is not known yet.
     """
-    store.tidy()
+    close_dead_runs(store)
     _refuse_while_running(store)
     recent = store.search(f"tags.`{KIND}`='pipeline'", n_kept) if n_kept else []
     recent_ids = {run.info.run_id for run in recent}

@@ -12,23 +12,24 @@ from typing import Any
 from mlflow.entities import Run
 
 from textmill import hardware
-from textmill.compose import SAMPLE, revive
+from textmill.compose import revive
 from textmill.config import Config
 from textmill.corpus.reading.sources import digest_source
 from textmill.errors import InputError, RunError, listed
 from textmill.files import digest_file
+from textmill.locations import SAMPLE
 from textmill.steps.graph import CLEAN, DRIFT, GRAPH
 from textmill.steps.sources import INIT_FROM
 from textmill.steps.step import Code, code_of
 from textmill.tasks.rows import digest_split
+from textmill.tracking.artifacts import read_config, read_manifest, read_output_json
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.experiment import PIPELINE_TAG
+from textmill.tracking.lookup import find_run
 from textmill.tracking.results import recorded_results
-from textmill.tracking.runs import find_run
 from textmill.tracking.store import Store
 from textmill.tracking.tags import THREADS_TAG
 from textmill.tracking.user_code import recorded_extensions
-from textmill.tracking.verified import read_config, read_manifest, read_output_json
 
 COMMIT_TAG = "mlflow.source.git.commit"
 SAME_MACHINE = ("processor", "gpus")

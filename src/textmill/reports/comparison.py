@@ -14,11 +14,11 @@ from textmill.evaluation.significance import differences, intervals
 from textmill.reports import side_by_side as pages
 from textmill.steps.graph import GRAPH
 from textmill.tracking.answers import Answered, read_answers
+from textmill.tracking.artifacts import read_artifact, read_manifest
 from textmill.tracking.environment import recorded_machine
+from textmill.tracking.lookup import command_of, find_run, peak_memory_mib
 from textmill.tracking.results import recorded_results
-from textmill.tracking.runs import command_of, find_run, peak_memory_mib
 from textmill.tracking.store import Store
-from textmill.tracking.verified import read_manifest
 
 FOLDER = "comparison"
 
@@ -157,7 +157,7 @@ def _merged(run: PipelineRun, part: str) -> dict[str, str]:
 
 def _packages(store: Store, run: PipelineRun) -> dict[str, str]:
     """Return the versions of all installed packages; of those that compute, as the steps saw."""
-    text = store.read_artifact(run.run, "environment.txt")
+    text = read_artifact(store, run.run, "environment.txt")
     installed = dict(line.split("==", 1) for line in text.splitlines() if "==" in line)
     return installed | _merged(run, "packages")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textmill.errors import RunError, spared
+from textmill.tracking.artifacts import local_file
 from textmill.tracking.store import artifact_url
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def log_page(pipeline: Pipeline, name: str, make: Callable[[], str]) -> str:
             file = Path(folder, name)
             file.write_text(content, encoding="utf-8")
             pipeline.store.client.log_artifact(pipeline.run_id, str(file))
-            place = pipeline.store.local_file(pipeline.run_id, name)
+            place = local_file(pipeline.store, pipeline.run_id, name)
             pipeline.pages.append(name)
     except OSError as error:
         raise RunError(f"The page {name} could not be written: {error}") from error

@@ -13,6 +13,7 @@ from pathlib import Path
 from textmill.errors import spared
 from textmill.reports.rendering import Image
 from textmill.tasks.kinds import page_of
+from textmill.tracking.artifacts import artifact
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store, artifact_url
 
@@ -50,7 +51,7 @@ class Pictures:
         run = client.get_run(evaluation.run_id)
         for name in sorted(names):
             if Path(name).suffix in TYPES:
-                yield self._store.artifact(run, name)
+                yield artifact(self._store, run, name)
 
     def _draw(self, kind: str, evaluation: Result, folder: Path) -> list[Path]:
         """Return new pictures, which are artifacts of the evaluation's run from now on."""

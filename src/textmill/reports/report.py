@@ -20,9 +20,9 @@ from textmill.reports.pictures import Pictures
 from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, GRAPH
 from textmill.tracking.answers import metrics_by_task
 from textmill.tracking.environment import recorded_machine
+from textmill.tracking.lookup import command_of, history_of, peak_memory_mib
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
-from textmill.tracking.runs import command_of, history_of, peak_memory_mib
 from textmill.tracking.store import artifact_url
 
 NAME = "report.html"

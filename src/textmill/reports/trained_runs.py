@@ -11,6 +11,7 @@ from textmill.model import GPT
 from textmill.model.layout import read_config
 from textmill.reports.comparison import find_finished, open_runs
 from textmill.steps.graph import CLEAN, PRETRAIN
+from textmill.tracking.artifacts import output_file
 from textmill.tracking.store import Store
 from textmill.training.planning.scaling import TrainedRun
 
@@ -45,7 +46,7 @@ def trained_runs(store: Store, names: Sequence[str]) -> tuple[list[TrainedRun], 
                 "cannot be compared: give runs with the same corpus and tokenizer."
             )
         metrics = step.data.metrics
-        config = read_config(store.output_file(step, "config.json").parent)
+        config = read_config(output_file(store, step, "config.json").parent)
         with torch.device("meta"):
             parameters = GPT(config).n_multiplied()
         found.append(TrainedRun(name, parameters, int(metrics["tokens_seen"]), metrics[LOSS]))

@@ -14,9 +14,9 @@ from textmill.steps.graph import EVALUATE_LM, GRAPH, LM
 from textmill.tasks.kinds import definitions
 from textmill.tasks.language_model.metrics import DOCUMENTS
 from textmill.tasks.statistics import tabulate
+from textmill.tracking.artifacts import read_manifest, read_output_lines
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store
-from textmill.tracking.verified import read_manifest, read_output_lines
 
 
 @dataclass(frozen=True)

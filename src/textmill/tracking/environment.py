@@ -24,9 +24,10 @@ log = logging.getLogger(__name__)
 
 def packages() -> str:
     """Return the installed packages as lines of a requirements file."""
+    # Every access to the metadata of one reads its file again.
     found = {
-        f"{distribution.metadata['Name']}=={distribution.version}"
-        for distribution in importlib.metadata.distributions()
+        f"{metadata['Name']}=={metadata['Version']}"
+        for metadata in (one.metadata for one in importlib.metadata.distributions())
     }
     return "\n".join(sorted(found, key=str.lower)) + "\n"
 

@@ -10,6 +10,7 @@ from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
 from textmill.steps.graph import SAMPLE
 from textmill.steps.key import describe_step, key_of
+from textmill.tracking.artifacts import output_folder
 from textmill.tracking.results import Result, find_result, recorded_results
 from textmill.tracking.store import Store, StoreError
 from textmill.tracking.tags import DATA_TAG
@@ -61,7 +62,7 @@ def find_sample(store: Store, config: SampleConfig) -> Path | None:
     key = key_of(describe_step(SAMPLE, config, {}))
     for run in store.search(f"attributes.status='FINISHED' and tags.`textmill.key`='{key}'"):
         try:
-            return store.output_folder(run.info.run_id)
+            return output_folder(store, run)
         except StoreError:
             raise
         except RunError as error:
@@ -70,8 +71,8 @@ def find_sample(store: Store, config: SampleConfig) -> Path | None:
     return None
 
 
-def _search(store: Store, config: Config, condition: str, most: int) -> list[PastRun]:
-    found = store.search(condition, most, store.experiment(config.experiment))
+def _search(store: Store, config: Config, condition: str, max_runs: int) -> list[PastRun]:
+    found = store.search(condition, max_runs, store.experiment(config.experiment))
     return [
         PastRun(
             run_id=run.info.run_id,

@@ -8,8 +8,8 @@ from typing import Any
 
 from textmill.config import Config
 from textmill.errors import InputError, RunError, listed
+from textmill.tracking.artifacts import read_config
 from textmill.tracking.store import Store, StoreError
-from textmill.tracking.verified import read_config
 
 CONFIG_TAG = "textmill.config"
 PIPELINE_TAG = "textmill.pipeline"

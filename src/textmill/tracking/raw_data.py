@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from textmill.compose import SAMPLE as SAMPLE_PREFIX
 from textmill.config import Config, SourceConfig
 from textmill.corpus.reading.folders import check_inside
 from textmill.corpus.reading.sources import digest_source, source_files
 from textmill.errors import InputError
 from textmill.files import check_kind, digest_file, join_digests
+from textmill.locations import SAMPLE as SAMPLE_PREFIX
 from textmill.steps.parts import CorpusSource, Folder, NewText, Raw, Split
 from textmill.steps.sources import INIT_FROM, Source
 from textmill.tasks.rows import digest_split, location

@@ -22,6 +22,7 @@ from textmill.files import (
     read_json,
 )
 from textmill.steps.manifest import MANIFEST_TAG, load_manifest
+from textmill.tracking.artifacts import output_folder
 from textmill.tracking.store import Store
 
 RESULTS_TAG = "textmill.results"
@@ -117,7 +118,7 @@ def find_result(store: Store, run_id: str) -> Result:
         RunError: it is missing or damaged.
     """
     run = store.client.get_run(run_id)
-    folder = store.output_folder(run_id)
+    folder = output_folder(store, run_id)
     return result_of(store, run, folder, run.info.run_name, is_reused=True)
 
 

@@ -24,11 +24,11 @@ from textmill.steps.graph import GRAPH, SAMPLE
 from textmill.steps.key import describe_step, key_of
 from textmill.steps.parts import Part
 from textmill.steps.sources import Source
+from textmill.tracking.artifacts import OUTPUT, local_file, output_folder, read_manifest
 from textmill.tracking.database.connection import DATABASE
 from textmill.tracking.database.opening import check_database
 from textmill.tracking.raw_data import find_sources, is_generated, with_sample
-from textmill.tracking.store import OUTPUT, Store, StoreError
-from textmill.tracking.verified import read_manifest
+from textmill.tracking.store import Store, StoreError
 
 MAX_CANDIDATES = 30
 """Newest results of a step among which the nearest is looked for."""
@@ -109,9 +109,9 @@ class _Look:
     def place_sample(self, sample: PartStatus) -> None:
         """Read what is in the sample data from the result that would be reused."""
         assert self.store is not None
-        folder = self.store.local_file(str(sample.run_id), OUTPUT)
+        folder = local_file(self.store, str(sample.run_id), OUTPUT)
         if folder is None:  # it is fetched, as a run would do
-            folder = self.store.output_folder(str(sample.run_id))
+            folder = output_folder(self.store, str(sample.run_id))
         self.config = with_sample(self.config, str(folder))
         self.is_placed = True
 
@@ -222,7 +222,7 @@ class _Look:
 def _check_whole(store: Store, run: Run) -> None:
     """Raise RunError if the manifest of a result is damaged, or a file is missing."""
     manifest = read_manifest(store, run)
-    folder = store.local_file(run.info.run_id, OUTPUT)
+    folder = local_file(store, run.info.run_id, OUTPUT)
     if folder is None:
         return
     for name in (MANIFEST, *manifest["files"]):

@@ -5,51 +5,30 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
-import tempfile
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import mlflow
-from filelock import Timeout
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunStatus, RunTag, ViewType
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag, ViewType
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
 from textmill.config import flatten
-from textmill.errors import InputError, RunError
+from textmill.errors import InputError
 from textmill.files import (
-    MANIFEST,
-    check_digest,
-    digest_file,
-    digest_folder,
-    not_written,
-    sync_folder,
     write_whole,
 )
 from textmill.secrets import redact, redact_values
-from textmill.steps.access import apply
-from textmill.steps.manifest import MANIFEST_TAG, load_manifest
 from textmill.tracking.database.client import START_TAG
 from textmill.tracking.database.connection import Connection
 from textmill.tracking.database.connection import (
     StoreError as StoreError,  # raised by all methods here
 )
 from textmill.tracking.database.relocation import present_place
-from textmill.tracking.description import NOTE_TAG, STOPPED
 
-OUTPUT = "output"
-"""Where a step's output folder stands among its run's artifacts."""
-RECORD_TAG = "textmill.sha256."
-"""With the name of an artifact of a pipeline's run: the digest of its content."""
-LOCKS_TAG = "textmill.locks"
-"""The id of the folder of locks that a run's lock lies in."""
-LOCK_TAG = "textmill.lock"
-"""The name of the lock that a run's process holds."""
 MAX_PER_BATCH = 100  # params and tags that MLflow takes in one call
 MAX_METRICS = 1000
 MAX_PARAM_CHARS = 6000
@@ -63,7 +42,6 @@ KIND_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 TRAINING_VIEW = "?workflowType=machine_learning"
 """At the end of a page's address: MLflow 3.17 shows its pages for generative AI otherwise, where
 the kind of the experiment is not asked for."""
-START_S = 5  # longer than a pipeline takes to start its run
 RESERVE_BYTES = 1 << 20
 
 log = logging.getLogger(__name__)
@@ -75,12 +53,12 @@ class Store(Connection):
     Every method, and every method of its client, raises a StoreError when the store fails.
     """
 
-    def set_room_aside(self) -> None:
-        """Keep some room on the disk, so that runs can be closed even when it is full.
+    def reserve_space(self) -> None:
+        """Reserve some disk space, so that runs can be closed even when the disk is full.
 
         Raises:
-            RunError: the store can be read alone.
-            StoreError: there is not so much.
+            RunError: the store is read-only.
+            StoreError: the disk has no space for it.
         """
         self.check_writable()
         with self.as_store_errors():
@@ -156,20 +134,19 @@ class Store(Connection):
             end()
 
     def search(
-        self, condition: str, most: int = 1000, experiment_id: str | None = None
+        self, condition: str, max_runs: int = 1000, experiment_id: str | None = None
     ) -> list[Run]:
         """Return the runs for which the condition holds, the newest first.
 
         Args:
             condition: in MLflow's language.
-            most: how many at most.
+            max_runs: how many at most.
             experiment_id: whose runs; None: those of all experiments.
         """
         experiments = [experiment_id] if experiment_id else self._experiment_ids()
+        order = ["attributes.start_time DESC"]
         return list(
-            self.client.search_runs(
-                experiments, condition, ViewType.ACTIVE_ONLY, most, ["attributes.start_time DESC"]
-            )
+            self.client.search_runs(experiments, condition, ViewType.ACTIVE_ONLY, max_runs, order)
         )
 
     def _experiment_ids(self) -> list[str]:
@@ -229,124 +206,6 @@ class Store(Connection):
             with self.lock("datasets.lock"):
                 self.client.log_inputs(run_id, entries)
 
-    def publish(self, run_id: str, out: Path) -> Path:
-        """Make a finished output folder the run's artifact, whole; return where it is readable."""
-        self.set_tags(run_id, {MANIFEST_TAG: digest_file(out / MANIFEST)})
-        apply(self.permissions, out)
-        sync_folder(out)
-        place = self._local_artifacts(run_id)
-        if place is None:
-            self.client.log_artifacts(run_id, str(out), OUTPUT)
-            return self.output_folder(run_id)
-        if not self.holds(place.as_uri(), by_link=True):
-            raise StoreError(f"{place} is outside of the store {self.home}: run again.")
-        target = place / OUTPUT
-        beside = place / f".{OUTPUT}"
-        place.mkdir(parents=True, exist_ok=True)
-        for leftover in (target, beside):
-            shutil.rmtree(leftover, ignore_errors=True)
-        try:
-            shutil.move(out, beside)  # may cross file systems
-        except OSError:
-            shutil.rmtree(beside, ignore_errors=True)
-            raise
-        beside.rename(target)
-        return target
-
-    def output_folder(self, run_id: str) -> Path:
-        """Return a local folder with a run's output, each file checked by its digest.
-
-        Raises:
-            RunError: the artifacts are missing or damaged.
-        """
-        run = self.client.get_run(run_id)
-        place = _local_place(run)
-        folder = self.home / "cache" / run_id / OUTPUT if place is None else place / OUTPUT
-        damage = _damage(run, folder)
-        if damage is not None and place is None:
-            with self.lock(f"{run_id}.lock"), self.as_store_errors():
-                # Another process may have fetched it meanwhile.
-                damage = _damage(run, folder)
-                if damage is not None:
-                    self._download(run_id, folder)
-                    damage = _damage(run, folder)
-        if damage is not None:
-            raise RunError(damage)
-        return folder
-
-    def read_artifact(self, run: Run, name: str) -> str:
-        """Return the text of one artifact, without fetching others, checked as `artifact` does.
-
-        Raises:
-            RunError: it is missing or damaged.
-        """
-        file = self.artifact(run, name)
-        try:
-            return file.read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            raise RunError(f"{file} is damaged ({error}): restore it from a backup.") from None
-
-    def output_file(self, run: Run, name: str) -> Path:
-        """Return a local copy of one file of a run's output, checked by its digest.
-
-        Raises:
-            RunError: it is missing or damaged.
-        """
-        if name == MANIFEST:
-            expected = run.data.tags.get(MANIFEST_TAG)
-        else:
-            manifest = load_manifest(self.output_file(run, MANIFEST), run.data.tags)
-            expected = manifest["files"].get(name)
-            if expected is None:
-                raise RunError(f"The result of the run {run.info.run_id} has no file {name}.")
-        return self._artifact(run, f"{OUTPUT}/{name}", expected)
-
-    def artifact(self, run: Run, name: str) -> Path:
-        """Return a local copy of one artifact of a run, checked if its digest was recorded.
-
-        Raises:
-            RunError: it is missing or damaged.
-        """
-        return self._artifact(run, name, run.data.tags.get(f"{RECORD_TAG}{name}"))
-
-    def _artifact(self, run: Run, name: str, expected: str | None) -> Path:
-        """Return a local copy of one artifact, of this digest if one is known."""
-        file = self._copy(run, name)
-        if expected is None:
-            return file
-        try:
-            return check_digest(file, expected)
-        except RunError:
-            if _local_place(run) is not None:
-                raise
-        self._fetch(run.info.run_id, name, file)  # the copy may have been damaged since
-        return check_digest(file, expected)
-
-    def _copy(self, run: Run, name: str) -> Path:
-        run_id, place = run.info.run_id, _local_place(run)
-        if place is not None:
-            file = place / name
-        else:
-            file = self.home / "cache" / "files" / run_id / name
-            if not file.exists():
-                self._fetch(run_id, name, file)
-        if not file.is_file():
-            raise RunError(f"The run {run_id} has lost its artifact {name}: {file} is missing.")
-        return file
-
-    def _fetch(self, run_id: str, name: str, file: Path) -> None:
-        """Make a local copy of one artifact; it appears whole, in place of one that was there."""
-        with self.as_store_errors():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=file.parent) as beside:
-                copy = self.client.download_artifacts(run_id, name, beside)
-                Path(copy).replace(file)
-
-    def local_file(self, run_id: str, name: str) -> Path | None:
-        """Return where an artifact lies on this machine, or None if the store is elsewhere."""
-        place = self._local_artifacts(run_id)
-        return None if place is None else place / name
-
     def run_url(self, experiment_id: str, run_id: str) -> str:
         """Return the address of a run's page."""
         return f"{self.ui_url}/#/experiments/{experiment_id}/runs/{run_id}{TRAINING_VIEW}"
@@ -358,92 +217,15 @@ class Store(Connection):
             return None
         return f"{self.ui_url}/#/experiments/{found.experiment_id}/runs{TRAINING_VIEW}"
 
-    def lock_tags(self, lock: str) -> dict[str, str]:
-        """Return the tags by which a later start sees whether a run's process still lives."""
-        return {LOCKS_TAG: self.locks_id, LOCK_TAG: lock}
-
-    @contextmanager
-    def no_pipeline_starts(self) -> Iterator[None]:
-        """Keep other pipelines of this machine from starting meanwhile."""
-        lock = self.lock("start.lock")
-        try:
-            lock.acquire(timeout=START_S)
-        except Timeout:
-            log.info("Waiting for textmill prune, which is removing results.")
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
-
-    def tidy(self) -> list[Run]:
-        """Close the runs that killed processes of this home left RUNNING; return them.
-
-        Raises:
-            RunError: the store can be read alone.
-        """
-        self.check_writable()
-        closed: list[Run] = []
-        condition = f"attributes.status='RUNNING' and tags.`{LOCKS_TAG}`='{self.locks_id}'"
-        for run in self.search(condition):
-            lock = self.lock(run.data.tags[LOCK_TAG])
-            try:
-                with lock.acquire(timeout=0):
-                    # Its process may have ended it properly since the search.
-                    if self.client.get_run(run.info.run_id).info.status == "RUNNING":
-                        self.end_run(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
-                        if run.data.tags.get("textmill.kind") == "pipeline":
-                            note = run.data.tags.get(NOTE_TAG, "")
-                            self.set_tags(run.info.run_id, {NOTE_TAG: f"{STOPPED}\n\n{note}"})
-                        log.info("Closed %s, which was killed.", run.info.run_name)
-                        closed.append(run)
-            except Timeout:
-                continue
-        return closed
-
-    def _download(self, run_id: str, folder: Path) -> None:
-        beside = folder.parent / "download"
-        for leftover in (beside, folder):
-            shutil.rmtree(leftover, ignore_errors=True)
-        beside.mkdir(parents=True)
-        self.client.download_artifacts(run_id, OUTPUT, str(beside))
-        (beside / OUTPUT).rename(folder)
-
-    def _local_artifacts(self, run_id: str) -> Path | None:
-        return _local_place(self.client.get_run(run_id))
-
 
 Dataset = tuple[str, str, str, str]
 """Name, place, digest, and what the data is for (such as "training")."""
-
-
-def _local_place(run: Run) -> Path | None:
-    """Return the folder of a run's artifacts, or None if the store is elsewhere."""
-    return path_of(run.info.artifact_uri)
 
 
 def path_of(uri: str) -> Path | None:
     """Return the path of a place that MLflow names, or None if it is on another machine."""
     is_local = is_local_uri(uri)  # type: ignore[no-untyped-call]
     return Path(local_file_uri_to_path(uri)) if is_local else None  # type: ignore[no-untyped-call]
-
-
-def _damage(run: Run, folder: Path) -> str | None:
-    """Return what is wrong with a run's output in a folder, or None if it is what was written."""
-    manifest = folder / MANIFEST
-    if not manifest.exists():
-        return f"{folder} is not whole: {MANIFEST} is missing."
-    try:
-        expected = load_manifest(manifest, run.data.tags)["files"]
-        present = digest_folder(folder)
-    except RunError as error:
-        return str(error)
-    except OSError as error:
-        return f"{error.filename} cannot be read: {error.strerror}."
-    for name in sorted(expected.keys() | present.keys()):
-        if expected.get(name) != present.get(name):
-            return not_written(folder / name)
-    return None
 
 
 def artifact_url(run_url: str, name: str) -> str:

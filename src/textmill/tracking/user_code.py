@@ -10,8 +10,8 @@ from mlflow.entities import Run
 from textmill.errors import InputError
 from textmill.extensions import Extension, files_of, find
 from textmill.files import digest_file
-from textmill.tracking.store import RECORD_TAG, Store
-from textmill.tracking.verified import log_record
+from textmill.tracking.artifacts import RECORD_TAG, log_record, read_artifact
+from textmill.tracking.store import Store
 
 FOLDER = "extensions"
 
@@ -67,5 +67,5 @@ def _place(store: Store, run: Run, entry: str, digests: dict[str, str], use_reco
     for file in own:
         copy = folder / file
         copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(store.read_artifact(run, f"{FOLDER}/{file}"), encoding="utf-8")
+        copy.write_text(read_artifact(store, run, f"{FOLDER}/{file}"), encoding="utf-8")
     return str(folder / name)

@@ -1,4 +1,4 @@
-"""Specifies stores that were moved, copied, renamed, or can be read alone: nothing else changes."""
+"""Specifies stores that were moved, copied, renamed, or are read-only: nothing else changes."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from textmill.registry.drawing import as_text
 from textmill.registry.lineage import trace
 from textmill.registry.prune import Waste, find_waste, remove
 from textmill.steps.sources import Source
+from textmill.tracking.artifacts import output_folder
 from textmill.tracking.database.opening import make_database
 from textmill.tracking.database.relocation import HOMES, present_place
 from textmill.tracking.pipeline import open_pipeline
@@ -174,7 +175,7 @@ def test_pruning_a_copy_leaves_the_original_as_it_was(
     assert was.run_id in {waste.run_id for waste in remove_all(copy)}
     assert files_of(home) == before
     assert not list((tmp_path / "copy").rglob("seed.txt"))
-    assert Store(original.tracking).output_folder(was.run_id) == was.folder
+    assert output_folder(Store(original.tracking), was.run_id) == was.folder
 
 
 def test_two_folders_whose_names_begin_alike_are_two_stores(
@@ -198,13 +199,13 @@ def test_a_store_may_be_reached_by_a_link_as_well(
     before = places(home)
     (tmp_path / "link").symlink_to(home)
     linked = Store(at(config, tmp_path / "link").tracking)
-    assert linked.output_folder(was.run_id) == was.folder
+    assert output_folder(linked, was.run_id) == was.folder
     linked.client.create_run(linked.experiment("by the link"))
     assert set(before.splitlines()) <= set(places(home).splitlines())
     (tmp_path / "link").unlink()
     home.rename(tmp_path / "moved")
     moved = Store(at(config, tmp_path / "moved").tracking)
-    assert moved.output_folder(was.run_id).is_relative_to(tmp_path / "moved")
+    assert output_folder(moved, was.run_id).is_relative_to(tmp_path / "moved")
     assert str(tmp_path / "link") not in places(moved.home)  # neither of its names is left
     assert str(home) not in places(moved.home)
 
@@ -226,7 +227,7 @@ def test_a_store_of_an_older_textmill_is_found_by_its_runs(
             [store.home.as_uri(), home.as_uri(), was.run_id],
         )
     moved = Store(at(config, home).tracking)
-    assert moved.output_folder(was.run_id).is_relative_to(home)
+    assert output_folder(moved, was.run_id).is_relative_to(home)
     assert str(store.home) not in places(home)
     experiment = moved.client.get_experiment_by_name("of another program")
     assert experiment is not None
@@ -244,7 +245,7 @@ def test_a_store_in_use_under_another_name_is_not_moved(
         with pytest.raises(RunError, match="A pipeline is running"):
             Store(at(config, tmp_path / "moved").tracking)
         (tmp_path / "moved").rename(config.tracking.home)
-    assert Store(config.tracking).output_folder(was.run_id) == was.folder
+    assert output_folder(Store(config.tracking), was.run_id) == was.folder
 
 
 def test_what_a_link_leads_to_is_not_emptied(made: tuple[Config, Result], tmp_path: Path) -> None:
@@ -266,15 +267,17 @@ import sys
 from textmill.config import TrackingConfig
 from textmill.errors import RunError
 from textmill.registry.versions import Registry
+from textmill.tracking.artifacts import output_folder
+from textmill.tracking.liveness import close_dead_runs, no_pipeline_starts
 from textmill.tracking.store import Store
 store = Store(TrackingConfig(home=sys.argv[1]))
-print(store.output_folder(sys.argv[2]))
+print(output_folder(store, sys.argv[2]))
 print(store.client.get_run(sys.argv[2]).info.artifact_uri)
 for change in (
-    lambda: store.experiment("new"), store.tidy, store.set_room_aside,
+    lambda: store.experiment("new"), lambda: close_dead_runs(store), store.reserve_space,
     lambda: store.client.log_text(sys.argv[2], "text", "file"),
     lambda: store.client.create_registered_model("new"),
-    lambda: store.no_pipeline_starts().__enter__(),
+    lambda: no_pipeline_starts(store).__enter__(),
     lambda: Registry(store, "tests").rollback("echo"),
 ):
     try:
@@ -339,7 +342,7 @@ def test_the_database_of_an_older_mlflow_is_upgraded_and_kept(
     downgrade(moved / "mlflow.db")
     before = dump(moved / "mlflow.db")
     store = Store(at(config, moved).tracking)
-    assert store.output_folder(was.run_id).is_relative_to(moved)
+    assert output_folder(store, was.run_id).is_relative_to(moved)
     kept = moved / f"mlflow.db.before-{mlflow.__version__}"
     assert dump(kept) == before
     assert dump(moved / "mlflow.db") != before

@@ -7,16 +7,13 @@ asked for again; what makes or deletes something is looked for before that.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.tracking import MlflowClient
 
 from textmill.tracking.database.interruption import delayed_interrupts
-
-if TYPE_CHECKING:
-    from textmill.tracking.database.connection import Connection
 
 READS = ("get_", "search_", "list_", "download_", "load_")
 """Begin the names of calls that change nothing."""
@@ -29,14 +26,19 @@ class Client:
 
     Args:
         bare: MLflow's own.
-        store: says what a failure is called, and how patient to be.
-        is_patient: whether a server that is away is waited for.
+        carry_out: calls a function, perhaps more than once, and raises its failures in words.
+        check_writable: raises an error where the store is read-only.
     """
 
-    def __init__(self, bare: MlflowClient, store: Connection, is_patient: bool = True) -> None:
+    def __init__(
+        self,
+        bare: MlflowClient,
+        carry_out: Callable[[Callable[[], Any]], Any],
+        check_writable: Callable[[], None],
+    ) -> None:
         self.bare = bare
-        self._store = store
-        self._is_patient = is_patient
+        self._carry_out = carry_out
+        self._check_writable = check_writable
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self.bare, name)
@@ -44,7 +46,7 @@ class Client:
         def call(*arguments: Any, **named: Any) -> Any:
             is_repeat = False
             if not name.startswith(READS):
-                self._store.check_writable()
+                self._check_writable()
 
             def attempt() -> Any:
                 nonlocal is_repeat
@@ -54,10 +56,7 @@ class Client:
                     is_repeat = True
                     return method(*arguments, **named)
 
-            if self._is_patient:
-                return self._store.patiently(attempt)
-            with self._store.as_store_errors():
-                return attempt()
+            return self._carry_out(attempt)
 
         return call if callable(method) else method
 

@@ -80,7 +80,7 @@ class Connection:
         self.locks = self.wip / "locks"
         self.reserve = self.wip / "reserve"
         self.read_only: str | None = None
-        """Why the store cannot be written, where it can be read alone."""
+        """Why the store cannot be written, where it is read-only."""
         database = self.home / DATABASE
         default = sqlite_url(database)
         given = config.uri.get_secret_value() if config.uri else None
@@ -132,7 +132,7 @@ class Connection:
         return known.decode()
 
     def _open_copy(self, database: Path, obstacle: str) -> MlflowClient:
-        """Open a store that can be read alone: by a copy of its database, which ends with this."""
+        """Open a read-only store: by a copy of its database, which ends with this."""
         self.locks_id = ""
         self.read_only = obstacle
         self._private = tempfile.TemporaryDirectory(prefix="textmill-")
@@ -189,13 +189,13 @@ class Connection:
                 f"The tracking store {self.name} cannot be opened: {_first_line(error)}. "
                 "Check tracking.uri and MLFLOW_TRACKING_URI."
             ) from None
-        return cast(MlflowClient, Client(client, self))
+        return cast(MlflowClient, Client(client, self.patiently, self.check_writable))
 
     def check_writable(self) -> None:
         """Raise RunError unless the store can be written.
 
         Raises:
-            RunError: it can be read alone.
+            RunError: it is read-only.
         """
         if self.read_only is not None:
             raise RunError(
@@ -207,7 +207,7 @@ class Connection:
         """Return a lock that processes with this home share.
 
         Raises:
-            RunError: the store can be read alone.
+            RunError: the store is read-only.
         """
         self.check_writable()
         return FileLock(self.locks / name)
@@ -227,7 +227,17 @@ class Connection:
 
     def at_once(self) -> MlflowClient:
         """Return a client that waits for no server."""
-        return cast(MlflowClient, Client(cast(Client, self.client).bare, self, is_patient=False))
+        bare = cast(Client, self.client).bare
+        return cast(MlflowClient, Client(bare, self._once, self.check_writable))
+
+    def _once(self, attempt: Callable[[], Answer]) -> Answer:
+        """Return what a function returns.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        with self.as_store_errors():
+            return attempt()
 
     def patiently(self, attempt: Callable[[], Answer]) -> Answer:
         """Return what a function returns, called again while the server it needs is away.
@@ -260,7 +270,7 @@ class Connection:
 
 
 def _obstacle(home: Path) -> str | None:
-    """Return why a store that is there can be read alone, or None if it can be written."""
+    """Return why an existing store is read-only, or None if it can be written."""
     database = home / DATABASE
     if not database.exists():
         return None

@@ -1,9 +1,9 @@
-"""Specifies reading back what a store holds: checked by digests, damage reported in words."""
+"""Specifies artifacts: published whole, checked when they are read, damage reported in words."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,27 @@ from mlflow.entities import Run
 from tests.tracked import Calls, Probe, run_once
 from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
-from textmill.files import MANIFEST
+from textmill.files import MANIFEST, digest_folder, write_json
 from textmill.registry.lineage import trace
 from textmill.registry.recorded import load_recorded
 from textmill.steps.manifest import MANIFEST_TAG, load_manifest
-from textmill.tracking.pipeline import open_pipeline
-from textmill.tracking.results import Result
-from textmill.tracking.store import RECORD_TAG, Store
-from textmill.tracking.verified import (
+from textmill.tracking import artifacts
+from textmill.tracking.artifacts import (
     CONFIG,
+    RECORD_TAG,
+    artifact,
+    output_file,
+    output_folder,
+    publish,
+    read_artifact,
     read_config,
     read_manifest,
     read_output_json,
     read_output_lines,
 )
+from textmill.tracking.pipeline import open_pipeline
+from textmill.tracking.results import Result
+from textmill.tracking.store import Store
 
 DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "bit": lambda content: bytes([content[0] ^ 1]) + content[1:],
@@ -62,7 +69,7 @@ def test_a_damaged_manifest_is_refused_by_everything_that_reads_it(
         lambda: read_output_json(store, run, "metrics.json"),
         lambda: trace(store, result.run_id),
         lambda: load_recorded(store, parent),
-        lambda: store.output_folder(result.run_id),
+        lambda: output_folder(store, result.run_id),
         lambda: result.manifest,
     ]
     for read in readers:
@@ -115,10 +122,10 @@ def test_a_damaged_record_of_a_pipeline_is_refused(
     run = store.client.get_run(pipeline.run_id)
     assert read_config(store, run) == config.model_dump(mode="json")
     for name in (CONFIG, "environment.txt"):
-        file = store.artifact(run, name)
+        file = artifact(store, run, name)
         file.write_bytes(damage(file.read_bytes()))
         with pytest.raises(RunError, match=rf"{file} is not what was written"):
-            store.read_artifact(run, name)
+            read_artifact(store, run, name)
     with pytest.raises(RunError, match=rf"{CONFIG} is not what was written"):
         load_recorded(store, pipeline.run_id)
 
@@ -132,7 +139,7 @@ def test_runs_of_a_version_that_recorded_no_digests_are_read_and_said_to_be_unve
     assert trace(store, result.run_id).nodes[result.run_id].digest == result.digest
     assert f"{result.folder / MANIFEST} is not verified" in caplog.text
     assert load_recorded(store, parent).config == config
-    assert store.output_folder(result.run_id) == result.folder
+    assert output_folder(store, result.run_id) == result.folder
 
 
 UNREADABLE: dict[str, Callable[[dict[str, Any]], Any]] = {
@@ -166,3 +173,95 @@ def test_a_configuration_without_digest_has_to_be_one(
     store.client.log_text(pipeline.run_id, text, CONFIG)
     with pytest.raises(RunError, match=rf"{CONFIG} of .* is damaged \(.+\)"):
         read_config(store, store.client.get_run(pipeline.run_id))
+
+
+@pytest.fixture
+def run_id(store: Store) -> Iterator[str]:
+    run_id = store.start_run(store.experiment("tests"), "a run", {})
+    yield run_id
+    store.end_run(run_id, "FINISHED")
+
+
+def published(store: Store, run_id: str, out: Path) -> Path:
+    (out / "sub").mkdir(parents=True)
+    (out / "sub" / "data").write_bytes(b"data")
+    write_json(out / MANIFEST, {"files": digest_folder(out)})
+    return publish(store, run_id, out)
+
+
+def test_a_published_folder_moves_whole(store: Store, run_id: str, tmp_path: Path) -> None:
+    folder = published(store, run_id, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert output_folder(store, run_id) == folder
+    assert (folder / "sub" / "data").read_bytes() == b"data"
+
+
+def test_publishing_again_replaces_what_was_there(
+    store: Store, run_id: str, tmp_path: Path
+) -> None:
+    folder = published(store, run_id, tmp_path / "out")
+    (folder / "stray").touch()
+    published(store, run_id, tmp_path / "out")
+    assert not (output_folder(store, run_id) / "stray").exists()
+
+
+def test_a_changed_file_is_named(store: Store, run_id: str, tmp_path: Path) -> None:
+    folder = published(store, run_id, tmp_path / "out")
+    (folder / "sub" / "data").write_bytes(b"Data")
+    with pytest.raises(RunError, match="sub/data is not what was written"):
+        output_folder(store, run_id)
+
+
+def test_a_manifest_that_was_not_published_is_not_believed(
+    store: Store, run_id: str, tmp_path: Path
+) -> None:
+    folder = published(store, run_id, tmp_path / "out")
+    (folder / "sub" / "data").write_bytes(b"Data")
+    write_json(folder / MANIFEST, {"files": digest_folder(folder)})
+    with pytest.raises(RunError, match=f"{MANIFEST} is not what was written"):
+        output_folder(store, run_id)
+    with pytest.raises(RunError, match=f"{MANIFEST} is not what was written"):
+        output_file(store, store.client.get_run(run_id), MANIFEST)
+
+
+@pytest.fixture
+def far(store: Store, run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A published folder of a store that has to be read through copies."""
+    folder = published(store, run_id, tmp_path / "out")
+    monkeypatch.setattr(artifacts, "_local_place", lambda run: None)
+    return folder
+
+
+@pytest.mark.parametrize("name", [MANIFEST, "sub/data"])
+def test_a_damaged_copy_of_a_far_result_is_fetched_again(
+    store: Store, run_id: str, far: Path, name: str
+) -> None:
+    copy = output_folder(store, run_id)
+    (copy / name).write_text("{}")
+    assert output_folder(store, run_id) == copy
+    assert (copy / name).read_bytes() == (far / name).read_bytes()
+    (far / name).write_text("{}")
+    assert output_folder(store, run_id) == copy  # which is whole, and not fetched
+    (copy / name).unlink()
+    with pytest.raises(RunError, match=f"{name} is not what was written"):
+        output_folder(store, run_id)
+
+
+@pytest.mark.parametrize("name", [MANIFEST, "sub/data"])
+def test_a_damaged_copy_of_one_file_is_fetched_again(
+    store: Store, run_id: str, far: Path, name: str
+) -> None:
+    run = store.client.get_run(run_id)
+    copy = output_file(store, run, name)
+    copy.write_text("{}")
+    assert output_file(store, run, name) == copy
+    assert copy.read_bytes() == (far / name).read_bytes()
+    (far / name).write_text("{}")
+    copy.write_text("damaged")
+    with pytest.raises(RunError, match=f"{name} is not what was written"):
+        output_file(store, run, name)
+
+
+def test_a_run_without_output_is_not_whole(store: Store, run_id: str) -> None:
+    with pytest.raises(RunError, match=f"{MANIFEST} is missing"):
+        output_folder(store, run_id)

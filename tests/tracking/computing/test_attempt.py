@@ -21,7 +21,9 @@ from textmill.errors import InputError, RunError
 from textmill.steps import worker
 from textmill.steps.sources import Source
 from textmill.steps.step import Step
-from textmill.tracking import pipeline as pipelines
+from textmill.tracking import artifacts
+from textmill.tracking.computing import attempt
+from textmill.tracking.liveness import close_dead_runs
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.store import Store, StoreError
 
@@ -176,7 +178,7 @@ def test_a_step_whose_flow_was_killed_goes_on_in_the_same_run(
     config: Config, store: Store, probe: Probe, died: tuple[SampleConfig, str]
 ) -> None:
     store.client.update_run(died[1], "RUNNING")  # as a killed flow leaves it
-    store.tidy()
+    close_dead_runs(store)
     assert store.client.get_run(died[1]).info.status == "KILLED"
     assert run_once(config, probe("train"), died[0]).run_id == died[1]
     assert store.client.get_run(died[1]).info.status == "FINISHED"
@@ -194,7 +196,7 @@ def test_a_step_whose_run_was_deleted_gets_a_new_one(
 def test_a_step_killed_before_publication_is_published_and_not_computed_again(
     config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
 ) -> None:
-    interruption = patch.object(Store, "publish", side_effect=KeyboardInterrupt)
+    interruption = patch.object(artifacts, "publish", side_effect=KeyboardInterrupt)
     with interruption, pytest.raises(KeyboardInterrupt):
         run_once(config, probe("write"), seed)
     (run,) = key_runs(store, "write", seed.seed)
@@ -206,11 +208,26 @@ def test_a_step_killed_before_publication_is_published_and_not_computed_again(
 
 
 @pytest.mark.parametrize(
-    ("method", "error", "message"),
+    ("owner", "method", "error", "message"),
     [
-        ("log_metrics", MlflowException("no route to host"), "failed: no route to host.*waits in"),
-        ("publish", MlflowException("no route to host"), "failed: no route to host.*waits in"),
-        ("publish", OSError(errno.ENOSPC, "No space left on device"), "is full.*waits in"),
+        (
+            Store,
+            "log_metrics",
+            MlflowException("no route to host"),
+            "failed: no route to host.*waits in",
+        ),
+        (
+            artifacts,
+            "publish",
+            MlflowException("no route to host"),
+            "failed: no route to host.*waits in",
+        ),
+        (
+            artifacts,
+            "publish",
+            OSError(errno.ENOSPC, "No space left on device"),
+            "is full.*waits in",
+        ),
     ],
 )
 def test_a_store_that_fails_after_the_work_leaves_no_result_until_the_next_run(
@@ -219,11 +236,12 @@ def test_a_store_that_fails_after_the_work_leaves_no_result_until_the_next_run(
     probe: Probe,
     seed: SampleConfig,
     calls: Calls,
+    owner: object,
     method: str,
     error: Exception,
     message: str,
 ) -> None:
-    with patch.object(Store, method, side_effect=error), pytest.raises(RunError, match=message):
+    with patch.object(owner, method, side_effect=error), pytest.raises(RunError, match=message):
         run_once(config, probe("write"), seed)
     (run,) = key_runs(store, "write", seed.seed)
     assert run.info.status == "FAILED"
@@ -234,7 +252,7 @@ def test_a_store_that_fails_after_the_work_leaves_no_result_until_the_next_run(
 def test_an_output_damaged_while_it_waited_is_computed_again(
     config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
 ) -> None:
-    away = patch.object(Store, "publish", side_effect=StoreError("away"))
+    away = patch.object(artifacts, "publish", side_effect=StoreError("away"))
     with away, pytest.raises(RunError, match="waits in"):
         run_once(config, probe("write"), seed)
     (run,) = key_runs(store, "write", seed.seed)
@@ -268,7 +286,7 @@ def test_a_result_whose_end_could_not_be_recorded_is_finished_and_not_computed_a
         run_once(config, probe("write"), seed)
     (run,) = key_runs(store, "write", seed.seed)
     assert run.info.status == "RUNNING"
-    store.tidy()
+    close_dead_runs(store)
     result = run_once(config, probe("write"), seed)
     assert (result.run_id, calls()) == (run.info.run_id, 1)
     (run,) = key_runs(store, "write", seed.seed)
@@ -331,7 +349,7 @@ def test_code_that_is_edited_while_a_step_runs_gives_no_result(
     file.write_text(EDITED)
     monkeypatch.syspath_prepend(tmp_path)
     if name == "train":  # before it has a place
-        monkeypatch.setattr(pipelines, "warm_up", lambda: file.write_text("LIMIT = 4"))
+        monkeypatch.setattr(attempt, "warm_up", lambda: file.write_text("LIMIT = 4"))
     step = Step(f"edited-{name}", f"edited_{name}:{name}", is_training=name == "train")
     with pytest.raises(RunError, match=f"{file} was edited after the run .* run again"):
         run_once(config, step, seed)
@@ -386,7 +404,8 @@ def test_damaged_metrics_are_cut_off_and_the_training_goes_on(
 def test_what_waits_to_be_published_is_computed_again_if_its_manifest_is_damaged(
     config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
 ) -> None:
-    with patch.object(Store, "publish", side_effect=StoreError("away")), pytest.raises(RunError):
+    away = patch.object(artifacts, "publish", side_effect=StoreError("away"))
+    with away, pytest.raises(RunError):
         run_once(config, probe("write"), seed)
     (run,) = key_runs(store, "write", seed.seed)
     manifest = store.wip / run.data.tags["textmill.key"] / "out" / "manifest.json"
@@ -418,7 +437,7 @@ def test_the_seconds_are_without_the_wait_for_a_place(
         time.sleep(2)
         yield
 
-    monkeypatch.setattr(pipelines, "held_slot", a_place_after_a_while)
+    monkeypatch.setattr(attempt, "held_slot", a_place_after_a_while)
     key = store.client.get_run(died[1]).data.tags["textmill.key"]
     (store.wip / key / "work" / "seconds").write_text("0")
     started_s = time.monotonic()

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from textmill.errors import InputError
-from textmill.tracking.runs import find_run
+from textmill.tracking.lookup import find_run
 from textmill.tracking.store import Store
 
 

@@ -1,0 +1,60 @@
+"""The locations that a configuration names: relative ones are made absolute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+SAMPLE = "sample:"
+"""Prefix of paths inside the generated sample data."""
+SPLITS = ("train", "test", "validation")
+LOCATION_KEYS = {
+    "data_root",
+    "path",
+    "home",
+    "init_from",
+    *SPLITS,
+    *(f"{split}_target" for split in SPLITS),
+}
+
+
+def anchor(values: dict[str, Any], base: Path) -> None:
+    """Make the relative locations of a configuration absolute."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            anchor(value, base)
+        elif key == "extensions" and isinstance(value, list):
+            values[key] = [_extension(entry, base) for entry in value]
+        elif isinstance(value, list):
+            for item in value:
+                if isinstance(item, dict) and item.get("hub"):
+                    # Its files are named by split, not by path; it may be a folder itself.
+                    if (folder := base / Path(item["hub"]).expanduser()).is_dir():
+                        item["hub"] = str(folder)
+                elif isinstance(item, dict):
+                    anchor(item, base)
+        elif key in LOCATION_KEYS and isinstance(value, str):
+            # Results go to the working folder, wherever the configuration lies.
+            values[key] = _absolute(value, Path.cwd() if key == "home" else base)
+
+
+def anchored(key: str, value: Any) -> Any:
+    """Return the value of an override with its locations made absolute."""
+    values = {key.rsplit(".", 1)[-1]: value}
+    anchor(values, Path.cwd())
+    return values.popitem()[1]
+
+
+def _extension(entry: Any, base: Path) -> Any:
+    """Return the path of a file or folder; the name of an installed module stays as it is."""
+    if not isinstance(entry, str):
+        return entry
+    is_path = entry.endswith(".py") or "/" in entry or (base / entry).is_dir()
+    return _absolute(entry, base) if is_path else entry
+
+
+def _absolute(value: str, base: Path) -> str:
+    """Return a location from the root on; what is filled in later stays as it is."""
+    if not value or value.startswith(SAMPLE) or "${" in value:
+        return value
+    return str(base / Path(value).expanduser())

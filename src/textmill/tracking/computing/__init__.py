@@ -1,0 +1,1 @@
+"""One step of a pipeline, from what is asked of it to its published result."""

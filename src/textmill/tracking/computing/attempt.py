@@ -1,0 +1,219 @@
+"""One step of a pipeline: found by its key, or computed and published."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from textmill.config import CleanConfig
+from textmill.errors import RunError
+from textmill.files import digest_folder, digest_values
+from textmill.secrets import redact
+from textmill.stage_times import read_stage_times
+from textmill.steps.places import held_slot
+from textmill.steps.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
+from textmill.steps.stopwatch import Stopwatch
+from textmill.steps.worker import Job, Stopped, run_job, warm_up
+from textmill.tracking import artifacts
+from textmill.tracking.computing.parent import ParentRun
+from textmill.tracking.computing.request import Request
+from textmill.tracking.computing.step_run import (
+    KEY_TAG,
+    describe_run,
+    end_run,
+    keep_log,
+    record_output,
+    resume_run,
+)
+from textmill.tracking.computing.work_folder import WorkFolder
+from textmill.tracking.liveness import lock_tags
+from textmill.tracking.metrics.follow import Follower, Progress
+from textmill.tracking.metrics.system import watch_system
+from textmill.tracking.results import Result, result_of
+from textmill.tracking.store import StoreError
+from textmill.tracking.tags import THREADS_TAG
+from textmill.training.metrics_file import cut_damaged
+
+log = logging.getLogger(__name__)
+
+
+class Attempt:
+    """One step of a pipeline, from its key to its published result.
+
+    Args:
+        parent: the pipeline's run.
+        request: the step, and what it is computed from.
+    """
+
+    def __init__(self, parent: ParentRun, request: Request) -> None:
+        self.parent = parent
+        self.store = parent.store
+        self.request = request
+        self.name = f"{request.key}-{parent.scope}" if parent.scope else request.key
+        """What others find the result, its lock and its work in progress by."""
+        self.prepared: str | None = None
+        if request.step.has_cache and parent.prepared_gib:
+            assert isinstance(request.config, CleanConfig)
+            self.prepared = prepared_key(request.config, request.sources)
+
+    @property
+    def lock(self) -> str:
+        """Name of the lock that an attempt at this result holds."""
+        return f"{self.name}.lock"
+
+    def find(self) -> Result | None:
+        """Return the result of a finished run with this key, if there is a whole one."""
+        label = self.request.label
+        condition = f"attributes.status='FINISHED' and tags.`{KEY_TAG}`='{self.name}'"
+        for run in self.store.search(condition):
+            try:
+                folder = artifacts.output_folder(self.store, run)
+                return result_of(self.store, run, folder, label, is_reused=True)
+            except RunError as error:
+                log.warning(
+                    "The result of %s cannot be used, it is computed again: %s", label, error
+                )
+        return None
+
+    def compute(self, threads: int, on_progress: Callable[[Progress], None]) -> Result:
+        """Compute the step in a process of its own and publish its output folder.
+
+        Args:
+            threads: processor threads for the step.
+            on_progress: called as a training step goes on.
+
+        Raises:
+            InputError: the step could not use its input.
+            RunError: the step failed or was stopped, or the tracking store failed.
+        """
+        store, request = self.store, self.request
+        folder = WorkFolder(store.wip / self.name, request.label)
+        run_id = self._resume_or_start(folder, threads)
+        follower = Follower(store, run_id, folder.work / "metrics.jsonl", on_progress)
+        status = "KILLED"  # what becomes of it when a signal ends this process
+        failure: str | None = None
+        try:
+            with store.as_store_errors():
+                cut_damaged(folder.work)
+                folder.note_run(run_id)
+                describe_run(store, run_id, request)
+                published = self._published(run_id)
+                if published is None:
+                    if not folder.is_complete():
+                        with watch_system(follower, self.parent.system_metrics):
+                            self._fill(folder, run_id, threads, follower)
+                    follower.finish()
+                    record_output(store, run_id, request, folder.out, follower.points)
+                    keep_log(store, run_id, folder.work)
+                    # After the rest, as it moves the output away: what fails before is repeated by
+                    # the next attempt.
+                    published = artifacts.publish(store, run_id, folder.out)
+                store.end_run(run_id, "FINISHED")
+            status = "FINISHED"
+        except Stopped:
+            raise
+        except Exception as error:
+            status, failure = "FAILED", redact(str(error))
+            if isinstance(error, OSError | StoreError):
+                kept = f" Its result waits in {folder.out}." if folder.is_complete() else ""
+                raise RunError(f"{request.label} could not be finished: {error}{kept}") from error
+            raise
+        finally:
+            if status != "FINISHED":
+                if not folder.is_complete():
+                    folder.discard_output()
+                keep_log(store, run_id, folder.work)
+                end_run(store, run_id, status, failure)
+        folder.remove()
+        run = store.client.get_run(run_id)
+        return result_of(store, run, published, request.label, is_reused=False)
+
+    def _published(self, run_id: str) -> Path | None:
+        """Return the output of a run of which nothing but the end could not be recorded."""
+        place = artifacts.local_file(self.store, run_id, artifacts.OUTPUT)
+        if place is None or not place.exists():
+            return None  # what is published in a store elsewhere waits here still
+        try:
+            return artifacts.output_folder(self.store, run_id)
+        except StoreError:
+            raise
+        except RunError:
+            return None
+
+    def _fill(self, folder: WorkFolder, run_id: str, threads: int, follower: Follower) -> None:
+        """Compute the output folder, and complete it with its manifest."""
+        store, request = self.store, self.request
+        folder.begin_output()
+        warm_up()
+        began_s = time.time()
+        cache = None
+        if self.prepared:
+            cache = cache_place(store.home, self.prepared, folder.work, self.parent.prepared_gib)
+        job = Job(
+            request.step,
+            request.config,
+            {name: result.folder for name, result in request.inputs.items()},
+            folder.out,
+            folder.work,
+            threads,
+            self.parent.cluster,
+            cache,
+            store.permissions,
+        )
+        shutil.rmtree(job.stage_times, ignore_errors=True)  # of an attempt that was cut off
+        seconds = self._run(job, follower)
+        request.check_unchanged()
+        if cache is not None:
+            keep_prepared(cache, began_s)
+        files = digest_folder(folder.out)
+        made = {
+            "run_id": run_id,
+            "files": files,
+            "digest": digest_values(files),
+            "seconds": seconds,
+            "stages": read_stage_times(job.stage_times),
+            "time_ms": int(time.time() * 1000),
+        }
+        folder.complete_output(request.manifest() | made)
+
+    def _run(self, job: Job, follower: Follower) -> float:
+        """Compute the step as soon as a slot is free; return the seconds that this took."""
+        is_training = job.step.is_training
+        max_at_once = self.parent.max_trainings if is_training else None
+        with held_slot(self.store.locks, max_at_once, self.request.label):
+            if is_training:  # it may have waited for hours, and takes as many
+                self.request.check_unchanged()
+            stopwatch = Stopwatch(job.work / "seconds" if is_training else None)
+
+            def watch() -> None:
+                follower.poll()
+                stopwatch.tick()
+
+            try:
+                (self.parent.compute or run_job)(job, watch)
+            finally:
+                stopwatch.save()
+            return stopwatch.seconds()
+
+    def _resume_or_start(self, folder: WorkFolder, threads: int) -> str:
+        """Return the run to compute in: the interrupted one of this key, or else a new one."""
+        parent, request = self.parent, self.request
+        tags = {
+            **parent.tags,
+            **lock_tags(self.store, self.lock),
+            "mlflow.parentRunId": parent.run_id,
+            "textmill.kind": "step",
+            "textmill.step": request.step.name,
+            KEY_TAG: self.name,
+            # No part of the key, but sums of floats may round differently with another number.
+            THREADS_TAG: str(threads),
+        }
+        if self.prepared:
+            tags[PREPARED_TAG] = self.prepared
+        if request.task:
+            tags["textmill.task"] = request.task.name
+        resumed = resume_run(self.store, folder.run_id, tags, request.label)
+        return resumed or self.store.start_run(parent.experiment_id, request.label, tags)

@@ -1,0 +1,122 @@
+"""The MLflow run of one step: started or resumed, described, recorded and ended."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from mlflow.entities import Metric
+
+from textmill.config import key_values
+from textmill.errors import spared
+from textmill.files import MANIFEST, read_json
+from textmill.steps.graph import FINETUNE, PRETRAIN
+from textmill.tracking.computing.request import Request
+from textmill.tracking.metrics.loss_curve import loss_curve
+from textmill.tracking.models.logged import log_backbone, log_task_model
+from textmill.tracking.store import Store, StoreError
+from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG
+
+KEY_TAG = "textmill.key"
+"""Of a step's run: the key of its result, with its scope."""
+FAILURE_TAG = "textmill.failure"
+
+log = logging.getLogger(__name__)
+
+
+def resume_run(store: Store, run_id: str | None, tags: Mapping[str, str], label: str) -> str | None:
+    """Return the run of an interrupted step, running again with new tags; None if there is none.
+
+    Args:
+        store: where the run should be.
+        run_id: that is noted beside the work in progress.
+        tags: the run's, among them its key, which has to be the same.
+        label: of the step, for a message.
+    """
+    if run_id is None:
+        return None
+    try:
+        run = store.client.get_run(run_id)
+    except StoreError:
+        return None  # deleted since, or in another store
+    is_ours = run.data.tags.get(KEY_TAG) == tags[KEY_TAG]
+    if not is_ours or run.info.lifecycle_stage != "active":
+        return None
+    store.set_tags(run_id, tags)
+    if FAILURE_TAG in run.data.tags:
+        store.client.delete_tag(run_id, FAILURE_TAG)
+    store.client.update_run(run_id, "RUNNING")
+    what = "failed" if run.info.status == "FAILED" else "was interrupted"
+    log.info("Resuming %s, which %s.", label, what)
+    return run_id
+
+
+def describe_run(store: Store, run_id: str, request: Request) -> None:
+    """Record what a run computes from what; again for a resumed run, which may lack it.
+
+    Raises:
+        StoreError: the store does not take it.
+    """
+    store.log_params(run_id, key_values(request.config))
+    store.log_datasets(run_id, request.datasets())
+
+
+def record_output(
+    store: Store, run_id: str, request: Request, out: Path, points: list[Metric]
+) -> None:
+    """Log the numbers and tags of a complete output, a plot of its losses, and a trained model.
+
+    All of it is the same when it is logged again, because an earlier run could not publish.
+
+    Args:
+        store: where the run is.
+        run_id: of the step.
+        request: what was computed.
+        out: the output, with its manifest.
+        points: of the metrics over the steps, if it has trained.
+
+    Raises:
+        StoreError: the store does not take it.
+    """
+    made = read_json(out / MANIFEST)
+    numbers, tags = {}, {}
+    if (out / "metrics.json").exists():
+        numbers = read_json(out / "metrics.json")
+    if (out / "tags.json").exists():
+        tags = read_json(out / "tags.json")
+    stages = made.get("stages", {})
+    times = {"seconds": made["seconds"]}
+    times |= {f"seconds/{name}": took["seconds"] for name, took in stages.items()}
+    store.log_metrics(run_id, numbers | times, made["time_ms"])
+    own = {
+        PLACES_TAG: "\n".join(source.place for source in request.sources),
+        DIGEST_TAG: made["digest"],
+    }
+    store.set_tags(run_id, tags | own)
+    if points:
+        with spared("the picture of the losses"), store.as_store_errors():
+            store.client.log_figure(run_id, loss_curve(points), "plots/loss.png")
+    if request.step is FINETUNE and request.task:
+        log_task_model(store, run_id, request.task, out)
+    if request.step is PRETRAIN:
+        log_backbone(store, run_id, out)
+
+
+def keep_log(store: Store, run_id: str, work: Path) -> None:
+    """Log what the step's process has written to the terminal, and its metrics over time."""
+    for name in ("worker.log", "metrics.jsonl"):
+        file = work / name
+        if file.exists() and file.stat().st_size:
+            # A store that does not take it has failed already, or fails at what comes next.
+            with suppress(OSError, StoreError):
+                store.client.log_artifact(run_id, str(file), "log")
+
+
+def end_run(store: Store, run_id: str, status: str, failure: str | None) -> None:
+    """Set a run's status; a run that the store leaves open is closed by the next start."""
+    try:
+        store.end_run(run_id, status, failure)
+    except StoreError as problem:
+        log.warning("The run %s could not be ended properly. %s", run_id, problem)

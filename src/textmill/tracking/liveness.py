@@ -1,0 +1,67 @@
+"""Which runs are alive, as their process holds their lock; dead ones are closed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from filelock import Timeout
+from mlflow.entities import Run, RunStatus
+
+from textmill.tracking.description import NOTE_TAG, STOPPED
+from textmill.tracking.store import Store
+
+LOCKS_TAG = "textmill.locks"
+"""The id of the folder of locks that a run's lock lies in."""
+LOCK_TAG = "textmill.lock"
+"""The name of the lock that a run's process holds."""
+START_S = 5  # longer than a pipeline takes to start its run
+
+log = logging.getLogger(__name__)
+
+
+def lock_tags(store: Store, lock: str) -> dict[str, str]:
+    """Return the tags by which a later start sees whether a run's process still lives."""
+    return {LOCKS_TAG: store.locks_id, LOCK_TAG: lock}
+
+
+@contextmanager
+def no_pipeline_starts(store: Store) -> Iterator[None]:
+    """Keep other pipelines of this machine from starting meanwhile."""
+    lock = store.lock("start.lock")
+    try:
+        lock.acquire(timeout=START_S)
+    except Timeout:
+        log.info("Waiting for textmill prune, which is removing results.")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def close_dead_runs(store: Store) -> list[Run]:
+    """Close the runs that killed processes of this home left RUNNING; return them.
+
+    Raises:
+        RunError: the store is read-only.
+    """
+    store.check_writable()
+    closed: list[Run] = []
+    condition = f"attributes.status='RUNNING' and tags.`{LOCKS_TAG}`='{store.locks_id}'"
+    for run in store.search(condition):
+        lock = store.lock(run.data.tags[LOCK_TAG])
+        try:
+            with lock.acquire(timeout=0):
+                # Its process may have ended it properly since the search.
+                if store.client.get_run(run.info.run_id).info.status == "RUNNING":
+                    store.end_run(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
+                    if run.data.tags.get("textmill.kind") == "pipeline":
+                        note = run.data.tags.get(NOTE_TAG, "")
+                        store.set_tags(run.info.run_id, {NOTE_TAG: f"{STOPPED}\n\n{note}"})
+                    log.info("Closed %s, which was killed.", run.info.run_name)
+                    closed.append(run)
+        except Timeout:
+            continue
+    return closed
