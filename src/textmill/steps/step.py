@@ -13,7 +13,7 @@ import importlib.metadata
 import importlib.util
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -84,7 +84,7 @@ class _Module:
     code: str
     """Digest of the syntax tree, without docstrings."""
     imported: frozenset[str]
-    """The modules it imports anywhere inside."""
+    """The modules it imports anywhere inside, but for those that only types are taken from."""
 
 
 def read_code(steps: Iterable[Step]) -> None:
@@ -153,7 +153,7 @@ def _parse(name: str) -> _Module:
     with _parsing:
         tree = ast.parse(content)
     imported: set[str] = set()
-    for node in ast.walk(tree):
+    for node in _nodes_that_run(tree):
         if isinstance(node, ast.Import):
             imported.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -166,6 +166,19 @@ def _parse(name: str) -> _Module:
         _drop_docstring(node)
     code = digest_bytes(ast.dump(tree).encode())
     return _Module(file, digest_bytes(content), code, frozenset(imported))
+
+
+def _nodes_that_run(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a tree, but for those under `if TYPE_CHECKING`, which never runs."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        match node:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=orelse):
+                waiting += orelse
+            case _:
+                waiting += ast.iter_child_nodes(node)
 
 
 def _drop_docstring(node: ast.AST) -> None:
