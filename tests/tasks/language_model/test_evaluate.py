@@ -26,9 +26,8 @@ from textmill.tasks.language_model.evaluate import (
     evaluate_lm,
     unigram_loss,
 )
-from textmill.training.batches import packed
+from textmill.training.likelihood import document_nll, packed
 from textmill.training.objectives import token_nll
-from textmill.training.pretrain import document_nll
 from textmill.training.writing import write_text
 
 HELD_OUT = ["The cat sat.", "那只猫", "", "The mat was under the cat, and the dog was not there."]
