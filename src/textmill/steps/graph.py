@@ -100,7 +100,7 @@ def _itself(task: TaskConfig) -> TaskConfig:
 SAMPLE = Step("sample", "textmill.sample.generate:generate")
 CLEAN = Step("clean", "textmill.corpus.cleaning.clean:clean", has_workers=True, has_cache=True)
 TOKENIZER = Step("tokenizer", "textmill.corpus.tokens.tokenizer:train_tokenizer")
-TOKENS = Step("tokens", "textmill.corpus.tokens.token_shards:tokenize")
+TOKENS = Step("tokens", "textmill.corpus.tokens.corpus_tokens:tokenize")
 PRETRAIN = Step("pretrain", "textmill.training.pretrain:pretrain", True, True)
 EXAMPLES, NETWORK, BASELINES, METRICS = (
     f"{{kind}}.{part}" for part in ("examples", "network", "baselines", "metrics")

@@ -15,8 +15,9 @@ import torch
 
 from textmill import model as models
 from textmill.config import GenerationConfig, ModelConfig, TokenizerConfig, TokensConfig
+from textmill.corpus.tokens.corpus_tokens import tokenize
 from textmill.corpus.tokens.packing import PackedBlocks
-from textmill.corpus.tokens.token_shards import tokenize, write_shards
+from textmill.corpus.tokens.token_shards import write_shards
 from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer, train_tokenizer
 from textmill.files import read_json
 from textmill.model import GPT
