@@ -199,7 +199,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
 
         from textmill.model import GPT
         from textmill.tasks.kinds import examples_of, network_of
-        from textmill.tasks.predictor import save_task_model
+        from textmill.tasks.model_folder import save_task_model
 
         corpus, tokenizer = tmp_path_factory.mktemp("corpus"), tmp_path_factory.mktemp("tokenizer")
         (corpus / "train").mkdir()
