@@ -16,7 +16,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from textmill.config import AnyTask, Config, ModelConfig, SampleConfig, TokenizerConfig
-from textmill.corpus.tokens.tokenizer import load_tokenizer, train_tokenizer
+from textmill.corpus.tokens.tokenizer import load_tokenizer
+from textmill.corpus.tokens.vocabulary import train_tokenizer
 from textmill.steps import worker
 from textmill.steps.step import Step
 

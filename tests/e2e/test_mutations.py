@@ -274,12 +274,12 @@ CHANGES: dict[str, tuple[Callable[[Project], None], set[str]]] = {
         EVERYTHING,  # it reads the files of tasks as well
     ),
     "a function of the tokenizer": (
-        code("textmill.corpus.tokens.tokenizer", append("HELPER = 1")),
-        (LANGUAGE - {"clean"}) | MODELS | BASELINES,
+        code("textmill.corpus.tokens.vocabulary", append("HELPER = 1")),
+        (LANGUAGE - {"clean"}) | MODELS,
     ),
     "the model's code": (
         code("textmill.model.gpt", append("HELPER = 1")),
-        AFTER_PRETRAIN | BASELINES,  # the module of a kind holds its network and its baselines
+        AFTER_PRETRAIN,
     ),
     "the loop of training": (
         code("textmill.training.fit", append("HELPER = 1")),

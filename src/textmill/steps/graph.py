@@ -99,7 +99,7 @@ def _itself(task: TaskConfig) -> TaskConfig:
 
 SAMPLE = Step("sample", "textmill.sample.generate:generate")
 CLEAN = Step("clean", "textmill.corpus.cleaning.clean:clean", has_workers=True, has_cache=True)
-TOKENIZER = Step("tokenizer", "textmill.corpus.tokens.tokenizer:train_tokenizer")
+TOKENIZER = Step("tokenizer", "textmill.corpus.tokens.vocabulary:train_tokenizer")
 TOKENS = Step("tokens", "textmill.corpus.tokens.corpus_tokens:tokenize")
 PRETRAIN = Step("pretrain", "textmill.training.pretrain:pretrain", True, True)
 EXAMPLES, NETWORK, BASELINES, METRICS = (

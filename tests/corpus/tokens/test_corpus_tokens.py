@@ -12,7 +12,8 @@ from tests.corpus.tokens.conftest import documents_of
 from textmill.config import TokenizerConfig, TokensConfig
 from textmill.corpus.tokens.corpus_tokens import tokenize
 from textmill.corpus.tokens.token_shards import read_ids, read_index, read_labels, read_shards
-from textmill.corpus.tokens.tokenizer import load_tokenizer, train_tokenizer
+from textmill.corpus.tokens.tokenizer import load_tokenizer
+from textmill.corpus.tokens.vocabulary import train_tokenizer
 
 TEXTS = {
     "train": ["The cat sat on the mat.\n", "那只猫", "", "a <|endoftext|> b", "🐈" * 30] * 120,

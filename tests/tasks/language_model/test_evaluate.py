@@ -18,7 +18,8 @@ from textmill.config import GenerationConfig, ModelConfig, TokenizerConfig, Toke
 from textmill.corpus.tokens.corpus_tokens import tokenize
 from textmill.corpus.tokens.packing import PackedBlocks
 from textmill.corpus.tokens.token_shards import write_shards
-from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer, train_tokenizer
+from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
+from textmill.corpus.tokens.vocabulary import train_tokenizer
 from textmill.files import read_json
 from textmill.model import GPT
 from textmill.tasks.language_model.evaluate import (

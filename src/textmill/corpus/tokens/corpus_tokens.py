@@ -11,10 +11,11 @@ import numpy as np
 
 from textmill.config import TokensConfig
 from textmill.corpus.batching import batches
+from textmill.corpus.tokens.corpus_texts import corpus_shards, read_texts
 from textmill.corpus.tokens.encoding import Encoder, fast_encoder
 from textmill.corpus.tokens.fertility import fertility
 from textmill.corpus.tokens.token_shards import DOCUMENTS, read_labels, write_shards
-from textmill.corpus.tokens.tokenizer import corpus_shards, load_tokenizer, read_texts
+from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.errors import spared
 from textmill.files import write_json
 
