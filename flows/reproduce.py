@@ -40,7 +40,11 @@ ANEW = ("tracking", "notify", "cluster")
 
 
 def plan(
-    words: str, is_forced: bool, moved: list[str], composed: Composed
+    words: str,
+    is_forced: bool,
+    moved: list[str],
+    composed: Composed,
+    use_recorded_extensions: bool = False,
 ) -> tuple[Recorded, list[str]]:
     """Return what to compute again, and what differs here from when it was computed first.
 
@@ -49,6 +53,7 @@ def plan(
         is_forced: whether to go on where data, code, packages or devices are others.
         moved: `OLD=NEW` for folders of data that lie elsewhere now.
         composed: what says where results live, with whatever else cannot change a result.
+        use_recorded_extensions: see `load_recorded`.
 
     Raises:
         InputError: there is no such run, or, unless forced, something differs.
@@ -63,7 +68,7 @@ def plan(
         )
     present = composed.config
     anew = {name: getattr(present, name) for name in {"tracking", *sections}}
-    recorded = load_recorded(Store(present.tracking), words, anew)
+    recorded = load_recorded(Store(present.tracking), words, anew, use_recorded_extensions)
     config = without_masked(recorded.config)
     for pair in moved:
         old, _, new = pair.partition("=")
@@ -117,10 +122,11 @@ def reproduce(
     anyway: bool,
     moved: list[str],
     tolerance: float,
+    recorded_extensions: bool,
     composed: Composed,
 ) -> None:
     """Compute every step of a recorded run again, and compare digests and metrics."""
-    recorded, differences = plan(run, anyway, moved, composed)
+    recorded, differences = plan(run, anyway, moved, composed, recorded_extensions)
     run_id, name = recorded.run_id, recorded.run.info.run_name
     scope = reproduction_scope(Store(recorded.config.tracking), run_id)
     command = shlex.join(["textmill", "reproduce", run_id, *(["--anyway"] if anyway else [])])

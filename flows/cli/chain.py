@@ -72,6 +72,13 @@ def reproduce(
     tolerance: Annotated[
         float, typer.Option(min=0.0, help="Absolute tolerance for metrics, relative above 1.")
     ] = 0.02,
+    recorded_extensions: Annotated[
+        bool,
+        typer.Option(
+            "--recorded-extensions",
+            help="Trust and run the code of extensions that the run recorded.",
+        ),
+    ] = False,
     config: ConfigOption = "demo",
 ) -> None:
     """Compute a finished run again from what MLflow recorded, and say what came out equal.
@@ -79,7 +86,8 @@ def reproduce(
     Exits with 0 if every digest and metric is equal, and with 1 if not. Settings say where results
     live (tracking.uri, tracking.home); all others are those that were recorded.
     """
-    _run_flow("reproduce:reproduce", config, overrides, run_words, anyway, moved or [], tolerance)
+    options = (anyway, moved or [], tolerance, recorded_extensions)
+    _run_flow("reproduce:reproduce", config, overrides, run_words, *options)
 
 
 @app.command(epilog="Example: textmill retrain --trigger drift retrain.drift.path=new.jsonl")

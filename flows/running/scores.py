@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from prefect import task
@@ -11,12 +11,12 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from textmill.errors import RunError
+from textmill.evaluation.metrics import Metric
 from textmill.evaluation.significance import Interval
 from textmill.reports.report import NAME as REPORT
 from textmill.reports.report import log_report
 from textmill.steps.graph import BASELINE, GRAPH, LM
-from textmill.tasks.kinds import metrics_of
-from textmill.tracking.answers import score_intervals
+from textmill.tracking.answers import metrics_by_task, score_intervals
 from textmill.tracking.results import Result
 from textmill.tracking.store import artifact_url
 from textmill_flows.running.context import Context, log
@@ -36,7 +36,7 @@ def record(context: Context, names: Collection[str], failures: dict[str, Excepti
         failures: the others, and why they failed.
     """
     pipeline = context.pipeline
-    summary = summarise(pipeline.results, names, GRAPH.kinds(context.config))
+    summary = summarise(pipeline.results, names, metrics_by_task(context.config))
     intervals = score_intervals(pipeline.store, pipeline.results)
     table = score_table(summary, intervals)
     pipeline.record_scores({**summary, **count_doubts(pipeline.results)}, table)
@@ -68,14 +68,14 @@ def write_report(
 
 
 def summarise(
-    results: Mapping[str, Result], names: Collection[str], kinds: Mapping[str, str]
+    results: Mapping[str, Result], names: Collection[str], metrics: Mapping[str, Sequence[Metric]]
 ) -> dict[str, float]:
     """Return the parent run's metrics: `<task>/<metric>`, and the same under `baseline/`.
 
     Args:
         results: of the run's steps, by label.
         names: the branches to sum up.
-        kinds: whose metrics these have, by name.
+        metrics: what is known of theirs, by name.
     """
     scored = GRAPH.scored(results)
     # The language model last, wherever it stands among the branches.
@@ -87,8 +87,7 @@ def summarise(
             simple = _below("unigram/", model)
         else:
             simple = results[BASELINE.label(name)].metrics()
-        metrics = metrics_of(kinds[name]).METRICS
-        for key in (metric.name for metric in metrics if metric.on_parent):
+        for key in (metric.name for metric in metrics[name] if metric.on_parent):
             for prefix, value in (
                 ("", model.get(key)),
                 ("baseline/", simple.get(key)),

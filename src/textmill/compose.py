@@ -26,6 +26,7 @@ from textmill.config import Config
 from textmill.config.problems import explain, follows
 from textmill.config.secrets import Hidden, has_secrets, models_in, secrets_in, with_secrets
 from textmill.errors import InputError, listed
+from textmill.extensions import load
 from textmill.files import has_stray_bytes, printable
 from textmill.secrets import HIDDEN, redact_urls
 
@@ -67,6 +68,7 @@ def compose(config: str = "demo", overrides: Sequence[str] = ()) -> Config:
         raise InputError(_reword_missing(error)) from None
     _anchor(resolved, folder if folder != CONF else Path.cwd())
     _refuse_stray_bytes(resolved)
+    _fill_in_extensions(resolved)
     written = OmegaConf.to_container(values, resolve=False)
     return _choose_devices(validate(with_secrets(Config, resolved, written), config))
 
@@ -100,6 +102,7 @@ def revive(
     """
     anew = dict(instead or {})
     values = {key: value for key, value in values.items() if key not in anew}
+    load(values.get("extensions") or ())
     marked: dict[str, Any] = with_secrets(Config, values)
     if any("${" in secret.written for secret in secrets_in(marked)):
         try:
@@ -325,6 +328,8 @@ def _anchor(values: dict[str, Any], base: Path) -> None:
     for key, value in values.items():
         if isinstance(value, dict):
             _anchor(value, base)
+        elif key == "extensions" and isinstance(value, list):
+            values[key] = [_extension(entry, base) for entry in value]
         elif isinstance(value, list):
             for item in value:
                 if isinstance(item, dict) and item.get("hub"):
@@ -338,11 +343,32 @@ def _anchor(values: dict[str, Any], base: Path) -> None:
             values[key] = _absolute(value, Path.cwd() if key == "home" else base)
 
 
+def _fill_in_extensions(values: dict[str, Any]) -> None:
+    """Import extensions, and name those with filters and metrics where these are used."""
+    extensions = load(values.get("extensions") or ())
+    filters = [e.name for e in extensions if hasattr(e.module, "FILTERS")]
+    if filters and isinstance(values.get("corpus"), dict):
+        values["corpus"]["filters"] = filters
+    for task in values.get("tasks") or ():
+        kind = task.get("kind")
+        metrics = [e.name for e in extensions if kind in getattr(e.module, "METRICS", ())]
+        if metrics:
+            task["metrics"] = metrics
+
+
 def _anchored(key: str, value: Any) -> Any:
     """Return the value of an override with its locations made absolute."""
     values = {key.rsplit(".", 1)[-1]: value}
     _anchor(values, Path.cwd())
     return values.popitem()[1]
+
+
+def _extension(entry: Any, base: Path) -> Any:
+    """Return the path of a file or folder; the name of an installed module stays as it is."""
+    if not isinstance(entry, str):
+        return entry
+    is_path = entry.endswith(".py") or "/" in entry or (base / entry).is_dir()
+    return _absolute(entry, base) if is_path else entry
 
 
 def _absolute(value: str, base: Path) -> str:

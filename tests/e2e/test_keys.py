@@ -14,7 +14,6 @@ from tests.e2e.conftest import SMALL
 from textmill.compose import compose
 from textmill.config import Config, key_values
 from textmill.steps.graph import GRAPH
-from textmill.steps.key import kind_of
 from textmill.steps.parts import Part
 from textmill.steps.step import NOT_CODE, code_of
 
@@ -92,7 +91,7 @@ def test_the_code_in_the_key_of_a_step_is_what_it_loads(
     part = GRAPH.parse(label)
     assert part is not None
     config = compose("demo", SMALL)
-    in_key = code_of(part.step, kind_of(key_values(part.configure(config)))).modules.keys()
+    in_key = code_of(part.step, key_values(part.configure(config))).modules.keys()
     known = {name for name in loaded[label] if not is_no_code(name)}
     assert known - in_key == set(), "loaded, and not in the key: name it in Step.loads"
     # An import inside a function that these settings do not call would have to be told apart here:

@@ -86,7 +86,7 @@ class Copy:
 
     def _code(self) -> dict[tuple[str, str | None], Code]:
         return {
-            (node.step.name, kind): code_of(node.step, kind)
+            (node.step.name, kind): code_of(node.step, {"kind": kind})
             for node in GRAPH.nodes
             for kind in (KINDS if isinstance(node, PerTask) else (None,))
         }

@@ -146,6 +146,8 @@ class Config(Settings):
 
     experiment: str = Field("textmill", min_length=1)
     """MLflow experiment."""
+    extensions: tuple[Location, ...] = ()
+    """Python files, folders or installed modules with filters, metrics and kinds of task."""
     data_root: Location | None = None
     """Folder that files of conf/ name their data by."""
     sample: SampleConfig | None = None

@@ -223,6 +223,8 @@ class CorpusConfig(Settings):
     quality: QualityConfig = QualityConfig()
     decontamination: DecontaminationConfig = DecontaminationConfig()
     redaction: RedactionConfig = RedactionConfig()
+    filters: tuple[str, ...] = ()
+    """Extensions that define further filters. Filled in from extensions."""
     validation_share: float = Field(0.05, gt=0, lt=1)
     """Share of documents held out for validation, chosen by the hash of the document id."""
     max_bad_share: float = Field(0.1, ge=0, le=1)

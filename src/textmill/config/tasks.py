@@ -65,6 +65,9 @@ class TaskConfig(Settings):
         """BCP 47 tag of the language of its answers; None: that of the text."""
         return None
 
+    metrics: tuple[str, ...] = ()
+    """Extensions that define further metrics of its kind. Filled in from extensions."""
+
     def settings_of(self, split: str) -> tuple[str, ...]:
         """Return the settings that name what a split consists of: one file, or two."""
         target = f"{split}_target"

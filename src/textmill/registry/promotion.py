@@ -11,6 +11,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from textmill.config import AUTO, LANGUAGE_MODEL, Config, TaskConfig
 from textmill.errors import InputError, RunError
+from textmill.evaluation.metrics import Metric
 from textmill.evaluation.notes import doubts, read_notes
 from textmill.files import digest_values
 from textmill.registry.gate import Cost, Decision, below_floor, decide, decide_alone
@@ -22,8 +23,7 @@ from textmill.registry.versions import (
 )
 from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, LM, PRETRAIN
 from textmill.steps.worker import Stopped
-from textmill.tasks.kinds import metrics_of
-from textmill.tasks.statistics import tabulate
+from textmill.tasks.kinds import definitions
 from textmill.tracking.answers import Answered, read_answers
 from textmill.tracking.models.logged import find_logged_model, log_backbone, log_task_model
 from textmill.tracking.pipeline import Pipeline
@@ -49,8 +49,8 @@ class Challenger:
 
     name: str
     """The task, or `BACKBONE`."""
-    kind: str
-    """The kind of task, or `LANGUAGE_MODEL`."""
+    metrics: tuple[Metric, ...]
+    """What is known of its metrics."""
     floors: str
     """The name of its scores and floors: the task, or `lm`."""
     language: str
@@ -76,7 +76,7 @@ def task_challenger(pipeline: Pipeline, config: Config, task: TaskConfig) -> Cha
     sources = tested.manifest["sources"]
     return Challenger(
         name=task.name,
-        kind=task.kind,
+        metrics=definitions(task.kind, task.metrics),
         floors=task.name,
         language=_language(config, task),
         model=model,
@@ -96,7 +96,7 @@ def backbone_challenger(pipeline: Pipeline, config: Config) -> Challenger:
     log_backbone(pipeline.store, model.run_id, model.folder)
     return Challenger(
         name=BACKBONE,
-        kind=LANGUAGE_MODEL,
+        metrics=definitions(LANGUAGE_MODEL),
         floors=LM,
         language=_language(config),
         model=model,
@@ -184,8 +184,8 @@ def _challenge(
 ) -> str:
     name, scores = challenger.name, challenger.tested.metrics()
     # First, as it names a floor that is wrong.
-    metrics = metrics_of(challenger.kind).METRICS
-    missed = below_floor(config.promotion, challenger.floors, challenger.language, metrics, scores)
+    floors, language = challenger.floors, challenger.language
+    missed = below_floor(config.promotion, floors, language, challenger.metrics, scores)
     versions = registry.versions(name)
     champion = registry.champion(name)
     version = next((v for v in versions if v.tags.get(KEY_TAG) == challenger.model.key), None)
@@ -210,7 +210,7 @@ def _challenge(
     if missed is not None:
         decision = missed
     elif champion is None:
-        decision = decide_alone(metrics, scores, challenger.trivial)
+        decision = decide_alone(challenger.metrics, scores, challenger.trivial)
     else:
         others = [v for v in versions if v.version != version.version]
         decision = _decide(registry, config, challenger, champion, others, remeasure)
@@ -248,7 +248,7 @@ def _decide(
     if own.signatures != theirs.signatures:
         return Decision(False, "its scores are not computed as the champion's are")
     try:
-        answers = tabulate(own.kind, [theirs.rows, own.rows], own.signatures)
+        answers = theirs.tabulate(own)
     except ValueError as error:
         return Decision(False, f"no paired test with the champion: {error}")
     metric = answers.leading

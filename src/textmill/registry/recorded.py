@@ -18,7 +18,6 @@ from textmill.corpus.reading.sources import digest_source
 from textmill.errors import InputError, RunError, listed
 from textmill.files import digest_file
 from textmill.steps.graph import CLEAN, DRIFT, GRAPH
-from textmill.steps.key import kind_of
 from textmill.steps.sources import INIT_FROM
 from textmill.steps.step import Code, code_of
 from textmill.tasks.rows import digest_split
@@ -28,6 +27,7 @@ from textmill.tracking.results import recorded_results
 from textmill.tracking.runs import find_run
 from textmill.tracking.store import Store
 from textmill.tracking.tags import THREADS_TAG
+from textmill.tracking.user_code import recorded_extensions
 from textmill.tracking.verified import read_config, read_manifest, read_output_json
 
 COMMIT_TAG = "mlflow.source.git.commit"
@@ -74,17 +74,25 @@ class Recorded:
         return self.run.data.tags.get(COMMIT_TAG)
 
 
-def load_recorded(store: Store, words: str, instead: Mapping[str, Any] | None = None) -> Recorded:
+def load_recorded(
+    store: Store,
+    words: str,
+    instead: Mapping[str, Any] | None = None,
+    use_recorded_extensions: bool = False,
+) -> Recorded:
     """Return the pipeline run that is meant, with the records of its steps.
 
     Args:
         store: where it is recorded.
         words: what names it.
         instead: sections of its configuration that are others now.
+        use_recorded_extensions: load extensions that are missing or have changed since from the
+            code that the run recorded.
 
     Raises:
         InputError: there is no such run, it did not finish, it measured drift, or its configuration
-            does not fit this version of textmill, or names an environment variable that is not set.
+            does not fit this version of textmill, names an environment variable that is not set,
+            or extensions that are missing or have changed.
         RunError: records are missing.
     """
     run = find_run(store, words)
@@ -100,6 +108,8 @@ def load_recorded(store: Store, words: str, instead: Mapping[str, Any] | None = 
             "choose the run of a pipeline."
         )
     values = read_config(store, run)
+    entries = values.get("extensions") or ()
+    values["extensions"] = recorded_extensions(store, run, entries, use_recorded_extensions)
     try:
         config = revive(values, f"of {name}, as it was recorded,", instead)
     except InputError as error:
@@ -234,7 +244,7 @@ def _code_problems(recorded: Recorded) -> Iterator[str]:
 
 
 def _code_now(manifest: Mapping[str, Any]) -> Code:
-    return code_of(GRAPH.steps[manifest["step"]], kind_of(manifest["config"]))
+    return code_of(GRAPH.steps[manifest["step"]], manifest["config"])
 
 
 def _checkout(run: Run) -> str:

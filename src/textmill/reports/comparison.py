@@ -13,7 +13,6 @@ from textmill.errors import InputError
 from textmill.evaluation.significance import differences, intervals
 from textmill.reports import side_by_side as pages
 from textmill.steps.graph import GRAPH
-from textmill.tasks.statistics import tabulate
 from textmill.tracking.answers import Answered, read_answers
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.results import recorded_results
@@ -188,11 +187,11 @@ def _task_scores(
             note = "measured in another way"
         else:
             try:
-                pair = tabulate(own.kind, [first.rows, own.rows], own.signatures)
+                pair = first.tabulate(own)
                 tested = differences(pair, 0, 1)
             except ValueError as error:
                 note = str(error)
-    for name, interval in intervals(tabulate(own.kind, [own.rows], own.signatures), 0).items():
+    for name, interval in intervals(own.tabulate(), 0).items():
         yield pages.Score(task, name, at, interval.value, interval, tested.get(name), note)
 
 

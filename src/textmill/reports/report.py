@@ -18,7 +18,7 @@ from textmill.reports.examples import choose_examples
 from textmill.reports.logging import log_page, time_of
 from textmill.reports.pictures import Pictures
 from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, GRAPH
-from textmill.tasks.kinds import metrics_of
+from textmill.tracking.answers import metrics_by_task
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
@@ -121,7 +121,7 @@ def _scores(
     previous: Mapping[str, float],
 ) -> tuple[pages.Score, ...]:
     """Return the models' scores beside those they are compared with."""
-    kinds = GRAPH.kinds(config)
+    metrics = metrics_by_task(config)
     scores = []
     for key, value in summary.items():
         if key.startswith("baseline/"):
@@ -129,7 +129,7 @@ def _scores(
         task, _, metric = key.partition("/")
         simple, trivial = (summary.get(f"baseline/{part}{key}") for part in ("", "trivial/"))
         before, interval = previous.get(key), intervals.get(key)
-        is_error = lower_is_better(metrics_of(kinds[task]).METRICS, metric)
+        is_error = lower_is_better(metrics[task], metric)
         scores.append(pages.Score(task, metric, value, simple, trivial, before, interval, is_error))
     return tuple(scores)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from textmill.config import (
     KINDS,
-    LANGUAGE_MODEL,
     CleanConfig,
     Config,
     DriftStepConfig,
@@ -97,16 +96,30 @@ def _itself(task: TaskConfig) -> TaskConfig:
     return task
 
 
+def _finetune_config(task: TaskConfig) -> TaskConfig:
+    """Return the task without how it is scored, which must not change a model's key."""
+    return task.model_copy(update={"metrics": ()})
+
+
 SAMPLE = Step("sample", "textmill.sample.generate:generate")
-CLEAN = Step("clean", "textmill.corpus.cleaning.clean:clean", has_workers=True, has_cache=True)
+CLEAN = Step(
+    "clean",
+    "textmill.corpus.cleaning.clean:clean",
+    has_workers=True,
+    has_cache=True,
+    loads=("{filters}",),
+)
 TOKENIZER = Step("tokenizer", "textmill.corpus.tokens.vocabulary:train_tokenizer")
 TOKENS = Step("tokens", "textmill.corpus.tokens.corpus_tokens:tokenize")
 PRETRAIN = Step("pretrain", "textmill.training.pretrain:pretrain", True, True)
+FURTHER_METRICS = "{metrics}"
 EXAMPLES, NETWORK, BASELINES, METRICS = (
     f"{{kind}}.{part}" for part in ("examples", "network", "baselines", "metrics")
 )
 BASELINE = Step(
-    "baseline", "textmill.tasks.baseline:baseline", loads=(EXAMPLES, BASELINES, METRICS)
+    "baseline",
+    "textmill.tasks.baseline:baseline",
+    loads=(EXAMPLES, BASELINES, METRICS, FURTHER_METRICS),
 )
 FINETUNE = Step(
     "finetune", "textmill.tasks.finetune:finetune", True, True, loads=(EXAMPLES, NETWORK)
@@ -115,7 +128,7 @@ EVALUATE = Step(
     "evaluate",
     "textmill.tasks.evaluate:evaluate",
     needs_torch=True,
-    loads=(EXAMPLES, NETWORK, METRICS),
+    loads=(EXAMPLES, NETWORK, METRICS, FURTHER_METRICS),
 )
 EVALUATE_LM = Step(
     "evaluate-lm", "textmill.tasks.language_model.evaluate:evaluate_lm", needs_torch=True
@@ -149,7 +162,6 @@ GRAPH = Graph(
             lambda config: config.generation,
             {"backbone": PRETRAIN, "tokens": TOKENS},
             scores=LM,
-            kind=LANGUAGE_MODEL,
         ),
         PerTask(
             BASELINE,
@@ -158,7 +170,7 @@ GRAPH = Graph(
         ),
         PerTask(
             FINETUNE,
-            _itself,
+            _finetune_config,
             {"backbone": PRETRAIN},
             reads=_finetune_reads,
             after=(BASELINE,),  # it finds bad examples in seconds, before hours of work

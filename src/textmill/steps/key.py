@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from textmill.config import KINDS, key_values
+from textmill.config import key_values
 from textmill.files import digest_values
 from textmill.steps.step import Step, code_of
 
@@ -21,7 +21,7 @@ def describe_step(step: Step, config: BaseModel, inputs: Mapping[str, str]) -> d
         inputs: digest of the content of every input, by name.
     """
     values = key_values(config)
-    code = code_of(step, kind_of(values))
+    code = code_of(step, values)
     return {
         "step": step.name,
         "config": values,
@@ -29,11 +29,6 @@ def describe_step(step: Step, config: BaseModel, inputs: Mapping[str, str]) -> d
         "code": code.modules,
         "packages": code.packages,
     }
-
-
-def kind_of(values: Mapping[str, Any]) -> str | None:
-    """Return the kind of the task that a step's configuration is, as plain values, if it is one."""
-    return values["kind"] if values.get("kind") in KINDS else None
 
 
 def key_of(description: Mapping[str, Any]) -> str:

@@ -83,8 +83,6 @@ class Shared(_Node[Config]):
     """Part of a pipeline run. Others are run when a trigger asks for them."""
     scores: str | None = None
     """What the scores that it measures stand under; None: it measures none."""
-    kind: str | None = None
-    """The kind whose metrics these are."""
     task_inputs: Mapping[str, Step] = field(default_factory=dict)
     """Results of several tasks that it reads, by names to which the task's is added."""
     of_tasks: Callable[[Config], tuple[str, ...]] = lambda _: ()
@@ -285,12 +283,6 @@ class Graph:
         """Return the labels of those that measure scores, by what these stand under."""
         parts = {label: self.parse(label) for label in labels}
         return {part.scores: label for label, part in parts.items() if part and part.scores}
-
-    def kinds(self, config: Config) -> dict[str, str]:
-        """Return the kinds whose metrics are measured, by what the scores stand under."""
-        shared = {n.scores: n.kind for n in self.nodes if isinstance(n, Shared)}
-        of_nodes = {scores: kind for scores, kind in shared.items() if scores and kind}
-        return of_nodes | {task.name: task.kind for task in config.tasks}
 
     def in_order(self, labels: Collection[str], tasks: Iterable[str]) -> list[str]:
         """Return labels in the order of the work, whatever ended first; unknown ones at the end.

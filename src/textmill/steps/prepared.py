@@ -15,7 +15,9 @@ from textmill.steps.step import Step, code_of
 PREPARED_TAG = "textmill.prepared"
 """On a run of the clean step: the folder of prepared documents that fits it."""
 FOLDER = "prepared"
-_PREPARING = Step("preparing", "textmill.corpus.cleaning.workers.cache:PreparedCache")
+_PREPARING = Step(
+    "preparing", "textmill.corpus.cleaning.workers.cache:PreparedCache", loads=("{filters}",)
+)
 _NOT_READ = {"sources", "exact_duplicates", "validation_share", "max_bad_share"}
 _NOT_SKETCHED = {"threshold", "max_candidates"}
 
@@ -29,7 +31,7 @@ def prepared_key(config: CleanConfig, sources: Iterable[Source]) -> str:
     settings = {name: v for name, v in key_values(config).items() if name not in _NOT_READ}
     near = settings["near_duplicates"]
     settings["near_duplicates"] = {n: v for n, v in near.items() if n not in _NOT_SKETCHED}
-    code = code_of(_PREPARING)
+    code = code_of(_PREPARING, settings)
     tests = {s.name: s.digest for s in sources if not is_in_corpus({"context": s.context})}
     return digest_values([settings, code.modules, code.packages, tests])
 

@@ -13,11 +13,13 @@ import importlib.metadata
 import importlib.util
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+from textmill import extensions
 from textmill.config import KINDS
 from textmill.files import digest_bytes, digest_file
 
@@ -52,7 +54,8 @@ class Step:
     has_cache: bool = False
     """Takes a place for what it has prepared, which later runs of it need not prepare again."""
     loads: tuple[str, ...] = ()
-    """Modules that it loads by name; `{kind}` stands for the package of its kind of task."""
+    """Modules that it loads by name; `{kind}` stands for the package of its kind of task, and
+    `{filters}` and `{metrics}` for the extensions that its configuration names under these."""
 
     @property
     def module(self) -> str:
@@ -90,13 +93,12 @@ class _Module:
 def read_code(steps: Iterable[Step]) -> None:
     """Read the code of steps, which keys are made from as long as this process lives."""
     for step in steps:
-        for kind in KINDS:
-            code_of(step, kind)
+        code_of(step)
 
 
-def edited_file(step: Step, kind: str | None = None) -> Path | None:
+def edited_file(step: Step, values: Mapping[str, Any] | None = None) -> Path | None:
     """Return a file of a step's code that says something else than its key, if there is one."""
-    for name in code_of(step, kind).modules:
+    for name in code_of(step, values).modules:
         read = _read_module(name)
         try:
             # Comparing the files first spares the slow reading of their code.
@@ -107,21 +109,21 @@ def edited_file(step: Step, kind: str | None = None) -> Path | None:
     return None
 
 
-def code_of(step: Step, kind: str | None = None) -> Code:
+def code_of(step: Step, values: Mapping[str, Any] | None = None) -> Code:
     """Return the modules that a step reaches through imports, and the packages they use.
 
     Every file is read once: that it is edited later does not change what this returns.
 
     Args:
         step: the step.
-        kind: of its task, where it has one; None: any.
+        values: of its configuration; None: any, so the code of all kinds of task.
     """
     modules: dict[str, str] = {}
     packages = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
     waiting = [step.module, *_with_parents(step.module)]
-    for name in step.loads:
-        for of_kind in (kind,) if kind else KINDS:
-            waiting += _with_parents(name.format(kind=KINDS[of_kind]))
+    for name in _loaded_by_name(step, values):
+        waiting += _with_parents(name)
+    own = {PACKAGE, *(name.partition(".")[0] for name in waiting)}
     while waiting:
         name = waiting.pop()
         if name in modules:
@@ -130,12 +132,28 @@ def code_of(step: Step, kind: str | None = None) -> Code:
         modules[name] = module.code
         for other in module.imported:
             top = other.partition(".")[0]
-            if top == PACKAGE:
+            if top in own:
                 reached = _with_parents(other)
                 waiting.extend(reached if not reached & NOT_CODE else ())
             elif top not in sys.stdlib_module_names:
                 packages |= {dist: _version(dist) for dist in _distributions().get(top, ())}
     return Code(dict(sorted(modules.items())), dict(sorted(packages.items())))
+
+
+def _loaded_by_name(step: Step, values: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield the modules that a step loads by name; those of extensions that are gone are none."""
+    if values is None:
+        places = {"kind": list(KINDS.values())}
+    else:
+        kind = values.get("kind")
+        places = {name: list(values.get(name) or ()) for name in ("filters", "metrics")}
+        places["kind"] = [KINDS[kind]] if kind in KINDS else []
+    for name in step.loads:
+        placeholder = name.partition("}")[0].removeprefix("{")
+        for place in places.get(placeholder, ()):
+            loaded = name.format(**{placeholder: place})
+            if _file_of(loaded) is not None:
+                yield loaded
 
 
 @cache
@@ -156,13 +174,12 @@ def _parse(name: str) -> _Module:
     for node in _nodes_that_run(tree):
         if isinstance(node, ast.Import):
             imported.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            imported.add(node.module)
-            imported.update(
-                f"{node.module}.{alias.name}"
-                for alias in node.names
-                if _is_module(f"{node.module}.{alias.name}")
-            )
+        elif isinstance(node, ast.ImportFrom):
+            package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            imported.add(base)
+            inside = (f"{base}.{alias.name}" for alias in node.names)
+            imported.update(other for other in inside if _is_module(other, name))
         _drop_docstring(node)
     code = digest_bytes(ast.dump(tree).encode())
     return _Module(file, digest_bytes(content), code, frozenset(imported))
@@ -196,20 +213,23 @@ def _drop_docstring(node: ast.AST) -> None:
         ]
 
 
-def _is_module(name: str) -> bool:
-    return name.startswith(f"{PACKAGE}.") and _file_of(name) is not None
+def _is_module(name: str, importer: str) -> bool:
+    is_ours = name.partition(".")[0] in (PACKAGE, importer.partition(".")[0])
+    return is_ours and _file_of(name) is not None
 
 
 def _file_of(name: str) -> Path | None:
     """Return the file of a module; `find_spec` of a submodule would import the package around."""
     top, *inner = name.split(".")
     spec = importlib.util.find_spec(top)
-    assert spec is not None
-    assert spec.origin is not None
+    if spec is None or spec.origin is None:
+        return None
     if not inner:
         return Path(spec.origin)
-    place = Path(spec.origin).parent.joinpath(*inner)
-    files = (place.with_suffix(".py"), place / "__init__.py")
+    places = [Path(spec.origin).parent.joinpath(*inner)]
+    if name.startswith(f"{extensions.__name__}."):
+        places = [Path(folder, *inner[1:]) for folder in extensions.__path__]
+    files = (file for place in places for file in (Path(f"{place}.py"), place / "__init__.py"))
     return next((file for file in files if file.is_file()), None)
 
 

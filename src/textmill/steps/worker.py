@@ -10,13 +10,14 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
@@ -28,6 +29,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from textmill.errors import InputError, RunError
+from textmill.extensions import Known, known, restore
 from textmill.files import CachePlace, full_disk_message, is_disk_full
 from textmill.hardware import CLUSTER_VARIABLE, THREADS_VARIABLE, limit_spinning, set_up_torch
 from textmill.secrets import redact
@@ -70,10 +72,20 @@ class Job:
     permissions: int | None = None
     """Of the folders that it makes, at most, on whatever machine; None: as its process has them."""
 
+    def __reduce__(self) -> tuple[Callable[..., Job], tuple[Known, bytes]]:
+        """Return what makes it anew where the extensions of its configuration are not known yet."""
+        values = tuple(getattr(self, field.name) for field in fields(self))
+        return _job, (known(), pickle.dumps(values))
+
     @property
     def stage_times(self) -> Path:
         """The folder where its processes keep the times of its stages."""
         return self.work / "stage_times"
+
+
+def _job(extensions: Known, values: bytes) -> Job:
+    restore(extensions)
+    return Job(*pickle.loads(values))
 
 
 @dataclass(frozen=True)

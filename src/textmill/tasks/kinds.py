@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from textmill.config import KINDS, LANGUAGE_MODEL, RedactionConfig
+from textmill.extensions import modules
 from textmill.tasks.rows import Rows
 
 if TYPE_CHECKING:
@@ -119,6 +121,18 @@ def metrics_of(kind: str) -> Metrics:
         KeyError: there is no such kind.
     """
     return cast(Metrics, load_part(kind, "metrics"))
+
+
+def definitions(kind: str, extensions: Iterable[str] = ()) -> tuple[Metric, ...]:
+    """Return what is known of the metrics of a kind, or of the language model.
+
+    Args:
+        kind: the kind.
+        extensions: names of those that define further ones; what this process does not know is
+            left out.
+    """
+    further = (module.METRICS.get(kind, ()) for module in modules(extensions))
+    return (*metrics_of(kind).METRICS, *chain.from_iterable(further))
 
 
 def load_part(kind: str, part: str) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
-from textmill.config import UNREDACTED, RedactionConfig, TaskConfig
+from textmill.config import KINDS, UNREDACTED, RedactionConfig, TaskConfig
 from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES
 from textmill.errors import InputError, RunError
 from textmill.files import parse_json, read_foreign, write_json
@@ -51,6 +51,11 @@ def read_task(folder: Path) -> tuple[str, bool, Any, RedactionConfig]:
     file = folder / TASK_FILE
     try:
         task = parse_json(read_foreign(file, MAX_SETTINGS_BYTES), file)
+        if task["kind"] not in KINDS:
+            raise InputError(
+                f"{file}: its kind of task, {task['kind']!r}, is none of textmill's: name the "
+                "extension that defines it under extensions."
+            )
         kind, is_causal = examples_of(task["kind"]), bool(task["is_causal"])
         spec = TypeAdapter(kind.Spec).validate_python(task["spec"])
         # Models that are older than this entry were trained on texts as they were.

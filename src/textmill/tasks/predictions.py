@@ -10,7 +10,7 @@ from textmill.config import TaskConfig
 from textmill.corpus.reading.line_ends import json_line
 from textmill.evaluation.metrics import Row, means
 from textmill.files import write_whole
-from textmill.tasks.kinds import metrics_of
+from textmill.tasks.kinds import definitions, metrics_of
 
 
 def write_predictions(rows: Sequence[dict[str, Any]], folder: Path) -> None:
@@ -21,8 +21,8 @@ def write_predictions(rows: Sequence[dict[str, Any]], folder: Path) -> None:
 
 def score(config: TaskConfig, rows: Sequence[Row]) -> dict[str, float]:
     """Return the metrics of a task from the rows of its predictions, by name."""
-    kind = metrics_of(config.kind)
-    return kind.score(config, rows) | means(kind.METRICS, rows)
+    scores = metrics_of(config.kind).score(config, rows)
+    return scores | means(definitions(config.kind, config.metrics), rows)
 
 
 def signature_tags(signatures: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from textmill.evaluation.metrics import Row
 from textmill.evaluation.significance import Answers, Counts, OfSums, ratio
-from textmill.tasks.kinds import load_part, metrics_of
+from textmill.tasks.kinds import definitions, load_part
 
 
 class Statistics(Protocol):
@@ -32,7 +32,10 @@ def statistics_of(kind: str) -> Statistics:
 
 
 def tabulate(
-    kind: str, models: Sequence[Sequence[Row]], signatures: Mapping[str, str] | None = None
+    kind: str,
+    models: Sequence[Sequence[Row]],
+    signatures: Mapping[str, str] | None = None,
+    extensions: Sequence[str] = (),
 ) -> Answers:
     """Return the answers of models to the same test examples as statistics.
 
@@ -40,6 +43,7 @@ def tabulate(
         kind: the kind of task, or `LANGUAGE_MODEL`.
         models: the rows of each model's predictions file.
         signatures: how the metrics were computed, by metric; translation needs that of `bleu`.
+        extensions: names of those that define further metrics.
 
     Raises:
         ValueError: the examples are not the same in the same order, or there are none.
@@ -52,17 +56,17 @@ def tabulate(
     if not first:
         raise ValueError("there are no test examples")
     counts = statistics_of(kind).count(models, signatures or {})
-    definitions = metrics_of(kind).METRICS
+    metrics_of_kind = definitions(kind, extensions)
     n_counted = counts.statistics.shape[2]
     metrics = {name: _of_columns(slice(n_counted), of) for name, of in counts.metrics.items()}
     statistics = [counts.statistics, np.ones((*counts.statistics.shape[:2], 1))]
-    for metric in definitions:
+    for metric in metrics_of_kind:
         if metric.of_example is not None:
             column = n_counted + len(statistics) - 1
             metrics[metric.name] = _mean_of(column, n_counted)
             values = [[[metric.of_example(row)] for row in rows] for rows in models]
             statistics.append(np.array(values, np.float64))
-    return Answers(np.concatenate(statistics, axis=2), metrics, definitions)
+    return Answers(np.concatenate(statistics, axis=2), metrics, metrics_of_kind)
 
 
 def _of_columns(columns: slice, of: OfSums) -> OfSums:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from mlflow.entities import Run
 
-from textmill.config import LANGUAGE_MODEL
-from textmill.evaluation.metrics import Row
-from textmill.evaluation.significance import Interval, intervals
-from textmill.steps.graph import EVALUATE_LM, GRAPH
+from textmill.config import LANGUAGE_MODEL, Config
+from textmill.evaluation.metrics import Metric, Row
+from textmill.evaluation.significance import Answers, Interval, intervals
+from textmill.steps.graph import EVALUATE_LM, GRAPH, LM
+from textmill.tasks.kinds import definitions
 from textmill.tasks.language_model.metrics import DOCUMENTS
 from textmill.tasks.statistics import tabulate
 from textmill.tracking.results import Result
@@ -25,6 +26,17 @@ class Answered:
     kind: str
     rows: list[Row]
     signatures: dict[str, str]
+    extensions: tuple[str, ...] = ()
+    """Names of those that define further metrics."""
+
+    def tabulate(self, *others: Answered) -> Answers:
+        """Return these answers, and after them those of others, as statistics.
+
+        Raises:
+            ValueError: the test examples are not the same, or there are none.
+        """
+        rows = [answered.rows for answered in (self, *others)]
+        return tabulate(self.kind, rows, self.signatures, self.extensions)
 
 
 def read_answers(store: Store, run: Run) -> Answered:
@@ -40,7 +52,13 @@ def read_answers(store: Store, run: Run) -> Answered:
     rows: list[Row] = list(read_output_lines(store, run, name))
     prefix = "signature."
     signed = {k.removeprefix(prefix): v for k, v in run.data.tags.items() if k.startswith(prefix)}
-    return Answered(kind, rows, signed)
+    return Answered(kind, rows, signed, tuple(manifest["config"].get("metrics", ())))
+
+
+def metrics_by_task(config: Config) -> dict[str, tuple[Metric, ...]]:
+    """Return what is known of the metrics of each task; the language model is the task `lm`."""
+    of_tasks = {task.name: definitions(task.kind, task.metrics) for task in config.tasks}
+    return {LM: definitions(LANGUAGE_MODEL), **of_tasks}
 
 
 def score_intervals(store: Store, results: Mapping[str, Result]) -> dict[str, Interval]:
@@ -60,7 +78,7 @@ def score_intervals(store: Store, results: Mapping[str, Result]) -> dict[str, In
     for task, label in GRAPH.scored(results).items():
         answered = read_answers(store, store.client.get_run(results[label].run_id))
         try:
-            answers = tabulate(answered.kind, [answered.rows], answered.signatures)
+            answers = answered.tabulate()
         except ValueError:
             continue  # nothing was tested
         found |= {f"{task}/{name}": value for name, value in intervals(answers, 0).items()}

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from textmill import hardware
 from textmill.config import CleanConfig, Config, TaskConfig, key_values
 from textmill.errors import RunError, spared
+from textmill.extensions import load
 from textmill.files import (
     MANIFEST,
     digest_file,
@@ -30,7 +31,7 @@ from textmill.files import (
 from textmill.secrets import redact, redact_values
 from textmill.stage_times import read_stage_times
 from textmill.steps.graph import FINETUNE, PRETRAIN
-from textmill.steps.key import describe_step, key_of, kind_of
+from textmill.steps.key import describe_step, key_of
 from textmill.steps.places import held_slot
 from textmill.steps.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
 from textmill.steps.sources import Source, data_digest
@@ -48,6 +49,7 @@ from textmill.tracking.models.logged import log_backbone, log_task_model
 from textmill.tracking.results import Result, result_of, results_tags
 from textmill.tracking.store import OUTPUT, Dataset, Store, StoreError, artifact_url
 from textmill.tracking.tags import DATA_TAG, DIGEST_TAG, PLACES_TAG, THREADS_TAG
+from textmill.tracking.user_code import log_extensions
 from textmill.tracking.verified import log_config, log_record
 from textmill.training.metrics_file import cut_damaged
 
@@ -377,7 +379,7 @@ class _Attempt:
             InputError: raw files have changed.
             RunError: code has been edited.
         """
-        if file := edited_file(self.step, kind_of(self.description["config"])):
+        if file := edited_file(self.step, self.description["config"]):
             raise RunError(f"{file} was edited after the run of {self.label} began: run again.")
         for source in self.sources:
             source.check()
@@ -530,6 +532,7 @@ def open_pipeline(
             values = redact_values(config.model_dump(mode="json"))
             store.log_params(run_id, key_values(config))
             log_config(store, run_id, values)
+            log_extensions(store, run_id, load(config.extensions))
             log_record(store, run_id, "environment.txt", environment.packages())
             yield pipeline
             store.set_tags(run_id, {DATA_TAG: data_digest(pipeline.sources)})

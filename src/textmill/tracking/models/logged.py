@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +18,7 @@ from mlflow.types.schema import Array, Object, Property
 
 import textmill
 from textmill.config import LANGUAGE_MODEL, GenerationConfig, TaskConfig
+from textmill.extensions import loaded
 from textmill.steps.access import apply
 from textmill.tasks.shown import Column, page_of
 from textmill.tracking.models import copies
@@ -31,6 +36,7 @@ REQUIREMENTS = (
     *("torch", "numpy", "pandas", "pydantic", "safetensors", "tokenizers"),
     *("phonenumbers", "python-stdnum"),  # what is asked is redacted
 )
+PACKAGE = Path(textmill.__file__).parent
 EXAMPLE = "The waiter was friendly, and the soup was warm."
 
 
@@ -43,7 +49,8 @@ def log_task_model(store: Store, run_id: str, task: TaskConfig, folder: Path) ->
         inputs=Schema([ColSpec("string", "text")]), outputs=answer_schema(task.kind)
     )
     tags = {"textmill.task": task.name, "textmill.kind": "task_model"}
-    _log_model(store, run_id, task.name, tags, folder, SERVED, signature)
+    with _code(task.kind) as code:
+        _log_model(store, run_id, task.name, tags, folder, SERVED, signature, code)
 
 
 def log_backbone(store: Store, run_id: str, folder: Path) -> None:
@@ -64,7 +71,7 @@ def log_backbone(store: Store, run_id: str, folder: Path) -> None:
         params=ParamSchema(params),
     )
     tags = {"textmill.kind": BACKBONE}
-    _log_model(store, run_id, BACKBONE, tags, folder, SERVED_BACKBONE, signature)
+    _log_model(store, run_id, BACKBONE, tags, folder, SERVED_BACKBONE, signature, PACKAGE)
 
 
 def answer_schema(kind: str) -> Schema:
@@ -77,6 +84,21 @@ def answer_schema(kind: str) -> Schema:
         return ColSpec(Array(Object([Property(*field) for field in fields.items()])), name)
 
     return Schema([column(*item) for item in page_of(kind).ANSWER.items()])
+
+
+@contextmanager
+def _code(kind: str) -> Iterator[Path]:
+    """Yield the folder of textmill's code; with the kind of task in it, if that is an extension."""
+    places = [extension.place for extension in loaded() if extension.kind == kind]
+    if not places:
+        yield PACKAGE
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        code = Path(folder, PACKAGE.name)
+        without_caches = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(PACKAGE, code, ignore=without_caches)
+        shutil.copytree(places[0], code / "extensions" / kind, ignore=without_caches)
+        yield code
 
 
 def find_logged_model(store: Store, run_id: str) -> LoggedModel | None:
@@ -99,9 +121,10 @@ def _log_model(
     folder: Path,
     served: str,
     signature: ModelSignature,
+    code: Path,
 ) -> None:
     """Log a model of a run, unless it is there; patient with a server that is away."""
-    store.patiently(lambda: _log(store, run_id, name, tags, folder, served, signature))
+    store.patiently(lambda: _log(store, run_id, name, tags, folder, served, signature, code))
 
 
 def _log(
@@ -112,6 +135,7 @@ def _log(
     folder: Path,
     served: str,
     signature: ModelSignature,
+    code: Path,
 ) -> None:
     store.use()
     run = store.client.get_run(run_id)
@@ -140,7 +164,7 @@ def _log(
         run_id=None if is_linked else run_id,  # a second link to the same model is an error
         python_model=served,
         artifacts={"model": folder.as_uri()},
-        code_paths=[str(Path(textmill.__file__).parent)],
+        code_paths=[str(code)],
         signature=signature,
         input_example=pd.DataFrame({"text": [EXAMPLE]}),
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS],

@@ -1,0 +1,71 @@
+"""The code of extensions that a pipeline's run was given, kept with the run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from mlflow.entities import Run
+
+from textmill.errors import InputError
+from textmill.extensions import Extension, files_of, find
+from textmill.files import digest_file
+from textmill.tracking.store import RECORD_TAG, Store
+from textmill.tracking.verified import log_record
+
+FOLDER = "extensions"
+
+
+def log_extensions(store: Store, run_id: str, extensions: Iterable[Extension]) -> None:
+    """Log the Python files of extensions as artifacts of a pipeline's run.
+
+    Raises:
+        StoreError: the store does not take them.
+    """
+    for extension in extensions:
+        for name, file in files_of(extension.place).items():
+            log_record(store, run_id, f"{FOLDER}/{name}", file.read_bytes().decode())
+
+
+def recorded_extensions(
+    store: Store, run: Run, entries: Iterable[str], use_recorded: bool
+) -> tuple[str, ...]:
+    """Return what a run's extensions are to be loaded from: from where they were, if unchanged.
+
+    Args:
+        store: the run's.
+        run: a pipeline's.
+        entries: its `extensions`, as they were recorded.
+        use_recorded: load what is missing or has changed from the code that the run recorded.
+
+    Raises:
+        InputError: one is missing or has changed, and recorded code is not to be used.
+        RunError: recorded code is missing or damaged.
+    """
+    prefix = f"{RECORD_TAG}{FOLDER}/"
+    digests = {tag.removeprefix(prefix): d for tag, d in run.data.tags.items() if prefix in tag}
+    return tuple(_place(store, run, entry, digests, use_recorded) for entry in entries)
+
+
+def _place(store: Store, run: Run, entry: str, digests: dict[str, str], use_recorded: bool) -> str:
+    place = find(entry)
+    name = Path(entry).name if place is None else place.name
+    own = {
+        n: d
+        for n, d in digests.items()
+        if name in (n, n.partition("/")[0]) and ".." not in n.split("/")
+    }
+    if place is not None and own == {n: digest_file(f) for n, f in files_of(place).items()}:
+        return entry
+    if not use_recorded:
+        raise InputError(
+            f"extensions: {entry} is missing, or has changed since the run. Bring it back; or read "
+            f"what the run recorded of it, its artifacts {FOLDER}/{name}, and if you trust that "
+            "code, add --recorded-extensions."
+        )
+    folder = store.home / "cache" / FOLDER / str(run.info.run_id)
+    for file in own:
+        copy = folder / file
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(store.read_artifact(run, f"{FOLDER}/{file}"), encoding="utf-8")
+    return str(folder / name)

@@ -1,0 +1,1 @@
+"""Stars: a kind of task, defined by an extension, that prefers near misses to far ones."""

@@ -1,0 +1,31 @@
+"""The mean error in stars leads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from textmill.evaluation.metrics import Metric, Row
+from textmill.tasks.classification.metrics import class_scores
+
+
+def error(row: Row) -> float:
+    """Return how many stars an answer is off."""
+    return abs(int(row["label"]) - int(row["reference"]))
+
+
+METRICS = (
+    Metric("mean_error", lower_is_better=True, leads=True, of_example=error),
+    Metric("accuracy"),
+)
+
+
+def score(config: Any, rows: Sequence[Row]) -> dict[str, float]:
+    """Return the accuracy; the mean error needs no code of its own."""
+    scores = class_scores([row["label"] for row in rows], [row["reference"] for row in rows])
+    return {"accuracy": scores["accuracy"]}
+
+
+def signatures(config: Any) -> dict[str, str]:
+    """Return how the metrics were computed."""
+    return {"mean_error": "version:1", "accuracy": "version:1"}

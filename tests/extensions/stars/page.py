@@ -1,0 +1,22 @@
+"""How stars are shown: with a histogram of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from textmill.evaluation.metrics import Row
+from textmill.evaluation.plots import open_figure
+from textmill.tasks.classification.page import ANSWER, LONG_TEXTS, show
+
+from .metrics import error
+
+__all__ = ["ANSWER", "DOES", "LONG_TEXTS", "plot", "show"]
+
+DOES = "gives a text stars"
+
+
+def plot(rows: Sequence[Row], folder: Path) -> None:
+    """Draw how far answers are off."""
+    with open_figure(folder / "errors.png", (5, 3)) as figure:
+        figure.subplots().hist(list(map(error, rows)))

@@ -1,0 +1,252 @@
+"""Specifies extensions: which modules of users are loaded, how they fail, and what they change."""
+
+from __future__ import annotations
+
+import multiprocessing
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from textmill import extensions
+from textmill.compose import compose
+from textmill.config import KINDS, Config, key_values
+from textmill.errors import InputError
+from textmill.evaluation.metrics import Metric
+from textmill.extensions import load
+from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, FINETUNE, GRAPH
+from textmill.steps.key import describe_step
+from textmill.steps.step import Step, _read_module, code_of
+from textmill.steps.worker import Job
+from textmill.tasks.kinds import definitions, metrics_of
+
+STARS = Path(__file__).parent / "stars"
+LENGTH = """
+from textmill.evaluation.metrics import Metric
+LIMIT = 9
+METRICS = {"classification": (Metric("length", of_example=lambda row: min(LIMIT, len(row["text"]))),)}
+"""
+
+
+@pytest.fixture(autouse=True)
+def _forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each test begins with no extension, and what it loads is forgotten."""
+    monkeypatch.setattr(extensions, "__path__", [extensions._OWN])
+    monkeypatch.setattr(extensions, "_loaded", {})
+    monkeypatch.setattr(extensions, "_names", set())
+    monkeypatch.setenv(extensions.FOLDERS_VARIABLE, "")
+    before = dict(KINDS)
+    yield
+    for name in [n for n in sys.modules if n.startswith(f"{extensions.__name__}.")]:
+        del sys.modules[name]
+        vars(extensions).pop(name.rpartition(".")[2], None)
+    KINDS.clear()
+    KINDS.update(before)
+    _read_module.cache_clear()
+
+
+@pytest.fixture
+def composed(tmp_path: Path) -> Callable[..., Config]:
+    """Composes a user's configuration with extensions beside its file."""
+
+    def make(*entries: object, task: dict[str, Any] | None = None) -> Config:
+        rows = tmp_path / "rows.jsonl"
+        rows.write_text('{"text": "fine", "label": "a"}\n')
+        values = {"name": "mood", "kind": "classification", "train": "rows.jsonl"}
+        task = values | {"test": "rows.jsonl"} | (task or {})
+        file = tmp_path / "my.yaml"
+        file.write_text(
+            "defaults: [base, _self_]\n"
+            f"extensions: [{', '.join(map(str, entries))}]\n"
+            "corpus: {sources: [{name: own, path: rows.jsonl}]}\n"
+            f"tasks: [{task}]\n"
+        )
+        return compose(str(file))
+
+    return make
+
+
+def modules_of(step: Step, config: Config) -> set[str]:
+    part = GRAPH.part(step, None if step is CLEAN else config.tasks[0].name)
+    description = describe_step(step, part.configure(config), {})
+    return {name for name in description["code"] if name.startswith(extensions.__name__)}
+
+
+def test_a_metric_of_a_users_file_is_a_metric_of_its_kind(
+    composed: Callable[..., Config], tmp_path: Path
+) -> None:
+    (tmp_path / "length.py").write_text(LENGTH)
+    (task,) = composed("length.py").tasks
+    assert task.metrics == ("textmill.extensions.length",)
+    *_, metric = definitions(task.kind, task.metrics)
+    assert isinstance(metric, Metric)
+    assert metric.of_example is not None
+    assert metric.of_example({"text": "four"}) == 4
+    assert definitions("tagging") == metrics_of("tagging").METRICS
+
+
+def test_its_code_is_in_the_keys_of_what_scores_and_of_nothing_else(
+    composed: Callable[..., Config], tmp_path: Path
+) -> None:
+    (tmp_path / "length.py").write_text(LENGTH)
+    config = composed("length.py")
+    for step, own in (
+        (BASELINE, {"textmill.extensions", "textmill.extensions.length"}),
+        (EVALUATE, {"textmill.extensions", "textmill.extensions.length"}),
+        (FINETUNE, {"textmill.extensions"}),
+        (CLEAN, set()),
+    ):
+        assert modules_of(step, config) <= own
+        assert ("textmill.extensions.length" in own) == (
+            "textmill.extensions.length" in modules_of(step, config)
+        )
+    values = key_values(GRAPH.part(EVALUATE, "mood").configure(config))
+    before = code_of(EVALUATE, values).modules
+    (tmp_path / "length.py").write_text(LENGTH.replace("9", "8"))
+    _read_module.cache_clear()
+    after = code_of(EVALUATE, values).modules
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"textmill.extensions.length"}
+
+
+def test_a_key_does_not_know_where_an_extension_lies(
+    composed: Callable[..., Config], tmp_path: Path
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "length.py").write_text(LENGTH)
+    config = composed("here/length.py")
+    description = describe_step(EVALUATE, GRAPH.part(EVALUATE, "mood").configure(config), {})
+    assert str(tmp_path) not in str(description)
+
+
+def test_a_folder_with_the_modules_of_a_kind_is_a_kind_of_task(
+    composed: Callable[..., Config],
+) -> None:
+    config = composed(STARS, task={"kind": "stars", "label": "label"})
+    (task,) = config.tasks
+    assert task.kind == "stars"
+    assert type(task).__name__ == "StarsConfig"
+    assert [metric.name for metric in definitions("stars")] == ["mean_error", "accuracy"]
+    own = modules_of(FINETUNE, config)
+    assert {"textmill.extensions.stars.examples", "textmill.extensions.stars.network"} <= own
+    assert not {"textmill.extensions.stars.page", "textmill.extensions.stars.metrics"} & own
+    assert "textmill.extensions.stars.metrics" in modules_of(EVALUATE, config)
+    assert "textmill.tasks.classification.network" in describe_step(FINETUNE, task, {})["code"]
+
+
+def test_unknown_settings_of_its_tasks_are_named_with_those_that_it_has(
+    composed: Callable[..., Config],
+) -> None:
+    with pytest.raises(
+        InputError, match=r"tasks.mood.lable is not a setting. Did you mean .*label"
+    ):
+        composed(STARS, task={"kind": "stars", "lable": "label"})
+
+
+def test_without_its_extension_a_kind_is_unknown(composed: Callable[..., Config]) -> None:
+    with pytest.raises(InputError, match=r"tasks.mood.kind=stars: choose one of classification,"):
+        composed(task={"kind": "stars"})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("gone.py", None, r"extensions: .*gone.py does not exist"),
+        (
+            "wrong.py",
+            "1 / 0",
+            r"wrong.py cannot be imported \(ZeroDivisionError: .*wrong.py, line 1",
+        ),
+        ("wrong.py", "import nothing_of_that_name", r"No module named 'nothing_of_that_name'"),
+        ("half.py", "def f(:", r"half.py cannot be imported \(SyntaxError"),
+        ("my-file.py", "", r"'my-file' is no name in Python: rename it"),
+        ("not_installed.at_all", None, r"extensions: not_installed.at_all cannot be imported"),
+    ],
+)
+def test_what_cannot_be_loaded_is_named_with_the_reason(
+    composed: Callable[..., Config], tmp_path: Path, name: str, content: str | None, message: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=message):
+        composed(name)
+
+
+def test_two_extensions_of_one_name_are_refused(
+    composed: Callable[..., Config], tmp_path: Path
+) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text("")
+    with pytest.raises(InputError, match=r"have one name, 'mine': rename one"):
+        composed("a/mine.py", "b/mine.py")
+
+
+def test_an_installed_module_is_loaded_by_its_name(
+    composed: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "installed_here"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "helper.py").write_text("LIMIT = 9")
+    (package / "lengths.py").write_text(
+        f"from .helper import LIMIT\n{LENGTH.replace('LIMIT = 9', '')}"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    config = composed("installed_here.lengths")
+    assert config.tasks[0].metrics == ("installed_here.lengths",)
+    code = describe_step(EVALUATE, GRAPH.part(EVALUATE, "mood").configure(config), {})["code"]
+    assert {"installed_here.lengths", "installed_here.helper"} <= code.keys()
+
+
+def test_no_module_is_imported_because_a_record_names_it(tmp_path: Path) -> None:
+    assert definitions("classification", ["antigravity"]) == metrics_of("classification").METRICS
+    assert "antigravity" not in sys.modules
+
+
+READ = """
+import pickle, sys
+job = pickle.load(open(sys.argv[1], "rb"))
+print(type(job.config).__module__, job.config.text)
+"""
+
+
+def test_another_process_can_read_a_job_whose_settings_an_extension_defines(
+    composed: Callable[..., Config], tmp_path: Path
+) -> None:
+    """As the fork server has to, which started before anything was composed."""
+    (task,) = composed(STARS, task={"kind": "stars", "label": "label"}).tasks
+    job = Job(FINETUNE, task, {}, tmp_path / "out", tmp_path / "work", 1)
+    file = tmp_path / "job.pickle"
+    file.write_bytes(pickle.dumps(job))
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(file)], capture_output=True, text=True, check=False,
+        env={"PATH": ""},
+    )  # fmt: skip
+    assert done.stdout.split() == ["textmill.extensions.stars.settings", "text"], done.stderr
+
+
+def _name_of(module: str) -> str:
+    return __import__(module, fromlist=["x"]).__name__
+
+
+def test_processes_that_are_spawned_find_the_files(
+    composed: Callable[..., Config], tmp_path: Path
+) -> None:
+    (tmp_path / "length.py").write_text(LENGTH)
+    composed("length.py")
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.apply(_name_of, ("textmill.extensions.length",)) == "textmill.extensions.length"
+
+
+def test_loading_twice_imports_once(tmp_path: Path) -> None:
+    (tmp_path / "once.py").write_text("VALUE = object()")
+    entry = str(tmp_path / "once.py")
+    (first,), (second,) = load([entry]), load([entry])
+    assert isinstance(first.module, ModuleType)
+    assert first is second
