@@ -149,8 +149,8 @@ def _loaded_by_name(step: Step, values: Mapping[str, Any] | None) -> Iterator[st
         places = {name: list(values.get(name) or ()) for name in ("filters", "metrics")}
         places["kind"] = [KINDS[kind]] if kind in KINDS else []
     for name in step.loads:
-        placeholder = name.partition("}")[0].removeprefix("{")
-        for place in places.get(placeholder, ()):
+        placeholder, is_pattern, _ = name.removeprefix("{").partition("}")
+        for place in places.get(placeholder, ()) if is_pattern else ("",):
             loaded = name.format(**{placeholder: place})
             if _file_of(loaded) is not None:
                 yield loaded
