@@ -161,7 +161,7 @@ def project(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setattr(contexts, "get_run_logger", Quiet)
     monkeypatch.setattr(pipelines, "run_job", work)
     monkeypatch.setattr(pipelines, "warm_up", lambda: None)
-    for name in ("log_task_model", "log_backbone"):
+    for name in ("log_task_model", "log_backbone", "log_token_lengths"):
         monkeypatch.setattr(pipelines, name, lambda *given: None)
     monkeypatch.setattr(contexts.log, "disabled", True)
     file_of, version = steps._file_of, steps._version

@@ -101,7 +101,9 @@ def test_the_function_of_every_step_exists(step: Step) -> None:
     [
         (CLEAN, "ftfy", "torch"),
         (TOKENIZER, "tokenizers", "torch"),
+        (TOKENS, "tokenizers", "matplotlib"),
         (PRETRAIN, "torch", "mlflow"),
+        (PRETRAIN, "tokenizers", "sentencepiece"),
         (PRETRAIN, "lightning", "scikit-learn"),
         (FINETUNE, "torch", "mlflow"),
         (BASELINE, "scikit-learn", "mlflow"),

@@ -30,7 +30,7 @@ from textmill.files import (
 )
 from textmill.secrets import redact, redact_values
 from textmill.stage_times import read_stage_times
-from textmill.steps.graph import FINETUNE, PRETRAIN
+from textmill.steps.graph import FINETUNE, PRETRAIN, TOKENS
 from textmill.steps.key import describe_step, key_of
 from textmill.steps.places import held_slot
 from textmill.steps.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
@@ -45,6 +45,7 @@ from textmill.tracking.experiment import CONFIG_TAG, PIPELINE_TAG, refuse_anothe
 from textmill.tracking.metrics import plots
 from textmill.tracking.metrics.follow import Follower, Progress
 from textmill.tracking.metrics.system import watch_system
+from textmill.tracking.metrics.token_lengths import log_token_lengths
 from textmill.tracking.models.logged import log_backbone, log_task_model
 from textmill.tracking.results import Result, result_of, results_tags
 from textmill.tracking.store import OUTPUT, Dataset, Store, StoreError, artifact_url
@@ -457,6 +458,8 @@ class _Attempt:
         if follower.points:
             with spared("the picture of the losses"), store.as_store_errors():
                 store.client.log_figure(run_id, plots.loss_curve(follower.points), "plots/loss.png")
+        if self.step is TOKENS:
+            log_token_lengths(store, run_id, self.out)
         if self.step is FINETUNE and self.task:
             log_task_model(store, run_id, self.task, self.out)
         if self.step is PRETRAIN:

@@ -80,6 +80,6 @@ def test_the_index_counts_documents_tokens_and_bytes(folders: dict[str, Path], s
 def test_two_runs_write_the_same_bytes(folders: dict[str, Path], tmp_path: Path) -> None:
     tokenize(TokensConfig(), folders, tmp_path)
     files = [f.relative_to(tmp_path) for f in sorted(tmp_path.rglob("*")) if f.is_file()]
-    assert len(files) == 2 * 3 + 3
+    assert len(files) == 2 * 3 + 2
     for file in files:
         assert (tmp_path / file).read_bytes() == (folders["tokens"] / file).read_bytes()

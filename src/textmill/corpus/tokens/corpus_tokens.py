@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from textmill.corpus.tokens.encoding import Encoder, fast_encoder
 from textmill.corpus.tokens.fertility import fertility
 from textmill.corpus.tokens.token_shards import DOCUMENTS, read_labels, write_shards
 from textmill.corpus.tokens.tokenizer import load_tokenizer
-from textmill.errors import spared
 from textmill.files import write_json
 
 SPLITS = ("train", "validation")
@@ -31,7 +30,7 @@ def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> Non
     Args:
         config: empty.
         inputs: `corpus` and `tokenizer`, folders of those steps.
-        out: an empty folder; gets a folder for each split, index.json and a histogram.
+        out: an empty folder; gets a folder for each split, and index.json.
     """
     tokenizer = load_tokenizer(inputs["tokenizer"])
     encoder = fast_encoder(tokenizer)
@@ -53,10 +52,7 @@ def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> Non
         index[split] = counts
         metrics |= {f"{split}_{name}": count for name, count in counts.items()}
         metrics[f"{split}_bytes_per_token"] = totals.n_bytes / max(1, counts["tokens"])
-        if split == "train":
-            with spared("the picture of the lengths"):
-                _plot_lengths(totals.lengths, out / "token_lengths.png")
-        else:  # a random sample, and the tokenizer has not seen it
+        if split == "validation":  # a random sample, and the tokenizer has not seen it
             labels = read_labels(folder, "language")
             languages = [labels.names[number] for number in labels.numbers]
             rows = zip(read_texts(inputs["corpus"], split), languages, totals.lengths, strict=True)
@@ -92,14 +88,3 @@ def _write_documents(corpus: Path, file: Path) -> None:
     with pq.ParquetWriter(file, schema) as writer:
         for shard in corpus_shards(corpus):
             writer.write_table(pq.read_table(shard, columns=ABOUT).cast(schema))
-
-
-def _plot_lengths(lengths: Sequence[int], file: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    longest = max(lengths, default=1)
-    axes.hist(lengths, bins=np.geomspace(1, longest + 1, 40).tolist())
-    axes.set(xscale="log", xlabel="tokens in a document", ylabel="documents")
-    figure.savefig(file, metadata={"Software": None})
