@@ -29,7 +29,8 @@ from textmill.corpus.reading.sources import RawDocument, read_documents
 from textmill.corpus.tokens.encoding import as_tiktoken, fast_encoder
 from textmill.corpus.tokens.packing import PackedBlocks
 from textmill.corpus.tokens.token_shards import write_shards
-from textmill.corpus.tokens.tokenizer import load_tokenizer, train_tokenizer
+from textmill.corpus.tokens.tokenizer import load_tokenizer
+from textmill.corpus.tokens.vocabulary import train_tokenizer
 
 FILES = ("gutenberg/train.txt.gz", "zh_text/train.txt")
 PACKED_FILES = ("ag_news/train.jsonl.gz", "zh_text/train.txt")

@@ -44,8 +44,8 @@ def bare(folder: Path) -> None:
     from textmill.compose import compose
     from textmill.config import CleanConfig, PretrainStepConfig, TokensConfig
     from textmill.corpus.cleaning.clean import clean
-    from textmill.corpus.tokens.token_shards import tokenize
-    from textmill.corpus.tokens.tokenizer import train_tokenizer
+    from textmill.corpus.tokens.corpus_tokens import tokenize
+    from textmill.corpus.tokens.vocabulary import train_tokenizer
     from textmill.hardware import n_cores, set_up_torch
     from textmill.sample.generate import generate
     from textmill.tasks.baseline import baseline

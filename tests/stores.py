@@ -16,7 +16,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from textmill.config import AnyTask, Config, ModelConfig, SampleConfig, TokenizerConfig
-from textmill.corpus.tokens.tokenizer import load_tokenizer, train_tokenizer
+from textmill.corpus.tokens.tokenizer import load_tokenizer
+from textmill.corpus.tokens.vocabulary import train_tokenizer
 from textmill.steps import worker
 from textmill.steps.step import Step
 
@@ -199,7 +200,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
 
         from textmill.model import GPT
         from textmill.tasks.kinds import examples_of, network_of
-        from textmill.tasks.predictor import save_task_model
+        from textmill.tasks.model_folder import save_task_model
 
         corpus, tokenizer = tmp_path_factory.mktemp("corpus"), tmp_path_factory.mktemp("tokenizer")
         (corpus / "train").mkdir()

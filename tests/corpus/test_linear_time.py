@@ -16,7 +16,8 @@ from textmill.config import CorpusConfig, RedactionConfig, SourceConfig, Tokeniz
 from textmill.corpus.cleaning.repair import cleaning_steps
 from textmill.corpus.reading.sources import read_documents
 from textmill.corpus.tokens.encoding import Encoder, fast_encoder
-from textmill.corpus.tokens.tokenizer import load_tokenizer, train_tokenizer
+from textmill.corpus.tokens.tokenizer import load_tokenizer
+from textmill.corpus.tokens.vocabulary import train_tokenizer
 from textmill.safety.redaction import redact
 
 CONFIG = CorpusConfig.model_validate({"sources": [{"name": "s", "path": "s.txt"}]})

@@ -161,7 +161,7 @@ def project(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.setattr(contexts, "get_run_logger", Quiet)
     monkeypatch.setattr(attempt, "run_job", work)
     monkeypatch.setattr(attempt, "warm_up", lambda: None)
-    for name in ("log_task_model", "log_backbone"):
+    for name in ("log_task_model", "log_backbone", "log_token_lengths"):
         monkeypatch.setattr(step_run, name, lambda *given: None)
     monkeypatch.setattr(contexts.log, "disabled", True)
     file_of, version = steps._file_of, steps._version
@@ -274,12 +274,12 @@ CHANGES: dict[str, tuple[Callable[[Project], None], set[str]]] = {
         EVERYTHING,  # it reads the files of tasks as well
     ),
     "a function of the tokenizer": (
-        code("textmill.corpus.tokens.tokenizer", append("HELPER = 1")),
-        (LANGUAGE - {"clean"}) | MODELS | BASELINES,
+        code("textmill.corpus.tokens.vocabulary", append("HELPER = 1")),
+        (LANGUAGE - {"clean"}) | MODELS,
     ),
     "the model's code": (
         code("textmill.model.gpt", append("HELPER = 1")),
-        AFTER_PRETRAIN | BASELINES,  # the module of a kind holds its network and its baselines
+        AFTER_PRETRAIN,
     ),
     "the loop of training": (
         code("textmill.training.fit", append("HELPER = 1")),

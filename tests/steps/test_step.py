@@ -101,10 +101,13 @@ def test_the_function_of_every_step_exists(step: Step) -> None:
     [
         (CLEAN, "ftfy", "torch"),
         (TOKENIZER, "tokenizers", "torch"),
+        (TOKENS, "tokenizers", "matplotlib"),
         (PRETRAIN, "torch", "mlflow"),
+        (PRETRAIN, "tokenizers", "sentencepiece"),
         (PRETRAIN, "lightning", "scikit-learn"),
         (FINETUNE, "torch", "mlflow"),
         (BASELINE, "scikit-learn", "mlflow"),
+        (BASELINE, "scikit-learn", "torch"),
     ],
 )
 def test_packages_are_those_that_the_modules_import(step: Step, present: str, absent: str) -> None:
@@ -187,6 +190,25 @@ def test_an_import_inside_a_function_counts(
         "textmill.safety",
         "textmill.safety.redaction",
     } | set(reached("textmill.safety.redaction").modules)
+
+
+def test_an_import_for_types_alone_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "typed_step.py").write_text(
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from textmill.model import GPT\n    import torch\n"
+        "else:\n    from textmill.safety import placeholders\n"
+        "def work(config, inputs, out):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    code = code_of(Step("typed", "typed_step:work"))
+    assert set(code.modules) == {
+        "typed_step",
+        "textmill.safety",
+        "textmill.safety.placeholders",
+    }
+    assert set(code.packages) == {"python"}
 
 
 def reached(module: str) -> Code:

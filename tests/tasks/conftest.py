@@ -17,7 +17,8 @@ import torch
 
 from textmill import model as models
 from textmill.config import ModelConfig, TaskConfig, TokenizerConfig
-from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer, train_tokenizer
+from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
+from textmill.corpus.tokens.vocabulary import train_tokenizer
 from textmill.model.gpt import GPT
 from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.finetune import finetune

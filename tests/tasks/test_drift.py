@@ -12,7 +12,7 @@ import pytest
 
 from tests.tasks.conftest import toy_rows
 from textmill.config import DriftStepConfig, GenerationConfig, TokensConfig
-from textmill.corpus.tokens.token_shards import tokenize
+from textmill.corpus.tokens.corpus_tokens import tokenize
 from textmill.files import read_json
 from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.drift import measure_drift

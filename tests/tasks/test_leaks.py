@@ -14,10 +14,10 @@ from textmill.config import AnyTask
 from textmill.errors import InputError
 from textmill.evaluation.notes import read_notes
 from textmill.files import read_json
-from textmill.tasks.baseline import baseline
+from textmill.tasks.baseline import baseline, find_notes, shared_metrics
 from textmill.tasks.finetune import split_examples
 from textmill.tasks.kinds import examples_of
-from textmill.tasks.leaks import find_notes, find_shared, kept_examples, shared_metrics, text_key
+from textmill.tasks.leaks import find_shared, kept_examples, text_key
 
 Rows = list[dict[str, Any]]
 

@@ -17,7 +17,8 @@ from textmill.errors import InputError
 from textmill.tasks.classification.examples import Spec
 from textmill.tasks.classification.network import PREDICT_BATCH, build
 from textmill.tasks.classification.settings import ClassificationConfig
-from textmill.tasks.predictor import Predictor, load_predictor, save_task_model
+from textmill.tasks.model_folder import save_task_model
+from textmill.tasks.predictor import Predictor, load_predictor
 
 SPEC = Spec(("bad", "good", "so-so"))
 TEXTS = ["the room", "a lovely meal and splendid staff", "sad"]

@@ -12,12 +12,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 
 from textmill.config import ModelConfig, PretrainConfig, PretrainStepConfig
 from textmill.corpus.tokens.token_shards import DOCUMENTS, write_shards
 from textmill.corpus.tokens.tokenizer import SPECIAL_TOKENS
+from textmill.model import GPT
+from textmill.training.objectives import token_nll
 from textmill.training.pretrain import pretrain
 
 VOCAB_SIZE = 20
@@ -116,3 +119,14 @@ def wait_until(holds: Callable[[], bool], process: BaseProcess, timeout_s: float
         assert process.is_alive(), "it has ended"
         assert time.monotonic() < deadline_s, "waited too long"
         time.sleep(0.002)
+
+
+def apart_loss(network: GPT, tokens: Path, block_size: int) -> float:
+    """The loss per token of documents run one by one, piece by piece."""
+    losses = []
+    for document in REPETITIVE[:10]:
+        ids = torch.tensor([0, *document, 0])
+        for at in range(0, len(ids) - 1, block_size):
+            piece = ids[None, at : at + block_size + 1]
+            losses.append(token_nll(network(piece[:, :-1]), piece[:, 1:])[0])
+    return torch.cat(losses).mean().item()

@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 import torch
 
-from tests.training.conftest import REPETITIVE, VOCAB_SIZE, logged, run
+from tests.training.conftest import REPETITIVE, VOCAB_SIZE, apart_loss, logged, run
 from textmill import model as models
 from textmill.config import ModelConfig
 from textmill.corpus.tokens.packing import PackedBlocks
 from textmill.errors import InputError, RunError
 from textmill.model import GPT
 from textmill.training import pretrain as subject
-from textmill.training.batches import packed, shuffled
-from textmill.training.objectives import causal_loss, objective_losses, token_nll
-from textmill.training.pretrain import SAMPLES, document_nll, language_metrics
+from textmill.training.batches import shuffled
+from textmill.training.objectives import causal_loss, objective_losses
+from textmill.training.pretrain import SAMPLES
 
 # Lightning asks torch whether a tree is a leaf in a way that torch will drop.
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
@@ -35,17 +35,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-def apart_loss(network: GPT, tokens: Path, block_size: int) -> float:
-    """The loss per token of documents run one by one, piece by piece."""
-    losses = []
-    for document in REPETITIVE[:10]:
-        ids = torch.tensor([0, *document, 0])
-        for at in range(0, len(ids) - 1, block_size):
-            piece = ids[None, at : at + block_size + 1]
-            losses.append(token_nll(network(piece[:, :-1]), piece[:, 1:])[0])
-    return torch.cat(losses).mean().item()
 
 
 def test_repetitive_text_is_learned(inputs: dict[str, Path]) -> None:
@@ -315,21 +304,6 @@ def test_settings_that_change_no_result_are_no_difference(inputs: dict[str, Path
     assert len(logged(inputs["tokens"].parent / "a" / "out", "train/loss")) == 3
 
 
-@pytest.mark.parametrize("batch_blocks", [1, 3, 100])
-def test_the_sum_over_blocks_does_not_depend_on_their_batches(
-    inputs: dict[str, Path], batch_blocks: int
-) -> None:
-    torch.manual_seed(0)
-    shape = ModelConfig(n_layer=2, n_head=2, n_embd=16, block_size=16, vocab_size=VOCAB_SIZE)
-    network = GPT(shape).eval()
-    blocks = PackedBlocks(inputs["tokens"] / "validation", 16)
-    nll, counts = document_nll(network, packed(blocks, batch_blocks), 10)
-    assert counts.tolist() == [len(document) + 1 for document in REPETITIVE[:10]]
-    with torch.inference_mode():
-        expected = apart_loss(network, inputs["tokens"], 16)
-    assert nll.sum() / counts.sum() == pytest.approx(expected, rel=1e-5)
-
-
 def test_every_source_has_its_own_validation_loss(inputs: dict[str, Path]) -> None:
     out = run(inputs, "a")
     n_targets = {"books": 0, "songs": 0}
@@ -433,17 +407,3 @@ def test_a_spent_budget_ends_training_at_a_checkpoint_from_which_it_goes_on(
     resumed, whole = run(inputs, "a"), run(inputs, "b")
     for file in ("model.safetensors", SAMPLES):
         assert (resumed / file).read_bytes() == (whole / file).read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("loss", "perplexity", "bits"), [(0.0, 1.0, 0.0), (math.log(8), 8.0, 0.75)]
-)
-def test_language_metrics_by_hand(loss: float, perplexity: float, bits: float) -> None:
-    # A quarter of a token in a byte: log2(8) bits a token are 3/4 bits a byte.
-    assert language_metrics(loss, 0.25, "x/") == pytest.approx(
-        {"x/loss": loss, "x/perplexity": perplexity, "x/bits_per_byte": bits}
-    )
-
-
-def test_a_hopeless_loss_has_a_finite_perplexity() -> None:
-    assert math.isfinite(language_metrics(1e6, 0.25)["perplexity"])

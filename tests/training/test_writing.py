@@ -12,7 +12,8 @@ import torch
 from tokenizers import Tokenizer
 
 from textmill.config import GenerationConfig, ModelConfig, TokenizerConfig
-from textmill.corpus.tokens.tokenizer import PAD_ID, TARGET_ID, load_tokenizer, train_tokenizer
+from textmill.corpus.tokens.tokenizer import PAD_ID, TARGET_ID, load_tokenizer
+from textmill.corpus.tokens.vocabulary import train_tokenizer
 from textmill.model import GPT
 from textmill.training import writing
 from textmill.training.writing import write_text

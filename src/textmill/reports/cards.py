@@ -29,7 +29,8 @@ from textmill.steps.graph import (
     TOKENS,
 )
 from textmill.steps.sources import is_in_corpus
-from textmill.tasks.kinds import metrics_of, page_of
+from textmill.tasks.kinds import metrics_of
+from textmill.tasks.shown import page_of
 from textmill.tracking.models.logged import find_logged_model
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from textmill.tasks.kinds import page_of
-from textmill.tasks.shown import Shown
+from textmill.tasks.shown import Shown, page_of
 
 N_CANDIDATES = 200
 """Wrong examples, the surest ones, that those to be shown are chosen from."""

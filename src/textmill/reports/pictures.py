@@ -12,7 +12,7 @@ from pathlib import Path
 
 from textmill.errors import spared
 from textmill.reports.rendering import Image
-from textmill.tasks.kinds import page_of
+from textmill.tasks.shown import page_of
 from textmill.tracking.artifacts import artifact
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store, artifact_url

@@ -109,8 +109,8 @@ CLEAN = Step(
     has_cache=True,
     loads=("{filters}",),
 )
-TOKENIZER = Step("tokenizer", "textmill.corpus.tokens.tokenizer:train_tokenizer")
-TOKENS = Step("tokens", "textmill.corpus.tokens.token_shards:tokenize")
+TOKENIZER = Step("tokenizer", "textmill.corpus.tokens.vocabulary:train_tokenizer")
+TOKENS = Step("tokens", "textmill.corpus.tokens.corpus_tokens:tokenize")
 PRETRAIN = Step("pretrain", "textmill.training.pretrain:pretrain", True, True)
 FURTHER_METRICS = "{metrics}"
 EXAMPLES, NETWORK, BASELINES, METRICS = (

@@ -87,7 +87,7 @@ class _Module:
     code: str
     """Digest of the syntax tree, without docstrings."""
     imported: frozenset[str]
-    """The modules it imports anywhere inside."""
+    """The modules it imports anywhere inside, but for those that only types are taken from."""
 
 
 def read_code(steps: Iterable[Step]) -> None:
@@ -149,8 +149,8 @@ def _loaded_by_name(step: Step, values: Mapping[str, Any] | None) -> Iterator[st
         places = {name: list(values.get(name) or ()) for name in ("filters", "metrics")}
         places["kind"] = [KINDS[kind]] if kind in KINDS else []
     for name in step.loads:
-        placeholder = name.partition("}")[0].removeprefix("{")
-        for place in places.get(placeholder, ()):
+        placeholder, is_pattern, _ = name.removeprefix("{").partition("}")
+        for place in places.get(placeholder, ()) if is_pattern else ("",):
             loaded = name.format(**{placeholder: place})
             if _file_of(loaded) is not None:
                 yield loaded
@@ -171,7 +171,7 @@ def _parse(name: str) -> _Module:
     with _parsing:
         tree = ast.parse(content)
     imported: set[str] = set()
-    for node in ast.walk(tree):
+    for node in _nodes_that_run(tree):
         if isinstance(node, ast.Import):
             imported.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -183,6 +183,19 @@ def _parse(name: str) -> _Module:
         _drop_docstring(node)
     code = digest_bytes(ast.dump(tree).encode())
     return _Module(file, digest_bytes(content), code, frozenset(imported))
+
+
+def _nodes_that_run(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a tree, but for those under `if TYPE_CHECKING`, which never runs."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        match node:
+            case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=orelse):
+                waiting += orelse
+            case _:
+                waiting += ast.iter_child_nodes(node)
 
 
 def _drop_docstring(node: ast.AST) -> None:

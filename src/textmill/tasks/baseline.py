@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from textmill.config import TaskConfig
-from textmill.evaluation.notes import Note, write_notes
+from textmill.evaluation.notes import LEAK, Note, write_notes
 from textmill.files import write_json
 from textmill.tasks.kinds import baselines_of, examples_of, metrics_of
-from textmill.tasks.leaks import (
-    find_notes,
-    find_shared,
-    kept_examples,
-    shared_metrics,
-)
+from textmill.tasks.labels import respelling_note
+from textmill.tasks.leaks import Shared, find_shared, kept_examples, lines_of
 from textmill.tasks.predictions import score, signature_tags, write_predictions
+from textmill.tasks.rows import Rows
 
 
 def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
@@ -58,3 +56,39 @@ def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     write_notes(notes, out)
     write_json(out / "metrics.json", metrics)
     write_json(out / "tags.json", signature_tags(metrics_of(config.kind).signatures(config)))
+
+
+def find_notes(
+    config: TaskConfig, train: Rows[Any], test: Rows[Any], shared: Shared
+) -> Iterator[Note]:
+    """Yield what is to be said of the examples, before anything is trained on them."""
+    if shared.leaked:
+        what = f"{len(shared.leaked):,} of {len(test):,} test texts are training texts too"
+        if shared.n_whole < len(shared.leaked):
+            what += f", {shared.n_whole:,} of them with the same answer"
+        is_dropped = config.on_leak == "drop"
+        if is_dropped:
+            what += f"; {len(shared.copied):,} training examples are dropped for it"
+        yield Note(LEAK, what, lines_of("test", test, shared.leaked), not is_dropped)
+    n_conflicting = sum(map(len, shared.conflicting))
+    if n_conflicting:
+        where = (
+            lines_of("training", train, shared.conflicting[0]),
+            lines_of("test", test, shared.conflicting[1]),
+        )
+        yield Note(
+            "conflict",
+            f"{n_conflicting:,} of {len(train) + len(test):,} examples have a text that stands "
+            "under another label too",
+            "; ".join(filter(None, where)),
+        )
+    if note := respelling_note({**train.respelled, **test.respelled}):
+        yield Note("spelling", note, is_doubt=False)
+
+
+def shared_metrics(shared: Shared) -> dict[str, float]:
+    """Return the counts of what is shared, by name."""
+    return {
+        "leaked_examples": len(shared.leaked),
+        "conflicting_examples": sum(map(len, shared.conflicting)),
+    }

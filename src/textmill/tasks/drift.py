@@ -18,10 +18,8 @@ from textmill.corpus.tokens.token_shards import read_index, read_shards, write_s
 from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.evaluation.drift import label_shift, rare_share
 from textmill.files import read_json, write_json
-from textmill.tasks.language_model.evaluate import BATCH_BLOCKS
 from textmill.tasks.predictor import load_predictor
-from textmill.training.batches import packed
-from textmill.training.pretrain import document_nll, language_metrics
+from textmill.training.likelihood import document_nll, language_metrics, packed
 
 
 def measure_drift(config: DriftStepConfig, inputs: Mapping[str, Path], out: Path) -> None:
@@ -60,7 +58,7 @@ def _language_measures(
         ids = [encoding.ids for encoding in encodings]
         write_shards(Path(folder), ids, np.dtype(index["dtype"]))
         blocks = PackedBlocks(Path(folder), network.config.block_size)
-        nll, counts = document_nll(network, packed(blocks, BATCH_BLOCKS), len(texts))
+        nll, counts = document_nll(network, packed(blocks), len(texts))
     n_targets = int(counts.sum())
     n_bytes = sum(len(text.encode()) for text in texts)
     metrics = language_metrics(nll.sum() / n_targets, n_targets / n_bytes)

@@ -19,7 +19,7 @@ from textmill.files import digest_file, write_json
 from textmill.model.layout import load_state, load_weights, save_weights
 from textmill.tasks.kinds import Examples, Network, examples_of, network_of
 from textmill.tasks.leaks import find_shared, kept_examples
-from textmill.tasks.predictor import save_task_model
+from textmill.tasks.model_folder import save_task_model
 from textmill.training.batches import Batches, by_length, in_order, n_steps
 from textmill.training.fit import fit
 from textmill.training.module import FitModule

@@ -2,15 +2,15 @@
 
 A new kind is a folder beside the others, and its name in config/tasks.py. Its modules are loaded by
 name where they are needed: reading examples needs no torch, a model of one kind is not made of the
-code of another, and how answers are shown is part of no result.
+code of another, and how answers are shown and compared is part of no result: what `page.py` and
+`statistics.py` define stands in shown.py and statistics.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from textmill.config import KINDS, LANGUAGE_MODEL, RedactionConfig
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from textmill.evaluation.metrics import Metric, Row
-    from textmill.evaluation.significance import Counts
-    from textmill.tasks.shown import Column, Shown
     from textmill.training.objectives import Batch
 
 
@@ -89,36 +87,13 @@ class Metrics(Protocol):
     def signatures(self, config: Any) -> dict[str, str]: ...
 
 
-class Statistics(Protocol):
-    """What metrics are functions of, by which models are compared: `statistics.py`."""
-
-    EXAMPLE_FIELDS: tuple[str, ...]
-    """The fields of a row that tell its test example from others."""
-
-    def count(self, models: Sequence[Sequence[Row]], signatures: Mapping[str, str]) -> Counts: ...
-
-
-class Page(Protocol):
-    """How a model and its answers are shown: `page.py`."""
-
-    DOES: str
-    """What a model of this kind does, as "translates a text"."""
-    LONG_TEXTS: str
-    """What becomes of texts beyond the context."""
-    ANSWER: Mapping[str, Column]
-    """The columns of an answer, by name."""
-
-    def show(self, row: Row) -> Shown: ...
-    def plot(self, rows: Sequence[Row], folder: Path) -> None: ...
-
-
 def examples_of(kind: str) -> Examples:
     """Return how a kind reads its examples.
 
     Raises:
         KeyError: there is no such kind.
     """
-    return cast(Examples, _load(kind, "examples"))
+    return cast(Examples, load_part(kind, "examples"))
 
 
 def network_of(kind: str) -> Network:
@@ -127,7 +102,7 @@ def network_of(kind: str) -> Network:
     Raises:
         KeyError: there is no such kind.
     """
-    return cast(Network, _load(kind, "network"))
+    return cast(Network, load_part(kind, "network"))
 
 
 def baselines_of(kind: str) -> Baselines:
@@ -136,7 +111,7 @@ def baselines_of(kind: str) -> Baselines:
     Raises:
         KeyError: there is no such kind.
     """
-    return cast(Baselines, _load(kind, "baselines"))
+    return cast(Baselines, load_part(kind, "baselines"))
 
 
 def metrics_of(kind: str) -> Metrics:
@@ -145,7 +120,7 @@ def metrics_of(kind: str) -> Metrics:
     Raises:
         KeyError: there is no such kind.
     """
-    return cast(Metrics, _load(kind, "metrics"))
+    return cast(Metrics, load_part(kind, "metrics"))
 
 
 def definitions(kind: str, extensions: Iterable[str] = ()) -> tuple[Metric, ...]:
@@ -160,24 +135,11 @@ def definitions(kind: str, extensions: Iterable[str] = ()) -> tuple[Metric, ...]
     return (*metrics_of(kind).METRICS, *chain.from_iterable(further))
 
 
-def statistics_of(kind: str) -> Statistics:
-    """Return what the metrics of a kind, or of the language model, are functions of.
+def load_part(kind: str, part: str) -> Any:
+    """Return a module of a kind, or of the language model.
 
     Raises:
         KeyError: there is no such kind.
     """
-    return cast(Statistics, _load(kind, "statistics"))
-
-
-def page_of(kind: str) -> Page:
-    """Return how a kind shows its answers.
-
-    Raises:
-        KeyError: there is no such kind.
-    """
-    return cast(Page, _load(kind, "page"))
-
-
-def _load(kind: str, part: str) -> Any:
     package = f"{__package__}.{kind}" if kind == LANGUAGE_MODEL else KINDS[kind]
     return import_module(f"{package}.{part}")

@@ -9,15 +9,13 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from textmill.config import TaskConfig
 from textmill.errors import InputError, listed
-from textmill.evaluation.notes import LEAK, Note
 from textmill.tasks.kinds import Examples
-from textmill.tasks.labels import respelling_note
 from textmill.tasks.rows import Rows
 
 
@@ -81,8 +79,8 @@ def kept_examples(config: TaskConfig, train: Rows[Any], shared: Shared) -> Rows[
     if config.on_leak == "refuse" and shared.leaked:
         raise InputError(
             f"tasks.{config.name}: {len(shared.leaked):,} test texts are training texts too "
-            f"({_lines('training', train, shared.copied)}), and {setting} refuses that: take them "
-            "out of the training file, or set it to drop, which does so, or to report."
+            f"({lines_of('training', train, shared.copied)}), and {setting} refuses that: take "
+            "them out of the training file, or set it to drop, which does so, or to report."
         )
     if config.on_leak != "drop" or not shared.copied:
         return train
@@ -97,43 +95,7 @@ def kept_examples(config: TaskConfig, train: Rows[Any], shared: Shared) -> Rows[
     return kept
 
 
-def find_notes(
-    config: TaskConfig, train: Rows[Any], test: Rows[Any], shared: Shared
-) -> Iterator[Note]:
-    """Yield what is to be said of the examples, before anything is trained on them."""
-    if shared.leaked:
-        what = f"{len(shared.leaked):,} of {len(test):,} test texts are training texts too"
-        if shared.n_whole < len(shared.leaked):
-            what += f", {shared.n_whole:,} of them with the same answer"
-        is_dropped = config.on_leak == "drop"
-        if is_dropped:
-            what += f"; {len(shared.copied):,} training examples are dropped for it"
-        yield Note(LEAK, what, _lines("test", test, shared.leaked), not is_dropped)
-    n_conflicting = sum(map(len, shared.conflicting))
-    if n_conflicting:
-        where = (
-            _lines("training", train, shared.conflicting[0]),
-            _lines("test", test, shared.conflicting[1]),
-        )
-        yield Note(
-            "conflict",
-            f"{n_conflicting:,} of {len(train) + len(test):,} examples have a text that stands "
-            "under another label too",
-            "; ".join(filter(None, where)),
-        )
-    if note := respelling_note({**train.respelled, **test.respelled}):
-        yield Note("spelling", note, is_doubt=False)
-
-
-def shared_metrics(shared: Shared) -> dict[str, float]:
-    """Return the counts of what is shared, by name."""
-    return {
-        "leaked_examples": len(shared.leaked),
-        "conflicting_examples": sum(map(len, shared.conflicting)),
-    }
-
-
-def _lines(split: str, examples: Sequence[Any], indices: Sequence[int]) -> str:
+def lines_of(split: str, examples: Sequence[Any], indices: Sequence[int]) -> str:
     """Return where examples stand, without their file: results do not tell where files lie."""
     numbers = [examples[i].place.rpartition(":")[2] for i in indices]
     return f"{split} lines {listed(numbers)}" if numbers else ""

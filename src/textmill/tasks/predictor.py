@@ -1,37 +1,23 @@
-"""Task models on disk, and answers from them."""
+"""Answers of task models."""
 
 from __future__ import annotations
 
-import dataclasses
-import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
-from textmill.config import KINDS, UNREDACTED, RedactionConfig, TaskConfig
-from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
-from textmill.errors import InputError, RunError
-from textmill.files import parse_json, read_foreign, write_json
+from textmill.config import UNREDACTED, RedactionConfig
+from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.model import GPT
-from textmill.model.layout import (
-    MAX_SETTINGS_BYTES,
-    check_sizes,
-    load_state,
-    load_weights,
-    read_config,
-    save_weights,
-    write_config,
-)
-from textmill.tasks.kinds import examples_of, network_of
+from textmill.model.layout import check_sizes, load_state, load_weights, read_config
+from textmill.tasks.kinds import network_of
+from textmill.tasks.model_folder import read_task
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-TASK_FILE = "task.json"
 
 
 class Predictor:
@@ -74,27 +60,6 @@ class Predictor:
             )
 
 
-def save_task_model(
-    network: nn.Module, config: TaskConfig, spec: Any, backbone: Path, out: Path
-) -> None:
-    """Write a task model: config.json, model.safetensors, task.json, tokenizer files."""
-    assert isinstance(network.backbone, GPT)
-    write_config(network.backbone.config, out)
-    save_weights(network.state_dict(), out)
-    write_json(
-        out / TASK_FILE,
-        {
-            "name": config.name,
-            "kind": config.kind,
-            "is_causal": config.finetune.attention == "causal",
-            "spec": dataclasses.asdict(spec),
-            "redaction": config.redaction.model_dump(mode="json"),
-        },
-    )
-    for name in TOKENIZER_FILES:
-        shutil.copy(backbone / name, out / name)
-
-
 def load_predictor(folder: Path | str) -> Predictor:
     """Return the predictor of a task model folder.
 
@@ -102,33 +67,10 @@ def load_predictor(folder: Path | str) -> Predictor:
         InputError: the folder holds no task model.
     """
     folder = Path(folder)
-    name, is_causal, spec, redaction = _read_task(folder)
+    name, is_causal, spec, redaction = read_task(folder)
     config = read_config(folder)
     check_sizes(config, folder)
     network = network_of(name).build(GPT(config), spec, 0.0, is_causal)
     load_state(network, load_weights(folder), folder)
     tokenizer = load_tokenizer(folder, config.vocab_size)
     return Predictor(network.eval(), tokenizer, name, spec, redaction)
-
-
-def _read_task(folder: Path) -> tuple[str, bool, Any, RedactionConfig]:
-    """Return what a task model is: its kind, whether its attention is causal, and its settings."""
-    file = folder / TASK_FILE
-    try:
-        task = parse_json(read_foreign(file, MAX_SETTINGS_BYTES), file)
-        if task["kind"] not in KINDS:
-            raise InputError(
-                f"{file}: its kind of task, {task['kind']!r}, is none of textmill's: name the "
-                "extension that defines it under extensions."
-            )
-        kind, is_causal = examples_of(task["kind"]), bool(task["is_causal"])
-        spec = TypeAdapter(kind.Spec).validate_python(task["spec"])
-        # Models that are older than this entry were trained on texts as they were.
-        stored = task.get("redaction")
-        redaction = RedactionConfig.model_validate(stored) if stored is not None else UNREDACTED
-        return task["kind"], is_causal, spec, redaction
-    except (OSError, RunError):
-        raise InputError(f"{folder} holds no task model: {TASK_FILE} cannot be read.") from None
-    except (LookupError, TypeError, ValidationError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{file} is damaged ({reason}): make or fetch it again.") from None

@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol, cast
 
 import numpy as np
 
 from textmill.evaluation.metrics import Row
-from textmill.evaluation.significance import Answers, OfSums, ratio
-from textmill.tasks.kinds import definitions, statistics_of
+from textmill.evaluation.significance import Answers, Counts, OfSums, ratio
+from textmill.tasks.kinds import definitions, load_part
+
+
+class Statistics(Protocol):
+    """What metrics are functions of, by which models are compared: `statistics.py`."""
+
+    EXAMPLE_FIELDS: tuple[str, ...]
+    """The fields of a row that tell its test example from others."""
+
+    def count(self, models: Sequence[Sequence[Row]], signatures: Mapping[str, str]) -> Counts:
+        """Return the statistics of models on the same examples, from the rows of each."""
+
+
+def statistics_of(kind: str) -> Statistics:
+    """Return what the metrics of a kind, or of the language model, are functions of.
+
+    Raises:
+        KeyError: there is no such kind.
+    """
+    return cast(Statistics, load_part(kind, "statistics"))
 
 
 def tabulate(

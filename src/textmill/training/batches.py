@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from textmill.corpus.tokens.packing import PackedBlocks
 from textmill.corpus.tokens.tokenizer import PAD_ID
 from textmill.training.objectives import Batch
 
@@ -189,13 +188,6 @@ def by_length(lengths: Sequence[int], batch_size: int, seed: int, pool: int = 16
 def in_order(n: int, batch_size: int) -> list[list[int]]:
     """Return the numbers below n in consecutive batches."""
     return [list(range(at, min(n, at + batch_size))) for at in range(0, n, batch_size)]
-
-
-def packed(blocks: PackedBlocks, batch_size: int, chosen: Sequence[int] | None = None) -> Batches:
-    """Return packed blocks, all of them or those chosen, in batches."""
-    indices = range(len(blocks)) if chosen is None else chosen
-    rows = [[indices[i] for i in batch] for batch in in_order(len(indices), batch_size)]
-    return Batches(rows, lambda indices: to_tensors(blocks.rows(indices)))
 
 
 def to_tensors(arrays: dict[str, np.ndarray]) -> Batch:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,9 +25,10 @@ from textmill.errors import InputError
 from textmill.files import digest_file, write_json
 from textmill.model import GPT
 from textmill.safety.stored import write_redaction
-from textmill.training.batches import Batches, packed, to_tensors
+from textmill.training.batches import Batches, to_tensors
 from textmill.training.fit import fit
 from textmill.training.initial import initial_network
+from textmill.training.likelihood import document_nll, language_metrics, packed
 from textmill.training.mixture import LABELS, Taken, training_blocks
 from textmill.training.module import FitModule
 from textmill.training.objectives import (
@@ -36,7 +36,6 @@ from textmill.training.objectives import (
     mask_tokens,
     objective_losses,
     prepare,
-    token_nll,
 )
 from textmill.training.parallel.devices import check_compiler
 from textmill.training.parallel.ranks import launch
@@ -330,42 +329,3 @@ def _writer(tokenizer: Tokenizer, settings: PretrainConfig) -> Callable[[GPT], s
     """Return what samples a text from a model, the same as long as the weights are."""
     sampling = GenerationConfig(max_new_tokens=settings.sample_tokens, seed=settings.seed)
     return lambda model: "".join(write_text(model, tokenizer, "", sampling))
-
-
-@torch.inference_mode()
-def document_nll(
-    network: GPT, batches: Iterable[Batch], n_documents: int, is_causal: bool = True
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return what the documents of packed blocks cost a model, and how many targets they have.
-
-    Args:
-        network: the model.
-        batches: packed blocks, on the CPU.
-        n_documents: of the split that the blocks are from.
-        is_causal: whether a token sees only those before it.
-
-    Returns:
-        Summed negative log-likelihood (nats) and targets of every document, (n_documents,) each.
-    """
-    device = network.wte.weight.device
-    nll, counts = np.zeros(n_documents), np.zeros(n_documents, np.int64)
-    for cpu_batch in batches:
-        batch = {name: tensor.to(device) for name, tensor in cpu_batch.items()}
-        logits = network(batch["input_ids"], batch["documents"], is_causal)
-        losses = token_nll(logits, batch["targets"])[batch["loss_mask"]].double().cpu().numpy()
-        documents = cpu_batch["documents"][cpu_batch["loss_mask"]].numpy()
-        nll += np.bincount(documents, losses, n_documents)
-        counts += np.bincount(documents, minlength=n_documents)
-    return nll, counts
-
-
-def language_metrics(loss: float, targets_per_byte: float, prefix: str = "") -> dict[str, float]:
-    """Return loss (nats per token), perplexity, and bits per byte of text.
-
-    Bits per byte do not depend on the tokenizer, so they compare models with different ones.
-    """
-    return {
-        f"{prefix}loss": loss,
-        f"{prefix}perplexity": math.exp(min(loss, 700.0)),
-        f"{prefix}bits_per_byte": loss * targets_per_byte / math.log(2),
-    }

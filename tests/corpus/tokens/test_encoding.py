@@ -16,7 +16,8 @@ from tokenizers import Tokenizer, models
 
 from textmill.config import TokenizerConfig
 from textmill.corpus.tokens.encoding import as_tiktoken, fast_encoder
-from textmill.corpus.tokens.tokenizer import SPECIAL_TOKENS, adopt, load_tokenizer, train_tokenizer
+from textmill.corpus.tokens.tokenizer import SPECIAL_TOKENS, load_tokenizer
+from textmill.corpus.tokens.vocabulary import adopt, train_tokenizer
 from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.sample.generate import WRITERS
 from textmill.sample.language.patterns import plain

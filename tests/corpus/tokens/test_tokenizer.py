@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from tokenizers import Tokenizer
 
+from tests.corpus.tokens.conftest import write_corpus
 from textmill.config import TokenizerConfig
 from textmill.config.data import BYTE_VOCAB_SIZE
 from textmill.corpus.tokens.tokenizer import (
@@ -24,12 +22,9 @@ from textmill.corpus.tokens.tokenizer import (
     SOURCE_ID,
     SPECIAL_TOKENS,
     TARGET_ID,
-    adopt,
     load_tokenizer,
-    read_sample,
-    read_texts,
-    train_tokenizer,
 )
+from textmill.corpus.tokens.vocabulary import adopt, train_tokenizer
 from textmill.errors import InputError
 from textmill.safety.placeholders import PLACEHOLDERS
 
@@ -47,13 +42,6 @@ STRANGE = [
     "".join(SPECIAL_TOKENS),
     "a <|endoftext|> b<|pad|>",
 ]
-
-
-def write_corpus(folder: Path, *shards: list[str], split: str = "train") -> Path:
-    (folder / split).mkdir(parents=True)
-    for number, texts in enumerate(shards):
-        pq.write_table(pa.table({"text": texts}), folder / split / f"{number:05}.parquet")
-    return folder
 
 
 def train(corpus: Path, out: Path, vocab_size: int = 300) -> Path:
@@ -173,37 +161,12 @@ def test_a_folder_without_a_tokenizer_is_an_error(tmp_path: Path) -> None:
         load_tokenizer(tmp_path)
 
 
-def test_texts_are_read_in_the_order_of_the_shards(tmp_path: Path) -> None:
-    corpus = write_corpus(tmp_path, ["b", "a"], ["d", "c"])
-    assert list(read_texts(corpus, "train")) == ["b", "a", "d", "c"]
-    assert list(read_texts(corpus, "validation")) == []
-
-
 KINDS: dict[str, dict[str, object]] = {
     "bpe": {"vocab_size": 300},
     "unigram": {"vocab_size": 277},
     "byte": {"vocab_size": 270},
     "character": {"vocab_size": 300},
 }
-
-
-def test_of_a_large_corpus_the_same_share_of_documents_is_taken_wherever_it_is_cut(
-    tmp_path: Path,
-) -> None:
-    ids = [hashlib.blake2b(str(n).encode(), digest_size=16).hexdigest() for n in range(2000)]
-    texts = [f"文 {n:04}." for n in range(2000)]  # of 9 bytes
-    taken = []
-    for name, cuts in (("one", [2000]), ("many", [1, 700, 2000])):
-        (tmp_path / name / "train").mkdir(parents=True)
-        for start, end in zip([0, *cuts], cuts, strict=False):
-            table = pa.table({"text": texts[start:end], "doc_id": ids[start:end]})
-            file = tmp_path / name / "train" / f"{end:05}.parquet"
-            pq.write_table(table, file, row_group_size=300)
-        taken.append(list(read_sample(tmp_path / name, "train", 6000)))
-        assert list(read_sample(tmp_path / name, "train", 9 * 2000)) == texts
-    assert taken[0] == taken[1]
-    assert sum(len(text.encode()) for text in taken[0]) == pytest.approx(6000, rel=0.1)
-    assert {int(text[2:6]) // 500 for text in taken[0]} == {0, 1, 2, 3}
 
 
 def train_kind(corpus: Path, out: Path, kind: str) -> Path:

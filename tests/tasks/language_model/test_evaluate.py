@@ -15,9 +15,11 @@ import torch
 
 from textmill import model as models
 from textmill.config import GenerationConfig, ModelConfig, TokenizerConfig, TokensConfig
+from textmill.corpus.tokens.corpus_tokens import tokenize
 from textmill.corpus.tokens.packing import PackedBlocks
-from textmill.corpus.tokens.token_shards import tokenize, write_shards
-from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer, train_tokenizer
+from textmill.corpus.tokens.token_shards import write_shards
+from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
+from textmill.corpus.tokens.vocabulary import train_tokenizer
 from textmill.files import read_json
 from textmill.model import GPT
 from textmill.tasks.language_model.evaluate import (
@@ -26,9 +28,8 @@ from textmill.tasks.language_model.evaluate import (
     evaluate_lm,
     unigram_loss,
 )
-from textmill.training.batches import packed
+from textmill.training.likelihood import document_nll, packed
 from textmill.training.objectives import token_nll
-from textmill.training.pretrain import document_nll
 from textmill.training.writing import write_text
 
 HELD_OUT = ["The cat sat.", "那只猫", "", "The mat was under the cat, and the dog was not there."]

@@ -8,28 +8,20 @@ documents.parquet says which document is which.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textmill.config import TokensConfig
-from textmill.corpus.batching import batches
-from textmill.corpus.tokens.encoding import Encoder, fast_encoder
-from textmill.corpus.tokens.fertility import fertility
-from textmill.corpus.tokens.tokenizer import END_ID, corpus_shards, load_tokenizer, read_texts
-from textmill.errors import InputError, spared
-from textmill.files import read_json, write_json
+from textmill.corpus.tokens.tokenizer import END_ID
+from textmill.errors import InputError
+from textmill.files import read_json
 
-SPLITS = ("train", "validation")
 SHARD_TOKENS = 2**26
-ENCODE_BATCH = 512
-ENCODE_CHARS = 1 << 20  # token ids as lists are 10 times as large as their text
 DOCUMENTS = "documents.parquet"
-ABOUT = ["doc_id", "source", "language"]
 
 
 @dataclass(frozen=True)
@@ -55,46 +47,6 @@ class Labels:
     """Those that occur, sorted."""
     numbers: NDArray[np.int64]
     """(n_documents,): which of the names each document has."""
-
-
-def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> None:
-    """Encode both splits of the corpus into shards.
-
-    Args:
-        config: empty.
-        inputs: `corpus` and `tokenizer`, folders of those steps.
-        out: an empty folder; gets a folder for each split, index.json and a histogram.
-    """
-    tokenizer = load_tokenizer(inputs["tokenizer"])
-    encoder = fast_encoder(tokenizer)
-    vocab_size = tokenizer.get_vocab_size()
-    dtype: np.dtype[np.unsignedinteger] = np.dtype(np.uint16 if vocab_size <= 2**16 else np.uint32)
-    index: dict[str, object] = {"vocab_size": vocab_size, "dtype": dtype.name}
-    metrics: dict[str, float] = {}
-    for split in SPLITS:
-        folder = out / split
-        folder.mkdir()
-        totals = _Totals()
-        write_shards(folder, _encode(encoder, read_texts(inputs["corpus"], split), totals), dtype)
-        _write_documents(inputs["corpus"] / split, folder / DOCUMENTS)
-        counts = {
-            "documents": len(totals.lengths),
-            "tokens": sum(totals.lengths),
-            "bytes": totals.n_bytes,
-        }
-        index[split] = counts
-        metrics |= {f"{split}_{name}": count for name, count in counts.items()}
-        metrics[f"{split}_bytes_per_token"] = totals.n_bytes / max(1, counts["tokens"])
-        if split == "train":
-            with spared("the picture of the lengths"):
-                _plot_lengths(totals.lengths, out / "token_lengths.png")
-        else:  # a random sample, and the tokenizer has not seen it
-            labels = read_labels(folder, "language")
-            languages = [labels.names[number] for number in labels.numbers]
-            rows = zip(read_texts(inputs["corpus"], split), languages, totals.lengths, strict=True)
-            metrics |= {f"{split}_{name}": value for name, value in fertility(rows).items()}
-    write_json(out / "index.json", index)
-    write_json(out / "metrics.json", metrics)
 
 
 def write_shards(
@@ -159,35 +111,6 @@ def read_index(tokens: Path) -> dict[str, Any]:
     return index
 
 
-@dataclass
-class _Totals:
-    """What an encoding has seen."""
-
-    n_bytes: int = 0
-    lengths: array[int] = field(default_factory=lambda: array("q"))
-    """Tokens of every document."""
-
-
-def _encode(encoder: Encoder, texts: Iterator[str], totals: _Totals) -> Iterator[list[int]]:
-    """Yield the token ids of every text, counting along."""
-    for batch in batches(texts, len, ENCODE_CHARS, ENCODE_BATCH):
-        totals.n_bytes += sum(len(text.encode()) for text in batch)
-        for ids in encoder(batch):
-            totals.lengths.append(len(ids))
-            yield ids
-
-
-def _write_documents(corpus: Path, file: Path) -> None:
-    """Copy what is said of the documents, without their texts."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema = pa.schema([(name, pa.string()) for name in ABOUT])
-    with pq.ParquetWriter(file, schema) as writer:
-        for shard in corpus_shards(corpus):
-            writer.write_table(pq.read_table(shard, columns=ABOUT).cast(schema))
-
-
 class _ShardWriter:
     """The shard that is being filled; its arrays take the room that its files will."""
 
@@ -214,14 +137,3 @@ class _ShardWriter:
         np.save(stem.with_name(f"{stem.name}.starts.npy"), np.array(self._starts, np.int64))
         self._starts = array("q")
         self.n_tokens = 0
-
-
-def _plot_lengths(lengths: Sequence[int], file: Path) -> None:
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.subplots()
-    longest = max(lengths, default=1)
-    axes.hist(lengths, bins=np.geomspace(1, longest + 1, 40).tolist())
-    axes.set(xscale="log", xlabel="tokens in a document", ylabel="documents")
-    figure.savefig(file, metadata={"Software": None})

@@ -17,15 +17,11 @@ from textmill.corpus.tokens.token_shards import Shard, read_index, read_shards
 from textmill.corpus.tokens.tokenizer import SPECIAL_TOKENS, load_tokenizer
 from textmill.files import write_json, write_whole
 from textmill.tasks.language_model.metrics import DOCUMENTS
-from textmill.training.batches import packed
-from textmill.training.pretrain import document_nll, language_metrics
+from textmill.training.likelihood import document_nll, language_metrics, packed
 from textmill.training.writing import write_text
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-BATCH_BLOCKS = 8
-"""Blocks read at once: their logits are large, and more at once (32) was no faster."""
 
 
 def evaluate_lm(config: GenerationConfig, inputs: Mapping[str, Path], out: Path) -> None:
@@ -40,7 +36,7 @@ def evaluate_lm(config: GenerationConfig, inputs: Mapping[str, Path], out: Path)
     tokenizer = load_tokenizer(inputs["backbone"])
     blocks = PackedBlocks(inputs["tokens"] / "validation", network.config.block_size)
     sizes = document_sizes(blocks.shards, tokenizer)
-    losses, _ = document_nll(network, packed(blocks, BATCH_BLOCKS), len(sizes))
+    losses, _ = document_nll(network, packed(blocks), len(sizes))
     lines = [
         json.dumps({"bytes": n_bytes, "targets": n_targets, "nll": nll})
         for nll, (n_bytes, n_targets) in zip(losses.tolist(), sizes.tolist(), strict=True)

@@ -12,9 +12,10 @@ from mlflow.entities import Metric
 from textmill.config import key_values
 from textmill.errors import spared
 from textmill.files import MANIFEST, read_json
-from textmill.steps.graph import FINETUNE, PRETRAIN
+from textmill.steps.graph import FINETUNE, PRETRAIN, TOKENS
 from textmill.tracking.computing.request import Request
 from textmill.tracking.metrics.loss_curve import loss_curve
+from textmill.tracking.metrics.token_lengths import log_token_lengths
 from textmill.tracking.models.logged import log_backbone, log_task_model
 from textmill.tracking.store import Store, StoreError
 from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG
@@ -102,6 +103,8 @@ def record_output(
         log_task_model(store, run_id, request.task, out)
     if request.step is PRETRAIN:
         log_backbone(store, run_id, out)
+    if request.step is TOKENS:
+        log_token_lengths(store, run_id, out)
 
 
 def keep_log(store: Store, run_id: str, work: Path) -> None:

@@ -20,8 +20,7 @@ import textmill
 from textmill.config import LANGUAGE_MODEL, GenerationConfig, TaskConfig
 from textmill.extensions import loaded
 from textmill.steps.access import apply
-from textmill.tasks.kinds import page_of
-from textmill.tasks.shown import Column
+from textmill.tasks.shown import Column, page_of
 from textmill.tracking.models import copies
 from textmill.tracking.store import Store, path_of
 from textmill.tracking.tags import BACKBONE

@@ -1,0 +1,260 @@
+"""The step that makes a tokenizer: trained on the corpus, or taken from elsewhere.
+
+All kinds start from the 256 bytes, so that any text is encoded, and decoded to itself byte for
+byte.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textmill.config import TokenizerConfig
+from textmill.corpus.tokens.corpus_texts import read_sample
+from textmill.corpus.tokens.tokenizer import END, MASK, MAX_BYTES, PAD, SPECIAL_TOKENS, damaged
+from textmill.errors import InputError
+from textmill.files import read_foreign, write_json
+from textmill.safety.placeholders import PLACEHOLDERS
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer, models
+
+MAX_WORD_BYTES = 4192  # sentencepiece leaves out longer ones, which are no words
+
+
+def train_tokenizer(config: TokenizerConfig, inputs: Mapping[str, Path], out: Path) -> None:
+    """Train on the training split of the corpus, or take a trained one, and write tokenizer.json.
+
+    Args:
+        config: size of the vocabulary, or where the trained one is.
+        inputs: `corpus`, a folder of the clean step.
+        out: an empty folder.
+
+    Raises:
+        InputError: the corpus is too small for the vocabulary, or the trained one cannot be used.
+    """
+    if config.init_from is None:
+        tokenizer = _train(config, inputs["corpus"])
+    else:
+        tokenizer = adopt(Path(config.init_from))
+    tokenizer.save(str(out / "tokenizer.json"))
+    write_json(
+        out / "tokenizer_config.json",
+        {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "eos_token": END,
+            "bos_token": END,
+            "pad_token": PAD,
+            "mask_token": MASK,
+            "clean_up_tokenization_spaces": False,
+        },
+    )
+    write_json(out / "metrics.json", {"vocab_size": tokenizer.get_vocab_size()})
+
+
+def _train(config: TokenizerConfig, corpus: Path) -> Tokenizer:
+    texts = _without_placeholders(read_sample(corpus, "train", config.max_bytes))
+    tokenizer = TRAINERS[config.kind](config, texts)
+    _add_placeholders(tokenizer)
+    size = tokenizer.get_vocab_size()
+    if size < config.vocab_size and config.kind != "character":
+        raise InputError(
+            f"tokenizer.vocab_size={config.vocab_size}: the corpus yields only {size} entries; "
+            f"set tokenizer.vocab_size to {size} or less, or give more text."
+        )
+    return tokenizer
+
+
+def _train_bpe(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
+    """Merge the commonest pairs (Sennrich et al. 2016) of bytes (Radford et al. 2019)."""
+    from tokenizers import models, trainers
+
+    tokenizer = _byte_level(models.BPE())
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.vocab_size - len(PLACEHOLDERS),
+        min_frequency=config.min_frequency,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=sorted(_alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+def _train_unigram(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
+    """Keep the pieces that make the text likeliest, each on its own (Kudo 2018, section 3.2).
+
+    sentencepiece trains: the scores of tokenizers' own trainer differ from run to run.
+    """
+    from tokenizers import AddedToken, models
+
+    splitter = _byte_level(models.BPE()).pre_tokenizer
+    counts = Counter(word for text in texts for word, _ in splitter.pre_tokenize_str(text))
+    seen = {byte for word in counts for byte in word}
+    unseen = sorted(_alphabet() - seen)
+    room = config.vocab_size - len(SPECIAL_TOKENS) - len(PLACEHOLDERS) - len(unseen)
+    pieces = _likeliest_pieces(counts, room)
+    never = min((score for _, score in pieces), default=0.0) - 10
+    vocabulary = [(token, 0.0) for token in SPECIAL_TOKENS] + pieces
+    tokenizer = _byte_level(models.Unigram([*vocabulary, *((byte, never) for byte in unseen)]))
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL_TOKENS])
+    return tokenizer
+
+
+def _likeliest_pieces(counts: Mapping[str, int], n_pieces: int) -> list[tuple[str, float]]:
+    """Return the pieces of words with their logarithmic probabilities, the likeliest first."""
+    import sentencepiece
+
+    if not counts:
+        return []
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter([f"{word}\t{count}" for word, count in sorted(counts.items())]),
+        model_writer=model,
+        input_format="tsv",
+        model_type="unigram",
+        vocab_size=n_pieces + 1,  # and the unknown piece, which nothing becomes here
+        hard_vocab_limit=False,
+        character_coverage=1.0,
+        required_chars="".join(sorted({byte for word in counts for byte in word})),
+        # Words come cut and spelt in bytes already.
+        normalization_rule_name="identity",
+        add_dummy_prefix=False,
+        split_by_unicode_script=False,
+        split_by_number=False,
+        max_sentence_length=MAX_WORD_BYTES,
+        unk_id=0,
+        bos_id=-1,
+        eos_id=-1,
+        pad_id=-1,
+        num_threads=1,  # sums would depend on their number
+        minloglevel=2,
+    )
+    trained = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+    ids = range(1, trained.get_piece_size())
+    return [(trained.id_to_piece(i), trained.get_score(i)) for i in ids]
+
+
+def _make_bytes(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
+    """Return the tokenizer of single bytes; nothing is learned from the texts."""
+    return _of_characters([])
+
+
+def _train_characters(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
+    """Give the commonest characters a token each, and spell the others in bytes."""
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(text)
+    common = [c for c, count in counts.items() if count >= config.min_frequency and c > "\x7f"]
+    common.sort(key=lambda character: (-counts[character], character))
+    room = config.vocab_size - len(SPECIAL_TOKENS) - len(PLACEHOLDERS) - 256
+    # A character of three or four bytes is put together from left to right, and the beginnings,
+    # which characters of the same block share, need entries as well.
+    entries: dict[str, None] = {}
+    for character in common:
+        spelt = _spelt(character)
+        new = dict.fromkeys(spelt[:end] for end in range(2, len(spelt) + 1)) | entries
+        if len(new) > room:
+            break
+        entries |= dict.fromkeys(spelt[:end] for end in range(2, len(spelt) + 1))
+    return _of_characters(list(entries))
+
+
+def _of_characters(entries: list[str]) -> Tokenizer:
+    """Return the tokenizer of the bytes and of entries that stand after their beginnings."""
+    from tokenizers import AddedToken, models
+
+    tokens = [*SPECIAL_TOKENS, *sorted(_alphabet()), *entries]
+    vocabulary = {token: number for number, token in enumerate(tokens)}
+    merges = [(entry[:-1], entry[-1]) for entry in entries]
+    tokenizer = _byte_level(models.BPE(vocab=vocabulary, merges=merges), use_regex=False)
+    tokenizer.add_special_tokens([AddedToken(token, special=True) for token in SPECIAL_TOKENS])
+    return tokenizer
+
+
+def _alphabet() -> set[str]:
+    """Return the letters that stand for the 256 bytes."""
+    from tokenizers import pre_tokenizers
+
+    return set(pre_tokenizers.ByteLevel.alphabet())
+
+
+def _spelt(text: str) -> str:
+    """Return the bytes of a text in the letters that GPT-2's vocabulary has for them."""
+    from tokenizers import pre_tokenizers
+
+    [(spelt, _)] = pre_tokenizers.ByteLevel(
+        add_prefix_space=False, use_regex=False
+    ).pre_tokenize_str(text)
+    return spelt
+
+
+def adopt(folder: Path) -> Tokenizer:
+    """Return the tokenizer of a folder with textmill's special tokens first and its own after them.
+
+    The pieces of a text are spelt as before; only their numbers move.
+
+    Raises:
+        InputError: there is no tokenizer.json, it is damaged, or it is no byte-level BPE.
+    """
+    from tokenizers import AddedToken, models
+
+    file = folder / "tokenizer.json"
+    try:
+        described = json.loads(read_foreign(file, MAX_BYTES).decode())
+        model, pre_tokenizer = described["model"], described["pre_tokenizer"]
+        if (model["type"], pre_tokenizer["type"]) != ("BPE", "ByteLevel"):
+            raise InputError(f"{file} is no byte-level BPE such as GPT-2's: train a new one.")
+        spelt = sorted(model["vocab"], key=model["vocab"].__getitem__)
+        merges = [tuple(m.split(" ") if isinstance(m, str) else m) for m in model["merges"]]
+    except FileNotFoundError:
+        raise InputError(f"{folder} holds no tokenizer: tokenizer.json is missing.") from None
+    except InputError:
+        raise
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise damaged(file, error) from None
+    kept = [token for token in spelt if token not in SPECIAL_TOKENS]
+    vocabulary = {token: number for number, token in enumerate((*SPECIAL_TOKENS, *kept))}
+    try:
+        tokenizer = _byte_level(models.BPE(vocab=vocabulary, merges=merges))
+    except Exception as error:  # the library raises nothing narrower
+        raise damaged(file, error) from None
+    tokenizer.add_special_tokens([AddedToken(t, special=True) for t in SPECIAL_TOKENS])
+    _add_placeholders(tokenizer)
+    return tokenizer
+
+
+def _byte_level(model: models.Model, *, use_regex: bool = True) -> Tokenizer:
+    from tokenizers import Tokenizer, decoders, pre_tokenizers
+
+    tokenizer = Tokenizer(model)
+    # The pattern is GPT-2's: words keep the blank before them, and digits stand apart from letters.
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=use_regex)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def _add_placeholders(tokenizer: Tokenizer) -> None:
+    from tokenizers import AddedToken
+
+    tokenizer.add_tokens([AddedToken(p, normalized=False) for p in PLACEHOLDERS.values()])
+
+
+def _without_placeholders(texts: Iterator[str]) -> Iterator[str]:
+    """Yield the texts without the placeholders, which become tokens of their own anyway."""
+    for text in texts:
+        for placeholder in PLACEHOLDERS.values():
+            text = text.replace(placeholder, " ")
+        yield text
+
+
+TRAINERS: dict[str, Callable[[TokenizerConfig, Iterator[str]], Tokenizer]] = {
+    "bpe": _train_bpe,
+    "unigram": _train_unigram,
+    "byte": _make_bytes,
+    "character": _train_characters,
+}

@@ -1,0 +1,69 @@
+"""The folder of a task model: its weights and settings, the tokenizer, and what its kind knows."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from torch import nn
+
+from textmill.config import KINDS, UNREDACTED, RedactionConfig, TaskConfig
+from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES
+from textmill.errors import InputError, RunError
+from textmill.files import parse_json, read_foreign, write_json
+from textmill.model import GPT
+from textmill.model.layout import MAX_SETTINGS_BYTES, save_weights, write_config
+from textmill.tasks.kinds import examples_of
+
+TASK_FILE = "task.json"
+
+
+def save_task_model(
+    network: nn.Module, config: TaskConfig, spec: Any, backbone: Path, out: Path
+) -> None:
+    """Write a task model: config.json, model.safetensors, task.json, tokenizer files."""
+    assert isinstance(network.backbone, GPT)
+    write_config(network.backbone.config, out)
+    save_weights(network.state_dict(), out)
+    write_json(
+        out / TASK_FILE,
+        {
+            "name": config.name,
+            "kind": config.kind,
+            "is_causal": config.finetune.attention == "causal",
+            "spec": dataclasses.asdict(spec),
+            "redaction": config.redaction.model_dump(mode="json"),
+        },
+    )
+    for name in TOKENIZER_FILES:
+        shutil.copy(backbone / name, out / name)
+
+
+def read_task(folder: Path) -> tuple[str, bool, Any, RedactionConfig]:
+    """Return what a task model is: its kind, whether its attention is causal, and its settings.
+
+    Raises:
+        InputError: the folder holds no task model.
+    """
+    file = folder / TASK_FILE
+    try:
+        task = parse_json(read_foreign(file, MAX_SETTINGS_BYTES), file)
+        if task["kind"] not in KINDS:
+            raise InputError(
+                f"{file}: its kind of task, {task['kind']!r}, is none of textmill's: name the "
+                "extension that defines it under extensions."
+            )
+        kind, is_causal = examples_of(task["kind"]), bool(task["is_causal"])
+        spec = TypeAdapter(kind.Spec).validate_python(task["spec"])
+        # Models that are older than this entry were trained on texts as they were.
+        stored = task.get("redaction")
+        redaction = RedactionConfig.model_validate(stored) if stored is not None else UNREDACTED
+        return task["kind"], is_causal, spec, redaction
+    except (OSError, RunError):
+        raise InputError(f"{folder} holds no task model: {TASK_FILE} cannot be read.") from None
+    except (LookupError, TypeError, ValidationError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{file} is damaged ({reason}): make or fetch it again.") from None
