@@ -86,7 +86,6 @@ def test_a_missing_file_is_named(
     "change",
     [
         lambda task: [task],
-        lambda task: task | {"kind": "poetry"},
         lambda task: task | {"kind": ["tagging"]},
         lambda task: {k: v for k, v in task.items() if k != "is_causal"},
         lambda task: task | {"spec": {}},
@@ -103,6 +102,17 @@ def test_a_damaged_task_is_named(
     task = json.loads((folder / "task.json").read_text())
     (folder / "task.json").write_text(json.dumps(change(task)))
     with pytest.raises(InputError, match=r"task\.json is damaged"):
+        load_predictor(folder)
+
+
+def test_a_model_whose_kind_an_extension_defines_says_so(
+    tuned: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tuned[0], folder)
+    task = json.loads((folder / "task.json").read_text())
+    (folder / "task.json").write_text(json.dumps(task | {"kind": "poetry"}))
+    with pytest.raises(InputError, match=r"'poetry', is none of textmill's: name the extension"):
         load_predictor(folder)
 
 

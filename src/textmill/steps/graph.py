@@ -102,12 +102,13 @@ def _finetune_config(task: TaskConfig) -> TaskConfig:
 
 
 SAMPLE = Step("sample", "textmill.sample.generate:generate")
+FILTERS = "{filters}"
 CLEAN = Step(
     "clean",
     "textmill.corpus.cleaning.clean:clean",
     has_workers=True,
     has_cache=True,
-    loads=("{filters}",),
+    loads=(FILTERS,),
 )
 TOKENIZER = Step("tokenizer", "textmill.corpus.tokens.vocabulary:train_tokenizer")
 TOKENS = Step("tokens", "textmill.corpus.tokens.corpus_tokens:tokenize")
@@ -137,7 +138,7 @@ DRIFT = Step(
     "drift",
     "textmill.tasks.drift:measure_drift",
     needs_torch=True,
-    loads=tuple(part.format(kind=KINDS["classification"]) for part in (EXAMPLES, NETWORK)),
+    loads=(*(part.format(kind=KINDS["classification"]) for part in (EXAMPLES, NETWORK)), FILTERS),
 )
 
 GRAPH = Graph(

@@ -146,7 +146,8 @@ def _loaded_by_name(step: Step, values: Mapping[str, Any] | None) -> Iterator[st
         places = {"kind": list(KINDS.values())}
     else:
         kind = values.get("kind")
-        places = {name: list(values.get(name) or ()) for name in ("filters", "metrics")}
+        corpus = values.get("corpus") or values  # what measures drift cleans as the corpus is
+        places = {"filters": corpus.get("filters") or (), "metrics": values.get("metrics") or ()}
         places["kind"] = [KINDS[kind]] if kind in KINDS else []
     for name in step.loads:
         placeholder, is_pattern, _ = name.removeprefix("{").partition("}")
