@@ -239,7 +239,7 @@ def message(override: str) -> str:
         ("model.n_embed=64", "model.n_embed is not a setting. Did you mean model.n_embd? The keys"),
         ("tokenizr=bpe", "tokenizr is not a setting. Did you mean tokenizer? The keys are exp"),
         ("task=topic", "task is not a setting. Did you mean tasks? The keys are experiment,"),
-        ("qqq=1", "qqq is not a setting. The keys are experiment, data_root, sample, corpus,"),
+        ("qqq=1", "qqq is not a setting. The keys are experiment, extensions, data_root,"),
         ("+model.qqq=1", "model.qqq is not a setting. The keys of model are n_layer, n_head,"),
         ("hydra.run.dir=x", "hydra is not a setting."),
         (

@@ -53,7 +53,7 @@ def test_a_killed_training_goes_on_in_its_run_to_the_same_weights(
     assert product.stop_in_training(signal.SIGKILL, "pretrain", *LONG, step=40) == -signal.SIGKILL
     done = product.run("pretrain", *LONG)
     assert done.returncode == 0, done.stderr
-    assert "Going on with pretrain" in done.stderr
+    assert "Resuming pretrain" in done.stderr
 
     trained = [run for run in runs_of(product) if run.info.run_name == "pretrain"]
     assert [run.info.status for run in trained] == ["FINISHED"]

@@ -16,7 +16,7 @@ from textmill.errors import InputError, RunError
 from textmill.files import MANIFEST, digest_folder, digest_values, write_json
 from textmill.reports.comparison import compare, log_comparison
 from textmill.reports.side_by_side import Comparison, render
-from textmill.tracking import store as stores
+from textmill.tracking import artifacts
 from textmill.tracking.artifacts import artifact, output_file, publish, read_artifact
 from textmill.tracking.lookup import MEMORY
 from textmill.tracking.results import recorded_results, results_tags
@@ -195,7 +195,7 @@ def test_runs_of_a_far_store_are_read_through_a_copy(
 ) -> None:
     runs = [make_run({"mood": rows(20, 10)}), make_run({"mood": rows(20, 15)})]
     near = compare(store, runs)
-    monkeypatch.setattr(stores, "_local_place", lambda run: None)
+    monkeypatch.setattr(artifacts, "_local_place", lambda run: None)
     assert compare(store, runs) == near
     assert compare(store, runs) == near  # which finds the copies
     with pytest.raises(RunError, match="nothing.txt"):

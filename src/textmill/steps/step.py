@@ -13,7 +13,7 @@ import importlib.metadata
 import importlib.util
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -142,9 +142,8 @@ def code_of(step: Step, values: Mapping[str, Any] | None = None) -> Code:
 
 def _loaded_by_name(step: Step, values: Mapping[str, Any] | None) -> Iterator[str]:
     """Yield the modules that a step loads by name; those of extensions that are gone are none."""
-    if values is None:
-        places = {"kind": list(KINDS.values())}
-    else:
+    places: dict[str, Sequence[str]] = {"kind": list(KINDS.values())}
+    if values is not None:
         kind = values.get("kind")
         corpus = values.get("corpus") or values  # what measures drift cleans as the corpus is
         places = {"filters": corpus.get("filters") or (), "metrics": values.get("metrics") or ()}

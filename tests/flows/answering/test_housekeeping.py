@@ -6,7 +6,6 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ def test_no_pipeline_starts_from_the_look_to_the_last_removal(
     seen: list[str] = []
 
     @contextmanager
-    def no_pipeline_starts() -> Iterator[None]:
+    def no_pipeline_starts(store: Any) -> Iterator[None]:
         seen.append("locked")
         yield
         seen.append("free")
@@ -34,8 +33,8 @@ def test_no_pipeline_starts_from_the_look_to_the_last_removal(
         seen.append("look")
         return [Waste("work", name, 9, folder=Path(name)) for name in ("one", "two")]
 
-    store = SimpleNamespace(no_pipeline_starts=no_pipeline_starts)
-    monkeypatch.setattr(housekeeping, "Store", lambda tracking: store)
+    monkeypatch.setattr(housekeeping, "no_pipeline_starts", no_pipeline_starts)
+    monkeypatch.setattr(housekeeping, "Store", lambda tracking: object())
     monkeypatch.setattr(housekeeping, "find_waste", find)
     monkeypatch.setattr(housekeeping, "remove", lambda store, waste: seen.append(waste.label))
     output = io.StringIO()

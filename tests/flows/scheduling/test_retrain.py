@@ -166,11 +166,11 @@ def test_pipelines_that_were_killed_are_told(
         for kind in ("pipeline", "step")
     ]
     store = SimpleNamespace(
-        tidy=lambda: runs,
         run_url=lambda experiment, run: f"http://store/{run}",
         client=SimpleNamespace(get_experiment=lambda number: SimpleNamespace(name="desk")),
     )
     closed: list[str] = []
+    monkeypatch.setattr(context, "close_dead_runs", lambda store: runs)
     monkeypatch.setattr(context, "close_killed_runs", closed.extend)
     context.close_killed(store, None)
     facts = {
