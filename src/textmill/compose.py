@@ -316,14 +316,28 @@ def unknown_name(what: str, name: str, known: Sequence[str]) -> str:
 def _fill_in_extensions(values: dict[str, Any]) -> None:
     """Import extensions, and name those with filters and metrics where these are used."""
     extensions = load(values.get("extensions") or ())
-    filters = [e.name for e in extensions if hasattr(e.module, "FILTERS")]
-    if filters and isinstance(values.get("corpus"), dict):
-        values["corpus"]["filters"] = filters
+    if isinstance(corpus := values.get("corpus"), dict):
+        filters = [e.name for e in extensions if hasattr(e.module, "FILTERS")]
+        _fill_in(corpus, "corpus", "filters", filters)
     for task in values.get("tasks") or ():
         kind = task.get("kind")
         metrics = [e.name for e in extensions if kind in getattr(e.module, "METRICS", ())]
-        if metrics:
-            task["metrics"] = metrics
+        _fill_in(task, f"tasks.{task.get('name')}", "metrics", metrics)
+
+
+def _fill_in(section: dict[str, Any], where: str, key: str, names: list[str]) -> None:
+    """Set what only extensions say.
+
+    Raises:
+        InputError: it is set already.
+    """
+    if key in section:
+        raise InputError(
+            f"{where}.{key} is filled in from extensions: remove it, and name the files that "
+            f"define {key} under extensions."
+        )
+    if names:
+        section[key] = names
 
 
 def _for_omegaconf(values: Any) -> Any:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ids import document_id
 from textmill.config import CleanConfig, Config, SampleConfig, SourceConfig
-from textmill.corpus.cleaning.document import document_id
 from textmill.errors import InputError
 from textmill.files import digest_file
 from textmill.registry.drawing import as_text

@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from tests.ids import document_id
 from textmill.compose import compose
 from textmill.config import CleanConfig, CorpusConfig
 from textmill.corpus.cleaning.clean import clean
-from textmill.corpus.cleaning.document import document_id
 from textmill.corpus.cleaning.repair import cleaning_steps
 from textmill.safety.redaction import redact
 from textmill.tracking.raw_data import with_sample

@@ -17,10 +17,11 @@ import importlib.util
 import os
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from textmill.config import KINDS
 from textmill.errors import InputError
@@ -30,11 +31,11 @@ __all__ = [
     "Known",
     "files_of",
     "find",
+    "imported",
     "known",
     "load",
     "loaded",
     "modules",
-    "restore",
 ]
 
 FOLDERS_VARIABLE = "TEXTMILL_EXTENSION_FOLDERS"
@@ -78,28 +79,38 @@ def load(entries: Iterable[str]) -> tuple[Extension, ...]:
 
 @dataclass(frozen=True)
 class Known:
-    """What another process needs to import extensions that this one knows."""
+    """What another process needs to import extensions that this one knows.
+
+    They are known wherever it is unpickled; nothing is imported before it is needed.
+    """
 
     folders: tuple[str, ...]
     names: frozenset[str]
     kinds: dict[str, str]
 
+    def __reduce__(self) -> tuple[Callable[..., Known], tuple[Any, ...]]:
+        """Return what makes it anew, and known."""
+        return _restore, (self.folders, self.names, self.kinds)
+
 
 def known() -> Known:
     """Return what is known here, for another process."""
-    kinds = {e.kind: e.name for e in _loaded.values() if e.kind is not None}
+    kinds = {kind: package for kind, package in KINDS.items() if package in _names}
     return Known(_folders(), frozenset(_names), kinds)
 
 
-def restore(there: Known) -> None:
-    """Make known here what another process knows; nothing is imported before it is needed."""
-    _add_folders(there.folders)
-    _names.update(there.names)
-    KINDS.update(there.kinds)
+def _restore(folders: tuple[str, ...], names: frozenset[str], kinds: dict[str, str]) -> Known:
+    _add_folders(folders)
+    _names.update(names)
+    KINDS.update(kinds)
+    return Known(folders, names, kinds)
 
 
 def find(entry: str) -> Path | None:
-    """Return the file or folder of an extension without importing it; None if there is none."""
+    """Return the file or folder of an extension, or None if there is none.
+
+    It is not imported; of an installed module, the packages around it are.
+    """
     if _is_path(entry):
         return Path(entry) if Path(entry).exists() else None
     try:
@@ -121,6 +132,12 @@ def files_of(place: Path) -> dict[str, Path]:
 def modules(names: Iterable[str]) -> tuple[ModuleType, ...]:
     """Return the extensions of these names; no others are imported, whoever names them."""
     return tuple(importlib.import_module(name) for name in names if name in _names)
+
+
+def imported() -> tuple[ModuleType, ...]:
+    """Return the modules of extensions that this process has imported, those inside them too."""
+    roots = tuple(f"{name}." for name in _names)
+    return tuple(sys.modules[n] for n in [*sys.modules] if f"{n}.".startswith(roots))
 
 
 def loaded() -> tuple[Extension, ...]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from textmill.errors import spared
 from textmill.reports.rendering import Image
+from textmill.tasks.predictions import PREDICTIONS
 from textmill.tasks.shown import page_of
 from textmill.tracking.artifacts import artifact
 from textmill.tracking.results import Result
@@ -47,20 +48,17 @@ class Pictures:
     def _kept(self, evaluation: Result) -> Iterator[Path]:
         """Yield local copies of the pictures that were drawn before."""
         client = self._store.client
-        names = [entry.path for entry in client.list_artifacts(evaluation.run_id, FOLDER)]
-        run = client.get_run(evaluation.run_id)
-        for name in sorted(names):
-            if Path(name).suffix in TYPES:
-                yield artifact(self._store, run, name)
+        entries = client.list_artifacts(evaluation.run_id, FOLDER)
+        if names := sorted(one.path for one in entries if Path(one.path).suffix in TYPES):
+            run = client.get_run(evaluation.run_id)
+            yield from (artifact(self._store, run, name) for name in names)
 
     def _draw(self, kind: str, evaluation: Result, folder: Path) -> list[Path]:
         """Return new pictures, which are artifacts of the evaluation's run from now on."""
         with spared("the picture of the scores"):
-            page_of(kind).plot(evaluation.lines("predictions.jsonl"), folder)
-        files = sorted(folder.iterdir())
-        for file in files:
-            self._store.client.log_artifact(evaluation.run_id, str(file), FOLDER)
-        return files
+            page_of(kind).plot(evaluation.lines(PREDICTIONS), folder)
+        self._store.client.log_artifacts(evaluation.run_id, str(folder), FOLDER)
+        return sorted(folder.iterdir())
 
     def _image(self, file: Path, run_url: str, place: str) -> Image:
         uri = None

@@ -18,6 +18,7 @@ from textmill.reports.examples import choose_examples
 from textmill.reports.logging import log_page, time_of
 from textmill.reports.pictures import Pictures
 from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, GRAPH
+from textmill.tasks.predictions import PREDICTIONS
 from textmill.tracking.answers import metrics_by_task
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.lookup import command_of, history_of, peak_memory_mib
@@ -178,7 +179,7 @@ def _task(task: TaskConfig, results: Mapping[str, Result], pictures: Pictures) -
     numbers = {**tuned, **{key: tested[key] for key in counts if key in tested}}
     facts = {key.replace("_", " "): f"{numbers[key]:,.0f}" for key in counts if key in numbers}
     facts["epochs"] = str(task.finetune.epochs)
-    rows = result.lines("predictions.jsonl")
+    rows = result.lines(PREDICTIONS)
     return pages.Task(
         name=task.name,
         kind=task.kind,
@@ -192,7 +193,7 @@ def _task(task: TaskConfig, results: Mapping[str, Result], pictures: Pictures) -
 
 def _baselines(result: Result) -> dict[str, dict[str, float]]:
     """Return the overall scores of every simple model, each of which has a folder."""
-    names = [file.parent.name for file in result.files("*/predictions.jsonl")]
+    names = [file.parent.name for file in result.files(f"*/{PREDICTIONS}")]
     scores: dict[str, dict[str, float]] = {name: {} for name in names}
     for key, value in result.metrics().items():
         name, _, metric = key.partition("/")

@@ -126,7 +126,7 @@ def code_of(step: Step, values: Mapping[str, Any] | None = None) -> Code:
     own = {PACKAGE, *(name.partition(".")[0] for name in waiting)}
     while waiting:
         name = waiting.pop()
-        if name in modules:
+        if name in modules or name == extensions.__name__:  # finds code, and computes nothing
             continue
         module = _read_module(name)
         modules[name] = module.code

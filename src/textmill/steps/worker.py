@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -29,7 +28,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from textmill.errors import InputError, RunError
-from textmill.extensions import Known, known, restore
+from textmill.extensions import Known, known
 from textmill.files import CachePlace, full_disk_message, is_disk_full
 from textmill.hardware import CLUSTER_VARIABLE, THREADS_VARIABLE, limit_spinning, set_up_torch
 from textmill.secrets import redact
@@ -72,10 +71,12 @@ class Job:
     permissions: int | None = None
     """Of the folders that it makes, at most, on whatever machine; None: as its process has them."""
 
-    def __reduce__(self) -> tuple[Callable[..., Job], tuple[Known, bytes]]:
-        """Return what makes it anew where the extensions of its configuration are not known yet."""
-        values = tuple(getattr(self, field.name) for field in fields(self))
-        return _job, (known(), pickle.dumps(values))
+    def __reduce__(self) -> tuple[Callable[..., Job], tuple[Any, ...]]:
+        """Return what makes it anew: first what is known of extensions, which may define the rest.
+
+        Pickle makes the parts in order, and the first makes extensions known where it is made.
+        """
+        return _job, (known(), *(getattr(self, field.name) for field in fields(self)))
 
     @property
     def stage_times(self) -> Path:
@@ -83,9 +84,8 @@ class Job:
         return self.work / "stage_times"
 
 
-def _job(extensions: Known, values: bytes) -> Job:
-    restore(extensions)
-    return Job(*pickle.loads(values))
+def _job(extensions: Known, *values: Any) -> Job:
+    return Job(*values)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from textmill.corpus.tokens.token_shards import read_index, read_shards, write_s
 from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.evaluation.drift import label_shift, rare_share
 from textmill.files import read_json, write_json
+from textmill.tasks.predictions import PREDICTIONS
 from textmill.tasks.predictor import load_predictor
 from textmill.training.likelihood import document_nll, language_metrics, packed
 
@@ -90,7 +91,7 @@ def _token_counts(split: Path, vocab_size: int) -> NDArray[np.int64]:
 
 def _task_shift(inputs: Mapping[str, Path], name: str, texts: Sequence[str]) -> float:
     """Return how far the labels predicted for the texts are from those for the test examples."""
-    with (inputs[f"evaluation {name}"] / "predictions.jsonl").open(encoding="utf-8") as rows:
+    with (inputs[f"evaluation {name}"] / PREDICTIONS).open(encoding="utf-8") as rows:
         known = [json.loads(row)["label"] for row in rows]
     predictions = load_predictor(inputs[f"model {name}"]).stream(texts)
     return label_shift([prediction["label"] for prediction in predictions], known)

@@ -12,11 +12,15 @@ from textmill.evaluation.metrics import Row, means
 from textmill.files import write_whole
 from textmill.tasks.kinds import definitions, metrics_of
 
+PREDICTIONS = "predictions.jsonl"
+SIGNATURE_TAG = "signature."
+"""Begins the tags of a run that say how its metrics were computed."""
+
 
 def write_predictions(rows: Sequence[dict[str, Any]], folder: Path) -> None:
     """Write predictions.jsonl, one object for each test example."""
     lines = "".join(map(json_line, rows))
-    write_whole(folder / "predictions.jsonl", lines.encode())
+    write_whole(folder / PREDICTIONS, lines.encode())
 
 
 def score(config: TaskConfig, rows: Sequence[Row]) -> dict[str, float]:
@@ -27,4 +31,4 @@ def score(config: TaskConfig, rows: Sequence[Row]) -> dict[str, float]:
 
 def signature_tags(signatures: Mapping[str, str]) -> dict[str, str]:
     """Return the tags of a run that say how its metrics were computed."""
-    return {f"signature.{metric}": signature for metric, signature in signatures.items()}
+    return {f"{SIGNATURE_TAG}{metric}": signature for metric, signature in signatures.items()}

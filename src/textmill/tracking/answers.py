@@ -13,6 +13,7 @@ from textmill.evaluation.significance import Answers, Interval, intervals
 from textmill.steps.graph import EVALUATE_LM, GRAPH, LM
 from textmill.tasks.kinds import definitions
 from textmill.tasks.language_model.metrics import DOCUMENTS
+from textmill.tasks.predictions import PREDICTIONS, SIGNATURE_TAG
 from textmill.tasks.statistics import tabulate
 from textmill.tracking.artifacts import read_manifest, read_output_lines
 from textmill.tracking.results import Result
@@ -48,10 +49,13 @@ def read_answers(store: Store, run: Run) -> Answered:
     manifest = read_manifest(store, run)
     is_language_model = manifest["step"] == EVALUATE_LM.name
     kind = LANGUAGE_MODEL if is_language_model else manifest["config"]["kind"]
-    name = DOCUMENTS if is_language_model else "predictions.jsonl"
+    name = DOCUMENTS if is_language_model else PREDICTIONS
     rows: list[Row] = list(read_output_lines(store, run, name))
-    prefix = "signature."
-    signed = {k.removeprefix(prefix): v for k, v in run.data.tags.items() if k.startswith(prefix)}
+    signed = {
+        tag.removeprefix(SIGNATURE_TAG): value
+        for tag, value in run.data.tags.items()
+        if tag.startswith(SIGNATURE_TAG)
+    }
     return Answered(kind, rows, signed, tuple(manifest["config"].get("metrics", ())))
 
 

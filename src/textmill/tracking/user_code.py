@@ -43,7 +43,9 @@ def recorded_extensions(
         RunError: recorded code is missing or damaged.
     """
     prefix = f"{RECORD_TAG}{FOLDER}/"
-    digests = {tag.removeprefix(prefix): d for tag, d in run.data.tags.items() if prefix in tag}
+    digests = {
+        tag.removeprefix(prefix): d for tag, d in run.data.tags.items() if tag.startswith(prefix)
+    }
     return tuple(_place(store, run, entry, digests, use_recorded) for entry in entries)
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from tests.ids import document_id
 from textmill.config import CleanConfig
 from textmill.corpus.cleaning import shards
 from textmill.corpus.cleaning.clean import clean
-from textmill.corpus.cleaning.document import document_id
 from textmill.corpus.cleaning.write import split_of
 from textmill.errors import InputError
 from textmill.files import digest_folder

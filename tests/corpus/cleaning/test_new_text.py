@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ids import document_id
 from textmill.config import CorpusConfig, DriftConfig
-from textmill.corpus.cleaning.document import document_id
 from textmill.corpus.cleaning.new_text import choose_texts, digest_new_text
 from textmill.errors import InputError
 

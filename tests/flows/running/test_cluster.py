@@ -28,6 +28,7 @@ from textmill.config import (
     PretrainStepConfig,
 )
 from textmill.errors import InputError, RunError
+from textmill.extensions import load
 from textmill.files import digest_folder
 from textmill.stage_times import read_stage_times
 from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, PRETRAIN
@@ -134,6 +135,45 @@ def test_a_corpus_prepared_on_ray_is_the_same_to_the_byte(on_ray: Any, tmp_path:
         read_stage_times(one.stage_times)["redaction"]["bytes"] for one in (here, there)
     )
     assert read_there == read  # those of its workers too
+
+
+LOUD = """
+from textmill.corpus.cleaning.filters import Filter
+
+
+class Loud(Filter):
+    name = "loud"
+
+    def judge(self, documents):
+        for document in documents:
+            yield self.reject("capitals") if document.text.isupper() else None
+
+
+FILTERS = (Loud(),)
+"""
+
+
+@slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_users_filter_judges_on_ray_whose_machines_have_no_such_file(
+    on_ray: Any, tmp_path: Path
+) -> None:
+    """Ray has started before the extension was known."""
+    address, _ = on_ray
+    (tmp_path / "loud_filter.py").write_text(LOUD)
+    (extension,) = load([str(tmp_path / "loud_filter.py")])
+    # Of fewer chunks, this process would prepare all by itself.
+    texts = [f"this is text number {n}, as quiet as others" for n in range(16 * 512)]
+    texts += [text.upper() for text in texts[:50]]
+    lines = [json.dumps({"text": text}) for text in texts]
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    sources = [{"name": "a", "path": str(tmp_path / "a.jsonl"), "language": "en"}]
+    config = CleanConfig.model_validate({"sources": sources, "filters": [extension.name]})
+    here, there = (job(tmp_path / str(a), CLEAN, config, a) for a in (None, address))
+    for one in (here, there):
+        run_job(one, lambda: None)
+    assert digest_folder(there.out) == digest_folder(here.out)
+    assert json.loads((there.out / "metrics.json").read_text())["rejected_loud"] == 50
 
 
 @slow

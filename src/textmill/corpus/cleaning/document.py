@@ -113,11 +113,6 @@ class Decision:
     """Parts that they removed, to be shown in `rejected/`."""
 
 
-def document_id(text: str) -> str:
-    """Return the id of a document: a 128-bit hash of its final text, in hexadecimal."""
-    return hash_text(text.encode()).hex()
-
-
-def hash_text(content: bytes) -> bytes:
-    """Return the 16 bytes of a document's id."""
-    return hashlib.blake2b(content, digest_size=_ID_BYTES).digest()
+def document_id(text: bytes) -> bytes:
+    """Return the id of a document, 16 bytes: a hash of its final text in UTF-8."""
+    return hashlib.blake2b(text, digest_size=_ID_BYTES).digest()

@@ -9,14 +9,14 @@ from typing import Self
 
 from textmill.config import CleanConfig
 from textmill.corpus.cleaning.document import Prepared, Rejection
-from textmill.corpus.cleaning.filters.contract import Reason
+from textmill.corpus.cleaning.filters.contract import CHANGE_PREFIXES, Reason
 from textmill.corpus.cleaning.filters.unreadable import UnreadableRecord
 from textmill.safety.placeholders import PLACEHOLDERS
 
 SPLITS = ("train", "validation")
 REDACTED = "redacted_"
 REJECTED = "rejected_"
-CHANGES = ("repaired_", "stripped_", "dropped_", "changed_", REDACTED, "extracted_")
+CHANGES = ("repaired_", "stripped_", *CHANGE_PREFIXES, REDACTED, "extracted_")
 """How names of changes begin."""
 _ALWAYS = {"repaired_unicode", "stripped_html", *(f"{REDACTED}{kind}" for kind in PLACEHOLDERS)}
 _NUMBERS = ("documents_read", "documents_kept", "bytes_read", "bytes_kept")

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -50,7 +51,8 @@ def log_task_model(store: Store, run_id: str, task: TaskConfig, folder: Path) ->
     )
     tags = {"textmill.task": task.name, "textmill.kind": "task_model"}
     with _code(task.kind) as code:
-        _log_model(store, run_id, task.name, tags, folder, SERVED, signature, code)
+        model = (task.name, tags, folder, SERVED, signature, code)
+        store.patiently(partial(_log, store, run_id, *model))
 
 
 def log_backbone(store: Store, run_id: str, folder: Path) -> None:
@@ -71,7 +73,8 @@ def log_backbone(store: Store, run_id: str, folder: Path) -> None:
         params=ParamSchema(params),
     )
     tags = {"textmill.kind": BACKBONE}
-    _log_model(store, run_id, BACKBONE, tags, folder, SERVED_BACKBONE, signature, PACKAGE)
+    model = (BACKBONE, tags, folder, SERVED_BACKBONE, signature, PACKAGE)
+    store.patiently(partial(_log, store, run_id, *model))
 
 
 def answer_schema(kind: str) -> Schema:
@@ -113,20 +116,6 @@ def _begun_models(store: Store, run: Run) -> list[LoggedModel]:
     return list(store.client.search_logged_models([run.info.experiment_id], condition))
 
 
-def _log_model(
-    store: Store,
-    run_id: str,
-    name: str,
-    tags: dict[str, str],
-    folder: Path,
-    served: str,
-    signature: ModelSignature,
-    code: Path,
-) -> None:
-    """Log a model of a run, unless it is there; patient with a server that is away."""
-    store.patiently(lambda: _log(store, run_id, name, tags, folder, served, signature, code))
-
-
 def _log(
     store: Store,
     run_id: str,
@@ -137,6 +126,7 @@ def _log(
     signature: ModelSignature,
     code: Path,
 ) -> None:
+    """Log a model of a run, unless it is there."""
     store.use()
     run = store.client.get_run(run_id)
     outputs = run.outputs.model_outputs if run.outputs is not None else []

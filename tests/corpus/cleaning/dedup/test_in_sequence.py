@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from tests.ids import document_id
 from textmill.config import CleanConfig
 from textmill.corpus.cleaning.dedup.fingerprints import Fingerprinter
 from textmill.corpus.cleaning.dedup.in_sequence import InSequence
-from textmill.corpus.cleaning.document import Document, Edit, Prepared, Rejection, document_id
+from textmill.corpus.cleaning.document import Document, Edit, Prepared, Rejection
 from textmill.corpus.cleaning.filters import SequenceFilter, Verdict, chain
 from textmill.corpus.cleaning.filters.chain import FILTERS
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textmill.config import CorpusConfig
 from textmill.corpus.cleaning.dedup.near_duplicates import Sketcher
 from textmill.corpus.cleaning.dedup.repeated_lines import hash_parts
-from textmill.corpus.cleaning.document import Document, Prepared, hash_text
+from textmill.corpus.cleaning.document import Document, Prepared, document_id
 
 
 class Fingerprinter:
@@ -40,7 +40,7 @@ class Fingerprinter:
     def _add(self, documents: Sequence[Prepared]) -> None:
         for item in documents:
             content = item.text.encode()
-            item.doc_id, item.n_bytes = hash_text(content), len(content)
+            item.doc_id, item.n_bytes = document_id(content), len(content)
         if self._sketcher is not None:
             sketches = self._sketcher.sketch([item.text for item in documents])
             for item, sketch in zip(documents, sketches, strict=True):

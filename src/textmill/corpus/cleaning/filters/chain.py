@@ -11,7 +11,12 @@ from textmill.corpus.cleaning.dedup.near_duplicates import NearDuplicates
 from textmill.corpus.cleaning.dedup.repeated_lines import RepeatedLines
 from textmill.corpus.cleaning.filters.c4 import C4
 from textmill.corpus.cleaning.filters.contamination import Contamination
-from textmill.corpus.cleaning.filters.contract import Filter, Reason, SequenceFilter
+from textmill.corpus.cleaning.filters.contract import (
+    CHANGE_PREFIXES,
+    Filter,
+    Reason,
+    SequenceFilter,
+)
 from textmill.corpus.cleaning.filters.fineweb import FineWeb
 from textmill.corpus.cleaning.filters.gopher_quality import GopherQuality
 from textmill.corpus.cleaning.filters.gopher_repetition import GopherRepetition
@@ -76,6 +81,11 @@ def _further(config: CorpusConfig) -> list[Reason]:
                 raise InputError(
                     f"extensions: a filter of {module.__file__} ({type(one).__name__}) is called "
                     f"{name!r}, {problem}: give its class another name."
+                )
+            if wrong := [c for c in one.changes if not c.startswith(CHANGE_PREFIXES)]:
+                raise InputError(
+                    f"extensions: the filter {name!r} of {module.__file__} counts {wrong[0]!r}: "
+                    f"begin the name with {' or '.join(CHANGE_PREFIXES)}."
                 )
             taken.add(name)
             found.append(one)

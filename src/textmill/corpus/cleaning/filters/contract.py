@@ -14,6 +14,8 @@ from pathlib import Path
 from textmill.config import CleanConfig, CorpusConfig
 from textmill.corpus.cleaning.document import Document, Prepared, Rejection, Verdict
 
+CHANGE_PREFIXES = ("dropped_", "changed_")
+
 
 class Reason:
     """A reason why documents are rejected."""

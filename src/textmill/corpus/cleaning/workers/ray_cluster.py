@@ -13,6 +13,7 @@ from typing import Any
 from textmill.corpus.cleaning.document import Prepared
 from textmill.corpus.cleaning.prepare import Preparer
 from textmill.corpus.reading.sources import RawDocument
+from textmill.extensions import imported
 from textmill.stage_times import STAGE_TIMES_VARIABLE
 
 
@@ -32,6 +33,8 @@ class RayWorkers:
         # An import statement would put Ray's version into the keys of what it cannot change.
         ray: Any = importlib.import_module("ray")
         ray.init(address, logging_level=logging.WARNING, log_to_driver=False)
+        for module in imported():  # machines of a cluster may not have the user's files
+            ray.cloudpickle.register_pickle_by_value(module)
         self._ray = ray
         shared = ray.put(preparer)
         # Only free ones: a worker that waits for a processor would keep all others waiting.
