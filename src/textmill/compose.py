@@ -23,10 +23,10 @@ from yaml import YAMLError
 import textmill_conf
 from textmill import hardware
 from textmill.config import Config
+from textmill.config.extensions import load
 from textmill.config.problems import explain, follows
 from textmill.config.secrets import Hidden, has_secrets, models_in, secrets_in, with_secrets
 from textmill.errors import InputError, listed
-from textmill.extensions import load
 from textmill.files import has_stray_bytes, printable
 from textmill.locations import anchor, anchored
 from textmill.secrets import HIDDEN, redact_urls

@@ -19,8 +19,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from textmill import extensions
-from textmill.config import KINDS
+from textmill.config import KINDS, extensions
 from textmill.files import digest_bytes, digest_file
 
 PACKAGE = "textmill"
@@ -126,7 +125,7 @@ def code_of(step: Step, values: Mapping[str, Any] | None = None) -> Code:
     own = {PACKAGE, *(name.partition(".")[0] for name in waiting)}
     while waiting:
         name = waiting.pop()
-        if name in modules or name == extensions.__name__:  # finds code, and computes nothing
+        if name in modules:
             continue
         module = _read_module(name)
         modules[name] = module.code
@@ -227,8 +226,8 @@ def _file_of(name: str) -> Path | None:
     if not inner:
         return Path(spec.origin)
     places = [Path(spec.origin).parent.joinpath(*inner)]
-    if name.startswith(f"{extensions.__name__}."):
-        places = [Path(folder, *inner[1:]) for folder in extensions.__path__]
+    if name.startswith(f"{extensions.PACKAGE}."):
+        places = [Path(folder, *inner[1:]) for folder in extensions.search_path()]
     files = (file for place in places for file in (Path(f"{place}.py"), place / "__init__.py"))
     return next((file for file in files if file.is_file()), None)
 

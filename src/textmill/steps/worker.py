@@ -27,8 +27,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from textmill.config.extensions import Known, known
 from textmill.errors import InputError, RunError
-from textmill.extensions import Known, known
 from textmill.files import CachePlace, full_disk_message, is_disk_full
 from textmill.hardware import CLUSTER_VARIABLE, THREADS_VARIABLE, limit_spinning, set_up_torch
 from textmill.secrets import redact

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from textmill.config import KINDS, LANGUAGE_MODEL, RedactionConfig
-from textmill.extensions import modules
+from textmill.config.extensions import modules
 from textmill.tasks.rows import Rows
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from textmill import hardware
 from textmill.config import Config, TaskConfig, key_values
-from textmill.extensions import load
+from textmill.config.extensions import load
 from textmill.secrets import redact, redact_values
 from textmill.steps.sources import Source, data_digest
 from textmill.steps.step import Step

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mlflow.entities import Run
 
+from textmill.config.extensions import Extension, files_of, find
 from textmill.errors import InputError
-from textmill.extensions import Extension, files_of, find
 from textmill.files import digest_file
 from textmill.tracking.artifacts import RECORD_TAG, log_record, read_artifact
 from textmill.tracking.store import Store

@@ -27,8 +27,8 @@ from textmill.config import (
     PretrainConfig,
     PretrainStepConfig,
 )
+from textmill.config.extensions import load
 from textmill.errors import InputError, RunError
-from textmill.extensions import load
 from textmill.files import digest_folder
 from textmill.stage_times import read_stage_times
 from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, PRETRAIN

@@ -19,7 +19,7 @@ from mlflow.types.schema import Array, Object, Property
 
 import textmill
 from textmill.config import LANGUAGE_MODEL, GenerationConfig, TaskConfig
-from textmill.extensions import loaded
+from textmill.config.extensions import loaded
 from textmill.steps.access import apply
 from textmill.tasks.shown import Column, page_of
 from textmill.tracking.models import copies

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from textmill.config import CorpusConfig
+from textmill.config.extensions import modules
 from textmill.corpus.cleaning.dedup.exact_duplicates import ExactDuplicates
 from textmill.corpus.cleaning.dedup.near_duplicates import NearDuplicates
 from textmill.corpus.cleaning.dedup.repeated_lines import RepeatedLines
@@ -24,7 +25,6 @@ from textmill.corpus.cleaning.filters.other_language import OtherLanguage
 from textmill.corpus.cleaning.filters.too_short import TooShort
 from textmill.corpus.cleaning.filters.unreadable import EmptyPage, UnreadableRecord
 from textmill.errors import InputError
-from textmill.extensions import modules
 
 _NAME = re.compile("[a-z][a-z0-9_]*")
 _AGAIN = TooShort()

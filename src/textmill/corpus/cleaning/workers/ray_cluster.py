@@ -10,10 +10,10 @@ from concurrent.futures import Future
 from itertools import cycle
 from typing import Any
 
+from textmill.config.extensions import imported
 from textmill.corpus.cleaning.document import Prepared
 from textmill.corpus.cleaning.prepare import Preparer
 from textmill.corpus.reading.sources import RawDocument
-from textmill.extensions import imported
 from textmill.stage_times import STAGE_TIMES_VARIABLE
 
 

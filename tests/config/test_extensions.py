@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from textmill import extensions
+import textmill
 from textmill.compose import compose
-from textmill.config import KINDS, Config, key_values
+from textmill.config import KINDS, Config, extensions, key_values
+from textmill.config.extensions import load
 from textmill.corpus.cleaning import clean
 from textmill.corpus.cleaning.filters.chain import described, filters_of
 from textmill.corpus.cleaning.workers import pool
 from textmill.errors import InputError
 from textmill.evaluation.metrics import Metric
-from textmill.extensions import load
 from textmill.hardware import THREADS_VARIABLE
 from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, FINETUNE, GRAPH
 from textmill.steps.key import describe_step
@@ -30,7 +30,7 @@ from textmill.steps.step import Step, _read_module, code_of
 from textmill.steps.worker import Job
 from textmill.tasks.kinds import definitions, metrics_of
 
-STARS = Path(__file__).parent / "stars"
+STARS = Path(__file__).parents[1] / "extensions" / "stars"
 LENGTH = """
 from textmill.evaluation.metrics import Metric
 LIMIT = 9
@@ -42,15 +42,14 @@ METRICS = {"classification": (length,)}
 @pytest.fixture(autouse=True)
 def _forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each test begins with no extension, and what it loads is forgotten."""
-    monkeypatch.setattr(extensions, "__path__", [extensions._OWN])
     monkeypatch.setattr(extensions, "_loaded", {})
     monkeypatch.setattr(extensions, "_names", set())
     monkeypatch.setenv(extensions.FOLDERS_VARIABLE, "")
     before = dict(KINDS)
     yield
-    for name in [n for n in sys.modules if n.startswith(f"{extensions.__name__}.")]:
+    for name in [n for n in sys.modules if f"{n}.".startswith(f"{extensions.PACKAGE}.")]:
         del sys.modules[name]
-        vars(extensions).pop(name.rpartition(".")[2], None)
+    vars(textmill).pop("extensions", None)
     KINDS.clear()
     KINDS.update(before)
     _read_module.cache_clear()
@@ -80,7 +79,7 @@ def composed(tmp_path: Path) -> Callable[..., Config]:
 def modules_of(step: Step, config: Config) -> set[str]:
     part = GRAPH.part(step, None if step is CLEAN else config.tasks[0].name)
     description = describe_step(step, part.configure(config), {})
-    return {name for name in description["code"] if name.startswith(extensions.__name__)}
+    return {name for name in description["code"] if name.startswith(extensions.PACKAGE)}
 
 
 def test_a_metric_of_a_users_file_is_a_metric_of_its_kind(
@@ -230,7 +229,7 @@ def test_no_module_is_imported_because_a_record_names_it(tmp_path: Path) -> None
 READ = """
 import pickle, sys
 job = pickle.load(open(sys.argv[1], "rb"))
-from textmill.extensions import known
+from textmill.config.extensions import known
 print(type(job.config).__module__, job.config.text, *known().kinds.items())
 """
 
