@@ -1,1 +1,1 @@
-"""What keeps personal data out of corpora, models and answers."""
+"""Detection and redaction of personal data, in corpora, prompts and predictions."""

@@ -41,7 +41,7 @@ from textmill.tracking.database.client import Client
 from textmill.tracking.database.patience import Answer, Patience
 from textmill.tracking.database.relocation import relocate
 from textmill.web.login import use_login
-from textmill.web.network import past_proxies, reached_at
+from textmill.web.network import bypass_proxies, local_address
 
 DATABASE = "mlflow.db"
 PIPELINE_LOCK = "pipeline-"
@@ -73,7 +73,7 @@ class Connection:
     def __init__(self, config: TrackingConfig) -> None:
         self.permissions = config.permissions
         restrict(self.permissions)
-        past_proxies(config.host)
+        bypass_proxies(config.host)
         use_login()
         self.home = Path(config.home).absolute()
         self.wip = self.home / "wip"
@@ -98,7 +98,7 @@ class Connection:
                     self.client = self._open_writable(database if is_default else None)
         except OSError as error:
             raise RunError(f"{self.home} cannot be written: {error}. Set tracking.home.") from None
-        self.ui_url = f"http://{reached_at(config.host, config.mlflow_port)}"
+        self.ui_url = f"http://{local_address(config.host, config.mlflow_port)}"
         if self.uri.startswith("http"):
             self.ui_url = without_credentials(self.uri)
 
