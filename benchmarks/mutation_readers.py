@@ -196,13 +196,13 @@ class Readers:
         from textmill.files import digest_folder
         from textmill.tracking.pipeline import _Attempt
         from textmill.training.checkpoint import newest_checkpoint
-        from textmill.training.metrics_file import NAME, cut_damaged, read_entries
+        from textmill.training.metrics_file import NAME, read_entries, truncate_damaged
 
         self._store()
         work = self.wip / "work"
         attempt: Any = SimpleNamespace(folder=self.wip, label="pretrain")
         checkpoint = newest_checkpoint(work)
-        cut_damaged(work)
+        truncate_damaged(work)
         file = work / NAME
         points = read_entries(file.read_bytes(), file)[0] if file.exists() else []
         held = None if checkpoint is None else (checkpoint.name, digest_folder(checkpoint))

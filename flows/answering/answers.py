@@ -31,13 +31,13 @@ def write(prompt: str, config: Config) -> Iterator[str]:
     from textmill.model import load
     from textmill.safety.redaction import redact
     from textmill.safety.stored import read_redaction
-    from textmill.training.writing import write_text
+    from textmill.training.writing import stream_text
 
     network = load(folder)
     tokenizer = load_tokenizer(folder, network.config.vocab_size)
     yield prompt
     asked = redact(prompt, read_redaction(folder))[0]
-    yield from write_text(network, tokenizer, asked, config.generation)
+    yield from stream_text(network, tokenizer, asked, config.generation)
 
 
 def answer(task: str, texts: Iterable[str], config: Config) -> Iterator[dict[str, Any]]:

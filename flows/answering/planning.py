@@ -130,7 +130,7 @@ def _presets(config: Config, vocab_size: int) -> Iterator[tuple[str, int]]:
         if alike == (config.model.activation, config.model.position, config.model.norm_placement):
             with torch.device("meta"):
                 network = GPT(model.model_copy(update={"vocab_size": vocab_size}))
-            yield file.stem, network.n_multiplied()
+            yield file.stem, network.n_matmul_parameters()
 
 
 def _cost(config: Config, hours: float) -> str:

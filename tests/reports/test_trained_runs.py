@@ -45,7 +45,7 @@ def made(store: Store, tmp_path: Path) -> Make:
             }
             write_json(out / MANIFEST, manifest)
             store.publish(run_id, out)
-            loss = predicted_loss(network.n_multiplied(), n_tokens, LAW)
+            loss = predicted_loss(network.n_matmul_parameters(), n_tokens, LAW)
             store.log_metrics(run_id, {"validation/loss": loss, "tokens_seen": n_tokens})
             store.end_run(run_id, "FINISHED")
             store.set_tags(parent, {"textmill.result.pretrain": run_id})

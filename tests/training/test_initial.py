@@ -98,7 +98,7 @@ def test_a_model_of_another_shape_names_the_first_difference(
     released: Path, adopted: Tokenizer
 ) -> None:
     wanted = GPT2.model_copy(update={"n_layer": 3, "vocab_size": 300})
-    with pytest.raises(InputError, match=r"n_layer=2, and not model\.n_layer=3: set model\.n_lay"):
+    with pytest.raises(InputError, match=r"n_layer=2, not model\.n_layer=3: set model\.n_lay"):
         initial_network(wanted, released, adopted)
 
 

@@ -1,4 +1,4 @@
-"""The GPT in torch alone: the model, generation, and the Hugging Face layout."""
+"""The GPT in pure PyTorch: the model, generation, and the Hugging Face layout."""
 
 from textmill.model.generation import complete, generate
 from textmill.model.gpt import GPT

@@ -49,7 +49,7 @@ from textmill.tracking.results import Result, result_of, results_tags
 from textmill.tracking.store import OUTPUT, Dataset, Store, StoreError, artifact_url
 from textmill.tracking.tags import DATA_TAG, DIGEST_TAG, PLACES_TAG, THREADS_TAG
 from textmill.tracking.verified import log_config, log_record
-from textmill.training.metrics_file import cut_damaged
+from textmill.training.metrics_file import truncate_damaged
 
 NOTE = "run.json"
 """Beside work in progress: the run that it belongs to, and the digest of a manifest that waits."""
@@ -227,7 +227,7 @@ class _Attempt:
         failure: str | None = None
         try:
             with store.as_store_errors():
-                cut_damaged(self.work)
+                truncate_damaged(self.work)
                 self._describe(run_id)
                 folder = self._published(run_id)
                 if folder is None:

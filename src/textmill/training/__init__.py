@@ -1,1 +1,1 @@
-"""Training with Lightning: objectives, batches, optimizers, checkpoints, and the loop."""
+"""Training with Lightning: objectives, batches, optimizers, checkpoints, the training loop."""

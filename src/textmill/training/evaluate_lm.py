@@ -1,4 +1,4 @@
-"""The step that measures a backbone as a language model and lets it write."""
+"""The step that evaluates a backbone as a language model and samples text from it."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from textmill.corpus.tokens.tokenizer import SPECIAL_TOKENS, load_tokenizer
 from textmill.files import write_json, write_whole
 from textmill.training.batches import packed
 from textmill.training.pretrain import document_nll, language_metrics
-from textmill.training.writing import write_text
+from textmill.training.writing import stream_text
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 BATCH_BLOCKS = 8
-"""Blocks read at once: their logits are large, and more at once (32) was no faster."""
+"""Blocks per forward pass: their logits are large, and 32 were no faster."""
 DOCUMENTS = "documents.jsonl"
-"""What every validation document costs, by which two models can be compared document by document,
-whatever their tokenizers."""
+"""Loss of every validation document: two models can be compared document by document, even with
+different tokenizers."""
 
 
 def evaluate_lm(config: GenerationConfig, inputs: Mapping[str, Path], out: Path) -> None:
-    """Write the loss on the whole validation split and of each document, and sample texts.
+    """Write the loss on the validation split and of each document, and sample texts.
 
     Args:
         config: prompts and sampling.
@@ -58,16 +58,16 @@ def evaluate_lm(config: GenerationConfig, inputs: Mapping[str, Path], out: Path)
     write_json(out / "metrics.json", metrics | {"validation_targets": n_targets})
 
     samples = [
-        f"{prompt}{''.join(write_text(network, tokenizer, prompt, config))}"
+        f"{prompt}{''.join(stream_text(network, tokenizer, prompt, config))}"
         for prompt in config.prompts
     ]
     write_json(out / "samples.json", samples)
 
 
 def document_sizes(shards: Sequence[Shard], tokenizer: Tokenizer) -> NDArray[np.int64]:
-    """Return bytes of text and targets of every document, (documents, 2).
+    """Return the bytes and the targets of every document, (documents, 2).
 
-    A byte-level token is spelt with one character for each of its bytes.
+    A byte-level token is spelled with one character per byte.
     """
     spelling = [tokenizer.id_to_token(i) or "" for i in range(tokenizer.get_vocab_size())]
     n_bytes = np.array([len(token) for token in spelling])
@@ -80,9 +80,9 @@ def document_sizes(shards: Sequence[Shard], tokenizer: Tokenizer) -> NDArray[np.
 
 
 def unigram_loss(tokens: Path) -> float:
-    """Return the loss (nats per token) of guessing by token frequency, the baseline of the task.
+    """Return the validation loss of the unigram model, in nats per token: the trivial baseline.
 
-    Frequencies are counted on the training split, each token once more than it occurs.
+    Token frequencies are those of the training split, with add-one smoothing.
     """
     vocab_size = read_index(tokens)["vocab_size"]
 

@@ -1,1 +1,1 @@
-"""Training on more than one device."""
+"""Training on several devices: device checks, ranks, sharding."""

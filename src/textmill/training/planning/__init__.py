@@ -1,1 +1,1 @@
-"""How large a model, how many tokens and how long: measured speed and scaling laws."""
+"""Planning of trainings: measured throughput, forecasts, and scaling laws."""
