@@ -4,4 +4,4 @@
 from textmill_flows.cli import chain, store, models, machine  # isort: skip
 from textmill_flows.cli.shared import app
 
-__all__ = ["app", "chain", "machine", "models", "store"]
+__all__ = ["app", "chain", "machine", "models", "process", "store"]

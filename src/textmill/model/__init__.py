@@ -5,4 +5,4 @@ from textmill.model.gpt import GPT
 from textmill.model.kv_cache import KVCache
 from textmill.model.layout import load, save
 
-__all__ = ["GPT", "KVCache", "complete", "generate", "load", "save"]
+__all__ = ["GPT", "KVCache", "attention", "complete", "generate", "gpt", "layout", "load", "save"]

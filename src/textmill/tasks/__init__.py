@@ -1,1 +1,3 @@
 """Tasks: one file for each kind, and the steps that work with any of them."""
+
+__all__ = ["baseline", "drift", "evaluate", "finetune", "kinds", "predictor", "rows"]

@@ -47,3 +47,5 @@ FILTERS = (
     Filter("near_duplicate", lambda config: config.near_duplicates.enabled),
 )
 """Every filter, in the order in which they act."""
+
+__all__ = ["contamination", "quality"]
