@@ -75,16 +75,16 @@ class Readers:
         return Path(clean.data.tags["textmill.places"].split("\n")[0])
 
     def _lineage(self, words: str) -> str:
-        from textmill.registry.drawing import as_text
+        from textmill.registry.drawing import render_tree
         from textmill.registry.lineage import trace
 
-        return as_text(trace(self._store(), words))
+        return render_tree(trace(self._store(), words))
 
     def _text(self) -> str:
-        from textmill.registry.drawing import as_text
+        from textmill.registry.drawing import render_tree
         from textmill.registry.lineage import trace_text
 
-        return as_text(trace_text(self._store(), WORDS))
+        return render_tree(trace_text(self._store(), WORDS))
 
     def _compare(self) -> str:
         from textmill.reports.comparison import compare

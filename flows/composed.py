@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from textmill.compose import compose, redacted
+from textmill.compose import compose, redact_override
 from textmill.config import Config
 
 
@@ -44,4 +44,4 @@ class Composed:
 
     def recorded_overrides(self) -> list[str]:
         """Return the overrides as they may be recorded and shown: without credentials."""
-        return [redacted(override) for override in self.overrides]
+        return [redact_override(override) for override in self.overrides]

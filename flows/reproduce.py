@@ -7,7 +7,7 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
-from textmill.compose import redacted
+from textmill.compose import redact_override
 from textmill.config import Config
 from textmill.config.secrets import is_masked
 from textmill.errors import InputError, RunError, listed
@@ -55,7 +55,9 @@ def plan(
     """
     overrides = composed.overrides
     sections = [re.split("[.=]", setting.lstrip("+~"))[0] for setting in overrides]
-    others = [redacted(s) for s, name in zip(overrides, sections, strict=True) if name not in ANEW]
+    others = [
+        redact_override(s) for s, name in zip(overrides, sections, strict=True) if name not in ANEW
+    ]
     if others:
         raise InputError(
             f"{listed(others)}: what a run is computed from again is what was recorded, and "

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from textmill.errors import InputError
-from textmill_flows.cli.process import as_json, as_text
+from textmill_flows.cli.process import as_json, decode_argument
 from textmill_flows.cli.shared import ConfigOption, Overrides, answering, app
 
 SETTING = re.compile(r"[+~]{0,2}[\w.@/-]+=")
@@ -29,7 +29,7 @@ def generate(
         from textmill.compose import compose
         from textmill_flows.answering.answers import write
 
-        for piece in write(as_text(prompt), compose(config, overrides or [])):
+        for piece in write(decode_argument(prompt), compose(config, overrides or [])):
             sys.stdout.write(piece)
             sys.stdout.flush()
         sys.stdout.write("\n")
@@ -59,7 +59,7 @@ def predict(
 
         words = text_and_overrides or []
         has_text = bool(words) and not _is_setting(words[0])
-        text = as_text(words[0]) if has_text else None
+        text = decode_argument(words[0]) if has_text else None
         if text is not None and file is not None:
             raise InputError(f"Both a text and --file {file} were given: leave one of them out.")
         composed = compose(config, words[has_text:])

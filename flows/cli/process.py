@@ -14,7 +14,7 @@ from typing import Any
 
 from textmill.corpus.reading.line_ends import json_line
 from textmill.errors import InputError
-from textmill.files import has_stray_bytes, printable
+from textmill.files import has_undecodable_bytes, printable
 
 YOUNG_OBJECTS = 100_000
 """Objects made before new ones are looked through for garbage; Python's own 700 suits less work."""
@@ -63,14 +63,14 @@ def as_json(value: Any) -> str:
     return json_line(value)[:-1] if is_unicode else json.dumps(value)
 
 
-def refuse_stray_bytes(words: Iterable[str]) -> None:
+def reject_undecodable_bytes(words: Iterable[str]) -> None:
     """Raise InputError unless all arguments are text.
 
     Raises:
         InputError: one holds bytes that are none, which neither JSON nor a database takes.
     """
     for word in words:
-        if has_stray_bytes(word):
+        if has_undecodable_bytes(word):
             raise InputError(
                 f"The argument {printable(word)} is not text in this terminal's encoding, "
                 f"{sys.getfilesystemencoding()}: write it, and name files, in that encoding; or "
@@ -78,13 +78,13 @@ def refuse_stray_bytes(words: Iterable[str]) -> None:
             )
 
 
-def as_text(word: str) -> str:
+def decode_argument(word: str) -> str:
     """Return an argument that is a text, read as UTF-8 where the locale says no more than ASCII.
 
     Raises:
         InputError: it is not UTF-8 either.
     """
-    if not has_stray_bytes(word):
+    if not has_undecodable_bytes(word):
         return word
     try:
         return os.fsencode(word).decode()

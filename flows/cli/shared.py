@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from textmill.errors import InputError, RunError
-from textmill_flows.cli.process import refuse_stray_bytes, set_up_streams, spare_collections
+from textmill_flows.cli.process import reject_undecodable_bytes, set_up_streams, spare_collections
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -59,7 +59,7 @@ def begin(
     set_up_streams()
     if context.invoked_subcommand not in TAKE_TEXT:
         with exit_on_error():
-            refuse_stray_bytes(sys.argv[1:])
+            reject_undecodable_bytes(sys.argv[1:])
 
 
 def runs_and_settings(words: list[str]) -> tuple[list[str], list[str]]:

@@ -47,13 +47,13 @@ def lineage(
     """Say what a run or model was made from, or what has seen a file or a document."""
     with answering():
         from textmill.compose import compose
-        from textmill.registry.drawing import as_text, as_values
+        from textmill.registry.drawing import render_tree, to_dict
         from textmill.registry.lineage import trace, trace_text
         from textmill.tracking.store import Store
 
         find = trace_text if text else trace
         found = find(Store(compose(config, overrides or []).tracking), what)
-        shown = json.dumps(as_values(found), indent=2) if as_json else as_text(found)
+        shown = json.dumps(to_dict(found), indent=2) if as_json else render_tree(found)
         sys.stdout.write(f"{shown}\n")
 
 

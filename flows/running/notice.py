@@ -44,7 +44,7 @@ def notify(config: Config, event: str, message: str, facts: Mapping[str, str]) -
                 subject = f"textmill: {config.experiment}: {event}"
                 _send(told.get_secret_value(), subject, message, facts)
         except Exception as error:  # whatever it is, the run is not to suffer
-            log.warning("%s was not told: %s", told, told.hide_in(redact(_in_words(error))))
+            log.warning("%s was not told: %s", told, told.redact_in(redact(_in_words(error))))
 
 
 def _run(command: str, message: str, facts: Mapping[str, str]) -> None:

@@ -20,7 +20,7 @@ from uuid import UUID
 from textmill.config import Config, TrackingConfig
 from textmill.errors import RunError
 from textmill.files import full_disk_message, is_disk_full, sqlite_url
-from textmill.secrets import hide, request
+from textmill.secrets import register_secrets, request
 from textmill.steps.access import restrict
 from textmill.web import process
 from textmill.web.login import required_login, use_login
@@ -141,7 +141,7 @@ def start_server(tracking: TrackingConfig, is_full: bool = False) -> Callable[[]
         RunError: the port is taken, or the server that PREFECT_API_URL names does not answer.
     """
     if "PREFECT_API_URL" in os.environ:
-        _ping(hide(os.environ["PREFECT_API_URL"]))
+        _ping(register_secrets(os.environ["PREFECT_API_URL"]))
         return lambda: None
     server, url = launch(tracking, is_full)
     os.environ["PREFECT_API_URL"] = url

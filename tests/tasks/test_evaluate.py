@@ -65,7 +65,7 @@ def test_a_picture_that_fails_costs_no_numbers(
     monkeypatch.setattr("textmill.tasks.classification.page.plot", fail)
     evaluate(toy, {"model": tuned[0]}, tmp_path)
     assert read_json(tmp_path / "metrics.json") == read_json(evaluated / "metrics.json")
-    assert "picture of the scores could not be made (ValueError: no such font)" in caplog.text
+    assert "picture of the scores could not be created (ValueError: no such font)" in caplog.text
 
 
 def test_an_unknown_label_is_refused(

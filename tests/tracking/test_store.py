@@ -160,7 +160,7 @@ def test_a_database_that_could_not_be_made_leaves_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "search_experiments", full)
-        with pytest.raises(RunError, match="is full: make room and run again"):
+        with pytest.raises(RunError, match="is full: free space and run again"):
             Store(TrackingConfig(home=str(tmp_path)))
     assert [file.name for file in tmp_path.iterdir()] == ["wip"]
 
@@ -288,7 +288,9 @@ def test_publishing_again_replaces_what_was_there(
 def test_a_changed_file_is_named(store: Store, run_id: str, tmp_path: Path) -> None:
     folder = published(store, run_id, tmp_path / "out")
     (folder / "sub" / "data").write_bytes(b"Data")
-    with pytest.raises(RunError, match="sub/data is not what was written"):
+    with pytest.raises(
+        RunError, match="sub/data is damaged (its digest differs from the recorded one)"
+    ):
         store.output_folder(run_id)
 
 
@@ -298,9 +300,13 @@ def test_a_manifest_that_was_not_published_is_not_believed(
     folder = published(store, run_id, tmp_path / "out")
     (folder / "sub" / "data").write_bytes(b"Data")
     write_json(folder / MANIFEST, {"files": digest_folder(folder)})
-    with pytest.raises(RunError, match=f"{MANIFEST} is not what was written"):
+    with pytest.raises(
+        RunError, match=f"{MANIFEST} is damaged (its digest differs from the recorded one)"
+    ):
         store.output_folder(run_id)
-    with pytest.raises(RunError, match=f"{MANIFEST} is not what was written"):
+    with pytest.raises(
+        RunError, match=f"{MANIFEST} is damaged (its digest differs from the recorded one)"
+    ):
         store.output_file(store.client.get_run(run_id), MANIFEST)
 
 
@@ -323,7 +329,9 @@ def test_a_damaged_copy_of_a_far_result_is_fetched_again(
     (far / name).write_text("{}")
     assert store.output_folder(run_id) == copy  # which is whole, and not fetched
     (copy / name).unlink()
-    with pytest.raises(RunError, match=f"{name} is not what was written"):
+    with pytest.raises(
+        RunError, match=f"{name} is damaged (its digest differs from the recorded one)"
+    ):
         store.output_folder(run_id)
 
 
@@ -338,7 +346,9 @@ def test_a_damaged_copy_of_one_file_is_fetched_again(
     assert copy.read_bytes() == (far / name).read_bytes()
     (far / name).write_text("{}")
     copy.write_text("damaged")
-    with pytest.raises(RunError, match=f"{name} is not what was written"):
+    with pytest.raises(
+        RunError, match=f"{name} is damaged (its digest differs from the recorded one)"
+    ):
         store.output_file(run, name)
 
 

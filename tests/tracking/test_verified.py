@@ -66,7 +66,10 @@ def test_a_damaged_manifest_is_refused_by_everything_that_reads_it(
         lambda: result.manifest,
     ]
     for read in readers:
-        with pytest.raises(RunError, match=rf"{manifest} is not what was written: restore"):
+        with pytest.raises(
+            RunError,
+            match=rf"{manifest} is damaged (its digest differs from the recorded one): restore",
+        ):
             read()
 
 
@@ -84,7 +87,10 @@ def test_a_damaged_file_is_refused_by_everything_that_reads_it(
         result.metrics,
         lambda: list(result.files("*.json")),
     ):
-        with pytest.raises(RunError, match=rf"{file} is not what was written: restore"):
+        with pytest.raises(
+            RunError,
+            match=rf"{file} is damaged (its digest differs from the recorded one): restore",
+        ):
             read()
 
 
@@ -117,9 +123,13 @@ def test_a_damaged_record_of_a_pipeline_is_refused(
     for name in (CONFIG, "environment.txt"):
         file = store.artifact(run, name)
         file.write_bytes(damage(file.read_bytes()))
-        with pytest.raises(RunError, match=rf"{file} is not what was written"):
+        with pytest.raises(
+            RunError, match=rf"{file} is damaged (its digest differs from the recorded one)"
+        ):
             store.read_artifact(run, name)
-    with pytest.raises(RunError, match=rf"{CONFIG} is not what was written"):
+    with pytest.raises(
+        RunError, match=rf"{CONFIG} is damaged (its digest differs from the recorded one)"
+    ):
         load_recorded(store, pipeline.run_id)
 
 

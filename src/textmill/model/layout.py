@@ -21,7 +21,7 @@ from torch import Tensor
 
 from textmill.config import ModelConfig
 from textmill.errors import InputError
-from textmill.files import check_kind, read_foreign
+from textmill.files import read_untrusted, reject_special_file
 from textmill.model.gpt import GPT
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -164,7 +164,7 @@ def _read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
 @contextmanager
 def _open_weights(folder: Path) -> Iterator[Any]:
     file = folder / WEIGHTS
-    check_kind(file)
+    reject_special_file(file)
     try:
         with safe_open(file, framework="pt") as opened:
             yield opened
@@ -254,7 +254,7 @@ def _read_values(folder: Path) -> dict[str, Any]:
             f"model.safetensors: give that folder{why}."
         )
     try:
-        values = json.loads(read_foreign(file, MAX_SETTINGS_BYTES).decode())
+        values = json.loads(read_untrusted(file, MAX_SETTINGS_BYTES).decode())
     except OSError:
         raise InputError(f"{folder} has no model: config.json is missing.") from None
     except InputError:

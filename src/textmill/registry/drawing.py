@@ -12,12 +12,12 @@ MAX_DOCUMENTS = 5  # named in a drawing
 BRANCH, LAST, BAR, SPACE = "├─ ", "└─ ", "│  ", "   "
 
 
-def as_values(lineage: Lineage) -> dict[str, Any]:
+def to_dict(lineage: Lineage) -> dict[str, Any]:
     """Return the lineage as plain values, for JSON."""
     return asdict(lineage) | {"models_made": [node.run_id for node in lineage.models()]}
 
 
-def as_text(lineage: Lineage) -> str:
+def render_tree(lineage: Lineage) -> str:
     """Return the lineage as a tree of lines; a step that comes up again stands there once."""
     lines: list[str] = []
     shown: set[str] = set()

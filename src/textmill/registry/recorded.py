@@ -12,7 +12,7 @@ from typing import Any
 from mlflow.entities import Run
 
 from textmill import hardware
-from textmill.compose import SAMPLE, revive
+from textmill.compose import SAMPLE, restore_config
 from textmill.config import Config
 from textmill.corpus.reading.sources import digest_source
 from textmill.errors import InputError, RunError, listed
@@ -101,7 +101,7 @@ def load_recorded(store: Store, words: str, instead: Mapping[str, Any] | None = 
         )
     values = read_config(store, run)
     try:
-        config = revive(values, f"of {name}, as it was recorded,", instead)
+        config = restore_config(values, f"of {name}, as it was recorded,", instead)
     except InputError as error:
         raise InputError(f"{error}\nIt fits the code that made it: {_checkout(run)}.") from None
     runs = {label: store.client.get_run(made) for label, made in recorded_results(run).items()}

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from textmill.config import UNREDACTED, RedactionConfig
 from textmill.errors import InputError, RunError
-from textmill.files import parse_json, read_foreign, write_json
+from textmill.files import parse_json, read_untrusted, write_json
 
 FILE = "redaction.json"
 MAX_BYTES = 1 << 20
@@ -32,7 +32,7 @@ def read_redaction(folder: Path) -> RedactionConfig:
     if not file.exists():
         return UNREDACTED
     try:
-        return RedactionConfig.model_validate(parse_json(read_foreign(file, MAX_BYTES), file))
+        return RedactionConfig.model_validate(parse_json(read_untrusted(file, MAX_BYTES), file))
     except (OSError, RunError, ValidationError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{file} is damaged ({reason}): create or download it again.") from None

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from textmill.files import write_whole
+from textmill.files import write_atomic
 
 SAVE_EVERY_S = 10
 
@@ -43,4 +43,4 @@ class Stopwatch:
         """Keep the time for a later attempt; a full disk is no reason to end this one."""
         if self._file is not None:
             with suppress(OSError):
-                write_whole(self._file, str(self.seconds()).encode())
+                write_atomic(self._file, str(self.seconds()).encode())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from textmill.config import TaskConfig
-from textmill.errors import spared
+from textmill.errors import best_effort
 from textmill.files import write_json
 from textmill.tasks.kinds import examples_of, page_of
 from textmill.tasks.predictions import signature_tags, write_predictions
@@ -42,5 +42,5 @@ def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     metrics["cut_examples"] = sum(row["is_cut"] for row in rows)
     write_json(out / "metrics.json", metrics)
     write_json(out / "tags.json", signature_tags(kind.signatures(config)))
-    with spared("the picture of the scores"):
+    with best_effort("the picture of the scores"):
         page_of(config.kind).plot(rows, out)

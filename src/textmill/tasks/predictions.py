@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from textmill.corpus.reading.line_ends import json_line
-from textmill.files import write_whole
+from textmill.files import write_atomic
 
 
 def write_predictions(rows: Sequence[dict[str, Any]], folder: Path) -> None:
     """Write predictions.jsonl, one object for each test example."""
     lines = "".join(map(json_line, rows))
-    write_whole(folder / "predictions.jsonl", lines.encode())
+    write_atomic(folder / "predictions.jsonl", lines.encode())
 
 
 def signature_tags(signatures: Mapping[str, str]) -> dict[str, str]:

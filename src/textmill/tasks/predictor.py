@@ -15,7 +15,7 @@ from torch import nn
 from textmill.config import UNREDACTED, RedactionConfig, TaskConfig
 from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.errors import InputError, RunError
-from textmill.files import parse_json, read_foreign, write_json
+from textmill.files import parse_json, read_untrusted, write_json
 from textmill.model import GPT
 from textmill.model.layout import (
     MAX_SETTINGS_BYTES,
@@ -115,7 +115,7 @@ def _read_task(folder: Path) -> tuple[str, bool, Any, RedactionConfig]:
     """Return what a task model is: its kind, whether its attention is causal, and its settings."""
     file = folder / TASK_FILE
     try:
-        task = parse_json(read_foreign(file, MAX_SETTINGS_BYTES), file)
+        task = parse_json(read_untrusted(file, MAX_SETTINGS_BYTES), file)
         kind, is_causal = examples_of(task["kind"]), bool(task["is_causal"])
         spec = TypeAdapter(kind.Spec).validate_python(task["spec"])
         # Models that are older than this entry were trained on texts as they were.

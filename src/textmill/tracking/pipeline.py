@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from textmill import hardware
 from textmill.config import CleanConfig, Config, TaskConfig, key_values
-from textmill.errors import RunError, spared
+from textmill.errors import RunError, best_effort
 from textmill.files import (
     MANIFEST,
     digest_file,
@@ -453,7 +453,7 @@ class _Attempt:
         store.set_tags(run_id, tags | own)
         self._keep_log(run_id)
         if follower.points:
-            with spared("the picture of the losses"), store.as_store_errors():
+            with best_effort("the picture of the losses"), store.as_store_errors():
                 store.client.log_figure(run_id, plots.loss_curve(follower.points), "plots/loss.png")
         if self.step is FINETUNE and self.task:
             log_task_model(store, run_id, self.task, self.out)

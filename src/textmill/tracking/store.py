@@ -27,9 +27,9 @@ from textmill.files import (
     check_digest,
     digest_file,
     digest_folder,
-    not_written,
+    digest_mismatch,
     sync_folder,
-    write_whole,
+    write_atomic,
 )
 from textmill.secrets import redact, redact_values
 from textmill.steps.access import apply
@@ -86,7 +86,7 @@ class Store(Connection):
         with self.as_store_errors():
             if not self.reserve.exists():
                 # Not zeros: some file systems take no room for them.
-                write_whole(self.reserve, os.urandom(RESERVE_BYTES))
+                write_atomic(self.reserve, os.urandom(RESERVE_BYTES))
 
     def experiment(self, name: str) -> str:
         """Return the id of the experiment of that name, made if need be.
@@ -442,7 +442,7 @@ def _damage(run: Run, folder: Path) -> str | None:
         return f"{error.filename} cannot be read: {error.strerror}."
     for name in sorted(expected.keys() | present.keys()):
         if expected.get(name) != present.get(name):
-            return not_written(folder / name)
+            return digest_mismatch(folder / name)
     return None
 
 

@@ -15,7 +15,7 @@ from textmill.config import GenerationConfig
 from textmill.corpus.tokens.packing import PackedBlocks
 from textmill.corpus.tokens.token_shards import Shard, read_index, read_shards
 from textmill.corpus.tokens.tokenizer import SPECIAL_TOKENS, load_tokenizer
-from textmill.files import write_json, write_whole
+from textmill.files import write_atomic, write_json
 from textmill.training.batches import packed
 from textmill.training.pretrain import document_nll, language_metrics
 from textmill.training.writing import stream_text
@@ -47,7 +47,7 @@ def evaluate_lm(config: GenerationConfig, inputs: Mapping[str, Path], out: Path)
         json.dumps({"bytes": n_bytes, "targets": n_targets, "nll": nll})
         for nll, (n_bytes, n_targets) in zip(losses.tolist(), sizes.tolist(), strict=True)
     ]
-    write_whole(out / DOCUMENTS, "".join(f"{line}\n" for line in lines).encode())
+    write_atomic(out / DOCUMENTS, "".join(f"{line}\n" for line in lines).encode())
     nll, n_targets = float(losses.sum()), int(sizes[:, 1].sum())
     n_bytes = read_index(inputs["tokens"])["validation"]["bytes"]
     metrics = language_metrics(nll / n_targets, n_targets / n_bytes)

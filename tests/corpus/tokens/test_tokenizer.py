@@ -24,7 +24,7 @@ from textmill.corpus.tokens.tokenizer import (
     SOURCE_ID,
     SPECIAL_TOKENS,
     TARGET_ID,
-    adopt,
+    convert,
     load_tokenizer,
     read_sample,
     read_texts,
@@ -307,7 +307,7 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
-@pytest.mark.parametrize("read", [adopt, load_tokenizer])
+@pytest.mark.parametrize("read", [convert, load_tokenizer])
 def test_a_damaged_tokenizer_is_named(
     tmp_path: Path, content: str, read: Callable[[Path], Tokenizer]
 ) -> None:
@@ -316,7 +316,7 @@ def test_a_damaged_tokenizer_is_named(
         read(tmp_path)
 
 
-@pytest.mark.parametrize("read", [adopt, load_tokenizer])
+@pytest.mark.parametrize("read", [convert, load_tokenizer])
 def test_a_pipe_is_no_tokenizer(tmp_path: Path, read: Callable[[Path], Tokenizer]) -> None:
     os.mkfifo(tmp_path / "tokenizer.json")
     with pytest.raises(InputError, match="is a named pipe"):

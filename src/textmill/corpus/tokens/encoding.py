@@ -19,17 +19,17 @@ Encoder = Callable[[list[str]], list[list[int]]]
 GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 ONE_CHARACTER = r"(?s:.)"
 # tiktoken's pattern fails on spaces without end: two million of them overflow its stack.
-_LONG_BLANK = re.compile(r"\s{5000}")
+_LONG_SPACE = re.compile(r"\s{5000}")
 _RARE_PLANES = re.compile("[\U00030d40-\U0010ffff]")
 
 
 def fast_encoder(tokenizer: Tokenizer) -> Encoder:
     """Return what encodes texts as `tokenizer.encode_batch_fast` does, special tokens as text.
 
-    tiktoken does for a byte-level BPE for which it must give the same ids (see `as_tiktoken`),
+    tiktoken does for a byte-level BPE for which it must give the same ids (see `to_tiktoken`),
     except for texts that it is not good at; tokenizers does for everything else.
     """
-    encoding = as_tiktoken(tokenizer)
+    encoding = to_tiktoken(tokenizer)
     if encoding is None:
         return lambda texts: [found.ids for found in tokenizer.encode_batch_fast(texts)]
     placeholders = encoding.special_tokens_set
@@ -37,7 +37,7 @@ def fast_encoder(tokenizer: Tokenizer) -> Encoder:
     def encode(texts: list[str]) -> list[list[int]]:
         return [
             tokenizer.encode(text).ids
-            if _LONG_BLANK.search(text) or _RARE_PLANES.search(text)
+            if _LONG_SPACE.search(text) or _RARE_PLANES.search(text)
             else encoding.encode(text, allowed_special=placeholders, disallowed_special=())
             for text in texts
         ]
@@ -45,7 +45,7 @@ def fast_encoder(tokenizer: Tokenizer) -> Encoder:
     return encode
 
 
-def as_tiktoken(tokenizer: Tokenizer) -> tiktoken.Encoding | None:
+def to_tiktoken(tokenizer: Tokenizer) -> tiktoken.Encoding | None:
     """Return a tiktoken encoding with the ids of a byte-level BPE, or None if they could differ.
 
     Both libraries merge the pair of lowest rank, the leftmost first; tokenizers only the pairs that
@@ -71,7 +71,7 @@ def as_tiktoken(tokenizer: Tokenizer) -> tiktoken.Encoding | None:
         return None
     made = ["".join(pair) for pair in described["model"]["merges"]]
     in_order = [vocabulary.get(token, -1) for token in made]
-    if in_order != sorted(set(in_order)) or not _are_themselves(tokenizer, vocabulary):
+    if in_order != sorted(set(in_order)) or not _encode_to_themselves(tokenizer, vocabulary):
         return None
     placeholders = {text: t["id"] for text, t in added.items() if not t["special"]}
     return tiktoken.Encoding(
@@ -96,7 +96,7 @@ def _pattern_of(described: dict[str, Any]) -> str | None:
     return GPT2_PATTERN if words["use_regex"] else ONE_CHARACTER
 
 
-def _are_themselves(tokenizer: Tokenizer, vocabulary: dict[str, int]) -> bool:
+def _encode_to_themselves(tokenizer: Tokenizer, vocabulary: dict[str, int]) -> bool:
     return all(
         [part.id for part in tokenizer.model.tokenize(token)] == [number]
         for token, number in vocabulary.items()

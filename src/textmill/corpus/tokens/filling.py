@@ -41,7 +41,7 @@ def fill(pieces: Pieces, bins: Bins, block_size: int, overlap: int = 0) -> tuple
     stays = is_kept[bins.numbers]
     kept, moved = pieces.take(bins.items[stays]), pieces.take(bins.items[~stays])
     moved = moved.take(np.argsort(-moved.size, kind="stable"))
-    gaps = _Gaps((block_size - used[is_kept]).tolist(), block_size)
+    gaps = _FreeSpace((block_size - used[is_kept]).tolist(), block_size)
     placed, blocks = _place(moved, gaps, overlap)
     left = np.flatnonzero(blocks < 0)
     more = best_fit(placed.size[left], block_size)
@@ -50,7 +50,7 @@ def fill(pieces: Pieces, bins: Bins, block_size: int, overlap: int = 0) -> tuple
     return Pieces.join([kept, placed]), Bins.of(np.concatenate([numbers, blocks]))
 
 
-class _Gaps:
+class _FreeSpace:
     """Blocks by the room that they have; of those with as much, the newest is taken first."""
 
     def __init__(self, rooms: Sequence[int], block_size: int) -> None:
@@ -83,7 +83,7 @@ class _Gaps:
         return block
 
 
-def _place(moved: Pieces, gaps: _Gaps, overlap: int) -> tuple[Pieces, Integers]:
+def _place(moved: Pieces, gaps: _FreeSpace, overlap: int) -> tuple[Pieces, Integers]:
     """Return the pieces, cut where they had to be, and the block of each; -1: there is no room."""
     rows = []
     for document, start, length, context in moved.rows():

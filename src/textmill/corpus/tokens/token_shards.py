@@ -21,7 +21,7 @@ from textmill.corpus.batching import batches
 from textmill.corpus.tokens.encoding import Encoder, fast_encoder
 from textmill.corpus.tokens.fertility import fertility
 from textmill.corpus.tokens.tokenizer import END_ID, corpus_shards, load_tokenizer, read_texts
-from textmill.errors import InputError, spared
+from textmill.errors import InputError, best_effort
 from textmill.files import read_json, write_json
 
 SPLITS = ("train", "validation")
@@ -29,7 +29,7 @@ SHARD_TOKENS = 2**26
 ENCODE_BATCH = 512
 ENCODE_CHARS = 1 << 20  # token ids as lists are 10 times as large as their text
 DOCUMENTS = "documents.parquet"
-ABOUT = ["doc_id", "source", "language"]
+METADATA_COLUMNS = ["doc_id", "source", "language"]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> Non
         metrics |= {f"{split}_{name}": count for name, count in counts.items()}
         metrics[f"{split}_bytes_per_token"] = totals.n_bytes / max(1, counts["tokens"])
         if split == "train":
-            with spared("the picture of the lengths"):
+            with best_effort("the picture of the lengths"):
                 _plot_lengths(totals.lengths, out / "token_lengths.png")
         else:  # a random sample, and the tokenizer has not seen it
             labels = read_labels(folder, "language")
@@ -182,10 +182,10 @@ def _write_documents(corpus: Path, file: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema([(name, pa.string()) for name in ABOUT])
+    schema = pa.schema([(name, pa.string()) for name in METADATA_COLUMNS])
     with pq.ParquetWriter(file, schema) as writer:
         for shard in corpus_shards(corpus):
-            writer.write_table(pq.read_table(shard, columns=ABOUT).cast(schema))
+            writer.write_table(pq.read_table(shard, columns=METADATA_COLUMNS).cast(schema))
 
 
 class _ShardWriter:

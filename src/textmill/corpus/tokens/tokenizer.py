@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from textmill.config import TokenizerConfig
 from textmill.errors import InputError
-from textmill.files import read_foreign, write_json
+from textmill.files import read_untrusted, write_json
 from textmill.safety.placeholders import PLACEHOLDERS
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def train_tokenizer(config: TokenizerConfig, inputs: Mapping[str, Path], out: Pa
     if config.init_from is None:
         tokenizer = _train(config, inputs["corpus"])
     else:
-        tokenizer = adopt(Path(config.init_from))
+        tokenizer = convert(Path(config.init_from))
     tokenizer.save(str(out / "tokenizer.json"))
     write_json(
         out / "tokenizer_config.json",
@@ -72,7 +72,7 @@ def train_tokenizer(config: TokenizerConfig, inputs: Mapping[str, Path], out: Pa
 
 
 def _train(config: TokenizerConfig, corpus: Path) -> Tokenizer:
-    texts = _without_placeholders(read_sample(corpus, "train", config.max_bytes))
+    texts = _strip_placeholders(read_sample(corpus, "train", config.max_bytes))
     tokenizer = TRAINERS[config.kind](config, texts)
     _add_placeholders(tokenizer)
     size = tokenizer.get_vocab_size()
@@ -112,7 +112,7 @@ def _train_unigram(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
     seen = {byte for word in counts for byte in word}
     unseen = sorted(_alphabet() - seen)
     room = config.vocab_size - len(SPECIAL_TOKENS) - len(PLACEHOLDERS) - len(unseen)
-    pieces = _likeliest_pieces(counts, room)
+    pieces = _train_unigram_pieces(counts, room)
     never = min((score for _, score in pieces), default=0.0) - 10
     vocabulary = [(token, 0.0) for token in SPECIAL_TOKENS] + pieces
     tokenizer = _byte_level(models.Unigram([*vocabulary, *((byte, never) for byte in unseen)]))
@@ -120,7 +120,7 @@ def _train_unigram(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
     return tokenizer
 
 
-def _likeliest_pieces(counts: Mapping[str, int], n_pieces: int) -> list[tuple[str, float]]:
+def _train_unigram_pieces(counts: Mapping[str, int], n_pieces: int) -> list[tuple[str, float]]:
     """Return the pieces of words with their logarithmic probabilities, the likeliest first."""
     import sentencepiece
 
@@ -156,7 +156,7 @@ def _likeliest_pieces(counts: Mapping[str, int], n_pieces: int) -> list[tuple[st
 
 def _make_bytes(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
     """Return the tokenizer of single bytes; nothing is learned from the texts."""
-    return _of_characters([])
+    return _character_level([])
 
 
 def _train_characters(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
@@ -171,15 +171,15 @@ def _train_characters(config: TokenizerConfig, texts: Iterator[str]) -> Tokenize
     # which characters of the same block share, need entries as well.
     entries: dict[str, None] = {}
     for character in common:
-        spelt = _spelt(character)
+        spelt = _spell(character)
         new = dict.fromkeys(spelt[:end] for end in range(2, len(spelt) + 1)) | entries
         if len(new) > room:
             break
         entries |= dict.fromkeys(spelt[:end] for end in range(2, len(spelt) + 1))
-    return _of_characters(list(entries))
+    return _character_level(list(entries))
 
 
-def _of_characters(entries: list[str]) -> Tokenizer:
+def _character_level(entries: list[str]) -> Tokenizer:
     """Return the tokenizer of the bytes and of entries that stand after their beginnings."""
     from tokenizers import AddedToken, models
 
@@ -198,7 +198,7 @@ def _alphabet() -> set[str]:
     return set(pre_tokenizers.ByteLevel.alphabet())
 
 
-def _spelt(text: str) -> str:
+def _spell(text: str) -> str:
     """Return the bytes of a text in the letters that GPT-2's vocabulary has for them."""
     from tokenizers import pre_tokenizers
 
@@ -208,7 +208,7 @@ def _spelt(text: str) -> str:
     return spelt
 
 
-def adopt(folder: Path) -> Tokenizer:
+def convert(folder: Path) -> Tokenizer:
     """Return the tokenizer of a folder with textmill's special tokens first and its own after them.
 
     The pieces of a text are spelt as before; only their numbers move.
@@ -220,7 +220,7 @@ def adopt(folder: Path) -> Tokenizer:
 
     file = folder / "tokenizer.json"
     try:
-        described = json.loads(read_foreign(file, _MAX_BYTES).decode())
+        described = json.loads(read_untrusted(file, _MAX_BYTES).decode())
         model, pre_tokenizer = described["model"], described["pre_tokenizer"]
         if (model["type"], pre_tokenizer["type"]) != ("BPE", "ByteLevel"):
             raise InputError(f"{file} is no byte-level BPE such as GPT-2's: train a new one.")
@@ -278,7 +278,7 @@ def load_tokenizer(folder: Path, n_ids: int | None = None) -> Tokenizer:
 
     file = folder / "tokenizer.json"
     try:
-        tokenizer = Tokenizer.from_buffer(read_foreign(file, _MAX_BYTES))
+        tokenizer = Tokenizer.from_buffer(read_untrusted(file, _MAX_BYTES))
     except FileNotFoundError:
         raise InputError(f"{folder} holds no tokenizer: tokenizer.json is missing.") from None
     except (InputError, KeyboardInterrupt):
@@ -333,7 +333,7 @@ def corpus_shards(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.parquet"))
 
 
-def _without_placeholders(texts: Iterator[str]) -> Iterator[str]:
+def _strip_placeholders(texts: Iterator[str]) -> Iterator[str]:
     """Yield the texts without the placeholders, which become tokens of their own anyway."""
     for text in texts:
         for placeholder in PLACEHOLDERS.values():

@@ -33,8 +33,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from textmill.config import TrackingConfig
 from textmill.errors import RunError
-from textmill.files import digest_bytes, full_disk_message, is_disk_full, sqlite_url, write_whole
-from textmill.secrets import hide, without_credentials
+from textmill.files import digest_bytes, full_disk_message, is_disk_full, sqlite_url, write_atomic
+from textmill.secrets import register_secrets, without_credentials
 from textmill.steps.access import restrict
 from textmill.tracking.database import opening
 from textmill.tracking.database.client import Client
@@ -84,7 +84,7 @@ class Connection:
         database = self.home / DATABASE
         default = sqlite_url(database)
         given = config.uri.get_secret_value() if config.uri else None
-        self.uri = hide(given or os.environ.get("MLFLOW_TRACKING_URI") or default)
+        self.uri = register_secrets(given or os.environ.get("MLFLOW_TRACKING_URI") or default)
         self.name = self.uri
         """What the store is called in messages."""
         self.patience = Patience(self.uri)
@@ -128,7 +128,7 @@ class Connection:
                 file,
             )
         known = uuid.uuid4().hex.encode()
-        write_whole(file, known + b" " + _short_digest(known))
+        write_atomic(file, known + b" " + _short_digest(known))
         return known.decode()
 
     def _open_copy(self, database: Path, obstacle: str) -> MlflowClient:
