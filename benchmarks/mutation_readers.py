@@ -93,11 +93,11 @@ class Readers:
         return render(compare(self._store(), self.runs))
 
     def _reproduce(self) -> str:
-        from textmill.registry.recorded import load_recorded, other_machines, problems
+        from textmill.registry.recorded import load_recorded, machine_differences, problems
 
         found = load_recorded(self._store(), self.runs[0])
         steps = [(step.label, step.manifest, step.metrics) for step in found.steps.values()]
-        return str((found.config, steps, problems(found), other_machines(found)))
+        return str((found.config, steps, problems(found), machine_differences(found)))
 
     def _predict(self, task: str) -> str:
         from textmill.steps.graph import FINETUNE
@@ -164,10 +164,10 @@ class Readers:
         return str((best, answers, recipe_of(results["finetune topic"], results)))
 
     def _prune(self) -> str:
-        from textmill.registry.prune import find_waste
+        from textmill.registry.prune import find_unused
 
         # Not the sizes: what is damaged may be smaller.
-        return str([replace(waste, n_bytes=0) for waste in find_waste(self._store(), 1)])
+        return str([replace(waste, n_bytes=0) for waste in find_unused(self._store(), 1)])
 
     def _retrain(self) -> str:
         from textmill.tracking.events import find_sample, last_finished, result_of

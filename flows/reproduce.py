@@ -14,9 +14,9 @@ from textmill.errors import InputError, RunError, listed
 from textmill.registry.recorded import (
     Recorded,
     load_recorded,
-    other_machines,
+    machine_differences,
     problems,
-    with_devices_here,
+    with_available_devices,
     with_moved_data,
 )
 from textmill.registry.reproduction import (
@@ -82,11 +82,11 @@ def plan(
         )
     found += [
         f"machine: {name} is {now}, and was {then}"
-        for name, (then, now) in other_machines(recorded).items()
+        for name, (then, now) in machine_differences(recorded).items()
     ]
     for line in found:
         log.warning("%s", line)
-    return replace(recorded, config=with_devices_here(config)), found
+    return replace(recorded, config=with_available_devices(config)), found
 
 
 def without_masked(config: Config) -> Config:

@@ -147,7 +147,7 @@ def test_a_loaded_task_predicts_as_the_command_does(said: dict[str, Any], produc
 def test_what_names_no_task_is_refused_with_the_fix(said: dict[str, Any]) -> None:
     unknown, bare, backbone = said["messages"]
     assert "There is no model 'demo.topic@nobody'" in unknown
-    assert "'demo.topic' names no model: write m-ID" in bare
+    assert "'demo.topic' is not a model: write m-ID" in bare
     assert "demo.backbone/1 is not a task model, it was created by the step pretrain" in backbone
 
 

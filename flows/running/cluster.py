@@ -150,7 +150,7 @@ def _wait(ray: Any, future: Any, job: Job, watch: Callable[[], None]) -> Any:
         ray.cancel(reference)
         raise
     if is_stopped:
-        raise Stopped(f"{job.step.name} was stopped; running it again goes on from what is saved.")
+        raise Stopped(f"{job.step.name} was stopped; run again to resume from its last checkpoint.")
     return future.result(raise_on_failure=False)
 
 

@@ -51,10 +51,10 @@ def test_a_job_fills_its_folder_and_reports_as_it_goes(
     [
         ("bad_input", InputError, "^data.csv:3: no label$"),
         ("run_error", RunError, "^the hub is down$"),
-        ("full_disk", RunError, r"The disk of .*out is full: make room"),
-        ("no_memory", RunError, "Memory ran out in no_memory: lower micro_batch_size"),
+        ("full_disk", RunError, r"The disk of .*out is full: free space"),
+        ("no_memory", RunError, "Memory ran out in no_memory: reduce micro_batch_size"),
         ("bug", RunError, r"bug failed at probe_steps.py:\d+: KeyError: 'lost' .*worker.log"),
-        ("killed", RunError, r"(?s)ended by signal 9 \(Killed\).*micro_batch_size.*last words"),
+        ("killed", RunError, r"(?s)killed by signal 9 \(Killed\).*micro_batch_size.*last words"),
         ("exits", RunError, "The process of exits exited with status 7"),
     ],
 )

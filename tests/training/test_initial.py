@@ -105,7 +105,7 @@ def test_a_model_of_another_shape_names_the_first_difference(
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (None, "holds no tokenizer"),
+        (None, "has no tokenizer"),
         ("{", "is damaged"),
         ('{"model": {"type": "Unigram"}, "pre_tokenizer": {"type": "Metaspace"}}', "no byte-level"),
     ],

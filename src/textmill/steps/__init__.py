@@ -1,4 +1,4 @@
-"""The engine: what a step is, its key, the process that computes it. Knows no MLflow."""
+"""The engine, independent of MLflow: steps, their graph, keys, processes, locks and cache."""
 
 __all__ = [
     "access",
@@ -6,8 +6,8 @@ __all__ = [
     "key",
     "manifest",
     "parts",
-    "places",
     "prepared",
+    "slots",
     "sources",
     "step",
     "stopwatch",

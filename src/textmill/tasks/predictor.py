@@ -126,4 +126,4 @@ def _read_task(folder: Path) -> tuple[str, bool, Any, RedactionConfig]:
         raise InputError(f"{folder} holds no task model: {TASK_FILE} cannot be read.") from None
     except (LookupError, TypeError, ValidationError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{file} is damaged ({reason}): make or fetch it again.") from None
+        raise InputError(f"{file} is damaged ({reason}): create or download it again.") from None

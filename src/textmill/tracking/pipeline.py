@@ -31,8 +31,8 @@ from textmill.secrets import redact, redact_values
 from textmill.stage_times import read_stage_times
 from textmill.steps.graph import FINETUNE, PRETRAIN
 from textmill.steps.key import describe_step, key_of, kind_of
-from textmill.steps.places import held_slot
 from textmill.steps.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
+from textmill.steps.slots import held_slot
 from textmill.steps.sources import Source, data_digest
 from textmill.steps.step import Step, edited_file
 from textmill.steps.stopwatch import Stopwatch

@@ -153,5 +153,5 @@ def test_two_runs_write_the_same_bytes(folders: dict[str, Path], tmp_path: Path)
 
 
 def test_a_folder_without_shards_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no token shards"):
+    with pytest.raises(InputError, match="has no token shards"):
         read_shards(tmp_path)

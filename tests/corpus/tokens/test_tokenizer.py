@@ -169,7 +169,7 @@ def test_a_corpus_too_small_for_the_vocabulary_is_an_error_that_names_its_size(
 
 
 def test_a_folder_without_a_tokenizer_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds no tokenizer: tokenizer\.json is missing"):
+    with pytest.raises(InputError, match=r"has no tokenizer: tokenizer\.json is missing"):
         load_tokenizer(tmp_path)
 
 
@@ -312,7 +312,9 @@ def test_a_damaged_tokenizer_is_named(
     tmp_path: Path, content: str, read: Callable[[Path], Tokenizer]
 ) -> None:
     (tmp_path / "tokenizer.json").write_text(content)
-    with pytest.raises(InputError, match=r"tokenizer\.json is damaged \(.{1,300}\): make or fetch"):
+    with pytest.raises(
+        InputError, match=r"tokenizer\.json is damaged \(.{1,300}\): create or download"
+    ):
         read(tmp_path)
 
 

@@ -1,8 +1,7 @@
-"""The tokenizer: trained on the corpus, or taken from elsewhere.
+"""The tokenizer: trained on the corpus, or converted from an existing one.
 
-All kinds start from the 256 bytes, so that any text is encoded, and decoded to itself byte for
-byte.
-A token is spelt with one character for each of its bytes, as in GPT-2's vocabulary.
+All kinds include the 256 bytes, so that encoding is lossless for any text. Tokens are written with
+one character per byte, as in GPT-2's vocabulary.
 """
 
 from __future__ import annotations
@@ -23,34 +22,35 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer, models
 
 END = "<|endoftext|>"
-"""Ends every document, and stands before the first token when a text is begun."""
+"""Ends every document, and precedes the first token of a generated text."""
 PAD = "<|pad|>"
 MASK = "<|mask|>"
 SOURCE = "<|source|>"
-"""Stands before the input of a task that writes its answer."""
+"""Precedes the input of a generative task."""
 TARGET = "<|target|>"
-"""Stands before the answer."""
+"""Precedes its output."""
 SPECIAL_TOKENS = (END, PAD, MASK, SOURCE, TARGET)
 END_ID, PAD_ID, MASK_ID, SOURCE_ID, TARGET_ID = range(len(SPECIAL_TOKENS))
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
-"""What a model folder holds of its tokenizer."""
+"""Tokenizer files in a model folder."""
 
-_MAX_BYTES = 1 << 28  # of a tokenizer.json
+_MAX_BYTES = 1 << 28  # maximum size of tokenizer.json
 _SHOWN_CHARS = 200
-MAX_WORD_BYTES = 4192  # sentencepiece leaves out longer ones, which are no words
+MAX_WORD_BYTES = 4192  # sentencepiece skips longer ones, which are not words
 
 
 def train_tokenizer(config: TokenizerConfig, inputs: Mapping[str, Path], out: Path) -> None:
-    """Train on the training split of the corpus, or take a trained one, and write tokenizer.json.
+    """Train on the corpus, or convert an existing tokenizer, and write tokenizer.json.
 
     Args:
-        config: size of the vocabulary, or where the trained one is.
+        config: kind and size of the vocabulary, or the folder of an existing tokenizer.
         inputs: `corpus`, a folder of the clean step.
         out: an empty folder.
 
     Raises:
-        InputError: the corpus is too small for the vocabulary, or the trained one cannot be used.
+        InputError: the corpus is too small for the vocabulary, or the existing tokenizer is
+            invalid.
     """
     if config.init_from is None:
         tokenizer = _train(config, inputs["corpus"])
@@ -79,13 +79,13 @@ def _train(config: TokenizerConfig, corpus: Path) -> Tokenizer:
     if size < config.vocab_size and config.kind != "character":
         raise InputError(
             f"tokenizer.vocab_size={config.vocab_size}: the corpus yields only {size} entries; "
-            f"set tokenizer.vocab_size to {size} or less, or give more text."
+            f"set tokenizer.vocab_size to {size} or less, or add text."
         )
     return tokenizer
 
 
 def _train_bpe(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
-    """Merge the commonest pairs (Sennrich et al. 2016) of bytes (Radford et al. 2019)."""
+    """Train a BPE (Sennrich et al. 2016) over bytes (Radford et al. 2019)."""
     from tokenizers import models, trainers
 
     tokenizer = _byte_level(models.BPE())
@@ -101,9 +101,9 @@ def _train_bpe(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
 
 
 def _train_unigram(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
-    """Keep the pieces that make the text likeliest, each on its own (Kudo 2018, section 3.2).
+    """Train a unigram language model over bytes (Kudo 2018, section 3.2).
 
-    sentencepiece trains: the scores of tokenizers' own trainer differ from run to run.
+    Uses sentencepiece, because the scores of tokenizers' own trainer are not deterministic.
     """
     from tokenizers import AddedToken, models
 
@@ -121,7 +121,7 @@ def _train_unigram(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
 
 
 def _train_unigram_pieces(counts: Mapping[str, int], n_pieces: int) -> list[tuple[str, float]]:
-    """Return the pieces of words with their logarithmic probabilities, the likeliest first."""
+    """Return subword pieces with their log probabilities, the most likely first."""
     import sentencepiece
 
     if not counts:
@@ -132,11 +132,11 @@ def _train_unigram_pieces(counts: Mapping[str, int], n_pieces: int) -> list[tupl
         model_writer=model,
         input_format="tsv",
         model_type="unigram",
-        vocab_size=n_pieces + 1,  # and the unknown piece, which nothing becomes here
+        vocab_size=n_pieces + 1,  # plus the unknown piece, which never occurs
         hard_vocab_limit=False,
         character_coverage=1.0,
         required_chars="".join(sorted({byte for word in counts for byte in word})),
-        # Words come cut and spelt in bytes already.
+        # Words are already split and represented as bytes.
         normalization_rule_name="identity",
         add_dummy_prefix=False,
         split_by_unicode_script=False,
@@ -146,7 +146,7 @@ def _train_unigram_pieces(counts: Mapping[str, int], n_pieces: int) -> list[tupl
         bos_id=-1,
         eos_id=-1,
         pad_id=-1,
-        num_threads=1,  # sums would depend on their number
+        num_threads=1,  # the order of summation depends on their number
         minloglevel=2,
     )
     trained = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
@@ -155,20 +155,20 @@ def _train_unigram_pieces(counts: Mapping[str, int], n_pieces: int) -> list[tupl
 
 
 def _make_bytes(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
-    """Return the tokenizer of single bytes; nothing is learned from the texts."""
+    """Return the byte tokenizer, which needs no training."""
     return _character_level([])
 
 
 def _train_characters(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
-    """Give the commonest characters a token each, and spell the others in bytes."""
+    """Return a tokenizer with a token for each frequent character, and bytes for the others."""
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(text)
     common = [c for c, count in counts.items() if count >= config.min_frequency and c > "\x7f"]
     common.sort(key=lambda character: (-counts[character], character))
     room = config.vocab_size - len(SPECIAL_TOKENS) - len(PLACEHOLDERS) - 256
-    # A character of three or four bytes is put together from left to right, and the beginnings,
-    # which characters of the same block share, need entries as well.
+    # A character of three or four bytes is merged from left to right, and its prefixes, which
+    # characters of the same Unicode block share, need entries as well.
     entries: dict[str, None] = {}
     for character in common:
         spelt = _spell(character)
@@ -180,7 +180,7 @@ def _train_characters(config: TokenizerConfig, texts: Iterator[str]) -> Tokenize
 
 
 def _character_level(entries: list[str]) -> Tokenizer:
-    """Return the tokenizer of the bytes and of entries that stand after their beginnings."""
+    """Return the tokenizer of bytes and entries, with prefixes before the entries they begin."""
     from tokenizers import AddedToken, models
 
     tokens = [*SPECIAL_TOKENS, *sorted(_alphabet()), *entries]
@@ -192,14 +192,14 @@ def _character_level(entries: list[str]) -> Tokenizer:
 
 
 def _alphabet() -> set[str]:
-    """Return the letters that stand for the 256 bytes."""
+    """Return the characters that represent the 256 bytes."""
     from tokenizers import pre_tokenizers
 
     return set(pre_tokenizers.ByteLevel.alphabet())
 
 
 def _spell(text: str) -> str:
-    """Return the bytes of a text in the letters that GPT-2's vocabulary has for them."""
+    """Return the bytes of a text as characters of GPT-2's vocabulary."""
     from tokenizers import pre_tokenizers
 
     [(spelt, _)] = pre_tokenizers.ByteLevel(
@@ -209,12 +209,12 @@ def _spell(text: str) -> str:
 
 
 def convert(folder: Path) -> Tokenizer:
-    """Return the tokenizer of a folder with textmill's special tokens first and its own after them.
+    """Return the tokenizer of a folder with textmill's special tokens before its own tokens.
 
-    The pieces of a text are spelt as before; only their numbers move.
+    It splits text as before; only the token ids change.
 
     Raises:
-        InputError: there is no tokenizer.json, it is damaged, or it is no byte-level BPE.
+        InputError: tokenizer.json is missing, damaged, or not a byte-level BPE.
     """
     from tokenizers import AddedToken, models
 
@@ -223,11 +223,14 @@ def convert(folder: Path) -> Tokenizer:
         described = json.loads(read_untrusted(file, _MAX_BYTES).decode())
         model, pre_tokenizer = described["model"], described["pre_tokenizer"]
         if (model["type"], pre_tokenizer["type"]) != ("BPE", "ByteLevel"):
-            raise InputError(f"{file} is no byte-level BPE such as GPT-2's: train a new one.")
+            raise InputError(
+                f"{file} is not a byte-level BPE such as GPT-2's: remove tokenizer.init_from to "
+                "train a new one."
+            )
         spelt = sorted(model["vocab"], key=model["vocab"].__getitem__)
         merges = [tuple(m.split(" ") if isinstance(m, str) else m) for m in model["merges"]]
     except FileNotFoundError:
-        raise InputError(f"{folder} holds no tokenizer: tokenizer.json is missing.") from None
+        raise InputError(f"{folder} has no tokenizer: tokenizer.json is missing.") from None
     except InputError:
         raise
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -245,14 +248,14 @@ def convert(folder: Path) -> Tokenizer:
 
 def _damaged(file: Path, error: BaseException) -> InputError:
     reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:_SHOWN_CHARS]
-    return InputError(f"{file} is damaged ({reason}): make or fetch it again.")
+    return InputError(f"{file} is damaged ({reason}): create or download it again.")
 
 
 def _byte_level(model: models.Model, *, use_regex: bool = True) -> Tokenizer:
     from tokenizers import Tokenizer, decoders, pre_tokenizers
 
     tokenizer = Tokenizer(model)
-    # The pattern is GPT-2's: words keep the blank before them, and digits stand apart from letters.
+    # The pattern is GPT-2's: words include the space before them, digits are split from letters.
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=use_regex)
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
@@ -265,14 +268,14 @@ def _add_placeholders(tokenizer: Tokenizer) -> None:
 
 
 def load_tokenizer(folder: Path, n_ids: int | None = None) -> Tokenizer:
-    """Return the tokenizer of a folder; it reads special tokens in a text as plain text.
+    """Return the tokenizer of a folder; special tokens in a text are encoded as plain text.
 
     Args:
-        folder: of a tokenizer, or of a model.
-        n_ids: how many numbers of tokens the model knows; None: whatever they are.
+        folder: folder of a tokenizer or a model.
+        n_ids: the model's vocabulary size; None: not checked.
 
     Raises:
-        InputError: there is no tokenizer.json, it is damaged, or it is another model's.
+        InputError: tokenizer.json is missing, damaged, or does not match the model.
     """
     from tokenizers import Tokenizer
 
@@ -280,16 +283,16 @@ def load_tokenizer(folder: Path, n_ids: int | None = None) -> Tokenizer:
     try:
         tokenizer = Tokenizer.from_buffer(read_untrusted(file, _MAX_BYTES))
     except FileNotFoundError:
-        raise InputError(f"{folder} holds no tokenizer: tokenizer.json is missing.") from None
+        raise InputError(f"{folder} has no tokenizer: tokenizer.json is missing.") from None
     except (InputError, KeyboardInterrupt):
         raise
-    except BaseException as error:  # a panic of the library is no Exception
+    except BaseException as error:  # a panic of the library is not an Exception
         raise _damaged(file, error) from None
     highest = max(tokenizer.get_vocab().values(), default=0) if n_ids else 0
     if n_ids is not None and highest >= n_ids:
         raise InputError(
-            f"{file} numbers tokens up to {highest}, and the model beside it knows {n_ids}: put "
-            "the model's own tokenizer there."
+            f"{file} has token ids up to {highest}, but the vocabulary of the model is {n_ids}: "
+            "replace it by the model's own tokenizer."
         )
     # A document that quotes "<|endoftext|>" must not end there.
     tokenizer.encode_special_tokens = True
@@ -303,7 +306,7 @@ def read_texts(corpus: Path, split: str) -> Iterator[str]:
 
 
 def read_sample(corpus: Path, split: str, max_bytes: int) -> Iterator[str]:
-    """Yield texts of one split: all, or about so many bytes of them, chosen by hash."""
+    """Yield texts of one split: all, or a sample by hash of about max_bytes."""
     import pyarrow.compute as pc
 
     sizes = (pc.sum(pc.binary_length(texts)) for (texts,) in _read_columns(corpus / split, "text"))
@@ -313,13 +316,13 @@ def read_sample(corpus: Path, split: str, max_bytes: int) -> Iterator[str]:
         return
     for texts, ids in _read_columns(corpus / split, "text", "doc_id"):
         for text, doc_id in zip(texts.to_pylist(), ids.to_pylist(), strict=True):
-            # The beginning of the id has chosen the split.
+            # The first digits of the id determine the split.
             if int(doc_id[-16:], 16) * total < max_bytes << 64:
                 yield text
 
 
 def _read_columns(folder: Path, *names: str) -> Iterator[list[Any]]:
-    """Yield columns of a folder's shards, one group of rows after the other: a few megabytes."""
+    """Yield columns of a folder's shards by row group, a few megabytes each."""
     import pyarrow.parquet as pq
 
     for shard in corpus_shards(folder):
@@ -334,7 +337,7 @@ def corpus_shards(folder: Path) -> list[Path]:
 
 
 def _strip_placeholders(texts: Iterator[str]) -> Iterator[str]:
-    """Yield the texts without the placeholders, which become tokens of their own anyway."""
+    """Yield the texts without placeholders, which are tokens of their own."""
     for text in texts:
         for placeholder in PLACEHOLDERS.values():
             text = text.replace(placeholder, " ")
