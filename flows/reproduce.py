@@ -1,4 +1,4 @@
-"""A recorded run computed again, and what of it came out equal."""
+"""Reproduction of a recorded run, and comparison of the results."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ from textmill_flows.running.recording import recorded_flow
 from textmill_flows.running.steps import run_parts
 
 ANEW = ("tracking", "notify", "cluster")
-"""What can be set: where results live, who is told and where it is computed."""
+"""Sections that can be changed, because they do not affect results."""
 
 
 def plan(
     words: str, is_forced: bool, moved: list[str], composed: Composed
 ) -> tuple[Recorded, list[str]]:
-    """Return what to compute again, and what differs here from when it was computed first.
+    """Return the recorded run to reproduce, and the differences from it here.
 
     Args:
-        words: what names the run.
-        is_forced: whether to go on where data, code, packages or devices are others.
-        moved: `OLD=NEW` for folders of data that lie elsewhere now.
-        composed: what says where results live, with whatever else cannot change a result.
+        words: id, beginning of an id, or name of the run.
+        is_forced: whether to continue if data, code, packages or devices differ.
+        moved: `OLD=NEW` for moved data folders.
+        composed: the configuration of the store and execution.
 
     Raises:
-        InputError: there is no such run, or, unless forced, something differs.
+        InputError: there is no such run, or something differs and `is_forced` is False.
     """
     overrides = composed.overrides
     sections = [re.split("[.=]", setting.lstrip("+~"))[0] for setting in overrides]
@@ -60,8 +60,8 @@ def plan(
     ]
     if others:
         raise InputError(
-            f"{listed(others)}: what a run is computed from again is what was recorded, and "
-            f"only {', '.join(ANEW)} can be set."
+            f"{listed(others)}: a run is reproduced with its recorded settings, and only "
+            f"{', '.join(ANEW)} can be set: remove the others."
         )
     present = composed.config
     anew = {name: getattr(present, name) for name in {"tracking", *sections}}
@@ -77,11 +77,11 @@ def plan(
     if found and not is_forced:
         lines = "\n".join(f"  {line}." for line in found)
         raise InputError(
-            f"The run {recorded.run.info.run_name} cannot be computed here as it was:\n{lines}\n"
-            "Fix that, or compute it nevertheless with --anyway."
+            f"The run {recorded.run.info.run_name} cannot be reproduced exactly:\n{lines}\n"
+            "Fix that, or continue with --anyway."
         )
     found += [
-        f"machine: {name} is {now}, and was {then}"
+        f"machine: {name} is {now}, was {then}"
         for name, (then, now) in machine_differences(recorded).items()
     ]
     for line in found:
@@ -90,22 +90,22 @@ def plan(
 
 
 def without_masked(config: Config) -> Config:
-    """Return a recorded configuration without what was recorded without its secrets.
+    """Return a recorded configuration without entries whose secrets were masked.
 
     Raises:
-        InputError: the address of the Ray cluster is that.
+        InputError: the address of the Ray cluster was masked.
     """
     address = config.cluster.address
     if config.cluster.kind == "ray" and is_masked(address):
         raise InputError(
             f"cluster.address was recorded without its credentials ({address}): add "
-            "cluster.address=… as it is, or cluster=local."
+            "cluster.address=… with them, or cluster=local."
         )
     masked = [entry for entry in config.notify if is_masked(entry.command or entry.block)]
     for entry in masked:
         log.warning(
-            "notify: %s, for %s, was recorded without what may be secret, so nobody is told: add "
-            "notify=[…] with it as it is, its secrets as ${oc.env:NAME}.",
+            "notify: %s, for %s, was recorded without its secrets and is skipped: add notify=[…] "
+            "with the complete entry, its secrets as ${oc.env:NAME}.",
             entry.command or entry.block,
             entry.event,
         )
@@ -121,7 +121,7 @@ def reproduce(
     tolerance: float,
     composed: Composed,
 ) -> None:
-    """Compute every step of a recorded run again, and compare digests and metrics."""
+    """Recompute every step of a recorded run, and compare digests and metrics."""
     recorded, differences = plan(run, anyway, moved, composed)
     run_id, name = recorded.run_id, recorded.run.info.run_name
     scope = reproduction_scope(Store(recorded.config.tracking), run_id)
@@ -137,10 +137,10 @@ def reproduce(
     log.info("\n%s", table(comparisons, tolerance))
     verdict = overall(comparisons)
     if verdict == "equal":
-        log.info("%s was computed again: all digests and metrics are equal.", name)
+        log.info("%s was reproduced: all digests and metrics are equal.", name)
         return
-    near = f"all metrics are within {tolerance:g} of what they were, but digests differ"
+    near = f"all metrics are within the tolerance of {tolerance:g}, but digests differ"
     raise RunError(
-        f"{name} was computed again, and "
-        f"{near if verdict == 'equal within' else 'something else came out'} (see the table)."
+        f"{name} was recomputed, and "
+        f"{near if verdict == 'equal within' else 'its results differ'} (see the table)."
     )

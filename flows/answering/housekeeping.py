@@ -1,4 +1,4 @@
-"""What `textmill prune` says and does."""
+"""Pruning of the store: `textmill prune`."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from textmill.tracking.store import Store
 
 
 def prune_store(config: Config, n_kept: int, confirmed: bool, output: TextIO) -> None:
-    """List what is not needed, with sizes, and remove it if that is meant.
+    """List unused data with sizes, and remove it if confirmed.
 
     Raises:
         RunError: a pipeline is running, or something cannot be removed.
     """
     store = Store(config.tracking)
-    # A pipeline that starts meanwhile could reuse what is about to go.
+    # A pipeline that starts meanwhile could reuse data about to be removed.
     with store.no_pipeline_starts() if confirmed else nullcontext():
         found = find_unused(store, n_kept)
         _list_and_remove(store, found, confirmed, output)
     total = _size(sum(item.n_bytes for item in found))
     if not found:
         output.write(
-            f"Nothing to remove: the newest {n_kept} runs and the registered models stay.\n"
+            f"Nothing to remove: the newest {n_kept} runs and the registered models are kept.\n"
         )
     elif confirmed:
         output.write(f"Removed: {total}.\n")

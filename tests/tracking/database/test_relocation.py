@@ -313,7 +313,7 @@ def test_a_store_that_can_be_read_alone_is_read_where_it_lies(
     assert uri.startswith(home.as_uri())
     assert len(refusals) == 7
     for refusal in refusals:
-        assert refusal.startswith(f"The store {home} can be read but not written (")
+        assert refusal.startswith(f"The store {home} is read-only (")
     assert files_of(home) == before
 
 
