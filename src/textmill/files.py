@@ -136,7 +136,7 @@ def check_digests(folder: Path) -> None:
 
 def digest_mismatch(file: Path) -> str:
     """Return the message for a file whose digest differs from the recorded one."""
-    return f"{file} is damaged (its digest differs from the recorded one): {RESTORE}"
+    return f"{file} is damaged, its digest differs from the recorded one: {RESTORE}"
 
 
 def _unreadable(file: Path, error: OSError) -> str:

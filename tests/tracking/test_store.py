@@ -289,7 +289,7 @@ def test_a_changed_file_is_named(store: Store, run_id: str, tmp_path: Path) -> N
     folder = published(store, run_id, tmp_path / "out")
     (folder / "sub" / "data").write_bytes(b"Data")
     with pytest.raises(
-        RunError, match="sub/data is damaged (its digest differs from the recorded one)"
+        RunError, match="sub/data is damaged, its digest differs from the recorded one"
     ):
         store.output_folder(run_id)
 
@@ -301,11 +301,11 @@ def test_a_manifest_that_was_not_published_is_not_believed(
     (folder / "sub" / "data").write_bytes(b"Data")
     write_json(folder / MANIFEST, {"files": digest_folder(folder)})
     with pytest.raises(
-        RunError, match=f"{MANIFEST} is damaged (its digest differs from the recorded one)"
+        RunError, match=f"{MANIFEST} is damaged, its digest differs from the recorded one"
     ):
         store.output_folder(run_id)
     with pytest.raises(
-        RunError, match=f"{MANIFEST} is damaged (its digest differs from the recorded one)"
+        RunError, match=f"{MANIFEST} is damaged, its digest differs from the recorded one"
     ):
         store.output_file(store.client.get_run(run_id), MANIFEST)
 
@@ -330,7 +330,7 @@ def test_a_damaged_copy_of_a_far_result_is_fetched_again(
     assert store.output_folder(run_id) == copy  # which is whole, and not fetched
     (copy / name).unlink()
     with pytest.raises(
-        RunError, match=f"{name} is damaged (its digest differs from the recorded one)"
+        RunError, match=f"{name} is damaged, its digest differs from the recorded one"
     ):
         store.output_folder(run_id)
 
@@ -347,7 +347,7 @@ def test_a_damaged_copy_of_one_file_is_fetched_again(
     (far / name).write_text("{}")
     copy.write_text("damaged")
     with pytest.raises(
-        RunError, match=f"{name} is damaged (its digest differs from the recorded one)"
+        RunError, match=f"{name} is damaged, its digest differs from the recorded one"
     ):
         store.output_file(run, name)
 

@@ -68,7 +68,7 @@ def test_a_damaged_manifest_is_refused_by_everything_that_reads_it(
     for read in readers:
         with pytest.raises(
             RunError,
-            match=rf"{manifest} is damaged (its digest differs from the recorded one): restore",
+            match=rf"{manifest} is damaged, its digest differs from the recorded one: restore",
         ):
             read()
 
@@ -89,7 +89,7 @@ def test_a_damaged_file_is_refused_by_everything_that_reads_it(
     ):
         with pytest.raises(
             RunError,
-            match=rf"{file} is damaged (its digest differs from the recorded one): restore",
+            match=rf"{file} is damaged, its digest differs from the recorded one: restore",
         ):
             read()
 
@@ -124,11 +124,11 @@ def test_a_damaged_record_of_a_pipeline_is_refused(
         file = store.artifact(run, name)
         file.write_bytes(damage(file.read_bytes()))
         with pytest.raises(
-            RunError, match=rf"{file} is damaged (its digest differs from the recorded one)"
+            RunError, match=rf"{file} is damaged, its digest differs from the recorded one"
         ):
             store.read_artifact(run, name)
     with pytest.raises(
-        RunError, match=rf"{CONFIG} is damaged (its digest differs from the recorded one)"
+        RunError, match=rf"{CONFIG} is damaged, its digest differs from the recorded one"
     ):
         load_recorded(store, pipeline.run_id)
 

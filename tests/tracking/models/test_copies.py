@@ -42,7 +42,7 @@ def test_each_damaged_file_is_named(copy: Path, name: str) -> None:
         (copy / name).write_bytes(flipped)
         with pytest.raises(
             RunError,
-            match=r"is damaged (its digest differs from the recorded one)|is damaged|is missing",
+            match=r"is damaged, its digest differs from the recorded one|is damaged|is missing",
         ):
             check(copy)
     (copy / name).write_bytes(content)

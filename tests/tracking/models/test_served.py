@@ -120,7 +120,7 @@ def test_a_damaged_copy_is_not_loaded(
     try:
         file.write_bytes(flipped)
         with pytest.raises(
-            RunError, match=f"{name} is damaged (its digest differs from the recorded one)"
+            RunError, match=f"{name} is damaged, its digest differs from the recorded one"
         ):
             mlflow.pyfunc.load_model(model.model_uri)
     finally:
