@@ -20,7 +20,7 @@ from textmill.config import (
     RedactionConfig,
     TaskConfig,
 )
-from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, adopt, load_tokenizer
+from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, convert, load_tokenizer
 from textmill.files import read_json, write_json
 from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.tasks.baseline import baseline
@@ -187,7 +187,7 @@ def test_placeholders_are_one_token_of_an_adopted_vocabulary_too(
     (tmp_path / "tokenizer.json").write_text(json.dumps(foreign))
     folder = tmp_path / "adopted"
     folder.mkdir()
-    adopt(tmp_path).save(str(folder / "tokenizer.json"))
+    convert(tmp_path).save(str(folder / "tokenizer.json"))
     shutil.copy(backbone / TOKENIZER_FILES[1], folder)
     for tokenizer in (load_tokenizer(backbone), load_tokenizer(folder)):
         for placeholder in PLACEHOLDERS.values():

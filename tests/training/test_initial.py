@@ -10,7 +10,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from textmill.config import ModelConfig
-from textmill.corpus.tokens.tokenizer import END_ID, SPECIAL_TOKENS, adopt, load_tokenizer
+from textmill.corpus.tokens.tokenizer import END_ID, SPECIAL_TOKENS, convert, load_tokenizer
 from textmill.errors import InputError
 from textmill.model import GPT, save
 from textmill.training.initial import initial_network
@@ -45,7 +45,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def adopted(released: Path, tmp_path: Path) -> Tokenizer:
-    adopt(released).save(str(tmp_path / "tokenizer.json"))
+    convert(released).save(str(tmp_path / "tokenizer.json"))
     return load_tokenizer(tmp_path)
 
 
@@ -116,4 +116,4 @@ def test_a_tokenizer_that_cannot_be_used_is_named(
     if text is not None:
         (tmp_path / "tokenizer.json").write_text(text)
     with pytest.raises(InputError, match=problem):
-        adopt(tmp_path)
+        convert(tmp_path)
