@@ -107,7 +107,10 @@ def test_a_model_of_another_shape_names_the_first_difference(
     [
         (None, "has no tokenizer"),
         ("{", "is damaged"),
-        ('{"model": {"type": "Unigram"}, "pre_tokenizer": {"type": "Metaspace"}}', "no byte-level"),
+        (
+            '{"model": {"type": "Unigram"}, "pre_tokenizer": {"type": "Metaspace"}}',
+            "not a byte-level",
+        ),
     ],
 )
 def test_a_tokenizer_that_cannot_be_used_is_named(
