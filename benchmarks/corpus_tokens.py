@@ -26,7 +26,7 @@ from tokenizers import Tokenizer
 
 from textmill.config import Packing, SourceConfig, TokenizerConfig
 from textmill.corpus.reading.sources import RawDocument, read_documents
-from textmill.corpus.tokens.encoding import as_tiktoken, fast_encoder
+from textmill.corpus.tokens.encoding import fast_encoder, to_tiktoken
 from textmill.corpus.tokens.packing import PackedBlocks
 from textmill.corpus.tokens.token_shards import write_shards
 from textmill.corpus.tokens.tokenizer import load_tokenizer
@@ -91,7 +91,7 @@ def train(config: TokenizerConfig, texts: list[str]) -> Tokenizer:
 def measure(config: TokenizerConfig, texts: list[str]) -> None:
     """Print the speed of both libraries with a tokenizer trained on the texts."""
     tokenizer = train(config, texts)
-    assert as_tiktoken(tokenizer) is not None
+    assert to_tiktoken(tokenizer) is not None
     encoders: dict[str, Callable[[list[str]], list[list[int]]]] = {
         "tokenizers.encode_batch": lambda t: [e.ids for e in tokenizer.encode_batch(t)],
         "tokenizers.encode_batch_fast": lambda t: [e.ids for e in tokenizer.encode_batch_fast(t)],

@@ -75,16 +75,16 @@ class Readers:
         return Path(clean.data.tags["textmill.places"].split("\n")[0])
 
     def _lineage(self, words: str) -> str:
-        from textmill.registry.drawing import as_text
+        from textmill.registry.drawing import render_tree
         from textmill.registry.lineage import trace
 
-        return as_text(trace(self._store(), words))
+        return render_tree(trace(self._store(), words))
 
     def _text(self) -> str:
-        from textmill.registry.drawing import as_text
+        from textmill.registry.drawing import render_tree
         from textmill.registry.lineage import trace_text
 
-        return as_text(trace_text(self._store(), WORDS))
+        return render_tree(trace_text(self._store(), WORDS))
 
     def _compare(self) -> str:
         from textmill.reports.comparison import compare
@@ -93,11 +93,11 @@ class Readers:
         return render(compare(self._store(), self.runs))
 
     def _reproduce(self) -> str:
-        from textmill.registry.recorded import load_recorded, other_machines, problems
+        from textmill.registry.recorded import load_recorded, machine_differences, problems
 
         found = load_recorded(self._store(), self.runs[0])
         steps = [(step.label, step.manifest, step.metrics) for step in found.steps.values()]
-        return str((found.config, steps, problems(found), other_machines(found)))
+        return str((found.config, steps, problems(found), machine_differences(found)))
 
     def _predict(self, task: str) -> str:
         from textmill.steps.graph import FINETUNE
@@ -164,10 +164,10 @@ class Readers:
         return str((best, answers, recipe_of(results["finetune topic"], results)))
 
     def _prune(self) -> str:
-        from textmill.registry.prune import find_waste
+        from textmill.registry.prune import find_unused
 
         # Not the sizes: what is damaged may be smaller.
-        return str([replace(waste, n_bytes=0) for waste in find_waste(self._store(), 1)])
+        return str([replace(waste, n_bytes=0) for waste in find_unused(self._store(), 1)])
 
     def _retrain(self) -> str:
         from textmill.tracking.events import find_sample, last_finished, result_of
@@ -196,12 +196,12 @@ class Readers:
         from textmill.files import digest_folder
         from textmill.tracking.computing.work_folder import WorkFolder
         from textmill.training.checkpoint import newest_checkpoint
-        from textmill.training.metrics_file import NAME, cut_damaged, read_entries
+        from textmill.training.metrics_file import NAME, read_entries, truncate_damaged
 
         self._store()
         work = self.wip / "work"
         checkpoint = newest_checkpoint(work)
-        cut_damaged(work)
+        truncate_damaged(work)
         file = work / NAME
         points = read_entries(file.read_bytes(), file)[0] if file.exists() else []
         held = None if checkpoint is None else (checkpoint.name, digest_folder(checkpoint))

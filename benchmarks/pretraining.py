@@ -42,7 +42,7 @@ from textmill.corpus.tokens.token_shards import DOCUMENTS, write_shards
 from textmill.corpus.tokens.tokenizer import SPECIAL_TOKENS
 from textmill.hardware import best_precision
 from textmill.model import GPT
-from textmill.training.parallel.devices import onednn_products
+from textmill.training.parallel.devices import onednn_matmul
 from textmill.training.pretrain import pretrain
 
 BLOCK_SIZE, BATCH_SIZE, VOCAB_SIZE = 64, 12, 65
@@ -171,7 +171,7 @@ def step(peers: Peers) -> None:
 
 def ours_next(run: Iterator[None]) -> None:
     """Take a step as our training loop does."""
-    with onednn_products("cpu"):
+    with onednn_matmul("cpu"):
         next(run)
 
 

@@ -1,1 +1,3 @@
-"""The order of work: Prefect flows over textmill's tracked steps, and the command line."""
+"""Prefect flows over textmill's tracked steps, and the command line."""
+
+__all__ = ["cli", "composed", "pipeline", "running", "scheduling", "servers"]

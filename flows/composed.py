@@ -1,4 +1,4 @@
-"""A configuration, composed once, and the words that it was composed from."""
+"""A composed configuration with its name and overrides."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from textmill.compose import compose, redacted
+from textmill.compose import compose, redact_override
 from textmill.config import Config
 
 
 class Composed:
-    """What a command is given: composed where it begins, and handed on whole.
+    """The configuration of a command, composed once and passed on.
 
-    No dataclass: Prefect looks into those among the parameters of a flow.
+    Not a dataclass: Prefect inspects dataclasses among the parameters of a flow.
 
     Args:
         config: the configuration.
@@ -38,10 +38,10 @@ class Composed:
         return cls(config, place, overrides)
 
     def command_line(self, flow: str, task: str | None = None) -> str:
-        """Return the words of a terminal that do what a flow does, without credentials."""
+        """Return the command line that runs a flow, without credentials."""
         words = ["textmill", "run" if flow == "pipeline" else flow, *([task] if task else [])]
         return shlex.join([*words, "--config", self.name, *self.recorded_overrides()])
 
     def recorded_overrides(self) -> list[str]:
-        """Return the overrides as they may be recorded and shown: without credentials."""
-        return [redacted(override) for override in self.overrides]
+        """Return the overrides without credentials, to record and show."""
+        return [redact_override(override) for override in self.overrides]

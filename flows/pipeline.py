@@ -1,4 +1,4 @@
-"""The flows of the pipeline: each runs the graph up to what it is asked for."""
+"""The flows of the pipeline: each runs the graph up to the requested step."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def pipeline(composed: Composed, event: str | None = None) -> str:
     Returns:
         The id of its run in MLflow.
     """
-    # What is made for an event belongs to a flow that tells of its failures.
+    # A run for an event belongs to a flow that sends the notifications.
     with command("pipeline", composed, event=event, notifies=event is None) as context:
         run_parts(context, GRAPH.parts(context.config))
         return context.pipeline.run_id

@@ -1,4 +1,4 @@
-"""A recorded run computed again, and what of it came out equal."""
+"""Reproduction of a recorded run, and comparison of the results."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
-from textmill.compose import redacted
+from textmill.compose import redact_override
 from textmill.config import Config
 from textmill.config.secrets import is_masked
 from textmill.errors import InputError, RunError, listed
 from textmill.registry.recorded import (
     Recorded,
     load_recorded,
-    other_machines,
+    machine_differences,
     problems,
-    with_devices_here,
+    with_available_devices,
     with_moved_data,
 )
 from textmill.registry.reproduction import (
@@ -36,7 +36,7 @@ from textmill_flows.running.recording import recorded_flow
 from textmill_flows.running.steps import run_parts
 
 ANEW = ("tracking", "notify", "cluster")
-"""What can be set: where results live, who is told and where it is computed."""
+"""Sections that can be changed, because they do not affect results."""
 
 
 def plan(
@@ -46,25 +46,27 @@ def plan(
     composed: Composed,
     use_recorded_extensions: bool = False,
 ) -> tuple[Recorded, list[str]]:
-    """Return what to compute again, and what differs here from when it was computed first.
+    """Return the recorded run to reproduce, and the differences from it here.
 
     Args:
-        words: what names the run.
-        is_forced: whether to go on where data, code, packages or devices are others.
-        moved: `OLD=NEW` for folders of data that lie elsewhere now.
-        composed: what says where results live, with whatever else cannot change a result.
+        words: id, beginning of an id, or name of the run.
+        is_forced: whether to continue if data, code, packages or devices differ.
+        moved: `OLD=NEW` for moved data folders.
+        composed: the configuration of the store and execution.
         use_recorded_extensions: see `load_recorded`.
 
     Raises:
-        InputError: there is no such run, or, unless forced, something differs.
+        InputError: there is no such run, or something differs and `is_forced` is False.
     """
     overrides = composed.overrides
     sections = [re.split("[.=]", setting.lstrip("+~"))[0] for setting in overrides]
-    others = [redacted(s) for s, name in zip(overrides, sections, strict=True) if name not in ANEW]
+    others = [
+        redact_override(s) for s, name in zip(overrides, sections, strict=True) if name not in ANEW
+    ]
     if others:
         raise InputError(
-            f"{listed(others)}: what a run is computed from again is what was recorded, and "
-            f"only {', '.join(ANEW)} can be set."
+            f"{listed(others)}: a run is reproduced with its recorded settings, and only "
+            f"{', '.join(ANEW)} can be set: remove the others."
         )
     present = composed.config
     anew = {name: getattr(present, name) for name in {"tracking", *sections}}
@@ -80,35 +82,35 @@ def plan(
     if found and not is_forced:
         lines = "\n".join(f"  {line}." for line in found)
         raise InputError(
-            f"The run {recorded.run.info.run_name} cannot be computed here as it was:\n{lines}\n"
-            "Fix that, or compute it nevertheless with --anyway."
+            f"The run {recorded.run.info.run_name} cannot be reproduced exactly:\n{lines}\n"
+            "Fix that, or continue with --anyway."
         )
     found += [
-        f"machine: {name} is {now}, and was {then}"
-        for name, (then, now) in other_machines(recorded).items()
+        f"machine: {name} is {now}, was {then}"
+        for name, (then, now) in machine_differences(recorded).items()
     ]
     for line in found:
         log.warning("%s", line)
-    return replace(recorded, config=with_devices_here(config)), found
+    return replace(recorded, config=with_available_devices(config)), found
 
 
 def without_masked(config: Config) -> Config:
-    """Return a recorded configuration without what was recorded without its secrets.
+    """Return a recorded configuration without entries whose secrets were masked.
 
     Raises:
-        InputError: the address of the Ray cluster is that.
+        InputError: the address of the Ray cluster was masked.
     """
     address = config.cluster.address
     if config.cluster.kind == "ray" and is_masked(address):
         raise InputError(
             f"cluster.address was recorded without its credentials ({address}): add "
-            "cluster.address=… as it is, or cluster=local."
+            "cluster.address=… with them, or cluster=local."
         )
     masked = [entry for entry in config.notify if is_masked(entry.command or entry.block)]
     for entry in masked:
         log.warning(
-            "notify: %s, for %s, was recorded without what may be secret, so nobody is told: add "
-            "notify=[…] with it as it is, its secrets as ${oc.env:NAME}.",
+            "notify: %s, for %s, was recorded without its secrets and is skipped: add notify=[…] "
+            "with the complete entry, its secrets as ${oc.env:NAME}.",
             entry.command or entry.block,
             entry.event,
         )
@@ -125,7 +127,7 @@ def reproduce(
     recorded_extensions: bool,
     composed: Composed,
 ) -> None:
-    """Compute every step of a recorded run again, and compare digests and metrics."""
+    """Recompute every step of a recorded run, and compare digests and metrics."""
     recorded, differences = plan(run, anyway, moved, composed, recorded_extensions)
     run_id, name = recorded.run_id, recorded.run.info.run_name
     scope = reproduction_scope(Store(recorded.config.tracking), run_id)
@@ -141,10 +143,10 @@ def reproduce(
     log.info("\n%s", table(comparisons, tolerance))
     verdict = overall(comparisons)
     if verdict == "equal":
-        log.info("%s was computed again: all digests and metrics are equal.", name)
+        log.info("%s was reproduced: all digests and metrics are equal.", name)
         return
-    near = f"all metrics are within {tolerance:g} of what they were, but digests differ"
+    near = f"all metrics are within the tolerance of {tolerance:g}, but digests differ"
     raise RunError(
-        f"{name} was computed again, and "
-        f"{near if verdict == 'equal within' else 'something else came out'} (see the table)."
+        f"{name} was recomputed, and "
+        f"{near if verdict == 'equal within' else 'its results differ'} (see the table)."
     )

@@ -147,8 +147,8 @@ def test_a_loaded_task_predicts_as_the_command_does(said: dict[str, Any], produc
 def test_what_names_no_task_is_refused_with_the_fix(said: dict[str, Any]) -> None:
     unknown, bare, backbone = said["messages"]
     assert "There is no model 'demo.topic@nobody'" in unknown
-    assert "'demo.topic' names no model: write m-ID" in bare
-    assert "demo.backbone/1 is no task's model, it was made by the step pretrain" in backbone
+    assert "'demo.topic' is not a model: write m-ID" in bare
+    assert "demo.backbone/1 is not a task model, it was created by the step pretrain" in backbone
 
 
 @pytest.mark.slow
@@ -169,7 +169,7 @@ def test_a_wrong_setting_is_refused_before_anything_is_loaded() -> None:
 
 def test_something_else_than_texts_is_refused() -> None:
     model = api.TaskModel(cast(Predictor, None), "1")
-    with pytest.raises(InputError, match=r"texts\[1\] is 5: give a text, or a list of texts"):
+    with pytest.raises(InputError, match=r"texts\[1\] is 5: pass a string or a list of strings"):
         model(cast(list[str], ["a", 5]))
 
 

@@ -11,7 +11,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from textmill import hardware
-from textmill.compose import CONF, compose, config_names, redacted, revive
+from textmill.compose import CONF, compose, config_names, redact_override, restore_config
 from textmill.config import TrackingConfig
 from textmill.errors import InputError
 
@@ -253,17 +253,19 @@ def test_a_file_that_is_not_utf8_is_named(there: Path) -> None:
 
 def test_a_file_whose_defaults_name_itself_says_so(there: Path) -> None:
     file = write(there, name="base.yaml")
-    assert f"{file}: its defaults lead back to a file" in message(file)
+    assert f"{file}: its defaults form a cycle" in message(file)
 
 
 def test_a_missing_file_is_named(there: Path) -> None:
-    assert message(f"{there}/no.yaml") == f"The configuration file {there}/no.yaml does not exist."
+    assert message(f"{there}/no.yaml") == (
+        f"The configuration file {there}/no.yaml does not exist: correct the path."
+    )
 
 
 @pytest.mark.parametrize("name", ["no", "base", "", "my.yml", "model/gpt2-tiny"])
 def test_an_unknown_configuration_lists_those_that_there_are(name: str) -> None:
     known = ", ".join(config_names())
-    assert f"no configuration {name!r}: choose one of {known}, or give the path" in message(name)
+    assert f"no configuration {name!r}: use one of {known}, or the path" in message(name)
 
 
 def test_an_unknown_option_in_a_users_file_lists_its_own_ones_too(there: Path) -> None:
@@ -275,7 +277,7 @@ def test_an_unknown_option_in_a_users_file_lists_its_own_ones_too(there: Path) -
 
 
 def test_missing_data_root_says_how_to_set_it(there: Path) -> None:
-    expected = "data_root is not set: add data_root=FOLDER, the folder that holds the data."
+    expected = "data_root is not set: add data_root=FOLDER, the folder of the data."
     assert message("benchmark") == expected
     assert message(write(there), "tasks=[topic]") == expected
 
@@ -424,7 +426,7 @@ def test_secrets_are_recorded_as_they_are_written_and_looked_up_again(
         "tell ***",
     ]
     monkeypatch.setenv("PW", "later")
-    revived = revive(recorded, "of a run")
+    revived = restore_config(recorded, "of a run")
     assert revived.generation.prompts == config.generation.prompts == ("${x}",)
     used = [entry.command.get_secret_value() for entry in revived.notify if entry.command]
     assert used == ["tell --token later textmill", "tell ***"]
@@ -439,15 +441,15 @@ def test_a_variable_that_is_gone_is_named_unless_it_is_needed_no_more(
     monkeypatch.delenv("PW")
     recorded = config.model_dump(mode="json")
     with pytest.raises(InputError, match=r"tracking\.uri: the environment variable PW is not set"):
-        revive(recorded, "of a run")
+        restore_config(recorded, "of a run")
     anew = {"tracking": TrackingConfig(), "notify": ()}
-    assert revive(recorded, "of a run", anew).tracking == TrackingConfig()
+    assert restore_config(recorded, "of a run", anew).tracking == TrackingConfig()
 
 
 def test_a_configuration_of_before_is_read_as_it_was_recorded() -> None:
     values = compose().model_dump(mode="json")
     values["tracking"]["uri"] = "postgresql://ann:MARK@h/db"
-    uri = revive(values, "of a run").tracking.uri
+    uri = restore_config(values, "of a run").tracking.uri
     assert uri is not None
     assert uri.get_secret_value() == "postgresql://ann:MARK@h/db"
 
@@ -477,7 +479,7 @@ def test_a_configuration_of_before_is_read_as_it_was_recorded() -> None:
     ],
 )
 def test_an_override_is_recorded_without_credentials(override: str, shown: str) -> None:
-    assert redacted(override) == shown
+    assert redact_override(override) == shown
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from textmill.errors import InputError, RunError, listed, spared
+from textmill.errors import InputError, RunError, best_effort, listed
 
 
 @pytest.mark.parametrize(
@@ -24,12 +24,12 @@ def test_ten_values_are_listed_and_the_number_of_the_others(n: int, words: str) 
 def test_what_a_picture_does_wrong_is_logged_and_goes_no_further(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    with spared("the picture"):
+    with best_effort("the picture"):
         raise ValueError("bad\nfont")
-    assert "the picture could not be made (ValueError: bad font)" in caplog.text
+    assert "the picture could not be created (ValueError: bad font)" in caplog.text
 
 
 @pytest.mark.parametrize("kind", [InputError, RunError, OSError, KeyboardInterrupt])
 def test_what_a_user_can_do_something_about_is_raised(kind: type[BaseException]) -> None:
-    with pytest.raises(kind), spared("the picture"):
+    with pytest.raises(kind), best_effort("the picture"):
         raise kind("x")

@@ -22,8 +22,8 @@ from textmill.files import (
     is_disk_full,
     read_json,
     sync_folder,
+    write_atomic,
     write_json,
-    write_whole,
 )
 
 
@@ -66,7 +66,7 @@ def test_a_file_is_flushed_before_it_gets_its_name(
 ) -> None:
     seen: list[list[str]] = []
     monkeypatch.setattr(os, "fsync", lambda _: seen.append([f.name for f in tmp_path.iterdir()]))
-    write_whole(tmp_path / "a.bin", b"x")
+    write_atomic(tmp_path / "a.bin", b"x")
     assert len(seen) == 1
     assert "a.bin" not in seen[0]
     assert [file.name for file in tmp_path.iterdir()] == ["a.bin"]

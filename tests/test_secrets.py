@@ -12,12 +12,12 @@ from textmill import secrets
 from textmill.errors import InputError, RunError
 from textmill.secrets import (
     as_written,
-    hide,
     mask_address,
     mask_block,
     mask_command,
     redact,
     redact_values,
+    register_secrets,
     request,
     without_credentials,
 )
@@ -27,7 +27,7 @@ from textmill.secrets import (
 def nothing_known(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(secrets, "_known", {})
     factory, hook = logging.getLogRecordFactory(), sys.excepthook
-    monkeypatch.setattr(secrets, "_is_guarded", False)
+    monkeypatch.setattr(secrets, "_is_installed", False)
     yield
     logging.setLogRecordFactory(factory)
     sys.excepthook = hook
@@ -99,7 +99,7 @@ def test_what_was_hidden_is_in_no_message_log_or_trace(
     caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     uri = "postgresql://ann:top%40secret@h/db?password=otherwise"
-    assert hide(uri) == uri
+    assert register_secrets(uri) == uri
     said = f"{uri} failed: top@secret, top%40secret or otherwise; not topsecret"
     shown = "postgresql://***@h/db?password=*** failed: ***, *** or ***; not topsecret"
     assert redact(said) == shown
@@ -118,8 +118,8 @@ def test_what_was_hidden_is_in_no_message_log_or_trace(
 
 
 def test_a_short_password_is_hidden_as_a_word_and_a_very_short_one_in_its_url_alone() -> None:
-    hide("postgresql://ann:post@h/db")
-    hide("http://ann:no@host/")
+    register_secrets("postgresql://ann:post@h/db")
+    register_secrets("http://ann:no@host/")
     text = "post the posters for http://ann:no@host/, no?"
     assert redact(text) == "*** the posters for http://***@host/, no?"
 

@@ -1,1 +1,3 @@
-"""What commands answer from a store or a machine, without a flow."""
+"""Implementation of commands that run without a flow."""
+
+__all__ = ["answers", "checkup", "comparing", "housekeeping", "models", "planning"]

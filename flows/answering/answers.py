@@ -1,4 +1,4 @@
-"""Answers from the champions, or else from the newest finished models: text, predictions."""
+"""Generation and prediction with the champion, or the newest finished model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BATCH_TEXTS = 256
 
 
 def write(prompt: str, config: Config) -> Iterator[str]:
-    """Yield the prompt, and what the backbone of the experiment writes after it.
+    """Yield the prompt, and stream its completion by the experiment's backbone.
 
     Raises:
         InputError: nothing has been pretrained yet.
@@ -32,13 +32,13 @@ def write(prompt: str, config: Config) -> Iterator[str]:
     from textmill.model import load
     from textmill.safety.redaction import redact
     from textmill.safety.stored import read_redaction
-    from textmill.training.writing import write_text
+    from textmill.training.writing import stream_text
 
     network = load(folder)
     tokenizer = load_tokenizer(folder, network.config.vocab_size)
     yield prompt
     asked = redact(prompt, read_redaction(folder))[0]
-    yield from write_text(network, tokenizer, asked, config.generation)
+    yield from stream_text(network, tokenizer, asked, config.generation)
 
 
 def answer(task: str, texts: Iterable[str], config: Config) -> Iterator[dict[str, Any]]:
@@ -62,10 +62,10 @@ def answer(task: str, texts: Iterable[str], config: Config) -> Iterator[dict[str
 
 @dataclass(frozen=True)
 class Chosen:
-    """A model to answer with."""
+    """A model to use."""
 
     run_id: str
-    """Of the step that made it: what `textmill lineage` asks for."""
+    """MLflow run of the step that trained it, for `textmill lineage`."""
     folder: Path
 
 
@@ -73,7 +73,7 @@ def choose_model(config: Config, step: Step, task: str | None = None) -> Chosen:
     """Return the champion, or else the model of the newest finished run in the experiment.
 
     Raises:
-        InputError: there is neither.
+        InputError: there is no model.
         RunError: the model is missing or damaged.
     """
     store = Store(config.tracking)

@@ -1,4 +1,4 @@
-"""What is installed and reachable here, and what would fail."""
+"""Checks of installation, data and store: `textmill doctor`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from textmill.tracking.store import Store
 PACKAGES = ("torch", "lightning", "prefect", "mlflow", "datasets", "evaluate", "scikit-learn")
 LITTLE_DISK_GIB = 2
 LOOKED_AT = 100
-"""Documents of a source of which one has to be readable."""
+"""Number of documents of a source that are checked; at least one must be readable."""
 
 
 def check(config: Config, output: TextIO) -> bool:
-    """Write what was found, line by line; return whether everything would work."""
+    """Write the findings, line by line; return whether all are good."""
     all_good = True
     for is_good, what in _findings(config):
         all_good &= is_good
@@ -32,7 +32,7 @@ def check(config: Config, output: TextIO) -> bool:
 
 
 def _findings(config: Config) -> Iterator[tuple[bool, str]]:
-    """Yield each finding: whether it is good, and in words what it is and how to fix it."""
+    """Yield each finding: whether it is good, and a description with the fix."""
     for name, value in hardware.describe().items():
         yield True, f"{name}: {value}"
     for package in PACKAGES:
@@ -60,12 +60,12 @@ def _first_document(source: SourceConfig) -> str:
 
     found = list(islice(read_documents(source), LOOKED_AT))
     if not found:
-        raise InputError("it holds no document.")
+        raise InputError("it has no documents: check its path.")
     bad = [document for document in found if isinstance(document, BadRecord)]
     if len(bad) == len(found):
         raise InputError(
             f"none of the first documents can be read: {bad[0].file}:{bad[0].line}: "
-            f"{bad[0].reason}. Fix the file, or set encoding of the source if it is another."
+            f"{bad[0].reason}. Fix the file, or set the source's encoding."
         )
     return "readable"
 
@@ -97,8 +97,8 @@ def _store(config: Config) -> Iterator[tuple[bool, str]]:
         yield (
             False,
             (
-                f"tracking store {store.home} can be read but not written ({store.read_only}): set "
-                "tracking.home to a folder of yours to run anything"
+                f"tracking store {store.home} is read-only ({store.read_only}): set tracking.home "
+                "to a writable folder to run anything"
             ),
         )
         return

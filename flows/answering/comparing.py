@@ -1,4 +1,4 @@
-"""Pipeline runs compared, for the terminal and for machines."""
+"""Comparison of pipeline runs: `textmill compare`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from textmill_flows.cli import process
 
 
 def compare_runs(runs: Sequence[str], config: TrackingConfig, as_json: bool) -> Iterator[str]:
-    """Yield the comparison, which is also logged on the last run, and where it is.
+    """Yield the comparison, which is also logged to the last run, and its URL.
 
-    In a store that can be read alone, it is logged nowhere.
+    In a read-only store, it is not logged.
 
     Args:
         runs: ids, beginnings of ids, or names.

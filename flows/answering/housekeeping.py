@@ -1,4 +1,4 @@
-"""What `textmill prune` says and does."""
+"""Pruning of the store: `textmill prune`."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from typing import TextIO
 from humanize import naturalsize
 
 from textmill.config import Config
-from textmill.registry.prune import Waste, find_waste, remove
+from textmill.registry.prune import UnusedData, find_unused, remove
 from textmill.tracking.liveness import no_pipeline_starts
 from textmill.tracking.store import Store
 
 
 def prune_store(config: Config, n_kept: int, confirmed: bool, output: TextIO) -> None:
-    """List what is not needed, with sizes, and remove it if that is meant.
+    """List unused data with sizes, and remove it if confirmed.
 
     Raises:
         RunError: a pipeline is running, or something cannot be removed.
     """
     store = Store(config.tracking)
-    # A pipeline that starts meanwhile could reuse what is about to go.
+    # A pipeline that starts meanwhile could reuse data about to be removed.
     with no_pipeline_starts(store) if confirmed else nullcontext():
-        found = find_waste(store, n_kept)
+        found = find_unused(store, n_kept)
         _list_and_remove(store, found, confirmed, output)
-    total = _size(sum(waste.n_bytes for waste in found))
+    total = _size(sum(item.n_bytes for item in found))
     if not found:
         output.write(
-            f"Nothing to remove: the newest {n_kept} runs and the registered models stay.\n"
+            f"Nothing to remove: the newest {n_kept} runs and the registered models are kept.\n"
         )
     elif confirmed:
         output.write(f"Removed: {total}.\n")
@@ -36,16 +36,18 @@ def prune_store(config: Config, n_kept: int, confirmed: bool, output: TextIO) ->
         output.write(f"To be removed: {total}. Nothing was removed yet: add --yes.\n")
 
 
-def _list_and_remove(store: Store, found: list[Waste], confirmed: bool, output: TextIO) -> None:
+def _list_and_remove(
+    store: Store, found: list[UnusedData], confirmed: bool, output: TextIO
+) -> None:
     by_step: dict[str, int] = defaultdict(int)
-    for waste in found:
-        where = waste.run_id or waste.folder
-        output.write(f"{_size(waste.n_bytes):>8}  {waste.what:6}  {waste.label}  {where}\n")
-        by_step[f"{waste.what} {waste.label.split()[0]}" if waste.run_id else waste.what] += (
-            waste.n_bytes
+    for item in found:
+        where = item.run_id or item.folder
+        output.write(f"{_size(item.n_bytes):>8}  {item.what:6}  {item.label}  {where}\n")
+        by_step[f"{item.what} {item.label.split()[0]}" if item.run_id else item.what] += (
+            item.n_bytes
         )
         if confirmed:
-            remove(store, waste)
+            remove(store, item)
     for name, n_bytes in sorted(by_step.items(), key=lambda item: -item[1]):
         output.write(f"{_size(n_bytes):>8}  in all: {name}\n")
 

@@ -1,4 +1,4 @@
-"""Champions chosen by hand."""
+"""Manual promotion and rollback."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from textmill.tracking.store import Store
 
 
 def promote_model(model: str, version: str | None, config: Config) -> str:
-    """Make a version of a model the champion; return what was done.
+    """Promote a version of a model to champion; return a message.
 
     Args:
         model: a task of the experiment or `backbone`, or its registered name.
@@ -23,10 +23,10 @@ def promote_model(model: str, version: str | None, config: Config) -> str:
 
 
 def rollback_model(model: str, config: Config) -> str:
-    """Make the champion before the present one champion again; return what was done.
+    """Roll back to the previous champion; return a message.
 
     Raises:
-        InputError: there is no such model, or no champion before.
+        InputError: there is no such model, or no previous champion.
     """
     registry = _registry(config)
     return registry.rollback(_short_name(registry, model))

@@ -1,4 +1,4 @@
-"""The plan of a training, for the terminal."""
+"""Forecast of a training and compute-optimal plan: `textmill plan`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def plan(
     flops: float | None,
     money: float | None,
 ) -> Iterator[str]:
-    """Yield what the configured training takes on this machine, and what to train for a budget.
+    """Yield the cost of the configured training on this machine, and the best plan for a budget.
 
     Args:
         config: the configuration.
-        hours: of training on this machine.
-        flops: operations in all.
-        money: to spend, at cluster.price_per_hour.
+        hours: budget in hours of training on this machine.
+        flops: budget in FLOPs.
+        money: budget in money, at cluster.price_per_hour.
 
     Raises:
         InputError: the budget is given in two ways, or in money without a price.
@@ -35,7 +35,7 @@ def plan(
     if money is not None and not price:
         raise InputError("--money needs a price: set cluster.price_per_hour.")
     limit_spinning()
-    set_up_torch(n_cores())  # as a training's process is
+    set_up_torch(n_cores())  # as in a training's process
     from textmill.training.planning.plan import compute_optimal, forecast, measure_speed
 
     model = config.model.model_copy(
@@ -44,7 +44,7 @@ def plan(
     speed = measure_speed(model, config.pretrain)
     yield (
         f"{_number(speed.parameters)} parameters: {speed.tokens_per_s:,.0f} tokens/s, "
-        f"{_number(speed.flops_per_s)} FLOP/s, {speed.mfu:.0%} of what is reached here at most."
+        f"{_number(speed.flops_per_s)} FLOP/s, {speed.mfu:.0%} of this machine's peak."
     )
     taken = forecast(model, config.pretrain, speed)
     yield (
@@ -63,7 +63,7 @@ def plan(
     yield (
         f"For {_number(flops)} FLOPs, here {_duration(hours)}{_cost(config, hours)}: "
         f"{_number(best.parameters)} parameters, {_number(best.tokens)} tokens (Hoffmann et al. "
-        f"2022 expect {best.loss:.2f} nats a token on their text)."
+        f"2022 expect {best.loss:.2f} nats per token on their text)."
     )
     per_step = config.pretrain.accumulate * config.pretrain.micro_batch_size * model.block_size
     name, parameters = min(
@@ -78,15 +78,15 @@ def plan(
 
 
 def fit(config: TrackingConfig, runs: Sequence[str], file: Path) -> Iterator[str]:
-    """Yield the scaling law of finished runs and the lines for the configuration, and draw it.
+    """Yield the scaling law fitted to finished runs, with its settings, and plot it.
 
     Args:
-        config: names the store.
+        config: configuration of the store.
         runs: ids, beginnings of ids, or names of pipeline runs.
-        file: the picture to write, as PNG.
+        file: the PNG file of the plot.
 
     Raises:
-        InputError: a run cannot be used, or they are too few or too alike.
+        InputError: a run cannot be used, or they are too few or too similar.
         RunError: a result is missing or damaged.
     """
     from textmill.evaluation.plots import plot_scaling_law
@@ -111,15 +111,15 @@ def fit(config: TrackingConfig, runs: Sequence[str], file: Path) -> Iterator[str
     )
     yield (
         f"Loss = {law.e:.4g} + {law.a:.4g} / N^{law.alpha:.4g} + {law.b:.4g} / D^{law.beta:.4g} "
-        f"nats a token, for N parameters and D tokens; at most {rest:.3f} beside a run."
+        f"nats per token, for N parameters and D tokens; maximum error {rest:.3f}."
     )
-    yield f"Drawn in {file}. For the configuration:"
+    yield f"Plotted in {file}. For the configuration:"
     numbers = ", ".join(f"{name}: {value:.6g}" for name, value in law.model_dump().items())
     yield f"plan: {{{numbers}}}"
 
 
 def _presets(config: Config, vocab_size: int) -> Iterator[tuple[str, int]]:
-    """Yield the presets of the configured arrangement, and how large they are."""
+    """Yield the presets of the configured architecture, with their sizes."""
     import torch
 
     from textmill.model import GPT
@@ -130,11 +130,11 @@ def _presets(config: Config, vocab_size: int) -> Iterator[tuple[str, int]]:
         if alike == (config.model.activation, config.model.position, config.model.norm_placement):
             with torch.device("meta"):
                 network = GPT(model.model_copy(update={"vocab_size": vocab_size}))
-            yield file.stem, network.n_multiplied()
+            yield file.stem, network.n_matmul_parameters()
 
 
 def _cost(config: Config, hours: float) -> str:
-    """Return what hours of this machine cost, as far as it is known."""
+    """Return the cost of hours on this machine, as far as it is known."""
     parts = []
     if config.cluster.watts is not None:
         parts.append(f"{hours * config.cluster.watts / 1000:.3g} kWh")
@@ -144,7 +144,7 @@ def _cost(config: Config, hours: float) -> str:
 
 
 def _duration(hours: float) -> str:
-    """Return a time in the largest unit of which there is one."""
+    """Return a time in the largest unit that it reaches."""
     for unit, size in (("days", 24.0), ("hours", 1.0), ("minutes", 1 / 60)):
         if hours >= size:
             return f"{hours / size:.1f} {unit}"

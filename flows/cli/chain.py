@@ -16,7 +16,7 @@ TriggerOption = Annotated[
 
 @app.command(epilog="Example: textmill run pretrain.max_steps=200 tasks=[sample-topic]")
 def run(overrides: Overrides = None, config: ConfigOption = "demo") -> None:
-    """Run the whole chain: clean, tokenize, pretrain, fine-tune, evaluate."""
+    """Run the whole pipeline: clean, tokenize, pretrain, fine-tune, evaluate."""
     _run_flow("pipeline:pipeline", config, overrides)
 
 
@@ -81,10 +81,10 @@ def reproduce(
     ] = False,
     config: ConfigOption = "demo",
 ) -> None:
-    """Compute a finished run again from what MLflow recorded, and say what came out equal.
+    """Reproduce a finished run from its MLflow records, and compare the results.
 
-    Exits with 0 if every digest and metric is equal, and with 1 if not. Settings say where results
-    live (tracking.uri, tracking.home); all others are those that were recorded.
+    Exits with 0 if every digest and metric is equal, and with 1 if not. Only settings of the store
+    and execution can be changed (such as tracking.home); all others are the recorded ones.
     """
     options = (anyway, moved or [], tolerance, recorded_extensions)
     _run_flow("reproduce:reproduce", config, overrides, run_words, *options)
@@ -94,7 +94,7 @@ def reproduce(
 def retrain(
     overrides: Overrides = None, trigger: TriggerOption = "data", config: ConfigOption = "demo"
 ) -> None:
-    """Run the whole chain if a trigger has an event for it; say so if it has none."""
+    """Run the whole pipeline if a trigger has an event."""
     _run_flow("scheduling.retrain:retrain", config, overrides, trigger)
 
 
@@ -106,7 +106,7 @@ def schedule(
     timezone: Annotated[str, typer.Option(help="Time zone of the cron line.")] = "UTC",
     config: ConfigOption = "demo",
 ) -> None:
-    """Retrain by itself: ask a trigger at the times of a cron line, until Ctrl-C."""
+    """Retrain automatically: check a trigger on a cron schedule, until Ctrl-C."""
     with exit_on_error():
         from textmill_flows.composed import Composed
 
@@ -121,7 +121,7 @@ def schedule(
 
 
 def _run_flow(place: str, config: str, overrides: list[str] | None, *first: Any) -> None:
-    """Run a flow, `module:flow` below textmill_flows, with what comes before its settings."""
+    """Run a flow, `module:flow` below textmill_flows; `first` are its leading arguments."""
     with exit_on_error():
         # Composed before Prefect is loaded: a wrong key is reported at once.
         from textmill_flows.composed import Composed

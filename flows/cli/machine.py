@@ -1,4 +1,4 @@
-"""Commands about this machine: what it can do, what is missing, and its pages."""
+"""Commands about this machine: plan, ui, doctor."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def plan(
     ),
     config: ConfigOption = "demo",
 ) -> None:
-    """Measure this machine: say what pretraining takes, and what to train for a budget.
+    """Measure this machine: forecast pretraining, and plan the best model for a budget.
 
     With --fit, the arguments without a = are finished runs: textmill plan --fit RUN RUN ...
     """
@@ -64,7 +64,7 @@ def ui(overrides: Overrides = None, config: ConfigOption = "demo") -> None:
 
 @app.command(epilog="Example: textmill doctor --config benchmark data_root=data")
 def doctor(overrides: Overrides = None, config: ConfigOption = "demo") -> None:
-    """Say what is installed and reachable, what would fail, and how to fix it."""
+    """Check installation, data and store, and show how to fix problems."""
     with answering():
         from textmill.compose import compose
         from textmill_flows.answering.checkup import check

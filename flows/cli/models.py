@@ -1,4 +1,4 @@
-"""Commands that use models, and choose which are used."""
+"""Commands that use models, and promote them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from textmill.errors import InputError
-from textmill_flows.cli.process import as_json, as_text
+from textmill_flows.cli.process import as_json, decode_argument
 from textmill_flows.cli.shared import ConfigOption, Overrides, answering, app
 
 SETTING = re.compile(r"[+~]{0,2}[\w.@/-]+=")
-"""How an override begins, where a text may stand too."""
+"""Beginning of an override, to distinguish it from a text."""
 
 
 @app.command(epilog='Example: textmill generate "The train to the coast"')
@@ -29,7 +29,7 @@ def generate(
         from textmill.compose import compose
         from textmill_flows.answering.answers import write
 
-        for piece in write(as_text(prompt), compose(config, overrides or [])):
+        for piece in write(decode_argument(prompt), compose(config, overrides or [])):
             sys.stdout.write(piece)
             sys.stdout.flush()
         sys.stdout.write("\n")
@@ -49,9 +49,9 @@ def predict(
     ] = None,
     config: ConfigOption = "demo",
 ) -> None:
-    """Run the champion or newest model of a task; one line of JSON for each text.
+    """Predict with the champion or newest model of a task; one line of JSON per text.
 
-    The run in each line is that of the model: textmill lineage RUN says what it was made from.
+    The run in each line is that of the model, for textmill lineage RUN.
     """
     with answering():
         from textmill.compose import compose
@@ -59,9 +59,9 @@ def predict(
 
         words = text_and_overrides or []
         has_text = bool(words) and not _is_setting(words[0])
-        text = as_text(words[0]) if has_text else None
+        text = decode_argument(words[0]) if has_text else None
         if text is not None and file is not None:
-            raise InputError(f"Both a text and --file {file} were given: leave one of them out.")
+            raise InputError(f"Both a text and --file {file} were given: remove one of them.")
         composed = compose(config, words[has_text:])
         for prediction in answer(task, _texts(text, file), composed):
             sys.stdout.write(f"{as_json(prediction)}\n")
@@ -76,7 +76,7 @@ def promote(
     ] = None,
     config: ConfigOption = "demo",
 ) -> None:
-    """Make a registered model the champion by hand, whatever the gate said."""
+    """Promote a registered model to champion by hand, regardless of the gate."""
     with answering():
         from textmill.compose import compose
         from textmill_flows.answering.models import promote_model
@@ -91,7 +91,7 @@ def rollback(
     overrides: Overrides = None,
     config: ConfigOption = "demo",
 ) -> None:
-    """Make the champion before the present one champion again."""
+    """Roll back to the previous champion."""
     with answering():
         from textmill.compose import compose
         from textmill_flows.answering.models import rollback_model
@@ -100,7 +100,7 @@ def rollback(
 
 
 def _is_setting(word: str) -> bool:
-    """Whether a word changes a setting; a text may have an equals sign in it too."""
+    """Return whether an argument is an override; a text may also contain an equals sign."""
     from textmill.config import Config
 
     key = re.split(r"[.=]", word.lstrip("+~"), maxsplit=1)[0]
@@ -108,9 +108,9 @@ def _is_setting(word: str) -> bool:
 
 
 def _texts(text: str | None, file: Path | None) -> Iterator[str]:
-    """Yield the texts to answer: the argument, a file's lines, or those of standard input.
+    """Yield the texts to predict: the argument, or the lines of a file or standard input.
 
-    A file is read as those are that models are trained on, whatever its encoding.
+    The encoding of a file is detected as in training data.
     """
     if text is not None and text != "-":
         yield text
@@ -127,4 +127,4 @@ def _texts(text: str | None, file: Path | None) -> Iterator[str]:
     except OSError as error:
         raise InputError(f"{file} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise InputError("standard input is not UTF-8 text.") from None
+        raise InputError("standard input is not UTF-8 text: convert it first.") from None

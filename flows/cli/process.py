@@ -1,4 +1,4 @@
-"""What every command does to its own process before it works: its streams, its memory."""
+"""Process setup of every command: streams, arguments, garbage collection."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from typing import Any
 
 from textmill.corpus.reading.line_ends import json_line
 from textmill.errors import InputError
-from textmill.files import has_stray_bytes, printable
+from textmill.files import has_undecodable_bytes, printable
 
 YOUNG_OBJECTS = 100_000
-"""Objects made before new ones are looked through for garbage; Python's own 700 suits less work."""
+"""Garbage collection threshold; Python's default of 700 suits smaller programs."""
 ESCAPE = "textmill.escape"
 LOOK_ALIKES = {"├": "|", "└": "`", "│": "|", "─": "-", "…": "...", "→": "->", "–": "-", "×": "x"}
 
 
 def spare_collections() -> None:
-    """Look for garbage more seldom, and not at all at the end.
+    """Reduce the frequency of garbage collection, and skip it at exit.
 
-    Loading MLflow and torch makes two million objects that stay. Python looked through them again
-    and again, and once more at its end: a third of the processor time of `textmill lineage`.
+    Importing MLflow and torch creates two million permanent objects. Collecting them repeatedly,
+    and at exit, took a third of the CPU time of `textmill lineage`.
     """
     gc.set_threshold(YOUNG_OBJECTS, 20, 20)
     atexit.register(gc.freeze)
 
 
 def set_up_streams() -> None:
-    r"""Let any text be written to the terminal, and none be read that is no text.
+    r"""Configure the error handling and encoding of standard streams.
 
-    What the encoding of an output cannot hold becomes an escape, such as \u4e2d; standard input is
-    UTF-8 where the locale says no more than ASCII. Bytes that are no text raise UnicodeDecodeError
-    when they are read: in a C locale Python would hand them on.
+    Characters that the output's encoding does not have are escaped, such as \u4e2d; standard input
+    is UTF-8 if the locale is ASCII. Undecodable input raises UnicodeDecodeError, which Python would
+    suppress in a C locale.
     """
     codecs.register_error(ESCAPE, _escaped)
     for stream in (sys.stdout, sys.stderr):
@@ -58,19 +58,15 @@ def _escaped(error: UnicodeError) -> tuple[str, int]:
 
 
 def as_json(value: Any) -> str:
-    """Return a line of JSON, in ASCII where standard output holds no more than some characters."""
+    """Return a line of JSON, in ASCII unless the encoding of standard output is Unicode."""
     is_unicode = codecs.lookup(sys.stdout.encoding or "utf-8").name.startswith("utf")
     return json_line(value)[:-1] if is_unicode else json.dumps(value)
 
 
-def refuse_stray_bytes(words: Iterable[str]) -> None:
-    """Raise InputError unless all arguments are text.
-
-    Raises:
-        InputError: one holds bytes that are none, which neither JSON nor a database takes.
-    """
+def reject_undecodable_bytes(words: Iterable[str]) -> None:
+    """Raise InputError if an argument has undecodable bytes, which JSON and databases reject."""
     for word in words:
-        if has_stray_bytes(word):
+        if has_undecodable_bytes(word):
             raise InputError(
                 f"The argument {printable(word)} is not text in this terminal's encoding, "
                 f"{sys.getfilesystemencoding()}: write it, and name files, in that encoding; or "
@@ -78,13 +74,13 @@ def refuse_stray_bytes(words: Iterable[str]) -> None:
             )
 
 
-def as_text(word: str) -> str:
-    """Return an argument that is a text, read as UTF-8 where the locale says no more than ASCII.
+def decode_argument(word: str) -> str:
+    """Return a text argument, decoded as UTF-8 if the locale could not decode it.
 
     Raises:
         InputError: it is not UTF-8 either.
     """
-    if not has_stray_bytes(word):
+    if not has_undecodable_bytes(word):
         return word
     try:
         return os.fsencode(word).decode()

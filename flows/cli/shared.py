@@ -1,4 +1,4 @@
-"""What all commands share: the application, options, and failures in words."""
+"""Shared parts of all commands: the application, options, and error handling."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from textmill.errors import InputError, RunError
-from textmill_flows.cli.process import refuse_stray_bytes, set_up_streams, spare_collections
+from textmill_flows.cli.process import reject_undecodable_bytes, set_up_streams, spare_collections
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,9 +31,9 @@ Overrides = Annotated[
     typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, in Hydra's grammar."),
 ]
 LAST_SENDING_S = 15
-"""For Prefect to send its states and logs after Ctrl-C; a server that is away costs no more."""
+"""Timeout for Prefect to send its states and logs after Ctrl-C, if its server is unreachable."""
 TAKE_TEXT = ("generate", "predict")
-"""Commands that read an argument as a text."""
+"""Commands with a text argument."""
 
 
 def _print_version(is_asked: bool) -> None:
@@ -54,22 +54,22 @@ def begin(
         ),
     ] = False,
 ) -> None:
-    """Set up the process of the command, whichever it is."""
+    """Set up the process of any command."""
     spare_collections()
     set_up_streams()
     if context.invoked_subcommand not in TAKE_TEXT:
         with exit_on_error():
-            refuse_stray_bytes(sys.argv[1:])
+            reject_undecodable_bytes(sys.argv[1:])
 
 
 def runs_and_settings(words: list[str]) -> tuple[list[str], list[str]]:
-    """Return the words that name runs, and those that change settings."""
+    """Return the arguments that are runs, and those that are overrides."""
     return [word for word in words if "=" not in word], [word for word in words if "=" in word]
 
 
 @contextmanager
 def answering() -> Iterator[None]:
-    """Do what `exit_on_error` does for a command that reads the store, and is waited for."""
+    """Handle errors like `exit_on_error`, for interactive commands: MLflow is imported faster."""
     with exit_on_error():
         from textmill.tracking.database.skinny import load_skinny
 
@@ -79,7 +79,7 @@ def answering() -> Iterator[None]:
 
 @contextmanager
 def exit_on_error() -> Iterator[None]:
-    """Turn the failures that a user can fix into one message and an exit status."""
+    """Print errors that a user can fix as one message, and exit with their status."""
     status: int | None = None
     try:
         yield
@@ -89,15 +89,15 @@ def exit_on_error() -> Iterator[None]:
         status = _fail(str(error), 1)
     except KeyboardInterrupt:
         _end_without_interrupts()
-        status = _fail("Stopped. Running the same command again goes on from here.", 130)
+        status = _fail("Stopped. Run the same command again to resume.", 130)
     except BrokenPipeError:
-        status = 0  # the reader, such as head, has what it wanted
+        status = 0  # the reader, such as head, has closed the pipe
     if status is not None:
         raise typer.Exit(status)
 
 
 def _end_without_interrupts() -> None:
-    """Let no further Ctrl-C break off what is still to be said and sent; it has a time limit."""
+    """Ignore further Ctrl-C while final messages and states are sent, up to a timeout."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     timer = threading.Timer(LAST_SENDING_S, os._exit, (130,))
     timer.daemon = True

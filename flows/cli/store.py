@@ -1,4 +1,4 @@
-"""Commands that read the store: what is there, where it is from, and what is not needed."""
+"""Commands about the store: status, lineage, compare, prune."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     config: ConfigOption = "demo",
 ) -> None:
-    """Say for each step whether a run would reuse its result or compute it, and why."""
+    """Show for each step whether a run would reuse its result or compute it, and why."""
     with answering():
         from textmill.compose import compose
         from textmill.tracking.status import as_text, as_values, find_status
@@ -39,21 +39,21 @@ def lineage(
     ],
     overrides: Overrides = None,
     text: Annotated[
-        bool, typer.Option("--text", help="Ask for the documents that hold the given words.")
+        bool, typer.Option("--text", help="Search for documents that contain the given text.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON instead of a tree.")] = False,
     config: ConfigOption = "demo",
 ) -> None:
-    """Say what a run or model was made from, or what has seen a file or a document."""
+    """Show the sources of a run or model, or the results that depend on a file or document."""
     with answering():
         from textmill.compose import compose
-        from textmill.registry.drawing import as_text, as_values
+        from textmill.registry.drawing import render_tree, to_dict
         from textmill.registry.lineage import trace, trace_text
         from textmill.tracking.store import Store
 
         find = trace_text if text else trace
         found = find(Store(compose(config, overrides or []).tracking), what)
-        shown = json.dumps(as_values(found), indent=2) if as_json else as_text(found)
+        shown = json.dumps(to_dict(found), indent=2) if as_json else render_tree(found)
         sys.stdout.write(f"{shown}\n")
 
 
@@ -69,7 +69,7 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     config: ConfigOption = "demo",
 ) -> None:
-    """Say what differs between pipeline runs, and which scores differ more than by chance."""
+    """Show the differences between pipeline runs, and which scores differ significantly."""
     with answering():
         from textmill.compose import compose
         from textmill_flows.answering.comparing import compare_runs
@@ -82,11 +82,13 @@ def compare(
 @app.command(epilog="Example: textmill prune --keep 5 --yes")
 def prune(
     overrides: Overrides = None,
-    keep: Annotated[int, typer.Option(min=0, help="Newest pipeline runs whose results stay.")] = 10,
-    yes: Annotated[bool, typer.Option("--yes", help="Remove it; else it is only shown.")] = False,
+    keep: Annotated[int, typer.Option(min=0, help="Newest pipeline runs to keep.")] = 10,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove the data; otherwise only list it.")] = (
+        False
+    ),
     config: ConfigOption = "demo",
 ) -> None:
-    """Show, and remove, what no registered model and no recent run needs."""
+    """List, and remove, data that no registered model and no recent run needs."""
     with answering():
         from textmill.compose import compose
         from textmill_flows.answering.housekeeping import prune_store

@@ -1,1 +1,3 @@
-"""The graph run on Prefect: a task a step, branches side by side, and what people see of it."""
+"""Execution of the graph on Prefect: tasks, parallel branches, console, notifications."""
+
+__all__ = ["console", "context", "notice", "recording", "start", "steps"]

@@ -1,4 +1,4 @@
-"""Where steps compute: here, or on a Ray cluster through prefect-ray."""
+"""Execution of steps on this machine, or on a Ray cluster through prefect-ray."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from textmill.steps.worker import Job, Stopped, is_stopping, run_job, warm_up
 
 POLL_S = 0.25
 CONNECT_S = 5.0
-"""For the head of a cluster to answer; Ray itself would try for minutes."""
+"""Timeout for connecting to the head of a cluster; Ray itself would try for minutes."""
 
 
 @task(name="compute", cache_policy=NO_CACHE, persist_result=False)
 def compute(job: Job, folder: Path) -> Exception | None:
-    """Compute a step on the machine of a Ray worker; return why it failed, if it did.
+    """Compute a step on the machine of a Ray worker; return its error, if any.
 
     Args:
         job: the step.
-        folder: that its paths are relative to.
+        folder: the folder of its relative paths.
     """
     warm_up()
     try:
@@ -46,7 +46,7 @@ def compute(job: Job, folder: Path) -> Exception | None:
 def cluster(
     config: ClusterConfig,
 ) -> Iterator[tuple[str | None, Callable[[Job, Callable[[], None]], None] | None]]:
-    """Yield the address of the cluster, and what computes a job there; None and None without one.
+    """Yield the address of the cluster and a function that computes a job there; or None, None.
 
     Raises:
         InputError: prefect-ray is not installed.
@@ -86,10 +86,10 @@ def cluster(
 
 
 def _knock(address: str) -> None:
-    """Raise OSError unless something listens at HOST:PORT, with ray:// before it or not.
+    """Raise OSError unless a server listens at HOST:PORT, with or without ray://.
 
     Raises:
-        OSError, ValueError: nothing does, or it is no such address.
+        OSError, ValueError: no server listens there, or the address is invalid.
     """
     place = urlsplit(address if "://" in address else f"//{address}")
     if place.hostname is None or place.port is None:
@@ -98,12 +98,12 @@ def _knock(address: str) -> None:
 
 
 def _compute(ray: Any, runner: Any, job: Job, watch: Callable[[], None]) -> None:
-    """Compute a job, on the cluster if it is the training or the measuring of a model.
+    """Compute a job, on the cluster if it trains or evaluates a model.
 
-    The others are short, or have workers on the cluster of their own.
+    Other steps are short, or have their own workers on the cluster.
 
     Raises:
-        InputError: no machine of the cluster has as many GPUs; or as `run_job` does.
+        InputError: no machine of the cluster has enough GPUs; or as `run_job` does.
         RunError, Stopped: as `run_job` does.
     """
     if not job.step.needs_torch:
@@ -119,15 +119,14 @@ def _compute(ray: Any, runner: Any, job: Job, watch: Callable[[], None]) -> None
         with remote_options(**needs, max_retries=0):
             return runner.submit(compute.with_options(name=job.step.name), parameters)
 
-    # In a context of its own: that of the task around it, with all that is open there, would be
-    # sent along.
+    # In an empty context: otherwise the enclosing task's context would be serialized as well.
     future = contextvars.Context().run(submit)
     try:
         found = _wait(ray, future, job, watch)
     except ray.exceptions.RayError as error:
         raise RunError(
-            f"What computed {job.step.name} on the cluster is gone; the usual reason is that "
-            f"memory ran out there. Run again to go on. ({error})"
+            f"The worker of {job.step.name} on the cluster has died, usually because memory ran "
+            f"out. Run again to resume. ({error})"
         ) from None
     if isinstance(found, InputError | RunError):
         raise found
@@ -136,26 +135,26 @@ def _compute(ray: Any, runner: Any, job: Job, watch: Callable[[], None]) -> None
 
 
 def _wait(ray: Any, future: Any, job: Job, watch: Callable[[], None]) -> Any:
-    """Return what came of a job; none goes on there whose end nobody waits for here."""
+    """Return the result of a job; cancel it if this process stops waiting."""
     reference = future.wrapped_future
     is_stopped = False
     try:
         while not ray.wait([reference], timeout=POLL_S)[0]:
             watch()
             if is_stopping() and not is_stopped:
-                ray.cancel(reference)  # as Ctrl-C does: what computes the job ends its process
+                ray.cancel(reference)  # interrupts the worker, which stops the job's process
                 is_stopped = True
         watch()
     except BaseException:
         ray.cancel(reference)
         raise
     if is_stopped:
-        raise Stopped(f"{job.step.name} was stopped; running it again goes on from what is saved.")
+        raise Stopped(f"{job.step.name} was stopped; run again to resume from its last checkpoint.")
     return future.result(raise_on_failure=False)
 
 
 def _needs(job: Job, machines: Sequence[Mapping[str, float]]) -> dict[str, int]:
-    """Return the processors and GPUs that a job takes of one machine: Ray would wait for more."""
+    """Return the CPUs and GPUs of a job, at most those of one machine: Ray would wait for more."""
     trainings = [value for _, value in job.config if isinstance(value, OptimizationConfig)]
     n_gpus = sum(
         settings.devices if isinstance(settings, PretrainConfig) else 1

@@ -1,4 +1,4 @@
-"""What a person sees in the terminal: one line for each event, a bar while a model trains."""
+"""Terminal output: one line per event, and a progress bar during training."""
 
 from __future__ import annotations
 
@@ -35,10 +35,9 @@ bars = Bars(
 
 @contextmanager
 def terminal() -> Iterator[None]:
-    """Send log messages to the terminal, without traces, above the progress bars.
+    """Send log messages to the terminal, without tracebacks, above the progress bars.
 
-    In a notebook, which is no terminal, progress is a line now and then. Logging is as it was
-    afterwards: the process may go on to other work.
+    In a notebook, progress is printed as lines. The logging configuration is restored afterwards.
     """
     handler: logging.Handler
     if console.is_terminal:
@@ -52,9 +51,9 @@ def terminal() -> Iterator[None]:
     root.handlers = [handler]
     ours.setLevel(logging.INFO)
     theirs.setLevel(logging.ERROR)
-    # Prefect would say on standard error, line by line, which messages its server does not take.
+    # Prefect would print every message that its server rejects on standard error.
     logging.raiseExceptions = False
-    # The store is one place whichever of its two equal source types MLflow picks.
+    # MLflow warns of two equivalent source types of a dataset.
     warnings.filterwarnings("ignore", "The specified dataset source can be interpreted in multiple")
     try:
         with bars:
@@ -66,7 +65,7 @@ def terminal() -> Iterator[None]:
 
 
 def _is_for_people(record: logging.LogRecord) -> bool:
-    """Keep our own messages and others' warnings; a trace goes to the log files, not here."""
+    """Keep textmill's messages and others' errors, without tracebacks, which are in log files."""
     if record.exc_info:
         return False
     if record.name.startswith(("textmill", "prefect.flow_runs.textmill")):
@@ -76,9 +75,9 @@ def _is_for_people(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def shown_progress(label: str, say: Callable[[str], None]) -> Iterator[Callable[[Progress], None]]:
-    """Yield a function that shows a training step's progress: as a bar, and as a line at times.
+    """Yield a function that shows a training's progress, as a bar and periodically as a line.
 
-    What it was told last is a line too, once the step has ended well.
+    The last progress is printed as a line once the step has finished.
     """
     bar = None
     last_line_s = 0.0

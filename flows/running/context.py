@@ -1,4 +1,4 @@
-"""What the flows of one command share: the configuration, the open pipeline, the terminal."""
+"""The context of a flow: configuration, open pipeline run, Prefect page, signal handling."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ log = logging.getLogger("textmill.flows")
 
 
 class Context:
-    """One command at work. Prefect tasks share it within the process; it is never stored.
+    """The state of a running command, shared by its Prefect tasks within the process.
 
-    No dataclass: Prefect looks into those, and hands a task a copy if a field has changed under its
-    eyes; what other branches add to the pipeline would not be in it.
+    Not a dataclass: Prefect inspects dataclasses, and passes a copy to a task if a field has
+    changed, without later additions of other branches to the pipeline.
 
     Args:
         config: the composed configuration.
         pipeline: the open parent run.
-        page: what Prefect shows of it.
+        page: its page in Prefect.
     """
 
     def __init__(self, config: Config, pipeline: Pipeline, page: Page) -> None:
@@ -57,9 +57,9 @@ class Context:
         self.pipeline = pipeline
         self.page = page
         self.n_side_by_side = 1
-        """Steps that may run at once; processor threads are split among them."""
+        """Number of parallel steps, among which CPU threads are split."""
         self.threads: Mapping[str, int] = {}
-        """Processor threads of steps, by label, where they have to be those of an earlier run."""
+        """CPU threads by label, for steps that must use those of an earlier run."""
 
 
 def run_step(
@@ -71,14 +71,14 @@ def run_step(
     """Run a tracked step as the body of a Prefect task.
 
     Args:
-        context: the command at work.
-        part: the step, of a task where there is one for each.
-        inputs: results of earlier steps, by the names that the step knows them by.
-        sources: finds the raw data that it reads.
+        context: the running command.
+        part: the step.
+        inputs: results of earlier steps, by input name.
+        sources: returns the raw data that it reads.
 
     Returns:
-        A state that says Computed or Reused and holds the Result; or Failed, with one message.
-        (An exception would make Prefect print a trace, which tells a user nothing.)
+        A state Computed or Reused with the Result; or Failed, with one message. (For an exception,
+        Prefect would print a traceback.)
     """
     label = part.label
     try:
@@ -103,13 +103,13 @@ def run_step(
 
 
 def say(message: str) -> None:
-    """Log a message of the running flow or task, for Prefect's page and for the terminal."""
+    """Log a message of the running flow or task, to Prefect and to the terminal."""
     get_run_logger().info(message)
     log.info(message)
 
 
 def outcome(state: State[Any]) -> Result:
-    """Return the result that a step's state holds.
+    """Return the result in a step's state.
 
     Raises:
         InputError: the step could not use its input.
@@ -129,15 +129,14 @@ def command(
     event: str | None = None,
     notifies: bool = True,
 ) -> Iterator[Context]:
-    """Yield the context of one flow: the configuration, an open parent run, a live terminal.
+    """Yield the context of a flow with an open parent run.
 
     Args:
-        name: the flow.
+        name: name of the flow.
         composed: the configuration.
-        task: the task that the command names, if any.
-        event: what the run is made for, if it was not asked for by hand.
-        notifies: whether a failure is told to those whom the configuration names; False where a
-            flow around this one does that.
+        task: the task argument of the command, if any.
+        event: the event that triggered the run, if any.
+        notifies: whether to send notifications of failures; False if an enclosing flow does.
 
     Raises:
         InputError: the data cannot be used.
@@ -158,15 +157,15 @@ def opened(
     event: str | None = None,
     notifies: bool = True,
 ) -> Iterator[Context]:
-    """Yield the context of one flow that other words of a terminal stand for.
+    """Yield the context of a flow with a given command line.
 
     Args:
-        name: the flow.
+        name: name of the flow.
         composed: the configuration.
-        words: the words of a terminal that do the same.
-        tags: further tags of the parent and its steps.
+        words: the equivalent command line.
+        tags: additional tags of the parent run and its steps.
         scope: see `open_pipeline`.
-        event: what the run is made for, if it was not asked for by hand.
+        event: the event that triggered the run, if any.
         notifies: see `command`.
 
     Raises:
@@ -204,9 +203,9 @@ def opened(
 
 
 def close_killed(store: Store, config: Config) -> None:
-    """Close the runs that killed processes left open, in MLflow and in Prefect, and tell of them.
+    """Close the runs of killed processes in MLflow and Prefect, and send notifications.
 
-    They could not do so themselves; whom to tell is what the configuration of this run says.
+    The recipients are those in the configuration of this run.
     """
     killed = [run for run in close_dead_runs(store) if run.data.tags["textmill.kind"] == "pipeline"]
     for run in killed:
@@ -221,14 +220,14 @@ def close_killed(store: Store, config: Config) -> None:
 
 
 def task_runner(config: Config) -> TaskRunner[PrefectFuture[Any]]:
-    """Return what runs as many tasks side by side as the configuration says."""
+    """Return a task runner with the configured number of parallel tasks."""
     runner: Any = ThreadPoolTaskRunner(config.cluster.max_parallel_tasks)
     return runner  # type: ignore[no-any-return]
 
 
 @contextmanager
 def _steps_end_on_signals() -> Iterator[None]:
-    """End the steps' processes as soon as a signal arrives, so that nothing waits for them."""
+    """Stop the steps' processes when a signal arrives, so that the flow does not wait for them."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -246,7 +245,7 @@ def _steps_end_on_signals() -> Iterator[None]:
 
         interrupt(end)
 
-    # The alarm is Prefect's, at the end of a flow's time.
+    # Prefect uses SIGALRM for a flow's timeout.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         previous[number] = signal.signal(number, handle)
     try:

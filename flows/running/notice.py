@@ -1,4 +1,4 @@
-"""Telling people what has happened: through a Prefect block, or any command."""
+"""Notifications through a Prefect block or a command."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ log = logging.getLogger("textmill.flows")
 
 
 def notify(config: Config, event: str, message: str, facts: Mapping[str, str]) -> None:
-    """Tell those whom the configuration names for an event.
+    """Send the configured notifications for an event.
 
-    A notifier that fails is logged, and changes nothing for the run.
+    A failed notification is logged, and does not affect the run.
 
     Args:
-        config: its `notify` entries say who is told.
+        config: has the `notify` entries.
         event: failed, promoted or drifted.
-        message: what has happened, for people.
-        facts: the same for programs, such as `run_url`.
+        message: human-readable message.
+        facts: machine-readable details, such as `run_url`.
     """
     facts = {"event": event, "experiment": config.experiment, **facts}
     message = redact(message)
@@ -43,8 +43,9 @@ def notify(config: Config, event: str, message: str, facts: Mapping[str, str]) -
             else:
                 subject = f"textmill: {config.experiment}: {event}"
                 _send(told.get_secret_value(), subject, message, facts)
-        except Exception as error:  # whatever it is, the run is not to suffer
-            log.warning("%s was not told: %s", told, told.hide_in(redact(_in_words(error))))
+        except Exception as error:  # must not affect the run
+            reason = told.redact_in(redact(_describe(error)))
+            log.warning("The notification %s failed: %s", told, reason)
 
 
 def _run(command: str, message: str, facts: Mapping[str, str]) -> None:
@@ -57,12 +58,12 @@ def _run(command: str, message: str, facts: Mapping[str, str]) -> None:
         env=os.environ | variables,
         check=True,
         timeout=TIME_LIMIT_S,
-        umask=users_umask(),  # what it writes belongs to the user, not to the store
+        umask=users_umask(),  # its files are the user's, not part of the store
     )
 
 
 def _send(slug: str, subject: str, message: str, facts: Mapping[str, str]) -> None:
-    # The types of blocks are known once their modules are imported.
+    # Importing the modules registers their block types.
     import prefect.blocks.notifications
     import prefect.blocks.webhook
     from prefect.blocks.abstract import NotificationBlock
@@ -80,8 +81,8 @@ def _send(slug: str, subject: str, message: str, facts: Mapping[str, str]) -> No
         raise ValueError("it is neither a notification block nor a webhook")
 
 
-def _in_words(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
         said = (error.stderr or error.stdout).strip().splitlines()
-        return f"it ended with status {error.returncode}" + (f" ({said[-1]})" if said else "")
+        return f"it exited with status {error.returncode}" + (f" ({said[-1]})" if said else "")
     return (str(error) or type(error).__name__).splitlines()[0]

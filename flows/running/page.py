@@ -1,4 +1,4 @@
-"""What a run leaves on Prefect's page: links to MLflow, and the table of scores."""
+"""Artifacts of a run in Prefect: links to MLflow, and the table of scores."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ log = logging.getLogger("textmill.flows")
 
 @dataclass
 class Page:
-    """Prefect's page of one run.
+    """The artifacts of one run in Prefect's UI.
 
-    What it shows is no part of the results: a server that stays away longer than Prefect's client
-    tries again costs the rest of the page, and no work.
+    They are not part of the results: if the server fails beyond the client's retries, later
+    artifacts are skipped and the run continues.
     """
 
     _is_lost: bool = False
 
     def link(self, url: str, text: str, key: str = "mlflow-run") -> None:
-        """Show a link."""
+        """Create a link artifact."""
         self._show(create_link_artifact, link=url, link_text=text, key=key)
 
     def text(self, markdown: str, key: str, description: str) -> None:
-        """Show a text."""
+        """Create a Markdown artifact."""
         self._show(create_markdown_artifact, markdown=markdown, key=key, description=description)
 
     def _show(self, create: Any, **values: str) -> None:
@@ -39,6 +39,6 @@ class Page:
         except (HTTPError, PrefectHTTPStatusError) as error:
             self._is_lost = True
             log.warning(
-                "Prefect's server fails (%s). The run goes on; its page will not be whole.",
+                "Prefect's server failed (%s). The run continues; its Prefect page is incomplete.",
                 str(error).splitlines()[0] if str(error) else type(error).__name__,
             )

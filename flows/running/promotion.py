@@ -1,4 +1,4 @@
-"""The models of a run, registered, and each against the champion of its name."""
+"""Registration of a run's models, and their promotion if they beat the champions."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from textmill_flows.running.notice import notify
 
 @task(name="promote", task_run_name="promote", cache_policy=NO_CACHE, persist_result=False)
 def promote(context: Context, names: Collection[str]) -> State[Any]:
-    """Register the models of this run, and let each challenge the champion of its name.
+    """Register the models of this run, and compare each with its champion.
 
     Args:
-        context: the command at work.
-        names: the tasks that were evaluated, and the language model if it was.
+        context: the running command.
+        names: the evaluated tasks, and the language model if evaluated.
     """
     pipeline, lines = context.pipeline, []
     problems: list[InputError | RunError] = []
@@ -69,12 +69,12 @@ def promote(context: Context, names: Collection[str]) -> State[Any]:
 
 
 def remeasure_task(context: Context, config: TaskConfig, model: Result) -> Result:
-    """Return how another model does on the test examples of a task."""
+    """Return the evaluation of another model on a task's test examples."""
     return _remeasure(context, GRAPH.part(EVALUATE, config.name), {"model": model})
 
 
 def remeasure_backbone(context: Context, backbone: Result) -> Result:
-    """Return how another backbone does on this run's held-out text, in its own tokens."""
+    """Return the evaluation of another backbone on this run's validation text, in its tokens."""
     pipeline = context.pipeline
     tokenizer = find_result(pipeline.store, input_of(backbone, "tokenizer"))
     corpus = pipeline.results[CLEAN.label()]
@@ -85,7 +85,7 @@ def remeasure_backbone(context: Context, backbone: Result) -> Result:
 
 
 def _remeasure(context: Context, part: Part, inputs: Mapping[str, Result]) -> Result:
-    """Return the result of a part with other inputs, which is not one of this run."""
+    """Return the result of a part with other inputs, which is not recorded in this run."""
     return context.pipeline.run(
         part.step,
         part.configure(context.config),

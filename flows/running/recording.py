@@ -1,4 +1,4 @@
-"""Prefect flows whose parameters and failures are recorded without credentials."""
+"""Prefect flows whose parameters and errors are recorded without credentials."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ R = TypeVar("R")
 
 
 class RecordedFlow(Flow[P, R]):
-    """A Prefect flow; whoever calls it, Prefect's database and page get no credentials.
+    """A Prefect flow whose parameters are recorded in Prefect without credentials.
 
-    The flow itself is called with its parameters as they are.
+    The flow function receives the original parameters.
     """
 
     def serialize_parameters(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Return the parameters as Prefect records them: of a configuration, its words."""
+        """Return the parameters to record: of a configuration, its name and overrides."""
         rest = {name: value for name, value in parameters.items() if name != "composed"}
         shown = redact_values(rest)
         if isinstance(composed := parameters.get("composed"), Composed):
@@ -32,17 +32,16 @@ class RecordedFlow(Flow[P, R]):
         return super().serialize_parameters(shown)
 
     def with_options(self, **options: Any) -> RecordedFlow[P, R]:
-        """Return the same flow with other options; Prefect's own would be an ordinary one."""
+        """Return the same flow with other options, as this class instead of `Flow`."""
         changed = super().with_options(**options)
         changed.__class__ = type(self)
         return cast(RecordedFlow[P, R], changed)
 
 
 def recorded_flow(name: str) -> Callable[[Callable[P, R]], RecordedFlow[P, R]]:
-    """Return the decorator of a flow that a command, or another flow, calls in its own process.
+    """Return the decorator of a flow that a command or another flow calls in its process.
 
-    Results live in MLflow alone, so Prefect persists none. A run of it that comes from a deployment
-    raises an InputError.
+    Prefect persists no results: they are in MLflow. Running it from a deployment raises InputError.
     """
 
     def decorate(function: Callable[P, R]) -> RecordedFlow[P, R]:
@@ -57,9 +56,9 @@ def recorded_flow(name: str) -> Callable[[Callable[P, R]], RecordedFlow[P, R]]:
 
 
 def quiet(function: Callable[P, R]) -> Callable[P, R]:
-    """Return a function for Prefect, which records the messages of all exceptions.
+    """Return a function whose exceptions have no credentials, because Prefect records them.
 
-    Those of this package hold no credentials; others that do become a RunError without them.
+    textmill's exceptions are redacted already; others with credentials become a RunError.
     """
 
     @functools.wraps(function)

@@ -1,4 +1,4 @@
-"""Running a flow from the command line or from Python, with its failures as our exceptions."""
+"""Running a flow from the command line or Python, with errors as InputError or RunError."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LAST_SENDING_S = 15
 
 
 def load(place: str, config: Config) -> Flow[..., Any]:
-    """Return a flow with the limits of a configuration, whose store is opened.
+    """Return a flow with the configured task runner, after opening the store.
 
     Args:
         place: `module:flow`.
@@ -38,8 +38,8 @@ def load(place: str, config: Config) -> Flow[..., Any]:
     """
     module, _, name = place.partition(":")
     flow: Flow[..., Any] = getattr(importlib.import_module(module), name)
-    Store(config.tracking)  # makes the database of a first run, while Prefect's server makes its
-    read_code([SAMPLE])  # looks through the installed packages, while the server starts
+    Store(config.tracking)  # creates the database while Prefect's server starts
+    read_code([SAMPLE])  # scans the installed packages meanwhile
     return flow.with_options(task_runner=task_runner(config))
 
 
@@ -58,14 +58,14 @@ def call(flow: Flow[..., Any], arguments: tuple[Any, ...]) -> Any:
 
 
 def start(flow: Flow[..., Any], arguments: tuple[Any, ...]) -> None:
-    """Run a flow in this process, which is a command and has nothing else to do.
+    """Run a flow as the main work of this process.
 
     Raises:
         InputError: the configuration or the data cannot be used.
         RunError: a step failed, or Prefect's server.
-        SystemExit: 143, when the run was ended by SIGTERM.
+        SystemExit: 143, if the run was stopped by SIGTERM.
     """
-    # Prefect cleans up after SIGTERM, and then sends it again to whoever handled it before.
+    # Prefect cleans up after SIGTERM, and then invokes the previous handler.
     signal.signal(signal.SIGTERM, _exit)
     try:
         call(flow, arguments)
@@ -76,9 +76,9 @@ def start(flow: Flow[..., Any], arguments: tuple[Any, ...]) -> None:
 
 
 def _give_up_sending() -> None:
-    """End this process soon: at its exit Prefect waits minutes for a server that is away.
+    """Exit after a timeout: Prefect would wait minutes for an unreachable server.
 
-    What it would send are states and logs for its page; what the run made is with MLflow.
+    Only states and logs in Prefect are lost; the results are in MLflow.
     """
     timer = threading.Timer(LAST_SENDING_S, os._exit, (1,))
     timer.daemon = True

@@ -1,4 +1,4 @@
-"""The graph run on Prefect: every part a task, checks and branches side by side."""
+"""Execution of the graph on Prefect: one task per part, checks and branches in parallel."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ Branches = Mapping[str, tuple[Part, ...]]
 
 
 def run_parts(context: Context, parts: tuple[Part, ...]) -> None:
-    """Run parts of the graph: the data, checks side by side, the trunk, branches side by side.
+    """Run parts of the graph: sample data, checks in parallel, the trunk, branches in parallel.
 
     Raises:
-        InputError: data cannot be used; what does not need them has its results all the same.
-        RunError: a step failed; the same holds.
+        InputError: data cannot be used; independent parts are completed.
+        RunError: a step failed; independent parts are completed.
     """
     stages = GRAPH.stages(parts)
     if stages.sample is not None:
@@ -45,7 +45,7 @@ def run_parts(context: Context, parts: tuple[Part, ...]) -> None:
         compute(context, part)
     scored = {name: branch for name, branch in stages.branches.items() if branch[-1].scores}
     if scored:
-        # What needs a check that has failed is left out; the rest goes on without it.
+        # Parts that depend on a failed check are skipped.
         lost = GRAPH.after(context.config, parts, *(label for label, _ in failures.values()))
         can_run = {name: branch for name, branch in scored.items() if not {*branch} & {*lost}}
         errors = {name: error for name, (_, error) in failures.items()}
@@ -57,7 +57,7 @@ def run_parts(context: Context, parts: tuple[Part, ...]) -> None:
 def as_task(part: Part) -> Task[..., State[Any]]:
     """Return the Prefect task that runs a part.
 
-    Results live in MLflow alone, so Prefect neither caches nor persists any.
+    Prefect neither caches nor persists results: they are in MLflow.
     """
     return task(
         name=part.step.name,
@@ -89,13 +89,12 @@ def compute(context: Context, part: Part) -> Result:
 
 
 def run_checks(context: Context, parts: tuple[Part, ...]) -> dict[str, tuple[str, Exception]]:
-    """Run what finds bad examples, side by side; return what failed, by task, and why.
+    """Run the checks of examples in parallel; return label and error of failed ones, by task.
 
-    It comes before anything is trained: it reads all examples, and so finds bad ones in seconds
-    where a branch would after hours.
+    They read all examples before training, and so find invalid ones in seconds instead of hours.
 
     Raises:
-        InputError: not one task has examples that can be used.
+        InputError: no task has valid examples.
     """
     share_threads(context, len(parts))
     futures = {part: as_task(part).submit(context, part) for part in parts}
@@ -113,23 +112,23 @@ def run_checks(context: Context, parts: tuple[Part, ...]) -> dict[str, tuple[str
     if bad and len(bad) == len(parts):
         raise InputError(describe(bad))
     for name, error in bad.items():
-        log.warning("%s: %s The rest goes on without it.", name, error)
+        log.warning("%s: %s The other tasks continue.", name, error)
     return failures
 
 
 def run_branches(context: Context, branches: Branches, failures: dict[str, Exception]) -> None:
-    """Run branches side by side; put their scores, the report and new champions on record.
+    """Run branches in parallel; record their scores, the report and promotions.
 
     Args:
-        context: the command at work.
+        context: the running command.
         branches: by the name of the task, or of the language model's scores.
-        failures: the tasks that have failed already, and why.
+        failures: errors of tasks that have already failed.
 
     Raises:
-        InputError: a task's data cannot be used; the other tasks' results stay.
-        RunError: a task failed; the other tasks' results stay.
+        InputError: a task's data cannot be used; other tasks' results are kept.
+        RunError: a task failed; other tasks' results are kept.
     """
-    # The language model waits for its turn like a branch: memory and cores suffice for so many.
+    # The language model counts as a branch, because memory and cores limit their number.
     share_threads(context, len(branches) + len(failures))
     futures = {name: submit(context, branches[name]) for name in longest_first(context, branches)}
     done: list[str] = []
@@ -142,7 +141,7 @@ def run_branches(context: Context, branches: Branches, failures: dict[str, Excep
     if any(branches[name][-1].task is None for name in done):
         log_backbone_card(context.pipeline, context.config)
     record(context, done, failures)
-    # What only repeats another run has nothing new to register.
+    # A reproduction has nothing new to register.
     if context.config.promotion.enabled and context.pipeline.scope is None:
         problem = promote(context, done).result(raise_on_failure=False)
         if isinstance(problem, Exception):
@@ -153,7 +152,7 @@ def run_branches(context: Context, branches: Branches, failures: dict[str, Excep
 
 
 def submit(context: Context, branch: tuple[Part, ...]) -> PrefectFuture[Any]:
-    """Start a branch: as one task around its steps, or, of the language model, as its step."""
+    """Submit a branch, as one task with its steps inside; the language model's step directly."""
     if branch[-1].task is None:
         [part] = branch
         return as_task(part).submit(context, part)
@@ -170,7 +169,7 @@ def run_branch(context: Context, branch: tuple[Part, ...]) -> State[Any]:
 
 
 def run_in_order(context: Context, branch: tuple[Part, ...]) -> Result:
-    """Run the steps of a task, bring its model's card up to date after each; return the last.
+    """Run the steps of a task, updating its model card after each; return the last result.
 
     Raises:
         InputError: a step could not use its input.
@@ -184,7 +183,7 @@ def run_in_order(context: Context, branch: tuple[Part, ...]) -> Result:
 
 
 def wait_for(future: PrefectFuture[Any]) -> Result | Exception:
-    """Return what came of a task, once it has ended."""
+    """Wait for a task; return its result or error."""
     future.wait()
     found = future.state.result(raise_on_failure=False)
     if isinstance(found, Result | Exception):
@@ -193,12 +192,12 @@ def wait_for(future: PrefectFuture[Any]) -> Result | Exception:
 
 
 def share_threads(context: Context, n: int) -> None:
-    """Let so many steps share the processor threads, as far as they run side by side."""
+    """Split the CPU threads among n steps, up to the number that run in parallel."""
     context.n_side_by_side = min(context.config.cluster.max_parallel_tasks, max(1, n))
 
 
 def longest_first(context: Context, branches: Branches) -> list[str]:
-    """Return the names of branches, the longest first: begun last, it would run on alone."""
+    """Return the names of branches, the longest first, to minimise the total time."""
 
     def n_bytes(name: str) -> float:
         config = branches[name][-1].task_config(context.config)
@@ -208,7 +207,7 @@ def longest_first(context: Context, branches: Branches) -> list[str]:
 
 
 def training_bytes(config: TaskConfig) -> float:
-    """Return how much a task trains on: the size of its training files, times the epochs."""
+    """Return a task's amount of training data: the size of its training files times epochs."""
     if config.hub:
         return math.inf  # unknown
     files = [Path(getattr(config, setting)) for setting in config.settings_of("train")]
@@ -216,5 +215,5 @@ def training_bytes(config: TaskConfig) -> float:
 
 
 def describe(failures: Mapping[str, Exception]) -> str:
-    """Return what failed, a line each."""
+    """Return the errors, one line each."""
     return "\n".join(f"{name}: {error}" for name, error in failures.items())

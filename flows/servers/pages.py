@@ -14,8 +14,8 @@ from textmill.errors import RunError
 from textmill.secrets import without_credentials
 from textmill.tracking.store import Store
 from textmill.web import process
-from textmill.web.login import login_for
-from textmill.web.network import listen, own_hosts, reached_at
+from textmill.web.login import required_login
+from textmill.web.network import listen, local_address, own_hosts
 from textmill_flows.running.console import console
 from textmill_flows.servers.server import launch, set_up_environment
 
@@ -74,7 +74,7 @@ def serve_pages(config: Config) -> None:
 def _launch_mlflow(tracking: TrackingConfig, store: Store) -> tuple[subprocess.Popen[bytes], str]:
     """Start the process of an MLflow server on a store; return it and the address of its page."""
     host, port = tracking.host, tracking.mlflow_port
-    login = login_for(host, tracking.auth)
+    login = required_login(host, tracking.auth)
     environment = {"MLFLOW_BACKEND_STORE_URI": store.uri}
     if store.artifact_root is not None:  # not into the working folder
         environment["MLFLOW_ARTIFACTS_DESTINATION"] = store.artifact_root
@@ -85,7 +85,7 @@ def _launch_mlflow(tracking: TrackingConfig, store: Store) -> tuple[subprocess.P
         environment=environment,
         has_login=login is not None,
     )
-    return server, f"http://{reached_at(host, port)}"
+    return server, f"http://{local_address(host, port)}"
 
 
 def _wait_for(name: str, server: subprocess.Popen[bytes], url: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from textmill.web.guard import App
-from textmill.web.process import guarded, login_of, parser, serve, settle
+from textmill.web.process import guarded, login_from, parser, serve, set_allowed_hosts
 
 
 def create_app() -> App:
@@ -24,7 +24,7 @@ def main() -> None:
     arguments = parser("Prefect's server")
     arguments.add_argument("--temporary", action="store_true", help="no page, no scheduler")
     given = arguments.parse_args()
-    settle(given)
+    set_allowed_hosts(given)
     os.environ["PREFECT__SERVER_FINAL"] = "1"
     # Pages of other origins are the guard's to refuse; the page asks the server that it is from.
     os.environ["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] = ""
@@ -35,7 +35,7 @@ def main() -> None:
         os.environ["PREFECT__SERVER_EPHEMERAL"] = "1"
     # Not what the shell may hold: an empty one would let everybody in.
     os.environ.pop("PREFECT_SERVER_API_AUTH_STRING", None)
-    if login := login_of(given):
+    if login := login_from(given):
         os.environ["PREFECT_SERVER_API_AUTH_STRING"] = ":".join(login)
     serve("textmill_flows.servers.prefect_app:create_app", given)
 

@@ -20,11 +20,11 @@ from uuid import UUID
 from textmill.config import Config, TrackingConfig
 from textmill.errors import RunError
 from textmill.files import full_disk_message, is_disk_full, sqlite_url
-from textmill.secrets import hide, request
+from textmill.secrets import register_secrets, request
 from textmill.steps.access import restrict
 from textmill.web import process
-from textmill.web.login import login_for, use_login
-from textmill.web.network import HERE, listen, own_hosts, past_proxies, reached_at
+from textmill.web.login import required_login, use_login
+from textmill.web.network import LOOPBACK_NAMES, bypass_proxies, listen, local_address, own_hosts
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -82,7 +82,7 @@ def set_up_environment(config: Config) -> None:
         RunError: the folder of results cannot be written, or its disk is full.
     """
     restrict(config.tracking.permissions)
-    past_proxies(config.tracking.host)
+    bypass_proxies(config.tracking.host)
     use_login()
     os.environ.setdefault("PREFECT_HOME", str(prefect_home(config)))
     home = Path(os.environ["PREFECT_HOME"])
@@ -141,7 +141,7 @@ def start_server(tracking: TrackingConfig, is_full: bool = False) -> Callable[[]
         RunError: the port is taken, or the server that PREFECT_API_URL names does not answer.
     """
     if "PREFECT_API_URL" in os.environ:
-        _ping(hide(os.environ["PREFECT_API_URL"]))
+        _ping(register_secrets(os.environ["PREFECT_API_URL"]))
         return lambda: None
     server, url = launch(tracking, is_full)
     os.environ["PREFECT_API_URL"] = url
@@ -165,9 +165,9 @@ def launch(tracking: TrackingConfig, is_full: bool) -> tuple[subprocess.Popen[by
 
     Raises: see `start_server`.
     """
-    host, port = (tracking.host, tracking.prefect_port) if is_full else (HERE[0], 0)
-    login = login_for(host, tracking.auth)
-    page = f"http://{reached_at(host, port)}"
+    host, port = (tracking.host, tracking.prefect_port) if is_full else (LOOPBACK_NAMES[0], 0)
+    login = required_login(host, tracking.auth)
+    page = f"http://{local_address(host, port)}"
     instead = f"tracking.prefect_port; or, if textmill ui runs there, PREFECT_API_URL={page}/api"
     listening = listen(host, port, instead)
     port = listening.getsockname()[1]
@@ -179,7 +179,7 @@ def launch(tracking: TrackingConfig, is_full: bool) -> tuple[subprocess.Popen[by
         has_login=login is not None,
         log=Path(os.environ["PREFECT_HOME"]) / "server.log",
     )
-    return server, f"http://{reached_at(host, port)}/api"
+    return server, f"http://{local_address(host, port)}/api"
 
 
 def is_own() -> bool:

@@ -1,4 +1,4 @@
-"""textmill in Python: run the whole chain, and ask the models that it has registered.
+"""The Python API: run the pipeline, and use the registered models.
 
     from textmill import api
 
@@ -9,9 +9,9 @@
     classify = api.load_task("support.intent@champion")
     classify("My card was declined.")["label"]
 
-What cannot be done is an InputError or a RunError (`textmill.errors`) with the message that the
-command line prints. Logging and the umask of the calling process are left as they were; MLflow's
-own functions use the store of the run from then on.
+Failures raise InputError or RunError (`textmill.errors`) with the message that the command line
+prints. Logging and the umask of the calling process are restored; MLflow's own functions use the
+store of the run afterwards.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Score:
-    """What a model scores on its test examples, beside simple models on the same ones."""
+    """A model's score on its test examples, with those of simple models on the same examples."""
 
     value: float
     low: float
@@ -49,9 +49,9 @@ class Score:
     high: float
     """Upper bound of the 95 % interval."""
     baseline: float | None
-    """Of the simple model that was trained on the same examples, where it has such a score."""
+    """Score of the baseline trained on the same examples, if it has this metric."""
     trivial: float | None
-    """Of a model that has learned next to nothing, where there is one."""
+    """Score of the trivial model, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -63,31 +63,31 @@ class Model:
     version: str
     is_champion: bool
     decision: str
-    """`promoted` or `rejected`, or what was done with it by hand."""
+    """`promoted`, `rejected`, or a manual decision."""
     reason: str
-    """Why, in words."""
+    """Explanation of the decision."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """A finished run of the whole chain; a notebook shows its report."""
+    """A finished pipeline run; displayed as its report in notebooks."""
 
     run_id: str
-    """In MLflow: what `textmill compare`, `lineage` and `reproduce` ask for."""
+    """MLflow run id, for `textmill compare`, `lineage` and `reproduce`."""
     url: str
-    """Its page in MLflow, once `textmill ui` runs."""
+    """URL of the run in MLflow, available while `textmill ui` runs."""
     scores: Mapping[str, Mapping[str, Score]]
     """By task and metric; the language model is the task `lm`."""
     models: Mapping[str, Model]
-    """The registered versions of its models by task; that of the language model is `backbone`.
+    """Registered model versions by task; the language model is `backbone`.
 
-    Nothing, where the configuration switches promotion off."""
+    Empty if promotion is disabled."""
     report: Path
-    """The page that tells of it."""
+    """The HTML report."""
 
     def _repr_html_(self) -> str:
         page = html.escape(self.report.read_text(encoding="utf-8"))
-        # Text of others stands in it: so it is shown without scripts, and may open links alone.
+        # The report contains untrusted text: sandboxed without scripts, links only.
         return (
             f'<iframe srcdoc="{page}" sandbox="allow-popups" title="report of {self.run_id}" '
             f'style="width: 100%; height: {REPORT_HEIGHT_PX}px; border: 0"></iframe>'
@@ -95,17 +95,17 @@ class Result:
 
 
 class TaskModel:
-    """A task model, loaded: called with a text or several, it predicts.
+    """A loaded task model; call it with one or several texts.
 
     Args:
         predictor: the model.
-        run_id: of the step that made it.
+        run_id: MLflow run of the step that trained it.
     """
 
     def __init__(self, predictor: Predictor, run_id: str) -> None:
         self._predictor = predictor
         self.run_id = run_id
-        """Of the step that made it: `textmill lineage` says from what."""
+        """MLflow run of the step that trained it, for `textmill lineage`."""
 
     @overload  # a str is a Sequence[str] as well; the first that fits counts
     def __call__(self, texts: str) -> dict[str, Any]: ...  # type: ignore[overload-overlap]
@@ -114,31 +114,31 @@ class TaskModel:
     def __call__(self, texts: Sequence[str]) -> list[dict[str, Any]]: ...
 
     def __call__(self, texts: str | Sequence[str]) -> dict[str, Any] | list[dict[str, Any]]:
-        """Return what `textmill predict` says of a text, or of each of several.
+        """Return the prediction for a text, or for each of several, as by `textmill predict`.
 
         Returns:
-            Of a classification `label` and `score`, of tagging `entities`, of a translation
-            `translation`; and whether the text was too long for the model, `is_cut`.
+            For classification `label` and `score`, for tagging `entities`, for translation
+            `translation`; and `is_cut`, whether the text was truncated to the model's context.
 
         Raises:
-            InputError: something is no text.
+            InputError: an item is not a string.
         """
         if isinstance(texts, str):
             return self._predictor([texts])[0]
         for place, text in enumerate(texts):
             if not isinstance(text, str):
-                raise InputError(f"texts[{place}] is {text!r}: give a text, or a list of texts.")
+                raise InputError(f"texts[{place}] is {text!r}: pass a string or a list of strings.")
         return self._predictor(texts)
 
 
 def run(config: str | Path = "demo", overrides: Sequence[str] = ()) -> Result:
-    """Run the whole chain as `textmill run` does, and return what came of it.
+    """Run the pipeline as `textmill run` does, and return its result.
 
-    Results that the store holds already are reused. Messages and progress go to standard error.
-    An interruption (Ctrl-C, or the button of a notebook) ends the steps; the same call goes on.
+    Results in the store are reused. Messages and progress go to standard error. An interrupt
+    (Ctrl-C, or a notebook's stop button) stops the steps; the same call resumes them.
 
     Args:
-        config: the name of a file of conf/, or the path of a YAML file.
+        config: name of a file in conf/, or path of a YAML file.
         overrides: `key=value` in Hydra's grammar, such as "pretrain.max_steps=200".
 
     Raises:
@@ -164,18 +164,18 @@ def run(config: str | Path = "demo", overrides: Sequence[str] = ()) -> Result:
 
 
 def load_task(model: str, config: str | Path = "demo", overrides: Sequence[str] = ()) -> TaskModel:
-    """Return a task model that was registered, ready to be called with texts.
+    """Return a registered task model, ready to predict.
 
     Args:
-        model: registered name and alias, or version: "support.intent@champion",
+        model: registered name with alias or version: "support.intent@champion",
             "support.intent/3".
-        config: names the store, by its section `tracking`: `mlruns` in the working folder, if it
-            says nothing else.
+        config: configuration of the store, in its section `tracking`; by default `mlruns` in the
+            working folder.
         overrides: settings to change, such as "tracking.home=/data/mlruns".
 
     Raises:
-        InputError: there is no such model, or it is no task's.
-        RunError: the model is missing or damaged, or the store does not answer.
+        InputError: there is no such model, or it is not a task model.
+        RunError: the model is missing or damaged, or the store does not respond.
     """
     with _process_restored():
         tracking = compose(str(config), overrides).tracking
@@ -189,13 +189,15 @@ def load_task(model: str, config: str | Path = "demo", overrides: Sequence[str] 
         run_id = run_of_model(store, model)
         step = store.client.get_run(run_id).data.tags.get("textmill.step")
         if step != FINETUNE.name:
-            made = f"by the step {step}" if step else "by something else than textmill"
-            raise InputError(f"{model} is no task's model, it was made {made}: name a task's.")
+            made = f"by the step {step}" if step else "outside of textmill"
+            raise InputError(
+                f"{model} is not a task model, it was created {made}: use a task's model."
+            )
         return TaskModel(load_predictor(output_folder(store, run_id)), run_id)
 
 
 def _read_result(config: Config, run_id: str) -> Result:
-    """Return what the store holds of a pipeline's run that has finished.
+    """Return the result of a finished pipeline run from the store.
 
     Raises:
         RunError: some of it is missing or damaged.
@@ -249,9 +251,9 @@ def _read_result(config: Config, run_id: str) -> Result:
 
 
 def _outside_of_event_loop(work: Callable[[], Value]) -> Value:
-    """Return what the work returns, done where no event loop runs: Prefect would wait on it.
+    """Return the result of `work`, run in another thread if this one has an event loop.
 
-    In the cells of a notebook one does; there the work is done in another thread.
+    Notebook cells have one, and Prefect would wait on it.
     """
     try:
         asyncio.get_running_loop()
@@ -270,7 +272,7 @@ def _outside_of_event_loop(work: Callable[[], Value]) -> Value:
 
 @contextmanager
 def _process_restored() -> Iterator[None]:
-    """Give the process its umask back, which is the store's while it is written."""
+    """Restore the umask of the process, which is the store's while it is written."""
     umask = os.umask(0o077)
     os.umask(umask)
     try:

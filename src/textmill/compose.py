@@ -1,4 +1,4 @@
-"""conf/, a user's file and overrides, composed by Hydra into one validated Config."""
+"""Composition of conf/, a user's file and overrides by Hydra into one validated Config."""
 
 from __future__ import annotations
 
@@ -24,90 +24,94 @@ import textmill_conf
 from textmill import hardware
 from textmill.config import Config
 from textmill.config.extensions import load
-from textmill.config.problems import explain, follows
-from textmill.config.secrets import Hidden, has_secrets, models_in, secrets_in, with_secrets
+from textmill.config.problems import describe_problem, is_consequence
+from textmill.config.secrets import Hidden, has_secrets, mark_secrets, models_in, secrets_in
 from textmill.errors import InputError, listed
-from textmill.files import has_stray_bytes, printable
+from textmill.files import has_undecodable_bytes, printable
 from textmill.locations import anchor, anchored
 from textmill.secrets import HIDDEN, redact_urls
 
 CONF = Path(textmill_conf.__file__).resolve().parent
-"""Of a checkout conf/, which src/textmill_conf is a link to; of a wheel, textmill_conf."""
+"""conf/ in a checkout, to which src/textmill_conf is a link; textmill_conf in a wheel."""
 
 
 def compose(config: str = "demo", overrides: Sequence[str] = ()) -> Config:
     """Return the configuration of that name or file, with the overrides applied.
 
     Args:
-        config: the name of a file of conf/, or the path of a YAML file anywhere.
+        config: name of a file in conf/, or path of a YAML file.
         overrides: `key=value` in Hydra's grammar; `tasks.NAME.key=value` changes one task.
 
     Raises:
-        InputError: an unknown file, key or value; the message names it and the fix.
+        InputError: a file, key or value is unknown; the message names it and the fix.
     """
     folder, name = _find(config)
-    choices, settings, for_tasks = _split(overrides)
+    choices, settings, task_settings = _split(overrides)
     values = _compose(folder, name, choices)
     for key, value in settings:
         _set(values, key, anchored(key, value))
-    _expand_tasks(values, folder, for_tasks)
+    _expand_tasks(values, folder, task_settings)
     try:
-        # Typed by what Config holds: a file with other keys is refused by `validate`.
+        # Any: `validate` checks the keys and types.
         resolved: Any = OmegaConf.to_container(values, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise InputError(_reword_missing(error)) from None
+        raise InputError(_explain_omegaconf_error(error)) from None
     anchor(resolved, folder if folder != CONF else Path.cwd())
-    _refuse_stray_bytes(resolved)
+    _reject_undecodable_bytes(resolved)
     _fill_in_extensions(resolved)
     written = OmegaConf.to_container(values, resolve=False)
-    return _choose_devices(validate(with_secrets(Config, resolved, written), config))
+    return _choose_devices(validate(mark_secrets(Config, resolved, written), config))
 
 
 def validate(values: Mapping[str, Any], name: str) -> Config:
     """Return the values as a Config.
 
     Raises:
-        InputError: one line for each value that does not fit, with its key.
+        InputError: a value is invalid; the message has one line per value, with its key.
     """
     try:
         return Config.model_validate(values)
     except ValidationError as error:
         problems = [dict(problem) for problem in error.errors()]
-        lines = [explain(problem, values) for problem in problems if not follows(problem, problems)]
-        raise InputError("\n".join([f"The configuration {name} does not fit:", *lines])) from None
+        lines = [
+            describe_problem(problem, values)
+            for problem in problems
+            if not is_consequence(problem, problems)
+        ]
+        raise InputError("\n".join([f"The configuration {name} is invalid:", *lines])) from None
 
 
-def revive(
+def restore_config(
     values: Mapping[str, Any], name: str, instead: Mapping[str, Any] | None = None
 ) -> Config:
-    """Return recorded values as a Config; what its secrets refer to is looked up again.
+    """Return recorded values as a Config, with references of secrets resolved again.
 
     Args:
-        values: as they were recorded.
-        name: what to call them in messages.
-        instead: sections of a Config to use instead of those that were recorded.
+        values: the recorded values.
+        name: name of the configuration, for messages.
+        instead: sections that replace the recorded ones.
 
     Raises:
-        InputError: the values do not fit, or an environment variable is not set.
+        InputError: a value is invalid, or an environment variable is not set.
     """
     anew = dict(instead or {})
     values = {key: value for key, value in values.items() if key not in anew}
     load(values.get("extensions") or ())
-    marked: dict[str, Any] = with_secrets(Config, values)
+    marked: dict[str, Any] = mark_secrets(Config, values)
     if any("${" in secret.written for secret in secrets_in(marked)):
         try:
             plain = OmegaConf.create(_for_omegaconf(marked))
-            marked = with_secrets(Config, OmegaConf.to_container(plain, resolve=True), values)
+            marked = mark_secrets(Config, OmegaConf.to_container(plain, resolve=True), values)
         except OmegaConfBaseException as error:
             raise InputError(
-                f"The configuration {name} cannot be used: {_reword_missing(error)} Set it, or "
-                f"add {re.split('[.[]', error.full_key or name)[0]}=… to the command."
+                f"The configuration {name} cannot be used: {_explain_omegaconf_error(error)} "
+                f"Set it, or add {re.split('[.[]', error.full_key or name)[0]}=… to the command."
             ) from None
     return validate(marked | anew, name)
 
 
-def redacted(override: str) -> str:
-    """Return an override as it may be recorded and shown: without credentials."""
+def redact_override(override: str) -> str:
+    """Return an override without credentials, to record and show."""
     key, _, text = override.partition("=")
     section = Config.model_fields.get(re.split(r"[.@=]", override.lstrip("+~"))[0])
     if section is None or not any(map(has_secrets, models_in(section.annotation))):
@@ -120,25 +124,21 @@ def redacted(override: str) -> str:
         return redact_urls(override)
     for part in reversed(parsed.key_or_group.split(".")):
         value = [value] if part.isdigit() else {part: value}
-    for secret in secrets_in(with_secrets(Config, value)):
+    for secret in secrets_in(mark_secrets(Config, value)):
         if secret.written not in text:
-            return f"{key}={HIDDEN}"  # quoted in a way of its own
+            return f"{key}={HIDDEN}"  # quoted differently
         text = text.replace(secret.written, str(secret))
     return redact_urls(f"{key}={text}")
 
 
 def config_names() -> list[str]:
-    """Return the names of the whole configurations in conf/."""
+    """Return the names of the complete configurations in conf/."""
     return sorted(file.stem for file in CONF.glob("*.yaml") if file.stem != "base")
 
 
-def _refuse_stray_bytes(values: Any, key: str = "") -> None:
-    """Raise InputError unless all values are text; names of files may hold bytes that are none.
-
-    Raises:
-        InputError: one cannot.
-    """
-    if isinstance(values, str) and has_stray_bytes(values):
+def _reject_undecodable_bytes(values: Any, key: str = "") -> None:
+    """Raise InputError if a value has undecodable bytes, as names of files may have."""
+    if isinstance(values, str) and has_undecodable_bytes(values):
         raise InputError(
             f"{key}={printable(values)} is not text in this terminal's encoding, "
             f"{sys.getfilesystemencoding()}: rename the file or folder, or set PYTHONUTF8=1 if its "
@@ -146,21 +146,21 @@ def _refuse_stray_bytes(values: Any, key: str = "") -> None:
         )
     if isinstance(values, dict | list):
         for name, value in values.items() if isinstance(values, dict) else enumerate(values):
-            _refuse_stray_bytes(value, f"{key}.{name}" if key else str(name))
+            _reject_undecodable_bytes(value, f"{key}.{name}" if key else str(name))
 
 
 def _find(config: str) -> tuple[Path, str]:
-    """Return the folder of a configuration file and its name without ending."""
+    """Return the folder of a configuration file and its name without suffix."""
     if config in config_names():
         return CONF, config
     file = Path(config).expanduser()
     if file.suffix != ".yaml":
         raise InputError(
-            f"There is no configuration {config!r}: choose one of {listed(config_names())}, "
-            "or give the path of a .yaml file."
+            f"There is no configuration {config!r}: use one of {listed(config_names())}, "
+            "or the path of a .yaml file."
         )
     if not file.is_file():
-        raise InputError(f"The configuration file {file} does not exist.")
+        raise InputError(f"The configuration file {file} does not exist: correct the path.")
     return file.resolve().parent, file.stem
 
 
@@ -169,32 +169,32 @@ TaskSettings = list[tuple[str, str, Any]]
 
 
 def _split(overrides: Sequence[str]) -> tuple[list[str], Settings, TaskSettings]:
-    """Return the choices of group options, the settings, and those of single tasks."""
+    """Return the group choices, the settings, and the settings of single tasks."""
     groups = _groups()
     choices: list[str] = []
     settings: Settings = []
-    for_tasks: TaskSettings = []
+    task_settings: TaskSettings = []
     for override in overrides:
         parsed = _parse(override)
         if parsed is None:
             raise InputError(
-                f"The override {redacted(override)!r} cannot be read: write key=value, write "
-                "lists as key=[a,b], and quote values with special characters, such as "
+                f"The override {redact_override(override)!r} cannot be parsed: write key=value, "
+                "write lists as key=[a,b], and quote values with special characters, such as "
                 "key='\"a, b\"'."
             )
         key, value = parsed.key_or_group, parsed.value()
         if key in groups and isinstance(value, str | list):
             choices.append(override)
         elif match := re.fullmatch(r"tasks\.([^.]+)\.(.+)", key):
-            for_tasks.append((match[1], match[2], value))
+            task_settings.append((match[1], match[2], value))
         else:
-            # Hydra would take a folder beside the user's file that is called `tasks` for a group.
+            # Hydra would treat a folder named `tasks` beside the user's file as a group.
             settings.append((key, value))
-    return choices, settings, for_tasks
+    return choices, settings, task_settings
 
 
 def _parse(override: str) -> Override | None:
-    """Return an override as Hydra reads it, or None if it is no key=value."""
+    """Return an override as parsed by Hydra, or None if it is not key=value."""
     try:
         parsed = OverridesParser.create().parse_override(override)
     except HydraException:
@@ -203,7 +203,7 @@ def _parse(override: str) -> Override | None:
 
 
 def _groups() -> set[str]:
-    """Return the settings that a file of conf/ may be chosen for."""
+    """Return the groups of conf/."""
     return {path.name for path in CONF.iterdir() if path.is_dir()} & set(Config.model_fields)
 
 
@@ -221,11 +221,11 @@ def _compose(folder: Path, name: str, choices: Sequence[str]) -> DictConfig:
         raise InputError(f"{file}, or a file that it names, is not UTF-8: {error}.") from None
     except RecursionError:
         raise InputError(
-            f"{file}: its defaults lead back to a file that is already in use. The names in them "
-            f"are looked up in {folder} first: rename the file there."
+            f"{file}: its defaults form a cycle. Their names are looked up in {folder} first: "
+            "rename the file there."
         ) from None
     except (HydraException, OmegaConfBaseException) as error:
-        raise InputError(_reword(error, file)) from None
+        raise InputError(_explain_hydra_error(error, file)) from None
 
 
 def _set(values: DictConfig, key: str, value: Any) -> None:
@@ -233,22 +233,24 @@ def _set(values: DictConfig, key: str, value: Any) -> None:
         OmegaConf.update(values, key, value, force_add=True)
     except (OmegaConfBaseException, IndexError, ValueError):
         raise InputError(
-            f"{key} cannot be set to this: there is no such entry, or it holds a list."
+            f"{key} cannot be set to this value: there is no such entry, or it is a list."
         ) from None
 
 
-def _reword(error: Exception, file: Path) -> str:
-    """Return Hydra's message without its advice, which does not hold here."""
+def _explain_hydra_error(error: Exception, file: Path) -> str:
+    """Return Hydra's message without its advice, which does not apply here."""
     text = str(error)
     if match := re.search(r"Could not find '([^'/]+)/([^']+)'", text):
         options = _options(match[1], file.parent)
         return f"{match[1]}={match[2]}: {unknown_name(match[1], match[2], options)}"
     if match := re.search(r"Could not override '(\w+)", text):
-        return f"{file} selects no {match[1]} that could be changed: begin its defaults with base."
+        return f"{file} has no {match[1]} in its defaults to override: add base to its defaults."
     if "must be a DictConfig" in text:
-        return f"{file} must hold settings, written as key: value."
+        return f"{file} must be a mapping of settings: write key: value."
     if "Cannot merge" in text:
-        return f"{file}: there is a list where settings belong, or settings where a list belongs."
+        return (
+            f"{file}: a list is used where a mapping is expected, or a mapping for a list: fix it."
+        )
     return f"{file}: {text.split('Config search path')[0].strip()}"
 
 
@@ -257,13 +259,13 @@ def _options(group: str, folder: Path) -> list[str]:
     return sorted({file.stem for file in files})
 
 
-def _reword_missing(error: OmegaConfBaseException) -> str:
+def _explain_omegaconf_error(error: OmegaConfBaseException) -> str:
     """Return a message that names the key that has no value."""
     key = error.full_key or ""
     if "data_root" in str(error):
-        return "data_root is not set: add data_root=FOLDER, the folder that holds the data."
+        return "data_root is not set: add data_root=FOLDER, the folder of the data."
     if isinstance(error, GrammarParseError):
-        return f"{key}: what it refers to by ${{…}} cannot be read: write ${{oc.env:NAME}}."
+        return f"{key}: its reference ${{…}} cannot be parsed: write ${{oc.env:NAME}}."
     if match := re.search(r"Environment variable '([^']*)' not found", str(error)):
         return f"{key}: the environment variable {match[1]} is not set."
     if isinstance(error, MissingMandatoryValue):
@@ -271,21 +273,23 @@ def _reword_missing(error: OmegaConfBaseException) -> str:
     return f"{key}: {str(error).splitlines()[0]}."
 
 
-def _expand_tasks(values: DictConfig, folder: Path, for_tasks: TaskSettings) -> None:
-    """Replace task names by the files of conf/task/, and lay the tasks' own settings over."""
+def _expand_tasks(values: DictConfig, folder: Path, task_settings: TaskSettings) -> None:
+    """Replace task names by the files of conf/task/, and apply the settings of single tasks."""
     tasks = values.get("tasks") or []
     if not isinstance(tasks, ListConfig | list):
         raise InputError("tasks must be a list: write tasks=[NAME,NAME].")
     expanded = [_read_task(t, folder) if isinstance(t, str) else t for t in tasks]
     for task in expanded:
         if not isinstance(task, DictConfig):
-            raise InputError(f"tasks: {task!r} is neither the name of a task nor its settings.")
+            raise InputError(
+                f"tasks: {task!r} is neither the name of a task nor a mapping: write one of them."
+            )
     with open_dict(values):
-        # Assigned as a whole, so that ${data_root} in a task's file finds the root's.
+        # Assigned to the root, so that ${data_root} in a task's file is resolved there.
         values.tasks = expanded
         names = [str(task.get("name")) for task in values.tasks]
-        # The hub first: whether there is one decides whether `train` and the others are paths.
-        for name, key, value in sorted(for_tasks, key=lambda setting: setting[1] != "hub"):
+        # The hub first: it decides whether `train` and the other splits are paths.
+        for name, key, value in sorted(task_settings, key=lambda setting: setting[1] != "hub"):
             if name not in names:
                 raise InputError(f"tasks.{name}.{key}: {unknown_name('task', name, names)}")
             task = values.tasks[names.index(name)]
@@ -307,14 +311,14 @@ def _read_task(name: str, folder: Path) -> Any:
 
 
 def unknown_name(what: str, name: str, known: Sequence[str]) -> str:
-    """Return a sentence that says what names there are, the closest first."""
+    """Return a message for an unknown name, with the closest known name and all others."""
     close = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"there is no {what} {name!r}; {hint}choose one of {listed(known) or '(none)'}."
 
 
 def _fill_in_extensions(values: dict[str, Any]) -> None:
-    """Import extensions, and name those with filters and metrics where these are used."""
+    """Import extensions, and list those with filters and metrics in the sections that use them."""
     extensions = load(values.get("extensions") or ())
     if isinstance(corpus := values.get("corpus"), dict):
         filters = [e.name for e in extensions if hasattr(e.module, "FILTERS")]
@@ -326,7 +330,7 @@ def _fill_in_extensions(values: dict[str, Any]) -> None:
 
 
 def _fill_in(section: dict[str, Any], where: str, key: str, names: list[str]) -> None:
-    """Set what only extensions say.
+    """Set a key whose value is derived from `extensions`.
 
     Raises:
         InputError: it is set already.
@@ -341,7 +345,7 @@ def _fill_in(section: dict[str, Any], where: str, key: str, names: list[str]) ->
 
 
 def _for_omegaconf(values: Any) -> Any:
-    """Return marked values for OmegaConf: of what they refer to, secrets alone are looked up."""
+    """Return values for OmegaConf in which only the references of secrets are resolved."""
     if isinstance(values, dict):
         return {key: _for_omegaconf(value) for key, value in values.items()}
     if isinstance(values, list | tuple):
@@ -354,7 +358,7 @@ def _for_omegaconf(values: Any) -> Any:
 
 
 def _choose_devices(config: Config) -> Config:
-    """Replace `auto` by what this machine has: the choice changes results, so it is recorded."""
+    """Replace `auto` by the devices of this machine: they change results, so they are recorded."""
 
     def chosen(settings: Any) -> Any:
         accelerator = settings.accelerator

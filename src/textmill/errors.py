@@ -1,4 +1,4 @@
-"""The two ways in which work fails that a user can do something about, and words for messages."""
+"""The two exceptions whose cause a user can fix, and helpers for messages."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from itertools import islice
 from textmill.secrets import redact
 
 MAX_LISTED = 10
-"""Values that a message lists; it gives the number of the others."""
+"""Maximum values listed in a message, followed by the number of the others."""
 
 log = logging.getLogger(__name__)
 
 
 class InputError(ValueError):
-    """Input or configuration that cannot be used; the message names it, the place and the fix.
+    """Invalid input or configuration; the message says what, where, and how to fix it.
 
-    The command line prints the message alone and exits with status 2. No message holds
-    credentials, whatever it quotes: it is printed, recorded in MLflow and Prefect, and sent.
+    The command line prints only the message and exits with status 2. Credentials are redacted from
+    the message, because it is printed, recorded in MLflow and Prefect, and sent in notifications.
     """
 
     def __init__(self, message: str = "") -> None:
@@ -27,10 +27,9 @@ class InputError(ValueError):
 
 
 class RunError(RuntimeError):
-    """Work that could not be finished (a crash, a full disk, a server that does not answer).
+    """A failure at run time (a crash, a full disk, a server that does not respond).
 
-    The command line prints the message alone and exits with status 1. No message holds
-    credentials.
+    The command line prints only the message and exits with status 1. Credentials are redacted.
     """
 
     def __init__(self, message: str = "") -> None:
@@ -38,7 +37,7 @@ class RunError(RuntimeError):
 
 
 def listed(values: Iterable[object], separator: str = ", ") -> str:
-    """Return values for a message: the first ten, and the number of the others."""
+    """Return values joined for a message: the first ten, and the number of the others."""
     remaining = iter(values)
     shown = separator.join(map(str, islice(remaining, MAX_LISTED)))
     n_others = sum(1 for _ in remaining)
@@ -46,11 +45,11 @@ def listed(values: Iterable[object], separator: str = ", ") -> str:
 
 
 @contextmanager
-def spared(what: str) -> Iterator[None]:
-    """Log what goes wrong with a picture, a card or a page: numbers that are done stay done.
+def best_effort(what: str) -> Iterator[None]:
+    """Log exceptions of optional output (a plot, a card, a page) instead of failing the step.
 
-    What a user can do something about is raised, and so is a full disk, because what follows would
-    fail as well.
+    Errors that a user can fix are raised, and so is a full disk, because later work would also
+    fail.
     """
     try:
         yield
@@ -58,7 +57,7 @@ def spared(what: str) -> Iterator[None]:
         raise
     except Exception as error:
         log.warning(
-            "%s could not be made (%s: %s). The numbers are complete without it.",
+            "%s could not be created (%s: %s). The results are complete without it.",
             what,
             type(error).__name__,
             " ".join(str(error).split())[:300],

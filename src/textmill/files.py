@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and digests that tell whether they still are."""
+"""Atomic writes, digests, and checked reads of files."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from textmill.errors import InputError, RunError
 
 MANIFEST = "manifest.json"
 DIGESTS = "digests.json"
-"""In a folder that has to be checked without its run: the digests of its other files."""
-RESTORE = "restore it from a backup, or run its pipeline again, which computes the step again."
-"""What to do about a damaged file of a result."""
+"""File with the digests of a folder's other files, to verify the folder without its run."""
+RESTORE = "restore it from a backup, or run its pipeline again, which recomputes the step."
+"""How to fix a damaged file of a result."""
 
-# What safetensors, tokenizers, pyarrow and numpy say of it, which keep no error number, and SQLite.
+# Messages of SQLite, safetensors, tokenizers, pyarrow and numpy, which do not set errno.
 _FULL_DISK = re.compile(
     r"no space left on device|disk quota exceeded|database or disk is full"
     r"|\d requested and \d+ written",
@@ -31,27 +31,27 @@ _FULL_DISK = re.compile(
 
 @dataclass(frozen=True)
 class CachePlace:
-    """Where a step finds what earlier runs have kept to save time, and puts what is new."""
+    """A cache folder of earlier runs, and the folder of this run's additions."""
 
     folder: Path
-    """What is kept; it need not exist."""
+    """The cache; need not exist."""
     new: Path
-    """What this run adds, to be moved there if it turns out right."""
+    """Additions of this run, moved to the cache if it succeeds."""
     max_bytes: int
-    """Of what is added."""
+    """Maximum size of the additions."""
 
 
 def write_json(file: Path, value: Any) -> None:
-    """Write a value as indented JSON with sorted keys; the file appears whole or not at all."""
+    """Write a value atomically as indented JSON with sorted keys."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    write_whole(file, text.encode())
+    write_atomic(file, text.encode())
 
 
 def read_json(file: Path) -> Any:
     """Return the value of a JSON file.
 
     Raises:
-        RunError: it holds no JSON.
+        RunError: it is not valid JSON.
         OSError: it cannot be read.
     """
     return parse_json(file.read_bytes(), file)
@@ -61,13 +61,13 @@ def parse_json(content: bytes, file: Path) -> Any:
     """Return the value of the content of a JSON file.
 
     Raises:
-        RunError: it is no JSON.
+        RunError: it is not valid JSON.
     """
     try:
         return json.loads(content.decode())
     except RecursionError:
         raise RunError(f"{file} is damaged (nested too deeply): {RESTORE}") from None
-    except ValueError as error:  # no JSON, no UTF-8, or a number of too many digits
+    except ValueError as error:  # invalid JSON or UTF-8, or a number with too many digits
         raise RunError(f"{file} is damaged ({error}): {RESTORE}") from None
 
 
@@ -75,68 +75,68 @@ def parse_lines(content: bytes, file: Path) -> list[dict[str, Any]]:
     """Return the objects of the content of a JSON Lines file.
 
     Raises:
-        RunError: a line is none.
+        RunError: a line is not a JSON object.
     """
     lines = [parse_json(line, file) for line in content.split(b"\n") if line]
     if not all(isinstance(line, dict) for line in lines):
-        raise RunError(f"{file} is damaged (a line is no object): {RESTORE}")
+        raise RunError(f"{file} is damaged (a line is not a JSON object): {RESTORE}")
     return lines
 
 
 def read_verified(file: Path, digest: str) -> bytes:
-    """Return the content of a file that is what was written: what is returned was digested.
+    """Return the content of a file, verified against its digest.
 
     Raises:
-        RunError: it is not, or it cannot be read.
+        RunError: the digest differs, or the file cannot be read.
     """
     try:
-        content = b"" if kind_of_special(file) else file.read_bytes()
+        content = b"" if special_file_type(file) else file.read_bytes()
     except OSError as error:
         raise RunError(_unreadable(file, error)) from None
     if digest_bytes(content) != digest:
-        raise RunError(not_written(file))
+        raise RunError(digest_mismatch(file))
     return content
 
 
 def check_digest(file: Path, digest: str | None) -> Path:
-    """Return a file that is what was written; one that is too large to be held in memory.
+    """Return the file, verified against its digest; for files too large to read into memory.
 
     Raises:
-        RunError: it is not, or it cannot be read.
+        RunError: the digest differs, or the file cannot be read.
     """
     try:
-        is_whole = kind_of_special(file) is None and digest_file(file) == digest
+        is_whole = special_file_type(file) is None and digest_file(file) == digest
     except OSError as error:
         raise RunError(_unreadable(file, error)) from None
     if not is_whole:
-        raise RunError(not_written(file))
+        raise RunError(digest_mismatch(file))
     return file
 
 
 def write_digests(folder: Path) -> None:
-    """Write the digests of all files of a folder into one more, so that it can be checked alone."""
+    """Write the digests of all files of a folder into `DIGESTS`."""
     write_json(folder / DIGESTS, digest_folder(folder))
 
 
 def check_digests(folder: Path) -> None:
-    """Raise RunError unless the files that `write_digests` has seen are unchanged.
+    """Raise RunError unless all files match the digests written by `write_digests`.
 
     Raises:
-        RunError: one is missing or damaged, or the digests are.
+        RunError: a file or the digests are missing or damaged.
     """
     try:
         digests = read_json(folder / DIGESTS)
     except OSError as error:
         raise RunError(_unreadable(folder / DIGESTS, error)) from None
     if not isinstance(digests, dict) or not digests:
-        raise RunError(not_written(folder / DIGESTS))
+        raise RunError(digest_mismatch(folder / DIGESTS))
     for name, digest in digests.items():
         check_digest(folder / name, digest)
 
 
-def not_written(file: Path) -> str:
-    """Return what to tell a user of whose file the digest is another one."""
-    return f"{file} is not what was written: {RESTORE}"
+def digest_mismatch(file: Path) -> str:
+    """Return the message for a file whose digest differs from the recorded one."""
+    return f"{file} is damaged, its digest differs from the recorded one: {RESTORE}"
 
 
 def _unreadable(file: Path, error: OSError) -> str:
@@ -145,39 +145,37 @@ def _unreadable(file: Path, error: OSError) -> str:
     return f"{file} cannot be read ({error.strerror}): {RESTORE}"
 
 
-def read_foreign(file: Path, max_bytes: int) -> bytes:
-    """Return the content of a file that somebody else has made, if it is a file of usual size.
+def read_untrusted(file: Path, max_bytes: int) -> bytes:
+    """Return the content of a file from an untrusted source, up to a maximum size.
 
     Raises:
-        InputError: it is a device or the like, or larger.
+        InputError: it is not a regular file, or larger.
         OSError: it cannot be read.
     """
-    check_kind(file)
+    reject_special_file(file)
     with file.open("rb") as stream:
         content = stream.read(max_bytes + 1)
     if len(content) > max_bytes:
-        raise InputError(f"{file} is larger than {max_bytes >> 20} MiB, as no such file is.")
+        raise InputError(
+            f"{file} is larger than {max_bytes >> 20} MiB, the maximum for such a file: replace it."
+        )
     return content
 
 
-def check_kind(file: Path) -> None:
-    """Raise InputError unless a path is a file or folder, or nothing.
-
-    Raises:
-        InputError: it is a named pipe, a socket or a device.
-    """
-    if kind := kind_of_special(file):
-        raise InputError(f"{file} is {kind}, and not a file: name one that can be read again.")
+def reject_special_file(file: Path) -> None:
+    """Raise InputError if a path is a named pipe, a socket or a device."""
+    if kind := special_file_type(file):
+        raise InputError(f"{file} is {kind}, not a file: use a regular file.")
 
 
-def kind_of_special(file: Path) -> str | None:
-    """Return what a path is that is neither a file nor a folder; None for these, or if missing.
+def special_file_type(file: Path) -> str | None:
+    """Return the type of a special file; None for regular files, folders and missing paths.
 
-    To open a named pipe waits for a writer, and a device may never end.
+    Opening a named pipe waits for a writer, and reading a device may never end.
     """
     try:
         mode = file.stat().st_mode
-    except (OSError, ValueError):  # a name may hold a zero byte
+    except (OSError, ValueError):  # a name may contain a null byte
         return None
     kinds = {
         stat.S_IFIFO: "a named pipe",
@@ -188,8 +186,8 @@ def kind_of_special(file: Path) -> str | None:
     return kinds.get(stat.S_IFMT(mode))
 
 
-def write_whole(file: Path, content: bytes) -> None:
-    """Write a file beside its place, flush it to disk, and rename it into place."""
+def write_atomic(file: Path, content: bytes) -> None:
+    """Write a file atomically: to a temporary file, flushed to disk and renamed."""
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         with beside.open("wb") as stream:
@@ -202,17 +200,17 @@ def write_whole(file: Path, content: bytes) -> None:
 
 
 def sqlite_url(file: Path, driver: str = "pysqlite") -> str:
-    """Return the address of an SQLite database as SQLAlchemy reads it, whatever the path holds.
+    """Return the SQLAlchemy URL of an SQLite database, for any path.
 
     Args:
-        file: the database, by its absolute path.
+        file: absolute path of the database.
         driver: pysqlite or aiosqlite.
     """
     if "?" not in str(file):
         prefix = "sqlite" if driver == "pysqlite" else f"sqlite+{driver}"
         return f"{prefix}:///{file}"
-    # SQLAlchemy ends a path at its first question mark, and knows no escape for one: here SQLite
-    # reads the path itself. With its driver in the name, MLflow makes no folder "file:" for it.
+    # SQLAlchemy ends a path at its first question mark, without an escape for it: a file: URI is
+    # parsed by SQLite itself. With a driver in the URL, MLflow does not create a folder "file:".
     return f"sqlite+{driver}:///{file.as_uri()}?uri=true"
 
 
@@ -227,7 +225,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def is_disk_full(error: BaseException | None) -> bool:
-    """Return whether a full disk, or a full quota, is behind an error, whoever has wrapped it."""
+    """Return whether a full disk or quota is the cause of an error, even if wrapped."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -240,10 +238,10 @@ def is_disk_full(error: BaseException | None) -> bool:
 
 
 def full_disk_message(place: str | Path) -> str:
-    """Return what to tell a user whose disk is full."""
+    """Return the message for a full disk."""
     return (
-        f"The disk that holds {place} is full: make room and run again, or set tracking.home to "
-        "a folder on another disk. Finished steps are kept, and not computed again."
+        f"The disk of {place} is full: free space and run again, or set tracking.home to a folder "
+        "on another disk. Finished steps are kept and reused."
     )
 
 
@@ -259,17 +257,17 @@ def digest_file(file: Path) -> str:
 
 
 def digest_files(files: Iterable[Path]) -> str:
-    """Return one digest for files in their order; where they lie does not matter."""
+    """Return one digest for an ordered list of files, independent of their folders."""
     return join_digests({file: digest_file(file) for file in files})
 
 
 def join_digests(digests: Mapping[Path, str]) -> str:
-    """Return one digest for files whose own digests are known, in their order."""
+    """Return one digest for an ordered list of files with known digests."""
     return digest_values([(file.name, digest) for file, digest in digests.items()])
 
 
 def digest_folder(folder: Path) -> dict[str, str]:
-    """Return the digest of every file below a folder by relative path, the manifest excepted."""
+    """Return the digest of every file below a folder except the manifest, by relative path."""
     return {
         file.relative_to(folder).as_posix(): digest_file(file)
         for file in sorted(folder.rglob("*"))
@@ -278,14 +276,14 @@ def digest_folder(folder: Path) -> dict[str, str]:
 
 
 def digest_values(value: Mapping[str, Any] | list[Any]) -> str:
-    """Return a digest of plain values; the order of keys does not matter."""
+    """Return a digest of JSON values, independent of the order of keys."""
     return digest_bytes(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
 
 
-def has_stray_bytes(text: str) -> bool:
-    """Return whether a name or an argument holds bytes that are no text.
+def has_undecodable_bytes(text: str) -> bool:
+    """Return whether a file name or argument has bytes that could not be decoded.
 
-    Python keeps such bytes as lone surrogates, which JSON, Parquet and databases refuse.
+    Python represents them as lone surrogates, which JSON, Parquet and databases reject.
     """
     try:
         text.encode()
@@ -295,6 +293,6 @@ def has_stray_bytes(text: str) -> bool:
 
 
 def printable(text: str) -> str:
-    r"""Return it with such bytes written as \xff."""
+    r"""Return the text with undecodable bytes escaped as \xff."""
     escaped = text.encode("utf-8", "backslashreplace").decode()
     return re.sub(r"\\udc([89a-f][0-9a-f])", r"\\x\1", escaped)

@@ -1,4 +1,4 @@
-"""What this machine computes with, found out without loading torch, and how it keeps memory."""
+"""Hardware detection without importing torch, and settings of threads and memory."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from typing import Literal
 
 import psutil
 
-BF16_CAPABILITY = (8, 0)  # of Ampere (2020), the first to compute with such numbers
+BF16_CAPABILITY = (8, 0)  # Ampere (2020), the first with bf16
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 THREADS_VARIABLE = "TEXTMILL_THREADS"
-"""The environment variable that tells a step's process how many threads it may use."""
+"""Environment variable with the number of threads that a step's process may use."""
 CLUSTER_VARIABLE = "TEXTMILL_CLUSTER"
-"""The environment variable that tells a step's process the address of the Ray cluster, if any."""
-KERNELS_KEPT = 32
-SPINS = 3000
-"""Looks, some microseconds long in all, of a thread that waits for the others before it sleeps. As
-many as libgomp takes, 300,000, take the core from the very thread that is waited for as soon as
-others want it too."""
+"""Environment variable with the address of the Ray cluster of a step's process, if any."""
+CACHED_KERNELS = 32
+SPIN_COUNT = 3000
+"""Spin count of a waiting OpenMP thread before it sleeps, a few microseconds. With libgomp's
+default of 300,000, waiting threads take cores from the threads that they wait for on a busy
+machine."""
 
 
 @dataclass(frozen=True)
@@ -72,42 +72,42 @@ def gpus() -> tuple[Gpu, ...]:
 
 
 def gpu_names() -> tuple[str, ...]:
-    """Return the names of those GPUs."""
+    """Return the names of the CUDA GPUs."""
     return tuple(gpu.name for gpu in gpus())
 
 
 def best_accelerator() -> Literal["cpu", "cuda"]:
-    """Return cuda where there is a CUDA GPU and a torch that can use it, else cpu."""
+    """Return cuda if there is a CUDA GPU and torch supports it, else cpu."""
     is_cpu_build = importlib.metadata.version("torch").endswith("+cpu")
     return "cuda" if gpus() and not is_cpu_build else "cpu"
 
 
 def best_precision(accelerator: str) -> Literal["32", "bf16"]:
-    """Return bf16 where the processor multiplies such numbers natively, else 32."""
+    """Return bf16 if the device supports it natively, else 32."""
     if accelerator == "cuda":
         return "bf16" if all(gpu.capability >= BF16_CAPABILITY for gpu in gpus()) else "32"
     return "bf16" if {"avx512_bf16", "amx_bf16"} & _cpu_flags() else "32"
 
 
 def n_cores() -> int:
-    """Return how many processor cores this process may use: those of its affinity and container."""
+    """Return the number of cores that this process may use, by affinity and container limits."""
     from joblib import cpu_count
 
     return int(cpu_count())
 
 
 def n_threads() -> int:
-    """Return how many processor threads the step of this process may use, 1 unless it is told."""
+    """Return the number of threads that this process's step may use; 1 if not set."""
     return int(os.environ.get(THREADS_VARIABLE, "1"))
 
 
 def cluster_address() -> str | None:
-    """Return the address of the Ray cluster that the step of this process may use, if any."""
+    """Return the address of the Ray cluster of this process's step, if any."""
     return os.environ.get(CLUSTER_VARIABLE)
 
 
 def describe() -> dict[str, str]:
-    """Return the machine in words: processor, cores, memory, GPUs, system, Python."""
+    """Return a description of the machine: processor, cores, memory, GPUs, system, Python."""
     return {
         "processor": _cpu_name(),
         "cores": str(n_cores()),
@@ -119,18 +119,19 @@ def describe() -> dict[str, str]:
 
 
 def limit_spinning() -> None:
-    """Let threads of torch that wait spin for a short time; has to come before it is loaded."""
-    os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
+    """Limit the spinning of torch's idle threads; must be called before torch is imported."""
+    os.environ.setdefault("GOMP_SPINCOUNT", str(SPIN_COUNT))
 
 
 def set_up_torch(threads: int) -> None:
-    """Let torch compute on so many threads, as trainings do; has to come before it computes.
+    """Set torch's threads and kernel caches; must be called before torch computes anything.
 
-    oneDNN, and PyTorch before it, keep a kernel for each shape of a product, with its memory. The
-    usual 1024 let a process that fine-tunes on batches of all widths grow by more than a gigabyte.
+    oneDNN and PyTorch cache a kernel per shape of a matrix product, with its memory. With the
+    default of 1024, a process that fine-tunes on batches of all lengths grows by more than a
+    gigabyte.
     """
     for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
-        os.environ.setdefault(name, str(KERNELS_KEPT))
+        os.environ.setdefault(name, str(CACHED_KERNELS))
     import torch
 
     keep_freed_memory()
@@ -138,7 +139,7 @@ def set_up_torch(threads: int) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep freed memory instead of returning it: a training step was 25 % faster."""
+    """Make glibc keep freed memory instead of returning it, which sped up training by 25 %."""
     if not sys.platform.startswith("linux"):
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none

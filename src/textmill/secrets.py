@@ -1,7 +1,7 @@
-"""Credentials in texts: how settings that hold some are written down, and what is hidden anywhere.
+"""Redaction of credentials in settings, messages, logs and tracebacks.
 
-Nothing here knows a configuration: what its fields hold says `textmill.config.secrets`. What is
-hidden is written `***`.
+This module does not depend on the configuration: `textmill.config.secrets` has the types of secret
+fields. Redacted text is replaced by `***`.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 HIDDEN = "***"
 MIN_HIDDEN = 4
-"""Characters of a password that is hidden wherever it occurs; a shorter one only in its URL."""
+"""Minimum length of a password redacted wherever it occurs; shorter ones only within their URL."""
 MIN_VARIABLE = 8
-"""Characters of an environment variable's value that is hidden by the variable's name."""
+"""Minimum length of an environment variable's value redacted because of the variable's name."""
 MIN_TOKEN = 12
-"""Characters of letters and digits that are taken for a token, where a setting may hold one."""
+"""Minimum length of letters and digits treated as a token, in settings that may contain one."""
 MIN_USER = 16
-"""Characters of a user name that is taken for a token."""
+"""Minimum length of a user name treated as a token."""
 
-# ${oc.env:NAME}, ${oc.env:NAME,default} and ${other.setting}; a default is a value like any other.
+# ${oc.env:NAME}, ${oc.env:NAME,default} and ${other.setting}; a default may itself be a secret.
 _REFERENCE = re.compile(r"\$\{\s*(oc\.env:\s*\w+|[\w.]+)\s*(,[^{}]*)?\}")
-_FIRST, _LAST = 0xE000, 0xF8FF  # characters for private use stand for references meanwhile
+_FIRST, _LAST = 0xE000, 0xF8FF  # private-use characters represent references while masking
 _HAS_REFERENCE = re.compile(f"[{chr(_FIRST)}-{chr(_LAST)}]")
 
 _SECRET_NAME = re.compile("pass|pwd|secret|token|key|auth|sig|cred|cookie", re.IGNORECASE)
@@ -41,7 +41,7 @@ _SECRET_VARIABLE = re.compile(
     "PASSW|SECRET|API_?KEY|ACCESS_?KEY|AUTH_STRING|CREDENTIAL|TOKEN(?!IZ)", re.IGNORECASE
 )
 _FILE_VARIABLE = re.compile("_(FILE|PATH|DIR)$", re.IGNORECASE)
-# With one slash where a URL was taken for the path of a file.
+# With one slash if a URL was treated as a file path.
 _USERINFO = re.compile(
     rf"""(:/{{1,2}})([^\s/@:'"<>]*:[^\s/@'"<>]*|[^\s/@:'"<>]{{{MIN_USER},}})(?=@)"""
 )
@@ -50,15 +50,15 @@ _PARAMETER = re.compile(r"([?&;#])([^\s?&;#=]*)=([^\s?&;#'\")]*)")
 _NAMED = re.compile(r"([^\s=:]*[\w-])(\s*[=:]\s*)(?!//)(.+)", re.DOTALL)
 
 _known: dict[str, str] = {}
-_is_guarded = False
+_is_installed = False
 
 
 def as_written(mask: Callable[[str], str], text: str) -> str:
     """Return a setting with its credentials masked and its references kept.
 
     Args:
-        mask: what is left of the text; references in it are characters for private use.
-        text: the setting as it is written in a configuration.
+        mask: masks a text in which references are represented by private-use characters.
+        text: the setting as written in a configuration.
     """
     references: list[str] = []
 
@@ -75,14 +75,14 @@ def as_written(mask: Callable[[str], str], text: str) -> str:
 
 
 def mask_all(text: str) -> str:
-    """Return a text of which nothing is known: only references are left."""
+    """Return a text of unknown format masked, unless it consists of references."""
     return text if _is_reference(text) else HIDDEN
 
 
 def mask_address(url: str) -> str:
-    """Return an address without user and password, and without the values of its parameters.
+    """Return an address with user, password and the values of query parameters masked.
 
-    A user stays where the password is only referred to.
+    The user is kept if the password is a reference.
     """
     scheme, userinfo, place = _parts(url)
     parameters = _PARAMETER.sub(lambda m: f"{m[1]}{m[2]}={mask_all(m[3])}", place)
@@ -90,10 +90,10 @@ def mask_address(url: str) -> str:
 
 
 def mask_command(command: str) -> str:
-    """Return a command's program alone, unless references in it show where its secrets are.
+    """Return a command with all but its program masked, unless it has references to its secrets.
 
-    Then what looks like one all the same is masked: a token, what stands after a name such as
-    token or password, credentials in a URL.
+    With references, only what looks like a secret is masked: tokens, values after names such as
+    token or password, credentials in URLs.
     """
     try:
         words = shlex.split(command)
@@ -114,42 +114,42 @@ def mask_command(command: str) -> str:
 
 
 def mask_block(slug: str) -> str:
-    """Return a Prefect block's type; its name stays where it is only referred to."""
+    """Return a Prefect block with its name masked, unless the name is a reference."""
     kind, slash, name = slug.partition("/")
     kind = kind if re.fullmatch("[a-z-]{1,24}", kind) else mask_all(kind)
     return f"{kind}{slash}{mask_all(name) if name else ''}"
 
 
-def hide(address: str) -> str:
-    """Hide an address's credentials from now on in messages, logs and traces; return it."""
+def register_secrets(address: str) -> str:
+    """Return an address, after registering its credentials for redaction in messages and logs."""
     for secret, shown in _secrets_of(address):
         _known[secret] = shown
-    _guard()
+    _install_redaction()
     return address
 
 
 def redact(text: str) -> str:
-    """Return a text for people without credentials.
+    """Return a text with credentials redacted.
 
-    These are what was hidden, the values of environment variables whose names say that they are
-    secret, and in URLs whatever stands where credentials do.
+    These are registered secrets, the values of environment variables with names of secrets, and the
+    credentials in URLs.
     """
     known = {**dict(_secrets_in_environment()), **_known}
     for secret in sorted(known, key=len, reverse=True):
         if len(secret) >= MIN_USER:
             text = text.replace(secret, known[secret])
-        elif secret in text:  # perhaps as a part of another word
+        elif secret in text:  # may be part of another word
             text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", known[secret], text)
     return redact_urls(text)
 
 
 def redact_urls(text: str) -> str:
-    """Return a text without the credentials of the URLs in it."""
+    """Return a text with the credentials in URLs redacted."""
     return as_written(_redact_urls, text) if ":/" in text else text
 
 
 def redact_values(value: Any) -> Any:
-    """Return plain values, nested as they may be, without the credentials of URLs in them."""
+    """Return nested values with the credentials in URLs redacted."""
     if isinstance(value, dict):
         return {key: redact_values(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -158,15 +158,15 @@ def redact_values(value: Any) -> Any:
 
 
 def without_credentials(url: str) -> str:
-    """Return a URL as a link for people: without user and password."""
+    """Return a URL without user and password."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def request(url: str) -> urllib.request.Request:
-    """Return a request that sends the URL's user and password as HTTP's basic authentication.
+    """Return a request that sends the URL's user and password as HTTP basic authentication.
 
-    urllib itself takes them for a part of the host's name, and quotes them in its messages.
+    urllib would treat them as part of the host name, and quote them in its messages.
     """
     import urllib.request  # takes tens of milliseconds, and every module imports this one
 
@@ -192,9 +192,9 @@ def _redact_urls(text: str) -> str:
 def _parts(url: str) -> tuple[str, str, str]:
     """Return scheme, user and password, and the rest of an address, which may have no scheme."""
     scheme, separator, rest = url.partition("://") if "://" in url else ("", "", url)
-    if rest.startswith("/"):  # it names no host, so an @ is part of a path
+    if rest.startswith("/"):  # without a host, an @ is part of the path
         return f"{scheme}{separator}", "", rest
-    # SQLAlchemy takes all up to the @ for a password, slashes and question marks too.
+    # In SQLAlchemy, everything up to the @ is the password, even slashes and question marks.
     userinfo, at, place = rest.rpartition("@")
     return f"{scheme}{separator}", userinfo, f"{at}{place}"
 
@@ -205,7 +205,7 @@ def _mask_userinfo(userinfo: str) -> str:
 
 
 def _mask_word(word: str) -> str:
-    """Return a word of a command that has references, without what looks like a secret itself."""
+    """Return a word of a command with references, with what looks like a secret masked."""
     named = _NAMED.fullmatch(word)
     if named and _SECRET_NAME.search(named[1]) and not _HAS_REFERENCE.search(named[3]):
         return f"{named[1]}{named[2]}{HIDDEN}"
@@ -217,14 +217,14 @@ def _mask_word(word: str) -> str:
 
 
 def _quoted(word: str) -> str:
-    """Return a word as a shell reads it; references in double quotes are references still."""
+    """Return a word quoted for a shell, with references kept."""
     if re.fullmatch(rf"[\w@%+=:,./*~{chr(_FIRST)}-{chr(_LAST)}-]+", word):
         return word
     return '"' + re.sub(r'(["\\])', r"\\\1", word) + '"'
 
 
 def _secrets_of(address: str) -> Iterator[tuple[str, str]]:
-    """Yield what of an address is not to be seen, and what is shown in its place."""
+    """Yield the secrets of an address, each with its replacement."""
     shown = mask_address(address)
     if shown == address:
         return
@@ -251,12 +251,12 @@ def _secrets_in_environment() -> Iterator[tuple[str, str]]:
             yield value, HIDDEN
 
 
-def _guard() -> None:
-    """Redact every log record and the trace of an uncaught exception, from now on."""
-    global _is_guarded
-    if _is_guarded:
+def _install_redaction() -> None:
+    """Redact every log record and the traceback of an uncaught exception from now on."""
+    global _is_installed
+    if _is_installed:
         return
-    _is_guarded = True
+    _is_installed = True
     make = logging.getLogRecordFactory()
 
     def make_redacted(*arguments: Any, **named: Any) -> logging.LogRecord:
@@ -264,19 +264,19 @@ def _guard() -> None:
         try:
             message = record.getMessage()
         except (TypeError, ValueError):
-            return record  # logging says itself that its arguments do not fit
+            return record  # logging reports mismatched arguments itself
         if (shown := redact(message)) != message:
             record.msg, record.args = shown, ()
         if record.exc_info and record.exc_info[0] is not None:
-            # What a formatter finds here it does not make again.
+            # Formatters use exc_text if it is set.
             record.exc_text = redact("".join(traceback.format_exception(*record.exc_info))).rstrip()
         return record
 
     logging.setLogRecordFactory(make_redacted)
-    sys.excepthook = _print_redacted
+    sys.excepthook = _print_redacted_trace
 
 
-def _print_redacted(
+def _print_redacted_trace(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))

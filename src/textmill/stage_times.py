@@ -1,4 +1,4 @@
-"""Processor time of the stages of a step, kept beside its output: time is no part of a result."""
+"""CPU time of the stages of a step, stored beside its output, because time is not a result."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 STAGE_TIMES_VARIABLE = "TEXTMILL_STAGE_TIMES"
-"""The environment variable that tells a step's processes in which folder they keep times."""
+"""Environment variable with the folder in which a step's processes store their times."""
 
 Item = TypeVar("Item")
 
@@ -20,25 +20,25 @@ _totals: dict[str, dict[str, float]] = {}  # of this process
 
 
 class StageTimer:
-    """Measures the stages of some work, one after the other, in this thread's processor time."""
+    """Measures consecutive stages of work, in CPU time of this thread."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
         self._last_s: float | None = None
 
     def start(self) -> None:
-        """Begin to measure the first stage."""
+        """Start measuring the first stage."""
         self._last_s = time.thread_time()
 
     def end(self, stage: str) -> None:
-        """Count the time since the last call for a stage; nothing where nothing was started."""
+        """Add the time since the last call to a stage; does nothing if not started."""
         if self._last_s is not None:
             now_s = time.thread_time()
             self._seconds[stage] = self._seconds.get(stage, 0.0) + now_s - self._last_s
             self._last_s = now_s
 
     def timed(self, stage: str, items: Iterable[Item]) -> Iterator[Item]:
-        """Yield the items, and count the time that it takes to get them for a stage."""
+        """Yield the items, and add the time to produce them to a stage."""
         iterator = iter(items)
         while True:
             self.start()
@@ -52,11 +52,11 @@ class StageTimer:
             yield item
 
     def stop(self, n_bytes: int, ahead: str | None = None) -> None:
-        """End measuring, and keep what was measured.
+        """Stop measuring, and store the times.
 
         Args:
-            n_bytes: what the stages have got through since the last time.
-            ahead: a stage that has got through them too, though it may have been measured before.
+            n_bytes: bytes that the stages have processed since the last call.
+            ahead: a further stage that has processed them, but may have been measured earlier.
         """
         if ahead:
             self._seconds.setdefault(ahead, 0.0)
@@ -71,10 +71,10 @@ class StageTimer:
 
 
 def _keep(folder: Path) -> None:
-    """Write the times of this process, of which nothing tells when it is about to end."""
-    name = f"{platform.node()}-{os.getpid()}"  # they may be on several machines
+    """Write the times of this process, which may end at any time."""
+    name = f"{platform.node()}-{os.getpid()}"  # processes may run on several machines
     beside = folder / f".{name}"
-    with suppress(OSError):  # a full disk is no reason to end a step for its times
+    with suppress(OSError):  # times are optional: a full disk must not fail the step
         folder.mkdir(exist_ok=True)
         beside.write_text(json.dumps(_totals))
         beside.replace(folder / f"{name}.json")
@@ -90,7 +90,7 @@ def read_stage_times(folder: Path) -> dict[str, dict[str, float]]:
                 total = found.setdefault(stage, {"seconds": 0.0, "bytes": 0})
                 for name, value in measured.items():
                     total[name] += value
-        # Times that are damaged are no reason to lose the result that took them.
+        # Damaged times must not lose the result.
         except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError):
             return {}
     return found

@@ -1,9 +1,10 @@
-"""No library tells its makers that it is used.
+"""Disables the telemetry of all libraries.
 
-Switched off here, when the package is imported, although importing is to do nothing: every entry
-imports it (commands, workers, served models, tests, users' own scripts), and most do so before the
-library that would send. A call of its own would be missing in the next entry. Whoever runs MLflow
-or Prefect without textmill, as docker/ and prefect.yaml do, sets the same variables.
+It happens when the package is imported, the one exception to the rule that importing does nothing:
+every entry point imports the package (commands, workers, served models, tests, users' scripts),
+most of them before the library with telemetry, and a separate call would be forgotten in the next
+one. docker/ and prefect.yaml, which run MLflow and Prefect without textmill, set the same
+variables.
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ from __future__ import annotations
 import os
 
 SWITCHED_OFF = {
-    "DO_NOT_TRACK": "true",  # MLflow knows no other word; Prefect and Hugging Face know it too
+    "DO_NOT_TRACK": "true",  # the only value that MLflow accepts; also for Prefect, Hugging Face
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",  # the server's, and its page's
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",  # of the server and its web page
     "PREFECT_CLOUD_ENABLE_ORCHESTRATION_TELEMETRY": "false",
     "HF_HUB_DISABLE_TELEMETRY": "1",
-    "HF_UPDATE_DOWNLOAD_COUNTS": "0",  # datasets asks a bucket for each file format it reads
+    "HF_UPDATE_DOWNLOAD_COUNTS": "0",  # datasets sends a request for each file format it reads
     "RAY_USAGE_STATS_ENABLED": "0",
     "GRADIO_ANALYTICS_ENABLED": "False",
 }
-"""Environment variables: nothing is stricter, so they are set over whatever was set before."""
+"""Environment variables, which override earlier values: these are the strictest."""
 
 
 def switch_off() -> None:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from textmill.config import Config, NotifyConfig, TrackingConfig, key_values
-from textmill.config.secrets import Command, Hidden, has_secrets, secrets_in, with_secrets
+from textmill.config.secrets import Command, Hidden, has_secrets, mark_secrets, secrets_in
 
 URI = "postgresql://ann:MARK@h/db"
 COMMAND = "tell --token MARK"
@@ -79,7 +79,7 @@ def test_marked_values_have_the_spelling_of_the_configuration() -> None:
         "tracking": {"uri": "${oc.env:URI}"},
         "notify": [{"event": "failed", "command": "tell ${oc.env:TOKEN}"}],
     }
-    marked = with_secrets(Config, values, written)
+    marked = mark_secrets(Config, values, written)
     assert list(map(str, secrets_in(marked))) == ["${oc.env:URI}", "tell ${oc.env:TOKEN}"]
 
 
@@ -94,7 +94,7 @@ def test_marked_values_have_the_spelling_of_the_configuration() -> None:
     ],
 )
 def test_what_does_not_fit_where_secrets_stand_is_hidden_too(values: dict[str, Any]) -> None:
-    marked = with_secrets(Config, values)
+    marked = mark_secrets(Config, values)
     assert [type(secret) for secret in secrets_in(marked)] == [Hidden] * len(
         list(secrets_in(marked))
     )
@@ -103,8 +103,8 @@ def test_what_does_not_fit_where_secrets_stand_is_hidden_too(values: dict[str, A
 
 def test_a_message_about_a_command_has_nothing_that_is_not_shown_of_it() -> None:
     said = "curl: (6) no host MARKED in 'X-Key: MARKED', asked by curl -s"
-    assert Command("curl -s -H 'X-Key: MARKED'").hide_in(said) == (
+    assert Command("curl -s -H 'X-Key: MARKED'").redact_in(said) == (
         "curl: (6) no host *** in '***', asked by curl -s"
     )
     command = Command("sh tell.sh MARKED", "sh tell.sh ${oc.env:KEY}")
-    assert command.hide_in("tell.sh: MARKED?") == "tell.sh: ***?"
+    assert command.redact_in("tell.sh: MARKED?") == "tell.sh: ***?"

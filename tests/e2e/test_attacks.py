@@ -186,7 +186,7 @@ def read(file: Path) -> bytes:
 def test_without_a_login_nothing_is_served(product: Product, setting: str) -> None:
     done = product.run("ui", setting, *ports()[2])
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
-    assert "There is no login" in done.stderr
+    assert "No login is set" in done.stderr
     assert "set TEXTMILL_AUTH=USER:PASSWORD" in done.stderr
 
 

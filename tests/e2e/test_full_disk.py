@@ -68,5 +68,5 @@ def test_a_full_disk_is_one_message_and_a_later_run_goes_on(
     assert [line for line in said if line.startswith("status")] == ["status 1", "status 0"], (
         done.stderr
     )
-    assert "make room and run again" in done.stderr
+    assert "free space and run again" in done.stderr
     assert "run RUNNING" not in said

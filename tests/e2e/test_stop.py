@@ -99,4 +99,4 @@ def test_two_interrupts_still_say_that_running_again_goes_on(
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 130
     said = (product.folder / "stderr").read_text().splitlines()
-    assert said[-1] == "textmill: Stopped. Running the same command again goes on from here."
+    assert said[-1] == "textmill: Stopped. Run the same command again to resume."

@@ -57,7 +57,7 @@ def test_an_argument_that_is_not_text_is_refused_by_name(
 def test_standard_input_that_is_not_utf_8_is_refused(finished: Product) -> None:
     done = run(finished.folder, b"predict", b"topic", stdin=LATIN)
     assert done.returncode == 2
-    assert done.stderr == b"textmill: standard input is not UTF-8 text.\n"
+    assert done.stderr == b"textmill: standard input is not UTF-8 text: convert it first.\n"
 
 
 def test_a_text_in_utf_8_is_read_in_an_ascii_locale_and_answered_in_ascii(

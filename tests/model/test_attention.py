@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from tests.model.conftest import build
-from textmill.model.attention import MATRIX_BYTES, attend, positions_within, rotate
-from textmill.training.parallel.devices import onednn_products
+from textmill.model.attention import MAX_UNFUSED_BYTES, attend, positions_within, rotate
+from textmill.training.parallel.devices import onednn_matmul
 
 
 @pytest.mark.parametrize(("dtype", "most"), [(torch.bfloat16, 0.01), (torch.float32, 1e-6)])
-@pytest.mark.parametrize("n_keys", [40, MATRIX_BYTES // 2 + 1])
+@pytest.mark.parametrize("n_keys", [40, MAX_UNFUSED_BYTES // 2 + 1])
 @pytest.mark.parametrize("n_kv_head", [4, 2, 1])
 @pytest.mark.parametrize("mask", ["none", "causal", "bool", "added"])
 def test_attention_is_that_in_fp64_but_for_rounding(
@@ -37,7 +37,7 @@ def test_attention_is_that_in_fp64_but_for_rounding(
         total = (y * torch.linspace(-1, 1, 16, dtype=dtype)).sum()
         return [y, *torch.autograd.grad(total, inputs)]
 
-    with onednn_products("cpu"):
+    with onednn_matmul("cpu"):
         rounded, exact = run(dtype), run(torch.float64)
     for ours, true in zip(rounded, exact, strict=True):
         assert (ours.double() - true).norm() / true.norm() < most

@@ -191,7 +191,7 @@ def test_attention_by_blocks_is_attention_by_pairs(
     input_ids = tokens(2, 256)
     documents = torch.tensor([[4] * 100 + [5] * 30 + [1] * 126, [0] * 200 + [-1] * 56])
     expected = model(input_ids, documents, is_causal)
-    monkeypatch.setattr(GPT, "_uses_blocks", lambda *_: True)
+    monkeypatch.setattr(GPT, "_uses_flex_attention", lambda *_: True)
     with torch.no_grad():
         logits = model(input_ids, documents, is_causal)
     torch.testing.assert_close(logits, expected.detach())
@@ -207,7 +207,7 @@ def test_a_gpu_attends_by_blocks_with_the_gradients_of_the_cpu(is_causal: bool) 
     gradients = []
     for device in ("cpu", "cuda"):
         model = model.to(device)
-        assert model._uses_blocks(documents.to(device)) == (device == "cuda")
+        assert model._uses_flex_attention(documents.to(device)) == (device == "cuda")
         logits = model(input_ids.to(device), documents.to(device), is_causal)
         logits.square().mean().backward()
         gradients.append([p.grad.cpu() for p in model.parameters() if p.grad is not None])
@@ -263,10 +263,10 @@ def test_a_gpt2_has_its_published_number_of_parameters(name: str, published: int
 def test_a_step_costs_six_operations_for_each_weight_and_twelve_for_each_pair() -> None:
     model = GPT(tiny())
     matrices = 2 * (4 * 16 * 16 + 2 * 4 * 16 * 16)
-    assert model.n_multiplied() == matrices + VOCAB_SIZE * 16
+    assert model.n_matmul_parameters() == matrices + VOCAB_SIZE * 16
     assert model.flops_per_token(10) == 6 * (matrices + VOCAB_SIZE * 16) + 12 * 2 * 16 * 10
     model.lm_head = torch.nn.Identity()  # as a task does that has an output of its own
-    assert model.n_multiplied() == matrices
+    assert model.n_matmul_parameters() == matrices
 
 
 def test_tied_embeddings_are_one_matrix_and_untied_ones_are_two() -> None:

@@ -11,7 +11,7 @@ import torch
 
 from textmill.config import ModelConfig
 from textmill.model import GPT, save
-from textmill.model.layout import GPT2_ARRANGEMENT
+from textmill.model.layout import GPT2_ARCHITECTURE
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 keras_hub = pytest.importorskip("keras_hub", reason="KerasHub is an extra: textmill[keras]")
@@ -20,7 +20,7 @@ keras_hub = pytest.importorskip("keras_hub", reason="KerasHub is an extra: textm
 def test_an_exported_model_has_the_same_logits_in_kerashub(tmp_path: Path) -> None:
     torch.manual_seed(0)
     shape = dict(n_layer=2, n_head=2, n_embd=16, block_size=12, vocab_size=23)
-    model = GPT(ModelConfig.model_validate(shape | GPT2_ARRANGEMENT)).eval()
+    model = GPT(ModelConfig.model_validate(shape | GPT2_ARCHITECTURE)).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.2)

@@ -18,12 +18,12 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, GPT2
 from textmill.config import ModelConfig
 from textmill.errors import InputError
 from textmill.model.gpt import GPT
-from textmill.model.layout import GPT2_ARRANGEMENT, load, read_config, save
+from textmill.model.layout import GPT2_ARCHITECTURE, load, read_config, save
 
 SHAPE = dict(n_layer=2, n_head=2, n_embd=16, block_size=12, vocab_size=23)
 ARRANGEMENTS: dict[str, dict[str, Any]] = {
-    "gpt2": GPT2_ARRANGEMENT | {"dropout": 0.1},
-    "untied gpt2": GPT2_ARRANGEMENT | {"tie_embeddings": False},
+    "gpt2": GPT2_ARCHITECTURE | {"dropout": 0.1},
+    "untied gpt2": GPT2_ARCHITECTURE | {"tie_embeddings": False},
     "modern": {},
     "llama": {"activation": "swiglu", "tie_embeddings": False, "qk_norm": False},
     "sinusoidal": {"position": "sinusoidal", "norm": "layer", "norm_placement": "post"},
@@ -93,7 +93,7 @@ def test_the_same_model_is_written_as_the_same_bytes(tmp_path: Path) -> None:
 
 @torch.no_grad()
 def test_a_gpt2_arrangement_loads_in_transformers_with_its_logits(tmp_path: Path) -> None:
-    model = build(**GPT2_ARRANGEMENT)
+    model = build(**GPT2_ARCHITECTURE)
     save(model, tmp_path)
     other = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
     assert isinstance(other, GPT2LMHeadModel)
@@ -152,17 +152,17 @@ def test_dropout_can_be_replaced_on_loading(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (None, "holds no model: config.json is missing"),
+        (None, "has no model: config.json is missing"),
         ("{", "config.json is damaged"),
         ("", "config.json is damaged"),
         ("[1]", "config.json is damaged"),
-        ("{}", "config.json: model_type None cannot be loaded"),
-        ('{"model_type": "llama"}', "'llama' cannot be loaded; known types are 'textmill' and"),
+        ("{}", "config.json: model_type None is not supported"),
+        ('{"model_type": "llama"}', "'llama' is not supported; supported types are 'textmill' and"),
         ('{"model_type": "textmill"}', "config.json is damaged .*textmill"),
         ('{"model_type": "gpt2", "n_layer": 2}', "config.json is damaged .*n_head"),
         ('{"model_type": "textmill", "textmill": {"n_layer": 0}}', "config.json .*n_layer"),
         ('{"model_type": "textmill", "textmill": {"depth": 4}}', "config.json .*depth"),
-        ('{"model_type": "textmill", "textmill": 3}', "config.json describes no model"),
+        ('{"model_type": "textmill", "textmill": 3}', "config.json is not a valid model"),
     ],
 )
 def test_a_missing_damaged_or_foreign_config_is_named(
@@ -180,15 +180,15 @@ def test_a_missing_damaged_or_foreign_config_is_named(
 
 
 def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="nowhere holds no model"):
+    with pytest.raises(InputError, match="nowhere has no model"):
         load(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("pytorch_model.bin", r"is a file, .* name that folder \(a pickle may hold any code\)"),
-        ("model.safetensors", r"is a file, .* name that folder\."),
+        ("pytorch_model.bin", r"is a file, .* give that folder \(a pickle may execute code\)"),
+        ("model.safetensors", r"is a file, .* give that folder\."),
     ],
 )
 def test_a_file_in_place_of_a_folder_is_named_and_not_opened(
@@ -212,9 +212,7 @@ def test_truncated_weights_are_named(tmp_path: Path, size: int) -> None:
 def test_missing_weights_are_named(tmp_path: Path) -> None:
     save(build(), tmp_path)
     (tmp_path / "model.safetensors").unlink()
-    with pytest.raises(
-        InputError, match="holds no weights: model.safetensors is missing"
-    ) as caught:
+    with pytest.raises(InputError, match="has no weights: model.safetensors is missing") as caught:
         load(tmp_path)
     assert str(tmp_path) in str(caught.value)
 
@@ -224,7 +222,7 @@ def test_missing_weights_are_named(tmp_path: Path) -> None:
     [
         (lambda w: w.pop("wte.weight"), "wte.weight is missing"),
         (lambda w: w.pop("h.1.mlp.c_fc.weight"), "h.1.mlp.c_fc.weight is missing"),
-        (lambda w: w.update(extra=torch.ones(1)), "extra has no place"),
+        (lambda w: w.update(extra=torch.ones(1)), "extra is unexpected"),
         (
             lambda w: w.update({"ln_f.weight": torch.ones(8)}),
             r"ln_f.weight has .*\(8,\), not \(16,",
@@ -238,14 +236,14 @@ def test_weights_of_another_model_name_the_first_difference(
     save(build(), tmp_path)
     edit_weights(tmp_path, change)
     with pytest.raises(
-        InputError, match=f"the weights are of another model: {difference}"
+        InputError, match=f"the weights do not match the model: {difference}"
     ) as caught:
         load(tmp_path)
     assert str(tmp_path) in str(caught.value)
 
 
 def test_a_config_of_another_shape_names_the_first_difference(tmp_path: Path) -> None:
-    save(build(**GPT2_ARRANGEMENT), tmp_path)
+    save(build(**GPT2_ARCHITECTURE), tmp_path)
     edit_config(tmp_path, vocab_size=24)
     with pytest.raises(InputError, match=r"wte.weight has the shape \(23, 16\), not \(24, 16\)"):
         load(tmp_path)
@@ -258,14 +256,14 @@ def nested(depth: int) -> str:
 @pytest.mark.parametrize(
     ("setting", "value", "problem"),
     [
-        ("n_layer", 3_000_000, "they have 2 layers, not 3000000"),
-        ("n_layer", 10**30, "they have 2 layers"),
+        ("n_layer", 3_000_000, "there are 2 layers, not 3000000"),
+        ("n_layer", 10**30, "there are 2 layers"),
         ("vocab_size", 10**12, r"wte.weight has the shape \(23, 16\), not \(1000000000000, 16\)"),
         ("n_embd", 16 * 10**9, "wte.weight has the shape"),
-        ("block_size", 10**12, "wpe.weight has the shape|block_size=1000000000000 cannot be"),
+        ("block_size", 10**12, "wpe.weight has the shape|block_size=1000000000000 is too large"),
     ],
 )
-@pytest.mark.parametrize("choices", [GPT2_ARRANGEMENT, {}, {"position": "sinusoidal"}])
+@pytest.mark.parametrize("choices", [GPT2_ARCHITECTURE, {}, {"position": "sinusoidal"}])
 def test_sizes_that_the_weights_do_not_have_are_refused_before_anything_is_made_of_them(
     tmp_path: Path, choices: dict[str, Any], setting: str, value: int, problem: str
 ) -> None:
@@ -306,7 +304,7 @@ def test_a_pipe_or_a_device_is_not_read(tmp_path: Path, name: str, kind: str) ->
         os.mkfifo(tmp_path / name)
     else:
         (tmp_path / name).symlink_to("/dev/zero")
-    with pytest.raises(InputError, match=rf"{name} is a (named pipe|device), and not a file"):
+    with pytest.raises(InputError, match=rf"{name} is a (named pipe|device), not a file"):
         load(tmp_path)
 
 
@@ -332,5 +330,7 @@ def test_a_hostile_head_of_weights_is_refused(tmp_path: Path, head: bytes) -> No
 def test_integers_are_no_weights(tmp_path: Path) -> None:
     save(build(), tmp_path)
     edit_weights(tmp_path, lambda w: w.update({"wte.weight": w["wte.weight"].int()}))
-    with pytest.raises(InputError, match=r"wte.weight holds torch.int32, which are no weights"):
+    with pytest.raises(
+        InputError, match=r"wte.weight has the dtype torch.int32, which is not floating-point"
+    ):
         load(tmp_path)

@@ -12,7 +12,7 @@ from tests.ids import document_id
 from textmill.config import CleanConfig, Config, SampleConfig, SourceConfig
 from textmill.errors import InputError
 from textmill.files import digest_file
-from textmill.registry.drawing import as_text
+from textmill.registry.drawing import render_tree
 from textmill.registry.lineage import trace, trace_text
 from textmill.steps.graph import CLEAN
 from textmill.steps.sources import Source
@@ -72,7 +72,7 @@ def test_documents_are_found_by_their_words(store: Store, chain: Chain, seed: Sa
     found = trace_text(store, f"of the corpus number {seed.seed}.")
     (documents,) = found.documents.values()
     assert set(documents) == set(map(document_id, chain.texts))
-    assert "and 15 more such documents" in as_text(found)
+    assert "and 15 more such documents" in render_tree(found)
 
 
 @pytest.mark.parametrize(("words", "line"), [("was number-{}", 1), ("柏林{}很大", 3)])
@@ -111,12 +111,12 @@ def test_what_could_not_be_searched_is_named(
     found = trace_text(store, f"Text 7 of the corpus number {seed.seed}.")
     assert f"{chain.labelled} has changed since it was read." in found.unsearched
     chain.labelled.unlink()
-    with pytest.raises(InputError, match=f"Not searched: {chain.labelled} is no file"):
+    with pytest.raises(InputError, match=f"Not searched: {chain.labelled} is missing"):
         trace_text(store, f"number-{seed.seed}")
 
 
 def test_words_of_nothing_are_refused(store: Store) -> None:
-    with pytest.raises(InputError, match="Give words"):
+    with pytest.raises(InputError, match="give text"):
         trace_text(store, " ")
     with pytest.raises(InputError, match="No finished step .* has read a document ffff"):
         trace(store, "f" * 32)

@@ -14,7 +14,7 @@ from mlflow.entities import LoggedModelStatus
 from textmill.config import Config, SampleConfig
 from textmill.errors import InputError
 from textmill.files import digest_file, join_digests
-from textmill.registry.drawing import as_text, as_values
+from textmill.registry.drawing import render_tree, to_dict
 from textmill.registry.lineage import Lineage, Node, trace
 from textmill.steps.sources import Source
 from textmill.steps.step import Step
@@ -202,7 +202,7 @@ def test_a_result_computed_twice_is_followed_to_what_either_led_to(
         ("m-" + "0" * 32, "There is no model"),
         ("models:/nobody/1", "There is no model"),
         ("models:/nobody@champion", "There is no model"),
-        ("models:/nobody", "names no model"),
+        ("models:/nobody", "is not a model"),
     ],
 )
 def test_what_is_not_there_is_refused(store: Store, words: str, message: str) -> None:
@@ -213,13 +213,13 @@ def test_what_is_not_there_is_refused(store: Store, words: str, message: str) ->
 def test_the_text_shows_every_step_once_and_ends_with_what_to_know(
     store: Store, chain: Chain
 ) -> None:
-    back = as_text(trace(store, chain.run_id))
+    back = render_tree(trace(store, chain.run_id))
     assert all(back.count(f"run {result.run_id}") == 1 for result in chain.all())
     assert f"   └─ backbone: pretrain  run {chain.pretrain.run_id}" in back
     assert "filtered: kept 7 of 7 documents; rejected too short 2" in back
     assert "Prefect run p-1" in back.splitlines()[-2]
-    forward = as_text(trace(store, str(chain.files[0])))
-    assert "To forget it, train these 2 again:" in forward
+    forward = render_tree(trace(store, str(chain.files[0])))
+    assert "To remove its influence, retrain these 2 models:" in forward
 
 
 def test_a_step_read_by_two_others_stands_in_the_tree_once() -> None:
@@ -228,12 +228,12 @@ def test_a_step_read_by_two_others_stands_in_the_tree_once() -> None:
         return Node(name, name, name, "k", "d", steps, (), {}, {}, (), "c", "m", "p")
 
     nodes = {n.run_id: n for n in (node("a"), node("b", "a"), node("c", "a", "b"))}
-    lines = as_text(Lineage("c", False, ("c",), nodes)).splitlines()[:4]
+    lines = render_tree(Lineage("c", False, ("c",), nodes)).splitlines()[:4]
     assert [line[:6] for line in lines] == ["c  run", "├─ a  ", "└─ b  ", "   └─ "]
     assert lines[3] == "   └─ a (above)"
 
 
 def test_the_values_are_json(store: Store, chain: Chain) -> None:
-    values = json.loads(json.dumps(as_values(trace(store, str(chain.train)))))
+    values = json.loads(json.dumps(to_dict(trace(store, str(chain.train)))))
     assert values["models_made"] == [chain.finetune.run_id]
     assert values["nodes"][chain.finetune.run_id]["label"] == "finetune"

@@ -16,7 +16,7 @@ from textmill.config import Config, SampleConfig, TrackingConfig
 from textmill.errors import RunError
 from textmill.files import write_json
 from textmill.registry.lineage import trace
-from textmill.registry.prune import Waste, find_waste, remove
+from textmill.registry.prune import UnusedData, find_unused, remove
 from textmill.steps.step import Step
 from textmill.tracking.artifacts import output_folder
 from textmill.tracking.liveness import no_pipeline_starts
@@ -58,7 +58,7 @@ def run_all(config: Config, probe: Probe, *seeds: int) -> tuple[Pipeline, list[R
     return pipeline, results
 
 
-def ids(waste: list[Waste]) -> set[str | None]:
+def ids(waste: list[UnusedData]) -> set[str | None]:
     return {item.run_id for item in waste}
 
 
@@ -68,18 +68,18 @@ def test_a_result_that_no_recent_run_has_goes_and_one_that_is_reused_stays(
     _, (shared, old) = run_all(own, probe, 1, 2)
     pipeline, (again, new) = run_all(own, probe, 1, 3)
     assert again.run_id == shared.run_id
-    waste = find_waste(pipeline.store, 1)
+    waste = find_unused(pipeline.store, 1)
     assert ids(waste) == {old.run_id}
     # Two small files and one of nine bytes; manifest and metrics are not counted, as they stay.
     names = ("seed.txt", "tags.json", "deep/more.bin")
     assert waste[0].n_bytes == sum((old.folder / name).stat().st_size for name in names)
-    assert ids(find_waste(pipeline.store, 2)) == set()
-    assert ids(find_waste(pipeline.store, 0)) == {shared.run_id, old.run_id, new.run_id}
+    assert ids(find_unused(pipeline.store, 2)) == set()
+    assert ids(find_unused(pipeline.store, 0)) == {shared.run_id, old.run_id, new.run_id}
 
 
 def test_looking_removes_nothing(own: Config, probe: Probe) -> None:
     pipeline, (result,) = run_all(own, probe, 1)
-    find_waste(pipeline.store, 0)
+    find_unused(pipeline.store, 0)
     assert output_folder(pipeline.store, result.run_id) == result.folder
 
 
@@ -88,12 +88,12 @@ def test_what_is_removed_is_not_reused_and_its_lineage_is_still_known(
 ) -> None:
     pipeline, (first, second) = run_all(own, probe, 1, 2)
     store = pipeline.store
-    for waste in find_waste(store, 0):
+    for waste in find_unused(store, 0):
         remove(store, waste)
     left = sorted(file.name for file in second.folder.rglob("*") if file.is_file())
     assert left == ["manifest.json", "metrics.json"]
     assert trace(store, pipeline.run_id).nodes.keys() == {first.run_id, second.run_id}
-    assert find_waste(store, 0) == []
+    assert find_unused(store, 0) == []
     _, again = run_all(own, probe, 1, 2)
     assert [result.is_reused for result in again] == [False, False]
 
@@ -104,9 +104,9 @@ def test_a_registered_model_keeps_all_that_it_was_made_from(own: Config, probe: 
     store = pipeline.store
     store.client.create_registered_model("mood")
     store.client.create_model_version("mood", "source", model.run_id)
-    assert ids(find_waste(store, 1)) == set()
+    assert ids(find_unused(store, 1)) == set()
     store.client.delete_model_version("mood", "1")
-    assert ids(find_waste(store, 1)) == {corpus.run_id, model.run_id}
+    assert ids(find_unused(store, 1)) == {corpus.run_id, model.run_id}
 
 
 def test_a_registered_model_keeps_the_evaluation_that_challengers_are_compared_with(
@@ -118,7 +118,7 @@ def test_a_registered_model_keeps_the_evaluation_that_challengers_are_compared_w
     client.create_registered_model("mood")
     tags = {"textmill.run.evaluate": tested.run_id, "textmill.run.pipeline": pipeline.run_id}
     client.create_model_version("mood", "source", model.run_id, tags=tags)
-    assert find_waste(pipeline.store, 1) == []
+    assert find_unused(pipeline.store, 1) == []
 
 
 def test_the_models_logged_from_a_run_go_with_it(own: Config, probe: Probe) -> None:
@@ -130,7 +130,7 @@ def test_the_models_logged_from_a_run_go_with_it(own: Config, probe: Probe) -> N
     weights = Path(model.artifact_location.removeprefix("file://"), "weights")
     weights.parent.mkdir(parents=True)
     weights.write_bytes(bytes(5000))
-    (waste,) = find_waste(pipeline.store, 0)
+    (waste,) = find_unused(pipeline.store, 0)
     assert waste.n_bytes > 5000
     remove(pipeline.store, waste)
     assert not weights.exists()
@@ -146,17 +146,17 @@ def test_failed_steps_and_their_work_go_when_no_recent_run_would_go_on(
     ):
         pipeline.run(probe("train"), SampleConfig(seed=1))
     store = pipeline.store
-    assert find_waste(store, 1) == []
+    assert find_unused(store, 1) == []
     run_all(own, probe, 2)
-    failed, work = find_waste(store, 1)
+    failed, work = find_unused(store, 1)
     assert (failed.what, work.what) == ("failed", "work")
     assert work.folder is not None
     with FileLock(store.locks / f"{work.label}.lock"):
-        assert [waste.what for waste in find_waste(store, 1)] == ["failed"]
+        assert [waste.what for waste in find_unused(store, 1)] == ["failed"]
     for waste in (failed, work):
         remove(store, waste)
     assert not work.folder.exists()
-    assert find_waste(store, 1) == []
+    assert find_unused(store, 1) == []
 
 
 def test_downloaded_copies_of_what_is_not_needed_go(own: Config, probe: Probe) -> None:
@@ -166,7 +166,7 @@ def test_downloaded_copies_of_what_is_not_needed_go(own: Config, probe: Probe) -
             folder = pipeline.store.home / "cache" / place / "output"
             folder.mkdir(parents=True)
             write_json(folder / "manifest.json", {})
-    waste = find_waste(pipeline.store, 1)
+    waste = find_unused(pipeline.store, 1)
     assert {(item.what, item.label) for item in waste} == {("cache", "0" * 32)}
     assert len(waste) == 2
 
@@ -174,17 +174,17 @@ def test_downloaded_copies_of_what_is_not_needed_go(own: Config, probe: Probe) -
 def test_nothing_is_pruned_while_a_pipeline_runs(own: Config, probe: Probe) -> None:
     with (
         open_pipeline("test", own, "tests", {}) as pipeline,
-        pytest.raises(RunError, match="is running: prune when it has ended"),
+        pytest.raises(RunError, match="is running: prune when it has finished"),
     ):
-        find_waste(pipeline.store, 0)
+        find_unused(pipeline.store, 0)
 
 
 def test_a_pipeline_that_starts_meanwhile_ends_the_removal(own: Config, probe: Probe) -> None:
     pipeline, (result,) = run_all(own, probe, 1)
-    (waste,) = find_waste(pipeline.store, 0)
+    (waste,) = find_unused(pipeline.store, 0)
     with (
         open_pipeline("test", own, "tests", {}),
-        pytest.raises(RunError, match="is running: prune when it has ended"),
+        pytest.raises(RunError, match="is running: prune when it has finished"),
     ):
         remove(pipeline.store, waste)
     assert output_folder(pipeline.store, result.run_id) == result.folder
@@ -208,7 +208,7 @@ def test_a_pipeline_waits_with_its_start_until_others_may(own: Config) -> None:
 def test_runs_of_other_people_do_not_stand_against_it(own: Config, probe: Probe) -> None:
     pipeline, (result,) = run_all(own, probe, 1)
     foreign = pipeline.store.client.create_run(pipeline.experiment_id, tags={"colour": "red"})
-    (waste,) = find_waste(pipeline.store, 0)
+    (waste,) = find_unused(pipeline.store, 0)
     assert waste.run_id == result.run_id
     remove(pipeline.store, waste)
     assert pipeline.store.client.get_run(foreign.info.run_id).info.status == "RUNNING"
@@ -224,7 +224,7 @@ def test_versions_of_other_people_whose_runs_or_models_are_gone_are_passed_over(
     client.create_registered_model("theirs")
     client.create_model_version("theirs", "s3://elsewhere", "0" * 32, model_id=model.model_id)
     client.delete_logged_model(model.model_id)
-    assert ids(find_waste(pipeline.store, 0)) == {result.run_id}
+    assert ids(find_unused(pipeline.store, 0)) == {result.run_id}
 
 
 def test_a_removal_that_breaks_off_is_made_good_by_the_next(
@@ -245,15 +245,15 @@ def test_a_removal_that_breaks_off_is_made_good_by_the_next(
         n_left -= 1
         delete(self, name)
 
-    (waste,) = find_waste(store, 0)
+    (waste,) = find_unused(store, 0)
     with monkeypatch.context() as patch:
         patch.setattr(LocalArtifactRepository, "delete_artifacts", fail)
         with pytest.raises(RunError, match="the disk is gone"):
             remove(store, waste)
     client.delete_logged_model(model.model_id)  # as if it had broken off a little later
-    (again,) = find_waste(store, 0)
+    (again,) = find_unused(store, 0)
     assert (again.run_id, again.n_bytes < waste.n_bytes) == (result.run_id, True)
     remove(store, again)
-    assert find_waste(store, 0) == []
+    assert find_unused(store, 0) == []
     left = sorted(file.name for file in result.folder.rglob("*") if file.is_file())
     assert left == ["manifest.json", "metrics.json"]

@@ -18,9 +18,9 @@ from textmill.registry import recorded as module
 from textmill.registry.recorded import (
     Recorded,
     load_recorded,
-    other_machines,
+    machine_differences,
     problems,
-    with_devices_here,
+    with_available_devices,
     with_moved_data,
 )
 from textmill.steps.graph import CLEAN, TOKENIZER
@@ -92,20 +92,20 @@ def test_a_recorded_run_has_its_configuration_and_the_records_of_its_steps(
 
 def test_nothing_differs_where_nothing_was_changed(recorded: Recorded) -> None:
     assert problems(recorded) == []
-    assert other_machines(recorded) == {}
+    assert machine_differences(recorded) == {}
 
 
 def test_a_run_that_did_not_finish_is_refused(config: Config, store: Store) -> None:
     with pytest.raises(ZeroDivisionError), open_pipeline("test", config, "tests", {}) as pipeline:
         raise ZeroDivisionError
-    with pytest.raises(InputError, match="did not finish: it is FAILED"):
+    with pytest.raises(InputError, match="did not finish: its status is FAILED"):
         load_recorded(store, pipeline.run_id)
 
 
 def test_a_run_that_measured_drift_is_refused(config: Config, store: Store) -> None:
     with open_pipeline("drift", config, "tests", {}) as pipeline:
         pass
-    with pytest.raises(InputError, match="has measured the drift of new text"):
+    with pytest.raises(InputError, match="measured the drift of new text"):
         load_recorded(store, pipeline.run_id)
 
 
@@ -128,7 +128,7 @@ def test_a_configuration_of_another_version_is_refused_with_the_commit_that_fits
     store.set_tags(pipeline.run_id, {"mlflow.source.git.commit": f"{COMMIT}+changes"})
     values = config.model_dump(mode="json") | {"colour": "red"}
     log_config(store, pipeline.run_id, values)
-    message = f"(?s)colour is not a setting.*git checkout {COMMIT}, and the changes"
+    message = f"(?s)colour is not a setting.*git checkout {COMMIT}, and its uncommitted changes"
     with pytest.raises(InputError, match=message):
         load_recorded(store, pipeline.run_id)
 
@@ -151,7 +151,7 @@ def test_a_folder_that_was_begun_from_is_named_if_it_has_changed(
     assert problems(changed) == []
     file.write_text("{ }")
     (line,) = problems(changed)
-    assert f"{file}, which was begun from, is missing or has changed" in line
+    assert f"the initial file {file} is missing or has changed" in line
 
 
 def test_changed_data_are_named_with_both_digests(
@@ -173,7 +173,7 @@ def test_data_that_were_moved_unchanged_are_found(
 
 
 def test_a_folder_that_no_data_lay_in_is_refused(recorded: Recorded, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="names no data in"):
+    with pytest.raises(InputError, match="has no data in"):
         with_moved_data(recorded.config, str(tmp_path), "/elsewhere")
 
 
@@ -193,7 +193,7 @@ def test_everything_that_differs_is_named_at_once(
     assert f"textmill.corpus (clean, tokenizer). git checkout {COMMIT}" in code
     assert "was 3." in python
     version = recorded.steps["tokenizer"].manifest["packages"]["tokenizers"]
-    assert f"tokenizers is 0.0.1, and was {version}" in packages
+    assert f"tokenizers is 0.0.1, was {version}" in packages
     assert f"tokenizers=={version}" in packages.partition("pip install ")[2]
 
 
@@ -205,10 +205,10 @@ def test_training_on_a_gpu_that_is_not_here_is_named_and_can_be_given_up(
     monkeypatch.setattr(module.hardware, "best_accelerator", lambda: "cpu")
     (line,) = problems(replace(recorded, config=config))
     assert "CUDA" in line
-    assert with_devices_here(config).pretrain.accelerator == "cpu"
+    assert with_available_devices(config).pretrain.accelerator == "cpu"
     monkeypatch.setattr(module.hardware, "best_accelerator", lambda: "cuda")
     assert problems(replace(recorded, config=config)) == []
-    assert with_devices_here(config) == config
+    assert with_available_devices(config) == config
 
 
 def test_another_type_of_machine_is_named(
@@ -216,7 +216,7 @@ def test_another_type_of_machine_is_named(
 ) -> None:
     here = module.hardware.describe()
     monkeypatch.setattr(module.hardware, "describe", lambda: here | {"processor": "abacus"})
-    assert other_machines(recorded) == {"processor": (here["processor"], "abacus")}
+    assert machine_differences(recorded) == {"processor": (here["processor"], "abacus")}
 
 
 def test_hub_data_are_read_again_at_the_commit_that_was_read(

@@ -146,7 +146,7 @@ def test_metrics_that_are_off_are_equal_within_the_tolerance_or_not(
     )
     assert found.verdict == verdict
     assert {"seed.txt"} <= found.files.keys()
-    assert "- write: other content in " in table([found])
+    assert "- write: changed files: " in table([found])
 
 
 @pytest.mark.parametrize("change", ["missing", "added", "metric gone"])

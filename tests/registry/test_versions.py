@@ -70,8 +70,8 @@ def test_experiments_with_names_alike_do_not_share_models(store: Store) -> None:
 
 def test_a_decision_gives_the_alias_and_keeps_the_reason(registry: Registry) -> None:
     first, second = add(registry), add(registry)
-    registry.decided("mood", first, "promoted", "the first", True)
-    registry.decided("mood", second, "rejected", "not better", False)
+    registry.record_decision("mood", first, "promoted", "the first", True)
+    registry.record_decision("mood", second, "rejected", "not better", False)
     assert champion(registry) == 1
     assert tags(registry, 2)[DECISION_TAG] == "rejected"
     assert tags(registry, 2)[REASON_TAG] == "not better"
@@ -79,20 +79,20 @@ def test_a_decision_gives_the_alias_and_keeps_the_reason(registry: Registry) -> 
 
 def test_the_way_back_leads_through_all_champions_once(registry: Registry) -> None:
     for _ in range(3):
-        registry.decided("mood", add(registry), "promoted", "better", True)
+        registry.record_decision("mood", add(registry), "promoted", "better", True)
     assert champion(registry) == 3
     assert "v2 is the champion again, instead of v3" in registry.rollback("mood")
     assert tags(registry, 3)[DECISION_TAG] == "rolled back"
     registry.rollback("mood")
     assert champion(registry) == 1
-    with pytest.raises(InputError, match="no champion before"):
+    with pytest.raises(InputError, match="no previous champion"):
         registry.rollback("mood")
     assert champion(registry) == 1
 
 
 def test_a_deleted_champion_is_passed_over_on_the_way_back(registry: Registry) -> None:
     for _ in range(3):
-        registry.decided("mood", add(registry), "promoted", "better", True)
+        registry.record_decision("mood", add(registry), "promoted", "better", True)
     registry.store.client.delete_model_version(registry.name_of("mood"), "2")
     registry.rollback("mood")
     assert champion(registry) == 1
@@ -103,7 +103,7 @@ def test_the_way_back_passes_over_a_change_that_was_interrupted(
     registry: Registry, is_new: bool
 ) -> None:
     for _ in range(3):
-        registry.decided("mood", add(registry), "promoted", "better", True)
+        registry.record_decision("mood", add(registry), "promoted", "better", True)
     name, client = registry.name_of("mood"), registry.store.client
     if is_new:  # the list names the present champion, which was to be followed by another
         client.set_registered_model_tag(name, "textmill.champions", "1,2,3")
@@ -114,10 +114,10 @@ def test_the_way_back_passes_over_a_change_that_was_interrupted(
 
 
 def test_promoting_by_hand_says_so_and_can_be_undone(registry: Registry) -> None:
-    registry.decided("mood", add(registry), "promoted", "the first", True)
+    registry.record_decision("mood", add(registry), "promoted", "the first", True)
     add(registry)
     add(registry)
-    assert "v2 is the champion now, by hand" in registry.promote("mood", "2")
+    assert "v2 was promoted to champion by hand" in registry.promote("mood", "2")
     assert tags(registry, 2)[DECISION_TAG] == "promoted by hand"
     assert "already" in registry.promote("mood", "2")
     assert "v3" in registry.promote("mood", None)
@@ -129,7 +129,7 @@ def test_a_version_or_model_that_is_not_there_is_named(registry: Registry) -> No
     with pytest.raises(InputError, match=r"no registered model '.*mood'; this experiment has none"):
         registry.promote("mood", None)
     add(registry)
-    with pytest.raises(InputError, match="has no version 7; there is 1"):
+    with pytest.raises(InputError, match="has no version 7: use one of 1"):
         registry.promote("mood", "7")
     with pytest.raises(InputError, match=r"no registered model '.*other'; .* has .*\.mood\."):
         registry.rollback("other")

@@ -44,7 +44,7 @@ def test_a_page_that_cannot_be_made_fails_nothing_and_says_so_in_its_place(
     with open_pipeline("test", config, "tests", {}) as pipeline:
         place = log_page(pipeline, "page.html", fail)
     assert "could not be made" in Path(place).read_text()
-    assert "page page.html could not be made (KeyError: 'lost')" in caplog.text
+    assert "page page.html could not be created (KeyError: 'lost')" in caplog.text
 
 
 def test_a_store_that_fails_under_a_page_is_a_failure_all_the_same(config: Config) -> None:

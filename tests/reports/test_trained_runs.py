@@ -46,7 +46,7 @@ def made(store: Store, tmp_path: Path) -> Make:
             }
             write_json(out / MANIFEST, manifest)
             publish(store, run_id, out)
-            loss = predicted_loss(network.n_multiplied(), n_tokens, LAW)
+            loss = predicted_loss(network.n_matmul_parameters(), n_tokens, LAW)
             store.log_metrics(run_id, {"validation/loss": loss, "tokens_seen": n_tokens})
             store.end_run(run_id, "FINISHED")
             store.set_tags(parent, {"textmill.result.pretrain": run_id})
@@ -86,7 +86,7 @@ def test_the_plan_is_fitted_drawn_and_printed_for_the_configuration(
     data, law, place, line = fit(compose("demo", where).tracking, runs, file)
     assert data.startswith("9 runs on ")
     assert "1 k to 100 k tokens" in data
-    assert "at most 0.000 beside a run" in law
+    assert "maximum error 0.000" in law
     assert str(file) in place
     assert file.read_bytes().startswith(b"\x89PNG")
     plan = ScalingLaw.model_validate(yaml.safe_load(line)["plan"])

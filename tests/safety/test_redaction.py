@@ -241,9 +241,9 @@ def test_repeated_digits_take_no_two_microseconds_a_character(unit: str) -> None
     assert min(taken) < 2e-6 * len(text)
 
 
-@pytest.mark.parametrize(("region", "fix"), [("de", "write DE"), ("XX", "leave it out")])
+@pytest.mark.parametrize(("region", "fix"), [("de", "write DE"), ("XX", "remove it")])
 def test_an_unknown_region_is_named_with_its_fix(region: str, fix: str) -> None:
-    with pytest.raises(InputError, match=f"phone_regions: '{region}'.*{fix}"):
+    with pytest.raises(InputError, match=f"phone_regions: unknown region '{region}': {fix}"):
         check_regions(RedactionConfig(phone_regions=("US", region)))
 
 

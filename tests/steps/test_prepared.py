@@ -16,7 +16,7 @@ import pytest
 from textmill.config import CleanConfig, Config
 from textmill.corpus.reading.sources import digest_source
 from textmill.files import CachePlace, digest_file
-from textmill.registry.prune import find_waste, remove
+from textmill.registry.prune import find_unused, remove
 from textmill.steps import prepared
 from textmill.steps.graph import CLEAN
 from textmill.steps.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
@@ -159,7 +159,7 @@ def test_a_grown_corpus_adds_what_is_new_and_is_that_of_a_cold_run(
 
     run = pipeline.store.client.get_run(grown.run_id)
     assert run.data.tags[PREPARED_TAG] == added.parent.name
-    assert find_waste(pipeline.store, 1)[-1].what == "result"
+    assert find_unused(pipeline.store, 1)[-1].what == "result"
 
     kept = packs(own)
     _, again = cleaned(own, corpus, scope="again")  # computes, and neither reads nor adds
@@ -172,7 +172,7 @@ def test_a_grown_corpus_adds_what_is_new_and_is_that_of_a_cold_run(
         cleaned(own, corpus)
     assert packs(own) == kept
 
-    waste = [item for item in find_waste(pipeline.store, 0) if item.what == "cache"]
+    waste = [item for item in find_unused(pipeline.store, 0) if item.what == "cache"]
     assert [(item.label, item.n_bytes) for item in waste] == [
         (f"prepared {added.parent.name[:12]}", sum(pack.stat().st_size for pack in kept))
     ]

@@ -14,7 +14,7 @@ import pytest
 
 from textmill.config import SampleConfig
 from textmill.errors import InputError, RunError
-from textmill.hardware import SPINS
+from textmill.hardware import SPIN_COUNT
 from textmill.steps import step as steps
 from textmill.steps import worker
 from textmill.steps.graph import GRAPH
@@ -51,10 +51,10 @@ def test_a_job_fills_its_folder_and_reports_as_it_goes(
     [
         ("bad_input", InputError, "^data.csv:3: no label$"),
         ("run_error", RunError, "^the hub is down$"),
-        ("full_disk", RunError, r"The disk that holds .*out is full: make room"),
-        ("no_memory", RunError, "Memory ran out in no_memory: lower micro_batch_size"),
+        ("full_disk", RunError, r"The disk of .*out is full: free space"),
+        ("no_memory", RunError, "Memory ran out in no_memory: reduce micro_batch_size"),
         ("bug", RunError, r"bug failed at probe_steps.py:\d+: KeyError: 'lost' .*worker.log"),
-        ("killed", RunError, r"(?s)ended by signal 9 \(Killed\).*micro_batch_size.*last words"),
+        ("killed", RunError, r"(?s)killed by signal 9 \(Killed\).*micro_batch_size.*last words"),
         ("exits", RunError, "The process of exits exited with status 7"),
     ],
 )
@@ -119,7 +119,7 @@ def test_the_code_of_all_steps_is_read_before_any_of_it_is_loaded(
     assert seen == [{name for step in GRAPH.steps.values() for name in steps.code_of(step).modules}]
 
 
-@pytest.mark.parametrize(("given", "expected"), [(None, str(SPINS)), ("7", "7")])
+@pytest.mark.parametrize(("given", "expected"), [(None, str(SPIN_COUNT)), ("7", "7")])
 def test_what_loads_torch_is_told_first_how_long_threads_may_spin(
     monkeypatch: pytest.MonkeyPatch, given: str | None, expected: str
 ) -> None:

@@ -124,7 +124,9 @@ def test_sizes_and_tokens_that_are_another_models_are_refused(
     described = json.loads((folder / "tokenizer.json").read_text())
     described["model"]["vocab"]["~~~"] = 100_000
     (folder / "tokenizer.json").write_text(json.dumps(described))
-    with pytest.raises(InputError, match="numbers tokens up to 100000, and the model beside it"):
+    with pytest.raises(
+        InputError, match="has token ids up to 100000, but the vocabulary of the model"
+    ):
         load_predictor(folder)
     config = json.loads((folder / "config.json").read_text())
     config["textmill"]["n_layer"] = 3_000_000

@@ -20,7 +20,7 @@ from textmill.config import (
     TaskConfig,
 )
 from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
-from textmill.corpus.tokens.vocabulary import adopt
+from textmill.corpus.tokens.vocabulary import convert
 from textmill.files import read_json, write_json
 from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.tasks.baseline import baseline
@@ -188,7 +188,7 @@ def test_placeholders_are_one_token_of_an_adopted_vocabulary_too(
     (tmp_path / "tokenizer.json").write_text(json.dumps(foreign))
     folder = tmp_path / "adopted"
     folder.mkdir()
-    adopt(tmp_path).save(str(folder / "tokenizer.json"))
+    convert(tmp_path).save(str(folder / "tokenizer.json"))
     shutil.copy(backbone / TOKENIZER_FILES[1], folder)
     for tokenizer in (load_tokenizer(backbone), load_tokenizer(folder)):
         for placeholder in PLACEHOLDERS.values():

@@ -73,7 +73,10 @@ def test_a_damaged_manifest_is_refused_by_everything_that_reads_it(
         lambda: result.manifest,
     ]
     for read in readers:
-        with pytest.raises(RunError, match=rf"{manifest} is not what was written: restore"):
+        with pytest.raises(
+            RunError,
+            match=rf"{manifest} is damaged, its digest differs from the recorded one: restore",
+        ):
             read()
 
 
@@ -91,7 +94,10 @@ def test_a_damaged_file_is_refused_by_everything_that_reads_it(
         result.metrics,
         lambda: list(result.files("*.json")),
     ):
-        with pytest.raises(RunError, match=rf"{file} is not what was written: restore"):
+        with pytest.raises(
+            RunError,
+            match=rf"{file} is damaged, its digest differs from the recorded one: restore",
+        ):
             read()
 
 

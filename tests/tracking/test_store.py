@@ -151,7 +151,7 @@ def test_a_database_that_could_not_be_made_leaves_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(MlflowClient, "search_experiments", full)
-        with pytest.raises(RunError, match="is full: make room and run again"):
+        with pytest.raises(RunError, match="is full: free space and run again"):
             Store(TrackingConfig(home=str(tmp_path)))
     assert [file.name for file in tmp_path.iterdir()] == ["wip"]
 

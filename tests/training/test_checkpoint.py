@@ -15,7 +15,7 @@ from textmill.training import checkpoint
 from textmill.training.checkpoint import (
     FolderCheckpointIO,
     checkpoint_folder,
-    is_whole,
+    is_intact,
     keep_newest,
     newest_checkpoint,
     pack_state,
@@ -158,7 +158,7 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
 ) -> None:
     save(tmp_path, 1, 2)
     damage(checkpoint_folder(tmp_path, 2))
-    assert not is_whole(checkpoint_folder(tmp_path, 2))
+    assert not is_intact(checkpoint_folder(tmp_path, 2))
     assert newest_checkpoint(tmp_path) == checkpoint_folder(tmp_path, 1)
 
 

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from textmill.config import ModelConfig
 from textmill.corpus.tokens.tokenizer import END_ID, SPECIAL_TOKENS, load_tokenizer
-from textmill.corpus.tokens.vocabulary import adopt
+from textmill.corpus.tokens.vocabulary import convert
 from textmill.errors import InputError
 from textmill.model import GPT, save
 from textmill.training.initial import initial_network
@@ -46,7 +46,7 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def adopted(released: Path, tmp_path: Path) -> Tokenizer:
-    adopt(released).save(str(tmp_path / "tokenizer.json"))
+    convert(released).save(str(tmp_path / "tokenizer.json"))
     return load_tokenizer(tmp_path)
 
 
@@ -99,16 +99,19 @@ def test_a_model_of_another_shape_names_the_first_difference(
     released: Path, adopted: Tokenizer
 ) -> None:
     wanted = GPT2.model_copy(update={"n_layer": 3, "vocab_size": 300})
-    with pytest.raises(InputError, match=r"n_layer=2, and not model\.n_layer=3: set model\.n_lay"):
+    with pytest.raises(InputError, match=r"n_layer=2, not model\.n_layer=3: set model\.n_lay"):
         initial_network(wanted, released, adopted)
 
 
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (None, "holds no tokenizer"),
+        (None, "has no tokenizer"),
         ("{", "is damaged"),
-        ('{"model": {"type": "Unigram"}, "pre_tokenizer": {"type": "Metaspace"}}', "no byte-level"),
+        (
+            '{"model": {"type": "Unigram"}, "pre_tokenizer": {"type": "Metaspace"}}',
+            "not a byte-level",
+        ),
     ],
 )
 def test_a_tokenizer_that_cannot_be_used_is_named(
@@ -117,4 +120,4 @@ def test_a_tokenizer_that_cannot_be_used_is_named(
     if text is not None:
         (tmp_path / "tokenizer.json").write_text(text)
     with pytest.raises(InputError, match=problem):
-        adopt(tmp_path)
+        convert(tmp_path)

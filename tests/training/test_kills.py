@@ -38,7 +38,7 @@ PLACES = {
         ("checkpoint", "save_file", 9),
         ("checkpoint", "write_json", 18),
         ("checkpoint", "sync_folder", 9),
-        ("watch", "keep_newest", 9),
+        ("callback", "keep_newest", 9),
     ],
 }
 """Functions that run in the middle of something, and how often at least they are called."""

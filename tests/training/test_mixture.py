@@ -16,7 +16,7 @@ from textmill.corpus.tokens.packing import PackedBlocks
 from textmill.corpus.tokens.token_shards import DOCUMENTS, write_shards
 from textmill.errors import InputError
 from textmill.training.batches import shuffled
-from textmill.training.mixture import Taken, token_shares, training_blocks
+from textmill.training.mixture import SeenTokens, token_shares, training_blocks
 
 COUNTS = np.array([[600.0, 100], [0, 300]])
 """Two sources, two languages."""
@@ -81,7 +81,7 @@ def config(weights: dict[str, float] | None = None, **pretraining: Any) -> Pretr
 
 
 def shares_after(tokens: Path, config: PretrainStepConfig, n_batches: int) -> dict[str, float]:
-    return Taken(tokens, *training_blocks(tokens, config)).shares(n_batches)
+    return SeenTokens(tokens, *training_blocks(tokens, config)).shares(n_batches)
 
 
 def test_without_weights_the_blocks_are_those_of_the_corpus_in_a_shuffled_order(
@@ -120,7 +120,9 @@ def test_weights_and_languages_act_together(tokens: Path) -> None:
 
 
 def test_a_weight_of_a_source_without_text_is_an_error(tokens: Path) -> None:
-    with pytest.raises(InputError, match="'wiki' has weight=0.2, and cleaning left none of its"):
+    with pytest.raises(
+        InputError, match="'wiki' has weight=0.2, and none of its documents are left"
+    ):
         training_blocks(tokens, config({"wiki": 0.2}))
     training_blocks(tokens, config({"wiki": 0.0, "books": 0.5}))
     with pytest.raises(InputError, match="only sources of weight 0 have documents"):
@@ -129,7 +131,7 @@ def test_a_weight_of_a_source_without_text_is_an_error(tokens: Path) -> None:
 
 def test_what_was_taken_is_what_the_batches_hold(tokens: Path) -> None:
     blocks, order = training_blocks(tokens, config({"songs": 0.2}, overlap=4))
-    taken = Taken(tokens, blocks, order)
+    taken = SeenTokens(tokens, blocks, order)
     per_epoch = len(order(0))
     n_batches = per_epoch + 7
     taken.shares(3)  # asked before as well

@@ -11,7 +11,7 @@ import torch
 
 from textmill.config import ModelConfig, OptimizationConfig
 from textmill.model.gpt import GPT
-from textmill.training.optimizers import Joined, learning_rate_factor, make_optimizer
+from textmill.training.optimizers import CombinedOptimizer, learning_rate_factor, make_optimizer
 
 SHAPE = dict(n_layer=2, n_head=2, n_embd=16, block_size=8, vocab_size=11)
 
@@ -118,7 +118,7 @@ def muon(**settings: Any) -> OptimizationConfig:
 def test_muon_takes_the_matrices_of_the_layers_and_adamw_the_rest(tied: bool) -> None:
     model = GPT(ModelConfig.model_validate(SHAPE | {"tie_embeddings": tied, "bias": True}))
     optimizer = make_optimizer(model, muon())
-    assert isinstance(optimizer, Joined)
+    assert isinstance(optimizer, CombinedOptimizer)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     first, second = (
         {names[id(p)] for group in inner.param_groups for p in group["params"]}
@@ -155,7 +155,7 @@ def test_a_schedule_reaches_both_optimizers_even_after_a_restart() -> None:
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (step + 1))
     optimizer.step()
     schedule.step()
-    assert isinstance(optimizer, Joined)
+    assert isinstance(optimizer, CombinedOptimizer)
     rates = {group["lr"] for inner in optimizer.optimizers for group in inner.param_groups}
     assert rates == {0.005}
 

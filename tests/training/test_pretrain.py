@@ -262,7 +262,7 @@ def test_a_vocabulary_smaller_than_the_tokenizers_is_an_error(inputs: dict[str, 
 
 def test_a_corpus_of_less_than_a_batch_is_an_error(inputs: dict[str, Path]) -> None:
     n_blocks = len(PackedBlocks(inputs["tokens"] / "train", 16))
-    match = rf"micro_batch_size={n_blocks + 1}: the corpus fills only {n_blocks} blocks"
+    match = rf"micro_batch_size={n_blocks + 1}: the corpus has only {n_blocks} blocks"
     with pytest.raises(InputError, match=match):
         run(inputs, "a", micro_batch_size=n_blocks + 1)
 
@@ -278,7 +278,7 @@ def test_a_corpus_of_less_than_a_batch_is_an_error(inputs: dict[str, Path]) -> N
 def test_a_checkpoint_of_another_training_is_refused_with_the_first_difference(
     inputs: dict[str, Path], choices: dict[str, Any], difference: str
 ) -> None:
-    with pytest.raises(RunError, match="step 1, which is saved"):
+    with pytest.raises(RunError, match="step 1, after saving a checkpoint"):
         run(inputs, "a", max_hours=1e-9)
     checkpoints = inputs["tokens"].parent / "a" / "work" / "checkpoints"
     before = {file: file.read_bytes() for file in checkpoints.rglob("*") if file.is_file()}
@@ -289,7 +289,7 @@ def test_a_checkpoint_of_another_training_is_refused_with_the_first_difference(
 
 
 def test_a_checkpoint_of_another_tokenizer_is_refused(inputs: dict[str, Path]) -> None:
-    with pytest.raises(RunError, match="step 1, which is saved"):
+    with pytest.raises(RunError, match="step 1, after saving a checkpoint"):
         run(inputs, "a", max_hours=1e-9)
     file = inputs["tokenizer"] / "tokenizer.json"
     file.write_text(file.read_text().replace('"t"', '"tea"'))
@@ -298,7 +298,7 @@ def test_a_checkpoint_of_another_tokenizer_is_refused(inputs: dict[str, Path]) -
 
 
 def test_settings_that_change_no_result_are_no_difference(inputs: dict[str, Path]) -> None:
-    with pytest.raises(RunError, match="step 1, which is saved"):
+    with pytest.raises(RunError, match="step 1, after saving a checkpoint"):
         run(inputs, "a", max_hours=1e-9)
     run(inputs, "a", checkpoint_every_steps=3, price_per_hour=2.0)
     assert len(logged(inputs["tokens"].parent / "a" / "out", "train/loss")) == 3
@@ -400,7 +400,7 @@ def test_a_spent_budget_ends_training_at_a_checkpoint_from_which_it_goes_on(
     inputs: dict[str, Path],
 ) -> None:
     with pytest.raises(
-        RunError, match=r"step 1, which is saved: pretrain\.max_hours=1e-09 is used"
+        RunError, match=r"step 1, after saving a checkpoint: pretrain\.max_hours=1e-09 is reached"
     ):
         run(inputs, "a", max_hours=1e-9)
     shutil.rmtree(inputs["tokens"].parent / "a" / "out")

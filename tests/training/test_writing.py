@@ -16,7 +16,7 @@ from textmill.corpus.tokens.tokenizer import PAD_ID, TARGET_ID, load_tokenizer
 from textmill.corpus.tokens.vocabulary import train_tokenizer
 from textmill.model import GPT
 from textmill.training import writing
-from textmill.training.writing import write_text
+from textmill.training.writing import stream_text
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def config(**choices: Any) -> GenerationConfig:
 
 
 def written(network: GPT, tokenizer: Tokenizer, prompt: str = "The", **choices: Any) -> list[str]:
-    return list(write_text(network, tokenizer, prompt, config(**choices)))
+    return list(stream_text(network, tokenizer, prompt, config(**choices)))
 
 
 @pytest.mark.parametrize("choices", [{"temperature": 0}, {"seed": 5}, {"top_k": None}], ids=str)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from textmill.errors import InputError
-from textmill.web.login import login, login_for, use_login
+from textmill.web.login import login, required_login, use_login
 
 GOOD = "anna:a-long:password"
 VARIABLES = ("PREFECT_API_AUTH_STRING", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
@@ -40,7 +40,7 @@ def test_an_empty_or_weak_one_is_refused_and_not_shown(
     (tmp_path / "secret").write_text(given)
     name, value = ("_FILE", str(tmp_path / "secret")) if is_file else ("", given)
     monkeypatch.setenv(f"TEXTMILL_AUTH{name}", value)
-    for ask in (login, use_login, lambda: login_for("0.0.0.0", False)):
+    for ask in (login, use_login, lambda: required_login("0.0.0.0", False)):
         with pytest.raises(InputError, match="USER:PASSWORD") as raised:
             ask()
         assert "short" not in str(raised.value)
@@ -53,20 +53,20 @@ def test_a_file_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize(
-    ("host", "is_wanted"), [("0.0.0.0", False), ("192.168.1.5", False), ("127.0.0.1", True)]
+    ("host", "is_required"), [("0.0.0.0", False), ("192.168.1.5", False), ("127.0.0.1", True)]
 )
 def test_what_others_reach_needs_one(
-    host: str, is_wanted: bool, monkeypatch: pytest.MonkeyPatch
+    host: str, is_required: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(InputError, match="There is no login, which"):
-        login_for(host, is_wanted)
+    with pytest.raises(InputError, match="No login is set, and"):
+        required_login(host, is_required)
     monkeypatch.setenv("TEXTMILL_AUTH", GOOD)
-    assert login_for(host, is_wanted) == ("anna", "a-long:password")
+    assert required_login(host, is_required) == ("anna", "a-long:password")
 
 
 def test_on_the_loopback_it_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEXTMILL_AUTH", GOOD)
-    assert login_for("127.0.0.1", False) is None
+    assert required_login("127.0.0.1", False) is None
 
 
 def test_clients_use_it_unless_they_have_their_own(monkeypatch: pytest.MonkeyPatch) -> None:

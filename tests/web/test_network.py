@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 
 from textmill.errors import RunError
-from textmill.web.network import is_loopback, listen, own_hosts, past_proxies, reached_at
+from textmill.web.network import bypass_proxies, is_loopback, listen, local_address, own_hosts
 
 
 @pytest.mark.parametrize(
@@ -35,28 +35,28 @@ def test_a_server_goes_by_its_names_here_and_by_those_given() -> None:
     assert set(own_hosts("127.0.0.1", 80)) == here
     assert set(own_hosts("0.0.0.0", 80, ["box:80"])) == here | {"box:80"}
     assert set(own_hosts("192.168.1.5", 80)) == here | {"192.168.1.5:80"}
-    assert reached_at("0.0.0.0", 80) == "127.0.0.1:80"
+    assert local_address("0.0.0.0", 80) == "127.0.0.1:80"
 
 
 @pytest.mark.parametrize("given", ["", "corp.example, 10.0.0.1", "localhost"])
 def test_this_machine_is_reached_past_a_proxy(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.setenv(name, given)  # restored after the test
-    past_proxies("box")
+    bypass_proxies("box")
     for host in ("127.0.0.1", "localhost", "box"):
         assert urllib.request.proxy_bypass_environment(f"{host}:80")  # type: ignore[attr-defined]
     assert not urllib.request.proxy_bypass_environment("other:80")  # type: ignore[attr-defined]
     assert os.environ["no_proxy"] == os.environ["NO_PROXY"]
     assert os.environ["no_proxy"].startswith(given)
     before = os.environ["no_proxy"]
-    past_proxies("box")
+    bypass_proxies("box")
     assert os.environ["no_proxy"] == before
 
 
 def test_no_proxy_for_anything_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.setenv("NO_PROXY", "*")
-    past_proxies()
+    bypass_proxies()
     assert urllib.request.proxy_bypass_environment("other:80")  # type: ignore[attr-defined]
 
 

@@ -1,9 +1,9 @@
 """The configuration as pydantic models, one for each group in conf/.
 
-Every model is frozen and forbids unknown keys. The values decide what a step computes and are part
-of its key, but for fields marked `NOT_IN_KEY`, which cannot change a result: where files lie, how
-often to save, how many to run at once. No computation belongs here: the key of a step holds these
-values and not this package's code.
+Every model is frozen and forbids unknown keys. The values are part of a step's key, except for
+fields marked `NOT_IN_KEY`, which cannot change a result: locations, checkpoint intervals,
+parallelism. No computation belongs here: the key of a step contains these values, not this
+package's code.
 """
 
 from __future__ import annotations
@@ -82,10 +82,9 @@ RESERVED = {
     "baseline": "the baselines' scores",
     "backbone": "the registered backbones",
 }
-"""Names that no task can have, and what has them."""
+"""Names that tasks cannot have, and what they are reserved for."""
 
 __all__ = [
-    "KINDS",
     "AUTO",
     "Accelerator",
     "AnyTask",
@@ -104,6 +103,7 @@ __all__ = [
     "GopherQualityConfig",
     "GopherRepetitionConfig",
     "HtmlConfig",
+    "KINDS",
     "LANGUAGE_FLOORS",
     "LANGUAGE_MODEL",
     "LabelledConfig",
@@ -135,21 +135,24 @@ __all__ = [
     "TokensConfig",
     "TrackingConfig",
     "UNREDACTED",
+    "extensions",
     "flatten",
     "key_values",
+    "problems",
+    "secrets",
     "settings_of",
 ]
 
 
 class Config(Settings):
-    """A whole configuration, as a file of conf/ composes it."""
+    """A complete configuration, as composed from conf/."""
 
     experiment: str = Field("textmill", min_length=1)
     """MLflow experiment."""
     extensions: tuple[Location, ...] = ()
     """Python files, folders or installed modules with filters, metrics and kinds of task."""
     data_root: Location | None = None
-    """Folder that files of conf/ name their data by."""
+    """Folder of the data that files in conf/ refer to."""
     sample: SampleConfig | None = None
     """Generate sample data; paths that begin with `sample:` are inside it."""
     corpus: CorpusConfig
@@ -166,7 +169,7 @@ class Config(Settings):
     plan: ScalingLaw = ScalingLaw()
     retrain: Annotated[RetrainConfig, NOT_IN_KEY] = RetrainConfig()
     notify: Annotated[tuple[NotifyConfig, ...], NOT_IN_KEY] = ()
-    """Who is told when a run has failed, a model is promoted, or new text has drifted."""
+    """Notifications about failed runs, promoted models, or drift of new text."""
 
     @model_validator(mode="after")
     def _sample_paths_have_a_sample(self) -> Self:
@@ -174,7 +177,7 @@ class Config(Settings):
         paths += [path for task in self.tasks for path in (task.train, task.test, task.validation)]
         for path in paths:
             if self.sample is None and path is not None and path.startswith("sample:"):
-                raise ValueError(f"{path} is sample data, and sample is not set: set it.")
+                raise ValueError(f"{path} is sample data, but sample is not set: set it.")
         return self
 
     @model_validator(mode="after")
@@ -183,8 +186,8 @@ class Config(Settings):
         for name in self.retrain.drift.tasks:
             if kinds.get(name) != "classification":
                 raise ValueError(
-                    f"retrain.drift.tasks: {name!r} is no classification task of this "
-                    "configuration: name one, or none."
+                    f"retrain.drift.tasks: {name!r} is not a classification task of this "
+                    "configuration: use one that is, or remove it."
                 )
         return self
 
@@ -203,11 +206,11 @@ class Config(Settings):
         for task in self.tasks:
             if "redaction" in task.model_fields_set and task.redaction != redaction:
                 raise ValueError(
-                    f"tasks.{task.name}.redaction is not corpus.redaction, which holds for all "
-                    "text: leave it out."
+                    f"tasks.{task.name}.redaction differs from corpus.redaction, which applies to "
+                    "all text: remove it."
                 )
         tasks = tuple(task.model_copy(update={"redaction": redaction}) for task in self.tasks)
-        object.__setattr__(self, "tasks", tasks)  # the model is frozen for all others
+        object.__setattr__(self, "tasks", tasks)  # the model is frozen
         return self
 
     @model_validator(mode="after")
@@ -215,8 +218,8 @@ class Config(Settings):
         names = [task.name for task in self.tasks]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"two tasks are called {name!r}: give each its own name.")
+                raise ValueError(f"two tasks are named {name!r}: rename one.")
         for name, owner in RESERVED.items():
             if name in names:
-                raise ValueError(f"a task is called {name!r}, as {owner} are: rename it.")
+                raise ValueError(f"the name {name!r} is reserved for {owner}: rename the task.")
         return self

@@ -1,4 +1,4 @@
-"""What text goes in: sample data, sources, cleaning, tokenizer."""
+"""Configuration of data: sample data, sources, cleaning, tokenizer."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ class SampleConfig(Settings):
     seed: int = 0
     """Seed of the generator; the same seed gives the same bytes."""
     n_documents: int = Field(9000, ge=100)
-    """Documents of raw text for pretraining, planted dirt included."""
+    """Documents of raw text for pretraining, including those with planted defects."""
     n_train: int = Field(2000, ge=20)
-    """Labelled training examples for each task."""
+    """Labelled training examples per task."""
     n_test: int = Field(500, ge=20)
-    """Labelled test examples for each task."""
+    """Labelled test examples per task."""
 
 
 class LimitsConfig(Settings):
-    """How much a file may hold, so that none can fill the memory or the disk."""
+    """Size limits of input files, so that none can exhaust the memory or the disk."""
 
     max_document_mib: int = Field(64, ge=1)
-    """MiB of a line, record or document; a larger one is set aside as a bad record."""
+    """Maximum size of a line, record or document, in MiB; a larger one is rejected as a bad
+    record."""
     max_unpacked_ratio: Annotated[int, NOT_IN_KEY] = Field(200, ge=1)
-    """Bytes that a compressed file may unpack to for each of its own, as more is the sign of a
-    decompression bomb, which is an error; up to 64 MiB are allowed to any file."""
+    """Maximum ratio of a file's decompressed to its compressed size, beyond which it is treated as
+    a decompression bomb, an error; any file may decompress to 64 MiB."""
     max_row_group_mib: Annotated[int, NOT_IN_KEY] = Field(2048, ge=1)
-    """MiB, unpacked, of the columns that are read in one row group of a Parquet file; a larger one
-    is an error, as reading it may take as much memory."""
+    """Maximum decompressed size, in MiB, of the columns read from one row group of a Parquet file;
+    a larger one is an error, as reading it may take as much memory."""
 
 
 class TextFilesConfig(Settings):
-    """Where raw text lies, and how documents are found in it."""
+    """Location of raw text, and how it is split into documents."""
 
     path: Location | None = None
     """File, folder or glob: .txt, .html, .jsonl, .csv or .parquet, plain or as .gz or .zst."""
     text: str = "text"
-    """Column that holds the text."""
+    """Column of the text."""
     html: bool = False
-    """The text is HTML, of which the main content is extracted. Files that end in .html or .htm
-    always are, each one document."""
+    """Whether the text is HTML, of which the main content is extracted. Files that end in .html or
+    .htm always are, and each is one document."""
     documents: Literal["file", "paragraph", "line"] = "file"
-    """What is one document in a plain text file; paragraphs are separated by blank lines."""
+    """Unit of a document in a plain text file; paragraphs are separated by blank lines."""
     follow_links: Annotated[bool, NOT_IN_KEY] = False
-    """Read what symbolic links point to outside of the folder; otherwise such a link is an error.
-    """
+    """Follow symbolic links out of the folder; otherwise such a link is an error."""
     encoding: Encoding = AUTO
-    """Of files without byte order mark: a name that Python knows, such as windows-1252 or gb18030;
-    auto detects that of each file, and keeps to UTF-8 where nothing is certain."""
+    """Encoding of files without byte order mark, by its Python name, such as windows-1252 or
+    gb18030; auto detects it per file, and falls back to UTF-8."""
     limits: LimitsConfig = LimitsConfig()
 
 
@@ -62,53 +62,52 @@ class SourceConfig(TextFilesConfig):
     """One source of raw text: an entry of corpus.sources."""
 
     name: str = Field(min_length=1)
-    """Name of the source, kept with every document."""
+    """Name of the source, stored with every document."""
     hub: Location | None = None
-    """Hub data set id, or a local data set folder, to load through `datasets` instead of a path."""
+    """Id of a hub dataset, or a local dataset folder, to load with `datasets` instead of a path."""
     subset: str | None = None
-    """Configuration name of the hub data set."""
+    """Configuration name of the hub dataset."""
     split: str = "train"
-    """Split of the hub data set."""
+    """Split of the hub dataset."""
     revision: str | None = None
-    """Commit of the hub data set; None takes the newest and records which it was."""
+    """Commit of the hub dataset; None uses the newest and records it."""
     language: str = "und"
-    """BCP 47 language tag; "und" when unknown, "auto" to identify that of each document."""
+    """BCP 47 language tag; "und" if unknown, "auto" to identify the language of each document."""
     weight: Annotated[float | None, NOT_IN_KEY] = Field(None, ge=0)
-    """Share of the training tokens that is drawn from this source, whatever its size: 0.2 is a
-    fifth. Sources without a weight have the rest, by their sizes; where all have one, the ratio
-    counts. Only pretraining uses it: another weight cleans nothing anew, and validation is not
-    weighted."""
+    """Share of the training tokens sampled from this source, independent of its size: 0.2 is a
+    fifth. Sources without a weight split the rest in proportion to their sizes; if all have one,
+    weights are normalised. Used by pretraining only: changing it does not recompute the corpus, and
+    validation is not weighted."""
     licence: Annotated[str, NOT_IN_KEY] = Field("unknown", min_length=1)
-    """Under what terms the text may be used, for the cards of the models made from it."""
+    """Terms of use of the text, for the cards of the models trained on it."""
     join_chars: int = Field(0, ge=0)
     """Join consecutive paragraphs or lines until a document has this many characters; 0: never."""
 
     @model_validator(mode="after")
     def _path_or_hub(self) -> Self:
         if (self.path is None) == (self.hub is None):
-            raise ValueError(
-                f"source {self.name!r} needs either a path or a hub id: give exactly one."
-            )
+            raise ValueError(f"source {self.name!r} needs a path or a hub id: set exactly one.")
         if self.html and self.join_chars:
             raise ValueError(
-                f"source {self.name!r}: HTML pages are not joined: leave out join_chars, or html."
+                f"source {self.name!r}: HTML pages cannot be joined: remove join_chars, or html."
             )
         return self
 
 
 class HtmlConfig(Settings):
-    """Extracting the main content of HTML pages; those beyond the limits are set aside."""
+    """Extraction of the main content of HTML pages; pages beyond the limits are rejected."""
 
     favor: Literal["precision", "balanced", "recall"] = "precision"
-    """Rather leave out content, or rather keep what may be none, such as lists of links."""
+    """Prefer to omit content (precision), or to keep boilerplate such as lists of links
+    (recall)."""
     tables: bool = True
-    """Keep tables, a row on each line."""
+    """Keep tables, one row per line."""
     comments: bool = False
-    """Keep what readers wrote below an article."""
+    """Keep readers' comments below an article."""
     max_chars: int = Field(5_000_000, ge=1)
-    """Characters of HTML in a page."""
+    """Maximum characters of HTML in a page."""
     max_elements: int = Field(50_000, ge=1)
-    """Elements in a page: the time that some take is more than linear in them."""
+    """Maximum elements in a page; extraction time can be superlinear in them."""
 
 
 class ExactDuplicatesConfig(Settings):
@@ -118,7 +117,7 @@ class ExactDuplicatesConfig(Settings):
 
 
 class NearDuplicatesConfig(Settings):
-    """Dropping documents that are nearly the same as one before.
+    """Dropping near duplicates of earlier documents.
 
     Two documents are candidates if all rows of one band of their MinHash signatures are equal. With
     similarity s of their sets of shingles that happens with probability 1 - (1 - s^rows)^bands.
@@ -126,50 +125,50 @@ class NearDuplicatesConfig(Settings):
 
     enabled: bool = False
     ngram: int = Field(3, ge=1, le=64)
-    """Words of a shingle; in scripts without spaces every character counts as a word."""
+    """Words per shingle; in scripts without spaces every character counts as a word."""
     bands: int = Field(20, ge=1, le=1000)
     rows: int = Field(5, ge=1, le=100)
-    """Permutations in a band; a signature has bands * rows of them."""
+    """Permutations per band; a signature has bands * rows of them."""
     threshold: float = Field(0.6, gt=0, le=1)
-    """Jaccard similarity of the sets of shingles from which a candidate is dropped. Where 5 % of
-    the words are changed, a set of 3-grams keeps one of about 0.75."""
+    """Jaccard similarity of the sets of shingles from which a candidate is dropped. With 5 % of the
+    words changed, sets of 3-grams have a similarity of about 0.75."""
     max_candidates: int = Field(64, ge=1)
-    """Documents that one is compared with at most: bounds the time on text from templates."""
+    """Maximum comparisons per document: bounds the time on text from templates."""
     seed: int = 0
     """Seed of the permutations."""
 
 
 class RepeatedLinesConfig(Settings):
-    """Removing lines that stand in many documents, such as menus, notices and footers.
+    """Removing lines that occur in many documents, such as menus, notices and footers.
 
-    Case, punctuation and which digits there are do not count. It comes after the quality filters
-    and exact duplicates, and before near duplicates: of many near copies of a document, those after
-    the first few lose the lines that they share.
+    Case, punctuation and the values of digits are ignored. It runs after the quality filters and
+    exact duplicates, and before near duplicates: of many near copies of a document, all but the
+    first few lose the lines that they share.
     """
 
     enabled: bool = False
     unit: Literal["line", "paragraph"] = "line"
-    """What is compared and removed; paragraphs are separated by blank lines."""
+    """Unit that is compared and removed; paragraphs are separated by blank lines."""
     max_documents: int = Field(3, ge=1, le=255)
-    """Documents that keep a line, the first of those that hold it; 1 is what CCNet does."""
+    """Number of documents that keep a line, the first that contain it; CCNet uses 1."""
     min_words: int = Field(3, ge=1)
-    """Shorter lines stay; in scripts without spaces every character counts as a word."""
+    """Minimum words of a line to remove; in scripts without spaces every character is a word."""
 
 
 class DecontaminationConfig(Settings):
-    """Dropping documents that share a run of words with the test set of a task."""
+    """Dropping documents that share an n-gram of words with the test set of a task."""
 
     enabled: bool = False
     ngram: int = Field(13, ge=1, le=64)
-    """Words of a run; in scripts without spaces every character counts as a word."""
+    """Words per n-gram; in scripts without spaces every character counts as a word."""
     min_words: int = Field(8, ge=1)
-    """A test example with fewer words than a run is looked for as a whole if it has so many."""
+    """Minimum words of a test example shorter than an n-gram, which is matched as a whole."""
 
     @model_validator(mode="after")
     def _short_is_shorter(self) -> Self:
         if self.min_words > self.ngram:
             raise ValueError(
-                f"corpus.decontamination.min_words={self.min_words} is more than ngram="
+                f"corpus.decontamination.min_words={self.min_words} is larger than ngram="
                 f"{self.ngram}: lower it."
             )
         return self
@@ -194,29 +193,29 @@ class RedactionConfig(Settings):
 
     enabled: bool = True
     kinds: tuple[RedactionKind, ...] = Field(get_args(RedactionKind), min_length=1)
-    """What is replaced: e-mail addresses, telephone numbers, IP addresses, payment cards, IBANs,
+    """Kinds to replace: e-mail addresses, telephone numbers, IP addresses, payment cards, IBANs,
     national ids (China, USA), access keys, private keys, user names and passwords in URLs."""
     phone_regions: tuple[str, ...] = ("US", "GB", "DE", "CN")
-    """ISO 3166 countries, in capitals, whose national telephone number formats are recognised."""
+    """ISO 3166 country codes whose national telephone number formats are recognised."""
 
 
 UNREDACTED = RedactionConfig(enabled=False)
-"""Texts stay as they are."""
+"""No redaction."""
 
 
 class CorpusConfig(Settings):
-    """What text goes in and how it is cleaned: the conf/corpus/ group."""
+    """Sources and cleaning of the corpus: the conf/corpus/ group."""
 
     sources: tuple[SourceConfig, ...] = Field(min_length=1)
     repair_unicode: bool = True
-    """Fix mojibake and other encoding accidents with ftfy."""
+    """Repair mojibake and other encoding errors with ftfy."""
     strip_html: bool = True
     """Remove HTML tags, scripts, styles and comments from text, and decode character references."""
     html: HtmlConfig = HtmlConfig()
     min_chars: int = Field(20, ge=1)
-    """Cleaned documents with fewer characters are dropped."""
+    """Minimum characters of a cleaned document."""
     languages: tuple[str, ...] = ()
-    """Language tags; documents in others are dropped. Empty keeps all."""
+    """Language tags of documents to keep; empty keeps all."""
     exact_duplicates: ExactDuplicatesConfig = ExactDuplicatesConfig()
     near_duplicates: NearDuplicatesConfig = NearDuplicatesConfig()
     repeated_lines: RepeatedLinesConfig = RepeatedLinesConfig()
@@ -228,11 +227,11 @@ class CorpusConfig(Settings):
     validation_share: float = Field(0.05, gt=0, lt=1)
     """Share of documents held out for validation, chosen by the hash of the document id."""
     max_bad_share: float = Field(0.1, ge=0, le=1)
-    """The step stops when more than this share of a source's records cannot be read."""
+    """Maximum share of a source's records that cannot be read; beyond it the step fails."""
 
     @property
     def weights(self) -> dict[str, float]:
-        """The weights of the sources that have one, by name."""
+        """Weights by source, of those that have one."""
         return {one.name: one.weight for one in self.sources if one.weight is not None}
 
     @model_validator(mode="after")
@@ -242,10 +241,10 @@ class CorpusConfig(Settings):
         if self.weights and rest and total >= 1:
             raise ValueError(
                 f"the weights of corpus.sources sum to {total:g}, which leaves nothing for "
-                f"{listed(rest)}: lower them below 1, or give every source a weight."
+                f"{listed(rest)}: lower their sum below 1, or set a weight for every source."
             )
         if not rest and total == 0:
-            raise ValueError("every source has weight 0: give one a weight above 0, or none any.")
+            raise ValueError("every source has weight 0: set one above 0, or remove all weights.")
         return self
 
     @model_validator(mode="after")
@@ -253,55 +252,54 @@ class CorpusConfig(Settings):
         names = [source.name for source in self.sources]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"two sources are called {name!r}: give each its own name.")
+                raise ValueError(f"two sources are named {name!r}: rename one.")
         return self
 
 
 BYTE_VOCAB_SIZE = 270
-"""Entries of the byte tokenizer: 5 special tokens, 256 bytes, a placeholder for each kind of
+"""Vocabulary size of the byte tokenizer: 5 special tokens, 256 bytes, a placeholder per kind of
 personal data."""
 
 
 class TestSetConfig(Settings):
-    """The test set of a task, as far as documents are compared with it."""
+    """The test set of a task, as far as decontamination needs it."""
 
-    __test__: ClassVar[bool] = False  # no tests, whatever pytest thinks of the name
+    __test__: ClassVar[bool] = False  # not a pytest class
 
     name: str
     """Name of the task."""
     places: tuple[Location, ...] = Field(min_length=1)
-    """The file, two files that belong together line by line, or the split's name on the hub."""
+    """One file, two line-aligned files, or the name of a hub split."""
     hub: Location | None = None
     subset: str | None = None
     revision: str | None = None
     encoding: Encoding = AUTO
     columns: tuple[str, ...] = Field(min_length=1)
-    """Columns that hold text, or lists of words."""
+    """Columns of text, or of lists of words."""
 
 
 class CleanConfig(CorpusConfig):
-    """What the clean step computes: the corpus, without what is in these test sets."""
+    """Configuration of the clean step: the corpus, and the test sets for decontamination."""
 
     test_sets: tuple[TestSetConfig, ...] = ()
 
 
 class TokenizerConfig(Settings):
-    """How text becomes tokens: the conf/tokenizer/ group. Every kind can spell any text."""
+    """The tokenizer: the conf/tokenizer/ group. Every kind can encode any text."""
 
     kind: Literal["bpe", "unigram", "byte", "character"] = "bpe"
     """Byte-level BPE as in GPT-2; a unigram language model over bytes; single bytes; or single
-    characters, the rare ones as bytes."""
+    characters, with rare ones encoded as bytes."""
     init_from: Location | None = None
-    """Folder with the tokenizer.json to use, such as GPT-2's, instead of training one; bpe only."""
+    """Folder of a tokenizer.json to use, such as GPT-2's, instead of training one; bpe only."""
     vocab_size: int = Field(8192, ge=BYTE_VOCAB_SIZE)
-    """Entries of the vocabulary, special tokens and the 256 bytes included; for characters, the
-    most that there can be."""
+    """Vocabulary size, including special tokens and the 256 bytes; for characters, the maximum."""
     min_frequency: int = Field(2, ge=1)
-    """Pairs (bpe) or characters (character) seen less often get no token of their own."""
+    """Minimum frequency of a pair (bpe) or character (character) to become a token."""
     max_bytes: int = Field(1 << 25, gt=0)
-    """Most text that it is trained on, in bytes; of more, documents are chosen by their ids. A bpe
-    takes some 40 bytes of memory for each byte of different words, which is nearly all of a text in
-    a script without spaces."""
+    """Maximum training text, in bytes; of a larger corpus, documents are sampled by their ids. BPE
+    training takes about 40 bytes of memory per byte of distinct words, which is nearly all of a
+    text in a script without spaces."""
 
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:
@@ -309,11 +307,11 @@ class TokenizerConfig(Settings):
             raise ValueError(
                 f"tokenizer.kind=byte has {BYTE_VOCAB_SIZE} entries, not "
                 f"tokenizer.vocab_size={self.vocab_size}: set tokenizer.vocab_size="
-                f"{BYTE_VOCAB_SIZE}, or choose another kind."
+                f"{BYTE_VOCAB_SIZE}, or use another kind."
             )
         if self.kind != "bpe" and self.init_from is not None:
             raise ValueError(
-                f"tokenizer.init_from takes a byte-level BPE and tokenizer.kind is {self.kind}: "
-                "set tokenizer.kind=bpe, or leave init_from out."
+                f"tokenizer.init_from needs a byte-level BPE, and tokenizer.kind is {self.kind}: "
+                "set tokenizer.kind=bpe, or remove init_from."
             )
         return self

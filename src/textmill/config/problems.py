@@ -1,4 +1,4 @@
-"""What is wrong with settings, in words: pydantic's errors with keys as users write them."""
+"""Messages for pydantic's validation errors, with keys as users write them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from textmill.config.secrets import models_in
 from textmill.errors import listed
 
 
-def follows(problem: dict[str, Any], problems: Sequence[dict[str, Any]]) -> bool:
-    """Return whether a list is too short only because pydantic does not count items that fail."""
+def is_consequence(problem: dict[str, Any], problems: Sequence[dict[str, Any]]) -> bool:
+    """Return whether a list is too short only because pydantic does not count invalid items."""
     place = problem["loc"]
     return problem["type"] == "too_short" and any(
         other is not problem and other["loc"][: len(place)] == place for other in problems
     )
 
 
-def explain(problem: dict[str, Any], values: Mapping[str, Any]) -> str:
-    """Return one line for a pydantic error: the key, what is wrong, and what would be right."""
+def describe_problem(problem: dict[str, Any], values: Mapping[str, Any]) -> str:
+    """Return one line for a pydantic error: the key, the problem, and the valid values."""
     loc = list(problem["loc"])
     kind = None
     if loc[:1] == ["tasks"] and len(loc) > 1 and isinstance(task := values["tasks"][loc[1]], dict):
@@ -34,11 +34,11 @@ def explain(problem: dict[str, Any], values: Mapping[str, Any]) -> str:
         case "extra_forbidden":
             return f"  {_unknown_key(key, kind)}"
         case "missing":
-            return f"  {key} is not set, and it must be."
+            return f"  {key} is required: set it."
         case "kind_unknown" | "kind_missing":
             return f"  {key}.{problem['msg']}: choose one of {', '.join(KINDS)}."
         case "model_type":
-            return f"  {key}{given}: it has settings of its own, {key}.NAME=VALUE."
+            return f"  {key}{given}: it is a section: set {key}.NAME=VALUE."
         case "value_error":
             return f"  {key}: {problem['msg'].removeprefix('Value error, ')}".replace("  : ", "  ")
     return f"  {key}{given}: {problem['msg'][0].lower()}{problem['msg'][1:]}."
@@ -54,7 +54,7 @@ def _unknown_key(key: str, kind: str | None) -> str:
 
 
 def _known_keys(path: Sequence[str], kind: str | None) -> list[str]:
-    """Return the settings of the group that a dotted path leads to, in a task those of its kind."""
+    """Return the settings at a dotted path; within a task, those of its kind."""
     model: type[BaseModel] = Config
     for part in path:
         if part.isdigit() or part not in model.model_fields:

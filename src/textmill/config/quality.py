@@ -1,4 +1,4 @@
-"""Quality filters by their published names: what they measure, and where they draw the line."""
+"""Configuration of quality filters, by their published names and with the papers' thresholds."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ class GopherQualityConfig(Settings):
     min_words: int | None = Field(50, ge=1)
     max_words: int | None = Field(100_000, ge=1)
     min_mean_word_length: float | None = Field(3, ge=0)
-    """In characters; not judged where most words are characters in a script without spaces."""
+    """In characters; not applied if most words are characters of a script without spaces."""
     max_mean_word_length: float | None = Field(10, ge=0)
     max_symbols_per_word: float | None = Field(0.1, ge=0)
-    """Of hash signs, and of ellipses."""
+    """Applies to hash signs and to ellipses."""
     max_bullet_lines: float | None = Field(0.9, ge=0, le=1)
     """Share of the lines that begin with a bullet point."""
     max_ellipsis_lines: float | None = Field(0.3, ge=0, le=1)
     """Share of the lines that end with an ellipsis."""
     min_alphabetic_words: float | None = Field(0.8, ge=0, le=1)
-    """Share of the words, marks included, with at least one letter."""
+    """Share of the words, punctuation included, with at least one letter."""
     min_stop_words: int | None = Field(2, ge=0)
-    """Different stop words of its language that a document has at least."""
+    """Minimum number of distinct stop words of the document's language."""
     stop_words: dict[str, tuple[str, ...]] = {
         "en": ("the", "be", "to", "of", "and", "that", "have", "with"),
         "de": ("der", "die", "und", "zu", "das", "ist", "nicht", "mit"),
         "zh": ("的", "是", "不", "了", "有", "之", "而", "人"),
     }
-    """By language; the paper gives the English ones. Documents in others are not asked for any."""
+    """By language; the English ones are the paper's. Documents in other languages need none."""
 
 
 class GopherRepetitionConfig(Settings):
     """Gopher's repetition rules (Rae et al. 2021, appendix A1.1, table A1).
 
-    Largest shares of lines or paragraphs that occurred before, and of the characters in them; of
-    the characters in the commonest run of so many words; and of those in runs that occurred before.
+    Maximum shares of duplicate lines or paragraphs, and of the characters in them; of the
+    characters in the most frequent n-gram of words; and of those in duplicate n-grams.
     """
 
     enabled: bool = True
@@ -73,22 +73,22 @@ class C4Config(Settings):
     min_line_words: int = Field(5, ge=0)
     """Lines with fewer words are dropped."""
     max_word_chars: int = Field(1000, ge=1)
-    """Lines with a longer word are dropped; as in the published code."""
+    """Lines with a longer word are dropped, as in the published code."""
     drop_javascript_lines: bool = True
-    """Lines that speak of JavaScript."""
+    """Lines that mention JavaScript."""
     drop_policy_lines: bool = True
-    """Lines that speak of cookies, privacy policies and terms of use; as in the published code."""
+    """Lines that mention cookies, privacy policies or terms of use, as in the published code."""
     strip_citations: bool = True
-    """Remove [1], [edit] and [citation needed]; as in the published code."""
+    """Remove [1], [edit] and [citation needed], as in the published code."""
     min_sentences: int = Field(3, ge=0)
-    """Documents with fewer in the lines that are left are dropped."""
+    """Documents with fewer sentences in the remaining lines are dropped."""
     drop_lorem_ipsum: bool = True
-    """Documents that hold this phrase."""
+    """Documents that contain this phrase."""
     drop_curly_brackets: bool = True
-    """Documents that hold an opening one."""
+    """Documents that contain an opening curly bracket."""
     bad_words: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    """Documents that hold one of these words or phrases, in whatever case, are dropped. The paper
-    takes LDNOOBW's "List of Dirty, Naughty, Obscene, and Otherwise Bad Words", in 28 languages."""
+    """Documents that contain one of these words or phrases, ignoring case, are dropped. The paper
+    uses LDNOOBW's "List of Dirty, Naughty, Obscene, and Otherwise Bad Words", in 28 languages."""
 
 
 class FineWebConfig(Settings):
@@ -101,9 +101,9 @@ class FineWebConfig(Settings):
     """Share of the lines of at most `short_line_chars`."""
     short_line_chars: int = Field(30, ge=0)
     max_duplicate_line_chars: float | None = Field(0.1, ge=0, le=1)
-    """Share of the characters in lines that occurred before."""
+    """Share of the characters in duplicate lines."""
     max_line_breaks_per_word: float | None = Field(None, ge=0)
-    """Not in the paper; its published code has 0.3."""
+    """Not in the paper; the published code uses 0.3."""
 
 
 class QualityConfig(Settings):

@@ -1,7 +1,7 @@
-"""Settings that may hold credentials: their value for use, their spelling for records.
+"""Types of settings that may contain credentials, which are masked when recorded.
 
-A field of one of these types is shown and recorded as it is written, `${oc.env:NAME}` unresolved
-and other credentials masked; `get_secret_value` gives what to use.
+A field of one of these types is shown and recorded as written, with `${oc.env:NAME}` unresolved and
+other credentials masked; `get_secret_value` returns the value.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from textmill.secrets import (
 )
 
 MIN_PIECE = 6
-"""Characters of a piece of a secret that is hidden by itself."""
+"""Minimum length of a part of a secret that is masked on its own."""
 
 
 class Hidden(SecretStr):
-    """A text that may hold credentials.
+    """A string that may contain credentials.
 
     Args:
-        secret_value: what to use.
-        written: how the configuration spells it; None: as it is.
+        secret_value: the value.
+        written: the value as written in the configuration, references unresolved; None: the value.
     """
 
     def __init__(self, secret_value: str, written: str | None = None) -> None:
@@ -42,14 +42,14 @@ class Hidden(SecretStr):
 
     @staticmethod
     def mask(text: str) -> str:
-        """Return what is shown of the text; references are characters for private use in it."""
+        """Return the text to show; references in it are represented by private-use characters."""
         return mask_all(text)
 
     def _display(self) -> str:
         return as_written(self.mask, self.written)
 
-    def hide_in(self, text: str) -> str:
-        """Return a text about this without what is not shown of it."""
+    def redact_in(self, text: str) -> str:
+        """Return a text with the masked parts of this secret removed."""
         shown, value = self._display(), self.get_secret_value()
         try:
             words = shlex.split(value)
@@ -67,7 +67,7 @@ class Hidden(SecretStr):
     def __get_pydantic_core_schema__(
         cls, source: type[Any], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        """Accept a text, or one that is marked already; write JSON as it is shown."""
+        """Accept a string or a secret; serialize to JSON masked."""
 
         def mark(value: Any, inner: Callable[[Any], str]) -> Hidden:
             if isinstance(value, Hidden):
@@ -87,7 +87,7 @@ class Hidden(SecretStr):
 
 
 class Address(Hidden):
-    """A URL or HOST:PORT: user, password and parameters are not shown."""
+    """A URL or HOST:PORT; user, password and query parameters are masked."""
 
     @staticmethod
     def mask(text: str) -> str:
@@ -96,16 +96,16 @@ class Address(Hidden):
 
 
 class Command(Hidden):
-    """A command line: without references to its secrets, its program alone is shown."""
+    """A command line; without references to its secrets, only its program is shown."""
 
     @staticmethod
     def mask(text: str) -> str:
-        """Return the program, or the whole with references."""
+        """Return the program, or the whole command if it has references."""
         return mask_command(text)
 
 
 class BlockName(Hidden):
-    """A Prefect block, TYPE/NAME: its type is shown."""
+    """A Prefect block, TYPE/NAME; only its type is shown."""
 
     @staticmethod
     def mask(text: str) -> str:
@@ -113,19 +113,19 @@ class BlockName(Hidden):
         return mask_block(text)
 
 
-def with_secrets(model: type[BaseModel], values: Any, written: Any = None) -> Any:
-    """Return the values of a model with its secrets marked as such.
+def mark_secrets(model: type[BaseModel], values: Any, written: Any = None) -> Any:
+    """Return the values of a model with its secret fields wrapped in their types.
 
     Args:
-        model: whose values they are.
-        values: nested as the model is; what does not fit it stays, or is marked to be safe.
-        written: the same as the configuration spells them; None: as they are.
+        model: the model.
+        values: its values, nested; values that do not fit are kept, or wrapped if in doubt.
+        written: the values as written in the configuration; None: the same.
     """
     if isinstance(values, list | tuple):
         spelt = written if isinstance(written, list) and len(written) == len(values) else values
-        return [with_secrets(model, *pair) for pair in zip(values, spelt, strict=True)]
+        return [mark_secrets(model, *pair) for pair in zip(values, spelt, strict=True)]
     if isinstance(values, str) and has_secrets(model):
-        return Hidden(values)  # settings are wanted here, and a text may be anything
+        return Hidden(values)  # a section is expected here, so the string may be anything
     if not isinstance(values, dict):
         return values
     found = dict(values)
@@ -138,12 +138,12 @@ def with_secrets(model: type[BaseModel], values: Any, written: Any = None) -> An
             found[name] = kind(value, spelling if isinstance(spelling, str) else None)
         elif field:
             for nested in models_in(field.annotation):
-                found[name] = with_secrets(nested, found[name], spelling)
+                found[name] = mark_secrets(nested, found[name], spelling)
     return found
 
 
 def secrets_in(values: Any) -> Iterator[Hidden]:
-    """Yield the marked secrets of nested values."""
+    """Yield the secrets in nested values."""
     if isinstance(values, Hidden):
         yield values
     elif isinstance(values, dict):
@@ -155,12 +155,12 @@ def secrets_in(values: Any) -> Iterator[Hidden]:
 
 
 def is_masked(secret: Hidden | None) -> bool:
-    """Return whether a secret is what was recorded of one, and so cannot be used."""
+    """Return whether a secret was recorded masked, so that its value is lost."""
     return secret is not None and HIDDEN in secret.get_secret_value()
 
 
 def has_secrets(model: type[BaseModel]) -> bool:
-    """Return whether a field of a model, or of one inside it, may hold credentials."""
+    """Return whether a model or a nested one has fields that may contain credentials."""
     annotations = [field.annotation for field in model.model_fields.values()]
     return any(
         _secret_in(annotation) or any(map(has_secrets, models_in(annotation)))
@@ -169,14 +169,14 @@ def has_secrets(model: type[BaseModel]) -> bool:
 
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:
-    """Return the models that values of a type consist of."""
+    """Return the models in a type annotation."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in get_args(annotation) for model in models_in(part)]
 
 
 def _secret_in(annotation: Any) -> type[Hidden] | None:
-    """Return the type of secret that a field holds, or None if it holds none."""
+    """Return the secret type in an annotation, or None."""
     if isinstance(annotation, type) and issubclass(annotation, Hidden):
         return annotation
     found = (_secret_in(part) for part in get_args(annotation))

@@ -1,4 +1,4 @@
-"""What all groups have in common."""
+"""Base class and field types of all configuration groups."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ class _NotInKey:
 NOT_IN_KEY = _NotInKey()
 
 Location = Annotated[str, Field(min_length=1), NOT_IN_KEY]
-"""A file, folder or glob. Steps are keyed by the digests of files, never by where they lie."""
+"""A file, folder or glob. Keys of steps contain the digests of files, never their locations."""
 
 AUTO = "auto"
-"""As the language of a source: that of each document is identified; as an encoding: detected."""
+"""As the language of a source: identified per document; as an encoding: detected per file."""
 
 _NOT_OF_FILES = ("idna", "punycode", "unicode-escape", "raw-unicode-escape")
 
 
-def _known_encoding(name: str) -> str:
-    """Return the one name that Python has for an encoding, so that others mean the same key."""
+def _normalize_encoding(name: str) -> str:
+    """Return Python's canonical name of an encoding, so that aliases give the same key."""
     if name == AUTO:
         return name
     try:
         known = codecs.lookup(name).name
         if known not in _NOT_OF_FILES and "\n".encode(known).decode(known) == "\n":
             return known.removesuffix("-sig")
-    except (LookupError, ValueError):  # a name nobody knows, or a codec that makes no text
+    except (LookupError, ValueError):  # an unknown name, or a codec that does not decode text
         pass
     raise ValueError(
-        f"nobody knows the encoding {name!r}: write auto to have it detected, or a name such as "
-        "utf-8, windows-1252, utf-16, gb18030, big5, shift_jis or koi8-r."
+        f"unknown encoding {name!r}: use auto to detect it, or a name such as utf-8, windows-1252, "
+        "utf-16, gb18030, big5, shift_jis or koi8-r."
     )
 
 
-Encoding = Annotated[str, AfterValidator(_known_encoding)]
-"""The name of an encoding as Python calls it, or auto."""
+Encoding = Annotated[str, AfterValidator(_normalize_encoding)]
+"""Python's canonical name of an encoding, or auto."""
 
 
 class Settings(BaseModel):
-    """Base of all groups: unknown keys are errors, values cannot be changed."""
+    """Base of all groups: unknown keys are errors, values are frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -56,7 +56,7 @@ def key_values(config: BaseModel) -> dict[str, Any]:
     return {
         name: _plain(getattr(config, name))
         for name, field in type(config).model_fields.items()
-        if not _is_left_out(field)
+        if not _is_excluded(field)
     }
 
 
@@ -74,8 +74,8 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _is_left_out(field: FieldInfo) -> bool:
-    """Return whether a field is marked; on an optional one the mark sits on its inner type."""
+def _is_excluded(field: FieldInfo) -> bool:
+    """Return whether a field is marked; on an optional field the marker is on the inner type."""
     inner = [getattr(part, "__metadata__", ()) for part in get_args(field.annotation)]
     return any(NOT_IN_KEY in marks for marks in (field.metadata, *inner))
 

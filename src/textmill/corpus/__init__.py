@@ -1,1 +1,3 @@
-"""Text in, text out, then tokens: reading, cleaning and the tokenizer; no torch."""
+"""Corpus preparation, without torch: reading, cleaning and tokenization."""
+
+__all__ = ["cleaning", "reading", "tokens", "words"]

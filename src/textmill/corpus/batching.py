@@ -9,15 +9,15 @@ Item = TypeVar("Item")
 
 
 def batches(
-    items: Iterable[Item], size: Callable[[Item], int], most: int, most_items: int
+    items: Iterable[Item], size: Callable[[Item], int], max_size: int, max_items: int
 ) -> Iterator[list[Item]]:
-    """Yield the items in lists that end when their sizes or their number reach the most."""
+    """Yield lists of items that end when their total size or their number reaches the maximum."""
     batch: list[Item] = []
     total = 0
     for item in items:
         batch.append(item)
         total += size(item)
-        if total >= most or len(batch) >= most_items:
+        if total >= max_size or len(batch) >= max_items:
             yield batch
             batch, total = [], 0
     if batch:

@@ -1,7 +1,7 @@
-"""Words and runs of words (shingles) of texts as hashes, computed for many texts at once.
+"""Hashes of words and of n-grams of words (shingles), vectorised over many texts.
 
-Whatever the script: in scripts that are written without spaces every character counts as a word.
-Case and punctuation do not count.
+In scripts written without spaces, every character counts as a word. Case and punctuation are
+ignored.
 """
 
 from __future__ import annotations
@@ -21,52 +21,51 @@ from textmill.safety.characters import UNSPACED
 Hashes = NDArray[np.uint64]
 Places = NDArray[np.int64]
 
-# Beside the ideographs and kana: Thai and Lao, Myanmar, Khmer, and rare ideographs.
+# In addition to ideographs and kana: Thai and Lao, Myanmar, Khmer, and rare ideographs.
 _BY_CHARACTER = rf"[{UNSPACED}\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\U00020000-\U000323af]"
-BLANK, LETTER, CHARACTER, MARK = range(4)
+SPACE, LETTER, CHARACTER, MARK = range(4)
 """Kinds of character: white space; part of a word; a word of its own; any other."""
-_GROUP = 8  # bytes that are one number
-_MASKS = np.array([(1 << 8 * n) - 1 for n in range(_GROUP + 1)], np.uint64)  # of so many bytes
-_PLACES = 256  # of a group in its word; their factors begin again in longer ones
+_GROUP = 8  # bytes per 64-bit number
+_MASKS = np.array([(1 << 8 * n) - 1 for n in range(_GROUP + 1)], np.uint64)  # by number of bytes
+_PLACES = 256  # positions of a group in its word, each with its factor; cyclic in longer words
 
 
 @dataclass(frozen=True)
 class Characters:
-    """The characters of some texts in lower case, with one line break between two texts."""
+    """The characters of several texts in lower case, with a line break between texts."""
 
     codes: NDArray[np.uint16] | NDArray[np.uint32]
-    """(characters,) their code points."""
+    """(characters,) code points."""
     kinds: NDArray[np.uint8]
-    """(characters,) `LETTER`, `CHARACTER`, `MARK` or `BLANK`."""
+    """(characters,) `LETTER`, `CHARACTER`, `MARK` or `SPACE`."""
     begins: Places
-    """(texts,) where each text begins."""
+    """(texts,) start of each text."""
     starts: Places
-    """(words,) where each word begins."""
+    """(words,) start of each word."""
     lengths: Places
-    """(words,) characters of each word."""
+    """(words,) length of each word, in characters."""
 
 
 @dataclass(frozen=True)
 class Words:
-    """The words of some texts, one after the other."""
+    """The words of several texts, concatenated."""
 
     hashes: Hashes
     """(words,)"""
     documents: Places
-    """(words,) the index of the text that each word stands in, ascending."""
+    """(words,) index of each word's text, ascending."""
     starts: Places
-    """(words,) where each begins, counted in characters from the beginning of its text in lower
-    case."""
+    """(words,) start of each word, in characters of its lower-case text."""
 
 
-def slices(sizes: Iterable[int], most: int) -> Iterator[slice]:
-    """Yield slices of consecutive items that are computed at once: together of at most that size.
+def slices(sizes: Iterable[int], max_size: int) -> Iterator[slice]:
+    """Yield slices of consecutive items with a total size of at most max_size.
 
-    An item that is larger alone stands alone.
+    An item larger than that is a slice of its own.
     """
     begin = end = total = 0
     for size in sizes:
-        if end > begin and total + size > most:
+        if end > begin and total + size > max_size:
             yield slice(begin, end)
             begin, total = end, 0
         end += 1
@@ -76,7 +75,7 @@ def slices(sizes: Iterable[int], most: int) -> Iterator[slice]:
 
 
 def read_characters(texts: Sequence[str]) -> Characters:
-    """Return the characters of texts and where words begin."""
+    """Return the characters of texts, and the boundaries of their words."""
     lowered = [text.lower() for text in texts]
     codes = _codes("\n".join(lowered))
     begins = np.cumsum([0, *(len(text) + 1 for text in lowered)])[:-1]
@@ -101,8 +100,8 @@ def _codes(text: str) -> NDArray[np.uint16] | NDArray[np.uint32]:
 def hash_words(characters: Characters) -> Words:
     """Return the words as 64-bit hashes, the same on every machine and in every process.
 
-    The lowest bytes of all characters are hashed, and where there are any in a word, the higher
-    ones as well: so a word has the same hash whatever stands beside it.
+    The lowest bytes of the characters are hashed, and the higher ones if a word has any: the hash
+    of a word does not depend on the other words.
     """
     begins, starts, lengths = characters.begins, characters.starts, characters.lengths
     codes = characters.codes * ((characters.kinds == LETTER) | (characters.kinds == CHARACTER))
@@ -120,9 +119,9 @@ def hash_words(characters: Characters) -> Words:
 def _hash_bytes(values: NDArray[np.uint8], starts: Places, lengths: Places) -> Hashes:
     """Return (words,) hashes of the bytes of each word: 0 if all are 0.
 
-    Eight bytes at a time are one number, and mixed. That is the hash of a short word, so that no
-    two of them have the same; of a longer one it is the sum of its numbers times a random one for
-    each place (multilinear hashing; Carter & Wegman 1979).
+    Each group of eight bytes is one mixed number. For a short word, this is the hash, without
+    collisions; for a longer one, the hash is the sum of its numbers times a random factor per
+    position (multilinear hashing; Carter & Wegman 1979).
     """
     padded = np.concatenate((values, np.zeros(_GROUP, np.uint8)))
     groups = np.ndarray(len(values), "<u8", padded, strides=(1,))  # one begins at every byte
@@ -139,25 +138,25 @@ def _hash_bytes(values: NDArray[np.uint8], starts: Places, lengths: Places) -> H
 
 
 def _sums(terms: Hashes, counts: Places) -> Hashes:
-    """Return (groups,) the sum of each group of so many terms."""
+    """Return (groups,) the sum of each group of terms, given the groups' sizes."""
     if not len(counts):
         return np.empty(0, np.uint64)
     return np.add.reduceat(terms, np.cumsum(counts) - counts)
 
 
 def places_within(counts: Places) -> Places:
-    """Return 0, 1, ... for each group of so many items, one group after the other."""
+    """Return the index of each item in its group, given the groups' sizes."""
     ends = np.cumsum(counts)
     return np.arange(counts.sum()) - np.repeat(ends - counts, counts)
 
 
 def hash_runs(words: Words, length: int, *, keep_short: bool) -> tuple[Hashes, Places]:
-    """Return the hashes of all runs of so many consecutive words, and where each begins.
+    """Return the hashes of all n-grams of words, and where each begins.
 
     Args:
-        words: of some texts; no run goes on from one text to the next.
-        length: words of a run.
-        keep_short: whether a text of fewer words is a run as a whole, or has none.
+        words: words of several texts; n-grams do not cross texts.
+        length: words per n-gram.
+        keep_short: whether a shorter text is one n-gram as a whole, or has none.
 
     Returns:
         (runs,) hashes in the order of the text, and (runs,) the index of the first word of each.
@@ -184,7 +183,7 @@ def hash_runs(words: Words, length: int, *, keep_short: bool) -> tuple[Hashes, P
 
 
 def mix(values: Hashes) -> Hashes:
-    """Return the values with every bit spread over all others (SplitMix64's last step).
+    """Return the values with their bits mixed (SplitMix64's finalizer).
 
     Source: Steele, Lea & Flood 2014 ("Fast Splittable Pseudorandom Number Generators"), fig. 15.
     """
@@ -199,8 +198,8 @@ def _kinds() -> NDArray[np.uint8]:
     codes = np.arange(sys.maxunicode + 1, dtype=np.uint32)
     every = codes.tobytes().decode("utf-32-le", "surrogatepass")
     kinds = np.full(len(every), MARK, np.uint8)
-    # One pattern for letters and combining marks together would take 16 times as long.
-    patterns = ((r"\s+", BLANK), (r"\w+", LETTER), ("_", MARK), (f"{_BY_CHARACTER}+", CHARACTER))
+    # One pattern for letters and combining marks together takes 16 times as long.
+    patterns = ((r"\s+", SPACE), (r"\w+", LETTER), ("_", MARK), (f"{_BY_CHARACTER}+", CHARACTER))
     for pattern, kind in patterns:
         for match in re.finditer(pattern, every):
             kinds[slice(*match.span())] = kind
@@ -216,6 +215,6 @@ def _place_factors() -> Hashes:
 
 
 def _random_odd(n: int, seed: int) -> Hashes:
-    """Return odd numbers: multiplying by one loses no bit."""
+    """Return random odd numbers, which are invertible factors."""
     start = np.uint64(seed) << np.uint64(32)
     return mix(start + np.arange(1, n + 1, dtype=np.uint64)) | np.uint64(1)

@@ -1,8 +1,8 @@
-"""The GPT in torch alone: the model, generation, and the Hugging Face layout."""
+"""The GPT in pure PyTorch: the model, generation, and the Hugging Face layout."""
 
 from textmill.model.generation import complete, generate
 from textmill.model.gpt import GPT
 from textmill.model.kv_cache import KVCache
 from textmill.model.layout import load, save
 
-__all__ = ["GPT", "KVCache", "complete", "generate", "load", "save"]
+__all__ = ["GPT", "KVCache", "attention", "complete", "generate", "gpt", "layout", "load", "save"]

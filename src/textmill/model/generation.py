@@ -1,4 +1,4 @@
-"""Writing text with a model, one token after the other, through a cache of keys and values."""
+"""Autoregressive generation with a KV cache: sampling and greedy decoding."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def generate(
 ) -> Iterator[Tensor]:
     """Yield the next token of every sequence, (B,), max_new_tokens times.
 
-    When the context is full, the newest half of it is read again and writing goes on from there.
+    When the context is full, its newer half is encoded again and generation continues from there.
 
     Args:
         model: in eval mode.
-        input_ids: (B, T), the prompts, at least one token; the newest block_size - 1 are read.
-        max_new_tokens: tokens to write.
-        temperature: divides the logits; 0 takes the likeliest token.
-        top_k: sample from so many likeliest tokens only.
-        generator: source of randomness, on the model's device.
+        input_ids: (B, T), the prompts, at least one token; the last block_size - 1 are used.
+        max_new_tokens: number of tokens to generate.
+        temperature: divides the logits; 0 is greedy decoding.
+        top_k: sample from the k most likely tokens only.
+        generator: random number generator, on the model's device.
     """
     block_size = model.config.block_size
     context = input_ids[:, -(block_size - 1) :]
@@ -53,7 +53,7 @@ def sample(
     top_k: int | None = None,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Return one token for each row, (B,), drawn from the softmax of the logits (B, vocab_size)."""
+    """Return one token per row, (B,), sampled from the softmax of the logits (B, vocab_size)."""
     if temperature == 0:
         return logits.argmax(dim=-1)
     if top_k is not None and top_k < logits.size(-1):
@@ -67,21 +67,21 @@ def sample(
 def complete(
     model: GPT, prompts: Sequence[Sequence[int]], end_id: int
 ) -> list[tuple[list[int], bool]]:
-    """Return the likeliest continuation of every prompt, token by token, and whether it has ended.
+    """Return the greedy completion of every prompt, and whether it ended with end_id.
 
-    A continuation ends before the token end_id, or unended where the context is full; other
-    prompts of the batch make no difference to it. Prompts of like length are done fastest.
+    A completion stops before end_id, or when the context is full. It does not depend on the other
+    prompts of the batch. Prompts of similar length are fastest.
 
     Args:
         model: in eval mode.
-        prompts: token ids, at least one and at most block_size.
-        end_id: the token that ends a continuation.
+        prompts: token ids, from 1 to block_size per prompt.
+        end_id: the end-of-text token.
     """
     device = model.wte.weight.device
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
     longest = int(lengths.max())
-    room = model.config.block_size + 1 - lengths  # the last token written need not be read
-    # Padding stands before the prompts, so that all rows write in the same column.
+    room = model.config.block_size + 1 - lengths  # the last token is never an input
+    # Left padding: all rows append to the same column.
     unread = pad_sequence(
         [torch.tensor(prompt, device=device) for prompt in prompts],
         batch_first=True,
@@ -103,7 +103,7 @@ def complete(
         n_live = int(is_live.sum())
         if n_live == 0:
             break
-        # To drop rows is to copy the cache: so not for every row that has ended.
+        # Dropping rows copies the cache: not done for every row that ends.
         if n_live <= len(rows) // 2 or not has_room.all():
             kept = is_live.nonzero()[:, 0]
             cache.keep(kept)

@@ -1,11 +1,11 @@
-"""The GPT: one decoder-only transformer whose arrangement is a matter of configuration.
+"""The GPT: a decoder-only transformer with a configurable architecture.
 
 Sources: Vaswani et al. 2017 (attention, sinusoidal positions), Radford et al. 2019 (GPT-2: norms
 before the sublayers, scaled initial weights), Su et al. 2021 (rotary positions), Zhang & Sennrich
 2019 (RMS norm), So et al. 2021 (squared ReLU), Shazeer 2020 (SwiGLU), Henry et al. 2020 (QK norm),
 Ainslie et al. 2023 (grouped-query attention).
 
-Sizes in shape comments: B sequences, T tokens, C channels (n_embd), nh heads, hs channels a head.
+Sizes in shape comments: B sequences, T tokens, C channels (n_embd), nh heads, hs channels per head.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from torch.utils.checkpoint import checkpoint
 from textmill.config import ModelConfig
 from textmill.model.attention import (
     FLEX_BLOCK,
-    FLEX_WIDTH,
+    MIN_FLEX_WIDTH,
     Mask,
-    added_mask,
+    additive_mask,
     attend,
     block_mask,
     positions_within,
@@ -55,10 +55,10 @@ class Attention(nn.Module):
         is_causal: bool,
         cache: KVCache | None,
     ) -> Tensor:
-        """Return what each token gathers from the tokens it sees, (B, T, C)."""
+        """Return the attention output, (B, T, C)."""
         B, T, C = x.shape
-        heads = self.c_attn(x).view(B, T, -1, C // self.n_head)  # those of q, of k and of v
-        # Queries and keys are treated alike: at once, which takes half the calls.
+        heads = self.c_attn(x).view(B, T, -1, C // self.n_head)  # heads of q, k and v
+        # Queries and keys are normalised and rotated together, which takes half the calls.
         qk, v = heads.split((self.n_head + self.n_kv_head, self.n_kv_head), dim=2)
         if self.qk_norm:
             qk = F.rms_norm(qk, qk.shape[-1:])
@@ -75,7 +75,7 @@ class Attention(nn.Module):
 
 
 class MLP(nn.Module):
-    """The feed-forward sublayer, four times as wide inside (SwiGLU: 8/3, at equal size)."""
+    """The feed-forward sublayer, with 4 times the width inside (SwiGLU: 8/3, of equal size)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -86,16 +86,16 @@ class MLP(nn.Module):
         self.c_proj = nn.Linear(width, config.n_embd, bias=config.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the change to each token by itself, (B, T, C)."""
+        """Return the MLP output, (B, T, C)."""
         x = self.c_fc(x)
         match self.activation:
             case "relu":
                 x = F.relu(x)
             case "gelu":
-                x = F.gelu(x, approximate="tanh")  # the form of the released GPT-2
+                x = F.gelu(x, approximate="tanh")  # as in the released GPT-2
             case "relu_squared":
                 x = F.relu(x)
-                x = x * x  # square() gives the same numbers, and computes a power going back
+                x = x * x  # same values as square(), whose backward pass computes a power
             case "swiglu":
                 gate, x = x.chunk(2, dim=-1)
                 x = F.silu(gate) * x
@@ -135,10 +135,10 @@ class Block(nn.Module):
 
 
 class GPT(nn.Module):
-    """The transformer from token ids to logits.
+    """The transformer, from token ids to logits.
 
-    Parameter names are those of the released GPT-2 (`wte`, `h.0.attn.c_attn`, …), so that a model
-    in its arrangement exchanges weights with it by name.
+    Parameter names are those of the released GPT-2 (`wte`, `h.0.attn.c_attn`, …), so that models
+    with its architecture exchange weights with it by name.
 
     Raises:
         ValueError: the configuration has no vocab_size.
@@ -150,11 +150,11 @@ class GPT(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         if config.vocab_size is None:
-            raise ValueError("model.vocab_size is not set: give the number of token ids.")
+            raise ValueError("model.vocab_size is not set: set it to the number of token ids.")
         self.config = config
         self.activation_checkpointing = False
-        """Whether the layers' activations are computed again in the backward pass, and not kept
-        for it (Chen et al. 2016): less memory, a third more time, the same numbers."""
+        """Whether to recompute the layers' activations in the backward pass instead of storing them
+        (Chen et al. 2016): less memory, a third more time, the same result."""
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)
         self.wpe = (
             nn.Embedding(config.block_size, config.n_embd) if config.position == "learned" else None
@@ -173,35 +173,34 @@ class GPT(nn.Module):
         self.apply(_init_weights)
         for name, parameter in self.named_parameters():
             if name.endswith("c_proj.weight"):
-                # Each layer adds twice to the residual stream: keep its variance constant.
+                # Each layer adds twice to the residual stream: keeps its variance constant.
                 nn.init.normal_(parameter, std=INIT_STD / math.sqrt(2 * config.n_layer))
 
-    def n_multiplied(self) -> int:
-        """Return the number of parameters that every token is multiplied with.
+    def n_matmul_parameters(self) -> int:
+        """Return the number of parameters in matrix products: those of layers and output head.
 
-        The output layer has none where a task has put its own in its place.
+        A task may have replaced the output head by one without parameters.
         """
         matrices = sum(p.numel() for layer in self.h for p in layer.parameters() if p.dim() == 2)
         return matrices + sum(p.numel() for p in self.lm_head.parameters())
 
     def flops_per_token(self, n_tokens: int) -> int:
-        """Return the operations of a training step for each token of rows of that many.
+        """Return the FLOPs of a training step per token, for rows of n_tokens.
 
-        Two for a weight and a token, and as many for each pair of tokens; the backward pass costs
-        twice the forward pass (Chowdhery et al. 2022, appendix B).
+        The backward pass costs twice the forward pass (Chowdhery et al. 2022, appendix B).
         """
         config = self.config
-        return 6 * self.n_multiplied() + 12 * config.n_layer * config.n_embd * n_tokens
+        return 6 * self.n_matmul_parameters() + 12 * config.n_layer * config.n_embd * n_tokens
 
     def new_cache(
         self, batch_size: int, capacity: int | None = None, padding: Tensor | None = None
     ) -> KVCache:
-        """Return an empty cache for decoding that many sequences side by side.
+        """Return an empty cache for decoding a batch of sequences.
 
         Args:
             batch_size: rows, B.
-            capacity: tokens to make room for, padding included; None: block_size.
-            padding: (B,), int64, tokens at the start of each row that stand for nothing.
+            capacity: maximum tokens per row, padding included; None: block_size.
+            padding: (B,), int64, number of padding tokens at the start of each row.
         """
         config = self.config
         n_kv_head, head_size = config.n_kv_head or config.n_head, config.n_embd // config.n_head
@@ -226,22 +225,22 @@ class GPT(nn.Module):
         is_causal: bool = True,
         cache: KVCache | None = None,
     ) -> Tensor:
-        """Return the final hidden states, (B, T, n_embd), normalised.
+        """Return the final hidden states after the last norm, (B, T, n_embd).
 
         Args:
             input_ids: (B, T), int64.
-            documents: (B, T), integer; tokens attend only to tokens with the same number, and
-                positions count from the first of them. Equal numbers must be adjacent. None: each
-                row is one document.
-            is_causal: whether a token sees only itself and the tokens before it.
-            cache: keys and values of the tokens before these; extended by these. With a cache,
-                attention is causal and rows are one document each, after the cache's padding.
+            documents: (B, T), integer document ids; tokens attend only within their document, and
+                positions count from its first token. Equal ids must be adjacent. None: each row is
+                one document.
+            is_causal: whether a token attends only to itself and the tokens before it.
+            cache: keys and values of the preceding tokens; extended by these. With a cache,
+                attention is causal and each row is one document, after the cache's padding.
 
         Raises:
             ValueError: more tokens than block_size.
         """
         T = input_ids.size(1)
-        n_tokens = T if cache is None else cache.length + T - cache.least_padding
+        n_tokens = T if cache is None else cache.length + T - cache.min_padding
         if n_tokens > self.config.block_size:
             raise ValueError(
                 f"{n_tokens} tokens do not fit into model.block_size={self.config.block_size}: "
@@ -254,7 +253,9 @@ class GPT(nn.Module):
             mask = self._attention_mask(documents, is_causal)
             positions = torch.arange(T, device=input_ids.device)
             if documents is not None and self.config.position != "rotary":
-                positions = positions_within(documents)  # rotary attention sees distances alone
+                positions = positions_within(
+                    documents
+                )  # rotary attention depends on distances only
         is_causal = is_causal and mask is None and T > 1
 
         x = self.drop(self._embed(input_ids, positions))
@@ -274,10 +275,10 @@ class GPT(nn.Module):
         return normed
 
     def _attention_mask(self, documents: Tensor | None, is_causal: bool) -> Mask | None:
-        """Return where a query may look, or None where no mask is needed."""
+        """Return the attention mask, or None if none is needed."""
         if documents is None:
             return None
-        if self._uses_blocks(documents):
+        if self._uses_flex_attention(documents):
             return block_mask(documents, is_causal)
         same = documents[:, None, :, None] == documents[:, None, None, :]
         mask = same.tril() if is_causal else same
@@ -285,17 +286,17 @@ class GPT(nn.Module):
             return mask
         is_mixed = torch.is_autocast_enabled("cpu")
         dtype = torch.get_autocast_dtype("cpu") if is_mixed else self.wte.weight.dtype
-        return added_mask(mask, dtype)  # once for all layers
+        return additive_mask(mask, dtype)  # once for all layers
 
-    def _uses_blocks(self, documents: Tensor) -> bool:
-        """Return whether attention can go by blocks, with no mask of all pairs, on a GPU.
+    def _uses_flex_attention(self, documents: Tensor) -> bool:
+        """Return whether to use FlexAttention, which needs no mask of all token pairs.
 
-        Its kernels have no dropout. They are compiled for each width of a batch: so only for whole
-        blocks, as in pretraining, and not for texts of any length.
+        Its GPU kernels have no dropout. They are compiled for each sequence length, so they are
+        used only for multiples of its block size, as in pretraining, not for texts of any length.
         """
         config = self.config
         has_dropout = self.training and config.dropout > 0
-        is_wide = config.n_embd // config.n_head >= FLEX_WIDTH
+        is_wide = config.n_embd // config.n_head >= MIN_FLEX_WIDTH
         is_whole = documents.size(1) % FLEX_BLOCK == 0
         return documents.is_cuda and is_whole and is_wide and not has_dropout
 
@@ -304,7 +305,7 @@ class GPT(nn.Module):
         if self.wpe is not None:
             x = x + self.wpe(positions)
         elif self.config.position == "sinusoidal":
-            # Vaswani et al. 2017, section 3.4: embeddings are scaled up to the table's size.
+            # Vaswani et al. 2017, section 3.4: embeddings are scaled by the square root of n_embd.
             table = torch.stack((self.sin[positions], self.cos[positions]), dim=-1)
             x = x * math.sqrt(self.config.n_embd) + table.flatten(-2)[..., : x.size(-1)]
         return x

@@ -1,4 +1,4 @@
-"""Keys and values that decoding computes once."""
+"""The KV cache of incremental decoding."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from torch import Tensor
 
 
 class KVCache:
-    """Keys and values of the tokens read so far, for every layer of one model.
+    """Keys and values of the tokens so far, for every layer of a model.
 
     Args:
-        n_layer: layers that write to the cache.
-        shape: of the keys, and of the values, of one layer: (B, n_kv_head, capacity, head_size).
-        like: a tensor of the dtype and on the device of both, such as the model's embedding.
-        padding: (B,), int64, how many tokens at the start of each row stand for nothing: no token
-            attends to them, and positions count from the first one after them. None: none do.
+        n_layer: number of layers.
+        shape: shape of the keys, and of the values, of one layer: (B, n_kv_head, capacity,
+            head_size).
+        like: a tensor with the dtype and device of the cache, such as the model's embedding.
+        padding: (B,), int64, number of padding tokens at the start of each row: no token attends to
+            them, and positions count from the first token after them. None: no padding.
     """
 
     def __init__(
@@ -27,9 +28,9 @@ class KVCache:
         self.keys = [like.new_empty(shape) for _ in range(n_layer)]
         self.values = [like.new_empty(shape) for _ in range(n_layer)]
         self.padding = padding
-        self.least_padding = int(padding.min()) if padding is not None else 0
+        self.min_padding = int(padding.min()) if padding is not None else 0
         self.length = 0
-        """Tokens held; `GPT.hidden` advances it once all layers have written."""
+        """Tokens in the cache; `GPT.hidden` advances it once all layers have written."""
 
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Write the new tokens' keys and values and return those of all tokens so far."""
@@ -39,20 +40,20 @@ class KVCache:
         return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
 
     def keep(self, rows: Tensor) -> None:
-        """Drop the rows whose numbers are not among those given, and renumber the others."""
+        """Keep only the rows with the given indices, in that order."""
         self.keys = [keys[rows] for keys in self.keys]
         self.values = [values[rows] for values in self.values]
         if self.padding is not None:
             self.padding = self.padding[rows]
-            self.least_padding = int(self.padding.min())
+            self.min_padding = int(self.padding.min())
 
     def attention_mask(self, n_new: int) -> Tensor | None:
-        """Return what new tokens may look at, (T, S) or (B, 1, T, S), or None where all is.
+        """Return the attention mask of new tokens, (T, S) or (B, 1, T, S); None if not needed.
 
-        T is the number of new tokens and S that of all tokens with them.
+        T is the number of new tokens, S that of all tokens including them.
         """
         if self.padding is None and (n_new == 1 or self.length == 0):
-            return None  # the kernel's own causal mask, if any, does
+            return None  # the kernel's causal mask suffices
         device = self.keys[0].device
         keys = torch.arange(self.length + n_new, device=device)
         queries = keys[self.length :, None]
@@ -60,7 +61,7 @@ class KVCache:
         if self.padding is None:
             return is_past
         is_token = (keys >= self.padding[:, None])[:, None, None]  # (B, 1, 1, S)
-        # Padding looks at itself: a softmax over nothing is not a number, and would spread.
+        # Padding attends to itself: the softmax of an empty row is NaN, which would spread.
         return is_past & is_token | (keys == queries)
 
     def positions(self, n_new: int) -> Tensor:

@@ -1,7 +1,7 @@
 """Backbones on disk in the Hugging Face layout: config.json and model.safetensors.
 
-A backbone in the GPT-2 arrangement is written as a GPT-2, so that `transformers` loads it; the
-other arrangements keep the layout under a model type of their own.
+A backbone with GPT-2's architecture is saved as a GPT-2, which `transformers` loads; others are
+saved in the same layout under a model type of their own.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from torch import Tensor
 
 from textmill.config import ModelConfig
 from textmill.errors import InputError
-from textmill.files import check_kind, read_foreign
+from textmill.files import read_untrusted, reject_special_file
 from textmill.model.gpt import GPT
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 MODEL_TYPE = "textmill"
-GPT2_ARRANGEMENT = {
+GPT2_ARCHITECTURE = {
     "position": "learned",
     "activation": "gelu",
     "norm": "layer",
@@ -36,9 +36,9 @@ GPT2_ARRANGEMENT = {
     "tie_embeddings": True,
     "bias": True,
 }
-# GPT-2 was published with these layers' weights stored as (in, out), the transpose of nn.Linear.
+# GPT-2 stores these weights as (in, out), the transpose of nn.Linear.
 TRANSPOSED = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
-# What transformers' GPT-2 can vary and the arrangement above cannot: the values that it accepts.
+# Options of transformers' GPT-2 that this GPT does not have, with the values that it supports.
 GPT2_FIXED: dict[str, tuple[Any, ...]] = {
     "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
     "layer_norm_epsilon": (1e-5,),
@@ -49,18 +49,19 @@ GPT2_FIXED: dict[str, tuple[Any, ...]] = {
 }
 
 
-LAYER = re.compile(r"(?:^|\.)h\.(\d+)\.")
+LAYER_NAME = re.compile(r"(?:^|\.)h\.(\d+)\.")
 MAX_TOKENS = 1 << 20
-"""Of context, where no weights tell how much there is: tables are made for all of it."""
+"""Maximum block_size of a model without position weights: the tables are allocated for all of
+it."""
 MAX_SETTINGS_BYTES = 4 << 20
-"""Of a JSON file with the settings of a model."""
-PICKLES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
+"""Maximum size of config.json."""
+PICKLE_SUFFIXES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 
 
 def save(model: GPT, folder: Path) -> None:
     """Write config.json and model.safetensors into the folder."""
-    is_gpt2 = model.config.model_dump(include=set(GPT2_ARRANGEMENT)) == GPT2_ARRANGEMENT
-    config = _gpt2_config(model.config) if is_gpt2 else _own_config(model.config)
+    is_gpt2 = model.config.model_dump(include=set(GPT2_ARCHITECTURE)) == GPT2_ARCHITECTURE
+    config = _gpt2_config(model.config) if is_gpt2 else _textmill_config(model.config)
     weights = model.state_dict()
     if is_gpt2:
         weights = {
@@ -79,8 +80,9 @@ def load(folder: Path | str, dropout: float | None = None) -> GPT:
         dropout: replaces the configured dropout.
 
     Raises:
-        InputError: the folder holds no such model, or weights of other names or shapes. Nothing
-            of the sizes that it claims is made before they are known to be those of the weights.
+        InputError: the folder contains no such model, or its weights do not match its
+            configuration. Sizes are compared with those of the weights before any memory is
+            allocated.
     """
     folder = Path(folder)
     config = read_config(folder)
@@ -103,7 +105,7 @@ def read_config(folder: Path) -> ModelConfig:
     """Return the configuration of a backbone folder.
 
     Raises:
-        InputError: there is no config.json, it is damaged, or it describes another kind of model.
+        InputError: config.json is missing, damaged, or describes an unsupported model type.
     """
     file = folder / CONFIG
     values = _read_values(folder)
@@ -114,22 +116,22 @@ def read_config(folder: Path) -> ModelConfig:
             case "gpt2":
                 return _from_gpt2(values, file)
     except KeyError as error:
-        raise InputError(f"{file} is damaged ({error} is missing): make it again.") from None
+        raise InputError(f"{file} is damaged ({error} is missing): create it again.") from None
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(part) for part in problem["loc"])
-        raise InputError(f"{file} describes no model: {where}: {problem['msg']}.") from None
+        raise InputError(f"{file} is not a valid model: {where}: {problem['msg']}.") from None
     raise InputError(
-        f"{file}: model_type {values.get('model_type')!r} cannot be loaded; "
-        f"known types are {MODEL_TYPE!r} and 'gpt2'."
+        f"{file}: model_type {values.get('model_type')!r} is not supported; "
+        f"supported types are {MODEL_TYPE!r} and 'gpt2'."
     )
 
 
 def check_sizes(config: ModelConfig, folder: Path) -> None:
-    """Raise InputError unless the sizes in config.json are those of the weights, which stay unread.
+    """Raise InputError if the sizes in config.json do not match the weights, without loading them.
 
     Raises:
-        InputError: they are not, or the weights are missing or damaged.
+        InputError: the sizes differ, or the weights are missing or damaged.
     """
     shapes = _read_shapes(folder)
     width = config.n_embd
@@ -138,22 +140,22 @@ def check_sizes(config: ModelConfig, folder: Path) -> None:
         expected["wpe.weight"] = (config.block_size, width)
     elif config.block_size > MAX_TOKENS:
         raise InputError(
-            f"{folder / CONFIG}: block_size={config.block_size} cannot be loaded; it must be at "
-            f"most {MAX_TOKENS}."
+            f"{folder / CONFIG}: block_size={config.block_size} is too large; the maximum is "
+            f"{MAX_TOKENS}."
         )
     for name, shape in expected.items():
         found = [shapes[own] for own in shapes if own == name or own.endswith(f".{name}")]
         if not found:
-            raise _other_model(folder, f"{name} is missing")
+            raise _mismatch(folder, f"{name} is missing")
         if found[0] != shape:
-            raise _other_model(folder, f"{name} has the shape {found[0]}, not {shape}")
-    layers = {match[1] for name in shapes if (match := LAYER.search(name))}
+            raise _mismatch(folder, f"{name} has the shape {found[0]}, not {shape}")
+    layers = {match[1] for name in shapes if (match := LAYER_NAME.search(name))}
     if len(layers) != config.n_layer:
-        raise _other_model(folder, f"they have {len(layers)} layers, not {config.n_layer}")
+        raise _mismatch(folder, f"there are {len(layers)} layers, not {config.n_layer}")
 
 
 def _read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of a folder's weights from the head of their file."""
+    """Return the shapes of a folder's weights, read from the file's header."""
     with _open_weights(folder) as file:
         names = file.keys()
         return {name: tuple(file.get_slice(name).get_shape()) for name in names}
@@ -162,24 +164,24 @@ def _read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
 @contextmanager
 def _open_weights(folder: Path) -> Iterator[Any]:
     file = folder / WEIGHTS
-    check_kind(file)
+    reject_special_file(file)
     try:
         with safe_open(file, framework="pt") as opened:
             yield opened
     except FileNotFoundError:
         pickles = sorted(pickle.name for pickle in folder.glob("pytorch_model*.bin"))
-        why = f" ({pickles[0]} is a pickle, which may hold any code)" if pickles else ""
-        raise InputError(f"{folder} holds no weights: {WEIGHTS} is missing{why}.") from None
+        why = f" ({pickles[0]} is a pickle, which may execute code)" if pickles else ""
+        raise InputError(f"{folder} has no weights: {WEIGHTS} is missing{why}.") from None
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{file} is damaged ({error}): make or fetch it again.") from None
+        raise InputError(f"{file} is damaged ({error}): create or download it again.") from None
 
 
 def save_weights(weights: dict[str, Tensor], folder: Path) -> None:
-    """Write model.safetensors into the folder, in the form that `transformers` accepts.
+    """Write model.safetensors into the folder, in the format of `transformers`.
 
-    Of tensors that are one in memory, as tied embeddings are, the first is written.
+    Tensors that share memory, as tied embeddings do, are written once, under the first name.
     """
-    first = _first_names(weights)
+    first = _shared_names(weights)
     tensors = {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in weights.items()
@@ -203,34 +205,34 @@ def load_state(module: torch.nn.Module, weights: dict[str, Tensor], folder: Path
     """Load weights into a module.
 
     Raises:
-        InputError: names or shapes are not those of the module; the first difference is named.
+        InputError: names or shapes do not match the module; the message names the first mismatch.
     """
     expected = module.state_dict()
-    for name, first in _first_names(expected).items():
+    for name, first in _shared_names(expected).items():
         if name not in weights and first in weights:
             weights = weights | {name: weights[first]}
     for name in [*expected, *weights]:
         if name not in weights:
             difference = f"{name} is missing"
         elif name not in expected:
-            difference = f"{name} has no place in it"
+            difference = f"{name} is unexpected"
         elif weights[name].shape != expected[name].shape:
             shapes = tuple(weights[name].shape), tuple(expected[name].shape)
             difference = f"{name} has the shape {shapes[0]}, not {shapes[1]}"
         elif not weights[name].is_floating_point():
-            difference = f"{name} holds {weights[name].dtype}, which are no weights"
+            difference = f"{name} has the dtype {weights[name].dtype}, which is not floating-point"
         else:
             continue
-        raise _other_model(folder, difference)
+        raise _mismatch(folder, difference)
     module.load_state_dict(weights)
 
 
-def _other_model(folder: Path, difference: str) -> InputError:
-    return InputError(f"{folder}: the weights are of another model: {difference}.")
+def _mismatch(folder: Path, difference: str) -> InputError:
+    return InputError(f"{folder}: the weights do not match the model: {difference}.")
 
 
-def _first_names(weights: Mapping[str, Tensor]) -> dict[str, str]:
-    """Return for each tensor the name of the first one that is the same in memory."""
+def _shared_names(weights: Mapping[str, Tensor]) -> dict[str, str]:
+    """Return for each tensor the name of the first tensor that shares its memory."""
     names: dict[tuple[int, torch.Size], str] = {}
     return {
         name: names.setdefault((tensor.data_ptr(), tensor.shape), name)
@@ -239,30 +241,30 @@ def _first_names(weights: Mapping[str, Tensor]) -> dict[str, str]:
 
 
 def write_config(config: ModelConfig, folder: Path) -> None:
-    """Write config.json under textmill's own model type, for networks around a backbone."""
-    _write_values(_own_config(config), folder)
+    """Write config.json with textmill's own model type, for task networks around a backbone."""
+    _write_values(_textmill_config(config), folder)
 
 
 def _read_values(folder: Path) -> dict[str, Any]:
     file = folder / CONFIG
     if folder.is_file():
-        why = " (a pickle may hold any code)" if folder.suffix in PICKLES else ""
+        why = " (a pickle may execute code)" if folder.suffix in PICKLE_SUFFIXES else ""
         raise InputError(
             f"{folder} is a file, and a model is a folder with config.json and "
-            f"model.safetensors: name that folder{why}."
+            f"model.safetensors: give that folder{why}."
         )
     try:
-        values = json.loads(read_foreign(file, MAX_SETTINGS_BYTES).decode())
+        values = json.loads(read_untrusted(file, MAX_SETTINGS_BYTES).decode())
     except OSError:
-        raise InputError(f"{folder} holds no model: config.json is missing.") from None
+        raise InputError(f"{folder} has no model: config.json is missing.") from None
     except InputError:
         raise
     except RecursionError:
-        raise InputError(f"{file} is damaged (nested too deeply): fetch it again.") from None
+        raise InputError(f"{file} is damaged (nested too deeply): download it again.") from None
     except ValueError as error:
-        raise InputError(f"{file} is damaged ({error}): make or fetch it again.") from None
+        raise InputError(f"{file} is damaged ({error}): create or download it again.") from None
     if not isinstance(values, dict):
-        raise InputError(f"{file} is damaged (it holds no settings): make or fetch it again.")
+        raise InputError(f"{file} is damaged (not a JSON object): create or download it again.")
     return values
 
 
@@ -270,7 +272,7 @@ def _write_values(values: dict[str, Any], folder: Path) -> None:
     (folder / CONFIG).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
-def _own_config(config: ModelConfig) -> dict[str, Any]:
+def _textmill_config(config: ModelConfig) -> dict[str, Any]:
     return {"model_type": MODEL_TYPE, "textmill": config.model_dump()}
 
 
@@ -278,7 +280,7 @@ def _from_gpt2(values: dict[str, Any], file: Path) -> ModelConfig:
     for key, accepted in GPT2_FIXED.items():
         if values.get(key, accepted[0]) not in accepted:
             raise InputError(
-                f"{file}: {key}={values[key]!r} cannot be loaded; it must be {accepted[0]!r}."
+                f"{file}: {key}={values[key]!r} is not supported; it must be {accepted[0]!r}."
             )
     return ModelConfig(
         n_layer=values["n_layer"],
@@ -287,7 +289,7 @@ def _from_gpt2(values: dict[str, Any], file: Path) -> ModelConfig:
         block_size=values["n_positions"],
         vocab_size=values["vocab_size"],
         dropout=values.get("resid_pdrop", 0.0),
-        **GPT2_ARRANGEMENT,
+        **GPT2_ARCHITECTURE,
     )
 
 
@@ -306,6 +308,6 @@ def _gpt2_config(config: ModelConfig) -> dict[str, Any]:
         "attn_pdrop": config.dropout,
         "layer_norm_epsilon": 1e-5,
         "tie_word_embeddings": True,
-        "bos_token_id": 0,  # the document end opens a text too: see corpus.tokenizer
+        "bos_token_id": 0,  # the end token also begins a text: see corpus.tokens.tokenizer
         "eos_token_id": 0,
     }

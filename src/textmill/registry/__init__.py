@@ -1,1 +1,3 @@
-"""Registered models and what made them: the gate, promotion, lineage, reproduction, prune."""
+"""Registered models: the gate, promotion, lineage, reproduction, pruning."""
+
+__all__ = ["drawing", "lineage", "promotion", "prune", "recorded", "reproduction", "versions"]

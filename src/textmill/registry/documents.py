@@ -1,6 +1,6 @@
-"""Documents in what finished steps have read: found by their id, or by words in them.
+"""Search for documents in the inputs of finished steps, by id or text.
 
-The readers of a corpus are loaded when it is read: most lineages ask for none.
+The readers of a corpus are imported where they are used, because most lineages do not need them.
 """
 
 from __future__ import annotations
@@ -22,42 +22,42 @@ from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG
 
 
 @dataclass
-class Found:
-    """Where documents were found."""
+class FoundDocuments:
+    """Results of a search for documents."""
 
     runs: dict[str, Run] = field(default_factory=dict)
-    """Of the steps that read some, by id."""
+    """Runs of the steps that read matching documents, by id."""
     documents: dict[str, list[str]] = field(default_factory=dict)
-    """By the same ids: the documents of a corpus by their ids, others by file and line."""
+    """Matching documents by run id: ids of a corpus's documents, file and line of others."""
     unsearched: dict[str, None] = field(default_factory=dict)
-    """What is not there any more, or not as it was, and so may hold some too; in order."""
+    """Data that is missing or has changed, and could not be searched; in order."""
 
     def add(self, run: Run, documents: list[str]) -> None:
-        """Note what a step has read, if that is anything."""
+        """Add the matching documents that a step has read, if any."""
         if documents:
             self.runs[run.info.run_id] = run
             self.documents[run.info.run_id] = list(dict.fromkeys(documents))
 
 
-def find_documents(store: Store, words: str, is_id: bool) -> Found:
-    """Look through every corpus, and through the labelled files that are as they were.
+def find_documents(store: Store, words: str, is_id: bool) -> FoundDocuments:
+    """Search every corpus, and the labelled files that have not changed.
 
     Args:
-        store: whose finished steps are asked.
-        words: the id of a document of a corpus; or words that stand in it, as it was cleaned.
-        is_id: which of the two.
+        store: the store of the finished steps.
+        words: the id of a document in a corpus; or text in it, after cleaning.
+        is_id: whether it is an id.
 
     Raises:
         StoreError: the store failed.
     """
-    found = Found()
+    found = FoundDocuments()
     _search_corpora(store, words, is_id, found)
     if not is_id:
         _search_files(store, words, found)
     return found
 
 
-def _search_corpora(store: Store, words: str, is_id: bool, found: Found) -> None:
+def _search_corpora(store: Store, words: str, is_id: bool, found: FoundDocuments) -> None:
     searched: dict[str, list[str]] = {}
     condition = f"attributes.status='FINISHED' and tags.`textmill.step`='{CLEAN.name}'"
     for run in store.search(condition, MAX_RUNS):
@@ -86,7 +86,7 @@ def _in_corpus(store: Store, run: Run, words: str, is_id: bool) -> Iterator[str]
         with pq.ParquetFile(output_file(store, run, name)) as shard:
             for batch in shard.iter_batches(columns=["doc_id"] if is_id else ["doc_id", "text"]):
                 ids = batch["doc_id"]
-                # By name, as pyarrow makes its functions when it is loaded.
+                # By name, because pyarrow creates its functions on import.
                 if is_id:
                     holds = pc.call_function("equal", [ids, words])
                 else:
@@ -95,7 +95,7 @@ def _in_corpus(store: Store, run: Run, words: str, is_id: bool) -> Iterator[str]
                 yield from ids.filter(holds).to_pylist()
 
 
-def _search_files(store: Store, words: str, found: Found) -> None:
+def _search_files(store: Store, words: str, found: FoundDocuments) -> None:
     searched: dict[tuple[str, str, str], list[str]] = {}
     condition = (
         f"attributes.status='FINISHED' and tags.`textmill.step` != '{CLEAN.name}' "
@@ -124,10 +124,10 @@ def _search_files(store: Store, words: str, found: Found) -> None:
 
 
 def _in_file(place: str, digest: str, encoding: str, words: str) -> Iterator[str]:
-    """Yield the places of records that hold the words in any column, read as they were then.
+    """Yield file and line of the records that contain the text in any column.
 
     Raises:
-        InputError: the file is not there, or not as it was read.
+        InputError: the file is missing, or has changed since it was read.
     """
     from textmill.corpus.reading.decoding import Decoding
     from textmill.corpus.reading.lines import read_lines
@@ -135,7 +135,7 @@ def _in_file(place: str, digest: str, encoding: str, words: str) -> Iterator[str
 
     file = Path(place)
     if not file.is_file():
-        raise InputError(f"{place} is no file that is here now.")
+        raise InputError(f"{place} is missing.")
     if digest_file(file) != digest:
         raise InputError(f"{place} has changed since it was read.")
     if not file.name.lower().endswith(RECORD_SUFFIXES):  # plain text, line by line
@@ -155,6 +155,6 @@ def _holds(value: Any, words: str) -> bool:
     if isinstance(value, dict):  # a nested column
         return any(_holds(item, words) for item in value.values())
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        # The words of a text: Chinese ones stand side by side.
+        # The words of a text; in Chinese, without spaces.
         return words in " ".join(value) or words in "".join(value)
     return False

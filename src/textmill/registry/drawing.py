@@ -1,4 +1,4 @@
-"""A lineage as a tree of lines, and as plain values."""
+"""Rendering of a lineage as a text tree or as plain values."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ MAX_DOCUMENTS = 5  # named in a drawing
 BRANCH, LAST, BAR, SPACE = "├─ ", "└─ ", "│  ", "   "
 
 
-def as_values(lineage: Lineage) -> dict[str, Any]:
+def to_dict(lineage: Lineage) -> dict[str, Any]:
     """Return the lineage as plain values, for JSON."""
     return asdict(lineage) | {"models_made": [node.run_id for node in lineage.models()]}
 
 
-def as_text(lineage: Lineage) -> str:
-    """Return the lineage as a tree of lines; a step that comes up again stands there once."""
+def render_tree(lineage: Lineage) -> str:
+    """Return the lineage as a text tree; repeated steps are expanded once."""
     lines: list[str] = []
     shown: set[str] = set()
 
@@ -33,7 +33,7 @@ def as_text(lineage: Lineage) -> str:
         leaves = [f"{s.name}  {s.place}  {s.digest}" for s in node.sources]
         leaves += [f"filtered: {words}" for words in [filtered_words(node)] if words]
         leaves += _document_lines(lineage.documents.get(run_id, []))
-        deeper = list(lineage.next_of(run_id).items())
+        deeper = list(lineage.children_of(run_id).items())
         for i, leaf in enumerate(leaves):
             is_last = i == len(leaves) - 1 and not deeper
             lines.append(f"{before}{below}{LAST if is_last else BRANCH}{leaf}")
@@ -54,13 +54,13 @@ def _document_lines(documents: list[str]) -> list[str]:
 
 
 def describe(node: Node) -> str:
-    """Return a step's run in one line."""
+    """Return a one-line description of a step's run."""
     models = "".join(f"  model {model}" for model in node.models)
     return f"{node.label}  run {node.run_id}  digest {node.digest[:DIGEST_CHARS]}{models}"
 
 
 def filtered_words(node: Node) -> str:
-    """Return what was filtered from a corpus, in words; empty for other steps."""
+    """Return a summary of what was filtered from a corpus; empty for other steps."""
     counts = node.filtered
     if not counts:
         return ""
@@ -74,13 +74,13 @@ def filtered_words(node: Node) -> str:
 
 
 def _ending(lineage: Lineage) -> list[str]:
-    """Return what was to be known: the models that saw a file, or what the steps were made by."""
+    """Return the last lines: the models trained on a file, or code and packages of the steps."""
     if lineage.is_forward:
         models = lineage.models()
         listed = [f"  {describe(node)}" for node in models]
-        first = f"To forget it, train these {len(models)} again:"
+        first = f"To remove its influence, retrain these {len(models)} models:"
         unsearched = [f"{UNSEARCHED}{reason}" for reason in lineage.unsearched]
-        return [first if models else "No model has seen it.", *listed, *unsearched]
+        return [first if models else "No model was trained on it.", *listed, *unsearched]
     made_by = {
         f"commit {node.commit or 'unknown'}, on {node.machine or 'an unknown machine'}, "
         f"Prefect run {node.prefect_flow_run or 'unknown'}": None

@@ -1,7 +1,7 @@
-"""What a result was made from, and what was made from a source file.
+"""Lineage: the sources of a result (backward), and the results of a source file (forward).
 
-Backward: from a run or a model through the manifests of the steps that it depends on. Forward: from
-a file through the digests that MLflow keeps of what each run read, so that few manifests are read.
+Backward: from a run or a model through the manifests of its dependencies. Forward: from a file
+through the dataset digests that MLflow records for each run, so that few manifests are read.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from textmill.tracking.store import MAX_RUNS, Store, StoreError
 from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG
 
 DATASET_DIGEST_CHARS = 36
-"""Of a digest, MLflow keeps as many for what a run has read."""
+"""Length of the dataset digests in MLflow, which are prefixes of ours."""
 FILTERED = re.compile(rf"documents_(read|kept)|({'|'.join((REJECTED, *CHANGES))})\w+")
-MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # of an id, or of an alias
+MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # for an id, for an alias
 DIGESTS_PER_QUERY = 100
-DOCUMENT_ID = "[0-9a-f]{32}"  # ids of runs look the same
+DOCUMENT_ID = "[0-9a-f]{32}"  # run ids have the same format
 UNSEARCHED = "Not searched: "
 MAKES_MODELS = {name for name, step in GRAPH.steps.items() if step.is_training}
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadData:
     """Raw data that a step read."""
 
     name: str
@@ -48,7 +48,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Node:
-    """One step's run: what it is, and what it was made from and by."""
+    """A step's run with its inputs, sources, code and environment."""
 
     run_id: str
     label: str
@@ -56,13 +56,13 @@ class Node:
     key: str
     digest: str
     inputs: Mapping[str, str]
-    """Run ids of the steps whose output it read, by the names that it knows them by."""
-    sources: tuple[Read, ...]
+    """Run ids of the steps whose output it read, by input name."""
+    sources: tuple[ReadData, ...]
     settings: Mapping[str, str]
     filtered: Mapping[str, int]
-    """Of a corpus: documents read, kept and dropped, and what was changed in them."""
+    """For a corpus: documents read, kept and dropped, and changes to them."""
     models: tuple[str, ...]
-    """Ids of the models logged from it."""
+    """Ids of its logged models."""
     commit: str
     machine: str
     prefect_flow_run: str
@@ -71,21 +71,21 @@ class Node:
 
 @dataclass(frozen=True)
 class Lineage:
-    """A graph of steps, and where to begin reading it."""
+    """A graph of steps with its roots."""
 
     asked: str
     is_forward: bool
     roots: tuple[str, ...]
-    """Run ids: backward, of the results asked for; forward, of the steps that read the file."""
+    """Run ids: backward, of the requested results; forward, of the steps that read the file."""
     nodes: Mapping[str, Node]
     """All steps of the graph, by run id."""
     documents: Mapping[str, list[str]] = field(default_factory=dict)
-    """Forward from documents: those that each of the roots has read."""
+    """Forward from documents: those that each root has read."""
     unsearched: tuple[str, ...] = ()
-    """What may hold such documents too, and could not be searched."""
+    """Data that could not be searched for such documents."""
 
-    def next_of(self, run_id: str) -> dict[str, str]:
-        """Return the runs below one in the tree: what it was made from, or was made from it."""
+    def children_of(self, run_id: str) -> dict[str, str]:
+        """Return the child runs in the tree: inputs (backward) or dependents (forward)."""
         if not self.is_forward:
             return {name: i for name, i in self.nodes[run_id].inputs.items() if i in self.nodes}
         return {
@@ -100,16 +100,16 @@ class Lineage:
 
 
 def trace(store: Store, words: str) -> Lineage:
-    """Return the lineage that is asked for.
+    """Return the lineage of a result, file or document.
 
     Args:
-        store: where to look.
+        store: the store to search.
         words: backward, a pipeline's or step's run (see `find_run`) or a model (`m-…`,
             `models:/name/version`, `models:/name@alias`); forward, a file, the SHA-256 of one,
-            the id of a hub data set, or the id of a document of a corpus.
+            the id of a hub dataset, or the id of a document in a corpus.
 
     Raises:
-        InputError: there is no such thing, or no step has read it.
+        InputError: there is no such item, or no step has read it.
         RunError: records are missing.
     """
     if words.startswith("m-") or words.startswith("models:"):
@@ -125,14 +125,14 @@ def trace(store: Store, words: str) -> Lineage:
 
 
 def trace_text(store: Store, words: str) -> Lineage:
-    """Return the lineage forward from the documents and labelled examples that hold words.
+    """Return the forward lineage of the documents and labelled examples that contain a text.
 
     Raises:
-        InputError: no finished step has read such a one.
+        InputError: no finished step has read any.
         RunError: records are missing.
     """
     if not words.strip():
-        raise InputError("Which documents are meant? Give words that stand in them.")
+        raise InputError("The text to search for is empty: give text that occurs in documents.")
     return _from_documents(store, words, is_id=False)
 
 
@@ -140,8 +140,8 @@ def run_of_model(store: Store, words: str) -> str:
     """Return the id of the run that a model was logged from.
 
     Args:
-        store: where to look.
-        words: `m-ID`, or with or without `models:/` before it `NAME/VERSION` or `NAME@ALIAS`.
+        store: the store to search.
+        words: `m-ID`, or `NAME/VERSION` or `NAME@ALIAS`, with or without the prefix `models:/`.
 
     Raises:
         InputError: there is no such model.
@@ -157,10 +157,12 @@ def run_of_model(store: Store, words: str) -> str:
     except StoreError as error:
         cause = error.__cause__
         if isinstance(cause, MlflowException) and cause.error_code in MISSING:
-            raise InputError(f"There is no model {words!r} in {store.uri}.") from None
+            raise InputError(
+                f"There is no model {words!r} in {store.uri}: check name and version."
+            ) from None
         raise
     raise InputError(
-        f"{words!r} names no model: write m-ID, models:/NAME/VERSION or models:/NAME@ALIAS."
+        f"{words!r} is not a model: write m-ID, models:/NAME/VERSION or models:/NAME@ALIAS."
     )
 
 
@@ -177,17 +179,17 @@ def _backward(store: Store, asked: str, results: Iterable[str]) -> Lineage:
 
 
 def _read_node(store: Store, run: Run) -> Node:
-    """Return a step's run with all that its manifest says.
+    """Return the node of a step's run from its manifest.
 
     Raises:
-        InputError: the run is no step's.
+        InputError: it is not a step's run.
     """
     if run.data.tags.get(KIND) != "step":
-        raise InputError(f"The run {run.info.run_id} is no step of textmill.")
+        raise InputError(f"The run {run.info.run_id} is not a step of textmill: use one that is.")
     manifest = read_manifest(store, run)
     inputs = {name: entry["run_id"] for name, entry in manifest["inputs"].items()}
     sources = tuple(
-        Read(name, store.present_place(s["place"]), s["digest"])
+        ReadData(name, store.present_place(s["place"]), s["digest"])
         for name, s in sorted(manifest["sources"].items())
     )
     return _node(run, manifest["key"], manifest["digest"], inputs, sources, manifest["packages"])
@@ -198,7 +200,7 @@ def _node(
     key: str,
     digest: str,
     inputs: Mapping[str, str],
-    sources: tuple[Read, ...],
+    sources: tuple[ReadData, ...],
     packages: Mapping[str, str],
 ) -> Node:
     tags = run.data.tags
@@ -227,21 +229,21 @@ def _node(
 
 
 def _from_file(store: Store, words: str) -> Lineage:
-    """Return the steps that read a file, whole or as part of a source, and all that follows."""
+    """Return the steps that read a file, directly or as part of a source, and their dependents."""
     readers = _readers(store, words)
     if not readers:
         raise InputError(
             f"No finished step in {store.uri} has read {words}: give the path of a file as it was "
-            "read, the SHA-256 of one, or the id of a hub data set."
+            "read, the SHA-256 of one, or the id of a hub dataset."
         )
     return _forward(store, words, readers)
 
 
 def _from_documents(store: Store, words: str, is_id: bool) -> Lineage:
-    """Return the steps that read certain documents, and all that follows."""
+    """Return the steps that read certain documents, and their dependents."""
     found = find_documents(store, words, is_id)
     if not found.runs:
-        what = f"a document {words}, and no run is called so" if is_id else f"the words {words!r}"
+        what = f"a document {words}, nor is it a run" if is_id else f"the text {words!r}"
         left_out = "".join(f"\n{UNSEARCHED}{reason}" for reason in found.unsearched)
         raise InputError(f"No finished step in {store.uri} has read {what}.{left_out}")
     forward = _forward(store, words, found.runs)
@@ -249,18 +251,18 @@ def _from_documents(store: Store, words: str, is_id: bool) -> Lineage:
 
 
 def _forward(store: Store, words: str, readers: Mapping[str, Run]) -> Lineage:
-    """Return the steps that have read something, and all that follows."""
+    """Return the given readers and their dependents."""
     runs = dict(readers)
     made_from: dict[str, dict[str, str]] = {run_id: {} for run_id in readers}
     by_digest: dict[str, str] = {}
     newest = list(readers.values())
-    while newest:  # one generation after the other: MLflow is asked once for each
-        # What is computed twice is one content: its readers hang below the first run.
+    while newest:  # breadth first: one query per generation
+        # Equal results of several runs are one content: its readers are below the first run.
         made = {_digest_of(run)[:DATASET_DIGEST_CHARS]: run.info.run_id for run in newest}
         made = {digest: run_id for digest, run_id in made.items() if digest not in by_digest}
         by_digest |= made
         newest = []
-        for reader in _who_read(store, list(made)):
+        for reader in _find_readers(store, list(made)):
             names = made_from.setdefault(reader.info.run_id, {})
             for entry in _read_by(reader):
                 if entry.dataset.digest in by_digest:
@@ -283,7 +285,7 @@ def _forward(store: Store, words: str, readers: Mapping[str, Run]) -> Lineage:
 
 
 def _readers(store: Store, words: str) -> dict[str, Run]:
-    """Return the finished runs that read a file, by its content now or then or by its path."""
+    """Return the finished runs that read a file, by its current or former content or its path."""
     found: dict[str, Run] = {}
     digests = {words}
     place = words
@@ -291,14 +293,14 @@ def _readers(store: Store, words: str) -> dict[str, Run]:
         place = str(Path(words).absolute())
         digests = {digest_file(Path(words))} if Path(words).is_file() else set()
     if all("'" not in digest for digest in digests):
-        found |= {run.info.run_id: run for run in _who_read(store, list(digests))}
+        found |= {run.info.run_id: run for run in _find_readers(store, list(digests))}
     for name in {words, place}:
         if '"' not in name:
             condition = f"attributes.status='FINISHED' and tags.`{PLACES_TAG}` LIKE \"%{name}%\""
             for run in store.search(condition, MAX_RUNS):
                 if name in run.data.tags[PLACES_TAG].split("\n"):
                     found[run.info.run_id] = run
-    # Of a corpus only the manifest knows which files a source is, and what is in it.
+    # For a corpus, only the manifest lists the files of a source.
     found = {i: run for i, run in found.items() if run.data.tags["textmill.step"] != CLEAN.name}
     seen: dict[str, bool] = {}
     condition = f"attributes.status='FINISHED' and tags.`textmill.step`='{CLEAN.name}'"
@@ -318,13 +320,13 @@ def _readers(store: Store, words: str) -> dict[str, Run]:
     return found
 
 
-def _who_read(store: Store, digests: list[str]) -> list[Run]:
+def _find_readers(store: Store, digests: list[str]) -> list[Run]:
     """Return the finished runs that read one of these contents."""
     found: dict[str, Run] = {}
     for start in range(0, len(digests), DIGESTS_PER_QUERY):
         chosen = [digest[:DATASET_DIGEST_CHARS] for digest in digests[start:][:DIGESTS_PER_QUERY]]
         listed = ", ".join(f"'{digest}'" for digest in chosen)
-        # Pipelines name what their steps have read, too.
+        # Pipeline runs also have the datasets of their steps.
         condition = (
             f"attributes.status='FINISHED' and tags.`{KIND}`='step' "
             f"and dataset.digest IN ({listed})"

@@ -204,7 +204,9 @@ def _challenge(
         registry.set_tags(name, version, tags)
     tested = {TEST_TAG: challenger.test_digest}  # last: with it the challenge is over
     if champion is not None and champion.version == version.version:
-        registry.decided(name, version, PROMOTED, "measured on other test examples since", True)
+        registry.record_decision(
+            name, version, PROMOTED, "measured on other test examples since", True
+        )
         registry.set_tags(name, version, tested)
         return f"kept champion v{version.version}: it is this model"
     if missed is not None:
@@ -217,7 +219,7 @@ def _challenge(
     if challenger.doubts:
         decision = replace(decision, reason=f"{decision.reason}; but {challenger.doubts}")
     word = PROMOTED if decision.is_promoted else "rejected"
-    registry.decided(name, version, word, decision.reason, decision.is_promoted)
+    registry.record_decision(name, version, word, decision.reason, decision.is_promoted)
     registry.set_tags(name, version, tested)
     if decision.is_promoted:
         return f"{PROMOTED} v{version.version}: {decision.reason}"

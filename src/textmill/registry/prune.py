@@ -1,4 +1,4 @@
-"""House-keeping: what no registered model and no recent run needs, and its removal."""
+"""Pruning: finding and removing data that no registered model and no recent run needs."""
 
 from __future__ import annotations
 
@@ -31,41 +31,42 @@ from textmill.tracking.tags import TESTED_RUN_TAG
 log = logging.getLogger(__name__)
 
 RECORDS = {f"{OUTPUT}/{MANIFEST}", f"{OUTPUT}/metrics.json"}
-"""Kept of a result that is removed: they say what it was made from, and what came out."""
+"""Files kept of a removed result, for lineage and metrics."""
 
 
 @dataclass(frozen=True)
-class Waste:
-    """Something that can be removed."""
+class UnusedData:
+    """Data that can be removed."""
 
     what: str
-    """result, failed, work (in progress, and left), or cache (downloaded, or prepared)."""
+    """result, failed, work (abandoned work in progress), or cache (downloads, prepared
+    documents)."""
     label: str
-    """The step, or the folder."""
+    """Label of the step, or name of the folder."""
     n_bytes: int
     run_id: str | None = None
     folder: Path | None = None
 
 
-def find_waste(store: Store, n_kept: int) -> list[Waste]:
-    """Return what none of the newest pipeline runs needs, nor any registered model version.
+def find_unused(store: Store, n_kept: int) -> list[UnusedData]:
+    """Return the data that neither the newest pipeline runs nor any registered model needs.
 
-    A pipeline run needs the result of each of its steps, whichever run computed it. A model needs
-    all that it was made from, and its evaluation.
+    A pipeline run needs the results of all its steps, whichever run computed them. A model needs
+    all results in its lineage, and its evaluation.
 
     Args:
-        store: where to look.
-        n_kept: newest pipeline runs whose results stay.
+        store: the store to search.
+        n_kept: number of newest pipeline runs whose results are kept.
 
     Raises:
-        RunError: a pipeline is running, and so what it needs is not known yet.
+        RunError: a pipeline is running, so that the results it needs are unknown.
     """
     close_dead_runs(store)
-    _refuse_while_running(store)
+    _reject_while_running(store)
     recent = store.search(f"tags.`{KIND}`='pipeline'", n_kept) if n_kept else []
     recent_ids = {run.info.run_id for run in recent}
     needed = _needed(store, recent)
-    found: list[Waste] = []
+    found: list[UnusedData] = []
     prepared: set[str | None] = set()
     for run in store.search(f"tags.`{KIND}`='step'", MAX_RUNS):
         run_id, is_finished = run.info.run_id, run.info.status == "FINISHED"
@@ -75,26 +76,26 @@ def find_waste(store: Store, n_kept: int) -> list[Waste]:
         if not is_finished and run.data.tags.get("mlflow.parentRunId") in recent_ids:
             continue
         if outside := _outside(store, run):
-            log.warning("%s stays: %s is outside of the store.", run.info.run_name, outside)
+            log.warning("%s is kept: %s is outside of the store.", run.info.run_name, outside)
             continue
         what = "result" if is_finished else "failed"
-        found.append(Waste(what, run.info.run_name, _size_of_run(store, run), run_id))
+        found.append(UnusedData(what, run.info.run_name, _size_of_run(store, run), run_id))
     caches = [*_cache(store, needed), *_prepared(store, prepared)]
     return [*found, *_left_work(store, recent_ids), *caches]
 
 
-def _refuse_while_running(store: Store) -> None:
-    # Of runs that textmill made: others, of whoever uses the same server, need nothing here.
+def _reject_while_running(store: Store) -> None:
+    # Only textmill's runs: others on the same server need nothing of this store.
     running = store.search(f"attributes.status='RUNNING' and tags.`{KIND}` LIKE '%'", 1)
     if running:
-        raise RunError(f"{running[0].info.run_name} is running: prune when it has ended.")
+        raise RunError(f"{running[0].info.run_name} is running: prune when it has finished.")
 
 
 def _needed(store: Store, recent: list[Run]) -> set[str]:
     results = {result for run in recent for result in recorded_results(run).values()}
     traced: set[str] = set()
     for version in store.client.search_model_versions():
-        # The next challenger is compared with the answers that the model gave in its evaluation.
+        # The next challenger is compared with the model's predictions in its evaluation.
         runs = {version.run_id, version.tags.get(MODEL_RUN_TAG), version.tags.get(TESTED_RUN_TAG)}
         if version.model_id and (model := _found(store.client.get_logged_model, version.model_id)):
             runs.add(model.source_run_id)
@@ -106,7 +107,7 @@ def _needed(store: Store, recent: list[Run]) -> set[str]:
 
 
 def _found(get: Callable[[str], Any], what: str) -> Any:
-    """Return a run or a model, or None where it is gone, as those of other people may be."""
+    """Return a run or a model, or None if it was deleted, as others' may be."""
     try:
         return get(what)
     except StoreError as error:
@@ -115,15 +116,15 @@ def _found(get: Callable[[str], Any], what: str) -> Any:
         raise
 
 
-def _left_work(store: Store, recent_ids: set[str]) -> Iterator[Waste]:
-    """Yield work in progress that no process is at, and no recent run would go on with."""
+def _left_work(store: Store, recent_ids: set[str]) -> Iterator[UnusedData]:
+    """Yield abandoned work in progress that no process holds and no recent run would resume."""
     for folder in sorted(store.wip.iterdir()):
         if not folder.is_dir() or folder == store.locks or _is_locked(store, folder.name):
             continue
-        # By its key, which is the name: what the folder itself says may be damaged.
+        # By its key, which is the name: the folder's content may be damaged.
         runs = [] if "'" in folder.name else store.search(f"tags.`{KEY_TAG}`='{folder.name}'", 1)
         if not any(run.data.tags.get("mlflow.parentRunId") in recent_ids for run in runs):
-            yield Waste("work", folder.name, _size_of(folder), folder=folder)
+            yield UnusedData("work", folder.name, _size_of(folder), folder=folder)
 
 
 def _is_locked(store: Store, name: str) -> bool:
@@ -134,54 +135,56 @@ def _is_locked(store: Store, name: str) -> bool:
         return True
 
 
-def _cache(store: Store, needed: set[str]) -> Iterator[Waste]:
+def _cache(store: Store, needed: set[str]) -> Iterator[UnusedData]:
     folder = store.home / "cache"
-    # Whole results, and single files of others.
+    # Complete results, and single files of others.
     for copy in sorted([*folder.glob("*"), *folder.glob("files/*")]):
         if copy.name not in needed and copy.name != "files":
-            yield Waste("cache", copy.name, _size_of(copy), folder=copy)
+            yield UnusedData("cache", copy.name, _size_of(copy), folder=copy)
 
 
-def _prepared(store: Store, needed: set[str | None]) -> Iterator[Waste]:
-    """Yield the prepared documents that no corpus which stays was made from."""
+def _prepared(store: Store, needed: set[str | None]) -> Iterator[UnusedData]:
+    """Yield the prepared documents of corpora that are not kept."""
     for folder in sorted((store.home / PREPARED).glob("*")):
         if folder.name not in needed:
-            yield Waste("cache", f"prepared {folder.name[:12]}", _size_of(folder), folder=folder)
+            yield UnusedData(
+                "cache", f"prepared {folder.name[:12]}", _size_of(folder), folder=folder
+            )
 
 
-def remove(store: Store, waste: Waste) -> None:
-    """Remove it; of a result, the manifest and the metrics stay, so that lineage does too.
+def remove(store: Store, unused: UnusedData) -> None:
+    """Remove unused data; manifest and metrics of a result are kept for lineage.
 
-    Its run is deleted as MLflow does it: no search finds it any more, and its id still leads there.
-    Call this, and `find_waste` before it, while no pipeline starts; one of another machine, which
-    the lock does not reach, is noticed here.
+    Its run is deleted in MLflow: searches no longer find it, but its id remains valid. No pipeline
+    may start between `find_unused` and this call; the lock of the store ensures that on this
+    machine, and a pipeline on another machine is detected here.
 
     Raises:
-        RunError: it cannot be removed, or a pipeline has started since it was found.
+        RunError: it cannot be removed, or a pipeline has started.
     """
     try:
         with store.as_store_errors():
-            _refuse_while_running(store)
-            if waste.folder is not None:
-                shutil.rmtree(waste.folder)  # which follows no link
+            _reject_while_running(store)
+            if unused.folder is not None:
+                shutil.rmtree(unused.folder)  # which follows no link
                 return
-            assert waste.run_id is not None
-            run = store.client.get_run(waste.run_id)
+            assert unused.run_id is not None
+            run = store.client.get_run(unused.run_id)
             if outside := _outside(store, run):
-                raise RunError(f"{waste.label} stays: {outside} is outside of the store.")
-            # The run last: as long as files are left, it is found again. Without some of its files
-            # nobody takes it for a result.
+                raise RunError(f"{unused.label} is kept: {outside} is outside of the store.")
+            # The run last: while files are left, it is found again. Without some of its files it
+            # is not used as a result.
             for repository, name, _ in _artifacts(store, run):
                 repository.delete_artifacts(name)  # type: ignore[no-untyped-call]
             for model in _models(store, run):
                 store.client.delete_logged_model(model.model_id)
-            store.client.delete_run(waste.run_id)
+            store.client.delete_run(unused.run_id)
     except OSError as error:
-        raise RunError(f"{waste.label} could not be removed: {error}") from error
+        raise RunError(f"{unused.label} could not be removed: {error}") from error
 
 
 def _outside(store: Store, run: Run) -> str | None:
-    """Return a place of a run's files that is not in the store, and so not ours to empty."""
+    """Return a location of a run's files outside of the store, which must not be removed."""
     return next((place for place in _places(store, run) if not store.holds(place)), None)
 
 
@@ -191,7 +194,7 @@ def _size_of_run(store: Store, run: Run) -> int:
 
 
 def _artifacts(store: Store, run: Run) -> Iterator[tuple[ArtifactRepository, str, int]]:
-    """Yield the files of a run and of the models logged from it: where, name, size in bytes."""
+    """Yield the files of a run and its logged models: repository, name, size in bytes."""
     for place in _places(store, run):
         repository = get_artifact_repository(place, tracking_uri=store.uri)
         for name, n_bytes in _files(repository, None):
@@ -200,7 +203,7 @@ def _artifacts(store: Store, run: Run) -> Iterator[tuple[ArtifactRepository, str
 
 
 def _places(store: Store, run: Run) -> list[str]:
-    """Return where the files of a run lie, and those of the models logged from it."""
+    """Return the artifact locations of a run and its logged models."""
     return [run.info.artifact_uri, *(model.artifact_location for model in _models(store, run))]
 
 
@@ -213,7 +216,7 @@ def _files(repository: ArtifactRepository, folder: str | None) -> Iterator[tuple
 
 
 def _models(store: Store, run: Run) -> list[LoggedModel]:
-    """Return the models logged from a run; an earlier removal may have deleted some."""
+    """Return the existing logged models of a run."""
     outputs = run.outputs.model_outputs if run.outputs else []
     found = (_found(store.client.get_logged_model, output.model_id) for output in outputs)
     return [model for model in found if model is not None]

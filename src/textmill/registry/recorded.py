@@ -1,4 +1,4 @@
-"""A finished pipeline run as MLflow recorded it, and whether it can be made again here."""
+"""A finished pipeline run as recorded in MLflow, and what prevents its reproduction here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from mlflow.entities import Run
 
 from textmill import hardware
-from textmill.compose import revive
+from textmill.compose import restore_config
 from textmill.config import Config
 from textmill.corpus.reading.sources import digest_source
 from textmill.errors import InputError, RunError, listed
@@ -33,9 +33,9 @@ from textmill.tracking.user_code import recorded_extensions
 
 COMMIT_TAG = "mlflow.source.git.commit"
 SAME_MACHINE = ("processor", "gpus")
-"""What makes two machines of one type; results on another one may round differently."""
+"""Properties that define the type of a machine; results on another type may round differently."""
 DIGEST_CHARS = 12
-FIX_DATA = "Put back what was there, or say where that is: --moved OLD=NEW"
+FIX_DATA = "Restore the data, or give its new folder: --moved OLD=NEW"
 COMMIT = "[0-9a-f]{40}"
 
 
@@ -50,7 +50,7 @@ class RecordedStep:
 
     @property
     def threads(self) -> int | None:
-        """The processor threads that it was computed with."""
+        """Number of CPU threads that it was computed with."""
         threads = self.run.data.tags.get(THREADS_TAG)
         return int(threads) if threads else None
 
@@ -62,7 +62,7 @@ class Recorded:
     run: Run
     config: Config
     steps: Mapping[str, RecordedStep]
-    """By label, in the order of the work."""
+    """By label, in execution order."""
 
     @property
     def run_id(self) -> str:
@@ -71,7 +71,7 @@ class Recorded:
 
     @property
     def commit(self) -> str | None:
-        """The commit that it was made at, with "+changes" if there were any."""
+        """The commit of its code, with "+changes" if there were uncommitted changes."""
         return self.run.data.tags.get(COMMIT_TAG)
 
 
@@ -81,42 +81,42 @@ def load_recorded(
     instead: Mapping[str, Any] | None = None,
     use_recorded_extensions: bool = False,
 ) -> Recorded:
-    """Return the pipeline run that is meant, with the records of its steps.
+    """Return a pipeline run with the records of its steps.
 
     Args:
-        store: where it is recorded.
-        words: what names it.
-        instead: sections of its configuration that are others now.
+        store: the store of the run.
+        words: id, beginning of an id, or name of the run.
+        instead: sections that replace those of its configuration.
         use_recorded_extensions: load extensions that are missing or have changed since from the
             code that the run recorded.
 
     Raises:
         InputError: there is no such run, it did not finish, it measured drift, or its configuration
-            does not fit this version of textmill, names an environment variable that is not set,
-            or extensions that are missing or have changed.
+            is invalid in this version of textmill, refers to an unset environment variable, or to
+            extensions that are missing or have changed.
         RunError: records are missing.
     """
     run = find_run(store, words)
     run_id, name = run.info.run_id, run.info.run_name
     if run.info.status != "FINISHED":
         raise InputError(
-            f"The run {name} ({run_id}) did not finish: it is {run.info.status}. Choose one that "
-            "did."
+            f"The run {name} ({run_id}) did not finish: its status is {run.info.status}. Use a "
+            "finished one."
         )
     if run.data.tags.get(PIPELINE_TAG) == DRIFT.name:
         raise InputError(
-            f"The run {name} ({run_id}) has measured the drift of new text, and made no model: "
-            "choose the run of a pipeline."
+            f"The run {name} ({run_id}) measured the drift of new text and has no model: use the "
+            "run of a pipeline."
         )
     values = read_config(store, run)
     entries = values.get("extensions") or ()
     values["extensions"] = recorded_extensions(store, run, entries, use_recorded_extensions)
     try:
-        config = revive(values, f"of {name}, as it was recorded,", instead)
+        config = restore_config(values, f"of {name}, as it was recorded,", instead)
     except InputError as error:
-        raise InputError(f"{error}\nIt fits the code that made it: {_checkout(run)}.") from None
+        raise InputError(f"{error}\nUse the code of that run: {_checkout(run)}.") from None
     runs = {label: store.client.get_run(made) for label, made in recorded_results(run).items()}
-    # Not by time: of results that were reused, one may be older than what it would be made from.
+    # Not by time: a reused result may be older than its inputs.
     ordered = GRAPH.in_order(runs, [task.name for task in config.tasks])
     steps = {label: _read_step(store, label, runs[label]) for label in ordered}
     return Recorded(run, _with_fixed_revisions(config, steps), steps)
@@ -134,10 +134,10 @@ def _read_step(store: Store, label: str, run: Run) -> RecordedStep:
 
 
 def with_moved_data(config: Config, old: str, new: str) -> Config:
-    """Return the configuration with the data that lay below one folder below another one.
+    """Return the configuration with data paths below one folder moved to another.
 
     Raises:
-        InputError: it names no data there.
+        InputError: it has no data there.
     """
     old, new = old.rstrip("/"), new.rstrip("/")
     n_moved = 0
@@ -156,12 +156,14 @@ def with_moved_data(config: Config, old: str, new: str) -> Config:
     values = config.model_dump()
     parts = {key: move(values[key]) for key in ("corpus", "tasks", "data_root")}
     if not n_moved:
-        raise InputError(f"--moved {old}={new}: the recorded configuration names no data in {old}.")
+        raise InputError(
+            f"--moved {old}={new}: the recorded configuration has no data in {old}: correct OLD."
+        )
     return Config.model_validate(values | parts)
 
 
 def _with_fixed_revisions(config: Config, steps: Mapping[str, RecordedStep]) -> Config:
-    """Return the configuration with hub data at the commits that were read, not at the newest."""
+    """Return the configuration with hub datasets pinned to the recorded commits."""
     read = {
         name: source["digest"].rpartition("@")[2]
         for step in steps.values()
@@ -181,9 +183,9 @@ def _with_fixed_revisions(config: Config, steps: Mapping[str, RecordedStep]) -> 
 
 
 def problems(recorded: Recorded) -> list[str]:
-    """Return what differs here from what the run was made with, a line each, and how to fix it.
+    """Return the differences from the run's data, code, packages and devices, with their fixes.
 
-    Nothing is computed. Packages that no step imports are left out: they are no part of any key.
+    Nothing is computed. Packages that no step imports are omitted: they are not part of any key.
     """
     return [
         *_data_problems(recorded),
@@ -229,7 +231,7 @@ def _data_problems(recorded: Recorded) -> Iterator[str]:
 def _folder_problems(files: Mapping[str, str]) -> Iterator[str]:
     for path, digest in files.items():
         if not Path(path).is_file() or digest_file(Path(path)) != digest:
-            yield f"data: {path}, which was begun from, is missing or has changed. {FIX_DATA}"
+            yield f"data: the initial file {path} is missing or has changed. {FIX_DATA}"
 
 
 def _code_problems(recorded: Recorded) -> Iterator[str]:
@@ -241,7 +243,7 @@ def _code_problems(recorded: Recorded) -> Iterator[str]:
                 changed[module].append(step.label)
     if changed:
         named = listed(f"{name} ({listed(steps)})" for name, steps in changed.items())
-        yield f"code: other than it was in {named}. {_checkout(recorded.run)}"
+        yield f"code: changed in {named}. {_checkout(recorded.run)}"
 
 
 def _code_now(manifest: Mapping[str, Any]) -> Code:
@@ -249,11 +251,11 @@ def _code_now(manifest: Mapping[str, Any]) -> Code:
 
 
 def _checkout(run: Run) -> str:
-    """Return the command that brings a run's code back, as far as it was recorded."""
+    """Return the command that restores a run's code, as far as it was recorded."""
     commit, plus, _ = run.data.tags.get(COMMIT_TAG, "").partition("+")
     if not commit:
-        return "its commit was not recorded: install the version of textmill that made it"
-    changes = ", and the changes that were not committed then" if plus else ""
+        return "its commit was not recorded: install the version of textmill that it used"
+    changes = ", and its uncommitted changes" if plus else ""
     return f"git checkout {commit}{changes}"
 
 
@@ -265,11 +267,11 @@ def _package_problems(recorded: Recorded) -> Iterator[str]:
         now |= _code_now(step.manifest).packages
     python = then.pop("python")
     if python != now.pop("python", None):
-        yield f"packages: Python is {hardware.describe()['python']}, and was {python}. Use that"
+        yield f"packages: Python is {hardware.describe()['python']}, was {python}. Use that version"
     others = {name: version for name, version in then.items() if now.get(name) != version}
     if others:
         named = listed(
-            f"{name} is {now.get(name, 'not installed')}, and was {version}"
+            f"{name} is {now.get(name, 'not installed')}, was {version}"
             for name, version in others.items()
         )
         wanted = " ".join(f"{name}=={version}" for name, version in others.items())
@@ -279,11 +281,11 @@ def _package_problems(recorded: Recorded) -> Iterator[str]:
 def _device_problems(config: Config) -> Iterator[str]:
     settings = [config.pretrain, *(task.finetune for task in config.tasks)]
     if any(s.accelerator == "cuda" for s in settings) and hardware.best_accelerator() != "cuda":
-        yield "device: it was trained on a CUDA GPU, and there is none here. Use such a machine"
+        yield "device: it was trained on a CUDA GPU, and there is none. Use a machine with a GPU"
 
 
-def with_devices_here(config: Config) -> Config:
-    """Return the configuration with training on the processor where there is no CUDA GPU."""
+def with_available_devices(config: Config) -> Config:
+    """Return the configuration with training on the CPU if there is no CUDA GPU."""
     if hardware.best_accelerator() == "cuda":
         return config
 
@@ -300,8 +302,8 @@ def with_devices_here(config: Config) -> Config:
     )
 
 
-def other_machines(recorded: Recorded) -> dict[str, tuple[str, str]]:
-    """Return what is of another type here: by name, how it was for a step, and how it is."""
+def machine_differences(recorded: Recorded) -> dict[str, tuple[str, str]]:
+    """Return the differences in machine type by property: the recorded and the current value."""
     here = hardware.describe()
     return {
         name: (there[name], here[name])

@@ -1,4 +1,4 @@
-"""Making a recorded run again: what of it came out equal, step by step."""
+"""Comparison of a reproduction with the recorded run, step by step."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ SCOPE_TAG = "textmill.scope"
 VERDICT_TAG = "textmill.reproduction"
 NAME = "reproduction"
 TOLERANCE = 0.02
-"""How far a metric may be off elsewhere: absolutely below 1, as a share of the value above it.
+"""Default tolerance for metrics: absolute for values below 1, relative above.
 
-Another type of machine or version of torch rounds differently, and training carries that on: no
-digest of what it made is equal then. A score over 500 test examples moves by as much when ten of
-them are answered otherwise.
+Another type of machine or version of torch rounds differently, which training amplifies, so that no
+digest of a model is equal. A score over 500 test examples changes by as much if ten predictions
+change.
 """
 MAX_NAMED = 4
 
@@ -33,7 +33,7 @@ ORDER: tuple[Verdict, ...] = ("equal", "equal within", "different")
 
 @dataclass(frozen=True)
 class Difference:
-    """A file's digest or a metric's value that is not what it was; None where there is none."""
+    """A changed digest of a file or value of a metric; None if it is missing."""
 
     before: Any
     now: Any
@@ -41,7 +41,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class StepComparison:
-    """One step of the recorded run beside the same step made again."""
+    """Comparison of a recorded step with its reproduction."""
 
     label: str
     run_before: str
@@ -49,18 +49,18 @@ class StepComparison:
     n_files: int
     n_metrics: int
     files: Mapping[str, Difference]
-    """Files of other content, by name."""
+    """Changed files, by name."""
     metrics: Mapping[str, Difference]
-    """Metrics of other value, by name."""
+    """Changed metrics, by name."""
     verdict: Verdict
-    """equal: every digest and every metric; equal within: the metrics, up to the tolerance."""
+    """equal: all digests and metrics; equal within: metrics within the tolerance."""
 
 
 def reproduction_scope(store: Store, run_id: str) -> str:
-    """Return the name under which the steps of a reproduction share results.
+    """Return the scope within which the steps of a reproduction reuse results.
 
-    It is a new one, so that every step is computed; or that of the newest reproduction of the run,
-    if that one was ended before it was through.
+    It is new, so that every step is computed; or that of the newest reproduction of the run, if it
+    was interrupted.
     """
     condition = f"tags.`textmill.kind`='pipeline' and tags.`{REPRODUCES_TAG}`='{run_id}'"
     for newest in store.search(condition, 1):
@@ -72,7 +72,7 @@ def reproduction_scope(store: Store, run_id: str) -> str:
 def compare_steps(
     recorded: Recorded, results: Mapping[str, Result], tolerance: float = TOLERANCE
 ) -> list[StepComparison]:
-    """Return each recorded step beside its new result, in the order of the work."""
+    """Return the comparison of each recorded step with its new result, in execution order."""
     return [_compare(before, results[label], tolerance) for label, before in recorded.steps.items()]
 
 
@@ -83,7 +83,7 @@ def _compare(before: RecordedStep, result: Result, tolerance: float) -> StepComp
     verdict: Verdict = "equal"
     if files or numbers:
         is_near = all(_is_near(d.before, d.now, tolerance) for d in numbers.values())
-        # Without metrics nothing says that other files are as good.
+        # Without metrics, changed files cannot be judged.
         verdict = "equal within" if is_near and before.metrics else "different"
     return StepComparison(
         label=before.label,
@@ -117,12 +117,12 @@ def _is_near(before: float | None, now: float | None, tolerance: float) -> bool:
 
 
 def overall(comparisons: list[StepComparison]) -> Verdict:
-    """Return the worst verdict; nothing compared is different."""
+    """Return the worst verdict; "different" if nothing was compared."""
     return max((c.verdict for c in comparisons), key=ORDER.index, default="different")
 
 
 def table(comparisons: list[StepComparison], tolerance: float = TOLERANCE) -> str:
-    """Return the comparison as Markdown: a row for each step, and below it what differs."""
+    """Return the comparison as Markdown: a table of steps, and the differences."""
     lines = ["| step | files equal | metrics equal | result |", "|---|---|---|---|"]
     for c in comparisons:
         files = f"{c.n_files - len(c.files)} of {c.n_files}"
@@ -136,7 +136,7 @@ def table(comparisons: list[StepComparison], tolerance: float = TOLERANCE) -> st
 def _details(c: StepComparison) -> Iterator[str]:
     if c.files:
         more = f" and {len(c.files) - MAX_NAMED} more" if len(c.files) > MAX_NAMED else ""
-        yield f"- {c.label}: other content in {', '.join(list(c.files)[:MAX_NAMED])}{more}"
+        yield f"- {c.label}: changed files: {', '.join(list(c.files)[:MAX_NAMED])}{more}"
     for name, d in list(c.metrics.items())[:MAX_NAMED]:
         yield f"- {c.label}: {name} was {_number(d.before)} and is {_number(d.now)}"
     if len(c.metrics) > MAX_NAMED:
@@ -153,16 +153,16 @@ def log_reproduction(
     differences: list[str],
     tolerance: float = TOLERANCE,
 ) -> None:
-    """Put the comparison on the new parent run: a tag, a table, and the same as JSON.
+    """Log the comparison to the new parent run: a tag, a table, and JSON.
 
     Args:
-        pipeline: the run that made it again.
-        comparisons: its steps.
-        differences: what was known to differ before, in words: data, code, packages, machine.
-        tolerance: how far metrics might be off.
+        pipeline: the run of the reproduction.
+        comparisons: comparisons of its steps.
+        differences: known differences of data, code, packages and machine.
+        tolerance: tolerance for metrics.
 
     Raises:
-        StoreError: the store does not take it.
+        StoreError: the store failed.
     """
     client, verdict = pipeline.store.client, overall(comparisons)
     known = "".join(f"- {line}\n" for line in differences)

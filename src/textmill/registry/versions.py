@@ -1,8 +1,8 @@
-"""The registry: versions of models under names, one of them the champion.
+"""The model registry: named models with versions, one of which is the champion.
 
-A registered model is called `<experiment>.<task>`, or `<experiment>.backbone`. The alias `champion`
-names the version in use; the tag `textmill.champions` of the registered model keeps the versions
-that had it before, in order, for the way back.
+A registered model is named `<experiment>.<task>`, or `<experiment>.backbone`. The alias `champion`
+is the version in use; the tag `textmill.champions` of the registered model has the earlier
+champions, in order, for rollbacks.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ KEY_TAG = "textmill.key"
 DESCRIPTION_TAG = "mlflow.note.content"
 MAX_CHAMPIONS = 50
 _NOT_IN_NAMES = re.compile(r"[^\w. -]")
-"""MLflow refuses / and : in names, and quotes would end the filter of a search."""
+"""MLflow rejects / and : in names, and quotes would break search filters."""
 
 
 class Registry:
     """The registered models of one experiment.
 
     Args:
-        store: where they are.
-        experiment: its name, with which the names of its models begin.
+        store: the store.
+        experiment: name of the experiment, the prefix of its models' names.
     """
 
     def __init__(self, store: Store, experiment: str) -> None:
@@ -45,19 +45,19 @@ class Registry:
         self.experiment = experiment
 
     def name_of(self, model: str) -> str:
-        """Return the registered name of a task's model, or of the backbone."""
+        """Return the registered name of a task model, or of the backbone."""
         return _NOT_IN_NAMES.sub("-", f"{self.experiment}.{model}")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes of this machine from promoting meanwhile."""
+        """Hold the lock that keeps other processes of this machine from promoting."""
         with self.store.as_store_errors(), self.store.lock("registry.lock"):
             yield
 
     def champion(self, model: str) -> ModelVersion | None:
-        """Return the champion, or None where there is none of ours."""
+        """Return the champion, or None if there is none managed by textmill."""
         found = self._find(model)
-        if found is None or not self._is_ours(found) or CHAMPION not in found.aliases:
+        if found is None or not self._is_managed(found) or CHAMPION not in found.aliases:
             return None
         return self.version(model, str(found.aliases[CHAMPION]))
 
@@ -72,7 +72,7 @@ class Registry:
             if str(version.version) == number:
                 return version
         known = listed(version.version for version in reversed(versions)) or "none"
-        raise InputError(f"{self.name_of(model)} has no version {number}; there is {known}.")
+        raise InputError(f"{self.name_of(model)} has no version {number}: use one of {known}.")
 
     def versions(self, model: str) -> list[ModelVersion]:
         """Return the versions of a model, the oldest first."""
@@ -85,7 +85,7 @@ class Registry:
         """Return a new version, described by the model's card.
 
         Raises:
-            InputError: the name is taken by a registered model that is not ours.
+            InputError: a registered model of that name is not managed by textmill.
         """
         name, client = self.name_of(model), self.store.client
         if self._required(model, must_exist=False) is None:
@@ -103,55 +103,55 @@ class Registry:
         return version
 
     def set_tags(self, model: str, version: ModelVersion, tags: Mapping[str, str]) -> None:
-        """Set tags of a version, in their order."""
+        """Set tags of a version, in order."""
         for key, value in tags.items():
             self.store.client.set_model_version_tag(
                 self.name_of(model), str(version.version), key, value
             )
 
     def delete_tags(self, model: str, version: ModelVersion, keys: Iterable[str]) -> None:
-        """Delete tags of a version, those that it has."""
+        """Delete existing tags of a version."""
         for key in keys:
             if key in version.tags:
                 self.store.client.delete_model_version_tag(
                     self.name_of(model), str(version.version), key
                 )
 
-    def decided(
+    def record_decision(
         self, model: str, version: ModelVersion, decision: str, reason: str, is_champion: bool
     ) -> None:
-        """Record what became of a version; the champion takes the alias before it is so called."""
+        """Record the decision on a version; a champion gets the alias before its tags."""
         if is_champion:
-            self._enthrone(model, str(version.version))
+            self._set_champion(model, str(version.version))
         self.set_tags(model, version, {REASON_TAG: reason, DECISION_TAG: decision})
 
     def promote(self, model: str, number: str | None) -> str:
-        """Make a version the champion by hand; return what was done.
+        """Promote a version manually; return a message.
 
         Args:
             model: the task, or the backbone.
-            number: the version; None takes the newest.
+            number: the version; None: the newest.
 
         Raises:
-            InputError: there is no such model of ours, or no such version.
+            InputError: there is no such model managed by textmill, or no such version.
         """
         with self.locked():
             self._required(model)
             versions = self.versions(model)
             if not versions:
-                raise InputError(f"{self.name_of(model)} has no versions.")
+                raise InputError(f"{self.name_of(model)} has no versions: run textmill run first.")
             version = versions[-1] if number is None else self.version(model, number)
             before = self.champion(model)
             if before is not None and before.version == version.version:
-                return f"{self.name_of(model)}: v{version.version} is the champion already"
-            self.decided(model, version, "promoted by hand", "promoted by hand", True)
-        return f"{self.name_of(model)}: v{version.version} is the champion now, by hand"
+                return f"{self.name_of(model)}: v{version.version} is already the champion"
+            self.record_decision(model, version, "promoted by hand", "promoted by hand", True)
+        return f"{self.name_of(model)}: v{version.version} was promoted to champion by hand"
 
     def rollback(self, model: str) -> str:
-        """Give the alias back to the champion before; return what was done.
+        """Roll back to the previous champion; return a message.
 
         Raises:
-            InputError: there is no such model of ours, or no champion before.
+            InputError: there is no such model managed by textmill, or no previous champion.
         """
         with self.locked():
             registered = self._required(model)
@@ -160,12 +160,14 @@ class Registry:
             before = _champions(registered)
             existing = {str(version.version) for version in self.versions(model)}
             present = None if current is None else str(current.version)
-            # Deleted since; or the present one itself, where a change of alias and list, which are
-            # two calls, was interrupted.
+            # Deleted since; or the current one, if a change of alias and list, which are two
+            # calls, was interrupted.
             while before and (before[-1] not in existing or before[-1] == present):
                 before.pop()
             if current is None or not before:
-                raise InputError(f"{self.name_of(model)} has no champion before the present one.")
+                raise InputError(
+                    f"{self.name_of(model)} has no previous champion: promote a version instead."
+                )
             *rest, previous = before
             client, name = self.store.client, self.name_of(model)
             client.set_registered_model_alias(name, CHAMPION, previous)
@@ -174,7 +176,7 @@ class Registry:
             self.set_tags(model, current, {REASON_TAG: reason, DECISION_TAG: "rolled back"})
         return f"{name}: v{previous} is the champion again, instead of v{current.version}"
 
-    def _enthrone(self, model: str, number: str) -> None:
+    def _set_champion(self, model: str, number: str) -> None:
         client, name = self.store.client, self.name_of(model)
         registered = self._required(model)
         assert registered is not None
@@ -195,7 +197,7 @@ class Registry:
                 f"There is no registered model {self.name_of(model)!r}; this experiment has "
                 f"{known}. Models are registered by textmill run."
             )
-        if found is not None and not self._is_ours(found):
+        if found is not None and not self._is_managed(found):
             raise InputError(
                 f"The registered model {found.name!r} was not made by textmill for this "
                 "experiment: rename it in MLflow, or set experiment=NAME. Nothing was changed."
@@ -206,7 +208,7 @@ class Registry:
         found = self.store.client.search_registered_models(f"name='{self.name_of(model)}'")
         return found[0] if found else None
 
-    def _is_ours(self, found: RegisteredModel) -> bool:
+    def _is_managed(self, found: RegisteredModel) -> bool:
         ours = {KIND_TAG: KIND, EXPERIMENT_TAG: self.experiment}
         return all(found.tags.get(key) == value for key, value in ours.items())
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from textmill.config import AUTO, LANGUAGE_MODEL, Config, TaskConfig
 from textmill.corpus.cleaning.filters.chain import described
 from textmill.corpus.cleaning.language import UNKNOWN as UNDETERMINED
-from textmill.errors import spared
+from textmill.errors import best_effort
 from textmill.evaluation.notes import LEAK, read_notes
 from textmill.reports.data import summary_of
 from textmill.reports.formats import cut
@@ -65,7 +65,7 @@ def log_card(pipeline: Pipeline, config: Config, task: TaskConfig) -> None:
     """
     has_scores = EVALUATE.label(task.name) in pipeline.results
     run_id = pipeline.results[FINETUNE.label(task.name)].run_id
-    with spared(f"the model card of {task.name}"), pipeline.store.as_store_errors():
+    with best_effort(f"the model card of {task.name}"), pipeline.store.as_store_errors():
         _write(pipeline.store, run_id, card_text(config, task, pipeline.results), has_scores)
 
 
@@ -76,7 +76,7 @@ def log_backbone_card(pipeline: Pipeline, config: Config) -> None:
         StoreError: the store does not take it.
     """
     run_id = pipeline.results[PRETRAIN.name].run_id
-    with spared("the model card of the backbone"), pipeline.store.as_store_errors():
+    with best_effort("the model card of the backbone"), pipeline.store.as_store_errors():
         _write(pipeline.store, run_id, backbone_card_text(config, pipeline.results), True)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textmill.errors import RunError, spared
+from textmill.errors import RunError, best_effort
 from textmill.tracking.artifacts import local_file
 from textmill.tracking.store import artifact_url
 
@@ -40,7 +40,7 @@ def log_page(pipeline: Pipeline, name: str, make: Callable[[], str]) -> str:
     """
     try:
         content = UNMADE
-        with spared(f"the page {name}"), pipeline.store.as_store_errors():
+        with best_effort(f"the page {name}"), pipeline.store.as_store_errors():
             content = make()
         with pipeline.store.as_store_errors(), tempfile.TemporaryDirectory() as folder:
             file = Path(folder, name)

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from textmill.errors import spared
+from textmill.errors import best_effort
 from textmill.reports.rendering import Image
 from textmill.tasks.predictions import PREDICTIONS
 from textmill.tasks.shown import page_of
@@ -55,7 +55,7 @@ class Pictures:
 
     def _draw(self, kind: str, evaluation: Result, folder: Path) -> list[Path]:
         """Return new pictures, which are artifacts of the evaluation's run from now on."""
-        with spared("the picture of the scores"):
+        with best_effort("the picture of the scores"):
             page_of(kind).plot(evaluation.lines(PREDICTIONS), folder)
         self._store.client.log_artifacts(evaluation.run_id, str(folder), FOLDER)
         return sorted(folder.iterdir())

@@ -48,7 +48,7 @@ def trained_runs(store: Store, names: Sequence[str]) -> tuple[list[TrainedRun], 
         metrics = step.data.metrics
         config = read_config(output_file(store, step, "config.json").parent)
         with torch.device("meta"):
-            parameters = GPT(config).n_multiplied()
+            parameters = GPT(config).n_matmul_parameters()
         found.append(TrainedRun(name, parameters, int(metrics["tokens_seen"]), metrics[LOSS]))
         sources = ", ".join(run.manifests.get(CLEAN.name, {}).get("sources", {}))
     return found, sources

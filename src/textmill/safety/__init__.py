@@ -1,1 +1,3 @@
-"""What keeps personal data out of corpora, models and answers."""
+"""Detection and redaction of personal data, in corpora, prompts and predictions."""
+
+__all__ = ["characters", "placeholders", "redaction", "stored", "words"]

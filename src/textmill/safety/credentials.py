@@ -1,4 +1,4 @@
-"""Secrets in texts: access keys by their published forms, private keys, passwords in URLs."""
+"""Secrets in text: access keys in their published formats, private keys, passwords in URLs."""
 
 from __future__ import annotations
 
@@ -6,29 +6,31 @@ import re
 from collections.abc import Iterator
 
 from textmill.safety.characters import ALNUM, MASK, UNSPACED
-from textmill.safety.numbers import Place
+from textmill.safety.numbers import Span
 
 _END_OF_KEY = rf"(?![{ALNUM}])"
 
 
 def _key(prefix: str, rest: str, no_more: str = _END_OF_KEY) -> re.Pattern[str]:
-    """Return the pattern of a key; its prefix comes first, as `re` finds literal text fastest."""
+    """Return the pattern of a key. The prefix comes first: `re` finds literal text fastest."""
     return re.compile(rf"{prefix}(?<![{ALNUM}-]{prefix}){rest}{no_more}")
 
 
 _NO_MORE = rf"(?![{ALNUM}-])"
 ACCESS_KEYS: dict[str, re.Pattern[str]] = {
-    # AWS: IAM identifiers, "Unique ID prefixes"; a secret has no form, so its name must say it.
-    **{mark: _key(mark, "[0-9A-Z]{16}") for mark in ("AKIA", "ASIA")},
+    # AWS: IAM identifiers, "Unique ID prefixes"; a secret key has no format of its own, so it is
+    # recognised by the name before it.
+    **{marker: _key(marker, "[0-9A-Z]{16}") for marker in ("AKIA", "ASIA")},
     **{
-        mark: re.compile(
-            rf"""{mark}["' ]{{0,3}}[:=]>?\s{{0,3}}["']?([0-9A-Za-z/+=]{{40}})(?![\w/+=])"""
+        marker: re.compile(
+            rf"""{marker}["' ]{{0,3}}[:=]>?\s{{0,3}}["']?([0-9A-Za-z/+=]{{40}})(?![\w/+=])"""
         )
-        for mark in ("ecret_access_key", "SECRET_ACCESS_KEY", "ecretAccessKey")
+        for marker in ("ecret_access_key", "SECRET_ACCESS_KEY", "ecretAccessKey")
     },
     # GitHub: "Behind GitHub's new authentication token formats", 2021.
     **{
-        mark: _key(mark, "[0-9A-Za-z]{36,255}") for mark in ("ghp_", "gho_", "ghu_", "ghs_", "ghr_")
+        marker: _key(marker, "[0-9A-Za-z]{36,255}")
+        for marker in ("ghp_", "gho_", "ghu_", "ghs_", "ghr_")
     },
     "github_pat_": _key("github_pat_", "[0-9A-Za-z]{22}_[0-9A-Za-z]{59}"),
     # Slack: "Token types"; application, user, bot, refresh and legacy tokens, and webhooks.
@@ -43,34 +45,35 @@ ACCESS_KEYS: dict[str, re.Pattern[str]] = {
     # Google: API keys, and client secrets of OAuth.
     "AIza": _key("AIza", "[0-9A-Za-z_-]{35}", _NO_MORE),
     "GOCSPX-": _key("GOCSPX-", "[0-9A-Za-z_-]{28}", _NO_MORE),
-    # Stripe: "API keys"; those that may be published begin with pk_.
+    # Stripe: "API keys"; publishable keys begin with pk_ and are not secret.
     **{
-        mark: re.compile(
-            rf"{mark}(?<=[sr]k{mark})(?<![{ALNUM}][sr]k{mark})[0-9A-Za-z]{{24,247}}{_END_OF_KEY}"
+        marker: re.compile(
+            rf"{marker}(?<=[sr]k{marker})(?<![{ALNUM}][sr]k{marker})[0-9A-Za-z]{{24,247}}{_END_OF_KEY}"
         )
-        for mark in ("_live_", "_test_")
+        for marker in ("_live_", "_test_")
     },
     # GitLab: "Token prefixes"; npm: "About access tokens"; Hugging Face: "User access tokens".
     "glpat-": _key("glpat-", "[0-9A-Za-z_-]{20,64}", _NO_MORE),
     "npm_": _key("npm_", "[0-9A-Za-z]{36}"),
     "hf_": _key("hf_", "[0-9A-Za-z]{34,40}"),
-    # OpenAI and Anthropic; a digit tells them from words: "sk-learn-contributors".
+    # OpenAI and Anthropic; requires a digit, which words lack: "sk-learn-contributors".
     "sk-": _key("sk-", "(?=[A-Za-z_-]{0,40}[0-9])[0-9A-Za-z_-]{32,250}", _NO_MORE),
     # SendGrid: an id and a secret.
     "SG.": _key("SG[.]", r"[0-9A-Za-z_-]{22}\.[0-9A-Za-z_-]{43}", _NO_MORE),
     # RFC 7519: a header and a payload, both JSON objects in base64url, and a signature.
     "eyJ": _key("eyJ", r"[\w-]{8,}+\.eyJ[\w-]{8,}+\.[0-9A-Za-z_-]{16,}+", ""),
 }
-"""Patterns by the text that every match holds; a group, where there is one, is the key alone."""
-_WITHOUT_UNDERSCORE = {mark: key for mark, key in ACCESS_KEYS.items() if "_" not in mark}
-_KEY_STARTS = {"_live_": 2, "_test_": 2}  # characters of the key before what is looked for
+"""Patterns, keyed by a literal that every match contains; a group, if any, captures the key
+alone."""
+_WITHOUT_UNDERSCORE = {marker: key for marker, key in ACCESS_KEYS.items() if "_" not in marker}
+_PREFIX_CHARS = {"_live_": 2, "_test_": 2}  # characters of the key before the marker
 
 _PEM_LINE = re.compile("-----(BEGIN|END) ([A-Z0-9]{1,12} ){0,3}PRIVATE KEY( BLOCK)?-----")
 _BASE64_LINE = re.compile("[0-9A-Za-z+/=]{32}")
-# A block that was cut off: white space, as such or as written in program text, between its lines.
+# A truncated block: its lines are separated by white space, raw or escaped as in source code.
 _BASE64_LINES = re.compile(r"(?:(?:\s|\\[nr])*+[0-9A-Za-z+/=]{32,}+)+")
 
-# Angle brackets and braces show that a form is explained and no password given.
+# Angle brackets and braces mark a template such as <password>, not a real password.
 _NO_USERINFO = rf"\s/?#@:<>{{}}\[\]\"'`\\{MASK}{UNSPACED}\u3000-\u303f\uff00-\uffef"
 _USERINFO = re.compile(rf"://([^{_NO_USERINFO}]*+:[^{_NO_USERINFO}]++)(?=@[\w\[])")
 _SECRET_PARAMETER = re.compile(
@@ -80,20 +83,20 @@ _SECRET_PARAMETER = re.compile(
 )
 
 
-def find_access_keys(text: str) -> Iterator[Place]:
-    """Yield the places of keys and tokens of the makers named above, and of JWT."""
-    # Few texts hold an underscore, and each mark that is looked for takes its time.
-    for mark, pattern in (ACCESS_KEYS if "_" in text else _WITHOUT_UNDERSCORE).items():
-        if mark in text:
+def find_access_keys(text: str) -> Iterator[Span]:
+    """Yield the spans of access keys of the vendors above, and of JSON Web Tokens."""
+    # Few texts contain an underscore, and each marker searched for costs time.
+    for marker, pattern in (ACCESS_KEYS if "_" in text else _WITHOUT_UNDERSCORE).items():
+        if marker in text:
             for match in pattern.finditer(text):
                 start, end = match.span(pattern.groups)
-                yield start - _KEY_STARTS.get(mark, 0), end
+                yield start - _PREFIX_CHARS.get(marker, 0), end
 
 
-def find_private_keys(text: str) -> Iterator[Place]:
-    """Yield the places of private keys in PEM or PGP armour, whole or cut off.
+def find_private_keys(text: str) -> Iterator[Span]:
+    """Yield the spans of private keys in PEM or PGP armour, complete or truncated.
 
-    A first and a last line with no key between them are left alone.
+    A header and a footer with no key between them are not reported.
 
     Source: RFC 7468, section 2; RFC 9580, section 6.2.
     """
@@ -111,8 +114,8 @@ def find_private_keys(text: str) -> Iterator[Place]:
             yield line.start(), cut_off.end()
 
 
-def find_url_credentials(text: str) -> Iterator[Place]:
-    """Yield the places of user:password in URLs, and of the values of parameters that are secret.
+def find_url_credentials(text: str) -> Iterator[Span]:
+    """Yield the spans of user:password in URLs, and of the values of secret query parameters.
 
     Source: RFC 3986, section 3.2.1.
     """

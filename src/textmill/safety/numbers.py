@@ -1,7 +1,7 @@
-"""Numbers of persons that carry a check digit or have a fixed form.
+"""Personal numbers that have a check digit or a fixed format.
 
-Every pattern begins with the digits, which `re` finds faster than what may not stand before them:
-that is looked at afterwards, by a look-behind over the digits just read. All lengths are bounded.
+Every pattern begins with digits, which `re` finds faster than a negative look-behind: the
+look-behind comes after the first digits and covers them. All lengths are bounded.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from stdnum.us import itin, ssn
 
 from textmill.safety.characters import ALNUM
 
-Place = tuple[int, int]
-"""Where something begins and ends in a text."""
+Span = tuple[int, int]
+"""Start and end offsets in a text, end exclusive."""
 
 _DIGIT = re.compile(r"\d")
 _IPV4 = re.compile(
     rf"[0-9](?<![{ALNUM}.][0-9])[0-9]{{0,2}}(?:\.[0-9]{{1,3}}){{3}}(?![{ALNUM}]|\.[0-9])"
 )
-# Addresses in use begin with four digits (2000::/3, fe80::, fd00::). Asking for them spares the
-# "a::b" and "1::2" of program text, which are valid addresses as well.
+# Addresses in use begin with four digits (2000::/3, fe80::, fd00::). Requiring them excludes the
+# "a::b" and "1::2" of source code, which are valid addresses as well.
 _IPV6 = re.compile(
     rf"[0-9A-Fa-f]{{4}}:(?<![{ALNUM}:.][0-9A-Fa-f]{{4}}:)[0-9A-Fa-f]{{0,4}}"
     rf"(?::[0-9A-Fa-f]{{0,4}}){{1,6}}(?:(?:\.[0-9]{{1,3}}){{3}})?(?![{ALNUM}:])"
@@ -36,15 +36,15 @@ _VERSION_BEFORE = re.compile(
     r"(?:version|release|build|firmware|版本|版本号)\W{0,2}\Z", re.IGNORECASE
 )
 
-# Four by four as on most cards, as on those of American Express and Diners, or all in one.
+# Groups of four as on most cards, grouped as on American Express and Diners cards, or ungrouped.
 _CARD = re.compile(
     rf"[0-9](?<![{ALNUM}][0-9])(?<![0-9][.,][0-9])(?<![0-9A-Za-z]-[0-9])"
     r"(?:[0-9]{3}([ \xa0-])[0-9]{4}\1[0-9]{4}\1[0-9]{4}(\1[0-9]{3}(?![0-9]))?"
     r"|[0-9]{3}([ \xa0-])[0-9]{6}\3[0-9]{4,5}|[0-9]{11,18})"
     rf"(?![{ALNUM}]|-[{ALNUM}]|[.,][0-9])"
 )
-# ISO/IEC 7812 numbers as the issuers publish their ranges. The Visa numbers of 13 digits are no
-# longer in use, and a tenth of the German article numbers (EAN) would be such.
+# ISO/IEC 7812 ranges as published by the issuers. Visa numbers of 13 digits are no longer in use,
+# and a tenth of the German article numbers (EAN) would match them.
 _ISSUER = re.compile(
     r"4(?:[0-9]{15}|[0-9]{18})"  # Visa
     r"|5[1-5][0-9]{14}"  # Mastercard, and its newer range
@@ -71,11 +71,11 @@ _AMERICAN_ID = re.compile(
 )
 
 
-def find_ips(text: str) -> Iterator[Place]:
-    """Yield the places of IPv4 and IPv6 addresses.
+def find_ips(text: str) -> Iterator[Span]:
+    """Yield the spans of IPv4 and IPv6 addresses.
 
-    Four numbers with dots that could be an address are taken for one, unless the word before them
-    says that they are a version.
+    Four dotted numbers that form a valid address count as one, unless the word before them says
+    that they are a version.
     """
     if ":" in text and _TWO_COLONS.search(text):
         for match in _IPV6.finditer(text):
@@ -99,8 +99,8 @@ def _is_ip(address: str) -> bool:
     return True
 
 
-def find_cards(text: str) -> Iterator[Place]:
-    """Yield the places of payment card numbers: an issuer's range, its length, and Luhn's check.
+def find_cards(text: str) -> Iterator[Span]:
+    """Yield the spans of payment card numbers: an issuer's range, its length, and Luhn's check.
 
     Source: ISO/IEC 7812-1:2017, annex B (Luhn).
     """
@@ -109,7 +109,7 @@ def find_cards(text: str) -> Iterator[Place]:
         if _is_card(match[0]):
             yield start, end
         elif match[2] and _is_card(match[0][: -len(match[2])]):
-            # What stands behind the number has three digits, such as the code of the card.
+            # The number is followed by three digits, such as the card's verification code.
             yield start, end - len(match[2])
 
 
@@ -118,11 +118,10 @@ def _is_card(number: str) -> bool:
     return bool(_ISSUER.fullmatch(digits)) and luhn.is_valid(digits)
 
 
-def find_ibans(text: str) -> Iterator[Place]:
-    """Yield the places of international bank account numbers.
+def find_ibans(text: str) -> Iterator[Span]:
+    """Yield the spans of international bank account numbers.
 
-    Country, length, structure and check digits must be right, by the registry that python-stdnum
-    holds.
+    Country, length, structure and check digits must be valid according to python-stdnum's registry.
 
     Source: ISO 13616-1:2020.
     """
@@ -149,7 +148,7 @@ def _end_of_iban(text: str) -> int:
 
 
 def iban_is_valid(text: str) -> bool:
-    """Say whether a text is an IBAN; the countries' own check digits are not asked."""
+    """Return whether a text is a valid IBAN; national check digits are not verified."""
     try:
         iban.validate(text.replace("\xa0", " "), check_country=False)
     except ValidationError:
@@ -165,11 +164,11 @@ def _iban_length(country: str) -> int:
     return 4 + sum(map(int, re.findall(r"(\d+)!", structure))) if structure else 0
 
 
-def find_national_ids(text: str) -> Iterator[Place]:
-    """Yield the places of Chinese resident ids and of US social security and taxpayer numbers.
+def find_national_ids(text: str) -> Iterator[Span]:
+    """Yield the spans of Chinese resident ids and of US social security and taxpayer numbers.
 
-    A Chinese id must hold a date and the right check digit (GB 11643-1999). The American numbers
-    have none: they are known by their hyphens and by the parts that are never issued.
+    A Chinese id must contain a date and a valid check digit (GB 11643-1999). American numbers have
+    no check digit: they are recognised by their hyphens, excluding ranges that are never issued.
     """
     for match in _CHINESE_ID.finditer(text):
         if _is_chinese_id(match[0].replace(" ", "")):
@@ -180,8 +179,8 @@ def find_national_ids(text: str) -> Iterator[Place]:
 
 
 def _is_chinese_id(number: str) -> bool:
-    # stdnum's own validate() also asks for a district that existed in the year of birth, which
-    # ids that were given out later need not have.
+    # stdnum's own validate() also requires a district that existed in the year of birth, which is
+    # not true of ids issued later.
     try:
         ric.get_birth_date(number)
     except ValidationError:

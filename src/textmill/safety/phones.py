@@ -1,4 +1,4 @@
-"""Telephone numbers, by the numbering plans that the library phonenumbers holds."""
+"""Telephone numbers, validated against the numbering plans of the phonenumbers library."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from typing import Any
 import phonenumbers
 
 from textmill.safety.characters import MASK
-from textmill.safety.numbers import Place
+from textmill.safety.numbers import Span
 
-# Dates are valid telephone numbers in Germany, where 05.11.2004 is one of Hannover, and so are the
-# years of a life: (1641–1679).
+# Dates can be valid telephone numbers: in Germany 05.11.2004 is a number in Hannover, and so is a
+# lifespan such as (1641–1679).
 _DATE = re.compile(
     r"(?<![\d+])(?<!\d[./-])(?:[0-3]?\d([./-])[0-3]?\d\1(?:19|20)?\d\d"
     r"|(?:19|20)\d\d([./-])[01]?\d\2[0-3]?\d|(?:1\d|20)\d\d ?[–—-] ?(?:1\d|20)\d\d)(?![./-]?\d)"
 )
-# Seven or more digits with little between them that phonenumbers accepts there: brackets, dots,
-# slashes, tildes, hyphens, spaces and their full-width forms. It needs 100 us for such a place and
-# region, so it is shown nothing else.
+# Seven or more digits with few separators that phonenumbers accepts between them: brackets, dots,
+# slashes, tildes, hyphens, spaces and their full-width forms. phonenumbers needs 100 us per
+# candidate and region, so it only receives such candidates.
 _DIGIT_GROUP = re.compile(
     "\\d(?:[ \xa0\xad\u200b\u2060\u3000()\uff08\uff09\\[\\]\uff3b\uff3d./\uff0f~\u2053\u223c\uff5e"
     "\u2010-\u2015\u2212\uff0d-]{0,4}\\d){6,}+"
 )
 _CLOSING = re.compile(r"[)\]]")
-_CHARS_BEFORE = 12  # phonenumbers looks at leading brackets and signs, and the character before
-_CHARS_AFTER = 32  # and at an extension, or the minutes of a time
-_CACHED_PLACES = 4096
+_CHARS_BEFORE = 12  # context for leading brackets, signs and the preceding character
+_CHARS_AFTER = 32  # context for an extension, or the minutes of a time
+_CACHED_SPANS = 4096
 
 _BLOCK = re.compile(r"\d+")
-_BLOCKS = 42  # that phonenumbers is shown at once; it takes up to 21 for a number
-_BLOCKS_AGAIN = 21  # of them that it is shown again where they held none: one may be cut in two
-# What a number in digits is made of, as far as it has neither a plus sign nor an extension.
+_BLOCKS = 42  # passed to phonenumbers at once; a number has up to 21
+_BLOCKS_AGAIN = 21  # overlap of two windows: a number may span their boundary
+# Characters of a national number, without plus sign or extension.
 _NATIONAL = re.compile(r"[0-9()\[\]./ \xa0-]+")
 _NO_DIGIT = dict.fromkeys(map(ord, "()[]./ \xa0-"))
 _TYPES = (
@@ -42,39 +42,39 @@ _TYPES = (
 )
 
 
-def find_phones(text: str, regions: tuple[str, ...]) -> Iterator[Place]:
-    """Yield the places of telephone numbers that are valid in their country's numbering plan."""
+def find_phones(text: str, regions: tuple[str, ...]) -> Iterator[Span]:
+    """Yield the spans of telephone numbers that are valid in their country's numbering plan."""
     if not _DIGIT_GROUP.search(text):
         return
     without_dates = _DATE.sub(lambda match: MASK * len(match[0]), text)
     groups = [match.span() for match in _DIGIT_GROUP.finditer(without_dates)]
     done = 0
     for index, (start, end) in enumerate(groups):
-        # The neighbours' digits are kept out: half a number can look like a whole one.
+        # Exclude the neighbours' digits: half a number can look like a complete one.
         previous_end = groups[index - 1][1] if index else 0
         next_start = groups[index + 1][0] if index + 1 < len(groups) else len(text)
         left = max(start - _CHARS_BEFORE, previous_end, done)
         right = min(end + _CHARS_AFTER, next_start)
-        for first, last in _places_in_group(without_dates, left, end, right, regions):
+        for first, last in _spans_in_group(without_dates, left, end, right, regions):
             done = last
-            # phonenumbers takes the bracket in "(212 555 0123)" for one of an area code.
+            # phonenumbers treats the bracket in "(212 555 0123)" as that of an area code.
             has_stray_bracket = text[first] in "([" and not _CLOSING.search(text, first, done)
             yield first + has_stray_bracket, done
 
 
-def _places_in_group(
+def _spans_in_group(
     text: str, left: int, end: int, right: int, regions: tuple[str, ...]
-) -> Iterator[Place]:
-    """Yield the places of numbers in a group of digits, however long it is: a part at a time.
+) -> Iterator[Span]:
+    """Yield the spans of numbers in a group of digits of any length, one window at a time.
 
-    Each part is looked up for itself, so that what a text repeats is looked at once.
+    Each window is looked up by its own text, so that repeated text is searched once.
 
     Args:
         text: the text.
-        left: where what stands before the group begins.
-        end: where the group ends.
-        right: where what is looked at behind it ends.
-        regions: whose national formats are recognised.
+        left: start of the context before the group.
+        end: end of the group.
+        right: end of the context after the group.
+        regions: countries whose national formats are recognised.
     """
     blocks = [match.span() for match in _BLOCK.finditer(text, left, end)]
     at = 0
@@ -82,7 +82,7 @@ def _places_in_group(
         is_last = at + _BLOCKS >= len(blocks)
         stop = right if is_last else blocks[at + _BLOCKS - 1][1]
         done = left
-        for first, last in _places(text[left:stop], regions):
+        for first, last in _spans(text[left:stop], regions):
             yield left + first, left + last
             done = left + last
         if is_last:
@@ -95,9 +95,9 @@ def _places_in_group(
 
 
 class _Matcher(phonenumbers.PhoneNumberMatcher):
-    """Finds what its base finds, and spares it most of what cannot be a number.
+    """Finds the same numbers as its base class, rejecting most impossible candidates early.
 
-    The base parses every part of what looks like a number, in 30 us each.
+    The base class parses every candidate, in 30 us each.
     """
 
     def _parse_and_verify(self, candidate: str, offset: int) -> Any:
@@ -110,12 +110,12 @@ class _Matcher(phonenumbers.PhoneNumberMatcher):
 
 @cache
 def _national_pattern(region: str) -> re.Pattern[str] | None:
-    """Return what the digits of every valid number match that is written as in a region.
+    """Return a pattern that the digits of every valid national number of a region match.
 
-    None if there is no such pattern, as its numbers are changed before they are dialled.
+    None if the region transforms its national numbers, so that no such pattern exists.
     """
     own = phonenumbers.PhoneMetadata.metadata_for_region(region)
-    assert own is not None  # check_regions has refused others
+    assert own is not None  # check_regions has rejected others
     assert own.country_code is not None
     if own.national_prefix_transform_rule:
         return None
@@ -135,17 +135,17 @@ def _national_pattern(region: str) -> re.Pattern[str] | None:
     )
 
 
-@lru_cache(_CACHED_PLACES)
-def _places(text: str, regions: tuple[str, ...]) -> tuple[Place, ...]:
-    """Return the places of telephone numbers in order, overlapping ones as one."""
-    # Every region finds international numbers too; None finds nothing else.
-    places = sorted(
+@lru_cache(_CACHED_SPANS)
+def _spans(text: str, regions: tuple[str, ...]) -> tuple[Span, ...]:
+    """Return the spans of telephone numbers in order, overlapping ones merged."""
+    # Every region finds international numbers too; None finds only those.
+    spans = sorted(
         (match.start, match.end)
         for region in regions or (None,)
         for match in _Matcher(text, region, leniency=phonenumbers.Leniency.VALID)
     )
-    merged: list[Place] = []
-    for start, end in places:
+    merged: list[Span] = []
+    for start, end in spans:
         if merged and start < merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:

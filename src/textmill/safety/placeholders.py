@@ -1,4 +1,4 @@
-"""What stands in a text for personal data: tokenizers know these without what finds them."""
+"""Placeholders for personal data, apart from the finders: tokenizers need the placeholders only."""
 
 from __future__ import annotations
 
@@ -13,4 +13,4 @@ PLACEHOLDERS = {
     "private_key": "[PRIVATE_KEY]",
     "url_credentials": "[CREDENTIALS]",
 }
-"""What stands in a text for data of each kind."""
+"""Placeholder for each kind of personal data."""

@@ -1,4 +1,4 @@
-"""Personal data found by its form, and replaced by typed placeholders."""
+"""Personal data found by its format, and replaced by typed placeholders."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from textmill.config import RedactionConfig
 from textmill.errors import InputError
 from textmill.safety.characters import MASK, UNSPACED
 from textmill.safety.credentials import find_access_keys, find_private_keys, find_url_credentials
-from textmill.safety.disguise import DIGITS, place_in, undisguise
-from textmill.safety.numbers import Place, find_cards, find_ibans, find_ips, find_national_ids
+from textmill.safety.numbers import Span, find_cards, find_ibans, find_ips, find_national_ids
+from textmill.safety.obfuscation import DIGITS, deobfuscate, original_span
 from textmill.safety.phones import find_phones
 from textmill.safety.placeholders import PLACEHOLDERS
 
-Finder = Callable[[str], Iterable[Place]]
+Finder = Callable[[str], Iterable[Span]]
 
-# Escapes are parts of them: in "ftp://ann:p%40w@host" the second at sign ends the password.
-_AS_WRITTEN = {"private_key", "url_credentials"}
-_SIGNS = "@\uff20&\\%[({\x00"
-"""Where a text holds neither a digit nor one of these, nothing in it is in disguise."""
+# Searched in the raw text, where escapes matter: in "ftp://ann:p%40w@host" the second at sign ends
+# the password.
+_RAW_KINDS = {"private_key", "url_credentials"}
+_OBFUSCATION_CHARS = "@\uff20&\\%[({\x00"
+"""A text with neither a digit nor one of these characters is not obfuscated."""
 
 _WITH_DIGITS = {"access_key", "iban", "national_id", "card", "ip", "phone"}
 _NUMBERS = {"iban", "national_id", "card", "phone"}
 _DIGIT = re.compile(f"[0-9{DIGITS}]")
-# What every one of these numbers holds: seven digits with little between them, or two letters, two
-# digits and more of either behind them.
+# Matches part of each of these numbers: seven digits with few separators, or two letters and two
+# digits followed by more of either.
 _NUMBER = re.compile(r"\d(?:(?:[^\w\n:,$%]{0,4}\d){6}|(?<=[A-Z]{2}\d)\d[ \xa0-]?[0-9A-Z]{4})")
-_LOCAL_CHARS = 256  # of an e-mail address before its @; RFC 5321 allows 64
+_LOCAL_CHARS = 256  # maximum of an e-mail address before its @; RFC 5321 allows 64
 _LOCAL_REVERSED = re.compile(rf"(?:[^\W{UNSPACED}]|[.%+-])+")
 _DOMAIN = re.compile(
     rf"(?:[^\W_][\w-]{{0,62}}\.){{1,8}}(?:xn--[a-z0-9-]{{2,59}}|[^\W\d_{UNSPACED}]{{2,24}})"
@@ -46,22 +47,18 @@ class Finding:
     kind: str
     start: int
     end: int
-    """Index of the character after it."""
+    """Exclusive."""
 
 
 def check_regions(config: RedactionConfig) -> None:
-    """Check that the telephone numbers of all regions are known.
-
-    Raises:
-        InputError: a region is not.
-    """
+    """Raise InputError if a region of the configuration has no known telephone numbers."""
     for region in config.phone_regions:
         if region not in phonenumbers.SUPPORTED_REGIONS:
             upper = region.upper()
-            hint = f"write {upper}" if upper in phonenumbers.SUPPORTED_REGIONS else "leave it out"
+            hint = f"write {upper}" if upper in phonenumbers.SUPPORTED_REGIONS else "remove it"
             raise InputError(
-                f"corpus.redaction.phone_regions: {region!r} is no region whose telephone numbers "
-                f"are known: {hint}. Regions are ISO 3166 codes of countries such as US, GB or DE."
+                f"corpus.redaction.phone_regions: unknown region {region!r}: {hint}. Regions are "
+                "ISO 3166 country codes such as US, GB or DE."
             )
 
 
@@ -71,7 +68,7 @@ def redact(text: str, config: RedactionConfig) -> tuple[str, dict[str, int]]:
     Redacting the result again changes nothing.
 
     Returns:
-        The text, and the number of replacements by kind, all kinds of `PLACEHOLDERS` always there.
+        The text, and the number of replacements for every kind of `PLACEHOLDERS`.
     """
     counts = dict.fromkeys(PLACEHOLDERS, 0)
     pieces: list[str] = []
@@ -90,7 +87,7 @@ def find_personal_data(text: str, config: RedactionConfig) -> list[Finding]:
         return findings
     finders = _finders(config.kinds, config.phone_regions)
     while new := _find_in_all(text, finders):
-        # Without what was found, its neighbours may be found: "1.2.3.4" in "1.2.3.4+49 30 901820".
+        # Masking a finding may reveal its neighbour: "1.2.3.4" in "1.2.3.4+49 30 901820".
         findings += new
         text = _masked(text, [(finding.start, finding.end) for finding in new])
     return sorted(findings, key=lambda finding: finding.start)
@@ -98,7 +95,7 @@ def find_personal_data(text: str, config: RedactionConfig) -> list[Finding]:
 
 @cache
 def _finders(kinds: tuple[str, ...], phone_regions: tuple[str, ...]) -> Mapping[str, Finder]:
-    """Return what finds each kind, what is surest of its kind first."""
+    """Return the finder of each kind, the most specific first."""
     finders: dict[str, Finder] = {
         "private_key": find_private_keys,
         "url_credentials": find_url_credentials,
@@ -114,46 +111,46 @@ def _finders(kinds: tuple[str, ...], phone_regions: tuple[str, ...]) -> Mapping[
 
 
 def _find_in_all(text: str, finders: Mapping[str, Finder]) -> list[Finding]:
-    """Return what is found in a text as it is written and as it is meant."""
+    """Return the findings in the raw text and in its normalised view."""
     has_digits = bool(_DIGIT.search(text))
-    may_hide = has_digits or any(map(text.__contains__, _SIGNS))
-    if not may_hide or not (views := undisguise(text)):
+    may_hide = has_digits or any(map(text.__contains__, _OBFUSCATION_CHARS))
+    if not may_hide or not (views := deobfuscate(text)):
         return _find_once(text, finders, has_digits)
-    found = _find_once(text, {kind: finders[kind] for kind in finders if kind in _AS_WRITTEN}, True)
+    found = _find_once(text, {kind: finders[kind] for kind in finders if kind in _RAW_KINDS}, True)
     if found:
-        return found  # with it out of sight, the caller asks again
+        return found  # the caller masks these and searches again
     view = views[-1].text
     for finding in _find_once(view, finders, bool(_DIGIT.search(view))):
-        found.append(Finding(finding.kind, *place_in(views, (finding.start, finding.end))))
-    # What the view has joined may hide others: two addresses with a zero-width space between.
+        found.append(Finding(finding.kind, *original_span(views, (finding.start, finding.end))))
+    # The view may join what was separate: two addresses with a zero-width space between them.
     return found or _find_once(text, finders, has_digits)
 
 
 def _find_once(text: str, finders: Mapping[str, Finder], has_digits: bool) -> list[Finding]:
-    """Return what is found, each kind in what the kinds before it have left."""
+    """Return the findings of each kind, in the text not covered by the kinds before it."""
     findings: list[Finding] = []
-    # Most texts hold few digits, and most others no long number: two searches spare seven.
+    # Most texts have no digits, and most others no long number: two searches save seven.
     hopeless: Collection[str] = ()
     if not has_digits:
         hopeless = _WITH_DIGITS
     elif not _NUMBER.search(text):
         hopeless = _NUMBERS
     for kind, find in finders.items():
-        if kind not in hopeless and (places := _without_overlaps(find(text))):
-            findings += [Finding(kind, start, end) for start, end in places]
-            text = _masked(text, places)
+        if kind not in hopeless and (spans := _without_overlaps(find(text))):
+            findings += [Finding(kind, start, end) for start, end in spans]
+            text = _masked(text, spans)
     return findings
 
 
-def find_emails(text: str) -> Iterator[Place]:
-    """Yield the places of e-mail addresses, internationalised domains included.
+def find_emails(text: str) -> Iterator[Span]:
+    """Yield the spans of e-mail addresses, internationalised domains included.
 
-    Ideographs before the @ end the address: Chinese sets no blank between a word and an address.
+    An ideograph before the @ ends the address: Chinese puts no space between a word and an address.
     """
     done = 0
     at = text.find("@")
     while at >= 0:
-        # A pattern for the whole address would look at every word as the beginning of one.
+        # A pattern for the whole address would try every word as its beginning.
         before = text[max(done, at - _LOCAL_CHARS) : at][::-1]
         local, domain = _LOCAL_REVERSED.match(before), _DOMAIN.match(text, at + 1)
         if local and domain:
@@ -162,19 +159,19 @@ def find_emails(text: str) -> Iterator[Place]:
         at = text.find("@", at + 1)
 
 
-def _without_overlaps(places: Iterable[Place]) -> list[Place]:
-    kept: list[Place] = []
-    for start, end in sorted(places):
+def _without_overlaps(spans: Iterable[Span]) -> list[Span]:
+    kept: list[Span] = []
+    for start, end in sorted(spans):
         if not kept or start >= kept[-1][1]:
             kept.append((start, end))
     return kept
 
 
-def _masked(text: str, places: list[Place]) -> str:
-    """Return the text with what was found blotted out, at the same length."""
+def _masked(text: str, spans: list[Span]) -> str:
+    """Return the text with the spans masked, at the same length."""
     pieces: list[str] = []
     done = 0
-    for start, end in sorted(places):
+    for start, end in sorted(spans):
         pieces += [text[done:start], MASK * (end - start)]
         done = end
     return "".join(pieces) + text[done:]

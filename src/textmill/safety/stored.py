@@ -1,6 +1,6 @@
-"""How the text that a backbone was trained on was redacted, kept beside it.
+"""Redaction settings of a backbone's training text, stored beside the model.
 
-A model that knows placeholders alone is not to be asked with what they stand for.
+A model that was trained on placeholders gets prompts with the same placeholders.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from pydantic import ValidationError
 
 from textmill.config import UNREDACTED, RedactionConfig
 from textmill.errors import InputError, RunError
-from textmill.files import parse_json, read_foreign, write_json
+from textmill.files import parse_json, read_untrusted, write_json
 
 FILE = "redaction.json"
 MAX_BYTES = 1 << 20
 
 
 def write_redaction(config: RedactionConfig, folder: Path) -> None:
-    """Keep the settings in a model's folder."""
+    """Write the settings into a model's folder."""
     write_json(folder / FILE, config.model_dump(mode="json"))
 
 
 def read_redaction(folder: Path) -> RedactionConfig:
-    """Return the settings of a model's folder; of an older model, that nothing is redacted.
+    """Return the settings in a model's folder; without a file, as in older models, no redaction.
 
     Raises:
         InputError: the file is damaged.
@@ -32,7 +32,7 @@ def read_redaction(folder: Path) -> RedactionConfig:
     if not file.exists():
         return UNREDACTED
     try:
-        return RedactionConfig.model_validate(parse_json(read_foreign(file, MAX_BYTES), file))
+        return RedactionConfig.model_validate(parse_json(read_untrusted(file, MAX_BYTES), file))
     except (OSError, RunError, ValidationError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{file} is damaged ({reason}): make or fetch it again.") from None
+        raise InputError(f"{file} is damaged ({reason}): create or download it again.") from None

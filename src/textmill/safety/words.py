@@ -1,4 +1,4 @@
-"""Redaction of texts that are cut into words: each stays one word, so that its tag stays true."""
+"""Redaction of pre-tokenized text: the number of words is kept, so that their tags still match."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 from textmill.config import RedactionConfig
-from textmill.safety.numbers import Place
+from textmill.safety.numbers import Span
 from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.safety.redaction import find_personal_data
 
 _JOINERS = frozenset("@.-/:_+()")
-"""Marks that tokenizers cut off, and that stand inside of addresses and numbers."""
+"""Punctuation that tokenizers split off, and that occurs inside addresses and numbers."""
 
 
 def redact_words(words: Sequence[str], config: RedactionConfig) -> tuple[str, ...]:
-    """Return as many words, with placeholders for personal data that lies in or across them.
+    """Return the words with placeholders for personal data within or across them.
 
-    Every word that the data touches holds its placeholder: "+49 30 901820" is three of them, if it
-    was three words. Words are read with a space between them; without any around marks, since
-    "bob @ example . com" may be one address; and without any if all are single characters.
+    The number of words is the same. Every word that overlaps the data contains its placeholder:
+    "+49 30 901820" becomes three of them if it was three words. Words are joined by a space;
+    without one around punctuation, since "bob @ example . com" may be one address; and without any
+    if all are single characters.
     """
     if not config.enabled:
         return tuple(words)
@@ -32,15 +33,18 @@ def redact_words(words: Sequence[str], config: RedactionConfig) -> tuple[str, ..
     return redacted
 
 
-def redact_split(text: str, places: Sequence[Place], config: RedactionConfig) -> tuple[str, ...]:
-    """Return the words of a text, by their places in order, with placeholders in them as above."""
-    words = [text[start:end] for start, end in places]
-    starts = [start for start, _ in places]
-    # From the end, so that what is replaced moves nothing that is still to be.
+def redact_split(text: str, spans: Sequence[Span], config: RedactionConfig) -> tuple[str, ...]:
+    """Return the words at the given spans of a text, redacted as by `redact_words`.
+
+    The spans are in order.
+    """
+    words = [text[start:end] for start, end in spans]
+    starts = [start for start, _ in spans]
+    # From the end, so that a replacement does not shift the offsets of earlier ones.
     for finding in reversed(find_personal_data(text, config)):
         at = max(0, bisect_right(starts, finding.start) - 1)
-        while at < len(places) and places[at][0] < finding.end:
-            start, end = places[at]
+        while at < len(spans) and spans[at][0] < finding.end:
+            start, end = spans[at]
             if finding.start < end:
                 first, last = max(0, finding.start - start), min(end, finding.end) - start
                 word = words[at]
@@ -50,16 +54,16 @@ def redact_split(text: str, places: Sequence[Place], config: RedactionConfig) ->
 
 
 def _join(left: str, right: str) -> bool:
-    """Say whether two words may be parts of one; a capital after a full stop begins a sentence."""
+    """Return whether two words may form one; a capital after a full stop begins a sentence."""
     return right in _JOINERS or (left in _JOINERS and not (left == "." and right[:1].isupper()))
 
 
 def _redact(words: Sequence[str], gaps: Sequence[str], config: RedactionConfig) -> tuple[str, ...]:
-    """Redact words that are followed by these gaps."""
-    places: list[Place] = []
+    """Redact words separated by the given gaps."""
+    spans: list[Span] = []
     at = 0
     for word, gap in zip(words, gaps, strict=True):
-        places.append((at, at + len(word)))
+        spans.append((at, at + len(word)))
         at += len(word) + len(gap)
     text = "".join(part for pair in zip(words, gaps, strict=True) for part in pair)
-    return redact_split(text, places, config)
+    return redact_split(text, spans, config)

@@ -1,1 +1,15 @@
-"""The engine: what a step is, its key, the process that computes it. Knows no MLflow."""
+"""The engine, independent of MLflow: steps, their graph, keys, processes, locks and cache."""
+
+__all__ = [
+    "access",
+    "graph",
+    "key",
+    "manifest",
+    "parts",
+    "prepared",
+    "slots",
+    "sources",
+    "step",
+    "stopwatch",
+    "worker",
+]

@@ -1,6 +1,6 @@
-"""Who may read and write the files that are made: the umask of a process and all that it starts.
+"""Permissions of new files, set by the umask of the process and its children.
 
-The store is filled by MLflow, SQLite, Prefect, torch and many more: one setting reaches them all.
+MLflow, SQLite, Prefect, torch and others write to the store: the umask applies to all of them.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _users: int | None = None
-"""The umask that this process was started with, once another one has taken its place."""
+"""The original umask of this process, once it has been replaced."""
 
 
 def restrict(permissions: int) -> None:
-    """Let files and folders that are made from now on have these permissions at most.
+    """Limit the permissions of new files and folders.
 
     Args:
-        permissions: of a folder, such as 0o700; files have the same without those to execute.
+        permissions: maximum for a folder, such as 0o700; for files, the same without execution.
     """
     global _users
     before = os.umask(0o777 & ~permissions)
@@ -28,16 +28,16 @@ def restrict(permissions: int) -> None:
 
 
 def apply(permissions: int, folder: Path) -> None:
-    """Give a folder and all below it their permissions, where a library has copied others."""
+    """Set the permissions of a folder and its content, after a library has copied others."""
     for path in [folder, *folder.rglob("*")]:
         if not path.is_symlink():
             mode = stat.S_IMODE(path.stat().st_mode)
             given = permissions if path.is_dir() or mode & stat.S_IXUSR else permissions & 0o666
-            path.chmod(mode & ~0o777 | given)  # what stands before them, a group's folder needs
+            path.chmod(mode & ~0o777 | given)  # keeps setgid, which a group's folder needs
 
 
 def users_umask() -> int:
-    """Return the umask that the user has chosen, for what is made outside of the store."""
+    """Return the user's umask, for files outside of the store."""
     if _users is not None:
         return _users
     umask = os.umask(0o077)  # it can only be read by setting it
@@ -47,7 +47,7 @@ def users_umask() -> int:
 
 @contextmanager
 def as_user() -> Iterator[None]:
-    """Make files as the user does, such as one that was asked for outside of the store."""
+    """Use the user's umask, for files outside of the store."""
     here = os.umask(users_umask())
     try:
         yield

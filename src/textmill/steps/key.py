@@ -1,4 +1,4 @@
-"""The key of a step: a digest of all that can change its result, and of nothing else."""
+"""The key of a step: a digest of everything that can change its result, and nothing else."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from textmill.steps.step import Step, code_of
 
 
 def describe_step(step: Step, config: BaseModel, inputs: Mapping[str, str]) -> dict[str, Any]:
-    """Return what the key is made of, as plain values.
+    """Return the components of the key as plain values.
 
     Args:
         step: the step.
         config: its validated configuration.
-        inputs: digest of the content of every input, by name.
+        inputs: content digest of every input, by name.
     """
     values = key_values(config)
     code = code_of(step, values)
@@ -32,5 +32,5 @@ def describe_step(step: Step, config: BaseModel, inputs: Mapping[str, str]) -> d
 
 
 def key_of(description: Mapping[str, Any]) -> str:
-    """Return the key for a description, 64 hexadecimal digits."""
+    """Return the key of a description, 64 hexadecimal digits."""
     return digest_values(description)

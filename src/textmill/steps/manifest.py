@@ -1,4 +1,4 @@
-"""The manifest of a result: what it is, what it was made from and by, and digests of its files."""
+"""The manifest of a result: its step, configuration, code, inputs, and the digests of its files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from textmill.errors import RunError
 from textmill.files import RESTORE, parse_json, read_json, read_verified
 
 MANIFEST_TAG = "textmill.manifest"
-"""The digest of a result's manifest, which holds those of all its other files."""
+"""Tag with the digest of a result's manifest, which contains the digests of its other files."""
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class _Source(BaseModel):
 
 
 class _Manifest(BaseModel):
-    """What readers rely on."""
+    """The fields that readers require."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -50,8 +50,8 @@ def load_manifest(file: Path, tags: Mapping[str, str]) -> dict[str, Any]:
 
     Args:
         file: a local copy.
-        tags: of the run that it belongs to, with its digest. Runs of early versions have none:
-            theirs is read all the same, if it looks like one, and a message says so.
+        tags: tags of its run, with its digest. Runs of early versions have none: their manifest is
+            read if it is well-formed, with a warning.
 
     Raises:
         RunError: it is missing or damaged.
@@ -66,7 +66,7 @@ def load_manifest(file: Path, tags: Mapping[str, str]) -> dict[str, Any]:
         raise RunError(f"{file} cannot be read ({error.strerror}): {RESTORE}") from None
     except ValidationError as error:
         problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"])) or "the whole"
+        where = ".".join(map(str, problem["loc"])) or "manifest"
         raise RunError(f"{file} is damaged ({where}: {problem['msg']}): {RESTORE}") from None
-    log.warning("%s is not verified: its run has recorded no digest of it.", file)
+    log.warning("%s is not verified: its run has no digest of it.", file)
     return dict(manifest)

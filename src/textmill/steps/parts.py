@@ -1,7 +1,7 @@
-"""What a graph of steps consists of: nodes, their parts in one configuration, and raw data.
+"""Components of the graph of steps: nodes, their instances in a configuration, and raw data.
 
-From a graph follow the order of the work, what a command needs, what runs side by side, which
-modules are loaded in advance, and how results are labelled. `graph.py` has the pipeline's.
+A graph determines the order of execution, the dependencies of a command, parallel branches,
+preloaded modules, and the labels of results. `graph.py` defines that of the pipeline.
 """
 
 from __future__ import annotations
@@ -36,65 +36,65 @@ class Split:
 
 @dataclass(frozen=True)
 class Folder:
-    """Files that a step starts from."""
+    """Files that initialise a step."""
 
     key: str
-    """The setting that names the folder."""
+    """The setting of the folder."""
     place: str
     files: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class NewText:
-    """Text that has come in since the models were trained."""
+    """Text collected since the models were trained."""
 
     config: DriftConfig
 
 
 Raw = CorpusSource | Split | Folder | NewText
-"""Raw data as a configuration names them, before anybody has looked at them."""
+"""Raw data as specified in a configuration, before any file is accessed."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Node(Generic[C]):
-    """A step of the graph; its configuration and its raw data are functions of C.
+    """A step in the graph; its configuration and raw data are functions of C.
 
-    It stands there once, and is equal to itself alone.
+    Nodes are unique, and compared by identity.
     """
 
     step: Step
     configure: Callable[[C], BaseModel | None]
-    """Returns the step's own configuration; None where there is nothing for it to do."""
+    """Returns the step's configuration; None if the step is not needed."""
     inputs: Mapping[str, Step] = field(default_factory=dict)
-    """The steps whose results it reads, by the names that it knows these by."""
+    """Steps whose results it reads, by input name."""
     reads: Callable[[C], tuple[Raw, ...]] = lambda _: ()
     """Returns the raw data that it reads."""
     after: tuple[Step, ...] = ()
-    """Steps that have to succeed first, though it reads nothing of them."""
+    """Steps that must succeed first, although it does not read their results."""
 
 
 @dataclass(frozen=True, eq=False)
 class Shared(_Node[Config]):
-    """A step that there is once."""
+    """A step that runs once."""
 
     comes_first: bool = False
-    """Generates raw data that the configuration names: whatever reads those needs it."""
+    """Whether it generates raw data that other steps read."""
     is_part: bool = True
-    """Part of a pipeline run. Others are run when a trigger asks for them."""
+    """Whether it is part of a pipeline run; other steps run when a trigger needs them."""
     scores: str | None = None
-    """What the scores that it measures stand under; None: it measures none."""
+    """Name under which its scores are recorded; None: it has no scores."""
     task_inputs: Mapping[str, Step] = field(default_factory=dict)
-    """Results of several tasks that it reads, by names to which the task's is added."""
+    """Per-task steps whose results it reads for several tasks, by prefix of the input name."""
     of_tasks: Callable[[Config], tuple[str, ...]] = lambda _: ()
     """Returns the names of those tasks."""
 
 
 @dataclass(frozen=True, eq=False)
 class PerTask(_Node[TaskConfig]):
-    """A step that there is once for each task."""
+    """A step that runs once per task."""
 
     has_scores: bool = False
-    """Measures scores, which stand under the task's name."""
+    """Whether it has scores, which are recorded under the task's name."""
 
 
 Node = Shared | PerTask
@@ -102,7 +102,7 @@ Node = Shared | PerTask
 
 @dataclass(frozen=True)
 class Part:
-    """A step of one configuration: of one task, where there is one for each."""
+    """An instance of a step in a configuration, of one task if it runs per task."""
 
     node: Node
     task: str | None = None
@@ -114,33 +114,33 @@ class Part:
 
     @property
     def label(self) -> str:
-        """What it is called in MLflow, on Prefect's page and in the terminal."""
+        """Its name in MLflow, Prefect and the terminal."""
         return self.step.label(self.task)
 
     @property
     def comes_first(self) -> bool:
-        """Whether it generates raw data that others read."""
+        """Whether it generates raw data that other steps read."""
         return isinstance(self.node, Shared) and self.node.comes_first
 
     @property
     def scores(self) -> str | None:
-        """What the scores that it measures stand under; None: it measures none."""
+        """Name under which its scores are recorded; None: it has no scores."""
         if isinstance(self.node, Shared):
             return self.node.scores
         return self.task if self.node.has_scores else None
 
     def task_config(self, config: Config) -> TaskConfig | None:
-        """Return the task that it belongs to, if any."""
+        """Return the configuration of its task, if any."""
         return next((task for task in config.tasks if task.name == self.task), None)
 
     def configure(self, config: Config) -> BaseModel:
-        """Return the step's own configuration."""
+        """Return the step's configuration."""
         made = self._configure(config)
         assert made is not None, f"{self.label} is not part of this configuration"
         return made
 
     def exists(self, config: Config) -> bool:
-        """Return whether there is anything to do for this configuration."""
+        """Return whether the step is needed for this configuration."""
         return self._configure(config) is not None
 
     def _configure(self, config: Config) -> BaseModel | None:
@@ -160,21 +160,21 @@ class Part:
 
 @dataclass(frozen=True)
 class Stages:
-    """Parts of a run, by when they run."""
+    """Parts of a run by execution stage."""
 
     sample: Part | None
-    """Generates data that the configuration names."""
+    """Generates the sample data."""
     checks: tuple[Part, ...]
-    """Need nothing computed, and read all examples: side by side, before anything that is long."""
+    """Steps without inputs that read all examples: run in parallel, before long steps."""
     trunk: tuple[Part, ...]
-    """What all else needs: one after the other."""
+    """Steps that all others need: run sequentially."""
     branches: Mapping[str, tuple[Part, ...]]
-    """Side by side, each in its order: by the name of the task, or of the scores."""
+    """Run in parallel, each sequentially: by the name of the task, or of the scores."""
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Steps, each after those that it needs."""
+    """Steps in topological order."""
 
     nodes: tuple[Node, ...]
 
@@ -194,7 +194,7 @@ class Graph:
 
     @property
     def preloaded(self) -> list[str]:
-        """The modules that a process loads from which those that need torch are forked."""
+        """Modules to preload in the fork server of steps that need torch."""
         return list(dict.fromkeys(step.module for step in self.steps.values() if step.needs_torch))
 
     def node(self, name: str) -> Node:
@@ -202,18 +202,18 @@ class Graph:
         return next(node for node in self.nodes if node.step.name == name)
 
     def part(self, step: Step, task: str | None = None) -> Part:
-        """Return a step, of a task where there is one for each."""
+        """Return the part of a step, of a task if it runs per task."""
         return Part(self.node(step.name), task)
 
     def parts(self, config: Config) -> tuple[Part, ...]:
-        """Return all parts of a whole run in their order: what is shared, then task by task."""
+        """Return all parts of a pipeline run in order: shared steps, then task by task."""
         shared = [Part(node) for node in self.nodes if isinstance(node, Shared) and node.is_part]
         own = [node for node in self.nodes if isinstance(node, PerTask)]
         of_tasks = [Part(node, task.name) for task in config.tasks for node in own]
         return tuple(part for part in (*shared, *of_tasks) if part.exists(config))
 
     def inputs(self, part: Part, config: Config) -> dict[str, str]:
-        """Return the labels of what a part reads, by the names that its step knows them by."""
+        """Return the labels of a part's inputs, by input name."""
         node = part.node
         found = {name: self._needed(step, part) for name, step in node.inputs.items()}
         if isinstance(node, Shared):
@@ -225,16 +225,16 @@ class Graph:
         return found
 
     def needs(self, part: Part, config: Config) -> set[str]:
-        """Return the labels of all that has to be there before a part."""
+        """Return the labels of all direct dependencies of a part."""
         after = {self._needed(step, part) for step in part.node.after}
         return after | {*self.inputs(part, config).values()}
 
     def _needed(self, step: Step, part: Part) -> str:
-        """Return the label of a step before a part, which is of the same task if it is of one."""
+        """Return the label of a dependency of a part, of the same task if it runs per task."""
         return step.label(part.task if isinstance(self.node(step.name), PerTask) else None)
 
     def up_to(self, config: Config, *labels: str) -> tuple[Part, ...]:
-        """Return these parts of a run and all that they need, in the order of the work."""
+        """Return the parts with these labels and all their dependencies, in execution order."""
         parts = self.parts(config)
         known = {part.label: part for part in parts}
         needed = {part.label for part in parts if part.comes_first}
@@ -247,7 +247,7 @@ class Graph:
         return tuple(part for part in parts if part.label in needed)
 
     def after(self, config: Config, parts: Iterable[Part], *labels: str) -> tuple[Part, ...]:
-        """Return those parts, given in the order of the work, that need one of these labels."""
+        """Return the parts that depend on one of these labels; parts are in execution order."""
         reached = set(labels)
         found: list[Part] = []
         for part in parts:
@@ -257,7 +257,7 @@ class Graph:
         return tuple(found)
 
     def stages(self, parts: Iterable[Part]) -> Stages:
-        """Return parts of a run by when they run."""
+        """Return the parts of a run by execution stage."""
         sample: Part | None = None
         checks: list[Part] = []
         trunk: list[Part] = []
@@ -275,21 +275,21 @@ class Graph:
         return Stages(sample, tuple(checks), tuple(trunk), in_order)
 
     def parse(self, label: str) -> Part | None:
-        """Return the part of that label, or None for a step that the graph does not know."""
+        """Return the part with a label, or None for an unknown step."""
         name, _, task = label.partition(" ")
         return Part(self.node(name), task or None) if name in self.steps else None
 
     def scored(self, labels: Iterable[str]) -> dict[str, str]:
-        """Return the labels of those that measure scores, by what these stand under."""
+        """Return the labels of parts with scores, by the name under which these are recorded."""
         parts = {label: self.parse(label) for label in labels}
         return {part.scores: label for label, part in parts.items() if part and part.scores}
 
     def in_order(self, labels: Collection[str], tasks: Iterable[str]) -> list[str]:
-        """Return labels in the order of the work, whatever ended first; unknown ones at the end.
+        """Return labels in execution order; unknown ones at the end.
 
         Args:
-            labels: of results.
-            tasks: names of tasks in their order.
+            labels: labels of results.
+            tasks: names of tasks in order.
         """
 
         def places() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The store's cache of prepared documents: which folder fits a run, and how large all may grow."""
+"""The store's cache of prepared documents: its keys, and eviction by size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from textmill.steps.sources import Source, is_in_corpus
 from textmill.steps.step import Step, code_of
 
 PREPARED_TAG = "textmill.prepared"
-"""On a run of the clean step: the folder of prepared documents that fits it."""
+"""Tag of a clean run with the key of its cache of prepared documents."""
 FOLDER = "prepared"
 _PREPARING = Step("preparing", "textmill.corpus.cleaning.workers.pool:Pool", loads=("{filters}",))
 _NOT_READ = {"sources", "exact_duplicates", "validation_share", "max_bad_share"}
@@ -21,10 +21,10 @@ _NOT_SKETCHED = {"threshold", "max_candidates"}
 
 
 def prepared_key(config: CleanConfig, sources: Iterable[Source]) -> str:
-    """Return a digest of all that can change a prepared document but the document itself.
+    """Return a digest of everything that can change a prepared document, except the document.
 
-    Settings count unless preparing surely does not read them, and so does the content of the test
-    sets that documents are compared with.
+    It includes all settings but those that preparation does not read, and the test sets that
+    documents are compared with.
     """
     settings = {name: v for name, v in key_values(config).items() if name not in _NOT_READ}
     near = settings["near_duplicates"]
@@ -35,31 +35,31 @@ def prepared_key(config: CleanConfig, sources: Iterable[Source]) -> str:
 
 
 def cache_place(home: Path, key: str, work: Path, max_gib: float) -> CachePlace | None:
-    """Return where a run finds and puts prepared documents; None if none are to be kept.
+    """Return the cache folders of a run; None if the cache is disabled.
 
     Args:
-        home: of the store.
-        key: what `prepared_key` gives.
-        work: a folder of the run.
-        max_gib: the size that the whole cache may have.
+        home: home folder of the store.
+        key: result of `prepared_key`.
+        work: work folder of the run.
+        max_gib: maximum size of the whole cache.
     """
     if not max_gib:
         return None
     new = work / FOLDER
-    shutil.rmtree(new, ignore_errors=True)  # of a run that did not end well
+    shutil.rmtree(new, ignore_errors=True)  # left by a failed run
     return CachePlace(home / FOLDER / key, new, int(max_gib * 2**30))
 
 
 def keep_prepared(place: CachePlace, began_s: float) -> None:
-    """Move what a run has added into its place, as far as there is room.
+    """Move a run's additions into the cache, up to its maximum size.
 
-    What was not used for longest goes for it; what this run has read or added stays, as the next
-    one will read it in the same order: to give up its beginning for its end would leave it nothing.
-    A disk that does not take it is no failure of the run.
+    The least recently used files are evicted, but none that this run has read or added: the next
+    run reads them in the same order, so evicting the first for the last would leave no hits. A full
+    disk is not a failure of the run.
 
     Args:
-        place: what the run was given.
-        began_s: when it was, in seconds since 1970.
+        place: the cache folders of the run.
+        began_s: start of the run, in seconds since 1970.
     """
     root = place.folder.parent
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""The time that a step takes, over all attempts at it."""
+"""The running time of a step over all its attempts."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from textmill.files import write_whole
+from textmill.files import write_atomic
 
 SAVE_EVERY_S = 10
 
 
 class Stopwatch:
-    """Counts the seconds since it was made, and those of earlier attempts that were cut off.
+    """Measures the seconds since its creation, plus those of interrupted earlier attempts.
 
     Args:
-        file: where the time is kept; None for a step that nothing of an earlier attempt helps.
+        file: file of the time; None for a step that does not resume earlier attempts.
     """
 
     def __init__(self, file: Path | None) -> None:
@@ -34,13 +34,13 @@ class Stopwatch:
         return self._earlier_s + time.monotonic() - self._started_s
 
     def tick(self) -> None:
-        """Keep the time now and then, as nothing can do that when the process is killed."""
+        """Save the time periodically, because a killed process cannot."""
         if time.monotonic() >= self._next_save_s:
             self._next_save_s = time.monotonic() + SAVE_EVERY_S
             self.save()
 
     def save(self) -> None:
-        """Keep the time for a later attempt; a full disk is no reason to end this one."""
+        """Save the time for a later attempt, ignoring a full disk."""
         if self._file is not None:
             with suppress(OSError):
-                write_whole(self._file, str(self.seconds()).encode())
+                write_atomic(self._file, str(self.seconds()).encode())

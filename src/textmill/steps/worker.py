@@ -1,8 +1,7 @@
-"""Running one step in a process of its own, so that no crash takes the flow down.
+"""Running a step in a separate process, so that a crash does not end the flow.
 
-Steps that need torch are forked from a process that has loaded it once (multiprocessing's fork
-server, started in the background), so that a step costs milliseconds and not the seconds that
-importing torch and Lightning takes.
+Steps that need torch are forked from a process that has imported it (multiprocessing's fork server,
+started in the background), which saves the seconds of importing torch and Lightning.
 """
 
 from __future__ import annotations
@@ -38,9 +37,9 @@ from textmill.steps.graph import GRAPH
 from textmill.steps.step import Step, read_code
 
 STOP_GRACE_S = 20.0
-"""For a training to finish its step and save it."""
+"""Time for a training to finish its optimizer step and save a checkpoint."""
 MAX_MESSAGE = 4000
-"""Characters of a failure's message: a pipe takes 64 KiB before anybody reads it."""
+"""Maximum characters of a failure's message: a pipe buffers only 64 KiB."""
 
 _running: set[BaseProcess] = set()
 _stopping = threading.Event()
@@ -48,12 +47,12 @@ _starting = threading.Lock()
 
 
 class Stopped(RunError):
-    """The step was ended on request; what it had saved stays for the next run."""
+    """The step was stopped on request; its checkpoints are kept for the next run."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One step to compute: plain data that another process can be given."""
+    """A step to compute, as picklable data."""
 
     step: Step
     config: BaseModel
@@ -61,15 +60,15 @@ class Job:
     out: Path
     """An existing, empty folder."""
     work: Path
-    """A folder that outlives the process: log, metrics, checkpoints."""
+    """A persistent folder of logs, metrics and checkpoints."""
     threads: int
-    """Processor threads that the step may use; no part of its key."""
+    """Number of CPU threads; not part of the key."""
     cluster: str | None = None
-    """Address of the Ray cluster that a step with workers has them on; None: on this machine."""
+    """Address of the Ray cluster of a step's workers; None: this machine."""
     cache: CachePlace | None = None
-    """Where a step that has a cache keeps what it has prepared; None keeps nothing."""
+    """Cache folders of a step with a cache; None: no caching."""
     permissions: int | None = None
-    """Of the folders that it makes, at most, on whatever machine; None: as its process has them."""
+    """Maximum permissions of its folders, on any machine; None: those of the process."""
 
     def __reduce__(self) -> tuple[Callable[..., Job], tuple[Any, ...]]:
         """Return what makes it anew: first what is known of extensions, which may define the rest.
@@ -80,7 +79,7 @@ class Job:
 
     @property
     def stage_times(self) -> Path:
-        """The folder where its processes keep the times of its stages."""
+        """Folder in which its processes store the times of its stages."""
         return self.work / "stage_times"
 
 
@@ -113,14 +112,14 @@ def run_job(job: Job, watch: Callable[[], None], interval_s: float = 0.25) -> No
     if job.step.needs_torch:
         context = multiprocessing.get_context("forkserver")
     receiver, sender = context.Pipe(duplex=False)
-    # A daemon may have no processes of its own.
+    # Daemonic processes cannot have children.
     process = context.Process(target=_work, args=(job, sender), daemon=not job.step.has_workers)
     with _without_main():
         process.start()
     sender.close()
     _running.add(process)
     if _stopping.is_set():
-        process.kill()  # it was asked for while the process started, and not seen by `stop_all`
+        process.kill()  # requested while the process started, so that `stop_all` missed it
     try:
         while not wait([process.sentinel], timeout=interval_s):
             watch()
@@ -129,7 +128,7 @@ def run_job(job: Job, watch: Callable[[], None], interval_s: float = 0.25) -> No
     finally:
         _running.discard(process)
         if process.is_alive():
-            process.terminate()  # a training saves
+            process.terminate()  # a training saves a checkpoint
             process.join(STOP_GRACE_S)
             process.kill()
             process.join()
@@ -138,9 +137,9 @@ def run_job(job: Job, watch: Callable[[], None], interval_s: float = 0.25) -> No
 
 
 def warm_up() -> None:
-    """Start loading torch in the fork server, in the background.
+    """Start the fork server in the background, which imports torch.
 
-    The code is read before: what is loaded there must not be older than what keys are made from.
+    The code is read first: the server must not load older code than that in the keys.
     """
     read_code(GRAPH.steps.values())
     limit_spinning()
@@ -150,10 +149,10 @@ def warm_up() -> None:
 
 @contextmanager
 def _without_main() -> Iterator[None]:
-    """Let processes that start now not load the program that this one was started with.
+    """Keep child processes from importing the main module of this process.
 
-    Python would load it in each, so a script that runs a pipeline would run it again in every step.
-    What a step needs is named by its module.
+    Python would import it in each, so a script that runs a pipeline would run it again in every
+    step. Steps are imported by module name.
     """
     with _starting:
         program = sys.modules["__main__"]
@@ -165,17 +164,17 @@ def _without_main() -> Iterator[None]:
 
 
 def is_stopping() -> bool:
-    """Return whether `stop_all` was called: nothing waits any longer then."""
+    """Return whether `stop_all` was called."""
     return _stopping.is_set()
 
 
 def allow_steps() -> None:
-    """Let steps start after `stop_all`, in a process that outlives the run that was stopped."""
+    """Allow steps to start again after `stop_all`, for a further run in the same process."""
     _stopping.clear()
 
 
 def stop_all() -> None:
-    """End all steps that run, and start no more until `allow_steps`; they can go on then."""
+    """Stop all running steps, and start no more until `allow_steps`; they can be resumed."""
     _stopping.set()
     processes = list(_running)
     for process in processes:
@@ -192,7 +191,7 @@ def _kill(processes: list[BaseProcess]) -> None:
 
 def _raise(job: Job, exitcode: int | None, receiver: Connection) -> None:
     if _stopping.is_set():
-        raise Stopped(f"{job.step.name} was stopped; running it again goes on from what is saved.")
+        raise Stopped(f"{job.step.name} was stopped; run again to resume from its last checkpoint.")
     failure: _Failure | None = None
     try:
         if receiver.poll():
@@ -203,9 +202,9 @@ def _raise(job: Job, exitcode: int | None, receiver: Connection) -> None:
         raise (InputError if failure.is_input else RunError)(failure.message)
     cause = f"exited with status {exitcode}"
     if exitcode is not None and exitcode < 0:
-        cause = f"was ended by signal {-exitcode} ({signal.strsignal(-exitcode)})"
+        cause = f"was killed by signal {-exitcode} ({signal.strsignal(-exitcode)})"
     if exitcode == -signal.SIGKILL:
-        cause += "; the usual reason is that memory ran out: lower micro_batch_size or the model"
+        cause += ", usually because memory ran out: reduce micro_batch_size or the model"
     raise RunError(f"The process of {job.step.name} {cause}. Last lines:\n{_tail(job.work)}")
 
 
@@ -216,8 +215,8 @@ def _tail(work: Path, lines: int = 5) -> str:
 
 
 def _work(job: Job, sender: Connection) -> None:
-    """Compute the step: what the other process does."""
-    # The terminal sends Ctrl-C to the whole group: the flow decides what becomes of its steps.
+    """Compute the step in the child process."""
+    # The terminal sends Ctrl-C to the whole process group, but the flow stops its steps.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
@@ -233,7 +232,7 @@ def _work(job: Job, sender: Connection) -> None:
         function(job.config, job.inputs, job.out, *extra)
     except BaseException as error:
         sender.send(_describe(job, error))
-        with suppress(OSError):  # a full disk takes no trace either
+        with suppress(OSError):  # the disk may be full
             sys.stderr.write(redact(traceback.format_exc()))
         sys.exit(1)
     finally:
@@ -254,16 +253,16 @@ def _message(job: Job, error: BaseException) -> str:
     if is_disk_full(error):
         return full_disk_message(job.out)
     if isinstance(error, MemoryError):
-        return f"Memory ran out in {job.step.name}: lower micro_batch_size."
+        return f"Memory ran out in {job.step.name}: reduce micro_batch_size."
     place = traceback.extract_tb(error.__traceback__)[-1]
     return (
         f"{job.step.name} failed at {Path(place.filename).name}:{place.lineno}: "
-        f"{type(error).__name__}: {error} (the whole trace is in its run's log/worker.log)."
+        f"{type(error).__name__}: {error} (see the traceback in its run's log/worker.log)."
     )
 
 
 def _end_with_parent() -> None:
-    """Exit as soon as the flow's process is gone, so that a killed flow leaves nothing running."""
+    """Exit when the parent process has ended, so that a killed flow leaves no processes."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
@@ -280,7 +279,7 @@ def _redirect_output(log: Path) -> None:
 
 
 def _close_output() -> None:
-    """Close the log; that a full disk does not take its last lines is no failure of the step."""
+    """Close the log, ignoring a full disk."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):
             stream.close()

@@ -13,7 +13,7 @@ from torch import nn
 from textmill.config import KINDS, UNREDACTED, RedactionConfig, TaskConfig
 from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES
 from textmill.errors import InputError, RunError
-from textmill.files import parse_json, read_foreign, write_json
+from textmill.files import parse_json, read_untrusted, write_json
 from textmill.model import GPT
 from textmill.model.layout import MAX_SETTINGS_BYTES, save_weights, write_config
 from textmill.tasks.kinds import examples_of
@@ -50,7 +50,7 @@ def read_task(folder: Path) -> tuple[str, bool, Any, RedactionConfig]:
     """
     file = folder / TASK_FILE
     try:
-        task = parse_json(read_foreign(file, MAX_SETTINGS_BYTES), file)
+        task = parse_json(read_untrusted(file, MAX_SETTINGS_BYTES), file)
         if task["kind"] not in KINDS:
             raise InputError(
                 f"{file}: its kind of task, {task['kind']!r}, is none of textmill's: name the "

@@ -9,7 +9,7 @@ from typing import Any
 from textmill.config import TaskConfig
 from textmill.corpus.reading.line_ends import json_line
 from textmill.evaluation.metrics import Row, means
-from textmill.files import write_whole
+from textmill.files import write_atomic
 from textmill.tasks.kinds import definitions, metrics_of
 
 PREDICTIONS = "predictions.jsonl"
@@ -20,7 +20,7 @@ SIGNATURE_TAG = "signature."
 def write_predictions(rows: Sequence[dict[str, Any]], folder: Path) -> None:
     """Write predictions.jsonl, one object for each test example."""
     lines = "".join(map(json_line, rows))
-    write_whole(folder / PREDICTIONS, lines.encode())
+    write_atomic(folder / PREDICTIONS, lines.encode())
 
 
 def score(config: TaskConfig, rows: Sequence[Row]) -> dict[str, float]:

@@ -21,7 +21,7 @@ from textmill.files import (
     digest_bytes,
     digest_file,
     digest_folder,
-    not_written,
+    digest_mismatch,
     parse_json,
     parse_lines,
     sync_folder,
@@ -217,7 +217,7 @@ def _damage(run: Run, folder: Path) -> str | None:
         return f"{error.filename} cannot be read: {error.strerror}."
     for name in sorted(expected.keys() | present.keys()):
         if expected.get(name) != present.get(name):
-            return not_written(folder / name)
+            return digest_mismatch(folder / name)
     return None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from mlflow.entities import Run
 
-from textmill.compose import redacted
+from textmill.compose import redact_override
 from textmill.errors import InputError, listed
 from textmill.tracking.store import Store
 from textmill.tracking.tags import COMMAND_TAG
@@ -63,7 +63,7 @@ def command_of(run: Run) -> str:
     What was recorded before commands were recorded without credentials is shown without them, too.
     """
     words = shlex.split(run.data.tags.get(COMMAND_TAG, ""))
-    return shlex.join(redacted(word) if "=" in word else word for word in words)
+    return shlex.join(redact_override(word) if "=" in word else word for word in words)
 
 
 def history_of(store: Store, run: Run, key: str) -> list[float]:

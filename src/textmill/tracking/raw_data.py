@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from textmill.config import Config, SourceConfig
-from textmill.corpus.reading.folders import check_inside
+from textmill.corpus.reading.folders import reject_escaping_link
 from textmill.corpus.reading.sources import digest_source, source_files
 from textmill.errors import InputError
-from textmill.files import check_kind, digest_file, join_digests
+from textmill.files import digest_file, join_digests, reject_special_file
 from textmill.locations import SAMPLE as SAMPLE_PREFIX
 from textmill.steps.parts import CorpusSource, Folder, NewText, Raw, Split
 from textmill.steps.sources import INIT_FROM, Source
@@ -107,12 +107,12 @@ def _folder_source(folder: Folder) -> Source:
     place = Path(folder.place)
     files = [place / name for name in folder.files]
     for file in files:
-        check_kind(file)
+        reject_special_file(file)
         if not file.is_file():
             raise InputError(
                 f"{folder.key}={place}: {file} is missing: name a folder that holds it."
             )
-        check_inside(file, place)
+        reject_escaping_link(file, place)
 
     def digests() -> dict[Path, str]:
         return {file: digest_file(file) for file in files}

@@ -19,7 +19,7 @@ from mlflow.utils.uri import is_local_uri
 from textmill.config import flatten
 from textmill.errors import InputError
 from textmill.files import (
-    write_whole,
+    write_atomic,
 )
 from textmill.secrets import redact, redact_values
 from textmill.tracking.database.client import START_TAG
@@ -64,7 +64,7 @@ class Store(Connection):
         with self.as_store_errors():
             if not self.reserve.exists():
                 # Not zeros: some file systems take no room for them.
-                write_whole(self.reserve, os.urandom(RESERVE_BYTES))
+                write_atomic(self.reserve, os.urandom(RESERVE_BYTES))
 
     def experiment(self, name: str) -> str:
         """Return the id of the experiment of that name, made if need be.

@@ -1,1 +1,13 @@
-"""Training with Lightning: objectives, batches, optimizers, checkpoints, and the loop."""
+"""Training with Lightning: objectives, batches, optimizers, checkpoints, the training loop."""
+
+__all__ = [
+    "batches",
+    "fit",
+    "likelihood",
+    "metrics_file",
+    "module",
+    "objectives",
+    "planning",
+    "pretrain",
+    "writing",
+]

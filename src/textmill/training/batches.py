@@ -1,4 +1,4 @@
-"""Batches whose content depends on the seed and their number alone."""
+"""Deterministic batches: their content depends only on the seed and their index."""
 
 from __future__ import annotations
 
@@ -13,41 +13,40 @@ from textmill.corpus.tokens.tokenizer import PAD_ID
 from textmill.training.objectives import Batch
 
 Order = Callable[[int], Sequence[Sequence[int]]]
-"""From the number of an epoch to its batches, each as indices of examples."""
+"""Maps the number of an epoch to its batches, each a list of example indices."""
 Collate = Callable[[Sequence[int]], Batch]
-"""From indices of examples to their batch."""
-Make = Callable[[Sequence[int], int], Batch]
-"""The same for a micro-batch of training, which may depend on its number too."""
+"""Maps example indices to their batch."""
+MakeBatch = Callable[[Sequence[int], int], Batch]
+"""Maps example indices and the number of a training micro-batch to that batch."""
 
-MIN_EPOCH = 2**13
-"""Examples in an epoch of `mixed` at least, so that shares can be met to that fraction."""
+MIN_EPOCH_EXAMPLES = 2**13
+"""Minimum examples in an epoch of `mixed`: the precision of the shares is its inverse."""
 
 
 class BatchStream:
-    """A device's micro-batches, optimizer step by optimizer step, from any step to the last.
+    """One device's micro-batches, from any optimizer step to the last.
 
-    The position of a training run in its data is the number of steps it has taken: nothing else
-    needs to be saved for an exact resume. A step may span the end of an epoch; the last one has
-    fewer micro-batches where they do not divide evenly.
+    The number of optimizer steps determines the position in the data: nothing else has to be saved
+    for an exact resume. A step may span the end of an epoch; the last one has fewer micro-batches
+    if they do not divide evenly.
 
-    Every micro-batch comes with the `n_targets` of all that this device has in its step: the loss
-    is the mean over the step, and not over means that short texts would count as much in as long
-    ones.
+    Every micro-batch carries the `n_targets` of all micro-batches of this device in its step: the
+    loss is the mean over all targets of the step, not the mean of the micro-batches' means.
 
     Args:
-        order: gives each epoch's micro-batches; every epoch has equally many.
-        make: returns the micro-batch of some examples, given its number, with its `n_targets`.
-        n_batches: micro-batches of the whole training, of all devices.
-        accumulate: micro-batches in a step, of all devices.
-        first_step: number of the step to begin with.
-        device: number of this one among the devices, which take turns.
-        n_devices: how many there are.
+        order: returns each epoch's micro-batches; all epochs have the same number.
+        make: returns a micro-batch with its `n_targets`, from example indices and its number.
+        n_batches: micro-batches of the whole training, over all devices.
+        accumulate: micro-batches per optimizer step, over all devices.
+        first_step: the optimizer step to start from.
+        device: rank of this device; devices take micro-batches in turn.
+        n_devices: number of devices.
     """
 
     def __init__(
         self,
         order: Order,
-        make: Make,
+        make: MakeBatch,
         n_batches: int,
         accumulate: int = 1,
         first_step: int = 0,
@@ -80,12 +79,12 @@ class BatchStream:
 
 
 def n_steps(n_batches: int, accumulate: int) -> int:
-    """Return how many optimizer steps some micro-batches are; the last may have fewer of them."""
+    """Return the number of optimizer steps for n_batches micro-batches, the last may be partial."""
     return -(-n_batches // accumulate)
 
 
 class Batches:
-    """A fixed sequence of batches, made anew each time they are read."""
+    """A fixed sequence of batches, collated on each iteration."""
 
     def __init__(self, indices: Sequence[Sequence[int]], collate: Collate) -> None:
         self.indices = indices
@@ -99,10 +98,9 @@ class Batches:
 
 
 def shuffled(n: int, batch_size: int, seed: int) -> Order:
-    """Return an order that shuffles n examples anew each epoch; the last few wait their turn.
+    """Return an order that reshuffles n examples every epoch and drops the incomplete last batch.
 
-    An example left over when an epoch does not divide evenly is not lost to training: the next
-    epoch's shuffle leaves others.
+    No example is dropped for good: each epoch drops others.
     """
     batch_size = min(batch_size, n)
     n_batches = n // batch_size
@@ -115,31 +113,31 @@ def shuffled(n: int, batch_size: int, seed: int) -> Order:
 
 
 def mixed(groups: Sequence[range], shares: Sequence[float], batch_size: int, seed: int) -> Order:
-    """Return an order that draws groups of examples in fixed shares, however large they are.
+    """Return an order that samples groups of examples in fixed shares, independent of their size.
 
-    The groups take turns so evenly that the shares hold in every stretch of batches, and not only
-    in the mean. Within a group every example comes once before one comes again, in an order that is
-    shuffled anew for each pass. An epoch here is a fixed number of batches.
+    The groups are interleaved so that the shares hold over any range of batches, not only on
+    average. Every pass over a group is reshuffled, and draws each of its examples once. An epoch is
+    a fixed number of batches.
 
     Args:
-        groups: the examples of each.
-        shares: of the examples drawn, one for each group; they sum to 1.
-        batch_size: examples in a batch.
-        seed: of the order in the groups and in the batches.
+        groups: the examples of each group.
+        shares: the share of each group in the examples drawn; they sum to 1.
+        batch_size: examples per batch.
+        seed: seed of the order within groups and batches.
     """
-    n_batches = -(-max(sum(map(len, groups)), MIN_EPOCH) // batch_size)
-    # The rounded ends of shares laid end to end lose no example.
+    n_batches = -(-max(sum(map(len, groups)), MIN_EPOCH_EXAMPLES) // batch_size)
+    # Rounding the cumulative shares keeps the total exact.
     ends = np.rint(np.cumsum([0, *shares]) * n_batches * batch_size).astype(np.int64)
     counts = np.diff(ends)
-    # Each group's turns are spread over an epoch: the k-th of n is due at (k + 1/2) / n.
+    # Each group's draws are spread over an epoch: the k-th of n is due at (k + 1/2) / n.
     due = np.concatenate([(np.arange(n) + 0.5) / n for n in counts if n])
     turns = np.repeat(np.arange(len(groups)), counts)[np.argsort(due, kind="stable")]
 
     def order(epoch: int) -> Sequence[Sequence[int]]:
         indices = np.empty(len(turns), np.int64)
         for number, (group, n) in enumerate(zip(groups, counts.tolist(), strict=True)):
-            indices[turns == number] = _passes(group, epoch * n, n, [seed, number])
-        # Else a group could always have the same rows, which an objective may treat differently.
+            indices[turns == number] = _draw_passes(group, epoch * n, n, [seed, number])
+        # Otherwise a group could always have the same rows, which objectives may treat differently.
         rows = indices.reshape(n_batches, batch_size)
         batches: list[list[int]] = (
             np.random.default_rng([seed, epoch]).permuted(rows, axis=1).tolist()
@@ -149,8 +147,8 @@ def mixed(groups: Sequence[range], shares: Sequence[float], batch_size: int, see
     return order
 
 
-def _passes(group: range, start: int, n: int, seed: Sequence[int]) -> NDArray[np.int64]:
-    """Return n examples from the endless passes over a group, each shuffled by its number."""
+def _draw_passes(group: range, start: int, n: int, seed: Sequence[int]) -> NDArray[np.int64]:
+    """Return n examples from consecutive passes over a group, each shuffled by its index."""
     if not n:
         return np.empty(0, np.int64)
     first, last = start // len(group), (start + n - 1) // len(group)
@@ -163,10 +161,10 @@ def _passes(group: range, start: int, n: int, seed: Sequence[int]) -> NDArray[np
 
 
 def by_length(lengths: Sequence[int], batch_size: int, seed: int, pool: int = 16) -> Order:
-    """Return an order whose batches hold examples of like length, so that little is padded.
+    """Return an order whose batches have examples of similar length, to reduce padding.
 
-    Each epoch is shuffled, sorted by length within pools of some batches, and the batches are
-    shuffled again; every example comes once an epoch.
+    Each epoch is shuffled and sorted by length within pools of batches, then the batches are
+    shuffled; every example is drawn once per epoch.
     """
     tokens = np.asarray(lengths)
 
@@ -186,22 +184,22 @@ def by_length(lengths: Sequence[int], batch_size: int, seed: int, pool: int = 16
 
 
 def in_order(n: int, batch_size: int) -> list[list[int]]:
-    """Return the numbers below n in consecutive batches."""
+    """Return the indices below n in consecutive batches."""
     return [list(range(at, min(n, at + batch_size))) for at in range(0, n, batch_size)]
 
 
 def to_tensors(arrays: dict[str, np.ndarray]) -> Batch:
-    """Return arrays as tensors that share their memory."""
+    """Return the arrays as tensors that share their memory."""
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
-def pinned(batch: Batch) -> Batch:
-    """Return a batch in memory that a GPU reads by itself, while it still computes the last one."""
+def pin_memory(batch: Batch) -> Batch:
+    """Return a batch in pinned memory, which is copied to a GPU asynchronously."""
     return {name: tensor.pin_memory() for name, tensor in batch.items()}
 
 
 def pad(rows: Sequence[Sequence[int]]) -> Batch:
-    """Return rows of token ids as a batch: input_ids and documents (B, T), as wide as the longest.
+    """Return rows of token ids padded to the longest: input_ids and documents, (B, T) each.
 
     documents is 0 on tokens and -1 on padding.
     """

@@ -1,6 +1,6 @@
-"""Checkpoints as folders: tensors in safetensors, the rest in JSON, digests of both.
+"""Checkpoints as folders: tensors in safetensors, other state in JSON, digests of both.
 
-Nothing is pickled, so a checkpoint from elsewhere can hold wrong numbers but no code.
+Nothing is pickled: a checkpoint from an untrusted source cannot execute code.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ log = logging.getLogger(__name__)
 
 
 class FolderCheckpointIO(CheckpointIO):
-    """Lightning's way to disk: writes beside the place, flushes, and renames."""
+    """Lightning's checkpoint I/O: writes to a temporary folder, flushes it, and renames it."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None
     ) -> None:
-        """Write the checkpoint as a folder that appears whole or not at all."""
+        """Write the checkpoint as a folder, atomically."""
         folder = Path(path)
         beside = folder.with_name(f".{folder.name}")
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
         tensors: dict[str, Tensor] = {}
         state = pack_state(checkpoint, tensors)
-        # Tied and transposed weights are refused by safetensors: store each tensor on its own.
+        # safetensors rejects tied and transposed weights: store a copy of each tensor.
         apart = {
             name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
             for name, tensor in tensors.items()
@@ -65,21 +65,21 @@ class FolderCheckpointIO(CheckpointIO):
 
 
 def checkpoint_folder(work: Path, step: int) -> Path:
-    """Return the place of the checkpoint after so many optimizer steps."""
+    """Return the folder of the checkpoint after an optimizer step."""
     return work / "checkpoints" / f"step-{step:08}"
 
 
 def newest_checkpoint(work: Path) -> Path | None:
-    """Return the newest whole checkpoint; damaged ones are named in the log and passed over."""
+    """Return the newest intact checkpoint; damaged ones are logged and skipped."""
     for folder in sorted((work / "checkpoints").glob("step-*"), reverse=True):
-        if is_whole(folder):
+        if is_intact(folder):
             return folder
-        log.warning("The checkpoint %s is damaged, the one before it is used.", folder)
+        log.warning("The checkpoint %s is damaged; using the one before it.", folder)
     return None
 
 
-def is_whole(folder: Path) -> bool:
-    """Return whether all files of a checkpoint are what was written."""
+def is_intact(folder: Path) -> bool:
+    """Return whether all files of a checkpoint match their digests."""
     try:
         digests = {name: digest_file(folder / name) for name in (TENSORS, STATE)}
         return bool(read_json(folder / DIGESTS) == digests)
@@ -94,10 +94,10 @@ def keep_newest(work: Path, number: int) -> None:
 
 
 def pack_state(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """Return nested state as JSON values; tensors move into `tensors` and leave their name.
+    """Return nested state as JSON values, with tensors moved to `tensors` and replaced by a name.
 
     Raises:
-        TypeError: a value that has no such form.
+        TypeError: a value cannot be represented.
     """
     match value:
         case Tensor():
@@ -105,7 +105,7 @@ def pack_state(value: Any, tensors: dict[str, Tensor]) -> Any:
             tensors[name] = value
             return {"tensor": name}
         case dict():
-            # JSON knows string keys only, and optimizers number their parameters.
+            # JSON has string keys only, and optimizers number their parameters.
             return {
                 "dict": [[pack_state(k, tensors), pack_state(v, tensors)] for k, v in value.items()]
             }
@@ -119,7 +119,7 @@ def pack_state(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def unpack_state(value: Any, tensors: dict[str, Tensor]) -> Any:
-    """Return the nested state that `pack_state` took apart."""
+    """Return the nested state that `pack_state` packed."""
     match value:
         case {"tensor": name}:
             return tensors[name]
@@ -133,7 +133,7 @@ def unpack_state(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def random_state() -> dict[str, Tensor]:
-    """Return the states of torch's generators: dropout draws from them."""
+    """Return the states of torch's random number generators, which dropout uses."""
     states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         states["cuda"] = torch.cuda.get_rng_state()
@@ -141,7 +141,7 @@ def random_state() -> dict[str, Tensor]:
 
 
 def restore_random_state(states: dict[str, Tensor]) -> None:
-    """Set torch's generators to saved states."""
+    """Restore the states of torch's random number generators."""
     torch.set_rng_state(states["cpu"].cpu())
     if "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"].cpu())

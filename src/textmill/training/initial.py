@@ -1,4 +1,4 @@
-"""The network that pretraining begins with: random, or made of an earlier one."""
+"""The initial network of pretraining: random weights, or those of an earlier model."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 def initial_network(config: ModelConfig, init_from: Path | None, tokenizer: Tokenizer) -> GPT:
     """Return the network to train.
 
-    An earlier network's embedding is carried over by the spelling of the tokens, so its tokenizer
-    may number them otherwise; a token that it does not know begins as the mean of those it does.
+    Embeddings of an earlier network are matched by the tokens' text, so token ids may differ
+    between the tokenizers; a new token is initialised with the mean embedding.
 
     Args:
-        config: its shape; vocab_size is set.
-        init_from: folder of an earlier backbone, with its tokenizer; None: weights are random.
-        tokenizer: what the network will be trained with.
+        config: architecture and shape, vocab_size included.
+        init_from: folder of an earlier backbone with its tokenizer; None: random weights.
+        tokenizer: the tokenizer to train with.
 
     Raises:
-        InputError: the folder holds no such network, or one of another shape.
+        InputError: the folder has no such network, or one of another shape.
     """
     if init_from is None:
         return GPT(config)
@@ -39,12 +39,12 @@ def initial_network(config: ModelConfig, init_from: Path | None, tokenizer: Toke
     for key in wanted:
         if key not in ("vocab_size", "dropout") and wanted[key] != found[key]:
             raise InputError(
-                f"pretrain.init_from: the model in {init_from} has {key}={found[key]}, and not "
-                f"model.{key}={wanted[key]}: set model.{key}={found[key]}, or begin from another."
+                f"pretrain.init_from: the model in {init_from} has {key}={found[key]}, not "
+                f"model.{key}={wanted[key]}: set model.{key}={found[key]}, or start from another."
             )
     rows = _rows(load_tokenizer(init_from), tokenizer, len(earlier.wte.weight))
     weights = {
-        name: _carry(tensor, rows, config.vocab_size)
+        name: _copy_rows(tensor, rows, config.vocab_size)
         if name in ("wte.weight", "lm_head.weight")
         else tensor
         for name, tensor in earlier.state_dict().items()
@@ -55,7 +55,7 @@ def initial_network(config: ModelConfig, init_from: Path | None, tokenizer: Toke
 
 
 def _rows(earlier: Tokenizer, now: Tokenizer, n_rows: int) -> dict[int, int]:
-    """Return the number that a token had by the number that it has now, where it had any."""
+    """Return the old id of every token that both tokenizers have, by its new id."""
     known = {
         spelling: number for spelling, number in earlier.get_vocab().items() if number < n_rows
     }
@@ -63,13 +63,13 @@ def _rows(earlier: Tokenizer, now: Tokenizer, n_rows: int) -> dict[int, int]:
     rows = {number: known[spelling] for spelling, number in vocabulary if spelling in known}
     if not rows:
         raise InputError(
-            "pretrain.init_from: its tokenizer and the one of this run have no token in common: "
-            "set tokenizer.init_from to the same folder, or begin from another model."
+            "pretrain.init_from: its tokenizer and that of this run have no token in common: "
+            "set tokenizer.init_from to the same folder, or start from another model."
         )
     return rows
 
 
-def _carry(rows: Tensor, numbers: dict[int, int], vocab_size: int | None) -> Tensor:
+def _copy_rows(rows: Tensor, numbers: dict[int, int], vocab_size: int | None) -> Tensor:
     assert vocab_size is not None
     carried = rows.mean(0).repeat(vocab_size, 1)
     now, before = (

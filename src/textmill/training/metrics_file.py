@@ -1,4 +1,4 @@
-"""Metrics over time as lines of JSON: all that a training step knows of tracking."""
+"""Metrics over time as JSON Lines: the only interface of a training step to tracking."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from textmill.files import parse_json
 
 NAME = "metrics.jsonl"
 CHECK = "check"
-"""In every point: a checksum of the rest of it, and of the key of the step that wrote it."""
+"""Field of every line: a checksum of the line and of the key of the step that wrote it."""
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +23,13 @@ log = logging.getLogger(__name__)
 class MetricsFile:
     """Appends points to metrics.jsonl in a work folder.
 
-    A step that goes on after a kill repeats some of its steps: points at or below the newest
-    written step of their metric are there already and are not written again.
+    A resumed training repeats some optimizer steps: points at or below the last written step of
+    their metric are not written again.
 
     Args:
         work: the folder.
-        total_steps: where the step will end, so that a reader can tell how far it is.
-        is_writer: whether it appends; of the processes of one training, all know the points and one
-            writes them.
+        total_steps: the last optimizer step, from which a reader computes progress.
+        is_writer: whether to append; of several ranks, all track the points and one writes them.
     """
 
     def __init__(self, work: Path, total_steps: int, is_writer: bool = True) -> None:
@@ -57,9 +56,9 @@ class MetricsFile:
         self._note(step, new)
 
     def _restore(self) -> None:
-        """Read what is there, and cut off a line that a kill left half-written."""
+        """Read the existing points, and truncate a partially written last line."""
         if self.is_writer:
-            cut_damaged(self.file.parent)
+            truncate_damaged(self.file.parent)
         if self.file.exists():
             for entry in read_entries(self.file.read_bytes(), self.file)[0]:
                 self._note(entry.get("step", -1), entry.get("metrics", {}))
@@ -74,10 +73,10 @@ class MetricsFile:
         self._stream.flush()
 
 
-def cut_damaged(work: Path) -> None:
-    """Cut off the metrics of a work folder at the first line that is not what was written.
+def truncate_damaged(work: Path) -> None:
+    """Truncate the metrics of a work folder at the first damaged line.
 
-    The last line may be half-written, as a kill leaves it.
+    The last line may be incomplete if the process was killed.
     """
     file = work / NAME
     if not file.exists():
@@ -87,7 +86,7 @@ def cut_damaged(work: Path) -> None:
     if b"\n" in content[size:]:
         line = content[:size].count(b"\n") + 1
         log.warning(
-            "%s:%d is damaged: points from there on, if not sent yet, are lost.", file, line
+            "%s:%d is damaged: points from there on that were not logged yet are lost.", file, line
         )
     if size < len(content):
         with file.open("r+b") as stream:
@@ -95,11 +94,11 @@ def cut_damaged(work: Path) -> None:
 
 
 def read_entries(content: bytes, file: Path) -> tuple[list[dict[str, Any]], int]:
-    """Return the entries of lines, up to the first that is damaged, and the bytes of these lines.
+    """Return the entries up to the first damaged line, and the size of their lines in bytes.
 
     Args:
-        content: of the file, from the beginning of a line on.
-        file: where it stands.
+        content: content of the file, from the beginning of a line.
+        file: path of the file.
     """
     entries: list[dict[str, Any]] = []
     size = 0
@@ -113,14 +112,14 @@ def read_entries(content: bytes, file: Path) -> tuple[list[dict[str, Any]], int]
 
 
 def _entry(line: bytes, file: Path) -> dict[str, Any] | None:
-    """Return what a line says, or None if it is not what was written."""
+    """Return the entry of a line, or None if it is damaged."""
     try:
         entry = parse_json(line, file) if line.endswith(b"\n") else None
     except RunError:
         return None
     if not isinstance(entry, dict):
         return None
-    check = entry.pop(CHECK, None)  # lines of early versions have none
+    check = entry.pop(CHECK, None)  # early versions wrote none
     if check is not None and check != _checksum(entry, file):
         return None
     match entry:
@@ -132,6 +131,6 @@ def _entry(line: bytes, file: Path) -> dict[str, Any] | None:
 
 
 def _checksum(entry: dict[str, Any], file: Path) -> int:
-    """Return a checksum of an entry in the file of one step, as another step's says as much."""
+    """Return a checksum of an entry and the step's key: an entry of another step does not match."""
     key = file.resolve().parent.parent.name
     return zlib.crc32(f"{key}{json.dumps(entry)}".encode())

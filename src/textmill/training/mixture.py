@@ -1,4 +1,4 @@
-"""Which blocks are trained on, in which order, and what was in them."""
+"""The data mixture of pretraining: blocks, their order, and tokens seen by source and language."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ LABELS = ("source", "language")
 
 
 def training_blocks(tokens: Path, config: PretrainStepConfig) -> tuple[PackedBlocks, Order]:
-    """Return the blocks of the training split, and the order in which they are drawn.
+    """Return the blocks of the training split, and the order in which they are sampled.
 
-    Without weights and language_alpha every block comes once an epoch. With them, sources or
-    languages share no block, and are drawn as often as it takes to have their shares of the tokens.
+    Without weights and language_alpha every block is sampled once per epoch. With them, sources or
+    languages share no block, and are sampled in proportion to their shares of the tokens.
 
     Args:
         tokens: folder of the tokens step.
-        config: of the pretrain step.
+        config: configuration of the pretrain step.
 
     Raises:
-        InputError: there is nothing to draw from a source that has a weight.
+        InputError: a source with a weight has no documents.
     """
     settings, folder = config.pretrain, tokens / "train"
     size, packing, overlap = config.model.block_size, settings.packing, settings.overlap
@@ -50,7 +50,7 @@ def training_blocks(tokens: Path, config: PretrainStepConfig) -> tuple[PackedBlo
     blocks = PackedBlocks(folder, size, packing, overlap, groups)
     ends = np.array(blocks.group_ends)
     n_blocks = np.diff(ends, prepend=0)
-    # Blocks of one group may hold more tokens than those of another: fewer of them are needed.
+    # Blocks of one group may have more tokens than those of another: fewer of them are needed.
     drawn = shares * n_blocks / counts.flat[cells]
     ranges = [range(end - n, end) for end, n in zip(ends.tolist(), n_blocks.tolist(), strict=True)]
     order = mixed(ranges, drawn / drawn.sum(), settings.micro_batch_size, settings.seed)
@@ -60,17 +60,17 @@ def training_blocks(tokens: Path, config: PretrainStepConfig) -> tuple[PackedBlo
 def token_shares(
     counts: NDArray[np.float64], weights: list[float | None], alpha: float | None
 ) -> NDArray[np.float64]:
-    """Return the share of the tokens to train on that each source has in each language.
+    """Return the share of the training tokens of each source in each language.
 
     Args:
-        counts: (n_sources, n_languages), the tokens there are; every source has some.
-        weights: shares of sources; those of None have the rest in proportion to their tokens. If
-            there is none of None, the weights are taken relative to their sum.
-        alpha: languages have shares in proportion to this power of what the weights give them
-            (Conneau et al. 2020, XLM-R: p ∝ n^alpha); None: as the weights give them.
+        counts: (n_sources, n_languages), tokens in the corpus; every source has some.
+        weights: shares of the sources; sources with None split the rest in proportion to their
+            tokens. If no source has None, the weights are normalised to sum to 1.
+        alpha: exponent of language sampling, applied to the shares that the weights give the
+            languages (Conneau et al. 2020, XLM-R: p ∝ n^alpha); None: the shares are unchanged.
 
     Returns:
-        (n_sources, n_languages), with the sum 1.
+        (n_sources, n_languages), summing to 1.
     """
     shares: NDArray[np.float64] = counts / counts.sum()
     is_rest = np.array([weight is None for weight in weights])
@@ -88,25 +88,25 @@ def token_shares(
 
 
 def _check_sources(weights: Mapping[str, float], sources: Labels) -> None:
-    """Refuse weights that cannot be met; before cleaning nobody knows what it leaves."""
+    """Raise InputError if weights cannot be met, which is only known after cleaning."""
     for name, weight in weights.items():
         if weight and name not in sources.names:
             raise InputError(
-                f"corpus.sources: {name!r} has weight={weight:g}, and cleaning left none of its "
-                "documents to train on: take the weight out, or give the source more text."
+                f"corpus.sources: {name!r} has weight={weight:g}, and none of its documents are "
+                "left after cleaning: remove the weight, or add text to the source."
             )
     if not any(weights.get(name, 1) for name in sources.names):
         raise InputError(
-            "corpus.sources: only sources of weight 0 have documents to train on: give one of "
-            f"them ({listed(sources.names)}) a weight."
+            "corpus.sources: only sources of weight 0 have documents to train on: set a weight for "
+            f"one of them ({listed(sources.names)})."
         )
 
 
-class Taken:
-    """Counts the tokens that training has taken, by source and language.
+class SeenTokens:
+    """Counts the tokens seen in training, by source and language.
 
-    They follow from the order alone, so they are the same for any number of devices and after any
-    resume.
+    They are derived from the order of batches, so they do not depend on the number of devices, and
+    survive a resume.
     """
 
     def __init__(self, tokens: Path, blocks: PackedBlocks, order: Order) -> None:
@@ -118,10 +118,10 @@ class Taken:
         self._n_batches = 0
 
     def shares(self, n_batches: int) -> dict[str, float]:
-        """Return the shares of the tokens in the first batches; where there are several, of each.
+        """Return the share of each source and language in the tokens of the first n_batches.
 
         Args:
-            n_batches: of all devices; no fewer than when it was asked before.
+            n_batches: micro-batches over all devices; at least as many as in the previous call.
         """
         return {
             f"train/share/{label}/{name}": n / sum(counts.values())
@@ -130,10 +130,10 @@ class Taken:
         }
 
     def totals(self, n_batches: int) -> dict[str, float]:
-        """Return the tokens in the first batches, those of each, and how often each was passed.
+        """Return the tokens seen in the first n_batches, in total and by label, and the epochs.
 
         Args:
-            n_batches: of all devices; no fewer than when it was asked before.
+            n_batches: micro-batches over all devices; at least as many as in the previous call.
         """
         metrics: dict[str, float] = {}
         once = np.ones_like(self._times)
@@ -146,7 +146,7 @@ class Taken:
         return {"tokens_seen": int(self._blocks.targets(self._times, one)[0]), **metrics}
 
     def _counts(self, n_batches: int) -> dict[str, dict[str, int]]:
-        """Return the tokens in the first batches by label and name."""
+        """Return the tokens of the first n_batches by label and name."""
         while self._n_batches < n_batches:
             epoch, at = divmod(self._n_batches, self._per_epoch)
             batches = self._order(epoch)[at : at + n_batches - self._n_batches]

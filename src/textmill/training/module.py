@@ -1,4 +1,4 @@
-"""What the training loop trains: a network with its loss, its validation, and its state."""
+"""The base Lightning module: a network with its loss, validation, and resumable state."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class FitModule(pl.LightningModule, ABC):
         settings: the section of the configuration, for messages.
 
     Args:
-        network: what is trained.
+        network: the network to train.
         config: optimizer settings.
-        n_batches: micro-batches of the whole training, of all devices; the last optimizer step has
-            fewer than the others where `accumulate` does not divide them.
-        warmup_steps: steps in which the learning rate rises.
+        n_batches: micro-batches of the whole training, over all devices; the last optimizer step
+            has fewer if `accumulate` does not divide them.
+        warmup_steps: steps of learning-rate warm-up.
     """
 
     settings: ClassVar[str]
@@ -46,43 +46,43 @@ class FitModule(pl.LightningModule, ABC):
         self.total_steps = n_steps(n_batches, config.accumulate)
         self.warmup_steps = warmup_steps
         self.gradient_norm: Tensor | None = None
-        """Norm before clipping at the newest step."""
+        """Norm before clipping, at the last step."""
         self.learning_rate = 0.0
-        """Of the newest step: the schedule has gone on to the next when it is logged."""
+        """At the last step; the scheduler has already advanced when it is logged."""
         self.update_norm: Tensor | None = None
-        """Norm of the change of all parameters at the newest step that was logged."""
+        """Norm of the parameter update at the last logged step."""
         self.spent = {"seconds": 0.0, "flops": 0.0}
-        """On training so far, resumed runs included."""
+        """Time and operations so far, resumed runs included."""
         self.micro_batch = 0
-        """Number of the next micro-batch of this device among those of all devices."""
+        """Global index of this device's next micro-batch."""
         self.identity: Mapping[str, Any] = {}
-        """What the result depends on: a checkpoint of another one is refused."""
+        """Everything the result depends on: checkpoints with another identity are rejected."""
         self._random_state: dict[str, Tensor] | None = None
         self._n_targets: Tensor | None = None
-        """Of the step, on all devices."""
+        """Targets of the step, over all devices."""
 
     def prepare(self, batch: Batch, number: int) -> Batch:
-        """Return a collated micro-batch as it is trained on, with its `n_targets`.
+        """Return a collated micro-batch ready for training, with its `n_targets`.
 
         Args:
-            batch: as it was collated, on the CPU.
-            number: of the micro-batch in the whole training: what chance decides hangs on it alone.
+            batch: the collated batch, on the CPU.
+            number: global index of the micro-batch, the only source of its randomness.
         """
         return batch
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return what a micro-batch adds to the `loss` of its step, and to the parts that it has.
+        """Return a micro-batch's contribution to the `loss` of its step, and to its parts.
 
-        Sums are divided by the batch's `n_targets`, which are those of the whole step.
+        Sums are divided by the batch's `n_targets`, those of the whole step.
         """
 
     @abstractmethod
     def validate(self) -> dict[str, float]:
-        """Return metrics on the validation data; the caller has set eval mode and precision."""
+        """Return metrics on the validation data; the caller sets eval mode and precision."""
 
     def describe(self, documents: Tensor) -> str:
-        """Return what a batch consists of, in words that find it in the data; empty if unknown.
+        """Return a description of a batch that identifies it in the data; empty if unknown.
 
         Args:
             documents: (B, T), the number of each token's document.
@@ -90,11 +90,11 @@ class FitModule(pl.LightningModule, ABC):
         return ""
 
     def is_logged(self, step: int) -> bool:
-        """Return whether a line of the log is due after so many optimizer steps."""
+        """Return whether to log after an optimizer step."""
         return step % self.config.log_every_steps == 0 or step == self.total_steps
 
     def training_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor]:
-        """Return the losses: Lightning's name for it."""
+        """Return the losses of a micro-batch."""
         losses = self.losses(self._with_all_targets(batch, batch_index))
         self.micro_batch += self.trainer.world_size
         # Lightning divides by the micro-batches of a device, and averages over devices.
@@ -102,7 +102,7 @@ class FitModule(pl.LightningModule, ABC):
         return losses | {"loss": losses["loss"] * parts}
 
     def _with_all_targets(self, batch: Batch, batch_index: int) -> Batch:
-        """Return a micro-batch with the targets that all devices have in its step."""
+        """Return a micro-batch with the number of targets of its step over all devices."""
         if self.trainer.world_size == 1:
             return batch
         if batch_index % self.trainer.accumulate_grad_batches == 0:
@@ -112,20 +112,20 @@ class FitModule(pl.LightningModule, ABC):
         return batch | {"n_targets": self._n_targets}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Return the optimizer and its schedule."""
+        """Return the optimizer and its learning-rate scheduler."""
         optimizer = make_optimizer(self.network, self.config)
         factor = learning_rate_factor(self.config, self.total_steps, self.warmup_steps)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def configure_gradient_clipping(self, *args: Any, **kwargs: Any) -> None:
-        """Clip the gradient by its norm, and keep the norm."""
+        """Clip the gradient by its norm, and store the norm."""
         parameters = list(self.network.parameters())
         self.gradient_norm = _norm([p.grad for p in parameters if p.grad is not None])
         nn.utils.clip_grads_with_norm_(parameters, self.config.gradient_clip, self.gradient_norm)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Step the optimizer, and measure the change where it will be logged."""
+        """Step the optimizer, and measure the update if it will be logged."""
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, torch.optim.Optimizer)  # there is one
         self.learning_rate = optimizer.param_groups[0]["lr"]
@@ -139,18 +139,19 @@ class FitModule(pl.LightningModule, ABC):
         self.update_norm = _norm(changes)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what Lightning leaves out: which training it is, random state, and what was spent."""
+        """Add the identity, the random state, and the time and operations so far."""
         checkpoint["identity"] = flatten(self.identity)
         checkpoint["random_state"] = random_state()
         checkpoint["spent"] = dict(self.spent)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take what was added; the random state is set when everything else has been set up.
+        """Restore what `on_save_checkpoint` added; the random state is set in `on_train_start`.
 
-        Lightning counts the micro-batches of one device: of how many there were says nothing here.
+        Lightning's batch counts are per device: they are converted to the present number of
+        devices.
 
         Raises:
-            InputError: the checkpoint is of another training; the first difference is named.
+            InputError: the checkpoint is of another training; the message names the difference.
         """
         self._check_identity(checkpoint["identity"])
         progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
@@ -166,18 +167,18 @@ class FitModule(pl.LightningModule, ABC):
             if here.get(name) != there.get(name):
                 raise InputError(
                     f"The checkpoint {self.trainer.ckpt_path} is of another training: {name} is "
-                    f"{there.get(name)!r} there and {here.get(name)!r} here. Move it away to begin "
-                    "anew, or train with what it was made with."
+                    f"{there.get(name)!r} there and {here.get(name)!r} here. Move it away to start "
+                    "over, or train with the original settings and data."
                 )
 
     def on_train_start(self) -> None:
-        """Go on with the random numbers of the interrupted run."""
+        """Restore the random state of the interrupted run."""
         self.micro_batch = self.global_step * self.config.accumulate + self.global_rank
         if self._random_state is not None:
             restore_random_state(self._random_state)
 
 
 def _norm(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the norm of all tensors together; of those that devices split, of all parts."""
+    """Return the total norm of tensors, over all shards if they are sharded."""
     norm = nn.utils.get_total_norm(tensors)
     return norm.full_tensor() if isinstance(norm, DTensor) else norm

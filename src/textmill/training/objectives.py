@@ -1,4 +1,4 @@
-"""What a backbone is trained to predict: the next token, masked tokens, or both in every batch."""
+"""Pretraining objectives: next-token prediction, masked prediction, or both in every batch."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from textmill.model import GPT
 from textmill.model.attention import mark_constants
 
 Batch = dict[str, Tensor]
-"""A micro-batch by name. `n_targets`, () or (parts,), is the number that the loss, or each of its
-parts, is divided by: the targets of the whole optimizer step, so that its micro-batches add up to
-the mean over the step. Of a micro-batch that stands alone, they are its own.
+"""A micro-batch of named tensors. `n_targets`, () or (parts,), is the divisor of the loss, or of
+each of its parts: the number of targets of the whole optimizer step, so that its micro-batches sum
+to the mean over the step. For a single micro-batch, it is its own number of targets.
 """
 Loss = Callable[[GPT, Batch, float], Tensor]
-"""From a model, packed blocks and the weight of the z-loss to what they add to the mean loss."""
+"""Maps a model, packed blocks and the z-loss weight to their contribution to the mean loss."""
 
 MASKED_BY_MASK, MASKED_BY_RANDOM = 0.8, 0.1
-"""What stands in place of a masked token: the mask, or a random token, or else itself."""
+"""Shares of masked tokens replaced by the mask token and by a random token; others are kept."""
 
 
 def next_token_loss(
     logits: Tensor, targets: Tensor, loss_mask: Tensor, n_targets: Tensor, z_loss: float = 0.0
 ) -> Tensor:
-    """Return what these positions add to the mean cross-entropy over all, in nats per token.
+    """Return the contribution of these positions to the mean cross-entropy, in nats per token.
 
     Args:
         logits: (B, T, vocab_size), before softmax.
         targets: (B, T), int64 in [0, vocab_size), already shifted left by one.
         loss_mask: (B, T), bool; False for padding.
-        n_targets: (), how many positions the mean is over: those that the mask keeps, here and in
-            the other micro-batches of the optimizer step.
-        z_loss: weight of the squared logarithm of the softmax's denominator, which is added.
+        n_targets: (), divisor of the mean: the positions that the mask keeps in all micro-batches
+            of the optimizer step.
+        z_loss: weight of the z-loss, the squared logarithm of the softmax's denominator.
 
     Sources: GPT-1, Radford et al. 2018, eq. 1; PaLM, Chowdhery et al. 2022, section 5 (z-loss).
     """
@@ -51,14 +51,13 @@ def next_token_loss(
 def mean_cross_entropy(
     logits: Tensor, labels: Tensor, n_targets: Tensor, label_smoothing: float
 ) -> Tensor:
-    """Return what these labels add to the mean cross-entropy over all, in nats per label.
+    """Return the contribution of these labels to the mean cross-entropy, in nats per label.
 
     Args:
         logits: (N, classes), before softmax.
-        labels: (N,), int64 in [0, classes); what F.cross_entropy ignores counts for nothing.
-        n_targets: (), how many labels the mean is over: these, and those of the other micro-batches
-            of the optimizer step.
-        label_smoothing: share of the weight that all classes have alike (Szegedy et al. 2016).
+        labels: (N,), int64 in [0, classes); labels that F.cross_entropy ignores do not count.
+        n_targets: (), divisor of the mean: the labels in all micro-batches of the optimizer step.
+        label_smoothing: share of the target distributed over all classes (Szegedy et al. 2016).
     """
     loss = F.cross_entropy(logits, labels, label_smoothing=label_smoothing, reduction="sum")
     return loss / n_targets.clamp(min=1)
@@ -71,13 +70,13 @@ def token_nll(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def causal_loss(model: GPT, batch: Batch, z_loss: float = 0.0) -> Tensor:
-    """Return the loss of predicting every next token of packed blocks."""
+    """Return the next-token loss of packed blocks."""
     logits = model(batch["input_ids"], batch["documents"])
     return _loss_of(logits, batch, z_loss)
 
 
 def masked_loss(model: GPT, batch: Batch, z_loss: float = 0.0) -> Tensor:
-    """Return the loss of predicting the tokens that `mask_tokens` chose, seen from both sides.
+    """Return the loss of predicting the tokens that `mask_tokens` masked, bidirectionally.
 
     A token is predicted at the position before it, as in causal training, so that one head serves
     both (masked next-token prediction; Charpentier & Samuel 2024, section 2.2).
@@ -94,17 +93,17 @@ def _loss_of(logits: Tensor, batch: Batch, z_loss: float) -> Tensor:
 def mask_tokens(
     batch: Batch, share: float, vocab_size: int, generator: Generator | None = None
 ) -> Batch:
-    """Return packed blocks with some input tokens hidden, and the loss on these alone.
+    """Return packed blocks with some input tokens masked, and the loss restricted to these.
 
-    The first token of each document stays: in a block, it is what the document is begun from.
+    The first token of each document is never masked: the document is predicted from it.
 
     Args:
         batch: input_ids, targets, documents and loss_mask, (B, T) each.
-        share: of the tokens, how many are chosen.
+        share: probability of masking a token.
         vocab_size: number of token ids.
-        generator: source of random numbers; None: torch's own.
+        generator: random number generator; None: torch's default.
 
-    Source: Devlin et al. 2019 (BERT), section 3.1, for what stands in their place.
+    Source: Devlin et al. 2019 (BERT), section 3.1, for the replacements.
     """
     input_ids, documents = batch["input_ids"], batch["documents"]
     B, T = input_ids.shape
@@ -126,20 +125,20 @@ def mask_tokens(
 def prepare(
     batch: Batch, config: PretrainConfig, vocab_size: int, generator: Generator | None = None
 ) -> Batch:
-    """Return packed blocks as the objective trains on them.
+    """Return packed blocks prepared for the objective.
 
-    The hybrid objective gives the first rows of every batch to masked prediction and the others to
+    The hybrid objective uses the first rows of every batch for masked prediction and the others for
     causal prediction (GPT-BERT; Charpentier & Samuel 2024).
 
     Args:
         batch: input_ids, targets, documents and loss_mask, (B, T) each.
         config: the objective.
         vocab_size: number of token ids.
-        generator: source of the random numbers that masks are drawn with; None: torch's own.
+        generator: random number generator of the masks; None: torch's default.
 
     Returns:
-        The batch, with tokens hidden in its masked rows, and `n_targets`, (2,): how many positions
-        masked and causal rows predict.
+        The batch with masked rows, and `n_targets`, (2,): the targets of the masked and of the
+        causal rows.
     """
     n_masked = n_masked_rows(config, len(batch["input_ids"]))
     if n_masked:
@@ -154,16 +153,16 @@ def prepare(
 
 
 def objective_losses(model: GPT, batch: Batch, config: PretrainConfig) -> dict[str, Tensor]:
-    """Return the objective's `loss` and, where it has two parts, `causal_loss` and `masked_loss`.
+    """Return the objective's `loss` and, if it has two parts, `causal_loss` and `masked_loss`.
 
-    Each is what the batch adds to the mean over its optimizer step. The two parts count by their
-    rows, which are equally many in every micro-batch.
+    Each is the batch's contribution to the mean over its optimizer step. The two parts are weighted
+    by their rows, whose numbers are the same in every micro-batch.
 
     Args:
-        model: what is trained.
-        batch: packed blocks, made ready by `prepare`.
-        config: the objective, and whether it is compiled together with the model: the logits take
-            more memory than all else, and then pass through it fewer times.
+        model: the model to train.
+        batch: packed blocks from `prepare`.
+        config: the objective, and whether to compile it together with the model, which saves memory
+            traffic on the logits, the largest tensor.
     """
     losses: tuple[Loss, Loss] = masked_loss, causal_loss
     masked, causal = map(_compiled, losses) if config.compile else losses
@@ -192,7 +191,7 @@ def _compiled(loss: Loss) -> Loss:
 
 
 def n_masked_rows(config: PretrainConfig, n_rows: int) -> int:
-    """Return how many rows of a batch are trained by masked prediction."""
+    """Return the number of rows of a batch that are used for masked prediction."""
     match config.objective:
         case "causal":
             return 0

@@ -1,4 +1,4 @@
-"""AdamW and Muon with decay by parameter group, and learning-rate schedules."""
+"""AdamW and Muon with weight decay by parameter group, and learning-rate schedules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from textmill.model.gpt import Block
 
 
 def make_optimizer(module: nn.Module, config: OptimizationConfig) -> Optimizer:
-    """Return the configured optimizer; matrices are decayed, embeddings and vectors are not."""
+    """Return the configured optimizer; weight decay applies to matrices other than embeddings."""
     embeddings = {
         id(parameter)
         for child in module.modules()
@@ -29,7 +29,7 @@ def make_optimizer(module: nn.Module, config: OptimizationConfig) -> Optimizer:
         (matrices if is_matrix else others).append(parameter)
     if config.optimizer == "adamw":
         return _adamw(matrices, others, config)
-    # Output layers stay with AdamW like the embeddings: their rows are tokens, or classes.
+    # Output layers use AdamW like the embeddings: their rows are tokens, or classes.
     in_blocks = {
         id(parameter)
         for child in module.modules()
@@ -44,7 +44,7 @@ def make_optimizer(module: nn.Module, config: OptimizationConfig) -> Optimizer:
         adjust_lr_fn="match_rms_adamw",
     )
     outer = [parameter for parameter in matrices if id(parameter) not in in_blocks]
-    return Joined(muon, _adamw(outer, others, config))
+    return CombinedOptimizer(muon, _adamw(outer, others, config))
 
 
 def _adamw(
@@ -60,11 +60,11 @@ def _adamw(
     )
 
 
-class Joined(Optimizer):
-    """Optimizers over parameters of their own, as one: Lightning steps one optimizer.
+class CombinedOptimizer(Optimizer):
+    """Several optimizers over disjoint parameters as one, because Lightning steps one optimizer.
 
     Args:
-        optimizers: their parameter groups are shared, so that a schedule reaches them.
+        optimizers: their parameter groups are shared, so that a scheduler applies to all.
     """
 
     def __init__(self, *optimizers: Optimizer) -> None:
@@ -80,7 +80,7 @@ class Joined(Optimizer):
     @overload
     def step(self, closure: Callable[[], float]) -> float: ...
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
-        """Compute the gradients if a closure does, and step every optimizer."""
+        """Step every optimizer, after the closure if there is one."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -90,11 +90,11 @@ class Joined(Optimizer):
         return loss
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the states of all."""
+        """Return the states of all optimizers."""
         return {"optimizers": [optimizer.state_dict() for optimizer in self.optimizers]}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the states of all."""
+        """Load the states of all optimizers."""
         for optimizer, state in zip(self.optimizers, state_dict["optimizers"], strict=True):
             optimizer.load_state_dict(state)
         self._share_groups()
@@ -103,7 +103,7 @@ class Joined(Optimizer):
 def learning_rate_factor(
     config: OptimizationConfig, total_steps: int, warmup_steps: int
 ) -> Callable[[int], float]:
-    """Return the learning rate's factor at a step: a linear rise to 1, then the schedule's fall.
+    """Return the learning-rate factor by step: linear warm-up to 1, then the schedule's decay.
 
     Sources: Loshchilov & Hutter 2017, eq. 5, with one period (cosine); Hu et al. 2024 (MiniCPM),
     section 4.2, with a linear decay (warm-up, stable, decay).

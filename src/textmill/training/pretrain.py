@@ -1,4 +1,4 @@
-"""The step that trains a backbone on token shards."""
+"""The step that pretrains a backbone on token shards."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from textmill.training.batches import Batches, to_tensors
 from textmill.training.fit import fit
 from textmill.training.initial import initial_network
 from textmill.training.likelihood import document_nll, language_metrics, packed
-from textmill.training.mixture import LABELS, Taken, training_blocks
+from textmill.training.mixture import LABELS, SeenTokens, training_blocks
 from textmill.training.module import FitModule
 from textmill.training.objectives import (
     Batch,
@@ -39,41 +39,41 @@ from textmill.training.objectives import (
 )
 from textmill.training.parallel.devices import check_compiler
 from textmill.training.parallel.ranks import launch
-from textmill.training.parallel.sharding import shard, whole
-from textmill.training.writing import write_text
+from textmill.training.parallel.sharding import shard, unshard
+from textmill.training.writing import stream_text
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-NAMED = 10
-"""Documents of a batch that a message names."""
+MAX_NAMED_DOCUMENTS = 10
+"""Maximum documents of a batch named in a message."""
 SAMPLES = "training_samples.json"
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """What a language model is validated on."""
+class ValidationData:
+    """Validation data of a language model."""
 
     batches: Batches
     """Packed blocks."""
     targets_per_byte: float
-    """Tokens to predict in a byte of text."""
+    """Target tokens per byte of text."""
     n_documents: int
-    """Documents of the split, also those that are in none of the blocks."""
+    """Documents of the split, including those in none of the blocks."""
     groups: Mapping[str, NDArray[np.bool_]]
-    """Which documents, (n_documents,), belong to a source or a language, by name."""
+    """Mask over documents, (n_documents,), of each source and language, by name."""
 
 
 class PretrainModule(FitModule):
-    """A GPT with its objective.
+    """A GPT with its pretraining objective.
 
     Args:
         network: the model.
         config: the pretrain group.
-        held_out: what to validate on.
-        taken: counts what is trained on.
-        doc_ids: returns the ids of training documents, given by their numbers.
-        write: returns a text sampled from a model; None: no samples are taken.
+        held_out: the validation data.
+        seen: counter of the tokens seen in training.
+        doc_ids: returns the ids of training documents from their numbers.
+        write: returns a text sampled from a model; None: no samples.
     """
 
     settings = "pretrain"
@@ -83,15 +83,15 @@ class PretrainModule(FitModule):
         self,
         network: GPT,
         config: PretrainConfig,
-        held_out: HeldOut,
-        taken: Taken,
+        held_out: ValidationData,
+        seen: SeenTokens,
         doc_ids: Callable[[Sequence[int]], list[str]],
         write: Callable[[GPT], str] | None,
     ) -> None:
         super().__init__(network, config, config.max_steps * config.accumulate, config.warmup_steps)
         self.pretraining = config
         self.held_out = held_out
-        self.taken = taken
+        self.seen = seen
         self.doc_ids = doc_ids
         self.write = write
         self.samples: dict[str, str] = {}
@@ -101,12 +101,12 @@ class PretrainModule(FitModule):
         if config.average_decay is not None:
             moving = get_ema_multi_avg_fn(config.average_decay)  # type: ignore[no-untyped-call]
             self.average = AveragedModel(network, multi_avg_fn=moving)
-            self.average.requires_grad_(False)  # several devices wait for gradients of all others
+            self.average.requires_grad_(False)  # DDP waits for the gradients of all parameters
         self.is_sharded = False
-        """Whether each device holds its share of the weights alone."""
+        """Whether the weights are sharded."""
 
     def configure_model(self) -> None:
-        """Split the weights among the devices, if they are to."""
+        """Shard the weights over the devices, if the strategy is fsdp."""
         if self.device_mesh is None or self.is_sharded:
             return
         for network in self._networks:
@@ -119,21 +119,18 @@ class PretrainModule(FitModule):
         return [self.network, *(network for network in average if isinstance(network, GPT))]
 
     def result(self) -> GPT:
-        """Return the model that is validated and kept; where it is sharded, all have to ask."""
+        """Return the model to validate and save, unsharded: a collective operation if sharded."""
         kept = self._networks[-1]
-        return whole(kept) if self.is_sharded else kept
+        return unshard(kept) if self.is_sharded else kept
 
     def _seeds(self, number: int) -> tuple[int, int]:
-        """Return the seeds of a micro-batch's masks and of its dropout.
-
-        They are its own, so that neither depends on how many devices there are.
-        """
+        """Return the seeds of a micro-batch's masks and dropout, independent of the devices."""
         seeds = np.random.SeedSequence([self.config.seed, number])
         masks, dropout = seeds.generate_state(2, np.uint64).tolist()
         return masks, dropout
 
     def prepare(self, batch: Batch, number: int) -> Batch:
-        """Return blocks with the masks of the objective, drawn before the step counts them."""
+        """Return blocks with the objective's masks and number of targets."""
         masks, _ = self._seeds(number)
         generator = torch.Generator().manual_seed(masks)
         return prepare(batch, self.pretraining, self.network.wte.num_embeddings, generator)
@@ -141,7 +138,7 @@ class PretrainModule(FitModule):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the objective's losses, in nats per token."""
         _, dropout = self._seeds(self.micro_batch)
-        # torch.manual_seed asks every kind of device there may be: 2 ms, a tenth of a small step.
+        # torch.manual_seed seeds every device type: 2 ms, a tenth of a small step.
         torch.default_generator.manual_seed(dropout)
         if self.device.type == "cuda":
             torch.cuda.manual_seed(dropout)
@@ -150,11 +147,15 @@ class PretrainModule(FitModule):
     def describe(self, documents: Tensor) -> str:
         """Return the ids of the documents in a batch."""
         numbers = sorted(set(documents.flatten().tolist()) - {-1})
-        more = f" and {len(numbers) - NAMED} more" if len(numbers) > NAMED else ""
-        return f"the documents {', '.join(self.doc_ids(numbers[:NAMED]))}{more}"
+        more = (
+            f" and {len(numbers) - MAX_NAMED_DOCUMENTS} more"
+            if len(numbers) > MAX_NAMED_DOCUMENTS
+            else ""
+        )
+        return f"the documents {', '.join(self.doc_ids(numbers[:MAX_NAMED_DOCUMENTS]))}{more}"
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Step the optimizer, and let the average of the weights follow."""
+        """Step the optimizer, and update the moving average of the weights."""
         super().optimizer_step(*args, **kwargs)
         if self.average is not None:
             self.average.update_parameters(self.network)
@@ -162,9 +163,9 @@ class PretrainModule(FitModule):
     def validate(self) -> dict[str, float]:
         """Return loss, perplexity and bits per byte on the validation blocks, and sample a text.
 
-        These are the causal ones; an objective that masks adds `validation/masked_loss`, with the
-        same tokens hidden every time. Where there are several sources or languages, each has its
-        loss, and its share of the tokens trained on so far.
+        These are causal; masked objectives add `validation/masked_loss`, with the same tokens
+        masked every time. With several sources or languages, the loss of each is added, and its
+        share of the training tokens so far.
         """
         held_out, model = self.held_out, self.result()
         nll, counts = self._document_nll(model, held_out.batches)
@@ -173,7 +174,7 @@ class PretrainModule(FitModule):
         for name, documents in held_out.groups.items():
             if n_targets := counts[documents].sum():
                 metrics[f"validation/loss/{name}"] = nll[documents].sum() / n_targets
-        metrics |= self.taken.shares(self.global_step * self.config.accumulate)
+        metrics |= self.seen.shares(self.global_step * self.config.accumulate)
         if self.pretraining.objective != "causal":
             metrics["validation/masked_loss"] = self._masked_loss(model)
         if self.write is not None:
@@ -181,12 +182,12 @@ class PretrainModule(FitModule):
         return metrics
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the samples."""
+        """Add the sampled texts."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["samples"] = self.samples
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the samples."""
+        """Restore the sampled texts."""
         super().on_load_checkpoint(checkpoint)
         self.samples = checkpoint["samples"]
 
@@ -201,7 +202,7 @@ class PretrainModule(FitModule):
     def _document_nll(
         self, model: GPT, batches: Iterable[Batch], is_causal: bool = True
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Return what `document_nll` does; the devices split the batches."""
+        """Return the result of `document_nll`, with the batches split over the devices."""
         mine = itertools.islice(batches, self.global_rank, None, self.trainer.world_size)
         sums = document_nll(model, mine, self.held_out.n_documents, is_causal)
         nll, counts = (
@@ -215,14 +216,14 @@ def pretrain(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, 
     """Train a backbone and write it in the Hugging Face layout, with its tokenizer.
 
     Args:
-        config: model and training; of more than one device, each has a process.
+        config: model and training; with several devices, each has a process.
         inputs: `tokens` and `tokenizer`, folders of those steps.
         out: an empty folder.
         work: a folder with the checkpoints of an interrupted run, if any.
 
     Raises:
-        InputError: the data are too few, or the vocabulary does not fit.
-        RunError: training had to end.
+        InputError: there is too little data, or the vocabulary does not fit.
+        RunError: training was stopped.
     """
     if config.pretrain.devices > 1:
         launch(f"{__name__}:{train.__name__}", config, inputs, out, work)
@@ -231,7 +232,7 @@ def pretrain(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, 
 
 
 def train(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, work: Path) -> None:
-    """Do what `pretrain` does in this process, which may be one of several that train together."""
+    """Run `pretrain` in this process, which may be one of several ranks."""
     settings = config.pretrain
     if settings.compile:
         check_compiler("pretrain", settings.accelerator)
@@ -241,25 +242,25 @@ def train(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, wor
     if vocab_size < index["vocab_size"]:
         raise InputError(
             f"model.vocab_size={vocab_size} is smaller than the tokenizer's "
-            f"{index['vocab_size']} entries: leave it out, or set it to at least that."
+            f"{index['vocab_size']} entries: remove the setting, or raise it to at least that."
         )
     tokenizer = load_tokenizer(inputs["tokenizer"])
     init_from = Path(settings.init_from) if settings.init_from is not None else None
     shape = config.model.model_copy(update={"vocab_size": vocab_size})
     network = initial_network(shape, init_from, tokenizer).train()
     train, draw = training_blocks(inputs["tokens"], config)
-    order = lru_cache(maxsize=1)(draw)  # `Taken` asks for the epoch that is trained on, too
+    order = lru_cache(maxsize=1)(draw)  # `SeenTokens` reads the same epoch
     if len(train) < settings.micro_batch_size:
         raise InputError(
-            f"pretrain.micro_batch_size={settings.micro_batch_size}: the corpus fills only "
+            f"pretrain.micro_batch_size={settings.micro_batch_size}: the corpus has only "
             f"{len(train)} blocks of {config.model.block_size} tokens; set it to that or less, "
-            "or give more text."
+            "or add text."
         )
     module = PretrainModule(
         network,
         settings,
-        hold_out(inputs["tokens"], config),
-        Taken(inputs["tokens"], train, order),
+        validation_data(inputs["tokens"], config),
+        SeenTokens(inputs["tokens"], train, order),
         partial(read_ids, inputs["tokens"] / "train"),
         _writer(tokenizer, settings) if settings.sample_tokens else None,
     )
@@ -286,7 +287,7 @@ def train(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, wor
 def _write(
     module: PretrainModule, result: GPT, train: PackedBlocks, tokenizer: Path, out: Path
 ) -> None:
-    """Write the model, its tokenizer, its samples and what it was trained on."""
+    """Write the model, its tokenizer, samples and metrics."""
     models.save(result, out)
     for name in TOKENIZER_FILES:
         shutil.copy(tokenizer / name, out / name)
@@ -298,13 +299,13 @@ def _write(
             "blocks": len(train),
             "padding_share": train.padding_share,
             "cuts": train.n_cuts,
-            **module.taken.totals(module.n_batches),
+            **module.seen.totals(module.n_batches),
         },
     )
 
 
-def hold_out(tokens: Path, config: PretrainStepConfig) -> HeldOut:
-    """Return what to validate on: a seeded choice of the validation split's blocks."""
+def validation_data(tokens: Path, config: PretrainStepConfig) -> ValidationData:
+    """Return the validation data: a random sample of the validation split's blocks."""
     settings = config.pretrain
     blocks = PackedBlocks(tokens / "validation", config.model.block_size)
     order = np.random.default_rng(settings.seed).permutation(len(blocks))
@@ -317,7 +318,7 @@ def hold_out(tokens: Path, config: PretrainStepConfig) -> HeldOut:
         for number, name in enumerate(about.names)
         if len(about.names) > 1
     }
-    return HeldOut(
+    return ValidationData(
         batches=packed(blocks, settings.micro_batch_size, chosen),
         targets_per_byte=(counts["tokens"] + counts["documents"]) / counts["bytes"],
         n_documents=blocks.n_documents,
@@ -326,6 +327,6 @@ def hold_out(tokens: Path, config: PretrainStepConfig) -> HeldOut:
 
 
 def _writer(tokenizer: Tokenizer, settings: PretrainConfig) -> Callable[[GPT], str]:
-    """Return what samples a text from a model, the same as long as the weights are."""
+    """Return a function that samples a text from a model, with a fixed seed."""
     sampling = GenerationConfig(max_new_tokens=settings.sample_tokens, seed=settings.seed)
-    return lambda model: "".join(write_text(model, tokenizer, "", sampling))
+    return lambda model: "".join(stream_text(model, tokenizer, "", sampling))

@@ -1,4 +1,4 @@
-"""Text from a backbone: prompt in, text out, piece by piece."""
+"""Streaming text generation with a backbone and its tokenizer."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 
-def write_text(
+def stream_text(
     network: GPT, tokenizer: Tokenizer, prompt: str, config: GenerationConfig
 ) -> Iterator[str]:
-    """Yield the continuation of a prompt as it is written, until the document ends.
+    """Yield the completion of a prompt as it is generated, until the end-of-text token.
 
-    A character whose bytes are spread over several tokens is yielded once it is whole, and left
-    out if writing ends before.
+    A character whose bytes span several tokens is yielded once it is complete, and dropped if
+    generation stops before.
     """
     from tokenizers.decoders import DecodeStream
 
-    # The document end before the text is what a first token is predicted from.
+    # The end token begins every text: the first token is predicted from it.
     ids = [END_ID, *tokenizer.encode(prompt, add_special_tokens=False).ids]
     generator = torch.Generator().manual_seed(config.seed)
     text = DecodeStream(skip_special_tokens=False)
@@ -40,6 +40,6 @@ def write_text(
         if int(token) == END_ID:
             return
         if int(token) < len(SPECIAL_TOKENS):
-            continue  # a mark of structure, which is no text
+            continue  # a special token, not text
         if piece := text.step(tokenizer, int(token)):
             yield piece

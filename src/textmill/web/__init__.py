@@ -1,1 +1,3 @@
-"""The servers that textmill starts: whom they answer, with what login, and how they are reached."""
+"""The servers that textmill starts: allowed hosts, login, ports and processes."""
+
+__all__ = ["guard", "login", "network", "process"]

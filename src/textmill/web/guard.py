@@ -1,7 +1,7 @@
-"""What stands before a server: requests of other hosts' names and other pages' origins are refused.
+"""ASGI middleware that rejects requests with a foreign Host or Origin header.
 
-A page of any site can send requests to servers of this machine. What it sends names the page's own
-origin, or, where the page has its name point to this machine (DNS rebinding), its own host.
+A page of any site can send requests to servers on this machine. Such a request carries the page's
+own origin or, if its domain resolves to this machine (DNS rebinding), the page's own host.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Guard:
-    """An ASGI application in front of another, for HTTP and for web sockets.
+    """ASGI middleware for HTTP and web sockets.
 
     Args:
-        app: the application that answers what is let through.
-        hosts: what the header Host may say, NAME:PORT, or NAME for any port.
+        app: the application that answers accepted requests.
+        hosts: allowed values of the Host header, NAME:PORT, or NAME for any port.
     """
 
     def __init__(self, app: App, hosts: Collection[str]) -> None:
@@ -30,7 +30,7 @@ class Guard:
         self.hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or refuse it with status 403."""
+        """Forward a request, or reject it with status 403."""
         reason = None if scope["type"] == "lifespan" else self._refusal(scope)
         if reason is None:
             await self.app(scope, receive, _unframed(send))
@@ -42,20 +42,20 @@ class Guard:
             await send({"type": "http.response.body", "body": reason.encode()})
 
     def _refusal(self, scope: Scope) -> str | None:
-        """Return why a request is refused, or None."""
+        """Return why a request is rejected, or None."""
         hosts, origins = _values(scope, b"host"), _values(scope, b"origin")
-        if len(hosts) != 1 or not self._knows(hosts[0]):
+        if len(hosts) != 1 or not self._allows(hosts[0]):
             return (
                 f"Host {', '.join(hosts)!r} is not served here: add it to tracking.allowed_hosts."
             )
-        # Programs other than browsers send no origin.
+        # Clients other than browsers send no origin.
         if any(urlsplit(origin).netloc != hosts[0] for origin in origins):
-            return f"Requests of other origins ({', '.join(origins)}) are refused."
+            return f"Requests from other origins ({', '.join(origins)}) are rejected."
         if _is_embedded(scope):
-            return "This may not be embedded in pages of other origins."
+            return "This page cannot be embedded in pages of other origins."
         return None
 
-    def _knows(self, host: str) -> bool:
+    def _allows(self, host: str) -> bool:
         name, _, port = host.rpartition(":")
         return host in self.hosts or (port.isdigit() and name in self.hosts)
 
@@ -65,9 +65,9 @@ def _values(scope: Scope, name: bytes) -> list[str]:
 
 
 def _is_embedded(scope: Scope) -> bool:
-    """Return whether another page loads this as a part of its own; a link to it may be followed.
+    """Return whether another page embeds this one, as an image, a script or a frame.
 
-    Such a request may come without an origin: of an image, a script, a frame.
+    Such requests may come without an origin. Following a link is not embedding.
     """
     if not {"cross-site", "same-site"} & {*_values(scope, b"sec-fetch-site")}:
         return False
@@ -76,7 +76,7 @@ def _is_embedded(scope: Scope) -> bool:
 
 
 def _unframed(send: Send) -> Send:
-    """Forbid browsers that send no Sec-Fetch-Dest to show an answer in another page's frame."""
+    """Return `send` with X-Frame-Options, for browsers that send no Sec-Fetch-Dest."""
 
     async def send_unframed(message: Message) -> None:
         if message["type"] == "http.response.start":

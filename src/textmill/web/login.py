@@ -11,8 +11,8 @@ from textmill.web.network import is_loopback
 VARIABLE = "TEXTMILL_AUTH"
 FILE_VARIABLE = "TEXTMILL_AUTH_FILE"
 MIN_PASSWORD = 12
-"""Characters that MLflow asks of a password."""
-HOW = (
+"""Minimum characters of a password, as MLflow requires."""
+HINT = (
     f"set {VARIABLE}=USER:PASSWORD, or {FILE_VARIABLE} to a file that holds it, with a password of "
     f"at least {MIN_PASSWORD} characters"
 )
@@ -22,7 +22,7 @@ def login() -> tuple[str, str] | None:
     """Return user and password, or None if none are set.
 
     Raises:
-        InputError: what is set is empty, or no such thing.
+        InputError: the variable is empty or malformed.
     """
     if VARIABLE in os.environ:
         where, text = VARIABLE, os.environ[VARIABLE]
@@ -32,29 +32,29 @@ def login() -> tuple[str, str] | None:
         return None
     user, _, password = text.partition(":")
     if not user.strip() or len(password) < MIN_PASSWORD or len(text.splitlines()) != 1:
-        raise InputError(f"{where} holds no login that could be used: {HOW}.")
+        raise InputError(f"{where} is not a valid login: {HINT}.")
     return user, password
 
 
-def login_for(host: str, is_wanted: bool) -> tuple[str, str] | None:
+def required_login(host: str, is_required: bool) -> tuple[str, str] | None:
     """Return the login of a server that listens on a host, or None if it needs none.
 
     Raises:
-        InputError: it listens beyond this machine, or a login is wanted, and there is none.
+        InputError: no login is set, although the host is not loopback or a login is required.
     """
-    if is_loopback(host) and not is_wanted:
+    if is_loopback(host) and not is_required:
         return None
     found = login()
     if found is None:
-        why = "tracking.auth asks for" if is_wanted else f"what listens on {host} needs"
-        raise InputError(f"There is no login, which {why}: {HOW}.")
+        why = "tracking.auth requires one" if is_required else f"a server on {host} requires one"
+        raise InputError(f"No login is set, and {why}: {HINT}.")
     return found
 
 
 def use_login() -> None:
-    """Let the clients of Prefect and MLflow in this process and its children use the login.
+    """Set the login for the Prefect and MLflow clients of this process and its children.
 
-    Has to come before Prefect is imported.
+    Must be called before Prefect is imported.
 
     Raises:
         InputError: see `login`.
@@ -72,4 +72,4 @@ def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{FILE_VARIABLE}={file} cannot be read ({error}): {HOW}.") from None
+        raise InputError(f"{FILE_VARIABLE}={file} cannot be read ({error}): {HINT}.") from None

@@ -1,7 +1,7 @@
-"""A server's process: its arguments, its guard, and its end when the command is gone.
+"""Server processes: arguments, guard, and shutdown with the command that started them.
 
-The command that starts it hands over a socket that listens already, and its standard input is a
-pipe from that command. A container gives a host and a port.
+The command passes a listening socket, and a pipe as standard input. A container passes a host and a
+port instead.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ import uvicorn
 
 from textmill.errors import InputError
 from textmill.web.guard import App, Guard
-from textmill.web.login import login_for
+from textmill.web.login import required_login
 from textmill.web.network import own_hosts
 
 HOSTS_VARIABLE = "TEXTMILL_SERVER_HOSTS"
-"""Tells the processes of a server what the header Host may say."""
+"""Environment variable with the allowed Host headers, for the processes of a server."""
 
 
 def start(
     module: str,
     listening: socket,
     hosts: Collection[str],
-    *further: str,
+    *extra: str,
     environment: Mapping[str, str] | None = None,
     has_login: bool = False,
     log: Path | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start the server of a module on a socket; it ends at the latest when this process does.
+    """Start the server of a module on a socket; it ends no later than this process.
 
     Args:
-        module: it has a `main` that gives its arguments to `arguments`.
-        listening: closed here once the server has it.
-        hosts: what the header Host may say.
-        further: further arguments of the module.
-        environment: variables besides those of this process.
-        has_login: whether it asks for the login.
-        log: file of its output; None drops it.
+        module: has a `main` that parses its arguments with `parser`.
+        listening: closed here once the server has inherited it.
+        hosts: allowed Host headers.
+        extra: further arguments of the module.
+        environment: variables in addition to those of this process.
+        has_login: whether the server requires the login.
+        log: file for its output; None discards it.
     """
-    words = ["--fd", str(listening.fileno()), "--allowed-hosts", ",".join(hosts), *further]
+    words = ["--fd", str(listening.fileno()), "--allowed-hosts", ",".join(hosts), *extra]
     with listening, Path(log or os.devnull).open("wb") as output:
         return subprocess.Popen(
             [sys.executable, "-m", module, *words, *(["--auth"] if has_login else [])],
@@ -58,12 +58,12 @@ def start(
             stderr=output,
             pass_fds=[listening.fileno()],
             env={**os.environ, **(environment or {})},
-            process_group=0,  # Ctrl-C is for the command, which has its end to report
+            process_group=0,  # Ctrl-C must reach the command only, which then stops the server
         )
 
 
 def stop(server: subprocess.Popen[bytes], timeout_s: float = 10) -> None:
-    """End a server that was started here."""
+    """Terminate a server that `start` returned; kill it after the timeout."""
     server.terminate()
     try:
         server.wait(timeout_s)
@@ -73,19 +73,19 @@ def stop(server: subprocess.Popen[bytes], timeout_s: float = 10) -> None:
 
 
 def parser(description: str) -> argparse.ArgumentParser:
-    """Return the arguments that all servers have; `settle` is to get what they are."""
+    """Return the argument parser of all servers; pass its result to `set_allowed_hosts`."""
     found = argparse.ArgumentParser(description=description)
     place = found.add_mutually_exclusive_group(required=True)
-    place.add_argument("--fd", type=int, help="descriptor of a socket that listens")
+    place.add_argument("--fd", type=int, help="file descriptor of a listening socket")
     place.add_argument("--host", help="address to listen on")
     found.add_argument("--port", type=int, default=0)
-    found.add_argument("--allowed-hosts", default="", help="NAME:PORT,... that Host may say")
-    found.add_argument("--auth", action="store_true", help="ask for the login on loopback too")
+    found.add_argument("--allowed-hosts", default="", help="allowed Host headers, NAME:PORT,...")
+    found.add_argument("--auth", action="store_true", help="require the login on loopback too")
     return found
 
 
-def settle(arguments: argparse.Namespace) -> list[str]:
-    """Return what the header Host may say to this server, and note it for its processes."""
+def set_allowed_hosts(arguments: argparse.Namespace) -> list[str]:
+    """Return the allowed Host headers, and pass them to the server's processes."""
     names = [host for host in arguments.allowed_hosts.split(",") if host]
     if arguments.fd is None:
         names += own_hosts(arguments.host, arguments.port)
@@ -93,27 +93,27 @@ def settle(arguments: argparse.Namespace) -> list[str]:
     return names
 
 
-def login_of(arguments: argparse.Namespace) -> tuple[str, str] | None:
-    """Return the login that a server asks for, or None; a message ends the process.
+def login_from(arguments: argparse.Namespace) -> tuple[str, str] | None:
+    """Return the login that a server requires, or None; exit with a message if it is not set.
 
-    Where a socket is handed over, whoever opened it has said whether there is to be a login.
+    With an inherited socket, `--auth` alone decides.
     """
     try:
-        return login_for(arguments.host or "localhost", arguments.auth)
+        return required_login(arguments.host or "localhost", arguments.auth)
     except InputError as error:
         sys.exit(f"textmill: {error}")
 
 
 def serve(factory: str, arguments: argparse.Namespace, workers: int | None = None) -> None:
-    """Serve an application until a signal, or until the command is gone.
+    """Serve an application until a signal, or until the command that started it has ended.
 
     Args:
-        factory: MODULE:FUNCTION that returns the application, which `guarded` has wrapped.
-        arguments: those of `parser`.
-        workers: processes, where there are to be more than one.
+        factory: MODULE:FUNCTION that returns the application, wrapped by `guarded`.
+        arguments: parsed by `parser`.
+        workers: number of processes; None: one.
     """
     if arguments.fd is not None:
-        threading.Thread(target=_end_with_command, daemon=True).start()
+        threading.Thread(target=_exit_with_command, daemon=True).start()
     # uvicorn raises the signal again once it has shut down.
     signal.signal(signal.SIGTERM, _exit)
     uvicorn.run(
@@ -123,7 +123,7 @@ def serve(factory: str, arguments: argparse.Namespace, workers: int | None = Non
         host=arguments.host or "",
         port=arguments.port,
         workers=workers,
-        # A worker that has not answered for 5 s is replaced otherwise: on a busy machine, forever.
+        # The default of 5 s replaces workers on a busy machine again and again.
         timeout_worker_healthcheck=120,
         log_level="error",
         lifespan="on",
@@ -135,9 +135,9 @@ def guarded(app: App) -> App:
     return Guard(app, os.environ[HOSTS_VARIABLE].split(","))
 
 
-def _end_with_command() -> None:
-    """End the server when the pipe breaks, as it does even when the command is killed."""
-    # Not through sys.stdin, whose lock the interpreter would wait for at its end, and then abort.
+def _exit_with_command() -> None:
+    """Terminate the server when the pipe closes, which happens even if the command is killed."""
+    # Not through sys.stdin: at exit, the interpreter would wait for its lock, and then abort.
     while os.read(sys.stdin.fileno(), 1024):
         pass
     os.kill(os.getpid(), signal.SIGTERM)

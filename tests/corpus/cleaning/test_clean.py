@@ -373,7 +373,7 @@ def test_lone_surrogates_do_not_stop_the_step_and_a_cut_off_file_does(tmp_path: 
     found = metrics(cleaned(tmp_path / "out", config_of(file, repair_unicode=False)))
     assert found["documents_kept"] == found["documents_read"] == 20_000
     file.write_bytes(content[:-500])
-    with pytest.raises(InputError, match=r"rows\.jsonl\.gz:\d+: the file cannot be read on"):
+    with pytest.raises(InputError, match=r"rows\.jsonl\.gz:\d+: the file is damaged from here on"):
         cleaned(tmp_path / "cut", config_of(file, repair_unicode=False))
 
 

@@ -71,7 +71,7 @@ def test_without_a_network_the_error_says_so(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", unreachable)
-    with pytest.raises(RunError, match="when the hub can be reached"):
+    with pytest.raises(RunError, match="when the hub is reachable"):
         list(read_hub("some/data", None, "train", None))
     with pytest.raises(RunError, match="set revision to the full commit hash"):
         hub_revision("some/data", None)

@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from textmill.config import LimitsConfig
-from textmill.corpus.reading.lines import read_lines, unknown_kind
+from textmill.corpus.reading.lines import read_lines, unknown_format_message
 from textmill.errors import InputError
 
 MIB = 1 << 20
@@ -73,8 +73,9 @@ def test_a_decompression_bomb_is_an_error_that_names_the_setting(
         for _ in read_lines(file, LimitsConfig(), "corpus.sources[books]"):
             pass
     assert str(caught.value) == (
-        f"{file} unpacks to more than 200 times its size, as decompression bombs do: take it out; "
-        "if it is sound, unpack it, or raise corpus.sources[books].limits.max_unpacked_ratio."
+        f"{file} decompresses to more than 200 times its size and may be a "
+        "decompression bomb: remove it; if it is legitimate, unpack it, or raise "
+        "corpus.sources[books].limits.max_unpacked_ratio."
     )
 
 
@@ -106,13 +107,13 @@ def test_plain_files_unpack_to_nothing(tmp_path: Path) -> None:
 def test_a_packed_file_with_the_name_of_a_plain_one_is_named(
     tmp_path: Path, content: bytes, kind: str
 ) -> None:
-    with pytest.raises(InputError, match=f"a.jsonl is {kind}.*unpack it, or rename it"):
+    with pytest.raises(InputError, match=f"a.jsonl is {kind}.*unpack or rename it"):
         list(read_lines(written(tmp_path, "a.jsonl", content)))
 
 
 def test_that_archives_are_not_read_is_said() -> None:
-    assert unknown_kind(Path("a.tar.gz"), [".txt", ".csv"]) == (
-        "unknown kind of file a.tar.gz; its name must end in one of .txt, .csv. Archives are not "
-        "read: unpack it first."
+    assert unknown_format_message(Path("a.tar.gz"), [".txt", ".csv"]) == (
+        "unknown file format a.tar.gz; its name must end in one of .txt, .csv. Archives are not "
+        "supported: unpack it first."
     )
-    assert unknown_kind(Path("a.doc"), [".txt"]).endswith("one of .txt.")
+    assert unknown_format_message(Path("a.doc"), [".txt"]).endswith("one of .txt.")

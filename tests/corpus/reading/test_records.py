@@ -201,7 +201,7 @@ def test_quotes_that_never_close_cost_no_quadratic_time(tmp_path: Path) -> None:
 def test_a_parquet_file_that_unpacks_to_too_much_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "rows.parquet"
     pq.write_table(pa.table({"text": ["x" * 10_000] * 8000}), file)
-    with pytest.raises(InputError, match=r"bombs do: .*sources\[b\]\.limits\.max_unpacked_ratio"):
+    with pytest.raises(InputError, match=r"bomb: .*sources\[b\]\.limits\.max_unpacked_ratio"):
         for _ in read_records(file, limits=LimitsConfig(), setting="corpus.sources[b]"):
             pass
     wide = LimitsConfig(max_unpacked_ratio=100_000)
@@ -234,7 +234,8 @@ def test_a_cut_off_file_is_an_error_as_nobody_knows_what_is_lost(
     with pytest.raises(InputError) as raised:
         records.extend(read_records(file))
     assert re.match(
-        rf"{re.escape(str(file))}:\d+: the file cannot be read on \(Compressed file ended before",
+        rf"{re.escape(str(file))}:\d+: the file is damaged from here on "
+        r"\(Compressed file ended before",
         str(raised.value),
     )
 
@@ -248,7 +249,7 @@ def test_frames_one_after_another_are_read_as_one_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["rows.parquet", "rows.jsonl.gz", "rows.csv.zst"])
 def test_a_file_that_is_not_what_its_name_says_is_named(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match=rf"{name}:1: the file cannot be read on"):
+    with pytest.raises(InputError, match=rf"{name}:1: the file is damaged from here on"):
         list(read_records(written(tmp_path, name, b"a,b\n1,2\n")))
 
 
@@ -357,7 +358,7 @@ def test_blanks_and_marks_are_no_part_of_a_column_of_csv(tmp_path: Path, header:
 def test_a_blank_behind_a_quote_is_named(tmp_path: Path) -> None:
     file = written(tmp_path, "rows.csv", b'text,label\n"x, y" ,a\nz,b\n')
     (_, reason), (_, values) = outcomes(file, COLUMNS)
-    assert "there is a blank between it and the separator" in str(reason)
+    assert "there is a space between it and the separator" in str(reason)
     assert values == {"text": "z", "label": "b"}
 
 
@@ -384,7 +385,7 @@ def test_lines_end_in_lf_crlf_or_cr_alone(tmp_path: Path, end: bytes, packed: st
 def test_a_carriage_return_amid_an_unquoted_row_is_named_in_our_words(tmp_path: Path) -> None:
     file = written(tmp_path, "rows.csv", b"text,label\nx\ry,a\nz,b\n")
     (_, reason), (_, values) = outcomes(file, COLUMNS)
-    assert reason == "not valid CSV: a carriage return amid the line, outside of quotes"
+    assert reason == "not valid CSV: a carriage return within the line, outside of quotes"
     assert values == {"text": "z", "label": "b"}
 
 
@@ -441,7 +442,7 @@ def test_json_that_is_not_a_record_a_line_is_named_once(
     else:
         content = "\n".join(json.dumps(row, indent=indent or 1) for row in ROWS)
     ((line, reason),) = outcomes(written(tmp_path, "rows.jsonl", content.encode()))
-    kind = "a JSON array" if value == "array" else "JSON spread over lines"
+    kind = "a JSON array" if value == "array" else "multi-line JSON"
     assert line == 1
     assert str(reason).startswith(f"the file is {kind}, not JSON Lines")
 

@@ -32,8 +32,8 @@ def test_a_row_group_beyond_the_limit_is_an_error_that_names_file_size_and_setti
     with pytest.raises(InputError) as caught:
         list(read_records(file, columns, LIMITS, SETTING))
     assert str(caught.value) == (
-        f"{file}: the row group 0 holds 2 MiB, and limits.max_row_group_mib is 1: write the file "
-        f"again with smaller row groups, or raise {SETTING}.limits.max_row_group_mib."
+        f"{file}: row group 0 has 2 MiB, and limits.max_row_group_mib is 1: rewrite the file "
+        f"with smaller row groups, or raise {SETTING}.limits.max_row_group_mib."
     )
 
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
 
 from textmill.config import TokenizerConfig
-from textmill.corpus.tokens.encoding import as_tiktoken, fast_encoder
+from textmill.corpus.tokens.encoding import fast_encoder, to_tiktoken
 from textmill.corpus.tokens.tokenizer import SPECIAL_TOKENS, load_tokenizer
-from textmill.corpus.tokens.vocabulary import adopt, train_tokenizer
+from textmill.corpus.tokens.vocabulary import convert, train_tokenizer
 from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.sample.generate import WRITERS
 from textmill.sample.language.patterns import plain
@@ -74,7 +74,7 @@ def expected(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
 
 
 def test_every_trained_bpe_goes_to_tiktoken(tokenizer: Tokenizer) -> None:
-    assert as_tiktoken(tokenizer) is not None
+    assert to_tiktoken(tokenizer) is not None
 
 
 def test_ids_are_the_same_on_texts_of_many_kinds(tokenizer: Tokenizer) -> None:
@@ -101,7 +101,7 @@ def test_both_libraries_cut_at_the_same_characters() -> None:
     pairs = [a + b for a in letters for b in letters]
     vocabulary = {token: number for number, token in enumerate([*letters, *pairs])}
     tokenizer = _byte_level_of(vocabulary, [(pair[0], pair[1]) for pair in pairs])
-    encoding = as_tiktoken(tokenizer)
+    encoding = to_tiktoken(tokenizer)
     assert encoding is not None
     codes = [*range(0x800), *range(0x800, 0x30D40, 97)]  # all of them would take minutes
     for code in codes:
@@ -138,15 +138,15 @@ def test_a_bpe_that_tiktoken_would_read_otherwise_stays_with_tokenizers(
     tokens = [*sorted(_alphabet()), *more]
     vocabulary = {token: number for number, token in enumerate(tokens)}
     tokenizer = _byte_level_of(vocabulary, merges)
-    assert as_tiktoken(tokenizer) is None
+    assert to_tiktoken(tokenizer) is None
     assert fast_encoder(tokenizer)(["abcd abc"]) == expected(tokenizer, ["abcd abc"])
 
 
 def test_an_adopted_tokenizer_keeps_its_ids(tokenizer: Tokenizer, tmp_path: Path) -> None:
     tokenizer.save(str(tmp_path / "tokenizer.json"))
-    adopted = adopt(tmp_path)
+    adopted = convert(tmp_path)
     adopted.encode_special_tokens = True
-    assert as_tiktoken(adopted) is not None
+    assert to_tiktoken(adopted) is not None
     assert fast_encoder(adopted)(ODD) == expected(adopted, ODD)
 
 

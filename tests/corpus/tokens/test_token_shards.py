@@ -65,5 +65,5 @@ def test_shards_are_mapped_and_not_read(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_shards_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="holds no token shards"):
+    with pytest.raises(InputError, match="has no token shards"):
         read_shards(tmp_path)

@@ -24,7 +24,7 @@ from textmill.corpus.tokens.tokenizer import (
     TARGET_ID,
     load_tokenizer,
 )
-from textmill.corpus.tokens.vocabulary import adopt, train_tokenizer
+from textmill.corpus.tokens.vocabulary import convert, train_tokenizer
 from textmill.errors import InputError
 from textmill.safety.placeholders import PLACEHOLDERS
 
@@ -157,7 +157,7 @@ def test_a_corpus_too_small_for_the_vocabulary_is_an_error_that_names_its_size(
 
 
 def test_a_folder_without_a_tokenizer_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds no tokenizer: tokenizer\.json is missing"):
+    with pytest.raises(InputError, match=r"has no tokenizer: tokenizer\.json is missing"):
         load_tokenizer(tmp_path)
 
 
@@ -270,16 +270,18 @@ DAMAGED = {
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
-@pytest.mark.parametrize("read", [adopt, load_tokenizer])
+@pytest.mark.parametrize("read", [convert, load_tokenizer])
 def test_a_damaged_tokenizer_is_named(
     tmp_path: Path, content: str, read: Callable[[Path], Tokenizer]
 ) -> None:
     (tmp_path / "tokenizer.json").write_text(content)
-    with pytest.raises(InputError, match=r"tokenizer\.json is damaged \(.{1,300}\): make or fetch"):
+    with pytest.raises(
+        InputError, match=r"tokenizer\.json is damaged \(.{1,300}\): create or download"
+    ):
         read(tmp_path)
 
 
-@pytest.mark.parametrize("read", [adopt, load_tokenizer])
+@pytest.mark.parametrize("read", [convert, load_tokenizer])
 def test_a_pipe_is_no_tokenizer(tmp_path: Path, read: Callable[[Path], Tokenizer]) -> None:
     os.mkfifo(tmp_path / "tokenizer.json")
     with pytest.raises(InputError, match="is a named pipe"):

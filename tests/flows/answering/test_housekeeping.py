@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from textmill.config import Config
-from textmill.registry.prune import Waste
+from textmill.registry.prune import UnusedData
 from textmill_flows.answering import housekeeping
 
 CONFIG = Config.model_validate({"corpus": {"sources": [{"name": "own", "path": "own.jsonl"}]}})
@@ -29,13 +29,13 @@ def test_no_pipeline_starts_from_the_look_to_the_last_removal(
         yield
         seen.append("free")
 
-    def find(store: Any, n_kept: int) -> list[Waste]:
+    def find(store: Any, n_kept: int) -> list[UnusedData]:
         seen.append("look")
-        return [Waste("work", name, 9, folder=Path(name)) for name in ("one", "two")]
+        return [UnusedData("work", name, 9, folder=Path(name)) for name in ("one", "two")]
 
     monkeypatch.setattr(housekeeping, "no_pipeline_starts", no_pipeline_starts)
     monkeypatch.setattr(housekeeping, "Store", lambda tracking: object())
-    monkeypatch.setattr(housekeeping, "find_waste", find)
+    monkeypatch.setattr(housekeeping, "find_unused", find)
     monkeypatch.setattr(housekeeping, "remove", lambda store, waste: seen.append(waste.label))
     output = io.StringIO()
     housekeeping.prune_store(CONFIG, 10, confirmed, output)

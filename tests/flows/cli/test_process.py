@@ -9,7 +9,12 @@ import sys
 import pytest
 
 from textmill.errors import InputError
-from textmill_flows.cli.process import as_json, as_text, refuse_stray_bytes, set_up_streams
+from textmill_flows.cli.process import (
+    as_json,
+    decode_argument,
+    reject_undecodable_bytes,
+    set_up_streams,
+)
 
 
 def ascii_streams(monkeypatch: pytest.MonkeyPatch) -> tuple[io.BytesIO, io.BytesIO]:
@@ -55,13 +60,13 @@ def test_json_holds_what_the_output_does(
 
 
 def test_arguments_that_are_not_text_are_refused() -> None:
-    refuse_stray_bytes(["run", "experiment=größer"])
+    reject_undecodable_bytes(["run", "experiment=größer"])
     with pytest.raises(InputError, match=r"The argument a=\\xff is not text"):
-        refuse_stray_bytes(["run", os.fsdecode(b"a=\xff")])
+        reject_undecodable_bytes(["run", os.fsdecode(b"a=\xff")])
 
 
 def test_a_text_is_read_as_utf_8_whatever_the_locale_says() -> None:
     strays = "schön".encode().decode("ascii", "surrogateescape")
-    assert (as_text("schön"), as_text(strays)) == ("schön", "schön")
+    assert (decode_argument("schön"), decode_argument(strays)) == ("schön", "schön")
     with pytest.raises(InputError, match=r"sch\\xf6n is not UTF-8"):
-        as_text(b"sch\xf6n".decode("ascii", "surrogateescape"))
+        decode_argument(b"sch\xf6n".decode("ascii", "surrogateescape"))

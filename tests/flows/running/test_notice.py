@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def test_a_notifier_that_fails_is_logged_and_the_next_is_told(
     with caplog.at_level(logging.WARNING):
         notify(make(*entries), "failed", "no luck", FACTS)
     (record,) = caplog.records
-    assert "was not told" in record.message
+    assert re.match("The notification .* failed: ", record.message)
     assert words in record.message
     assert (tmp_path / "told").exists()
 
@@ -91,6 +92,7 @@ def test_what_is_logged_of_a_notifier_that_fails_is_not_what_it_was_given(
         notify(make({"event": "failed", "command": command}), "failed", "no luck", FACTS)
         notify(make({"event": "failed", "command": "MARKED-program MARKED"}), "failed", "", FACTS)
     assert [record.message for record in caplog.records] == [
-        f"{sys.executable} *** was not told: it ended with status 1 (no ***)",
-        "MARKED-program *** was not told: [Errno 2] No such file or directory: 'MARKED-program'",
+        f"The notification {sys.executable} *** failed: it exited with status 1 (no ***)",
+        "The notification MARKED-program *** failed: "
+        "[Errno 2] No such file or directory: 'MARKED-program'",
     ]

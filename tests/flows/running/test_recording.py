@@ -10,7 +10,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # third parties' own
     from textmill import secrets
     from textmill.errors import InputError, RunError
-    from textmill.secrets import hide
+    from textmill.secrets import register_secrets
     from textmill_flows.composed import Composed
     from textmill_flows.pipeline import pipeline
     from textmill_flows.reproduce import reproduce
@@ -58,7 +58,7 @@ def test_an_exception_of_others_that_quotes_credentials_becomes_one_of_ours(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(secrets, "_known", {})
-    hide(URI)
+    register_secrets(URI)
 
     def fail(error: Exception) -> None:
         raise error

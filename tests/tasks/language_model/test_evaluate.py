@@ -30,7 +30,7 @@ from textmill.tasks.language_model.evaluate import (
 )
 from textmill.training.likelihood import document_nll, packed
 from textmill.training.objectives import token_nll
-from textmill.training.writing import write_text
+from textmill.training.writing import stream_text
 
 HELD_OUT = ["The cat sat.", "那只猫", "", "The mat was under the cat, and the dog was not there."]
 TRAIN = ["The cat sat on the mat, and the dog sat on the cat.", "那只猫坐在垫子上。"] * 30
@@ -137,7 +137,7 @@ def test_the_unigram_loss_by_hand(tmp_path: Path) -> None:
 def test_the_samples_are_prompts_with_what_the_model_writes(folders: dict[str, Path]) -> None:
     network, tokenizer = models.load(folders["backbone"]), load_tokenizer(folders["backbone"])
     samples = read_json(folders["out"] / "samples.json")
-    expected = [p + "".join(write_text(network, tokenizer, p, GENERATION)) for p in ("The", "那")]
+    expected = [p + "".join(stream_text(network, tokenizer, p, GENERATION)) for p in ("The", "那")]
     assert samples == expected
 
 

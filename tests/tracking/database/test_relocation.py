@@ -21,9 +21,9 @@ from tests.tracked import Calls, Probe, run_once
 from textmill.config import Config, SampleConfig, TrackingConfig
 from textmill.errors import InputError, RunError
 from textmill.files import digest_file
-from textmill.registry.drawing import as_text
+from textmill.registry.drawing import render_tree
 from textmill.registry.lineage import trace
-from textmill.registry.prune import Waste, find_waste, remove
+from textmill.registry.prune import UnusedData, find_unused, remove
 from textmill.steps.sources import Source
 from textmill.tracking.artifacts import output_folder
 from textmill.tracking.database.opening import make_database
@@ -105,9 +105,9 @@ def made(
     return own, result
 
 
-def remove_all(config: Config) -> list[Waste]:
+def remove_all(config: Config) -> list[UnusedData]:
     store = Store(config.tracking)
-    found = find_waste(store, 0)
+    found = find_unused(store, 0)
     for waste in found:
         remove(store, waste)
     return found
@@ -145,7 +145,7 @@ def test_a_store_works_at_once_in_another_place(
     assert str(old.tracking.home) not in places(home)
     assert json.dumps(str(home))[1:-1] in places(home)  # the source of a data set
     assert run_once(config, probe("write"), SampleConfig(seed=2)).is_reused
-    assert str(home) in as_text(trace(store, was.run_id))  # of the file it was made from
+    assert str(home) in render_tree(trace(store, was.run_id))  # of the file it was made from
     assert calls() == 2
     files = [file.path for file in store.client.list_artifacts(was.run_id, "output")]
     assert "output/manifest.json" in files
@@ -255,10 +255,10 @@ def test_what_a_link_leads_to_is_not_emptied(made: tuple[Config, Result], tmp_pa
     (home / "artifacts").symlink_to(tmp_path / "larger disk")
     store = Store(config.tracking)
     store.client.delete_registered_model("echo")
-    found = find_waste(store, 0)
+    found = find_unused(store, 0)
     assert was.run_id not in {waste.run_id for waste in found}
     with pytest.raises(RunError, match="outside of the store"):
-        remove(store, Waste("result", "write", 1, was.run_id))
+        remove(store, UnusedData("result", "write", 1, was.run_id))
     assert (was.folder / "seed.txt").exists()
 
 
@@ -316,7 +316,7 @@ def test_a_store_that_can_be_read_alone_is_read_where_it_lies(
     assert uri.startswith(home.as_uri())
     assert len(refusals) == 7
     for refusal in refusals:
-        assert refusal.startswith(f"The store {home} can be read but not written (")
+        assert refusal.startswith(f"The store {home} is read-only (")
     assert files_of(home) == before
 
 

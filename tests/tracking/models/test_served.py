@@ -119,7 +119,9 @@ def test_a_damaged_copy_is_not_loaded(
     store.use()
     try:
         file.write_bytes(flipped)
-        with pytest.raises(RunError, match=f"{name} is not what was written"):
+        with pytest.raises(
+            RunError, match=f"{name} is damaged, its digest differs from the recorded one"
+        ):
             mlflow.pyfunc.load_model(model.model_uri)
     finally:
         file.write_bytes(content)

@@ -9,7 +9,7 @@ import torch
 
 from textmill.config import PretrainConfig
 from textmill.errors import InputError
-from textmill.training.parallel.devices import check_compiler, check_device, onednn_products
+from textmill.training.parallel.devices import check_compiler, check_device, onednn_matmul
 
 
 def check(devices: int = 1, **choices: Any) -> None:
@@ -29,8 +29,8 @@ def two_old_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("devices", "precision", "message"),
     [
-        (3, "32", r"^pretrain\.devices=3: torch finds 2 CUDA GPUs here; set it to that or less"),
-        (1, "bf16", r"^pretrain\.precision=bf16: Tesla V100 does not compute .* set it to 32"),
+        (3, "32", r"^pretrain\.devices=3: torch finds only 2 CUDA GPUs; set it to 2 or less"),
+        (1, "bf16", r"^pretrain\.precision=bf16: Tesla V100 does not support bf16; set it to 32"),
     ],
 )
 def test_what_the_gpus_cannot_do_is_an_error(devices: int, precision: str, message: str) -> None:
@@ -65,7 +65,7 @@ def test_a_compiler_that_is_not_there_is_an_error() -> None:
 def test_products_of_fp32_stay_exact_whoever_multiplies_them() -> None:
     a, b = torch.randn(2, 300, 300, generator=torch.Generator().manual_seed(1))
     exact = a.double() @ b.double()
-    with onednn_products("cpu"):
+    with onednn_matmul("cpu"):
         product = a @ b
     assert (product - exact).norm() / exact.norm() < 1e-6
 
@@ -73,17 +73,17 @@ def test_products_of_fp32_stay_exact_whoever_multiplies_them() -> None:
 def test_a_permission_to_round_is_not_given_where_it_is_made_use_of(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("textmill.training.parallel.devices._permitted_error", lambda: 3e-3)
-    with onednn_products("cpu"):
+    monkeypatch.setattr("textmill.training.parallel.devices._onednn_error", lambda: 3e-3)
+    with onednn_matmul("cpu"):
         assert torch.get_float32_matmul_precision() == "highest"
 
 
 def test_nothing_but_a_cpu_is_given_it() -> None:
-    with onednn_products("cuda"):
+    with onednn_matmul("cuda"):
         assert torch.get_float32_matmul_precision() == "highest"
 
 
 def test_what_multiplies_is_as_before_afterwards() -> None:
-    with onednn_products("cpu"):
+    with onednn_matmul("cpu"):
         pass
     assert torch.get_float32_matmul_precision() == "highest"

@@ -105,7 +105,7 @@ def test_ranks_end_with_the_process_that_started_them(inputs: dict[str, Path]) -
 
 @pytest.mark.slow
 def test_bad_input_that_a_rank_finds_is_bad_input(inputs: dict[str, Path]) -> None:
-    with pytest.raises(InputError, match=r"^pretrain\.micro_batch_size=500: the corpus fills"):
+    with pytest.raises(InputError, match=r"^pretrain\.micro_batch_size=500: the corpus has"):
         run(inputs, "a", accumulate=2, devices=2, micro_batch_size=500)
 
 

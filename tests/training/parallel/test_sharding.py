@@ -17,7 +17,7 @@ from tests.training.parallel.test_ranks import LONG, assert_same_training
 from textmill.config import ModelConfig, PretrainConfig, key_values
 from textmill.errors import RunError
 from textmill.model import GPT
-from textmill.training.parallel.sharding import shard, whole
+from textmill.training.parallel.sharding import shard, unshard
 
 # Lightning asks torch whether a tree is a leaf in a way that torch will drop.
 pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec.*:FutureWarning")
@@ -49,10 +49,10 @@ def be_rank(rank: int, folder: Path) -> None:
         shard(network, mesh, is_bf16=False)
         held = [p.to_local() for p in network.parameters() if isinstance(p, DTensor)]
         assert 0.4 < sum(part.numel() for part in held) / n_weights < 0.6
-        together = whole(network)
+        together = unshard(network)
         assert not any(isinstance(p, DTensor) for p in together.parameters())
         assert (together.lm_head.weight is together.wte.weight) == is_tied
-        if rank == 0:  # what is whole needs nobody else
+        if rank == 0:  # an unsharded model needs no other rank
             assert torch.equal(together(ids), logits)
     distributed.barrier()
     distributed.destroy_process_group()

@@ -44,7 +44,7 @@ def test_a_run_that_went_wrong_hardly_moves_the_law() -> None:
     ("chosen", "message"),
     [
         (runs()[:5], "5 runs are too few .* at least 6"),
-        (runs()[:8], "too alike .* there are 2 sizes, the largest 4.0 times the smallest"),
+        (runs()[:8], "too similar .* there are 2 sizes, the largest 4.0 times the smallest"),
         (
             [run for run in runs() if run.tokens < 10**7],
             r"there are 2 numbers of tokens, .* other values of pretrain\.max_steps",

@@ -1,1 +1,14 @@
-"""Bytes in, raw documents and labelled records out: files, encodings, tables, the hub."""
+"""Reading of raw documents and labelled records: files, encodings, tables, the hub."""
+
+__all__ = [
+    "decoding",
+    "folders",
+    "html",
+    "hub",
+    "labelled",
+    "line_ends",
+    "lines",
+    "outcomes",
+    "records",
+    "sources",
+]

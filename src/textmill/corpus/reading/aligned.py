@@ -1,4 +1,4 @@
-"""Plain text files that belong together line by line, such as a text and its translation."""
+"""Line-aligned plain text files, such as a text and its translation."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def read_aligned(
 
     Args:
         files: text, plain or as .gz or .zst.
-        columns: the column that the lines of each file become; an empty line is a bad record.
-        encoding: of all files; auto detects that of each.
+        columns: the column name for each file; an empty line is a bad record.
+        encoding: encoding of the files; auto detects it per file.
 
     Raises:
         InputError: a file is missing or damaged, or their numbers of lines differ.
@@ -30,7 +30,7 @@ def read_aligned(
     counts = [len(lines) for lines in texts]
     if len(set(counts)) > 1:
         found = " and ".join(f"{f} has {n} lines" for f, n in zip(files, counts, strict=True))
-        raise InputError(f"{found}: line by line they must belong together; correct them.")
+        raise InputError(f"{found}: the files must be aligned line by line; correct them.")
     names = tuple(columns)
     for lines in zip(*texts, strict=True):
         yield _record(files, decodings, names, lines)

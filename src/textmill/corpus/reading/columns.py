@@ -1,4 +1,4 @@
-"""Columns of records by name, nested ones too, and the names that a file gives its numbers."""
+"""Access to columns of records, including nested ones, and names of class labels."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any
 from textmill.errors import InputError, listed
 
 Feature = Any
-"""What a data set library says of a column, as plain values: `Features.to_dict` of datasets."""
+"""A feature of a column as plain values: an entry of `Features.to_dict` of datasets."""
 
-_DEEPEST = 4  # levels of nested columns that messages name
+_DEEPEST = 4  # levels of nested columns named in messages
 
 
-def take(values: Mapping[str, object], column: str) -> object:
+def get_column(values: Mapping[str, object], column: str) -> object:
     """Return the value of a column; `translation.en` is the `en` inside of `translation`.
 
-    A column of just that name comes first, then one that differs in outer white space.
+    An exact match has precedence; then surrounding white space is ignored.
 
     Raises:
         KeyError: the record has no such column.
@@ -29,44 +29,46 @@ def take(values: Mapping[str, object], column: str) -> object:
         inner = values.get(column[:end]) if character == "." else None
         if isinstance(inner, Mapping):
             try:
-                return take(inner, column[end + 1 :])
+                return get_column(inner, column[end + 1 :])
             except KeyError:
                 continue
     if column != column.strip():
-        return take(values, column.strip())
+        return get_column(values, column.strip())
     raise KeyError(column)
 
 
-def names_of(values: Mapping[str, object], depth: int = _DEEPEST) -> Iterator[str]:
-    """Yield the names of the columns of a record, those inside of others with a dot."""
+def column_names(values: Mapping[str, object], depth: int = _DEEPEST) -> Iterator[str]:
+    """Yield the names of a record's columns, nested ones with a dot."""
     for name, value in values.items():
         if isinstance(value, Mapping) and value and depth > 1:
-            yield from (f"{name}.{inner}" for inner in names_of(value, depth - 1))
+            yield from (f"{name}.{inner}" for inner in column_names(value, depth - 1))
         else:
             yield str(name)
 
 
-def has(names: Iterable[str], column: str) -> bool:
-    """Return whether `take` will find a column where records have these names."""
+def has_column(names: Iterable[str], column: str) -> bool:
+    """Return whether `get_column` finds a column in records with these column names."""
     wanted = (column, column.strip())
     return any(n in wanted or n.startswith(tuple(f"{w}." for w in wanted)) for n in names)
 
 
 def check_columns(found: Sequence[str], columns: Mapping[str, str], where: str) -> None:
-    """Check that records have the columns that are needed.
+    """Raise InputError unless records have the required columns.
 
     Args:
-        found: the names of those that they have.
-        columns: those that are needed, each with the setting that names it.
-        where: what holds the records.
+        found: column names of the records.
+        columns: required columns, each with the setting that names it.
+        where: the file or dataset, for messages.
 
     Raises:
-        InputError: one is missing, or there is more than one of its name.
+        InputError: a column is missing or ambiguous.
     """
     for column, setting in columns.items():
         if found.count(column) > 1:
-            raise InputError(f"{where} has more than one column {column!r} ({setting}).")
-        if has(found, column):
+            raise InputError(
+                f"{where} has more than one column {column!r} ({setting}): rename one of them."
+            )
+        if has_column(found, column):
             continue
         inside = [name for name in found if name.rpartition(".")[2] == column.strip()]
         close = inside or difflib.get_close_matches(column, found, n=1)
@@ -78,32 +80,32 @@ def check_columns(found: Sequence[str], columns: Mapping[str, str], where: str) 
 
 
 def parquet_features(metadata: Mapping[bytes, bytes] | None) -> dict[str, Feature]:
-    """Return what the schema of a Parquet file, if datasets wrote it, says of its columns."""
+    """Return the class labels in the schema of a Parquet file written by datasets."""
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
     except (KeyError, TypeError, ValueError, RecursionError):
         return {}
-    return with_names(features) if isinstance(features, dict) else {}
+    return label_features(features) if isinstance(features, dict) else {}
 
 
-def with_names(features: Mapping[str, Feature]) -> dict[str, Feature]:
-    """Return the columns in which numbers have names."""
-    return {name: feature for name, feature in features.items() if _has_names(feature)}
+def label_features(features: Mapping[str, Feature]) -> dict[str, Feature]:
+    """Return the features with class labels."""
+    return {name: feature for name, feature in features.items() if _has_labels(feature)}
 
 
-def _has_names(feature: Feature) -> bool:
+def _has_labels(feature: Feature) -> bool:
     if isinstance(feature, Mapping):
-        return feature.get("_type") == "ClassLabel" or any(map(_has_names, feature.values()))
-    return isinstance(feature, list) and any(map(_has_names, feature))
+        return feature.get("_type") == "ClassLabel" or any(map(_has_labels, feature.values()))
+    return isinstance(feature, list) and any(map(_has_labels, feature))
 
 
-def named(value: Any, feature: Feature) -> Any:
-    """Return a value with the names of numbers that have some; other values stay as they are.
+def label_names(value: Any, feature: Feature) -> Any:
+    """Return a value with class labels replaced by their names.
 
-    Test sets without labels hold -1, or nothing: both become None.
+    In unlabelled test sets, labels are -1 or null: both become None.
     """
-    if isinstance(feature, list):  # what stands in such a list
-        return [named(item, feature[0]) for item in value or ()] if feature else value
+    if isinstance(feature, list):  # the feature of the items
+        return [label_names(item, feature[0]) for item in value or ()] if feature else value
     if not isinstance(feature, Mapping):
         return value
     names = feature.get("names")
@@ -114,8 +116,8 @@ def named(value: Any, feature: Feature) -> Any:
         return value
     inner = feature.get("feature")
     if isinstance(value, list):
-        return [named(item, inner) for item in value] if inner is not None else value
+        return [label_names(item, inner) for item in value] if inner is not None else value
     if isinstance(value, Mapping):
         parts = inner if isinstance(inner, Mapping) and "_type" not in inner else feature
-        return {key: named(item, parts.get(key)) for key, item in value.items()}
+        return {key: label_names(item, parts.get(key)) for key, item in value.items()}
     return value

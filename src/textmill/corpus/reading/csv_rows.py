@@ -8,23 +8,23 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
-from textmill.corpus.reading.columns import check_columns, has
+from textmill.corpus.reading.columns import check_columns, has_column
 from textmill.corpus.reading.decoding import Decoding
 from textmill.corpus.reading.lines import Line
 from textmill.corpus.reading.outcomes import TOO_LONG, BadRecord, Record, beginning, undecodable
 
-_REREADS = 4  # of a CSV file, in all
-_LINE_BYTES = 100  # that Python needs for each of many short lines
+_REREADS = 4  # maximum times that a CSV file is parsed, on average
+_LINE_BYTES = 100  # memory overhead of a short line in Python
 _SEPARATORS = ",;\t|"
-_BLANK_BEHIND_QUOTE = re.compile(rb'"[ \t]+[,;\t|\r\n]')
+_SPACE_AFTER_QUOTE = re.compile(rb'"[ \t]+[,;\t|\r\n]')
 
 
 class CsvLines:
-    """Decoded lines for csv.reader that knows which lines the current record is made of.
+    """Decoded lines for csv.reader, which tracks the lines of the current record.
 
     Args:
-        lines: those of the file.
-        max_bytes: of a record.
+        lines: lines of the file.
+        max_bytes: maximum size of a record.
     """
 
     def __init__(self, lines: Iterator[Line], max_bytes: int) -> None:
@@ -44,7 +44,7 @@ class CsvLines:
             line = next(self._source)
             self._read += len(line[1])
         _, content, is_cut = line
-        # Bytes that are not UTF-8 are carried as lone surrogates until the record is whole.
+        # Invalid UTF-8 is carried as lone surrogates until the record is complete.
         text = content.decode(errors="surrogateescape")
         self._held.append(line)
         self._size += len(content) + _LINE_BYTES
@@ -54,7 +54,7 @@ class CsvLines:
         return text
 
     def first(self) -> str:
-        """Return the first line that is not empty, or nothing; it will be served all the same."""
+        """Return the first non-empty line, or an empty string, without consuming it."""
         for line in self._source:
             self._read += len(line[1])
             self._again.append(line)
@@ -63,19 +63,19 @@ class CsvLines:
         return ""
 
     def begin(self) -> None:
-        """Begin a record."""
+        """Start a new record."""
         self._held.clear()
         self._size = 0
 
     def record(self) -> tuple[int, bytes]:
-        """Return the number of the first line of the record, and the record as it stands there."""
+        """Return the line number and the raw bytes of the current record."""
         return self._held[0][0], b"".join(content for _, content, _ in self._held)
 
-    def give_up(self) -> None:
-        """Keep the first line of the current record alone, and serve the others again.
+    def reject_first_line(self) -> None:
+        """Reduce the current record to its first line, and push the others back.
 
-        They are given up too where lines were served again so often that time would not be linear
-        in the size of the file.
+        They are dropped as well if too many lines were pushed back, to keep the time linear in the
+        size of the file.
         """
         self._reread += self._size
         if self._reread <= _REREADS * self._read + self.max_bytes:
@@ -89,15 +89,15 @@ def csv_records(
     """Yield the records below the header of a CSV file.
 
     Args:
-        lines: of the file.
-        columns: that must be there, each with the setting that names it.
-        file: its name.
-        decoding: how it was decoded.
+        lines: lines of the file.
+        columns: required columns, each with the setting that names it.
+        file: name of the file.
+        decoding: how the file was decoded.
 
     Raises:
-        InputError: it lacks a column.
+        InputError: a column is missing.
     """
-    # Spaces after a separator are no part of a field: with them its quotes would be text.
+    # Spaces after a separator are skipped: otherwise quotes after them would be text.
     reader = csv.reader(
         lines, strict=True, skipinitialspace=True, delimiter=_separator(lines, columns)
     )
@@ -106,8 +106,8 @@ def csv_records(
         lines.begin()
         row, problem = _next_row(reader, lines.max_bytes)
         if problem:
-            # A quote that is never closed runs on to the end: only its first line is given up.
-            lines.give_up()
+            # An unclosed quote would extend to the end of the file: reject only its first line.
+            lines.reject_first_line()
         elif row is None:
             return
         elif not row or (row == [""] and not lines.record()[1].strip()):
@@ -122,17 +122,17 @@ def csv_records(
         if not problem and not _is_utf8(raw):
             yield undecodable(raw.rstrip(b"\r\n"), file, number, decoding)
         elif problem or row is None or header is None:
-            if _BLANK_BEHIND_QUOTE.search(raw):
-                problem += " (there is a blank between it and the separator)"
+            if _SPACE_AFTER_QUOTE.search(raw):
+                problem += " (there is a space between it and the separator)"
             yield BadRecord(file, number, problem, beginning(raw).rstrip("\r\n"))
         else:
             yield Record(dict(zip(header, row, strict=True)), file, number)
 
 
 def _separator(lines: CsvLines, columns: Mapping[str, str]) -> str:
-    """Return what separates fields: the first that splits the header into the needed columns.
+    """Return the first separator that splits the header into the required columns.
 
-    If none does, it is the one that makes most columns, for the message that lists them.
+    If none does, the one that yields most columns, for the message that lists them.
     """
     header = lines.first().splitlines()[0:1]
     found = {}
@@ -141,13 +141,13 @@ def _separator(lines: CsvLines, columns: Mapping[str, str]) -> str:
             rows = csv.reader(header, delimiter=separator, skipinitialspace=True)
             found[separator] = [_column_name(name) for name in next(rows, [])]
     for separator, names in found.items():
-        if all(has(names, column) for column in columns):
+        if all(has_column(names, column) for column in columns):
             return separator
     return max(found, key=lambda separator: len(found[separator]), default=",")
 
 
 def _column_name(name: str) -> str:
-    """Return the name of a column, which neither spaces nor another byte order mark belong to."""
+    """Return the name of a column, without surrounding spaces and byte order mark."""
     return name.strip("\ufeff").strip()
 
 
@@ -161,14 +161,14 @@ def _is_utf8(content: bytes) -> bool:
 
 def _next_row(reader: Iterator[list[str]], max_chars: int) -> tuple[list[str] | None, str]:
     """Return the next row, None at the end, and the problem if it cannot be read."""
-    # The limit belongs to the whole process, so it is raised for the time of this call only.
+    # The limit is global to the process: raised for the duration of this call only.
     limit = csv.field_size_limit(max_chars)
     try:
         return next(reader, None), ""
     except csv.Error as error:
         reason = str(error)
         if reason.startswith("new-line character"):
-            reason = "a carriage return amid the line, outside of quotes"
+            reason = "a carriage return within the line, outside of quotes"
         return None, reason if reason == TOO_LONG else f"not valid CSV: {reason}"
     finally:
         csv.field_size_limit(limit)

@@ -1,4 +1,4 @@
-"""Files in any encoding as UTF-8: lines, limits and broken bytes are then the same for all."""
+"""Transcoding of files to UTF-8, so that all later processing is the same for all encodings."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from textmill.config import AUTO
 from textmill.corpus.reading.charsets import BOMS, CP1252, UTF8, detect
 
 AS_CP1252 = "textmill-cp1252"
-"""Error handler for UTF-8: bytes that are none are read as windows-1252, one by one."""
+"""Error handler for UTF-8: invalid bytes are decoded as windows-1252, one by one."""
 BROKEN = "textmill-broken"
-"""Error handler for other encodings: what is broken becomes a byte of no encoding."""
-_BROKEN_BYTE = b"\x81"  # neither UTF-8 nor windows-1252
-_ORDERS = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}  # of bytes, without a mark
-_BLOCK = 1 << 15  # bytes; a sample is up to two blocks
-_HEAD = 1 << 10  # bytes of a file that may declare its encoding
+"""Error handler for other encodings: invalid input becomes a byte that is invalid everywhere."""
+_BROKEN_BYTE = b"\x81"  # invalid in UTF-8 and in windows-1252
+_ORDERS = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}  # default byte order without a mark
+_BLOCK = 1 << 15  # bytes; a sample has up to two blocks
+_HEAD = 1 << 10  # bytes in which a file may declare its encoding
 
 
 def _declares_nothing(head: bytes) -> None:
@@ -27,26 +27,26 @@ def _declares_nothing(head: bytes) -> None:
 
 @dataclass
 class Decoding:
-    """How one file is decoded: what is known beforehand, and what is found."""
+    """How one file is decoded: the configured and the detected encoding."""
 
     encoding: str = AUTO
-    """As the configuration says; only a byte order mark overrides it."""
+    """The configured encoding; only a byte order mark overrides it."""
     declared: Callable[[bytes], str | None] = _declares_nothing
-    """Returns the encoding that the beginning of the file says it has."""
+    """Returns the encoding declared in the beginning of the file."""
     name: str = UTF8
-    """The encoding, from where it matters; UTF-8 too where nothing is certain."""
+    """The detected encoding; UTF-8 if uncertain."""
 
 
 class Utf8Stream(io.RawIOBase):
-    """A stream as UTF-8, without byte order mark.
+    """A stream transcoded to UTF-8, without byte order mark.
 
-    There is one decision a file, where its first byte beyond ASCII stands, from 32 to 64 KiB. UTF-8
-    passes as it is, broken bytes included, and so does what is in no encoding for certain. What is
-    broken in another encoding becomes a byte that is not UTF-8, to be repaired or set aside too.
+    The encoding is detected once per file, at its first non-ASCII byte, from 32 to 64 KiB. UTF-8
+    passes unchanged, invalid bytes included, and so does text of uncertain encoding. Invalid input
+    in other encodings becomes a byte that is invalid in UTF-8, to be repaired or rejected later.
 
     Args:
-        stream: is closed with this one.
-        decoding: is told what is found.
+        stream: closed together with this one.
+        decoding: the encoding; receives the detected one.
     """
 
     def __init__(self, stream: io.BufferedReader, decoding: Decoding) -> None:
@@ -59,11 +59,11 @@ class Utf8Stream(io.RawIOBase):
         self._ready = memoryview(b"")
 
     def readable(self) -> bool:
-        """Return that it is."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read into a buffer; return how many bytes."""
+        """Read into a buffer; return the number of bytes."""
         while not self._ready and not self._is_ended:
             content = self._read(_BLOCK) if self._is_decided else self._decide()
             if self._decoder is not None:
@@ -78,18 +78,18 @@ class Utf8Stream(io.RawIOBase):
     def _decode(self, decoder: codecs.IncrementalDecoder, content: bytes) -> bytes:
         try:
             text = decoder.decode(content, self._is_ended)
-        except UnicodeError:  # those of ISO-2022 give up on escapes without an end
+        except UnicodeError:  # ISO-2022 codecs fail on incomplete escapes
             decoder.reset()
             return _BROKEN_BYTE
         return text.encode(errors=BROKEN)
 
     def close(self) -> None:
-        """Close it."""
+        """Close both streams."""
         self._stream.close()
         super().close()
 
     def _read(self, size: int) -> bytes:
-        """Return up to so many bytes; what goes wrong is raised after all that was read before."""
+        """Return up to size bytes; an error is raised later, after the bytes read before it."""
         content = b""
         try:
             content = self._stream.read1(size)
@@ -99,14 +99,14 @@ class Utf8Stream(io.RawIOBase):
         return content
 
     def _block(self) -> bytes:
-        """Return as many bytes as there are in a block, however the file is packed."""
+        """Return a full block, or all bytes up to the end of the file."""
         content = bytearray()
         while len(content) < _BLOCK and not self._is_ended:
             content += self._read(_BLOCK - len(content))
         return bytes(content)
 
     def _decide(self) -> bytes:
-        """Return what was read to decide on the encoding, or a block in which all have the same."""
+        """Return the bytes read to detect the encoding, or a pure ASCII block."""
         content = self._block()
         if self._head is None:
             self._head = content[:_HEAD]
@@ -130,7 +130,7 @@ class Utf8Stream(io.RawIOBase):
         self._is_decided = True
         self._decoding.name = encoding
         if encoding == CP1252 and self._decoding.encoding == AUTO:
-            # Its first letters tell little of what follows, which may be UTF-8.
+            # Detected by a few characters only: the rest may be UTF-8.
             self._decoder = codecs.getincrementaldecoder(UTF8)(AS_CP1252)
         elif encoding != UTF8:
             self._decoder = codecs.getincrementaldecoder(encoding)(BROKEN)
@@ -143,7 +143,7 @@ def _as_cp1252(error: UnicodeError) -> tuple[str, int]:
 
 
 def _as_broken(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Carry what is broken through the text as a lone surrogate, and write that as one byte."""
+    """Decode invalid input to a lone surrogate, and encode that as one invalid byte."""
     if isinstance(error, UnicodeDecodeError):
         return "\udc81", error.end
     if isinstance(error, UnicodeEncodeError):

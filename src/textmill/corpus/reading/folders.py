@@ -1,4 +1,4 @@
-"""Files below a folder, whatever links there are in it."""
+"""Files below a folder, with safe handling of symbolic links."""
 
 from __future__ import annotations
 
@@ -11,40 +11,41 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from textmill.errors import InputError
-from textmill.files import check_kind, has_stray_bytes, printable
+from textmill.files import has_undecodable_bytes, printable, reject_special_file
 
-_DEEP = "**"
+_RECURSIVE = "**"
 
 
 def files_below(folder: Path, suffixes: tuple[str, ...], links: Links) -> list[Path]:
     """Return the files with these endings anywhere below a folder; hidden ones are skipped.
 
     Raises:
-        InputError: a link leads out of the folder and must not.
+        InputError: a symbolic link leads out of the folder, which is not allowed.
     """
     found = [path for path in _walk(folder, links) if path.name.lower().endswith(suffixes)]
     return links.checked(folder, found)
 
 
 def files_matching(pattern: str, links: Links) -> list[Path]:
-    """Return the files that a pattern names, as `glob` does, but each only once.
+    """Return the files that match a pattern, as `glob` does, but each only once.
 
     Raises:
-        InputError: a link leads out of the folder before the first wildcard and must not.
+        InputError: a symbolic link leads out of the folder before the first wildcard, which is not
+            allowed.
     """
     parts = Path(pattern).parts
     n_plain = next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts) - 1)
     folder = Path(*parts[:n_plain])
-    if _DEEP not in parts:
+    if _RECURSIVE not in parts:
         return links.checked(folder, map(Path, glob.glob(pattern)))
-    # glob follows links in circles, as often as there are ways to go round.
+    # glob follows cycles of links repeatedly.
     depth = len(folder.parts)
-    found = [path for path in _walk(folder, links) if _fits(path.parts[depth:], parts[n_plain:])]
+    found = [path for path in _walk(folder, links) if _matches(path.parts[depth:], parts[n_plain:])]
     return links.checked(folder, found)
 
 
-def check_inside(file: Path, model: Path) -> None:
-    """Raise InputError unless a file of a model's folder lies in it.
+def reject_escaping_link(file: Path, model: Path) -> None:
+    """Raise InputError if a file in a model's folder is a symbolic link out of it.
 
     The cache of the Hugging Face hub keeps a model as `snapshots/COMMIT/`, with links to `blobs/`
     beside `snapshots/`.
@@ -57,63 +58,63 @@ def check_inside(file: Path, model: Path) -> None:
     target = os.path.realpath(file)
     if not Path(target).is_relative_to(root):
         raise InputError(
-            f"{file} leads out of {model} by a symbolic link, to {target}: put the file itself "
-            "there, or name the folder that holds it."
+            f"{file} is a symbolic link out of {model}, to {target}: copy the file there, or use "
+            "the folder that contains it."
         )
 
 
 class Links:
-    """What is done with symbolic links.
+    """Policy for symbolic links.
 
     Args:
-        follow: whether to read what lies outside of the folder.
-        setting: what says so, for messages.
+        follow: whether links may lead out of the folder.
+        setting: name of that setting, for messages.
     """
 
     def __init__(self, follow: bool, setting: str) -> None:
         self._follow = follow
         self._setting = setting
 
-    def leads_out(self, path: Path, folder: Path) -> bool:
-        """Return whether a path is to be followed out of the folder; False if it stays inside.
+    def escapes(self, path: Path, folder: Path) -> bool:
+        """Return whether a path leads out of the folder, and may.
 
         Raises:
-            InputError: it leads out and must not.
+            InputError: it leads out, which is not allowed.
         """
         target = os.path.realpath(path)
         if Path(target).is_relative_to(os.path.realpath(folder)):
             return False
         if not self._follow:
             raise InputError(
-                f"{path} leads out of {folder} by a symbolic link, to {target}: take the link "
-                f"away, or set {self._setting}=true."
+                f"{path} is a symbolic link out of {folder}, to {target}: remove the link, or set "
+                f"{self._setting}=true."
             )
         return True
 
     def checked_file(self, file: Path) -> Path:
-        """Return a file that was named by itself, which is no reason to follow it anywhere.
+        """Return a file that was named explicitly, after the same checks.
 
         Raises:
-            InputError: it leads out of its folder and must not, or is a named pipe or a device.
+            InputError: it is a link out of its folder, which is not allowed, or a special file.
         """
-        check_kind(file)
+        reject_special_file(file)
         if file.is_symlink():
-            self.leads_out(file, file.parent)
+            self.escapes(file, file.parent)
         return file
 
     def checked(self, folder: Path, paths: Iterable[Path]) -> list[Path]:
-        """Return the paths that are files, sorted; of several that lead to one, the plainest.
+        """Return the paths that are files, sorted; of several links to one file, only one path.
 
         Raises:
-            InputError: one leads out of the folder and must not, is a named pipe or a device, or
-                has a name that is no text.
+            InputError: a path is a link out of the folder, which is not allowed, a special file, or
+                has a name that cannot be decoded.
         """
         paths = list(paths)
         for path in paths:
-            check_kind(path)
+            reject_special_file(path)
         files = [path for path in paths if path.is_file()]
         for path in files:
-            if has_stray_bytes(str(path)):
+            if has_undecodable_bytes(str(path)):
                 raise InputError(
                     f"{printable(str(path))}: the name of the file is not text in this terminal's "
                     f"encoding, {sys.getfilesystemencoding()}: rename it, or set PYTHONUTF8=1 if "
@@ -121,16 +122,15 @@ class Links:
                 )
         by_target: dict[str, Path] = {}
         for path in sorted(files, key=lambda path: (path.is_symlink(), path.as_posix())):
-            self.leads_out(path, folder)
+            self.escapes(path, folder)
             by_target.setdefault(os.path.realpath(path), path)
         return sorted(by_target.values(), key=Path.as_posix)
 
 
 def _walk(folder: Path, links: Links) -> Iterator[Path]:
-    """Yield what is below a folder and no folder, without what is hidden; no folder is read twice.
+    """Yield all non-hidden files below a folder, reading each folder once.
 
-    Folders that are linked from within are read at their own place, and those that may not be read
-    are passed over.
+    Folders linked from within are read at their own location; unreadable ones are skipped.
     """
     seen: set[str] = set()
     waiting = deque([folder])
@@ -145,7 +145,7 @@ def _walk(folder: Path, links: Links) -> Iterator[Path]:
                 yield path
             elif not path.is_symlink():
                 waiting.appendleft(path)
-            elif links.leads_out(path, folder):
+            elif links.escapes(path, folder):
                 waiting.append(path)
 
 
@@ -156,18 +156,18 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
-    """Return whether the parts of a path fit those of a pattern with `**` for any number of them.
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Return whether the parts of a path match those of a pattern, where `**` matches any number.
 
     Args:
         parts: at least the name of a file.
         pattern: at least one part.
     """
-    fits = [True] + [False] * len(parts)  # how many parts the pattern so far may stand for
+    fits = [True] + [False] * len(parts)  # which numbers of parts the pattern so far can match
     for place, part in enumerate(pattern, start=1):
-        if part == _DEEP:
+        if part == _RECURSIVE:
             first = fits.index(True) if True in fits else len(fits)
-            first += place == len(pattern)  # what it stands in is a folder
+            first += place == len(pattern)  # a trailing ** matches at least the file
             fits = [i >= first for i in range(len(fits))]
         else:
             ends = [fits[i] and fnmatchcase(name, part) for i, name in enumerate(parts)]

@@ -1,4 +1,4 @@
-"""HTML pages: how their bytes are decoded, and their main content, which trafilatura extracts.
+"""HTML pages: declared encoding, and extraction of the main content by trafilatura.
 
 Source: Barbaresi 2021 ("Trafilatura: A Web Scraping Library and Command-Line Tool for Text
 Discovery and Extraction").
@@ -22,15 +22,15 @@ HTML_SUFFIXES = tuple(
 )
 """Endings of HTML files."""
 
-_MAX_DEPTH = 255  # of elements: libxml2 leaves out what is nested deeper
-_MAX_ATTRIBUTES = 1000  # of one element: libxml2 takes time quadratic in them
+_MAX_DEPTH = 255  # libxml2 drops elements nested deeper
+_MAX_ATTRIBUTES = 1000  # per element: libxml2's time is quadratic in them
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
-_PRESCANNED = 1024  # bytes in which the standard looks for the encoding
+_PRESCANNED = 1024  # bytes searched for the encoding, as in the standard
 _DECLARED = re.compile(rb"""<meta\b[^<>]*?\bcharset\s*=\s*["']?\s*([\w:.-]+)""", re.IGNORECASE)
 
 
 class NoMainContent(Exception):
-    """A page has no text that could be extracted; the message says why."""
+    """No text could be extracted from a page; the message is the reason."""
 
 
 def declared_encoding(content: bytes) -> str | None:
@@ -43,11 +43,11 @@ def declared_encoding(content: bytes) -> str | None:
         return None
     try:
         name = codecs.lookup(match[1].decode("ascii", "replace")).name.removesuffix("-sig")
-        if b"<meta".decode(name, BROKEN) != "<meta":  # it would not have been found
+        if b"<meta".decode(name, BROKEN) != "<meta":  # not a superset of ASCII
             return None
-    except (LookupError, ValueError):  # a name nobody knows, or a codec that makes no text
+    except (LookupError, ValueError):  # an unknown name, or a codec that does not decode text
         return None
-    # What is declared in ASCII is not in UTF-16, nor does any page consist of escapes.
+    # An ASCII declaration cannot be in UTF-16, and escape codecs are not text encodings.
     return (
         None
         if name.startswith(("utf-16", "utf-32")) or name.endswith("escape")
@@ -58,11 +58,11 @@ def declared_encoding(content: bytes) -> str | None:
 def main_content(page: str, config: HtmlConfig) -> str:
     """Return the main content of a page as plain text.
 
-    Time is bounded by the limits of the configuration: too much HTML, or HTML that takes time
-    quadratic in its size, is not extracted from.
+    The limits of the configuration bound the time: pages that are too large, or would take
+    quadratic time, are rejected.
 
     Raises:
-        NoMainContent: there is none, or the page is beyond the limits.
+        NoMainContent: there is none, or the page exceeds the limits.
     """
     if len(page) > config.max_chars:
         raise NoMainContent(f"{len(page):,} characters > {config.max_chars:,}")
@@ -70,7 +70,7 @@ def main_content(page: str, config: HtmlConfig) -> str:
     _check_shape(content, config)
     try:
         text = _extract(content, config)
-    except Exception as error:  # what a page makes a parser and its rules stumble over is not known
+    except Exception as error:  # the library may raise anything on malformed pages
         raise NoMainContent(f"it cannot be extracted: {type(error).__name__}: {error}") from error
     if not text:
         raise NoMainContent("nothing on the page looks like main content")
@@ -93,14 +93,14 @@ def _extract(content: bytes, config: HtmlConfig) -> str | None:
         favor_recall=config.favor == "recall",
         include_comments=config.comments,
         include_tables=config.tables,
-        deduplicate=False,  # it would compare with the pages that this process saw before
+        deduplicate=False,  # it depends on the pages processed before
     )
     return text
 
 
 @cache
 def _trafilatura() -> Any:
-    """Return the library; it warns of each page without content, which is reported here anyway."""
+    """Return the library, with its warnings about empty pages silenced: they are reported here."""
     import trafilatura
 
     logging.getLogger("trafilatura").setLevel(logging.CRITICAL + 1)
@@ -108,11 +108,7 @@ def _trafilatura() -> Any:
 
 
 def _check_shape(content: bytes, config: HtmlConfig) -> None:
-    """Check how a page is built, without building its tree.
-
-    Raises:
-        NoMainContent: it is beyond the limits.
-    """
+    """Raise NoMainContent if a page's structure exceeds the limits, without building its tree."""
     from lxml.etree import HTMLParser
 
     shape = _Shape()
@@ -131,7 +127,7 @@ def _check_shape(content: bytes, config: HtmlConfig) -> None:
 
 
 class _Shape:
-    """Counts what a parser finds."""
+    """Parser target that counts elements, depth and attributes."""
 
     def __init__(self) -> None:
         self.depth = self._depth = self.n_elements = self.n_attributes = 0
@@ -146,4 +142,4 @@ class _Shape:
         self._depth -= 1
 
     def close(self) -> None:
-        """Nothing is left to do."""
+        """Required by the parser."""

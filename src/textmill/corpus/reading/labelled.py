@@ -1,4 +1,4 @@
-"""Labelled data as records, wherever a task has them."""
+"""Records of labelled data, from files or the hub."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def read_labelled(
     """Return the records of one split of a task.
 
     Args:
-        places: a file, two files that belong together line by line, or the split's name on the hub.
-        columns: the needed columns, each with the setting that names it (for messages).
-        hub: the hub data set, if it is one.
-        subset: its configuration.
+        places: a file, two line-aligned files, or the name of a hub split.
+        columns: required columns, each with the setting that names it (for messages).
+        hub: the hub dataset, if it is one.
+        subset: its configuration name.
         revision: its commit; None means the newest.
-        encoding: of the files; auto detects that of each.
+        encoding: encoding of the files; auto detects it per file.
 
     Raises:
-        InputError: a file, data set, split or column is missing, or a file is broken.
+        InputError: a file, dataset, split or column is missing, or a file is damaged.
         RunError: the hub cannot be reached.
     """
     if hub is not None:

@@ -1,7 +1,7 @@
-"""What ends a line: LF or CRLF, and in the files of old Macs CR alone.
+"""Line ends: LF or CRLF, and CR in files of old Macs.
 
-Everything else, such as U+2028, U+0085 or a form feed, is text. So is a CR amid a line of a file
-whose lines end in LF, as copied cells and chat messages have it.
+Everything else, such as U+2028, U+0085 or a form feed, is text. So is a CR within a line of a file
+whose lines end in LF, as in copied cells and chat messages.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ _ESCAPES = {code: f"\\u{code:04x}" for code in (0x85, 0x2028, 0x2029)}
 
 
 def json_line(value: object) -> str:
-    """Return a value as a line of JSON, which is one for every reader, whatever it splits at."""
+    """Return a value as one line of JSON, with Unicode line separators escaped."""
     return json.dumps(value, ensure_ascii=False).translate(_ESCAPES) + "\n"
 
 
 def has_cr_lines(beginning: bytes) -> bool:
-    """Return whether CR ends the lines of a file, told by the first 32 KiB of it or more."""
-    # The LF of a CRLF may stand behind the last byte.
+    """Return whether the lines of a file end in CR, by its first 32 KiB or more."""
+    # The LF of a CRLF may follow the last byte.
     return b"\n" not in beginning and b"\r" in beginning[:-1]
 
 
 class CrAsLf(io.RawIOBase):
-    """A stream of lines that end in CR as one of lines that end in LF.
+    """A stream with CR line ends converted to LF.
 
     Args:
-        stream: is closed with this one.
+        stream: closed together with this one.
     """
 
     def __init__(self, stream: io.BufferedReader[Any]) -> None:
@@ -36,13 +36,13 @@ class CrAsLf(io.RawIOBase):
         self._is_after_cr = False
 
     def readable(self) -> bool:
-        """Return that it is."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read into a buffer; return how many bytes."""
+        """Read into a buffer; return the number of bytes."""
         while content := self._stream.read1(len(buffer)):
-            # A CRLF may lie across the border of two reads.
+            # A CRLF may span two reads.
             lines = content.removeprefix(b"\n") if self._is_after_cr else content
             self._is_after_cr = content.endswith(b"\r")
             lines = lines.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -52,6 +52,6 @@ class CrAsLf(io.RawIOBase):
         return 0
 
     def close(self) -> None:
-        """Close it."""
+        """Close both streams."""
         self._stream.close()
         super().close()

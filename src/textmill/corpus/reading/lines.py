@@ -17,7 +17,7 @@ from textmill.config import LimitsConfig
 from textmill.corpus.reading.decoding import Decoding, Utf8Stream
 from textmill.corpus.reading.line_ends import CrAsLf, has_cr_lines
 from textmill.errors import InputError
-from textmill.files import check_kind
+from textmill.files import reject_special_file
 
 _MAGIC = {
     b"PK\x03\x04": "a ZIP archive",
@@ -28,46 +28,41 @@ _MAGIC = {
     b"BZh91AY&SY": "compressed by bzip2",
     b"\xfd7zXZ\x00": "compressed by xz",
 }
-"""How a file begins that is something else than its name says."""
+"""Magic numbers of formats that a file may have despite its name."""
 _ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tar.gz", ".tar.zst", ".bz2", ".xz")
 _PACKED = (".gz", ".zst")
 _MAGIC_BYTES = max(map(len, _MAGIC))
 _BUFFER_BYTES = 1 << 16
-_SHOWN_BYTES = 1 << 13  # of a line that is too long
-_SKIPPED_BYTES = 1 << 20  # of it at once
-_ZSTD_CHUNK = 1 << 10  # may hold 32 MiB, which are unpacked at once
-_FREE_BYTES = 1 << 26  # that a file may unpack to, however small it is
+_SHOWN_BYTES = 1 << 13  # kept of a line that is too long
+_SKIPPED_BYTES = 1 << 20  # read at once when skipping it
+_ZSTD_CHUNK = 1 << 10  # may decompress to 32 MiB at once
+_MIN_UNPACKED_BYTES = 1 << 26  # always allowed, however small the file
 
 LIMITS = LimitsConfig()
-"""Of files whose limits nobody sets."""
+"""Default limits."""
 
 
 Line = tuple[int, bytes, bool]
-"""The number of a line, counted from 1; its bytes in UTF-8, with its end and without byte order
-mark; and whether it is longer than the limit, so that these are its first bytes alone."""
+"""Line number, from 1; its bytes in UTF-8, with line end and without byte order mark; and whether
+it is too long, so that these are only its first bytes."""
 
 
 def check_file(file: Path) -> None:
-    """Check that a file is there.
-
-    Raises:
-        InputError: it is not, or it is something else.
-    """
-    check_kind(file)
+    """Raise InputError unless a path is an existing regular file."""
+    reject_special_file(file)
     if not file.is_file():
-        raise InputError(f"{file} {'is not a file' if file.exists() else 'does not exist'}.")
+        problem = "is not a file" if file.exists() else "does not exist"
+        raise InputError(f"{file} {problem}: correct the path.")
 
 
-def unknown_kind(file: Path, suffixes: Iterable[str]) -> str:
-    """Return what to tell a user whose file has none of these endings."""
-    advice = " Archives are not read: unpack it first." if is_archive(file) else ""
-    return (
-        f"unknown kind of file {file}; its name must end in one of {', '.join(suffixes)}.{advice}"
-    )
+def unknown_format_message(file: Path, suffixes: Iterable[str]) -> str:
+    """Return the message for a file without a supported suffix."""
+    advice = " Archives are not supported: unpack it first." if is_archive(file) else ""
+    return f"unknown file format {file}; its name must end in one of {', '.join(suffixes)}.{advice}"
 
 
 def is_archive(file: Path) -> bool:
-    """Return whether a file is one that holds others, or of a compression that is not read."""
+    """Return whether a file is an archive, or in an unsupported compression format."""
     return file.name.lower().endswith(_ARCHIVES)
 
 
@@ -77,22 +72,24 @@ def read_lines(
     setting: str = "",
     decoding: Decoding | None = None,
 ) -> Iterator[Line]:
-    """Yield the lines of a plain or compressed file; memory is bounded however long they are.
+    """Yield the lines of a plain or compressed file, in bounded memory.
 
-    `line_ends` says what ends a line.
+    Line ends are those of `line_ends`.
 
     Args:
-        file: its ending tells the compression.
-        limits: how long a line may be, and to how much the file may unpack.
+        file: its suffix determines the compression.
+        limits: maximum size of a line, and of the decompressed file.
         setting: where the limits are set, for messages; empty if nowhere.
-        decoding: how the file is decoded, to be told what was found; None detects the encoding.
+        decoding: how to decode the file; receives the detected encoding. None: detect it.
 
     Raises:
-        InputError: the file is an archive, its compression is damaged or cut off, or it unpacks to
-            more than the limit.
+        InputError: the file is an archive, its compressed data is damaged or truncated, or it
+            exceeds the limit.
     """
     number = size = 0
-    most = most_bytes(file, limits) if file.name.lower().endswith(_PACKED) else sys.maxsize
+    max_total = (
+        max_unpacked_bytes(file, limits) if file.name.lower().endswith(_PACKED) else sys.maxsize
+    )
     max_bytes = max_document_bytes(limits)
     with _open_stream(file) as packed:
         stream: io.BufferedReader[Any] = io.BufferedReader(
@@ -108,18 +105,18 @@ def read_lines(
                 is_cut = len(content) > max_bytes and not content.endswith(b"\n")
                 if is_cut:
                     content = content[:_SHOWN_BYTES]
-                    size += _skip_line(stream, most - size)
-                if size > most:
-                    raise bomb(file, limits, setting)
+                    size += _skip_line(stream, max_total - size)
+                if size > max_total:
+                    raise bomb_error(file, limits, setting)
                 yield number, content, is_cut
         except (EOFError, OSError, zlib.error) as error:
-            raise unreadable(file, number + 1, str(error)) from None
+            raise unreadable_error(file, number + 1, str(error)) from None
 
 
-def _skip_line(stream: io.BufferedIOBase, most: int) -> int:
-    """Return the size of the rest of a line, or of so much of it that it is more than the most."""
+def _skip_line(stream: io.BufferedIOBase, max_total: int) -> int:
+    """Skip the rest of a line; return its size, or a size beyond max_total."""
     size = 0
-    while size <= most and (more := stream.readline(_SKIPPED_BYTES)):
+    while size <= max_total and (more := stream.readline(_SKIPPED_BYTES)):
         size += len(more)
         if more.endswith(b"\n"):
             break
@@ -129,34 +126,33 @@ def _skip_line(stream: io.BufferedIOBase, most: int) -> int:
 def _check_beginning(file: Path, content: bytes) -> None:
     for magic, kind in _MAGIC.items():
         if content.startswith(magic):
-            raise InputError(
-                f"{file} is {kind}, though its name does not say so: unpack it, or rename it."
-            )
+            raise InputError(f"{file} is {kind}, unlike its name: unpack or rename it.")
 
 
 def max_document_bytes(limits: LimitsConfig) -> int:
-    """Return how large a line, record or document may be."""
+    """Return the maximum size of a line, record or document."""
     return limits.max_document_mib << 20
 
 
-def most_bytes(file: Path, limits: LimitsConfig) -> int:
-    """Return to how many bytes a compressed file may unpack."""
-    return max(_FREE_BYTES, file.stat().st_size * limits.max_unpacked_ratio)
+def max_unpacked_bytes(file: Path, limits: LimitsConfig) -> int:
+    """Return the maximum decompressed size of a file."""
+    return max(_MIN_UNPACKED_BYTES, file.stat().st_size * limits.max_unpacked_ratio)
 
 
-def bomb(file: Path, limits: LimitsConfig, setting: str) -> InputError:
-    """Return the error of a file that holds too much for its size."""
+def bomb_error(file: Path, limits: LimitsConfig, setting: str) -> InputError:
+    """Return the error for a file that may be a decompression bomb."""
     key = f", or raise {setting}.limits.max_unpacked_ratio" if setting else ""
     return InputError(
-        f"{file} unpacks to more than {limits.max_unpacked_ratio} times its size, as decompression "
-        f"bombs do: take it out; if it is sound, unpack it{key}."
+        f"{file} decompresses to more than {limits.max_unpacked_ratio} times its size and may be a "
+        f"decompression bomb: remove it; if it is legitimate, unpack it{key}."
     )
 
 
-def unreadable(file: Path, line: int, reason: str) -> InputError:
-    """Return the error of a file of which nobody knows how much is lost."""
+def unreadable_error(file: Path, line: int, reason: str) -> InputError:
+    """Return the error for a file that is damaged from a line on."""
     return InputError(
-        f"{file}:{line}: the file cannot be read on ({reason}): fetch it again, or take it out."
+        f"{file}:{line}: the file is damaged from here on ({reason}): download it again, or remove "
+        "it."
     )
 
 
@@ -171,7 +167,7 @@ def _open_stream(file: Path) -> io.BufferedReader:
 
 
 class _ZstdStream(io.RawIOBase):
-    """The content of a .zst file; unlike zstandard's own reader it notices when it is cut off."""
+    """The content of a .zst file; unlike zstandard's own reader, it detects truncated files."""
 
     def __init__(self, file: Path) -> None:
         import zstandard

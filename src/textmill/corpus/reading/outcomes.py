@@ -1,4 +1,4 @@
-"""What reading a record gives: a `Record`, or a `BadRecord` with the reason."""
+"""Results of reading a record: a `Record`, or a `BadRecord` with the reason."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from textmill.corpus.reading.decoding import Decoding
 
 MAX_RAW_CHARS = 2000
 TOO_LONG = "too long: see limits.max_document_mib of a source"
-"""The reason for which a line, a record or a document is set aside."""
+"""Reason for rejecting a line, a record or a document."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record: its values by column, and where it begins (lines and rows count from 1)."""
+    """A record: its values by column, and its first line or row, counted from 1."""
 
     values: dict[str, object]
     file: str
@@ -24,23 +24,23 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class BadRecord:
-    """A record that could not be read, the reason, and the start of it as it stands there."""
+    """A record that could not be read, the reason, and the beginning of its raw text."""
 
     file: str
     line: int
     reason: str
     raw: str
     encoding: str | None = None
-    """In which it could be read, though not for certain; None: in no other, or it is readable."""
+    """An encoding in which it might be readable; None: no other, or decoding is not the problem."""
 
 
 def beginning(line: bytes) -> str:
-    """Return what to show of a line that is set aside."""
+    """Return the part of a rejected line to show."""
     return line[: 4 * MAX_RAW_CHARS].decode(errors="replace")[:MAX_RAW_CHARS]
 
 
 def too_long(line: bytes, file: str, number: int) -> BadRecord:
-    """Return the bad record for a line of which only the beginning was read."""
+    """Return the bad record for a line that is too long."""
     return BadRecord(file, number, TOO_LONG, beginning(line))
 
 
@@ -60,9 +60,9 @@ def undecodable(
 
 
 def _may_be_cp1252(line: bytes) -> bool:
-    """Whether every byte beyond ASCII is a letter or a mark of windows-1252, and none is UTF-8.
+    """Return whether a line is valid windows-1252 and has no multibyte UTF-8 character.
 
-    In a line with right characters of UTF-8 the others are damage.
+    In a line with valid UTF-8 characters, the other bytes are damage.
     """
     if re.search(rb"[\xc2-\xf4][\x80-\xbf]", line):
         return False
@@ -74,5 +74,5 @@ def _may_be_cp1252(line: bytes) -> bool:
 
 
 def one_line(error: BaseException) -> str:
-    """Return what an error says, without line breaks and full stop."""
+    """Return an error's message on one line, without full stop."""
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__

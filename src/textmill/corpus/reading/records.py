@@ -1,8 +1,8 @@
-"""Records of structured files, one at a time: for the corpus and for tasks.
+"""Streaming records of structured files, for the corpus and for tasks.
 
-A record that cannot be read becomes a `BadRecord` with the reason, and reading goes on; only what
-makes a whole file useless (an unknown format, a missing column) is an error. pyarrow is
-imported where it is used, because tasks read JSON Lines on machines without it.
+A record that cannot be read becomes a `BadRecord` with the reason; only problems of the whole file
+(an unknown format, a missing column) are errors. pyarrow is imported where it is used, because
+tasks read JSON Lines on machines without it.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from textmill.config import LimitsConfig
 from textmill.corpus.reading.columns import (
     Feature,
     check_columns,
-    named,
-    names_of,
+    column_names,
+    get_column,
+    label_names,
     parquet_features,
-    take,
 )
 from textmill.corpus.reading.csv_rows import CsvLines, csv_records
 from textmill.corpus.reading.decoding import Decoding
 from textmill.corpus.reading.lines import (
     LIMITS,
     Line,
-    bomb,
+    bomb_error,
     check_file,
     max_document_bytes,
-    most_bytes,
+    max_unpacked_bytes,
     read_lines,
-    unknown_kind,
-    unreadable,
+    unknown_format_message,
+    unreadable_error,
 )
 from textmill.corpus.reading.outcomes import (
     MAX_RAW_CHARS,
@@ -63,9 +63,9 @@ RECORD_SUFFIXES = (
     *(f"{kind}{packed}" for kind in (".jsonl", ".csv") for packed in ("", ".gz", ".zst")),
     ".parquet",
 )
-"""Endings of the files that `read_records` reads."""
+"""Suffixes of supported files."""
 
-_LOOK_AHEAD = 100  # records without a column after which the whole file is taken to lack it
+_PEEK_RECORDS = 100  # if none of these has a column, the file is taken not to have it
 _PARQUET_ROWS = 1000  # read at once, if they are not large
 _PARQUET_BYTES = 1 << 24  # read at once, by the mean size of the rows
 
@@ -77,24 +77,23 @@ def read_records(
     setting: str = "",
     decoding: Decoding | None = None,
 ) -> Iterator[Record | BadRecord]:
-    """Return the records of a JSON Lines, CSV or Parquet file as they are read.
+    """Stream the records of a JSON Lines, CSV or Parquet file.
 
     Args:
-        file: Its ending tells the format and the compression: one of `RECORD_SUFFIXES`.
-        columns: Columns that must be there, each with the setting that names it (for messages),
-            and by that name each record will have them: `a.b` is the column b inside of a. A record
-            without one is bad. Parquet reads these columns only.
-        limits: How large a record may be, and what the file may unpack to.
+        file: Its suffix, one of `RECORD_SUFFIXES`, determines format and compression.
+        columns: Required columns, each with the setting that names it (for messages). Records have
+            their values under these names: `a.b` is the column b nested in a. A record without one
+            is bad. Of Parquet files, only these columns are read.
+        limits: Maximum size of a record, and of the decompressed file.
         setting: Where the limits are set, for messages; empty if nowhere.
-        decoding: How JSON Lines or CSV are decoded, to be told what was found; None detects it.
+        decoding: How to decode JSON Lines or CSV; receives the detected encoding. None: detect it.
 
     Raises:
-        InputError: The file is missing, of an unknown kind, lacks a column, or unpacks to more than
-            the limit.
+        InputError: The file is missing, of an unknown format, lacks a column, or exceeds the limit.
     """
     name = file.name.lower()
     if not name.endswith(RECORD_SUFFIXES):
-        raise InputError(unknown_kind(file, RECORD_SUFFIXES))
+        raise InputError(unknown_format_message(file, RECORD_SUFFIXES))
     check_file(file)
     columns = columns or {}
     if name.endswith(".parquet"):
@@ -117,17 +116,17 @@ def _json_records(
         if is_cut:
             yield too_long(content, file, number)
         elif line := content.strip():
-            if is_first and (kind := _other_json(line)):
+            if is_first and (kind := _wrong_json_format(line)):
                 yield BadRecord(file, number, kind, beginning(line))
-                return  # every other line would be as bad
+                return  # all other lines would be rejected as well
             is_first = False
             yield _json_record(content.rstrip(b"\r\n"), file, number, decoding)
 
 
-def _other_json(first: bytes) -> str:
-    """Return in words what other kind of JSON a file is, told by its first line; "" if it is none.
+def _wrong_json_format(first: bytes) -> str:
+    """Return a message if a file's first line shows that it is JSON but not JSON Lines, else "".
 
-    An array may be spread over lines or stand in one.
+    An array may span several lines, or be on one.
     """
     is_array = first == b"["
     if first.startswith(b"[") and not is_array:
@@ -138,10 +137,10 @@ def _other_json(first: bytes) -> str:
             is_array = first[1:].lstrip().startswith(b"{")
     if not is_array and first != b"{":
         return ""
-    kind, query = ("a JSON array", ".[]") if is_array else ("JSON spread over lines", ".")
+    kind, query = ("a JSON array", ".[]") if is_array else ("multi-line JSON", ".")
     return (
-        f"the file is {kind}, not JSON Lines: write every record as an object in a line of its "
-        f"own, for instance with jq -c '{query}'"
+        f"the file is {kind}, not JSON Lines: write each record as an object on one line, for "
+        f"example with jq -c '{query}'"
     )
 
 
@@ -149,7 +148,7 @@ def _json_record(line: bytes, file: str, number: int, decoding: Decoding) -> Rec
     try:
         values = json.loads(line.decode())
         if b"\\ud" in line.lower():
-            # Escapes such as "\ud83d" without their other half cannot be written or tokenized.
+            # Unpaired escapes such as "\ud83d" cannot be written or tokenized.
             text = json.dumps(values, ensure_ascii=False)
             values = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     except UnicodeDecodeError as error:
@@ -174,7 +173,7 @@ def _parquet_records(
 ) -> Iterator[Record | BadRecord]:
     import pyarrow as pa
 
-    line, size, most = 1, 0, most_bytes(file, limits)
+    line, size, max_total = 1, 0, max_unpacked_bytes(file, limits)
     try:
         with open_parquet(file, columns, limits, setting) as parquet:
             schema = parquet.schema_arrow
@@ -182,20 +181,20 @@ def _parquet_records(
             check_columns(names, columns, str(file))
             needed = [column if column in names else column.strip() for column in columns]
             features = parquet_features(schema.metadata)
-            n_rows = _rows_at_once(parquet.metadata)
+            n_rows = _batch_rows(parquet.metadata)
             for batch in parquet.iter_batches(n_rows, columns=needed or None):
                 size += batch.nbytes
-                if size > most:
-                    raise bomb(file, limits, setting)
+                if size > max_total:
+                    raise bomb_error(file, limits, setting)
                 for item in _batch_records(batch, str(file), line):
-                    yield _with_all(with_label_names(item, features), columns)
+                    yield _select_columns(with_label_names(item, features), columns)
                     line += 1
     except (pa.ArrowException, OSError) as error:
-        raise unreadable(file, line, one_line(error)) from None
+        raise unreadable_error(file, line, one_line(error)) from None
 
 
 def _names_in(field: Any) -> Iterator[str]:
-    """Yield the name of a column, or with a dot those of the columns inside of it."""
+    """Yield the name of a column, or the dotted names of its nested columns."""
     inside = [field.type.field(i) for i in range(field.type.num_fields)]
     if type(field.type).__name__ == "StructType" and inside:
         yield from (f"{field.name}.{name}" for item in inside for name in _names_in(item))
@@ -206,17 +205,19 @@ def _names_in(field: Any) -> Iterator[str]:
 def with_label_names(
     item: Record | BadRecord, features: Mapping[str, Feature]
 ) -> Record | BadRecord:
-    """Return an item with the names of its numbers in the columns that have some."""
+    """Return an item with class labels replaced by their names."""
     if isinstance(item, BadRecord) or not features:
         return item
     names = {
-        c: named(item.values[c], feature) for c, feature in features.items() if c in item.values
+        c: label_names(item.values[c], feature)
+        for c, feature in features.items()
+        if c in item.values
     }
     return dataclasses.replace(item, values=item.values | names)
 
 
-def _rows_at_once(metadata: Any) -> int:
-    """Return how many rows of a Parquet file to read at once so that they fit in memory."""
+def _batch_rows(metadata: Any) -> int:
+    """Return the number of rows of a Parquet file to read at once, to bound the memory."""
     groups = [int(metadata.row_group(i).total_byte_size) for i in range(metadata.num_row_groups)]
     row_bytes = sum(groups) // max(1, int(metadata.num_rows))
     return max(1, min(_PARQUET_ROWS, _PARQUET_BYTES // max(1, row_bytes)))
@@ -225,7 +226,7 @@ def _rows_at_once(metadata: Any) -> int:
 def _batch_records(batch: Any, file: str, line: int) -> Iterator[Record | BadRecord]:
     try:
         rows = batch.to_pylist()
-    except ValueError:  # one value spoils the batch: find out which
+    except ValueError:  # one value fails the batch: convert row by row
         for row in range(batch.num_rows):
             yield _parquet_record(batch, row, file, line + row)
     else:
@@ -240,13 +241,13 @@ def _parquet_record(batch: Any, row: int, file: str, line: int) -> Record | BadR
         raw = error.object.decode(errors="replace")
         return BadRecord(file, line, "not valid UTF-8", raw[:MAX_RAW_CHARS])
     except ValueError as error:
-        return BadRecord(file, line, f"a value has no form in Python: {error}", "")
+        return BadRecord(file, line, f"a value cannot be converted to Python: {error}", "")
 
 
 def with_columns(
     items: Iterator[Record | BadRecord], columns: Mapping[str, str], where: str
 ) -> Iterator[Record | BadRecord]:
-    """Yield the items; a record without a column is bad, and all of them without it an error."""
+    """Yield the items; a record without a column is bad, and a column in no record is an error."""
     if not columns:
         yield from items
         return
@@ -255,32 +256,34 @@ def with_columns(
     for item in items:
         held.append(item)
         if isinstance(item, Record):
-            missing = {c: setting for c, setting in missing.items() if not _holds(item, c)}
-        if not missing or len(held) >= _LOOK_AHEAD:
+            missing = {c: setting for c, setting in missing.items() if not _has_value(item, c)}
+        if not missing or len(held) >= _PEEK_RECORDS:
             break
     found = {name: None for item in held if isinstance(item, Record) for name in item.values}
     if found and missing:
-        names = dict.fromkeys(n for i in held if isinstance(i, Record) for n in names_of(i.values))
+        names = dict.fromkeys(
+            n for i in held if isinstance(i, Record) for n in column_names(i.values)
+        )
         check_columns(list(names), missing, where)
     for item in itertools.chain(held, items):
-        yield _with_all(item, columns)
+        yield _select_columns(item, columns)
 
 
-def _holds(record: Record, column: str) -> bool:
+def _has_value(record: Record, column: str) -> bool:
     try:
-        take(record.values, column)
+        get_column(record.values, column)
     except KeyError:
         return False
     return True
 
 
-def _with_all(item: Record | BadRecord, columns: Mapping[str, str]) -> Record | BadRecord:
+def _select_columns(item: Record | BadRecord, columns: Mapping[str, str]) -> Record | BadRecord:
     if isinstance(item, BadRecord):
         return item
     found, missing = {}, []
     for column in columns:
         try:
-            found[column] = take(item.values, column)
+            found[column] = get_column(item.values, column)
         except KeyError:
             missing.append(column)
     if not missing:

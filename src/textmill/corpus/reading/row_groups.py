@@ -1,4 +1,4 @@
-"""Parquet files opened so that no row group fills the memory.
+"""Opening of Parquet files with bounded memory per row group.
 
 pyarrow is imported where it is used, because tasks read JSON Lines on machines without it.
 """
@@ -21,18 +21,18 @@ _BUFFER_BYTES = 1 << 20
 def open_parquet(
     file: Path, columns: Collection[str], limits: LimitsConfig, setting: str
 ) -> ParquetFile:
-    """Return an open Parquet file, which is read page by page and not column by column.
+    """Return an open Parquet file that is read page by page instead of whole column chunks.
 
-    A page is unpacked whole, and may be as large as its row group.
+    A page is decompressed at once, and may be as large as its row group.
 
     Args:
         file: the file.
-        columns: those that will be read, by their dotted names; none are all.
-        limits: how large a row group may be.
+        columns: dotted names of the columns to read; empty: all.
+        limits: maximum size of a row group.
         setting: where the limits are set, for messages; empty if nowhere.
 
     Raises:
-        InputError: a row group is larger.
+        InputError: a row group is too large.
         OSError, pyarrow.ArrowException: the file cannot be read.
     """
     import pyarrow.parquet as pq
@@ -58,6 +58,6 @@ def _too_large(
 ) -> InputError:
     key = f", or raise {setting}.limits.max_row_group_mib" if setting else ""
     return InputError(
-        f"{file}: the row group {number} holds {size >> 20:,} MiB, and limits.max_row_group_mib is "
-        f"{limits.max_row_group_mib:,}: write the file again with smaller row groups{key}."
+        f"{file}: row group {number} has {size >> 20:,} MiB, and limits.max_row_group_mib is "
+        f"{limits.max_row_group_mib:,}: rewrite the file with smaller row groups{key}."
     )

@@ -1,4 +1,4 @@
-"""Raw documents of the sources of a corpus, one at a time."""
+"""Streaming raw documents of the sources of a corpus."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from textmill.corpus.reading.lines import (
     is_archive,
     max_document_bytes,
     read_lines,
-    unknown_kind,
+    unknown_format_message,
 )
 from textmill.corpus.reading.outcomes import MAX_RAW_CHARS, TOO_LONG, too_long
 from textmill.corpus.reading.records import RECORD_SUFFIXES, BadRecord, Record, read_records
 from textmill.errors import InputError
-from textmill.files import check_kind, digest_files
+from textmill.files import digest_files, reject_special_file
 
 TEXT_SUFFIXES = (".txt", ".txt.gz", ".txt.zst")
-"""Endings of plain text files."""
+"""Suffixes of plain text files."""
 
 _SUFFIXES = TEXT_SUFFIXES + HTML_SUFFIXES + RECORD_SUFFIXES
 
 
 @dataclass(frozen=True, slots=True)
 class RawDocument:
-    """A document as it stands in its source, and where it begins."""
+    """A raw document and its location in the source."""
 
     text: str
     source: str
@@ -43,29 +43,30 @@ class RawDocument:
     file: str
     line: int
     is_html: bool = False
-    """Whether the text is an HTML page, of which the main content is yet to be extracted."""
+    """Whether the text is an HTML page whose main content has to be extracted."""
 
 
 def source_files(source: SourceConfig) -> list[Path]:
     """Return the files of a source that has a path, sorted by name within it.
 
-    A folder stands for the files of known kinds anywhere below it; hidden files are skipped.
+    A folder stands for all files of supported formats below it; hidden files are skipped.
 
     Raises:
-        InputError: There are none, or a link leads out of the folder and must not.
+        InputError: There are none, or a symbolic link leads out of the folder, which is not
+            allowed.
     """
     location = Path(source.path or "")
     links = Links(source.follow_links, f"corpus.sources[{source.name}].follow_links")
-    check_kind(location)
+    reject_special_file(location)
     if location.is_file():
         return [location]
     if location.is_dir():
         files = files_below(location, _SUFFIXES, links)
         problem = f"no file in the folder ends in {', '.join(_SUFFIXES)}"
         if any(map(is_archive, location.iterdir())):
-            problem += ", and archives are not read: unpack them first"
+            problem += ", and archives are not supported: unpack them first"
     else:
-        # Other kinds of file that a pattern names stay in the list, and fail with a clear message.
+        # Files of other formats that match stay in the list, and fail with a clear message.
         files = files_matching(source.path or "", links)
         problem = "no file matches" if glob.has_magic(source.path or "") else "it does not exist"
     if not files:
@@ -79,14 +80,14 @@ def source_files(source: SourceConfig) -> list[Path]:
 def read_documents(
     source: SourceConfig, encodings: Counter[str] | None = None
 ) -> Iterator[RawDocument | BadRecord]:
-    """Yield the documents of a source in a fixed order; what cannot be read as BadRecord.
+    """Yield the documents of a source in a fixed order, and unreadable ones as BadRecord.
 
     Args:
         source: the source.
-        encodings: of the files that are not in UTF-8, to be counted.
+        encodings: counter of the encodings of files other than UTF-8.
 
     Raises:
-        InputError: There is no file, a file is of an unknown kind, or the text column is missing.
+        InputError: There is no file, a file has an unknown format, or the text column is missing.
         RunError: The hub cannot be reached.
     """
     columns = {source.text: f"{_setting(source)}.text"}
@@ -106,7 +107,7 @@ def read_documents(
             yield from _documents_of(records, source)
         else:
             raise InputError(
-                f"source {source.name!r}: {unknown_kind(file, _SUFFIXES)} "
+                f"source {source.name!r}: {unknown_format_message(file, _SUFFIXES)} "
                 f"Correct corpus.sources[{source.name}].path."
             )
         if encodings is not None and decoding.name != UTF8:
@@ -142,12 +143,12 @@ def read_line_texts(file: Path) -> Iterator[str]:
     """Yield the text of every line of a plain or compressed file, empty ones too.
 
     Raises:
-        InputError: it does not exist, is damaged or an archive, or a line is too long.
+        InputError: the file does not exist, is damaged or an archive, or a line is too long.
     """
     check_file(file)
     for number, content, is_cut in read_lines(file):
         if is_cut:
-            raise InputError(f"{file}:{number}: the line is too long to be one text: split it.")
+            raise InputError(f"{file}:{number}: the line is too long: split it.")
         yield _decode(content).rstrip("\r\n")
 
 
@@ -183,7 +184,7 @@ def _joined(
 
 
 def _page(file: Path, source: SourceConfig, decoding: Decoding) -> RawDocument | BadRecord:
-    """Return the page that an HTML file is."""
+    """Return the document of an HTML file."""
     lines: list[bytes] = []
     size = 0
     for _, line, is_cut in read_lines(file, source.limits, _setting(source), decoding):
@@ -198,7 +199,7 @@ def _page(file: Path, source: SourceConfig, decoding: Decoding) -> RawDocument |
 def _units(
     file: Path, source: SourceConfig, decoding: Decoding
 ) -> Iterator[tuple[int, str] | BadRecord]:
-    """Yield what the source calls a document in plain text, with the line where it begins."""
+    """Yield the units (files, paragraphs or lines) of a plain text file, with their first line."""
     unit = _Unit(file, max_document_bytes(source.limits))
     for number, content, is_cut in read_lines(file, source.limits, _setting(source), decoding):
         line = _decode(content)
@@ -215,29 +216,29 @@ def _units(
 
 
 class _Unit:
-    """Lines that make up a document, up to the limit of its size."""
+    """The lines of one document, up to its maximum size."""
 
     def __init__(self, file: Path, max_bytes: int) -> None:
         self._file = file
         self._max_bytes = max_bytes
-        # A list of many short lines takes thirty times as much memory.
+        # A list of short lines would take thirty times as much memory.
         self._text = io.StringIO()
         self._begin = self._size = 0
 
     @property
     def begun(self) -> bool:
-        """Whether it has a line."""
+        """Whether it has any line."""
         return self._begin > 0
 
     def add(self, number: int, line: str, size: int, is_cut: bool) -> None:
-        """Take in a line of so many bytes; of a unit that is too large, only the beginning."""
+        """Append a line of size bytes; of a unit that is too large, only the beginning is kept."""
         self._begin = self._begin or number
         self._size += self._max_bytes + 1 if is_cut else size
         if self._size <= self._max_bytes or self._text.tell() < MAX_RAW_CHARS:
             self._text.write(line[:MAX_RAW_CHARS] if is_cut else line)
 
     def end(self) -> Iterator[tuple[int, str] | BadRecord]:
-        """Yield the unit, if it was begun, and begin another."""
+        """Yield the unit if it has any line, and start a new one."""
         if not self.begun:
             return
         text = self._text.getvalue()
@@ -250,21 +251,21 @@ class _Unit:
 
 
 def _decode(content: bytes) -> str:
-    """Return UTF-8 as text; bytes that are not UTF-8 are read as windows-1252 one by one.
+    """Return text decoded as UTF-8, with invalid bytes decoded as windows-1252 one by one.
 
-    Where nothing is certain of a file, letters beyond ASCII in windows-1252 or Latin-1 come out
-    right, because they are hardly ever valid UTF-8, and a stray byte in a UTF-8 file costs one
-    wrong character. To decode the whole file as windows-1252 would turn all the rest into mojibake.
+    In a file of uncertain encoding, non-ASCII letters in windows-1252 or Latin-1 are decoded
+    correctly, because they are rarely valid UTF-8, and an invalid byte in a UTF-8 file costs one
+    wrong character. Decoding the whole file as windows-1252 would turn the rest into mojibake.
     """
     return content.decode(errors=AS_CP1252)
 
 
 def digest_source(source: SourceConfig) -> str:
-    """Return a digest of what a source holds: its files, or the commit of its hub data set.
+    """Return a digest of a source's content: of its files, or the commit of its hub dataset.
 
     Raises:
         InputError: there are no such files.
-        RunError: the hub cannot be asked.
+        RunError: the hub cannot be reached.
     """
     if source.hub is not None:
         return digest_hub(source.hub, source.subset, source.revision)

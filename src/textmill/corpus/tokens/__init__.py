@@ -1,1 +1,3 @@
-"""From text to tokens: the tokenizer, token shards, and blocks packed for training."""
+"""Tokenization: the tokenizer, token shards, and packed blocks for training."""
+
+__all__ = ["corpus_tokens", "packing", "token_shards", "tokenizer", "vocabulary"]

@@ -1,4 +1,4 @@
-"""Bin packing of whole sizes by best fit decreasing, for many millions of items."""
+"""Bin packing by best fit decreasing, vectorised for millions of items."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ Integers = NDArray[np.signedinteger]
 
 @dataclass(frozen=True)
 class Bins:
-    """Which items lie in which bin."""
+    """Assignment of items to bins."""
 
     items: NDArray[np.int64]
     """(n_items,): the items of the first bin, then those of the second, and so on."""
     ends: NDArray[np.int64]
-    """(n_bins,): where in `items` each bin ends."""
+    """(n_bins,): end of each bin in `items`."""
 
     @property
     def starts(self) -> NDArray[np.int64]:
-        """(n_bins,): where in `items` each bin begins."""
+        """(n_bins,): start of each bin in `items`."""
         return np.concatenate(([0], self.ends))[:-1]
 
     @property
@@ -32,20 +32,20 @@ class Bins:
 
     @classmethod
     def of(cls, numbers: NDArray[np.int64]) -> Self:
-        """Return the bins for the number of every item's bin; a bin keeps the items' order."""
+        """Return the bins from each item's bin number; bins keep the items' order."""
         return cls(np.argsort(numbers, kind="stable"), np.cumsum(np.bincount(numbers)))
 
 
 def best_fit(sizes: Integers, capacity: int) -> Bins:
-    """Return the items packed into bins: the largest first, each where the least room stays.
+    """Return the items packed into bins: the largest first, each into the fullest bin that fits.
 
-    Best fit decreasing uses at most 11/9 of the fewest possible bins (Johnson et al. 1974). Items
-    of one size are placed together: the bin of the least room takes one after the other until it
-    has no room for more. So the time grows with the items only inside numpy.
+    Best fit decreasing uses at most 11/9 of the minimum number of bins (Johnson et al. 1974). Items
+    of one size are placed together, filling one bin after the other, so that only numpy operations
+    are linear in the number of items.
 
     Args:
         sizes: (n_items,), from 1 to capacity.
-        capacity: of a bin.
+        capacity: capacity of a bin.
     """
     order = np.argsort(_smallest(capacity - sizes, capacity), kind="stable")
     counts = np.bincount(sizes, minlength=capacity + 1)
@@ -62,7 +62,7 @@ def best_fit(sizes: Integers, capacity: int) -> Bins:
             fit = room // size
             wanted = -(-(end - placed) // fit)
             chosen = with_room[room].pop(wanted)
-            if room == capacity:  # no bin has been left with all its room: they are new ones
+            if room == capacity:  # only new bins have all their room
                 chosen = np.arange(n_bins, n_bins + wanted)
                 n_bins += wanted
             n_taken = min(end - placed, fit * len(chosen))
@@ -76,25 +76,25 @@ def best_fit(sizes: Integers, capacity: int) -> Bins:
 
 
 def _smallest(values: Integers, largest: int) -> NDArray[np.unsignedinteger]:
-    """Return values in the type that numpy sorts fastest."""
+    """Return values in the smallest integer type, which numpy sorts fastest."""
     return values.astype(np.min_scalar_type(largest))
 
 
 class _Stack:
-    """A stack of numbers that are pushed and popped many at a time."""
+    """A stack of numbers with bulk push and pop."""
 
     def __init__(self) -> None:
         self.size = 0
         self._chunks: list[NDArray[np.int64]] = []
 
     def push(self, numbers: NDArray[np.int64]) -> None:
-        """Put numbers on it, the first one first."""
+        """Push numbers in order."""
         if len(numbers):
             self._chunks.append(numbers)
             self.size += len(numbers)
 
     def pop(self, n: int) -> NDArray[np.int64]:
-        """Take so many numbers, or all, from it, the newest first."""
+        """Pop up to n numbers, the newest first."""
         taken: list[NDArray[np.int64]] = []
         left = min(n, self.size)
         self.size -= left

@@ -1,4 +1,4 @@
-"""Encoding at speed: the ids of the tokenizer, by the fastest library that gives the same ones."""
+"""Fast encoding with tiktoken where it gives the same ids as the tokenizer."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 Encoder = Callable[[list[str]], list[list[int]]]
 """Returns the token ids of each text."""
 
-# The pattern of tokenizers' ByteLevel, which is GPT-2's. Of \p{L}, \p{N} and \s both libraries have
-# the same idea up to U+30D3F, which includes all ideographs in use.
+# The pattern of tokenizers' ByteLevel, which is GPT-2's. Both libraries define \p{L}, \p{N} and \s
+# identically up to U+30D3F, which includes all ideographs in use.
 GPT2_PATTERN = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 ONE_CHARACTER = r"(?s:.)"
-# tiktoken's pattern fails on spaces without end: two million of them overflow its stack.
-_LONG_BLANK = re.compile(r"\s{5000}")
+# tiktoken overflows its stack on very long runs of spaces, such as two million.
+_LONG_SPACE = re.compile(r"\s{5000}")
 _RARE_PLANES = re.compile("[\U00030d40-\U0010ffff]")
 
 
 def fast_encoder(tokenizer: Tokenizer) -> Encoder:
-    """Return what encodes texts as `tokenizer.encode_batch_fast` does, special tokens as text.
+    """Return an encoder with the ids of `tokenizer.encode_batch_fast`, special tokens as text.
 
-    tiktoken does for a byte-level BPE for which it must give the same ids (see `as_tiktoken`),
-    except for texts that it is not good at; tokenizers does for everything else.
+    It uses tiktoken for byte-level BPEs with provably equal ids (see `to_tiktoken`), except for
+    texts that it does not handle; tokenizers otherwise.
     """
-    encoding = as_tiktoken(tokenizer)
+    encoding = to_tiktoken(tokenizer)
     if encoding is None:
         return lambda texts: [found.ids for found in tokenizer.encode_batch_fast(texts)]
     placeholders = encoding.special_tokens_set
@@ -37,7 +37,7 @@ def fast_encoder(tokenizer: Tokenizer) -> Encoder:
     def encode(texts: list[str]) -> list[list[int]]:
         return [
             tokenizer.encode(text).ids
-            if _LONG_BLANK.search(text) or _RARE_PLANES.search(text)
+            if _LONG_SPACE.search(text) or _RARE_PLANES.search(text)
             else encoding.encode(text, allowed_special=placeholders, disallowed_special=())
             for text in texts
         ]
@@ -45,15 +45,15 @@ def fast_encoder(tokenizer: Tokenizer) -> Encoder:
     return encode
 
 
-def as_tiktoken(tokenizer: Tokenizer) -> tiktoken.Encoding | None:
+def to_tiktoken(tokenizer: Tokenizer) -> tiktoken.Encoding | None:
     """Return a tiktoken encoding with the ids of a byte-level BPE, or None if they could differ.
 
-    Both libraries merge the pair of lowest rank, the leftmost first; tokenizers only the pairs that
-    are listed, tiktoken every pair that makes up a token. That is the same if ids grow in the order
-    of the merges and every token, encoded alone, is itself. For suppose that two tokens that make
-    up a token meet in a text without being a listed pair. No merge has crossed the edges of either,
-    so that the same merges would lead to the same two tokens in a text of nothing else; there they
-    would stay two, and the token would not be itself.
+    Both libraries merge the pair of lowest rank, leftmost first; tokenizers only listed pairs,
+    tiktoken every pair whose concatenation is a token. The results are equal if ids increase in the
+    order of the merges and every token, encoded on its own, is a single token. Proof: suppose two
+    adjacent tokens form a token without being a listed pair. No merge has crossed their boundaries,
+    so encoding their concatenation on its own would yield the same two tokens: that token would not
+    be encoded as a single one.
     """
     import tiktoken
 
@@ -71,7 +71,7 @@ def as_tiktoken(tokenizer: Tokenizer) -> tiktoken.Encoding | None:
         return None
     made = ["".join(pair) for pair in described["model"]["merges"]]
     in_order = [vocabulary.get(token, -1) for token in made]
-    if in_order != sorted(set(in_order)) or not _are_themselves(tokenizer, vocabulary):
+    if in_order != sorted(set(in_order)) or not _encode_to_themselves(tokenizer, vocabulary):
         return None
     placeholders = {text: t["id"] for text, t in added.items() if not t["special"]}
     return tiktoken.Encoding(
@@ -80,7 +80,7 @@ def as_tiktoken(tokenizer: Tokenizer) -> tiktoken.Encoding | None:
 
 
 def _pattern_of(described: dict[str, Any]) -> str | None:
-    """Return how texts are cut into words, or None if tiktoken has no such way."""
+    """Return the pre-tokenization pattern, or None if tiktoken has no equivalent."""
     model, words = described["model"], described["pre_tokenizer"]
     plain = (
         (model["dropout"], model["ignore_merges"], model["byte_fallback"])
@@ -96,7 +96,7 @@ def _pattern_of(described: dict[str, Any]) -> str | None:
     return GPT2_PATTERN if words["use_regex"] else ONE_CHARACTER
 
 
-def _are_themselves(tokenizer: Tokenizer, vocabulary: dict[str, int]) -> bool:
+def _encode_to_themselves(tokenizer: Tokenizer, vocabulary: dict[str, int]) -> bool:
     return all(
         [part.id for part in tokenizer.model.tokenize(token)] == [number]
         for token, number in vocabulary.items()
@@ -108,10 +108,10 @@ def _is_in_one_character(token: bytes) -> bool:
 
 
 def _bytes_of_letters() -> dict[str, int]:
-    """Return the byte for which each letter of the vocabulary stands (GPT-2's encoder.py).
+    """Return the byte of each character in the vocabulary (GPT-2's encoder.py).
 
-    Printable characters of Latin-1 stand for themselves, and the others, in order, are moved
-    to U+0100 and after.
+    Printable Latin-1 characters represent themselves; the others are mapped, in order, to U+0100
+    and above.
     """
     printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = [byte for byte in range(256) if byte not in printable]

@@ -1,4 +1,4 @@
-"""How many tokens a tokenizer makes of a word, by language."""
+"""Tokenizer fertility: tokens per word, by language."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from textmill.corpus.batching import batches
 from textmill.corpus.shingles import CHARACTER, read_characters, slices
 
-_PIECE_CHARS = 1 << 20  # of a longer text: bounds the memory
+_PIECE_CHARS = 1 << 20  # longer texts are split, to bound the memory
 _BATCH_CHARS = 1 << 17
 _BATCH_TEXTS = 512
 
@@ -19,17 +19,17 @@ Row = tuple[str, str, int]
 
 
 def fertility(rows: Iterator[Row]) -> dict[str, float]:
-    """Return by language the documents, the bytes of a token, and the tokens of a word.
+    """Return the documents, bytes per token, and tokens per word, by language.
 
-    A word is a run of letters and digits. Of a language most of whose words are characters of a
-    script without spaces, such as Chinese, it is the tokens of a character.
+    A word is a run of letters and digits. For a language whose words are mostly characters of a
+    script without spaces, such as Chinese, tokens per character are returned instead.
 
     Args:
-        rows: texts that the tokenizer has not been trained on.
+        rows: texts that the tokenizer was not trained on.
 
     Returns:
         `documents/LANGUAGE`, `bytes_per_token/LANGUAGE` and `tokens_per_word/LANGUAGE` or
-        `tokens_per_character/LANGUAGE`; the last is left out where there is no word.
+        `tokens_per_character/LANGUAGE`; the last is omitted if there are no words.
 
     Source: the fertility of Rust et al. 2021 ("How Good is Your Tokenizer?").
     """
@@ -62,7 +62,7 @@ def _measures(counts: Mapping[str, int]) -> dict[str, float]:
 
 
 def _count_words(texts: Sequence[str]) -> list[tuple[int, int]]:
-    """Return the words of each text, and how many of them are characters that stand alone."""
+    """Return the number of words of each text, and of those that are single characters."""
     pieces = [
         (number, text[start : start + _PIECE_CHARS])
         for number, text in enumerate(texts)

@@ -1,8 +1,8 @@
-"""Blocks of a fixed number of tokens, filled with whole documents or pieces of long ones.
+"""Packing of documents, and pieces of long ones, into blocks of a fixed number of tokens.
 
-Every token of the corpus is a target exactly once. A document longer than a block is cut into
-pieces, consecutive or with some tokens of context before each; pieces share a block where they fit,
-and nothing is attended across them.
+Every token of the corpus is a target exactly once. A document longer than a block is split into
+pieces, consecutive or with some tokens of context before each. Pieces share blocks, without
+attention between them.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from textmill.corpus.tokens.tokenizer import PAD_ID
 
 
 class PackedBlocks:
-    """The blocks of one split, made when they are asked for.
+    """The packed blocks of one split, assembled on access.
 
     Args:
         folder: one split of a tokens folder.
-        block_size: tokens in a block.
-        packing: whether pieces are also cut to fill blocks up.
+        block_size: tokens per block.
+        packing: whether pieces may also be split to fill blocks.
         overlap: tokens of context before every piece but a document's first; below block_size.
-        groups: (n_documents,), a number from 0 for each document; those with different ones share
-            no block, and the blocks of group 0 come first. None: all may share.
+        groups: (n_documents,), group of each document, from 0; documents of different groups share
+            no block, and the blocks of group 0 come first. None: one group.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class PackedBlocks:
             parts.append(part.take(bins.items))
             n_pieces.append(bins.ends - bins.starts)
         self.pieces = Pieces.join(parts)
-        """Those of the first block, then those of the second, and so on."""
+        """Pieces in the order of their blocks."""
         self.group_ends = np.cumsum([len(of_blocks) for of_blocks in n_pieces]).tolist()
         """Number of blocks up to the end of each group."""
         self._ends = np.cumsum(np.concatenate(n_pieces))  # of the blocks, among the pieces
@@ -69,23 +69,23 @@ class PackedBlocks:
 
     @property
     def padding_share(self) -> float:
-        """Share of positions that hold no token."""
+        """Share of padding positions."""
         return 1 - int(self.pieces.size.sum()) / (len(self) * self.block_size)
 
     @property
     def n_cuts(self) -> int:
-        """How often a document is cut."""
+        """Number of splits within documents."""
         return len(self.pieces) - self.n_documents
 
     def targets(self, times: Integers, groups: Integers) -> NDArray[np.int64]:
         """Return the number of targets in blocks, by group of their documents.
 
         Args:
-            times: (n_blocks,), how often each block counts.
-            groups: (n_documents,), numbers from 0.
+            times: (n_blocks,), weight of each block.
+            groups: (n_documents,), group of each document, from 0.
         """
         counts = self.pieces.length * np.repeat(times, np.diff(self._ends, prepend=0))
-        # Floats hold the sums exactly up to 2^53.
+        # Floats represent the sums exactly up to 2^53.
         return np.bincount(groups[self.pieces.document], counts).astype(np.int64)
 
     def rows(self, indices: Sequence[int]) -> dict[str, NDArray[np.generic]]:

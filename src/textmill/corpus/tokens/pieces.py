@@ -1,4 +1,4 @@
-"""Documents cut into pieces that fit into a block."""
+"""Documents split into pieces that fit into a block."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class Pieces:
     """Runs of target tokens, each of one document; all arrays are (n_pieces,)."""
 
     document: Integers
-    """Number of its document in the split."""
+    """Number of the piece's document in the split."""
     start: Integers
     """Index of the first target in its shard; its input is the token before."""
     length: Integers
-    """Targets."""
+    """Number of targets."""
     context: Integers
-    """Tokens of the document before the first input that stand in front, and are no targets."""
+    """Preceding tokens of the document in the input that are not targets."""
 
     @property
     def size(self) -> Integers:
-        """Positions that a piece takes in a block."""
+        """Positions of each piece in a block."""
         return self.length + self.context
 
     def __len__(self) -> int:

@@ -1,8 +1,7 @@
-"""Token shards: flat files of token ids with the places where documents begin.
+"""Token shards: flat files of token ids with document offsets.
 
-A shard is `END doc END doc END …`, so that the token before every document is an END: the first
-token of a document is predicted from it. Shards are memory-mapped when they are read. Beside them,
-documents.parquet says which document is which.
+A shard is `END doc END doc END …`: the first token of every document is predicted from an END.
+Shards are memory-mapped when read. documents.parquet has the ids and metadata of the documents.
 """
 
 from __future__ import annotations
@@ -41,12 +40,12 @@ class Shard:
 
 @dataclass(frozen=True)
 class Labels:
-    """What documents are sorted by, such as their sources."""
+    """A categorical label of documents, such as their source."""
 
     names: list[str]
-    """Those that occur, sorted."""
+    """The categories that occur, sorted."""
     numbers: NDArray[np.int64]
-    """(n_documents,): which of the names each document has."""
+    """(n_documents,): index of each document's category."""
 
 
 def write_shards(
@@ -55,7 +54,7 @@ def write_shards(
     dtype: np.dtype[np.unsignedinteger],
     shard_tokens: int = SHARD_TOKENS,
 ) -> None:
-    """Write documents of token ids as shards of about that many tokens; none is split."""
+    """Write documents of token ids as shards of about shard_tokens; no document is split."""
     shard = _ShardWriter(dtype, shard_tokens)
     number = 0
     for document in documents:
@@ -75,7 +74,7 @@ def read_shards(folder: Path) -> list[Shard]:
     """
     files = sorted(folder.glob("*.ids.npy"))
     if not files:
-        raise InputError(f"{folder} holds no token shards.")
+        raise InputError(f"{folder} has no token shards: run the tokens step again.")
     return [
         Shard(
             np.load(file, mmap_mode="r"),
@@ -86,7 +85,7 @@ def read_shards(folder: Path) -> list[Shard]:
 
 
 def read_ids(folder: Path, documents: Sequence[int]) -> list[str]:
-    """Return the ids of some documents of one split, given by their numbers."""
+    """Return the ids of documents of one split, by their numbers."""
     import pyarrow.parquet as pq
 
     column = pq.read_table(folder / DOCUMENTS, columns=["doc_id"])["doc_id"]
@@ -106,20 +105,20 @@ def read_labels(folder: Path, column: str) -> Labels:
 
 
 def read_index(tokens: Path) -> dict[str, Any]:
-    """Return what a tokens folder holds: vocab_size, and the counts of each split."""
+    """Return the index of a tokens folder: vocab_size, and the counts of each split."""
     index: dict[str, Any] = read_json(tokens / "index.json")
     return index
 
 
 class _ShardWriter:
-    """The shard that is being filled; its arrays take the room that its files will."""
+    """Accumulates one shard in arrays of the size of its files."""
 
     def __init__(self, dtype: np.dtype[np.unsignedinteger], shard_tokens: int) -> None:
-        self._ids = np.empty(shard_tokens + 1, dtype)  # untouched, it takes no memory
+        self._ids = np.empty(shard_tokens + 1, dtype)  # pages take memory once written
         self._ids[0] = END_ID
         self._starts = array("q")
         self.n_tokens = 0
-        """END tokens that follow documents included."""
+        """Including the END token of each document."""
 
     def add(self, document: list[int]) -> None:
         start = 1 + self.n_tokens
@@ -132,7 +131,7 @@ class _ShardWriter:
         self._ids[self.n_tokens] = END_ID
 
     def write(self, stem: Path) -> None:
-        """Write the files of the shard, and begin another."""
+        """Write the files of the shard, and start a new one."""
         np.save(stem.with_name(f"{stem.name}.ids.npy"), self._ids[: self.n_tokens + 1])
         np.save(stem.with_name(f"{stem.name}.starts.npy"), np.array(self._starts, np.int64))
         self._starts = array("q")

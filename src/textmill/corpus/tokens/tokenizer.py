@@ -1,6 +1,6 @@
-"""The tokenizer on disk, and what is fixed in its vocabulary.
+"""The tokenizer on disk, and its special tokens.
 
-A token is spelt with one character for each of its bytes, as in GPT-2's vocabulary.
+Tokens are written with one character per byte, as in GPT-2's vocabulary.
 """
 
 from __future__ import annotations
@@ -9,61 +9,61 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textmill.errors import InputError
-from textmill.files import read_foreign
+from textmill.files import read_untrusted
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 END = "<|endoftext|>"
-"""Ends every document, and stands before the first token when a text is begun."""
+"""Ends every document, and precedes the first token of a generated text."""
 PAD = "<|pad|>"
 MASK = "<|mask|>"
 SOURCE = "<|source|>"
-"""Stands before the input of a task that writes its answer."""
+"""Precedes the input of a generative task."""
 TARGET = "<|target|>"
-"""Stands before the answer."""
+"""Precedes its output."""
 SPECIAL_TOKENS = (END, PAD, MASK, SOURCE, TARGET)
 END_ID, PAD_ID, MASK_ID, SOURCE_ID, TARGET_ID = range(len(SPECIAL_TOKENS))
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
-"""What a model folder holds of its tokenizer."""
+"""Tokenizer files in a model folder."""
 
-MAX_BYTES = 1 << 28  # of a tokenizer.json
+MAX_BYTES = 1 << 28  # maximum size of tokenizer.json
 _SHOWN_CHARS = 200
 
 
 def damaged(file: Path, error: BaseException) -> InputError:
-    """Return the error that a file is damaged, which another has shown."""
+    """Return the error that a tokenizer file is damaged."""
     reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)[:_SHOWN_CHARS]
-    return InputError(f"{file} is damaged ({reason}): make or fetch it again.")
+    return InputError(f"{file} is damaged ({reason}): create or download it again.")
 
 
 def load_tokenizer(folder: Path, n_ids: int | None = None) -> Tokenizer:
-    """Return the tokenizer of a folder; it reads special tokens in a text as plain text.
+    """Return the tokenizer of a folder; special tokens in a text are encoded as plain text.
 
     Args:
-        folder: of a tokenizer, or of a model.
-        n_ids: how many numbers of tokens the model knows; None: whatever they are.
+        folder: folder of a tokenizer or a model.
+        n_ids: the model's vocabulary size; None: not checked.
 
     Raises:
-        InputError: there is no tokenizer.json, it is damaged, or it is another model's.
+        InputError: tokenizer.json is missing, damaged, or does not match the model.
     """
     from tokenizers import Tokenizer
 
     file = folder / "tokenizer.json"
     try:
-        tokenizer = Tokenizer.from_buffer(read_foreign(file, MAX_BYTES))
+        tokenizer = Tokenizer.from_buffer(read_untrusted(file, MAX_BYTES))
     except FileNotFoundError:
-        raise InputError(f"{folder} holds no tokenizer: tokenizer.json is missing.") from None
+        raise InputError(f"{folder} has no tokenizer: tokenizer.json is missing.") from None
     except (InputError, KeyboardInterrupt):
         raise
-    except BaseException as error:  # a panic of the library is no Exception
+    except BaseException as error:  # a panic of the library is not an Exception
         raise damaged(file, error) from None
     highest = max(tokenizer.get_vocab().values(), default=0) if n_ids else 0
     if n_ids is not None and highest >= n_ids:
         raise InputError(
-            f"{file} numbers tokens up to {highest}, and the model beside it knows {n_ids}: put "
-            "the model's own tokenizer there."
+            f"{file} has token ids up to {highest}, but the vocabulary of the model is {n_ids}: "
+            "replace it by the model's own tokenizer."
         )
     # A document that quotes "<|endoftext|>" must not end there.
     tokenizer.encode_special_tokens = True

@@ -17,7 +17,7 @@ from textmill.config import TokenizerConfig
 from textmill.corpus.tokens.corpus_texts import read_sample
 from textmill.corpus.tokens.tokenizer import END, MASK, MAX_BYTES, PAD, SPECIAL_TOKENS, damaged
 from textmill.errors import InputError
-from textmill.files import read_foreign, write_json
+from textmill.files import read_untrusted, write_json
 from textmill.safety.placeholders import PLACEHOLDERS
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def train_tokenizer(config: TokenizerConfig, inputs: Mapping[str, Path], out: Pa
     if config.init_from is None:
         tokenizer = _train(config, inputs["corpus"])
     else:
-        tokenizer = adopt(Path(config.init_from))
+        tokenizer = convert(Path(config.init_from))
     tokenizer.save(str(out / "tokenizer.json"))
     write_json(
         out / "tokenizer_config.json",
@@ -193,7 +193,7 @@ def _spelt(text: str) -> str:
     return spelt
 
 
-def adopt(folder: Path) -> Tokenizer:
+def convert(folder: Path) -> Tokenizer:
     """Return the tokenizer of a folder with textmill's special tokens first and its own after them.
 
     The pieces of a text are spelt as before; only their numbers move.
@@ -205,7 +205,7 @@ def adopt(folder: Path) -> Tokenizer:
 
     file = folder / "tokenizer.json"
     try:
-        described = json.loads(read_foreign(file, MAX_BYTES).decode())
+        described = json.loads(read_untrusted(file, MAX_BYTES).decode())
         model, pre_tokenizer = described["model"], described["pre_tokenizer"]
         if (model["type"], pre_tokenizer["type"]) != ("BPE", "ByteLevel"):
             raise InputError(f"{file} is no byte-level BPE such as GPT-2's: train a new one.")

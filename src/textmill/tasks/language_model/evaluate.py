@@ -1,4 +1,4 @@
-"""The step that measures a backbone as a language model and lets it write."""
+"""The step that evaluates a backbone as a language model and samples text from it."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from textmill.config import GenerationConfig
 from textmill.corpus.tokens.packing import PackedBlocks
 from textmill.corpus.tokens.token_shards import Shard, read_index, read_shards
 from textmill.corpus.tokens.tokenizer import SPECIAL_TOKENS, load_tokenizer
-from textmill.files import write_json, write_whole
+from textmill.files import write_atomic, write_json
 from textmill.tasks.language_model.metrics import DOCUMENTS
 from textmill.training.likelihood import document_nll, language_metrics, packed
-from textmill.training.writing import write_text
+from textmill.training.writing import stream_text
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 
 def evaluate_lm(config: GenerationConfig, inputs: Mapping[str, Path], out: Path) -> None:
-    """Write the loss on the whole validation split and of each document, and sample texts.
+    """Write the loss on the validation split and of each document, and sample texts.
 
     Args:
         config: prompts and sampling.
@@ -41,7 +41,7 @@ def evaluate_lm(config: GenerationConfig, inputs: Mapping[str, Path], out: Path)
         json.dumps({"bytes": n_bytes, "targets": n_targets, "nll": nll})
         for nll, (n_bytes, n_targets) in zip(losses.tolist(), sizes.tolist(), strict=True)
     ]
-    write_whole(out / DOCUMENTS, "".join(f"{line}\n" for line in lines).encode())
+    write_atomic(out / DOCUMENTS, "".join(f"{line}\n" for line in lines).encode())
     nll, n_targets = float(losses.sum()), int(sizes[:, 1].sum())
     n_bytes = read_index(inputs["tokens"])["validation"]["bytes"]
     metrics = language_metrics(nll / n_targets, n_targets / n_bytes)
@@ -52,16 +52,16 @@ def evaluate_lm(config: GenerationConfig, inputs: Mapping[str, Path], out: Path)
     write_json(out / "metrics.json", metrics | {"validation_targets": n_targets})
 
     samples = [
-        f"{prompt}{''.join(write_text(network, tokenizer, prompt, config))}"
+        f"{prompt}{''.join(stream_text(network, tokenizer, prompt, config))}"
         for prompt in config.prompts
     ]
     write_json(out / "samples.json", samples)
 
 
 def document_sizes(shards: Sequence[Shard], tokenizer: Tokenizer) -> NDArray[np.int64]:
-    """Return bytes of text and targets of every document, (documents, 2).
+    """Return the bytes and the targets of every document, (documents, 2).
 
-    A byte-level token is spelt with one character for each of its bytes.
+    A byte-level token is spelled with one character per byte.
     """
     spelling = [tokenizer.id_to_token(i) or "" for i in range(tokenizer.get_vocab_size())]
     n_bytes = np.array([len(token) for token in spelling])
@@ -74,9 +74,9 @@ def document_sizes(shards: Sequence[Shard], tokenizer: Tokenizer) -> NDArray[np.
 
 
 def unigram_loss(tokens: Path) -> float:
-    """Return the loss (nats per token) of guessing by token frequency, the baseline of the task.
+    """Return the validation loss of the unigram model, in nats per token: the trivial baseline.
 
-    Frequencies are counted on the training split, each token once more than it occurs.
+    Token frequencies are those of the training split, with add-one smoothing.
     """
     vocab_size = read_index(tokens)["vocab_size"]
 

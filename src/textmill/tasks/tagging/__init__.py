@@ -1,1 +1,3 @@
 """Tagging: the entities of a text, from a tag for each of its words."""
+
+__all__ = ["baselines", "examples", "network", "page"]

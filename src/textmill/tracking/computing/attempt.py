@@ -13,8 +13,8 @@ from textmill.errors import RunError
 from textmill.files import digest_folder, digest_values
 from textmill.secrets import redact
 from textmill.stage_times import read_stage_times
-from textmill.steps.places import held_slot
 from textmill.steps.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
+from textmill.steps.slots import held_slot
 from textmill.steps.stopwatch import Stopwatch
 from textmill.steps.worker import Job, Stopped, run_job, warm_up
 from textmill.tracking import artifacts
@@ -35,7 +35,7 @@ from textmill.tracking.metrics.system import watch_system
 from textmill.tracking.results import Result, result_of
 from textmill.tracking.store import StoreError
 from textmill.tracking.tags import THREADS_TAG
-from textmill.training.metrics_file import cut_damaged
+from textmill.training.metrics_file import truncate_damaged
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class Attempt:
         failure: str | None = None
         try:
             with store.as_store_errors():
-                cut_damaged(folder.work)
+                truncate_damaged(folder.work)
                 folder.note_run(run_id)
                 describe_run(store, run_id, request)
                 published = self._published(run_id)

@@ -10,7 +10,7 @@ from pathlib import Path
 from mlflow.entities import Metric
 
 from textmill.config import key_values
-from textmill.errors import spared
+from textmill.errors import best_effort
 from textmill.files import MANIFEST, read_json
 from textmill.steps.graph import FINETUNE, PRETRAIN, TOKENS
 from textmill.tracking.computing.request import Request
@@ -97,7 +97,7 @@ def record_output(
     }
     store.set_tags(run_id, tags | own)
     if points:
-        with spared("the picture of the losses"), store.as_store_errors():
+        with best_effort("the picture of the losses"), store.as_store_errors():
             store.client.log_figure(run_id, loss_curve(points), "plots/loss.png")
     if request.step is FINETUNE and request.task:
         log_task_model(store, run_id, request.task, out)

@@ -33,15 +33,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from textmill.config import TrackingConfig
 from textmill.errors import RunError
-from textmill.files import digest_bytes, full_disk_message, is_disk_full, sqlite_url, write_whole
-from textmill.secrets import hide, without_credentials
+from textmill.files import digest_bytes, full_disk_message, is_disk_full, sqlite_url, write_atomic
+from textmill.secrets import register_secrets, without_credentials
 from textmill.steps.access import restrict
 from textmill.tracking.database import opening
 from textmill.tracking.database.client import Client
 from textmill.tracking.database.patience import Answer, Patience
 from textmill.tracking.database.relocation import relocate
 from textmill.web.login import use_login
-from textmill.web.network import past_proxies, reached_at
+from textmill.web.network import bypass_proxies, local_address
 
 DATABASE = "mlflow.db"
 PIPELINE_LOCK = "pipeline-"
@@ -73,7 +73,7 @@ class Connection:
     def __init__(self, config: TrackingConfig) -> None:
         self.permissions = config.permissions
         restrict(self.permissions)
-        past_proxies(config.host)
+        bypass_proxies(config.host)
         use_login()
         self.home = Path(config.home).absolute()
         self.wip = self.home / "wip"
@@ -84,7 +84,7 @@ class Connection:
         database = self.home / DATABASE
         default = sqlite_url(database)
         given = config.uri.get_secret_value() if config.uri else None
-        self.uri = hide(given or os.environ.get("MLFLOW_TRACKING_URI") or default)
+        self.uri = register_secrets(given or os.environ.get("MLFLOW_TRACKING_URI") or default)
         self.name = self.uri
         """What the store is called in messages."""
         self.patience = Patience(self.uri)
@@ -98,7 +98,7 @@ class Connection:
                     self.client = self._open_writable(database if is_default else None)
         except OSError as error:
             raise RunError(f"{self.home} cannot be written: {error}. Set tracking.home.") from None
-        self.ui_url = f"http://{reached_at(config.host, config.mlflow_port)}"
+        self.ui_url = f"http://{local_address(config.host, config.mlflow_port)}"
         if self.uri.startswith("http"):
             self.ui_url = without_credentials(self.uri)
 
@@ -128,7 +128,7 @@ class Connection:
                 file,
             )
         known = uuid.uuid4().hex.encode()
-        write_whole(file, known + b" " + _short_digest(known))
+        write_atomic(file, known + b" " + _short_digest(known))
         return known.decode()
 
     def _open_copy(self, database: Path, obstacle: str) -> MlflowClient:

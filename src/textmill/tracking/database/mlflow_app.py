@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from textmill.web.guard import App
-from textmill.web.process import guarded, login_of, parser, serve, settle
+from textmill.web.process import guarded, login_from, parser, serve, set_allowed_hosts
 
 SETTINGS = """\
 [mlflow]
@@ -46,7 +46,7 @@ def main() -> None:
     given = arguments.parse_args()
     # MLflow checks Host and Origin as well, and by default lets in every port of this machine. It
     # reads this when it is imported.
-    names = [name for host in settle(given) for name in (host, f"{host}:*")]
+    names = [name for host in set_allowed_hosts(given) for name in (host, f"{host}:*")]
     os.environ["MLFLOW_SERVER_ALLOWED_HOSTS"] = ",".join(names)
     origins = [f"{scheme}://{name}" for name in names for scheme in ("http", "https")]
     os.environ["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] = ",".join(origins)
@@ -55,7 +55,7 @@ def main() -> None:
     # Five more processes, for which textmill has no use.
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     with tempfile.TemporaryDirectory(prefix="textmill-login-") as folder:
-        login = login_of(given)
+        login = login_from(given)
         _open_store()
         if login:
             _set_up_login(Path(folder), *login)

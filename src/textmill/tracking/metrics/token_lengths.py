@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from textmill.corpus.tokens.token_shards import read_shards
-from textmill.errors import spared
+from textmill.errors import best_effort
 from textmill.tracking.store import Store
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def log_token_lengths(store: Store, run_id: str, tokens: Path) -> None:
     Raises:
         StoreError: the store does not take it.
     """
-    with spared("the picture of the lengths"), store.as_store_errors():
+    with best_effort("the picture of the lengths"), store.as_store_errors():
         store.client.log_figure(run_id, token_lengths(tokens), "plots/token_lengths.png")
 
 

@@ -1,1 +1,3 @@
 """Models as MLflow keeps and serves them."""
+
+__all__ = ["logged"]

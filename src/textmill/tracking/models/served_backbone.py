@@ -15,7 +15,7 @@ from textmill.model import load
 from textmill.safety.redaction import redact
 from textmill.safety.stored import read_redaction
 from textmill.tracking.models.copies import check_copy
-from textmill.training.writing import write_text
+from textmill.training.writing import stream_text
 
 
 class Backbone(PythonModel):
@@ -42,7 +42,7 @@ class Backbone(PythonModel):
         """Return the continuations of the texts, in their order; params as GenerationConfig's."""
         config = GenerationConfig.model_validate(params or {})
         texts = [
-            "".join(write_text(self.network, self.tokenizer, prompt, config))
+            "".join(stream_text(self.network, self.tokenizer, prompt, config))
             for prompt in (redact(text, self.redaction)[0] for text in model_input["text"])
         ]
         return pd.DataFrame({"continuation": texts})

@@ -1,1 +1,3 @@
-"""Training on more than one device."""
+"""Training on several devices: device checks, ranks, sharding."""
+
+__all__ = ["devices", "ranks", "sharding"]

@@ -1,4 +1,4 @@
-"""Whether this machine can do what a training asks for, and how it multiplies."""
+"""Checks of devices, precision and compiler, and the choice of the CPU's matrix library."""
 
 from __future__ import annotations
 
@@ -13,54 +13,48 @@ from textmill.config import OptimizationConfig
 from textmill.errors import InputError
 
 FP32_ERROR = 1e-5
-"""Relative, of a product of fp32 numbers; bf16 would give some 3e-3."""
+"""Maximum relative error of an fp32 matrix product; bf16 has about 3e-3."""
 
 
 def check_device(section: str, config: OptimizationConfig, devices: int = 1) -> None:
-    """Raise InputError unless there are such devices, with such a precision.
+    """Raise InputError unless the machine has the devices, and they support the precision.
 
     Args:
-        section: of the configuration, for messages.
+        section: section of the configuration, for messages.
         config: accelerator and precision.
-        devices: how many there have to be; of a CPU's cores, any number will do.
+        devices: required number of GPUs; not checked on a CPU.
 
     Raises:
-        InputError: there are not.
+        InputError: devices are missing, or do not support the precision.
     """
     if config.accelerator != "cuda":
         return
     if not torch.cuda.is_available():
-        raise InputError(
-            f"{section}.accelerator=cuda: torch finds no CUDA GPU here; set it to cpu."
-        )
+        raise InputError(f"{section}.accelerator=cuda: torch finds no CUDA GPU; set it to cpu.")
     found = torch.cuda.device_count()
     if devices > found:
         raise InputError(
-            f"{section}.devices={devices}: torch finds {found} CUDA GPUs here; set it to that "
+            f"{section}.devices={devices}: torch finds only {found} CUDA GPUs; set it to {found} "
             "or less."
         )
     if config.precision == "bf16" and not torch.cuda.is_bf16_supported(including_emulation=False):
         raise InputError(
-            f"{section}.precision=bf16: {torch.cuda.get_device_name()} does not compute with such "
-            "numbers; set it to 32."
+            f"{section}.precision=bf16: {torch.cuda.get_device_name()} does not support bf16; set "
+            "it to 32."
         )
 
 
 def check_compiler(section: str, accelerator: str) -> None:
-    """Raise InputError unless torch.compile works here: it needs a C++ compiler.
-
-    Raises:
-        InputError: it does not; its own message says why.
-    """
+    """Raise InputError unless torch.compile works, which needs a C++ compiler."""
     try:
         torch.compile(_double)(torch.ones(2, device=accelerator))
-    except Exception as error:  # it has many, all of which mean the same here
+    except Exception as error:  # torch.compile raises many types
         why = (str(error).strip() or type(error).__name__).splitlines()[0]
         needed = (
             "a C++ compiler, such as g++" if accelerator == "cpu" else "Triton and a C compiler"
         )
         raise InputError(
-            f"{section}.compile=true: torch.compile does not work here ({why}); install {needed}, "
+            f"{section}.compile=true: torch.compile does not work ({why}); install {needed}, "
             "or set it to false."
         ) from None
 
@@ -70,15 +64,15 @@ def _double(x: Tensor) -> Tensor:
 
 
 @contextmanager
-def onednn_products(accelerator: str) -> Iterator[None]:
-    """Let oneDNN multiply matrices of fp32 on a CPU, where torch lets it and nothing is lost by it.
+def onednn_matmul(accelerator: str) -> Iterator[None]:
+    """Use oneDNN for fp32 matrix products on a CPU, unless that reduces precision.
 
-    MKL does by default, at less than half of its speed on AMD's processors with AVX512. torch names
-    this a permission to multiply in bf16; oneDNN makes use of that where there is AMX alone, and
-    there it is not given.
+    The default is MKL, which has less than half the speed on AMD processors with AVX512. torch
+    enables oneDNN by float32_matmul_precision="medium", which also permits bf16. oneDNN uses bf16
+    only on processors with AMX; there this setting is not changed.
     """
     before = torch.get_float32_matmul_precision()
-    if accelerator == "cpu" and _permitted_error() < FP32_ERROR:
+    if accelerator == "cpu" and _onednn_error() < FP32_ERROR:
         torch.set_float32_matmul_precision("medium")
     try:
         yield
@@ -87,8 +81,8 @@ def onednn_products(accelerator: str) -> Iterator[None]:
 
 
 @cache
-def _permitted_error() -> float:
-    """Return the error of an fp32 product by oneDNN, relative to its largest element."""
+def _onednn_error() -> float:
+    """Return the error of an fp32 matrix product by oneDNN, relative to its largest element."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
     a, b = torch.randn(2, 256, 256, generator=torch.Generator().manual_seed(0))

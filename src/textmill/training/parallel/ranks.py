@@ -1,6 +1,6 @@
-"""Training on several devices of this machine: a process for each, started as torchrun does.
+"""Training on several devices of this machine: one process per device, started as by torchrun.
 
-The processes are ranks 0, 1, … of one group. Rank 0 alone writes; the others only compute.
+The processes are ranks 0, 1, … of one group. Only rank 0 writes files.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ from textmill.files import read_json, write_json
 from textmill.hardware import set_up_torch
 
 FOLDER = "ranks"
-HERE = "127.0.0.1"
+LOCALHOST = "127.0.0.1"
 STOP_GRACE_S = 15
-"""For the ranks to finish their step and save it: less than their parent is given."""
-LOOK_EVERY_S = 0.1
+"""Time for the ranks to finish and save their step; shorter than that of the parent process."""
+POLL_INTERVAL_S = 0.1
 
 
 def launch(
     train: str, config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, work: Path
 ) -> None:
-    """Train with a process for each device, and return when all have ended.
+    """Train with one process per device, and return when all have ended.
 
-    Processor threads are split among them. SIGTERM reaches all of them, and they save; they
-    end when this process does, however it ends.
+    Processor threads are split among the ranks. SIGTERM is forwarded to all ranks, which save a
+    checkpoint; they end with this process, even if it is killed.
 
     Args:
-        train: `module:function`, what each of them calls with the other arguments.
+        train: `module:function` that each rank calls with the other arguments.
         config: model and training.
         inputs: `tokens` and `tokenizer`, folders of those steps.
         out: an empty folder.
         work: a folder with the checkpoints of an interrupted run, if any.
 
     Raises:
-        InputError, RunError: as the ranks do; or one of them died.
+        InputError, RunError: raised by a rank, or a rank died.
     """
     folder = work / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
@@ -74,20 +74,22 @@ def launch(
         nproc_per_node=devices,
         run_id=work.parent.name or FOLDER,
         rdzv_backend="c10d",
-        rdzv_endpoint=f"{HERE}:0",
-        local_addr=HERE,
-        max_restarts=0,  # the pipeline decides whether a training is resumed
+        rdzv_endpoint=f"{LOCALHOST}:0",
+        local_addr=LOCALHOST,
+        max_restarts=0,  # the pipeline decides whether to resume a training
         logs_specs=DefaultLogsSpecs(log_dir=str(folder)),
         signals_to_handle="SIGTERM",
         shutdown_timeout=STOP_GRACE_S,
     )
     handler = signal.getsignal(signal.SIGTERM)
     try:
-        # -P: a file in the working folder that is called like a package is not imported for it.
+        # -P: a file in the working folder must not shadow a package.
         start = elastic_launch(settings, sys.executable)
         start("-P", "-m", "textmill.training.parallel.ranks", str(folder / "job.json"))
     except SignalException:
-        raise RunError("Training was told to end, and has saved: run again to go on.") from None
+        raise RunError(
+            "Training was stopped after saving a checkpoint: run again to resume."
+        ) from None
     except ChildFailedError as error:
         raise _explain(list(error.failures.values())) from None
     finally:
@@ -96,7 +98,7 @@ def launch(
 
 
 def _explain(failures: list[ProcessFailure]) -> InputError | RunError:
-    """Return why the group ended: what a rank says of it, or else which one died, and how."""
+    """Return the error that ended the group: that of a rank, or else which rank died, and how."""
     messages = [_message(failure) for failure in failures]
     for kind in (InputError, RunError):
         for message in messages:
@@ -106,8 +108,8 @@ def _explain(failures: list[ProcessFailure]) -> InputError | RunError:
     if killed is None:
         return RunError(f"A process of the training failed: {messages[0]}")
     return RunError(
-        f"The process of device {killed.local_rank} was ended by {killed.signal_name()}; the usual "
-        "reason is that memory ran out: lower micro_batch_size or the model. Run again to go on."
+        f"The process of device {killed.local_rank} was killed by {killed.signal_name()}, usually "
+        "because memory ran out: reduce micro_batch_size or the model. Run again to resume."
     )
 
 
@@ -117,15 +119,15 @@ def _message(failure: ProcessFailure) -> str:
 
 
 def _end_with(parent: int) -> None:
-    """Exit as soon as the parent is gone: a rank alone would wait for the others for ever."""
+    """Exit when the parent process has ended: a single rank would wait for the others forever."""
     while os.getppid() == parent:
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(POLL_INTERVAL_S)
     os._exit(1)
 
 
 @record
 def main() -> None:
-    """Be one rank: what each process does."""
+    """Run one rank."""
     job = read_json(Path(sys.argv[1]))
     threading.Thread(target=_end_with, args=(job["parent"],), daemon=True).start()
     set_up_torch(job["threads"])

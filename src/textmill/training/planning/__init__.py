@@ -1,1 +1,3 @@
-"""How large a model, how many tokens and how long: measured speed and scaling laws."""
+"""Planning of trainings: measured throughput, forecasts, and scaling laws."""
+
+__all__ = ["plan", "scaling", "speed"]

@@ -1,7 +1,7 @@
-"""What a training will take, and what to train for a budget.
+"""Forecasts of a training's cost, and the compute-optimal model for a budget.
 
-The forecast is this machine's own speed at the configured training, measured for a few seconds;
-the choice of size and tokens is the compute-optimal one of Hoffmann et al. 2022, approach 3.
+The forecast uses the throughput of this machine at the configured training, measured for a few
+seconds; the optimal size and number of tokens follow Hoffmann et al. 2022, approach 3.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ from textmill.config import ModelConfig, PretrainConfig, ScalingLaw
 from textmill.model import GPT
 from textmill.training.objectives import Batch, objective_losses, prepare
 from textmill.training.optimizers import make_optimizer
-from textmill.training.parallel.devices import onednn_products
+from textmill.training.parallel.devices import onednn_matmul
 from textmill.training.planning.speed import peak_flops, peak_memory_bytes
 
 WARM_UP_STEPS = 2
 MEASURED_S = 5.0
-"""Long enough that a pause of the machine does not decide."""
+"""Long enough that a pause of the machine does not distort the result."""
 FORWARD_SHARE = 1 / 3
-"""Of a step's operations, those of the forward pass, which is all that validation takes."""
+"""Share of the forward pass in a step's operations; validation has only a forward pass."""
 
 
 @dataclass(frozen=True)
 class Speed:
-    """A machine at one training; several GPUs as if none ever waited for another."""
+    """Throughput of a machine at one training; for several GPUs, assuming perfect scaling."""
 
     parameters: int
-    """Those that every token is multiplied with, which are what the scaling law counts."""
+    """Parameters in matrix products, which the scaling law counts."""
     tokens_per_s: float
     flops_per_s: float
     mfu: float
-    """Share of the operations that the device reaches at most."""
+    """Model FLOPs utilization: share of the device's peak."""
     memory_bytes: int
-    """The most that the process has held: a GPU's memory where it computes there."""
+    """Peak memory of the process: the GPU's if it trains there."""
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a training takes."""
+    """Cost of a training."""
 
     tokens: int
     hours: float
@@ -56,14 +56,14 @@ class Choice:
     parameters: float
     tokens: float
     loss: float
-    """That the law predicts, in nats a token, on the data that it was fitted to."""
+    """Predicted by the scaling law, in nats per token, on the data that it was fitted to."""
 
 
 def measure_speed(model: ModelConfig, config: PretrainConfig) -> Speed:
-    """Return how fast this machine trains a model, on random tokens, as it would for real.
+    """Return the measured training speed of this machine, on random tokens.
 
     Args:
-        model: its shape; vocab_size is set.
+        model: architecture and shape, vocab_size included.
         config: batch, precision, objective and optimizer.
     """
     torch.manual_seed(config.seed)
@@ -83,7 +83,7 @@ def measure_speed(model: ModelConfig, config: PretrainConfig) -> Speed:
         optimizer.step()
         optimizer.zero_grad()
 
-    with onednn_products(device.type):
+    with onednn_matmul(device.type):
         for _ in range(WARM_UP_STEPS):
             step()
         started_s = time.perf_counter()
@@ -92,12 +92,12 @@ def measure_speed(model: ModelConfig, config: PretrainConfig) -> Speed:
             step()
             n_steps += 1
         seconds = (time.perf_counter() - started_s) / n_steps
-    memory_bytes = peak_memory_bytes(device)  # before the large product that peaks are found with
+    memory_bytes = peak_memory_bytes(device)  # before the large matrix product in peak_flops
     tokens = config.accumulate * config.micro_batch_size * model.block_size
     flops_per_s = tokens * network.flops_per_token(model.block_size) / seconds
-    n_gpus = config.devices if device.type == "cuda" else 1  # processes share a CPU's cores
+    n_gpus = config.devices if device.type == "cuda" else 1  # ranks share a CPU's cores
     return Speed(
-        parameters=network.n_multiplied(),
+        parameters=network.n_matmul_parameters(),
         tokens_per_s=n_gpus * tokens / seconds,
         flops_per_s=n_gpus * flops_per_s,
         mfu=flops_per_s / peak_flops(device.type, config.precision == "bf16"),
@@ -109,18 +109,18 @@ def _random_batch(model: ModelConfig, config: PretrainConfig, device: torch.devi
     assert model.vocab_size is not None
     shape = config.micro_batch_size, model.block_size + 1
     ids = torch.randint(model.vocab_size, shape, device=device)
-    whole: Tensor = torch.ones_like(ids[:, 1:], dtype=torch.bool)
+    mask: Tensor = torch.ones_like(ids[:, 1:], dtype=torch.bool)
     blocks = {
         "input_ids": ids[:, :-1],
         "targets": ids[:, 1:],
         "documents": torch.zeros_like(ids[:, 1:], dtype=torch.int32),
-        "loss_mask": whole,
+        "loss_mask": mask,
     }
     return prepare(blocks, config, model.vocab_size)
 
 
 def forecast(model: ModelConfig, config: PretrainConfig, speed: Speed) -> Forecast:
-    """Return what the configured training takes on a machine of that speed."""
+    """Return the cost of the configured training on a machine of that speed."""
     per_step = config.accumulate * config.micro_batch_size * model.block_size
     trained = config.max_steps * per_step
     n_validations = -(-config.max_steps // config.validate_every_steps)
@@ -134,7 +134,7 @@ def forecast(model: ModelConfig, config: PretrainConfig, speed: Speed) -> Foreca
 
 
 def compute_optimal(flops: float, law: ScalingLaw) -> Choice:
-    """Return the size and tokens with the lowest loss for a number of operations.
+    """Return the compute-optimal model size and number of tokens for a budget of FLOPs.
 
     The loss is E + A/N^α + B/D^β for N parameters and D tokens, with 6ND operations; its minimum
     is at N = G(C/6)^(β/(α+β)), G = (αA/βB)^(1/(α+β)) (Hoffmann et al. 2022, section 3.3, eq. 4).
@@ -147,5 +147,5 @@ def compute_optimal(flops: float, law: ScalingLaw) -> Choice:
 
 
 def predicted_loss(parameters: float, tokens: float, law: ScalingLaw) -> float:
-    """Return the loss that the law predicts, in nats a token."""
+    """Return the loss that the scaling law predicts, in nats per token."""
     return float(law.e + law.a / parameters**law.alpha + law.b / tokens**law.beta)

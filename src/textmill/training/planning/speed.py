@@ -1,4 +1,4 @@
-"""How fast a device computes, and how much memory that has taken."""
+"""Peak throughput and peak memory of a device."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from functools import cache
 import torch
 
 GPU_PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "RTX 4090": 165e12}
-"""Dense bf16 operations per second, as NVIDIA's data sheets state them, by a part of the name."""
+"""Dense bf16 FLOP/s from NVIDIA's data sheets, by a part of the GPU's name."""
 TRIALS = 3
 
 
 @cache
 def peak_flops(device_type: str, is_bf16: bool) -> float:
-    """Return the operations per second that a device reaches at most.
+    """Return the peak FLOP/s of a device.
 
-    Of a GPU in the list above it is the stated number; else it is what a large matrix product
-    reaches here and now, on the threads that torch may use.
+    For a GPU in `GPU_PEAKS`, the stated number; otherwise the measured rate of a large matrix
+    product, on the threads that torch may use.
 
     Args:
         device_type: cpu or cuda.
-        is_bf16: whether products are computed in bf16, and else in 32 bits.
+        is_bf16: bf16 products; otherwise fp32.
     """
     if device_type == "cuda" and is_bf16:
         name = torch.cuda.get_device_name()
@@ -43,7 +43,7 @@ def _product_s(matrix: torch.Tensor) -> float:
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """Return the most memory that this process has held, the GPU's where it computes there."""
+    """Return the peak memory of this process, in bytes; for a CUDA device, that of the GPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere

@@ -12,4 +12,8 @@ __all__ = [
     "Rejection",
     "SequenceFilter",
     "Verdict",
+    "chain",
+    "contract",
+    "measures",
+    "unreadable",
 ]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from textmill.steps import places
-from textmill.steps.places import held_slot
+from textmill.steps import slots
+from textmill.steps.slots import held_slot
 from textmill.steps.worker import Stopped, stop_all
 
 HOLDER = """
@@ -26,16 +26,16 @@ with FileLock(sys.argv[1]):
 
 @pytest.fixture(autouse=True)
 def _ask_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "ASK_EVERY_S", 0.02)
+    monkeypatch.setattr(slots, "POLL_INTERVAL_S", 0.02)
 
 
-def most_at_once(folder: Path, n_places: int | None, n_threads: int) -> int:
+def most_at_once(folder: Path, n_slots: int | None, n_threads: int) -> int:
     """Return how many of the threads held a place together."""
     here, most, guard = 0, 0, threading.Lock()
 
     def work() -> None:
         nonlocal here, most
-        with held_slot(folder, n_places, "pretrain"):
+        with held_slot(folder, n_slots, "pretrain"):
             with guard:
                 here += 1
                 most = max(most, here)
@@ -51,11 +51,11 @@ def most_at_once(folder: Path, n_places: int | None, n_threads: int) -> int:
     return most
 
 
-@pytest.mark.parametrize(("n_places", "most"), [(1, 1), (2, 2), (None, 4)])
+@pytest.mark.parametrize(("n_slots", "most"), [(1, 1), (2, 2), (None, 4)])
 def test_no_more_work_at_once_than_there_are_places(
-    tmp_path: Path, n_places: int | None, most: int
+    tmp_path: Path, n_slots: int | None, most: int
 ) -> None:
-    assert most_at_once(tmp_path, n_places, 4) == most
+    assert most_at_once(tmp_path, n_slots, 4) == most
 
 
 def test_a_killed_process_leaves_its_place_free(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What happens at the steps that are due: logging, validation, checkpoints, and the end."""
+"""The training callback: logging, validation, checkpoints, and stopping."""
 
 from __future__ import annotations
 
@@ -28,58 +28,58 @@ from textmill.training.planning.speed import peak_flops, peak_memory_bytes
 
 
 @dataclass
-class _Line:
-    """What the next line of the log is about: the micro-batches since the one before."""
+class _LogWindow:
+    """The micro-batches since the last logged step."""
 
     losses: list[dict[str, Tensor]] = field(default_factory=list)
     documents: list[Tensor] = field(default_factory=list)
-    """Of the newest micro-batches the number of each token's document, (B, T); -1 on padding. Those
-    before training was resumed are not kept."""
+    """Document of each token, (B, T), -1 on padding, by micro-batch; without those before a
+    resume."""
     n_tokens: int = 0
-    """Counted so far, of all devices, without padding."""
+    """Tokens so far, over all devices, without padding."""
     n_positions: int = 0
-    """The same with padding."""
+    """Positions so far, over all devices, padding included."""
 
 
 @dataclass
-class _Stretch:
-    """The micro-batches since a line of the log, a validation or a checkpoint: what is timed."""
+class _TimedWindow:
+    """The micro-batches that are timed: those since a logged step, a validation or a checkpoint."""
 
     documents: list[Tensor] = field(default_factory=list)
     started_s: float = field(default_factory=time.perf_counter)
 
 
-class Watch(pl.Callback):
-    """Logs, validates and saves, in this order, at the steps that are due.
+class TrainingCallback(pl.Callback):
+    """Logs, validates and saves, in this order, at the configured steps.
 
-    Validation runs here and not in Lightning's own loop: so a checkpoint always comes after the
-    validation of its step, and a resumed run neither repeats nor misses one.
+    Validation runs here rather than in Lightning's own loop: a checkpoint always follows the
+    validation of its step, so that a resumed run neither repeats nor misses one.
     """
 
     def __init__(self, config: OptimizationConfig, work: Path, validate_at: Container[int]) -> None:
         self.config = config
         self.work = work
         self.validate_at = validate_at
-        self.is_ending = False
-        self.line = _Line()
+        self.stop_requested = False
+        self.pending = _LogWindow()
         self._restored: dict[str, Any] = {}
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the losses since the last line, so that the next one is as if nothing had been."""
-        line = self.line
-        names = line.losses[0] if line.losses else ()
+        """Return the losses since the last logged step: a resume does not change the log."""
+        pending = self.pending
+        names = pending.losses[0] if pending.losses else ()
         return {
             "losses": {name: self._losses_in_order(name) for name in names},
-            "n_tokens": line.n_tokens,
-            "n_positions": line.n_positions,
+            "n_tokens": pending.n_tokens,
+            "n_positions": pending.n_positions,
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take them; they are split when the devices are known."""
+        """Restore the losses; they are split over the devices in `on_train_start`."""
         self._restored = state_dict
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Open the metrics, and take SIGTERM for a request to save and end."""
+        """Open the metrics file, and handle SIGTERM as a request to save and stop."""
         assert isinstance(pl_module, FitModule)
         self.trainer = trainer
         self.metrics = MetricsFile(self.work, pl_module.total_steps, trainer.is_global_zero)
@@ -88,24 +88,24 @@ class Watch(pl.Callback):
         is_bf16 = self.config.precision == "bf16"
         self.peak_flops = trainer.world_size * peak_flops(pl_module.device.type, is_bf16)
         if threading.current_thread() is threading.main_thread():
-            # In place of Lightning's own, which breaks off between the micro-batches of a step;
-            # Lightning puts back the one before both.
-            signal.signal(signal.SIGTERM, self._end)
+            # Replaces Lightning's handler, which stops between the micro-batches of a step;
+            # Lightning restores the original one.
+            signal.signal(signal.SIGTERM, self._request_stop)
         if self._restored:
-            self._take_up(pl_module.device)
-        self.stretch = _Stretch()
+            self._restore_window(pl_module.device)
+        self.window = _TimedWindow()
 
-    def _take_up(self, device: torch.device) -> None:
-        """Go on with the line that was begun when the checkpoint was saved."""
+    def _restore_window(self, device: torch.device) -> None:
+        """Restore the losses since the last logged step from the checkpoint."""
         saved = self._restored
         mine = slice(self.trainer.global_rank, None, self.trainer.world_size)
         names = list(saved["losses"])
         values = [losses[mine].to(device) for losses in saved["losses"].values()]
         losses = [dict(zip(names, parts, strict=True)) for parts in zip(*values, strict=True)]
-        self.line = _Line(losses, [], saved["n_tokens"], saved["n_positions"])
+        self.pending = _LogWindow(losses, [], saved["n_tokens"], saved["n_positions"])
 
-    def _end(self, *_: object) -> None:
-        self.is_ending = True
+    def _request_stop(self, *_: object) -> None:
+        self.stop_requested = True
 
     def on_train_batch_end(
         self,
@@ -115,13 +115,13 @@ class Watch(pl.Callback):
         batch: Batch,
         batch_idx: int,
     ) -> None:
-        """Do what is due after a micro-batch, where it is the last of its step."""
+        """Log, validate, save and stop as due, after the last micro-batch of a step."""
         assert isinstance(pl_module, FitModule)
-        # Lightning hands back the loss divided by the micro-batches of a device.
+        # Lightning returns the loss divided by the micro-batches per device.
         outputs = outputs | {"loss": outputs["loss"].detach() / trainer.world_size}
-        self.line.losses.append(outputs)
-        self.line.documents.append(batch["documents"])
-        self.stretch.documents.append(batch["documents"])
+        self.pending.losses.append(outputs)
+        self.pending.documents.append(batch["documents"])
+        self.window.documents.append(batch["documents"])
         step = trainer.global_step
         if step == self.last_step:
             return  # gradients are still being accumulated
@@ -133,38 +133,34 @@ class Watch(pl.Callback):
         if step in self.validate_at or is_last:
             with _evaluating(trainer, pl_module):
                 self.metrics.write(step, pl_module.validate())
-            self._restart(pl_module)
+            self._close_window(pl_module)
         if is_last:
             self.metrics.write(step, self._costs(pl_module))
             return
-        end = self._why_to_end(pl_module)
-        # All devices end with the same step: one alone would wait for the others for ever.
+        end = self._stop_reason(pl_module)
+        # All devices stop at the same step: a single one would wait for the others forever.
         if trainer.strategy.reduce_boolean_decision(end is not None, all=False):
-            end = end or "another device has to; run again to go on"
+            end = end or "another device requested it; run again to resume"
         if step % self.config.checkpoint_every_steps == 0 or end:
             self._check_numbers(pl_module, step)
-            self._restart(pl_module)  # so that it is saved what was spent
+            self._close_window(pl_module)  # updates the time and operations to save
             trainer.save_checkpoint(checkpoint_folder(self.work, step))
             if trainer.is_global_zero:
                 keep_newest(self.work, self.config.keep_checkpoints)
         if end:
-            raise RunError(f"Training was ended at step {step}, which is saved: {end}.")
+            raise RunError(f"Training stopped at step {step}, after saving a checkpoint: {end}.")
 
     def _check_numbers(self, module: FitModule, step: int) -> None:
-        """Stop before a model is saved whose loss or gradient has left the numbers, or has leapt.
-
-        Raises:
-            RunError: one of them is infinite or not a number, or the loss has risen too far.
-        """
+        """Raise RunError if the loss or gradient is not finite, or the loss has risen too far."""
         assert module.gradient_norm is not None
-        if not self.line.losses:
+        if not self.pending.losses:
             return
         losses = self._losses_in_order("loss").tolist()
         loss = sum(losses) / n_steps(len(losses), self.config.accumulate)
         lowest = self.metrics.lowest.get("train/loss", math.inf)
         rise = self.config.max_loss_rise
         if not math.isfinite(sum(losses) + module.gradient_norm.item()):
-            problem = "The loss or the gradient is not a finite number"
+            problem = "The loss or the gradient is not finite"
             newest = len(losses) - 1
             culprit = next((i for i, loss in enumerate(losses) if not math.isfinite(loss)), newest)
         elif rise is not None and loss > lowest + rise:
@@ -178,21 +174,21 @@ class Watch(pl.Callback):
         batch = module.describe(documents) if documents is not None else ""
         raise RunError(
             f"{problem} at step {at}{f', in a batch of {batch}' if batch else ''}: lower "
-            f"{module.settings}.learning_rate, or warm up for longer. The newest checkpoint is "
+            f"{module.settings}.learning_rate, or use a longer warm-up. The newest checkpoint is "
             f"{newest_checkpoint(self.work)}."
         )
 
     def _log(self, module: FitModule, step: int) -> None:
-        line = self.line
+        pending = self.pending
         per_step = self.trainer.accumulate_grad_batches
-        n_timed = n_steps(len(self.stretch.documents), per_step)
-        n_logged = n_steps(len(line.losses), per_step)
+        n_timed = n_steps(len(self.window.documents), per_step)
+        n_logged = n_steps(len(pending.losses), per_step)
         losses = {
             f"train/{name}": self._losses_in_order(name).sum().item() / n_logged
-            for name in line.losses[0]
+            for name in pending.losses[0]
         }
-        seconds, n_tokens, flops = self._restart(module)
-        self.line = _Line()
+        seconds, n_tokens, flops = self._close_window(module)
+        self.pending = _LogWindow()
         assert module.gradient_norm is not None
         assert module.update_norm is not None
         self.metrics.write(
@@ -205,17 +201,17 @@ class Watch(pl.Callback):
                 "train/tokens_per_s": n_tokens / seconds,
                 "train/flops_per_s": flops / seconds,
                 "train/mfu": flops / seconds / self.peak_flops,
-                "train/padding_share": 1 - line.n_tokens / line.n_positions,
+                "train/padding_share": 1 - pending.n_tokens / pending.n_positions,
                 "train/peak_memory_mib": peak_memory_bytes(module.device) / 2**20,
                 "train/seconds_left": (module.total_steps - step) * seconds / n_timed,
             },
         )
 
-    def _why_to_end(self, module: FitModule) -> str | None:
-        """Return why training has to end before its last step, if it has."""
-        if self.is_ending:
-            return "its process was told to; run again to go on"
-        running_s = time.perf_counter() - self.stretch.started_s
+    def _stop_reason(self, module: FitModule) -> str | None:
+        """Return why training must stop before its last step, or None."""
+        if self.stop_requested:
+            return "it received SIGTERM; run again to resume"
+        running_s = time.perf_counter() - self.window.started_s
         hours = (module.spent["seconds"] + running_s) / 3600
         limit, price = self.config.max_hours, self.config.price_per_hour
         if limit is not None and hours > limit:
@@ -224,11 +220,11 @@ class Watch(pl.Callback):
             spent = f"max_cost={self.config.max_cost}"
         else:
             return None
-        return f"{module.settings}.{spent} is used up; raise it to go on"
+        return f"{module.settings}.{spent} is reached; raise it to continue"
 
     def _costs(self, module: FitModule) -> dict[str, float]:
-        """Return what the whole training has cost."""
-        self._restart(module)
+        """Return the cost of the whole training."""
+        self._close_window(module)
         hours = module.spent["seconds"] / 3600
         costs = {"cost/hours": hours, "cost/flops": module.spent["flops"]}
         if self.config.watts is not None:
@@ -237,40 +233,39 @@ class Watch(pl.Callback):
             costs["cost/money"] = hours * self.config.price_per_hour
         return costs
 
-    def _restart(self, module: FitModule) -> tuple[float, int, int]:
-        """Begin a new stretch; return the seconds, tokens and operations of the one that ends.
+    def _close_window(self, module: FitModule) -> tuple[float, int, int]:
+        """Close the timed window; return its seconds, and its tokens and FLOPs over all devices.
 
-        Padding counts as neither; tokens and operations are those of all devices. What was spent
-        grows by both.
+        Padding does not count. The totals are added to `spent`.
         """
-        seconds = time.perf_counter() - self.stretch.started_s
-        counts = [int((numbers >= 0).sum()) for numbers in self.stretch.documents]
-        widths = [numbers.size(1) for numbers in self.stretch.documents]
+        seconds = time.perf_counter() - self.window.started_s
+        counts = [int((numbers >= 0).sum()) for numbers in self.window.documents]
+        widths = [numbers.size(1) for numbers in self.window.documents]
         per_token = {width: self.gpt.flops_per_token(width) for width in set(widths)}
         flops = sum(n * per_token[width] for n, width in zip(counts, widths, strict=True))
         mine = torch.tensor([sum(counts), flops], dtype=torch.int64, device=module.device)
-        n_tokens, flops = self._of_all(mine).sum(0).tolist()
+        n_tokens, flops = self._all_gather(mine).sum(0).tolist()
         module.spent["seconds"] += seconds
         module.spent["flops"] += flops
-        self.line.n_tokens += n_tokens
-        n_positions = sum(numbers.numel() for numbers in self.stretch.documents)
-        self.line.n_positions += n_positions * self.trainer.world_size
-        self.stretch = _Stretch()
+        self.pending.n_tokens += n_tokens
+        n_positions = sum(numbers.numel() for numbers in self.window.documents)
+        self.pending.n_positions += n_positions * self.trainer.world_size
+        self.window = _TimedWindow()
         return seconds, n_tokens, flops
 
     def _losses_in_order(self, name: str) -> Tensor:
-        """Return what each micro-batch of the line added to a loss of its step, in their order."""
-        mine = torch.stack([losses[name] for losses in self.line.losses])
-        return self._of_all(mine).T.flatten()
+        """Return each micro-batch's contribution to a loss, over all devices, in order."""
+        mine = torch.stack([losses[name] for losses in self.pending.losses])
+        return self._all_gather(mine).T.flatten()
 
     def _documents_of(self, micro_batch: int) -> Tensor | None:
-        """Return the documents of a micro-batch of the line, if they are kept."""
+        """Return the documents of a micro-batch since the last logged step, if available."""
         its_turn, device = divmod(micro_batch, self.trainer.world_size)
-        kept = its_turn - (len(self.line.losses) - len(self.line.documents))
-        return self._of_all(self.line.documents[kept])[device] if kept >= 0 else None
+        kept = its_turn - (len(self.pending.losses) - len(self.pending.documents))
+        return self._all_gather(self.pending.documents[kept])[device] if kept >= 0 else None
 
-    def _of_all(self, mine: Tensor) -> Tensor:
-        """Return what each device has, one after the other; all have to ask for it."""
+    def _all_gather(self, mine: Tensor) -> Tensor:
+        """Return the tensors of all devices, stacked: a collective operation."""
         if self.trainer.world_size == 1:
             return mine[None]
         gathered: Tensor = self.trainer.strategy.all_gather(mine)
@@ -279,7 +274,7 @@ class Watch(pl.Callback):
 
 @contextmanager
 def _evaluating(trainer: pl.Trainer, module: FitModule) -> Iterator[None]:
-    """Switch to eval mode, without gradients, in the precision of training."""
+    """Use eval mode, without gradients, in the precision of training."""
     module.eval()
     with torch.inference_mode(), trainer.precision_plugin.val_step_context():
         yield

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textmill.config import RedactionConfig
-from textmill.safety.disguise import place_in, undisguise
+from textmill.safety.obfuscation import deobfuscate, original_span
 from textmill.safety.redaction import redact
 
 PIECES = [
@@ -19,7 +19,7 @@ TEXTS = st.text() | st.lists(st.sampled_from(PIECES), max_size=12).map("".join)
 
 
 def meant(text: str) -> str:
-    views = undisguise(text)
+    views = deobfuscate(text)
     return views[-1].text if views else text
 
 
@@ -67,12 +67,12 @@ def test_other_signs_stay(text: str) -> None:
 
 @given(TEXTS)
 def test_every_character_of_a_view_stands_for_some_of_the_text_in_order(text: str) -> None:
-    views = undisguise(text)
+    views = deobfuscate(text)
     end = 0
     for at in range(len(views[-1].text) if views else 0):
-        first, last = place_in(views, (at, at + 1))
+        first, last = original_span(views, (at, at + 1))
         assert end <= first < last <= len(text)
-        assert place_in(views, (0, at + 1))[1] == last
+        assert original_span(views, (0, at + 1))[1] == last
         end = last
 
 

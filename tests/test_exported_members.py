@@ -1,0 +1,326 @@
+"""Specifies the public names of every package: what other packages and users import from it."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import textmill
+import textmill_flows
+
+PUBLIC = {
+    "textmill": ["__version__"],
+    "textmill.config": [
+        "AUTO",
+        "Accelerator",
+        "AnyTask",
+        "C4Config",
+        "CleanConfig",
+        "ClusterConfig",
+        "Config",
+        "CorpusConfig",
+        "DecontaminationConfig",
+        "DriftConfig",
+        "DriftStepConfig",
+        "ExactDuplicatesConfig",
+        "FineWebConfig",
+        "FinetuneConfig",
+        "GenerationConfig",
+        "GopherQualityConfig",
+        "GopherRepetitionConfig",
+        "HtmlConfig",
+        "KINDS",
+        "LANGUAGE_FLOORS",
+        "LANGUAGE_MODEL",
+        "LabelledConfig",
+        "LimitsConfig",
+        "Location",
+        "ModelConfig",
+        "NOT_IN_KEY",
+        "NearDuplicatesConfig",
+        "NotifyConfig",
+        "OptimizationConfig",
+        "Packing",
+        "Precision",
+        "PretrainConfig",
+        "PretrainStepConfig",
+        "PromotionConfig",
+        "QualityConfig",
+        "RedactionConfig",
+        "RedactionKind",
+        "RepeatedLinesConfig",
+        "RetrainConfig",
+        "SampleConfig",
+        "ScalingLaw",
+        "Settings",
+        "SourceConfig",
+        "TaskConfig",
+        "TestSetConfig",
+        "TextFilesConfig",
+        "TokenizerConfig",
+        "TokensConfig",
+        "TrackingConfig",
+        "UNREDACTED",
+        "extensions",
+        "flatten",
+        "key_values",
+        "problems",
+        "secrets",
+        "settings_of",
+    ],
+    "textmill.corpus": ["cleaning", "reading", "tokens", "words"],
+    "textmill.corpus.cleaning": [
+        "clean",
+        "filters",
+        "language",
+        "new_text",
+        "receipts",
+        "rejected",
+        "summary",
+        "workers",
+    ],
+    "textmill.corpus.cleaning.dedup": [
+        "exact_duplicates",
+        "fingerprints",
+        "in_sequence",
+        "near_duplicates",
+        "repeated_lines",
+        "seen",
+    ],
+    "textmill.corpus.cleaning.filters": [
+        "Document",
+        "Edit",
+        "Filter",
+        "Prepared",
+        "Reason",
+        "Rejection",
+        "SequenceFilter",
+        "Verdict",
+        "chain",
+        "contract",
+        "measures",
+        "unreadable",
+    ],
+    "textmill.corpus.cleaning.workers": ["cache", "pool"],
+    "textmill.corpus.reading": [
+        "decoding",
+        "folders",
+        "html",
+        "hub",
+        "labelled",
+        "line_ends",
+        "lines",
+        "outcomes",
+        "records",
+        "sources",
+    ],
+    "textmill.corpus.tokens": [
+        "corpus_tokens",
+        "packing",
+        "token_shards",
+        "tokenizer",
+        "vocabulary",
+    ],
+    "textmill.evaluation": ["drift", "metrics", "notes", "plots", "regression", "significance"],
+    "textmill.extensions": [],
+    "textmill.model": [
+        "GPT",
+        "KVCache",
+        "attention",
+        "complete",
+        "generate",
+        "gpt",
+        "layout",
+        "load",
+        "save",
+    ],
+    "textmill.registry": [
+        "drawing",
+        "lineage",
+        "promotion",
+        "prune",
+        "recorded",
+        "reproduction",
+        "versions",
+    ],
+    "textmill.reports": ["cards", "comparison", "data", "report", "side_by_side", "trained_runs"],
+    "textmill.safety": ["characters", "placeholders", "redaction", "stored", "words"],
+    "textmill.sample": ["generate"],
+    "textmill.sample.language": [
+        "grammar",
+        "judgements",
+        "names",
+        "news",
+        "parallel",
+        "patterns",
+        "translated",
+        "world",
+    ],
+    "textmill.steps": [
+        "access",
+        "graph",
+        "key",
+        "manifest",
+        "parts",
+        "prepared",
+        "slots",
+        "sources",
+        "step",
+        "stopwatch",
+        "worker",
+    ],
+    "textmill.tasks": [
+        "baseline",
+        "drift",
+        "evaluate",
+        "finetune",
+        "kinds",
+        "language_model",
+        "predictions",
+        "predictor",
+        "rows",
+        "shown",
+        "statistics",
+    ],
+    "textmill.tasks.classification": ["baselines", "examples", "network", "page"],
+    "textmill.tasks.language_model": ["evaluate", "metrics"],
+    "textmill.tasks.tagging": ["baselines", "examples", "network", "page"],
+    "textmill.tasks.translation": ["baselines", "examples", "network", "page"],
+    "textmill.tracking": [
+        "answers",
+        "artifacts",
+        "database",
+        "environment",
+        "events",
+        "experiment",
+        "liveness",
+        "lookup",
+        "metrics",
+        "models",
+        "pipeline",
+        "raw_data",
+        "results",
+        "status",
+        "store",
+        "tags",
+        "user_code",
+    ],
+    "textmill.tracking.computing": ["attempt", "parent", "request", "step_run"],
+    "textmill.tracking.database": [
+        "client",
+        "connection",
+        "interruption",
+        "mlflow_app",
+        "opening",
+        "relocation",
+        "skinny",
+    ],
+    "textmill.tracking.metrics": ["follow", "loss_curve", "system", "token_lengths"],
+    "textmill.tracking.models": ["logged"],
+    "textmill.training": [
+        "batches",
+        "fit",
+        "likelihood",
+        "metrics_file",
+        "module",
+        "objectives",
+        "planning",
+        "pretrain",
+        "writing",
+    ],
+    "textmill.training.parallel": ["devices", "ranks", "sharding"],
+    "textmill.training.planning": ["plan", "scaling", "speed"],
+    "textmill.web": ["guard", "login", "network", "process"],
+    "textmill_flows": ["cli", "composed", "pipeline", "running", "scheduling", "servers"],
+    "textmill_flows.answering": [
+        "answers",
+        "checkup",
+        "comparing",
+        "housekeeping",
+        "models",
+        "planning",
+    ],
+    "textmill_flows.cli": ["app", "chain", "machine", "models", "process", "store"],
+    "textmill_flows.running": ["console", "context", "notice", "recording", "start", "steps"],
+    "textmill_flows.scheduling": ["fixed", "retrain", "schedule"],
+    "textmill_flows.servers": ["pages", "prefect_app", "server"],
+}
+"""`__all__` by package: names that its `__init__` defines, or submodules it does not load."""
+
+ROOTS = {
+    module.__name__: Path(str(module.__file__)).parent for module in (textmill, textmill_flows)
+}
+MODULES = {
+    package if file.name == "__init__.py" else f"{package}.{file.stem}": file
+    for root, folder in ROOTS.items()
+    for file in sorted(folder.rglob("*.py"))
+    for package in [".".join((root, *file.parent.relative_to(folder).parts))]
+}
+PACKAGES = sorted(name for name, file in MODULES.items() if file.name == "__init__.py")
+LARGE = ("torch", "mlflow", "prefect", "hydra", "datasets", "pyarrow", "transformers")
+LOADING = ("textmill.model",)
+"""Packages whose `__init__` defines what it exports."""
+DOTTED = re.compile(r"\b(?:textmill|textmill_flows)(?:\.\w+)+")
+
+
+@cache
+def mentioned(module: str) -> frozenset[str]:
+    """Return the dotted names that a module imports, or loads by name as steps do."""
+    text = MODULES[module].read_text(encoding="utf-8")
+    imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
+    names = {f"{node.module}.{alias.name}" for node in imports for alias in node.names}
+    return frozenset(names.union(DOTTED.findall(text)))
+
+
+def imported_from_outside(package: str) -> set[str]:
+    """Return the submodules of a package that modules outside of it use."""
+    prefix = f"{package}."
+    outside = (m for m in MODULES if m != package and not m.startswith(prefix))
+    names = {name for module in outside for name in mentioned(module)}
+    children = {n.removeprefix(prefix).split(".")[0] for n in names if n.startswith(prefix)}
+    return {child for child in children if f"{prefix}{child}" in MODULES}
+
+
+def test_every_package_is_listed() -> None:
+    assert sorted(PUBLIC) == PACKAGES
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_public_names_of_a_package_are_those_listed(package: str) -> None:
+    assert sorted(importlib.import_module(package).__all__) == sorted(PUBLIC[package])
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_public_name_is_defined_or_a_submodule(package: str) -> None:
+    module = importlib.import_module(package)
+    for name in PUBLIC[package]:
+        assert hasattr(module, name) or f"{package}.{name}" in MODULES, name
+
+
+@pytest.mark.parametrize("package", sorted({*PACKAGES} - {"textmill"}))
+def test_what_other_packages_import_is_public(package: str) -> None:
+    assert imported_from_outside(package) <= {*PUBLIC[package]}
+
+
+def test_importing_the_packages_loads_no_large_library() -> None:
+    code = (
+        "import importlib, sys\n"
+        f"for name in {[p for p in PACKAGES if p not in LOADING]!r}:\n"
+        "    importlib.import_module(name)\n"
+        f"print(*[name for name in {LARGE!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_the_version_is_that_of_the_installed_package() -> None:
+    assert re.match(r"\d+\.\d+", textmill.__version__)
+    with pytest.raises(AttributeError, match="no attribute 'other'"):
+        _ = textmill.other
