@@ -102,14 +102,14 @@ class Readers:
     def _predict(self, task: str) -> str:
         from textmill.steps.graph import FINETUNE
         from textmill.tasks.predictor import load_predictor
-        from textmill_flows.answering.answers import choose_model
+        from textmill_flows.answering.inference import choose_model
 
         self._store()
         chosen = choose_model(self.config, FINETUNE, task)
         return str((chosen.run_id, load_predictor(chosen.folder)(TEXTS)))
 
     def _generate(self) -> str:
-        from textmill_flows.answering.answers import write
+        from textmill_flows.answering.inference import write
 
         return "".join(write(TEXTS[0], self.config))
 
@@ -138,7 +138,7 @@ class Readers:
         return pages.render(replace(gather(pipeline, self.config, summary, {}, {}), seconds=0))
 
     def _data(self) -> str:
-        from textmill.reports.data import gather_corpus
+        from textmill.reports.data_page import gather_corpus
 
         return str(gather_corpus(self.config, self._results(self._store())))
 

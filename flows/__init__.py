@@ -1,3 +1,3 @@
 """Prefect flows over textmill's tracked steps, and the command line."""
 
-__all__ = ["cli", "composed", "pipeline", "running", "scheduling", "servers"]
+__all__ = ["cli", "invocation", "pipeline", "running", "scheduling", "servers"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from textmill.compose import unknown_name
 from textmill.config import Config
 from textmill.errors import InputError
-from textmill.reports.data import NAME as DATA
-from textmill.reports.data import log_data_page
+from textmill.reports.data_page import NAME as DATA
+from textmill.reports.data_page import log_data_page
 from textmill.steps.graph import EVALUATE, FINETUNE, GRAPH, PRETRAIN, TOKENS
 from textmill.tracking.store import artifact_url
-from textmill_flows.composed import Composed
+from textmill_flows.invocation import Composed
 from textmill_flows.running.context import command, say
+from textmill_flows.running.prefect_tasks import run_parts
 from textmill_flows.running.recording import recorded_flow
-from textmill_flows.running.steps import run_parts
 
 
 @recorded_flow("pipeline")

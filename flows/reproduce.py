@@ -9,7 +9,7 @@ from pathlib import Path
 
 from textmill.compose import redact_override
 from textmill.config import Config
-from textmill.config.secrets import is_masked
+from textmill.config.masked import is_masked
 from textmill.errors import InputError, RunError, listed
 from textmill.registry.recorded import (
     Recorded,
@@ -30,10 +30,10 @@ from textmill.registry.reproduction import (
 )
 from textmill.steps.graph import GRAPH
 from textmill.tracking.store import Store
-from textmill_flows.composed import Composed
+from textmill_flows.invocation import Composed
 from textmill_flows.running.context import log, opened
+from textmill_flows.running.prefect_tasks import run_parts
 from textmill_flows.running.recording import recorded_flow
-from textmill_flows.running.steps import run_parts
 
 ANEW = ("tracking", "notify", "cluster")
 """Sections that can be changed, because they do not affect results."""

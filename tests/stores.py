@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from textmill.config import AnyTask, Config, ModelConfig, SampleConfig, TokenizerConfig
 from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.corpus.tokens.vocabulary import train_tokenizer
-from textmill.steps import worker
+from textmill.steps import process
 from textmill.steps.step import Step
 
 with warnings.catch_warnings():
@@ -152,7 +152,7 @@ def _probe_steps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _not_stopping() -> Iterator[None]:
     yield
-    worker._stopping.clear()
+    process._stopping.clear()
 
 
 @pytest.fixture(name="probe")

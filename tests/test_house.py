@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+from collections import defaultdict
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -14,6 +16,12 @@ PACKAGES = {"textmill": ROOT / "src" / "textmill", "textmill_flows": ROOT / "flo
 MAX_FILE_LINES = 400
 MAX_CLASS_LINES = 250
 MAX_MODULES = 16
+SISTERS = (
+    r"textmill\.(tasks\..*|evaluation\.metrics|config\.settings)",  # kinds, and their bases
+    r"textmill_flows\.pipeline|textmill\.tracking\.pipeline",  # the flow, and the record of its run
+)
+"""Modules that may have the same name."""
+SUFFIXES = ("s", "d", "ed", "r", "er", "ing", "ion")
 
 
 def module_name(file: Path, package: str, folder: Path) -> str:
@@ -31,6 +39,19 @@ TREES = {name: ast.parse(file.read_text(encoding="utf-8")) for name, file in FIL
 
 def place(file: Path) -> str:
     return str(file.relative_to(ROOT))
+
+
+def named() -> dict[str, list[str]]:
+    """The modules by the last part of their names; packages are rooms, not modules."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for module, file in FILES.items():
+        if file.name != "__init__.py":
+            names[file.stem].append(module)
+    return names
+
+
+def sisters(modules: list[str]) -> bool:
+    return any(all(re.fullmatch(pattern, module) for module in modules) for pattern in SISTERS)
 
 
 def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -94,6 +115,19 @@ def test_no_folder_holds_more_than_can_be_surveyed() -> None:
     counts = {f: len([m for m in f.glob("*.py") if m.stem != "__init__"]) for f in folders}
     full = [f"{place(folder)}: {n} modules" for folder, n in counts.items() if n > MAX_MODULES]
     assert not full, f"split these folders, the maximum is {MAX_MODULES} modules: {full}"
+
+
+def test_modules_of_the_same_name_are_sisters() -> None:
+    same = [modules for modules in named().values() if len(modules) > 1 and not sisters(modules)]
+    assert not same, f"give these modules different names: {same}"
+
+
+def test_modules_whose_names_differ_by_a_suffix_are_sisters() -> None:
+    names = named()
+    pairs = [(name, name + suffix) for name in names for suffix in SUFFIXES]
+    alike = [names[a] + names[b] for a, b in pairs if b in names]
+    found = [modules for modules in alike if not sisters(modules)]
+    assert not found, f"give these modules names that differ by more than a suffix: {found}"
 
 
 def test_modules_do_not_import_in_circles() -> None:

@@ -1,3 +1,3 @@
 """Implementation of commands that run without a flow."""
 
-__all__ = ["answers", "checkup", "comparing", "housekeeping", "models", "planning"]
+__all__ = ["champions", "checkup", "comparing", "forecast", "housekeeping", "inference"]

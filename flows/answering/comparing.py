@@ -8,7 +8,7 @@ from textmill.config import TrackingConfig
 from textmill.reports.comparison import compare, log_comparison
 from textmill.reports.side_by_side import plain_values, render
 from textmill.tracking.store import Store, artifact_url
-from textmill_flows.cli import process
+from textmill_flows.cli import terminal
 
 
 def compare_runs(runs: Sequence[str], config: TrackingConfig, as_json: bool) -> Iterator[str]:
@@ -31,7 +31,7 @@ def compare_runs(runs: Sequence[str], config: TrackingConfig, as_json: bool) -> 
     if store.read_only is None:
         place = artifact_url(comparison.runs[-1].url, log_comparison(store, comparison))
     if as_json:
-        yield f"{process.as_json(plain_values(comparison) | {'artifact': place})}\n"
+        yield f"{terminal.as_json(plain_values(comparison) | {'artifact': place})}\n"
     else:
         same = f"\nThe same in MLflow: {place}\n" if place else ""
         yield f"{render(comparison)}{same}"

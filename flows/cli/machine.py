@@ -40,14 +40,14 @@ def plan(
     """
     with exit_on_error():
         from textmill.compose import compose
-        from textmill_flows.answering import planning
+        from textmill_flows.answering import forecast
 
         words = overrides or []
         if fit:
             runs, settings = runs_and_settings(words)
-            lines = planning.fit(compose(config, settings).tracking, runs, plot)
+            lines = forecast.fit(compose(config, settings).tracking, runs, plot)
         else:
-            lines = planning.plan(compose(config, words), hours, flops, money)
+            lines = forecast.plan(compose(config, words), hours, flops, money)
         for line in lines:
             typer.echo(line)
 
@@ -57,7 +57,7 @@ def ui(overrides: Overrides = None, config: ConfigOption = "demo") -> None:
     """Start the MLflow and Prefect web pages on this store, until Ctrl-C."""
     with exit_on_error():
         from textmill.compose import compose
-        from textmill_flows.servers.pages import serve_pages
+        from textmill_flows.servers.ui import serve_pages
 
         serve_pages(compose(config, overrides or []))
 

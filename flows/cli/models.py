@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from textmill.errors import InputError
-from textmill_flows.cli.process import as_json, decode_argument
 from textmill_flows.cli.shared import ConfigOption, Overrides, answering, app
+from textmill_flows.cli.terminal import as_json, decode_argument
 
 SETTING = re.compile(r"[+~]{0,2}[\w.@/-]+=")
 """Beginning of an override, to distinguish it from a text."""
@@ -27,7 +27,7 @@ def generate(
     """Stream a completion of a prompt by the champion or newest backbone."""
     with answering():
         from textmill.compose import compose
-        from textmill_flows.answering.answers import write
+        from textmill_flows.answering.inference import write
 
         for piece in write(decode_argument(prompt), compose(config, overrides or [])):
             sys.stdout.write(piece)
@@ -55,7 +55,7 @@ def predict(
     """
     with answering():
         from textmill.compose import compose
-        from textmill_flows.answering.answers import answer
+        from textmill_flows.answering.inference import answer
 
         words = text_and_overrides or []
         has_text = bool(words) and not _is_setting(words[0])
@@ -79,7 +79,7 @@ def promote(
     """Promote a registered model to champion by hand, regardless of the gate."""
     with answering():
         from textmill.compose import compose
-        from textmill_flows.answering.models import promote_model
+        from textmill_flows.answering.champions import promote_model
 
         number = None if version is None else str(version)
         typer.echo(promote_model(model, number, compose(config, overrides or [])))
@@ -94,7 +94,7 @@ def rollback(
     """Roll back to the previous champion."""
     with answering():
         from textmill.compose import compose
-        from textmill_flows.answering.models import rollback_model
+        from textmill_flows.answering.champions import rollback_model
 
         typer.echo(rollback_model(model, compose(config, overrides or [])))
 

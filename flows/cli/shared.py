@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from textmill.errors import InputError, RunError
-from textmill_flows.cli.process import reject_undecodable_bytes, set_up_streams, spare_collections
+from textmill_flows.cli.terminal import reject_undecodable_bytes, set_up_streams, spare_collections
 
 app = typer.Typer(
     no_args_is_help=True,

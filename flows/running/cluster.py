@@ -18,7 +18,7 @@ from prefect.cache_policies import NO_CACHE
 
 from textmill.config import ClusterConfig, OptimizationConfig, PretrainConfig
 from textmill.errors import InputError, RunError
-from textmill.steps.worker import Job, Stopped, is_stopping, run_job, warm_up
+from textmill.steps.process import Job, Stopped, is_stopping, run_job, warm_up
 
 POLL_S = 0.25
 CONNECT_S = 5.0

@@ -21,8 +21,8 @@ from textmill import hardware
 from textmill.config import Config
 from textmill.errors import InputError, RunError
 from textmill.steps.parts import Part
-from textmill.steps.sources import Source
-from textmill.steps.worker import Stopped, stop_all
+from textmill.steps.process import Stopped, stop_all
+from textmill.steps.raw_sources import Source
 from textmill.tracking.database.interruption import interrupt
 from textmill.tracking.events import EVENT_TAG
 from textmill.tracking.liveness import close_dead_runs
@@ -30,11 +30,11 @@ from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store
 from textmill.tracking.tags import COMMAND_TAG
-from textmill_flows.composed import Composed
+from textmill_flows.invocation import Composed
 from textmill_flows.running.cluster import cluster
 from textmill_flows.running.console import shown_progress
 from textmill_flows.running.notice import notify
-from textmill_flows.running.page import Page
+from textmill_flows.running.prefect_artifacts import Page
 from textmill_flows.servers.server import close_killed_runs
 
 log = logging.getLogger("textmill.flows")

@@ -10,7 +10,7 @@ from prefect import Flow
 
 from textmill.errors import InputError, RunError
 from textmill.secrets import redact, redact_values
-from textmill_flows.composed import Composed
+from textmill_flows.invocation import Composed
 from textmill_flows.scheduling.fixed import refuse_deployed
 
 P = ParamSpec("P")

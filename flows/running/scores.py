@@ -16,7 +16,7 @@ from textmill.evaluation.significance import Interval
 from textmill.reports.report import NAME as REPORT
 from textmill.reports.report import log_report
 from textmill.steps.graph import BASELINE, GRAPH, LM
-from textmill.tracking.answers import metrics_by_task, score_intervals
+from textmill.tracking.intervals import metrics_by_task, score_intervals
 from textmill.tracking.results import Result
 from textmill.tracking.store import artifact_url
 from textmill_flows.running.context import Context, log

@@ -15,19 +15,19 @@ from prefect.states import Completed
 from textmill.compose import unknown_name
 from textmill.config import Config
 from textmill.errors import InputError, RunError
-from textmill.evaluation.drift import crossed_limits
+from textmill.evaluation.shift import crossed_limits
 from textmill.files import digest_values
 from textmill.registry.promotion import champion_results
 from textmill.steps.graph import DRIFT, EVALUATE, EVALUATE_LM, FINETUNE, GRAPH, PRETRAIN, TOKENS
 from textmill.steps.parts import CorpusSource, Split
-from textmill.steps.sources import Source, data_digest
-from textmill.steps.worker import Stopped
+from textmill.steps.process import Stopped
+from textmill.steps.raw_sources import Source, data_digest
 from textmill.tracking.events import PastRun, find_sample, last_finished, result_of, runs_for
 from textmill.tracking.raw_data import find_sources, with_sample
 from textmill.tracking.results import Result, find_result, input_of
 from textmill.tracking.store import Store, StoreError
 from textmill.tracking.tags import BACKBONE
-from textmill_flows.composed import Composed
+from textmill_flows.invocation import Composed
 from textmill_flows.pipeline import pipeline
 from textmill_flows.running.context import Context, close_killed, command, outcome, run_step, say
 from textmill_flows.running.context import task_runner as runner_of

@@ -29,7 +29,7 @@ from prefect.types.entrypoint import EntrypointType
 
 from textmill.errors import InputError
 from textmill.files import digest_values
-from textmill_flows.composed import Composed
+from textmill_flows.invocation import Composed
 from textmill_flows.running.console import console
 from textmill_flows.scheduling.fixed import fix_settings
 from textmill_flows.scheduling.retrain import deployed

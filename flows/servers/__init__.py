@@ -1,3 +1,3 @@
 """The servers of Prefect and MLflow that a command starts, and their pages."""
 
-__all__ = ["pages", "prefect_app", "server"]
+__all__ = ["prefect_app", "server", "ui"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from textmill.web.guard import App
-from textmill.web.process import guarded, login_from, parser, serve, set_allowed_hosts
+from textmill.web.launch import guarded, login_from, parser, serve, set_allowed_hosts
 
 
 def create_app() -> App:

@@ -22,9 +22,9 @@ from textmill.errors import RunError
 from textmill.files import full_disk_message, is_disk_full, sqlite_url
 from textmill.secrets import register_secrets, request
 from textmill.steps.access import restrict
-from textmill.web import process
+from textmill.web import launch as web
+from textmill.web.addresses import LOOPBACK_NAMES, bypass_proxies, listen, local_address, own_hosts
 from textmill.web.login import required_login, use_login
-from textmill.web.network import LOOPBACK_NAMES, bypass_proxies, listen, local_address, own_hosts
 
 if TYPE_CHECKING:
     from prefect import Flow
@@ -147,7 +147,7 @@ def start_server(tracking: TrackingConfig, is_full: bool = False) -> Callable[[]
     os.environ["PREFECT_API_URL"] = url
     global _own
     _own = server
-    atexit.register(process.stop, server)
+    atexit.register(web.stop, server)
 
     def wait() -> None:
         try:
@@ -171,7 +171,7 @@ def launch(tracking: TrackingConfig, is_full: bool) -> tuple[subprocess.Popen[by
     instead = f"tracking.prefect_port; or, if textmill ui runs there, PREFECT_API_URL={page}/api"
     listening = listen(host, port, instead)
     port = listening.getsockname()[1]
-    server = process.start(
+    server = web.start(
         "textmill_flows.servers.prefect_app",
         listening,
         own_hosts(host, port, tracking.allowed_hosts),

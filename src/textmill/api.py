@@ -146,10 +146,10 @@ def run(config: str | Path = "demo", overrides: Sequence[str] = ()) -> Result:
         RunError: a step or a server failed; finished steps are kept.
     """
     with _process_restored():
-        from textmill_flows.composed import Composed
+        from textmill_flows.invocation import Composed
 
         composed = Composed.of(str(config), overrides)
-        from textmill.steps.worker import allow_steps
+        from textmill.steps.process import allow_steps
         from textmill_flows.servers.server import ready_flow
 
         allow_steps()
@@ -205,8 +205,8 @@ def _read_result(config: Config, run_id: str) -> Result:
     from textmill.registry.versions import DECISION_TAG, KEY_TAG, REASON_TAG, Registry
     from textmill.reports.report import NAME
     from textmill.steps.graph import FINETUNE, GRAPH, PRETRAIN
-    from textmill.tracking.answers import score_intervals
     from textmill.tracking.artifacts import artifact
+    from textmill.tracking.intervals import score_intervals
     from textmill.tracking.results import find_result, recorded_results
     from textmill.tracking.store import Store, metric_name
     from textmill.tracking.tags import BACKBONE
@@ -264,7 +264,7 @@ def _outside_of_event_loop(work: Callable[[], Value]) -> Value:
         try:
             return future.result()
         except KeyboardInterrupt:
-            from textmill.steps.worker import stop_all
+            from textmill.steps.process import stop_all
 
             stop_all()
             raise  # once the pool's thread has closed the run

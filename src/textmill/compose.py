@@ -24,8 +24,8 @@ import textmill_conf
 from textmill import hardware
 from textmill.config import Config
 from textmill.config.extensions import load
+from textmill.config.masked import Hidden, has_secrets, mark_secrets, models_in, secrets_in
 from textmill.config.problems import describe_problem, is_consequence
-from textmill.config.secrets import Hidden, has_secrets, mark_secrets, models_in, secrets_in
 from textmill.errors import InputError, listed
 from textmill.files import has_undecodable_bytes, printable
 from textmill.locations import anchor, anchored

@@ -1,6 +1,6 @@
 """Redaction of credentials in settings, messages, logs and tracebacks.
 
-This module does not depend on the configuration: `textmill.config.secrets` has the types of secret
+This module does not depend on the configuration: `textmill.config.masked` has the types of secret
 fields. Redacted text is replaced by `***`.
 """
 

@@ -26,8 +26,8 @@ from textmill.evaluation.metrics import Metric
 from textmill.hardware import THREADS_VARIABLE
 from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, FINETUNE, GRAPH
 from textmill.steps.key import describe_step
+from textmill.steps.process import Job
 from textmill.steps.step import Step, _read_module, code_of
-from textmill.steps.worker import Job
 from textmill.tasks.kinds import definitions, metrics_of
 
 STARS = Path(__file__).parents[1] / "extensions" / "stars"

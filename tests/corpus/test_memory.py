@@ -15,8 +15,8 @@ from pydantic import BaseModel
 from textmill.config import CleanConfig, TokenizerConfig, TokensConfig
 from textmill.files import read_json
 from textmill.steps.graph import CLEAN, TOKENIZER, TOKENS
+from textmill.steps.process import Job, run_job
 from textmill.steps.step import Step
-from textmill.steps.worker import Job, run_job
 
 MIB = 1 << 20
 CORPUS_BYTES = 192 * MIB  # a constant: 2048 MiB must pass as well

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from tests.guides import DOCS, SKIP_REASONS, Block, blocks, pages
 from textmill.config import Config, Settings
-from textmill.config.secrets import models_in
+from textmill.config.masked import models_in
 
 ROOT = DOCS.parent
 MARKERS = {None, "skip", "until", "exits"}

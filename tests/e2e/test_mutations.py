@@ -25,13 +25,13 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # third parties' own
     from textmill.steps import step as steps
     from textmill.steps.graph import GRAPH
-    from textmill.steps.worker import Job
+    from textmill.steps.process import Job
     from textmill.tracking.computing import attempt, step_run
     from textmill.tracking.pipeline import open_pipeline
     from textmill.tracking.results import Result
     from textmill_flows.running import context as contexts
-    from textmill_flows.running.page import Page
-    from textmill_flows.running.steps import run_part
+    from textmill_flows.running.prefect_artifacts import Page
+    from textmill_flows.running.prefect_tasks import run_part
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 NIGHTLY = """
 from prefect import flow
-from textmill_flows.composed import Composed
+from textmill_flows.invocation import Composed
 from textmill_flows.pipeline import pipeline
 
 @flow

@@ -16,7 +16,7 @@ from textmill.errors import InputError
 from textmill.files import digest_file, join_digests
 from textmill.registry.drawing import render_tree, to_dict
 from textmill.registry.lineage import Lineage, Node, trace
-from textmill.steps.sources import Source
+from textmill.steps.raw_sources import Source
 from textmill.steps.step import Step
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import Result

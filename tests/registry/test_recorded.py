@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from textmill.config import CleanConfig, Config, NotifyConfig, SampleConfig, TokenizerConfig
-from textmill.config.secrets import Command
+from textmill.config.masked import Command
 from textmill.corpus.reading.sources import digest_source
 from textmill.errors import InputError, RunError
 from textmill.files import digest_file
@@ -24,7 +24,7 @@ from textmill.registry.recorded import (
     with_moved_data,
 )
 from textmill.steps.graph import CLEAN, TOKENIZER
-from textmill.steps.sources import Source
+from textmill.steps.raw_sources import Source
 from textmill.steps.step import Code, Step
 from textmill.tracking.artifacts import log_config, output_folder
 from textmill.tracking.pipeline import open_pipeline

@@ -29,7 +29,6 @@ from textmill.reports.corpus import (
     Source,
     Throughput,
 )
-from textmill.reports.examples import choose_examples
 from textmill.reports.rendering import (
     Branch,
     Curves,
@@ -44,6 +43,7 @@ from textmill.reports.rendering import (
     render,
     render_data,
 )
+from textmill.reports.selected_examples import choose_examples
 
 HOSTILE = '<img src="https://example.com/x.png" onerror="alert(1)"><script>alert(2)</script>'
 # A red pixel.

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from textmill.steps import slots
+from textmill.steps.process import Stopped, stop_all
 from textmill.steps.slots import held_slot
-from textmill.steps.worker import Stopped, stop_all
 
 HOLDER = """
 import sys, time

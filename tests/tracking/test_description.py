@@ -8,7 +8,7 @@ from tests.tracked import Calls, Probe, newest_parent
 from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
 from textmill.reports.logging import log_page
-from textmill.steps.sources import Source
+from textmill.steps.raw_sources import Source
 from textmill.tracking.description import MAX_CHARS, NOTE_TAG, STOPPED, describe
 from textmill.tracking.liveness import close_dead_runs, lock_tags
 from textmill.tracking.pipeline import open_pipeline

@@ -12,7 +12,7 @@ from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
 from textmill.files import MANIFEST
 from textmill.steps.graph import SAMPLE
-from textmill.steps.sources import Source, data_digest
+from textmill.steps.raw_sources import Source, data_digest
 from textmill.steps.step import Step
 from textmill.tracking import events
 from textmill.tracking.events import EVENT_TAG, find_sample, last_finished, result_of, runs_for

@@ -24,15 +24,15 @@ from tests.faults import Fault, FaultyProxy
 from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
 from textmill.files import MANIFEST
-from textmill.steps.sources import Source
+from textmill.steps.raw_sources import Source
 from textmill.steps.step import Step
 from textmill.tracking.artifacts import output_folder
 from textmill.tracking.database import opening, patience
 from textmill.tracking.liveness import close_dead_runs
 from textmill.tracking.metrics import follow
-from textmill.tracking.models.logged import log_task_model
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import Result
+from textmill.tracking.served.logged import log_task_model
 from textmill.tracking.store import Store, StoreError
 
 # MLflow and pandas warn.

@@ -18,7 +18,7 @@ from textmill.config import (
 )
 from textmill.files import MANIFEST, digest_file, digest_values, read_json
 from textmill.steps.graph import CLEAN, TOKENIZER, TOKENS
-from textmill.steps.sources import Source
+from textmill.steps.raw_sources import Source
 from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tracking.metrics import system
 from textmill.tracking.pipeline import open_pipeline

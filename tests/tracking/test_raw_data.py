@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from textmill.config import AnyTask, CorpusConfig
 from textmill.errors import InputError
 from textmill.steps.parts import CorpusSource, Split
-from textmill.steps.sources import Source
+from textmill.steps.raw_sources import Source
 from textmill.tracking.raw_data import find_sources
 
 

@@ -138,8 +138,8 @@ __all__ = [
     "extensions",
     "flatten",
     "key_values",
+    "masked",
     "problems",
-    "secrets",
     "settings_of",
 ]
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from textmill.config import KINDS, Config, settings_of
-from textmill.config.secrets import models_in
+from textmill.config.masked import models_in
 from textmill.errors import listed
 
 

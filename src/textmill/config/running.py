@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from textmill.config.data import CorpusConfig, TextFilesConfig
-from textmill.config.secrets import Address, BlockName, Command
+from textmill.config.masked import Address, BlockName, Command
 from textmill.config.settings import NOT_IN_KEY, Location, Settings
 
 LANGUAGE_FLOORS = "language/"

@@ -1,3 +1,3 @@
 """Scores and what they are compared with: metrics, baselines, plots."""
 
-__all__ = ["drift", "metrics", "notes", "plots", "regression", "significance"]
+__all__ = ["metrics", "notes", "plots", "regression", "shift", "significance"]

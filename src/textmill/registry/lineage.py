@@ -17,9 +17,9 @@ from mlflow.exceptions import MlflowException
 from textmill.corpus.cleaning.summary import CHANGES, REJECTED
 from textmill.errors import InputError
 from textmill.files import digest_file
-from textmill.registry.documents import find_documents
+from textmill.registry.corpus_search import find_documents
 from textmill.steps.graph import CLEAN, GRAPH
-from textmill.steps.sources import is_in_corpus
+from textmill.steps.raw_sources import is_in_corpus
 from textmill.tracking.artifacts import read_manifest
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.lookup import KIND, find_run

@@ -22,12 +22,12 @@ from textmill.registry.versions import (
     Registry,
 )
 from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, LM, PRETRAIN
-from textmill.steps.worker import Stopped
+from textmill.steps.process import Stopped
 from textmill.tasks.kinds import definitions
-from textmill.tracking.answers import Answered, read_answers
-from textmill.tracking.models.logged import find_logged_model, log_backbone, log_task_model
+from textmill.tracking.intervals import Answered, read_answers
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result, find_result
+from textmill.tracking.served.logged import find_logged_model, log_backbone, log_task_model
 from textmill.tracking.store import Store, StoreError
 from textmill.tracking.tags import BACKBONE, TESTED_RUN_TAG
 

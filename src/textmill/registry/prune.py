@@ -18,8 +18,8 @@ from textmill.errors import RunError
 from textmill.files import MANIFEST
 from textmill.registry.lineage import trace
 from textmill.registry.versions import KEY_TAG, MODEL_RUN_TAG
-from textmill.steps.prepared import FOLDER as PREPARED
-from textmill.steps.prepared import PREPARED_TAG
+from textmill.steps.document_cache import FOLDER as PREPARED
+from textmill.steps.document_cache import PREPARED_TAG
 from textmill.tracking.artifacts import OUTPUT
 from textmill.tracking.database.client import is_missing
 from textmill.tracking.liveness import close_dead_runs

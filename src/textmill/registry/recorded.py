@@ -19,7 +19,7 @@ from textmill.errors import InputError, RunError, listed
 from textmill.files import digest_file
 from textmill.locations import SAMPLE
 from textmill.steps.graph import CLEAN, DRIFT, GRAPH
-from textmill.steps.sources import INIT_FROM
+from textmill.steps.raw_sources import INIT_FROM
 from textmill.steps.step import Code, code_of
 from textmill.tasks.rows import digest_split
 from textmill.tracking.artifacts import read_config, read_manifest, read_output_json

@@ -16,7 +16,7 @@ from textmill.corpus.cleaning.filters.chain import described
 from textmill.corpus.cleaning.language import UNKNOWN as UNDETERMINED
 from textmill.errors import best_effort
 from textmill.evaluation.notes import LEAK, read_notes
-from textmill.reports.data import summary_of
+from textmill.reports.data_page import summary_of
 from textmill.reports.formats import cut
 from textmill.steps.graph import (
     BASELINE,
@@ -28,12 +28,12 @@ from textmill.steps.graph import (
     TOKENIZER,
     TOKENS,
 )
-from textmill.steps.sources import is_in_corpus
+from textmill.steps.raw_sources import is_in_corpus
 from textmill.tasks.kinds import metrics_of
 from textmill.tasks.shown import page_of
-from textmill.tracking.models.logged import find_logged_model
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
+from textmill.tracking.served.logged import find_logged_model
 from textmill.tracking.store import Store
 from textmill.tracking.tags import BACKBONE
 

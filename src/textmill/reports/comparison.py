@@ -13,9 +13,9 @@ from textmill.errors import InputError
 from textmill.evaluation.significance import differences, intervals
 from textmill.reports import side_by_side as pages
 from textmill.steps.graph import GRAPH
-from textmill.tracking.answers import Answered, read_answers
 from textmill.tracking.artifacts import read_artifact, read_manifest
 from textmill.tracking.environment import recorded_machine
+from textmill.tracking.intervals import Answered, read_answers
 from textmill.tracking.lookup import command_of, find_run, peak_memory_mib
 from textmill.tracking.results import recorded_results
 from textmill.tracking.store import Store

@@ -16,8 +16,8 @@ from textmill.evaluation.notes import LEAK, Note
 from textmill.evaluation.significance import Interval
 from textmill.reports.charts import Points, histogram_chart, loss_chart
 from textmill.reports.corpus import Corpus
-from textmill.reports.examples import Examples
 from textmill.reports.formats import cut, duration, number
+from textmill.reports.selected_examples import Examples
 
 
 @dataclass(frozen=True)

@@ -13,14 +13,14 @@ from textmill.evaluation.notes import read_notes
 from textmill.evaluation.significance import Interval
 from textmill.reports import rendering as pages
 from textmill.reports.charts import Points, thin_out
-from textmill.reports.data import gather_corpus
-from textmill.reports.examples import choose_examples
+from textmill.reports.data_page import gather_corpus
 from textmill.reports.logging import log_page, time_of
 from textmill.reports.pictures import Pictures
+from textmill.reports.selected_examples import choose_examples
 from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, GRAPH
 from textmill.tasks.predictions import PREDICTIONS
-from textmill.tracking.answers import metrics_by_task
 from textmill.tracking.environment import recorded_machine
+from textmill.tracking.intervals import metrics_by_task
 from textmill.tracking.lookup import command_of, history_of, peak_memory_mib
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result

@@ -11,6 +11,7 @@ from random import Random
 from typing import Protocol
 
 from textmill.config import SampleConfig
+from textmill.sample.bilingual import write_foreign, write_pair
 from textmill.sample.dirt import Document, plant
 from textmill.sample.entities import write_tagged
 from textmill.sample.language.news import TOPICS
@@ -18,7 +19,7 @@ from textmill.sample.language.patterns import Span, plain
 from textmill.sample.language.world import World, build_world
 from textmill.sample.opinions import SENTIMENTS, write_raw_review, write_review
 from textmill.sample.prose import write_letter, write_note
-from textmill.sample.sources import (
+from textmill.sample.raw_files import (
     write_articles,
     write_letters,
     write_lines,
@@ -27,7 +28,6 @@ from textmill.sample.sources import (
     write_text,
 )
 from textmill.sample.topics import write_article, write_topic
-from textmill.sample.translations import write_foreign, write_pair
 
 WRITERS: dict[str, tuple[int, Callable[[World, Random], list[Span]]]] = {
     "articles": (33, write_article),

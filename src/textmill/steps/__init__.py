@@ -2,14 +2,14 @@
 
 __all__ = [
     "access",
+    "document_cache",
     "graph",
     "key",
     "manifest",
     "parts",
-    "prepared",
+    "process",
+    "raw_sources",
     "slots",
-    "sources",
     "step",
     "stopwatch",
-    "worker",
 ]

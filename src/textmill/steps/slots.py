@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from textmill.steps.worker import Stopped, is_stopping
+from textmill.steps.process import Stopped, is_stopping
 
 POLL_INTERVAL_S = 0.5
 

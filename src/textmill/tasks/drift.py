@@ -16,7 +16,7 @@ from textmill.corpus.cleaning.new_text import choose_texts
 from textmill.corpus.tokens.packing import PackedBlocks
 from textmill.corpus.tokens.token_shards import read_index, read_shards, write_shards
 from textmill.corpus.tokens.tokenizer import load_tokenizer
-from textmill.evaluation.drift import label_shift, rare_share
+from textmill.evaluation.shift import label_shift, rare_share
 from textmill.files import read_json, write_json
 from textmill.tasks.predictions import PREDICTIONS
 from textmill.tasks.predictor import load_predictor

@@ -1,19 +1,19 @@
 """Steps recorded in MLflow and reused from it: the store, runs, results, served models."""
 
 __all__ = [
-    "answers",
     "artifacts",
     "database",
     "environment",
     "events",
     "experiment",
+    "intervals",
     "liveness",
     "lookup",
     "metrics",
-    "models",
     "pipeline",
     "raw_data",
     "results",
+    "served",
     "status",
     "store",
     "tags",

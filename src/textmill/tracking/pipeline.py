@@ -17,9 +17,9 @@ from textmill import hardware
 from textmill.config import Config, TaskConfig, key_values
 from textmill.config.extensions import load
 from textmill.secrets import redact, redact_values
-from textmill.steps.sources import Source, data_digest
+from textmill.steps.process import Stopped, is_stopping
+from textmill.steps.raw_sources import Source, data_digest
 from textmill.steps.step import Step
-from textmill.steps.worker import Stopped, is_stopping
 from textmill.tracking import environment
 from textmill.tracking.artifacts import log_config, log_record
 from textmill.tracking.computing.attempt import Attempt

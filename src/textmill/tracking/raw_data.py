@@ -14,7 +14,7 @@ from textmill.errors import InputError
 from textmill.files import digest_file, join_digests, reject_special_file
 from textmill.locations import SAMPLE as SAMPLE_PREFIX
 from textmill.steps.parts import CorpusSource, Folder, NewText, Raw, Split
-from textmill.steps.sources import INIT_FROM, Source
+from textmill.steps.raw_sources import INIT_FROM, Source
 from textmill.tasks.rows import digest_split, location
 
 

@@ -23,7 +23,7 @@ from textmill.secrets import redact_values
 from textmill.steps.graph import GRAPH, SAMPLE
 from textmill.steps.key import describe_step, key_of
 from textmill.steps.parts import Part
-from textmill.steps.sources import Source
+from textmill.steps.raw_sources import Source
 from textmill.tracking.artifacts import OUTPUT, local_file, output_folder, read_manifest
 from textmill.tracking.database.connection import DATABASE
 from textmill.tracking.database.opening import check_database

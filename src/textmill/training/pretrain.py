@@ -24,7 +24,7 @@ from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.errors import InputError
 from textmill.files import digest_file, write_json
 from textmill.model import GPT
-from textmill.safety.stored import write_redaction
+from textmill.safety.model_redaction import write_redaction
 from textmill.training.batches import Batches, to_tensors
 from textmill.training.fit import fit
 from textmill.training.initial import initial_network

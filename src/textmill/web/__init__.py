@@ -1,3 +1,3 @@
 """The servers that textmill starts: allowed hosts, login, ports and processes."""
 
-__all__ = ["guard", "login", "network", "process"]
+__all__ = ["addresses", "guard", "launch", "login"]

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from textmill.errors import InputError
-from textmill.web.network import is_loopback
+from textmill.web.addresses import is_loopback
 
 VARIABLE = "TEXTMILL_AUTH"
 FILE_VARIABLE = "TEXTMILL_AUTH_FILE"

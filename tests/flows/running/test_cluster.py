@@ -27,13 +27,13 @@ from textmill.config import (
     PretrainConfig,
     PretrainStepConfig,
 )
-from textmill.config.extensions import load
+from textmill.config.extensions import FOLDERS_VARIABLE, load
 from textmill.errors import InputError, RunError
 from textmill.files import digest_folder
 from textmill.stage_times import read_stage_times
 from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, PRETRAIN
+from textmill.steps.process import Job, run_job
 from textmill.steps.step import Step
-from textmill.steps.worker import Job, run_job
 
 ON_RAY = ClusterConfig(kind="ray")
 slow = pytest.mark.slow
@@ -156,11 +156,12 @@ FILTERS = (Loud(),)
 @slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_users_filter_judges_on_ray_whose_machines_have_no_such_file(
-    on_ray: Any, tmp_path: Path
+    on_ray: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ray has started before the extension was known."""
     address, _ = on_ray
     (tmp_path / "loud_filter.py").write_text(LOUD)
+    monkeypatch.setenv(FOLDERS_VARIABLE, "")  # and back to what it was, after the test
     (extension,) = load([str(tmp_path / "loud_filter.py")])
     # Of fewer chunks, this process would prepare all by itself.
     texts = [f"this is text number {n}, as quiet as others" for n in range(16 * 512)]

@@ -12,7 +12,7 @@ with warnings.catch_warnings():
     from textmill.config import Config
     from textmill.tracking.pipeline import Pipeline
     from textmill_flows.running.context import Context
-    from textmill_flows.running.page import Page
+    from textmill_flows.running.prefect_artifacts import Page
 
 
 def test_prefect_does_not_look_into_what_branches_change() -> None:

@@ -11,7 +11,7 @@ with warnings.catch_warnings():
     from textmill import secrets
     from textmill.errors import InputError, RunError
     from textmill.secrets import register_secrets
-    from textmill_flows.composed import Composed
+    from textmill_flows.invocation import Composed
     from textmill_flows.pipeline import pipeline
     from textmill_flows.reproduce import reproduce
     from textmill_flows.running.recording import RecordedFlow, quiet, recorded_flow

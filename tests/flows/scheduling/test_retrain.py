@@ -19,12 +19,12 @@ with warnings.catch_warnings():
     context: Any = importlib.import_module("textmill_flows.running.context")
     from textmill.config import Config
     from textmill.errors import InputError, RunError
-    from textmill.steps.sources import Source
-    from textmill.steps.worker import Stopped
+    from textmill.steps.process import Stopped
+    from textmill.steps.raw_sources import Source
     from textmill.tracking.events import PastRun
     from textmill.tracking.results import Result
     from textmill.tracking.store import StoreError
-    from textmill_flows.composed import Composed
+    from textmill_flows.invocation import Composed
 
 Notice = tuple[str, str, dict[str, str]]
 USER_FILE = """

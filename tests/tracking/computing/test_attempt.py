@@ -18,8 +18,8 @@ from mlflow.tracking import MlflowClient
 from tests.tracked import Calls, Probe, key_runs, newest_parent, run_once, running
 from textmill.config import Config, SampleConfig
 from textmill.errors import InputError, RunError
-from textmill.steps import worker
-from textmill.steps.sources import Source
+from textmill.steps import process
+from textmill.steps.raw_sources import Source
 from textmill.steps.step import Step
 from textmill.tracking import artifacts
 from textmill.tracking.computing import attempt
@@ -93,16 +93,16 @@ def test_an_interrupted_step_and_its_parent_are_killed_runs(
     (run,) = key_runs(store, "train_and_hang", seed.seed)
     assert run.info.status == "KILLED"
     assert newest_parent(store).info.status == "KILLED"
-    assert worker._running == set()
+    assert process._running == set()
     assert running(store) == []
 
 
 def test_a_stopped_step_and_its_parent_are_killed_runs(
     config: Config, store: Store, probe: Probe, seed: SampleConfig
 ) -> None:
-    timer = threading.Timer(1.0, worker.stop_all)
+    timer = threading.Timer(1.0, process.stop_all)
     timer.start()
-    with pytest.raises(worker.Stopped):
+    with pytest.raises(process.Stopped):
         run_once(config, probe("hang"), seed)
     timer.join()
     (run,) = key_runs(store, "hang", seed.seed)

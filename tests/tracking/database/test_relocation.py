@@ -24,7 +24,7 @@ from textmill.files import digest_file
 from textmill.registry.drawing import render_tree
 from textmill.registry.lineage import trace
 from textmill.registry.prune import UnusedData, find_unused, remove
-from textmill.steps.sources import Source
+from textmill.steps.raw_sources import Source
 from textmill.tracking.artifacts import output_folder
 from textmill.tracking.database.opening import make_database
 from textmill.tracking.database.relocation import HOMES, present_place

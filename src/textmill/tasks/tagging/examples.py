@@ -8,7 +8,7 @@ from typing import Any
 
 from textmill.errors import InputError, listed
 from textmill.safety.placeholders import PLACEHOLDERS
-from textmill.safety.words import redact_words
+from textmill.safety.pretokenized import redact_words
 from textmill.tasks.labels import Labels, as_words
 from textmill.tasks.rows import Rows, read_rows
 from textmill.tasks.tagging.iob2 import (

@@ -19,7 +19,7 @@ from textmill.corpus.tokens.tokenizer import END_ID
 from textmill.corpus.words import word_pattern
 from textmill.model import GPT
 from textmill.safety.placeholders import PLACEHOLDERS
-from textmill.safety.words import redact_split, redact_words
+from textmill.safety.pretokenized import redact_split, redact_words
 from textmill.tasks.tagging.iob2 import (
     best_tags,
     entity_f1,

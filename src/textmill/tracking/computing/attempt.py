@@ -13,10 +13,10 @@ from textmill.errors import RunError
 from textmill.files import digest_folder, digest_values
 from textmill.secrets import redact
 from textmill.stage_times import read_stage_times
-from textmill.steps.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
+from textmill.steps.document_cache import PREPARED_TAG, cache_place, keep_prepared, prepared_key
+from textmill.steps.process import Job, Stopped, run_job, warm_up
 from textmill.steps.slots import held_slot
 from textmill.steps.stopwatch import Stopwatch
-from textmill.steps.worker import Job, Stopped, run_job, warm_up
 from textmill.tracking import artifacts
 from textmill.tracking.computing.parent import ParentRun
 from textmill.tracking.computing.request import Request

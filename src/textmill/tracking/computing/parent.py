@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from textmill.steps.worker import Job
+from textmill.steps.process import Job
 from textmill.tracking.store import Store
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from textmill.config import TaskConfig
 from textmill.errors import RunError
 from textmill.steps.key import describe_step, key_of
-from textmill.steps.sources import Source
+from textmill.steps.raw_sources import Source
 from textmill.steps.step import Step, edited_file
 from textmill.tracking.results import Result
 from textmill.tracking.store import Dataset

@@ -16,7 +16,7 @@ from textmill.steps.graph import FINETUNE, PRETRAIN, TOKENS
 from textmill.tracking.computing.request import Request
 from textmill.tracking.metrics.loss_curve import loss_curve
 from textmill.tracking.metrics.token_lengths import log_token_lengths
-from textmill.tracking.models.logged import log_backbone, log_task_model
+from textmill.tracking.served.logged import log_backbone, log_task_model
 from textmill.tracking.store import Store, StoreError
 from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG
 

@@ -40,8 +40,8 @@ from textmill.tracking.database import opening
 from textmill.tracking.database.client import Client
 from textmill.tracking.database.patience import Answer, Patience
 from textmill.tracking.database.relocation import relocate
+from textmill.web.addresses import bypass_proxies, local_address
 from textmill.web.login import use_login
-from textmill.web.network import bypass_proxies, local_address
 
 DATABASE = "mlflow.db"
 PIPELINE_LOCK = "pipeline-"

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 from textmill.web.guard import App
-from textmill.web.process import guarded, login_from, parser, serve, set_allowed_hosts
+from textmill.web.launch import guarded, login_from, parser, serve, set_allowed_hosts
 
 SETTINGS = """\
 [mlflow]

@@ -35,7 +35,7 @@ from textmill.corpus.cleaning.prepare import Preparer
 from textmill.corpus.cleaning.workers import pool
 from textmill.corpus.reading.sources import RawDocument
 from textmill.hardware import THREADS_VARIABLE
-from textmill.reports.data import gather_corpus
+from textmill.reports.data_page import gather_corpus
 from textmill.tracking.results import Result
 
 ALWAYS = {"bad_record", "too_short", "exact_duplicate"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from textmill.errors import InputError
-from textmill_flows.composed import Composed
+from textmill_flows.invocation import Composed
 
 
 def test_a_file_is_known_by_its_place_from_wherever_it_is_read_again(

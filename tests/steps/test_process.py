@@ -15,11 +15,11 @@ import pytest
 from textmill.config import SampleConfig
 from textmill.errors import InputError, RunError
 from textmill.hardware import SPIN_COUNT
+from textmill.steps import process
 from textmill.steps import step as steps
-from textmill.steps import worker
 from textmill.steps.graph import GRAPH
+from textmill.steps.process import Job, Stopped, allow_steps, run_job, stop_all, warm_up
 from textmill.steps.step import Step
-from textmill.steps.worker import Job, Stopped, allow_steps, run_job, stop_all, warm_up
 
 Probe = Callable[[str], Step]
 
@@ -65,7 +65,7 @@ def test_each_failure_has_its_message(
     with pytest.raises(error, match=message):
         run_job(job(name), nothing)
     assert os.getpid() == pid
-    assert worker._running == set()
+    assert process._running == set()
 
 
 @pytest.mark.timeout(60)
@@ -97,7 +97,7 @@ def test_an_error_of_the_watcher_ends_the_step(job: Callable[[str], Job]) -> Non
     with pytest.raises(KeyboardInterrupt):
         run_job(job("hang"), interrupt, interval_s=0.1)
     assert time.monotonic() - started < 20
-    assert worker._running == set()
+    assert process._running == set()
 
 
 def test_the_code_of_all_steps_is_read_before_any_of_it_is_loaded(
@@ -149,7 +149,7 @@ def test_a_stop_while_the_process_starts_ends_it(
     with pytest.raises(Stopped, match="hang was stopped"):
         run_job(job("hang"), nothing, interval_s=0.1)
     assert time.monotonic() - started_s < 30
-    assert worker._running == set()
+    assert process._running == set()
 
 
 def test_stop_all_ends_what_runs_and_starts_no_more_until_steps_are_allowed(

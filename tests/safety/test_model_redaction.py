@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from textmill.config import RedactionConfig
-from textmill.safety.stored import read_redaction, write_redaction
+from textmill.safety.model_redaction import read_redaction, write_redaction
 
 
 def test_settings_are_read_back(tmp_path: Path) -> None:

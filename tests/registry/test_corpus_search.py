@@ -15,7 +15,7 @@ from textmill.files import digest_file
 from textmill.registry.drawing import render_tree
 from textmill.registry.lineage import trace, trace_text
 from textmill.steps.graph import CLEAN
-from textmill.steps.sources import Source
+from textmill.steps.raw_sources import Source
 from textmill.steps.step import Step
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import Result

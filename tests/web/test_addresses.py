@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 
 from textmill.errors import RunError
-from textmill.web.network import bypass_proxies, is_loopback, listen, local_address, own_hosts
+from textmill.web.addresses import bypass_proxies, is_loopback, listen, local_address, own_hosts
 
 
 @pytest.mark.parametrize(

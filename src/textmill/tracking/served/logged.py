@@ -22,7 +22,7 @@ from textmill.config import LANGUAGE_MODEL, GenerationConfig, TaskConfig
 from textmill.config.extensions import loaded
 from textmill.steps.access import apply
 from textmill.tasks.shown import Column, page_of
-from textmill.tracking.models import copies
+from textmill.tracking.served import copies
 from textmill.tracking.store import Store, path_of
 from textmill.tracking.tags import BACKBONE
 

@@ -30,8 +30,8 @@ def write(prompt: str, config: Config) -> Iterator[str]:
     folder = choose_model(config, PRETRAIN).folder
     from textmill.corpus.tokens.tokenizer import load_tokenizer
     from textmill.model import load
+    from textmill.safety.model_redaction import read_redaction
     from textmill.safety.redaction import redact
-    from textmill.safety.stored import read_redaction
     from textmill.training.writing import stream_text
 
     network = load(folder)

@@ -8,7 +8,7 @@ import pytest
 
 from textmill.errors import RunError
 from textmill.files import DIGESTS, write_digests
-from textmill.tracking.models.copies import METADATA, check_copy
+from textmill.tracking.served.copies import METADATA, check_copy
 
 FILES = ("MLmodel", "artifacts/output/model.safetensors", "code/textmill/gpt.py", "served.py")
 

@@ -12,9 +12,9 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from textmill.config import GenerationConfig
 from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.model import load
+from textmill.safety.model_redaction import read_redaction
 from textmill.safety.redaction import redact
-from textmill.safety.stored import read_redaction
-from textmill.tracking.models.copies import check_copy
+from textmill.tracking.served.copies import check_copy
 from textmill.training.writing import stream_text
 
 

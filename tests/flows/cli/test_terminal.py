@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from textmill.errors import InputError
-from textmill_flows.cli.process import (
+from textmill_flows.cli.terminal import (
     as_json,
     decode_argument,
     reject_undecodable_bytes,

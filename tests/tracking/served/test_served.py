@@ -23,7 +23,7 @@ import pytest
 from textmill.config import KINDS, TaskConfig
 from textmill.errors import RunError
 from textmill.tasks.predictor import load_predictor
-from textmill.tracking.models.logged import log_task_model
+from textmill.tracking.served.logged import log_task_model
 from textmill.tracking.store import Store
 
 TEXTS = ["the room", "a lovely meal", "sad staff in a lovely room"]

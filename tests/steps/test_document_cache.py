@@ -17,10 +17,10 @@ from textmill.config import CleanConfig, Config
 from textmill.corpus.reading.sources import digest_source
 from textmill.files import CachePlace, digest_file
 from textmill.registry.prune import find_unused, remove
-from textmill.steps import prepared
+from textmill.steps import document_cache
+from textmill.steps.document_cache import PREPARED_TAG, cache_place, keep_prepared, prepared_key
 from textmill.steps.graph import CLEAN
-from textmill.steps.prepared import PREPARED_TAG, cache_place, keep_prepared, prepared_key
-from textmill.steps.sources import Source
+from textmill.steps.raw_sources import Source
 from textmill.steps.step import Code, Step, code_of
 from textmill.tracking.computing import request
 from textmill.tracking.pipeline import Pipeline, open_pipeline
@@ -77,7 +77,7 @@ def test_the_code_that_prepares_and_keeps_documents_counts(
         return replace(code, modules=code.modules | {name: "edited"})
 
     before = prepared_key(clean_config(), [])
-    monkeypatch.setattr(prepared, "code_of", edited)
+    monkeypatch.setattr(document_cache, "code_of", edited)
     assert prepared_key(clean_config(), []) != before
 
 

@@ -3,20 +3,20 @@ from random import Random
 
 import pytest
 
-from textmill.sample import translations
-from textmill.sample.holdout import is_held_out
-from textmill.sample.language.grammar import Noun
-from textmill.sample.language.parallel import PATTERNS
-from textmill.sample.language.patterns import Translation
-from textmill.sample.language.translated import named
-from textmill.sample.language.world import Person
-from textmill.sample.translations import (
+from textmill.sample import bilingual
+from textmill.sample.bilingual import (
     MAX_SOURCE_CHARS,
     draw_scene,
     translate,
     write_foreign,
     write_pair,
 )
+from textmill.sample.holdout import is_held_out
+from textmill.sample.language.grammar import Noun
+from textmill.sample.language.parallel import PATTERNS
+from textmill.sample.language.patterns import Translation
+from textmill.sample.language.translated import named
+from textmill.sample.language.world import Person
 
 CHINESE_TEXT = re.compile(r"[\u4e00-\u9fffA-Za-z0-9·《》，。：？%]+")
 
@@ -136,7 +136,7 @@ def test_numbers_are_the_same_and_written_as_in_each_language(
 
 
 def test_dates_are_written_as_in_each_language():
-    assert translations._date(3, "March", 2019) == {
+    assert bilingual._date(3, "March", 2019) == {
         "en": "3 March 2019",
         "de": "3. März 2019",
         "zh": "2019年3月3日",
@@ -187,7 +187,7 @@ def drawn(world, monkeypatch) -> dict[bool, set[tuple[Translation, ...]]]:
             kept.add(tuple(patterns))
             return translate(patterns, scene, rng)
 
-        monkeypatch.setattr(translations, "translate", spy)
+        monkeypatch.setattr(bilingual, "translate", spy)
         rng = Random(4)
         for _ in range(1500):
             write_pair("de", world.part(is_held_out=is_test), rng, is_test=is_test)

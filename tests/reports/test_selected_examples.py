@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textmill.reports.examples import choose_examples
+from textmill.reports.selected_examples import choose_examples
 
 
 def labelled(label: str, reference: str, score: float) -> dict[str, object]:

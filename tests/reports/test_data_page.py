@@ -12,7 +12,7 @@ import pytest
 
 from textmill.config import Config
 from textmill.files import write_json
-from textmill.reports.data import NAME, gather_corpus, log_data_page
+from textmill.reports.data_page import NAME, gather_corpus, log_data_page
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store

@@ -13,9 +13,9 @@ from textmill.config import Config, TrackingConfig
 from textmill.errors import RunError
 from textmill.secrets import without_credentials
 from textmill.tracking.store import Store
-from textmill.web import process
+from textmill.web import launch as web
+from textmill.web.addresses import listen, local_address, own_hosts
 from textmill.web.login import required_login
-from textmill.web.network import listen, local_address, own_hosts
 from textmill_flows.running.console import console
 from textmill_flows.servers.server import launch, set_up_environment
 
@@ -68,7 +68,7 @@ def serve_pages(config: Config) -> None:
         pass  # how it is meant to end
     finally:
         for server, _, _ in servers.values():
-            process.stop(server)
+            web.stop(server)
 
 
 def _launch_mlflow(tracking: TrackingConfig, store: Store) -> tuple[subprocess.Popen[bytes], str]:
@@ -78,7 +78,7 @@ def _launch_mlflow(tracking: TrackingConfig, store: Store) -> tuple[subprocess.P
     environment = {"MLFLOW_BACKEND_STORE_URI": store.uri}
     if store.artifact_root is not None:  # not into the working folder
         environment["MLFLOW_ARTIFACTS_DESTINATION"] = store.artifact_root
-    server = process.start(
+    server = web.start(
         "textmill.tracking.database.mlflow_app",
         listen(host, port, "tracking.mlflow_port"),
         own_hosts(host, port, tracking.allowed_hosts),

@@ -21,9 +21,9 @@ from typing import NoReturn
 import uvicorn
 
 from textmill.errors import InputError
+from textmill.web.addresses import own_hosts
 from textmill.web.guard import App, Guard
 from textmill.web.login import required_login
-from textmill.web.network import own_hosts
 
 HOSTS_VARIABLE = "TEXTMILL_SERVER_HOSTS"
 """Environment variable with the allowed Host headers, for the processes of a server."""

@@ -108,7 +108,7 @@ def schedule(
 ) -> None:
     """Retrain automatically: check a trigger on a cron schedule, until Ctrl-C."""
     with exit_on_error():
-        from textmill_flows.composed import Composed
+        from textmill_flows.invocation import Composed
 
         composed = Composed.of(config, overrides or [])
         from textmill_flows.servers.server import set_up_environment, start_server
@@ -124,7 +124,7 @@ def _run_flow(place: str, config: str, overrides: list[str] | None, *first: Any)
     """Run a flow, `module:flow` below textmill_flows; `first` are its leading arguments."""
     with exit_on_error():
         # Composed before Prefect is loaded: a wrong key is reported at once.
-        from textmill_flows.composed import Composed
+        from textmill_flows.invocation import Composed
 
         composed = Composed.of(config, overrides or [])
         from textmill_flows.servers.server import ready_flow

@@ -8,7 +8,7 @@ import pytest
 
 from textmill.errors import InputError
 from textmill.files import digest_file
-from textmill.steps.sources import Source, data_digest
+from textmill.steps.raw_sources import Source, data_digest
 
 
 def test_the_digest_of_the_data_knows_neither_order_nor_place() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from textmill.config import CleanConfig, key_values
 from textmill.files import CachePlace, digest_values
-from textmill.steps.sources import Source, is_in_corpus
+from textmill.steps.raw_sources import Source, is_in_corpus
 from textmill.steps.step import Step, code_of
 
 PREPARED_TAG = "textmill.prepared"

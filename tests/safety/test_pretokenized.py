@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textmill.config import UNREDACTED, RedactionConfig
+from textmill.safety.pretokenized import redact_split, redact_words
 from textmill.safety.redaction import find_personal_data
-from textmill.safety.words import redact_split, redact_words
 
 CONFIG = RedactionConfig()
 PIECES = [

@@ -20,9 +20,9 @@ from textmill.config import GenerationConfig, RedactionConfig, TrackingConfig
 from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.model import GPT
 from textmill.model.layout import read_config
-from textmill.safety.stored import write_redaction
+from textmill.safety.model_redaction import write_redaction
 from textmill.tasks.classification.settings import ClassificationConfig
-from textmill.tracking.models.logged import find_logged_model, log_backbone, log_task_model
+from textmill.tracking.served.logged import find_logged_model, log_backbone, log_task_model
 from textmill.tracking.store import Store
 from textmill.training.writing import write_text
 

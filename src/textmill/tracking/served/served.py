@@ -10,7 +10,7 @@ import pandas as pd
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from textmill.tasks.predictor import Predictor, load_predictor
-from textmill.tracking.models.copies import check_copy
+from textmill.tracking.served.copies import check_copy
 
 
 class TaskModel(PythonModel):

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from textmill.config import Config, NotifyConfig, TrackingConfig, key_values
-from textmill.config.secrets import Command, Hidden, has_secrets, mark_secrets, secrets_in
+from textmill.config.masked import Command, Hidden, has_secrets, mark_secrets, secrets_in
 
 URI = "postgresql://ann:MARK@h/db"
 COMMAND = "tell --token MARK"
@@ -68,7 +68,7 @@ def test_every_field_that_may_hold_a_secret_is_one() -> None:
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
-    from textmill.config.secrets import models_in
+    from textmill.config.masked import models_in
 
     return models_in(annotation)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from textmill.config import DriftConfig
-from textmill.evaluation.drift import crossed_limits, label_shift, rare_share
+from textmill.evaluation.shift import crossed_limits, label_shift, rare_share
 
 MEASURES = {
     "bits_ratio": 1.2,
