@@ -186,7 +186,7 @@ def test_damaged_answers_are_noticed(store: Store, make_run: MakeRun) -> None:
     runs = [make_run({"mood": rows(4, 2)}), make_run({"mood": rows(4, 3)})]
     step = recorded_results(store.client.get_run(runs[0]))["evaluate mood"]
     output_file(store, store.client.get_run(step), "predictions.jsonl").write_text("{}\n")
-    with pytest.raises(RunError, match="not what was written"):
+    with pytest.raises(RunError, match="its digest differs"):
         compare(store, runs)
 
 

@@ -213,7 +213,9 @@ def test_a_labelled_file_that_is_a_link_elsewhere_is_refused_unless_it_may_be_fo
     (tmp_path / "in").mkdir()
     config = task(tmp_path, GOOD, train=str(tmp_path / "in" / "link.jsonl"))
     (tmp_path / "in" / "link.jsonl").symlink_to(tmp_path / "train.jsonl")
-    with pytest.raises(InputError, match=r"link\.jsonl leads out .* tasks\.mood\.follow_links"):
+    with pytest.raises(
+        InputError, match=r"link\.jsonl is a symbolic link out .* tasks\.mood\.follow_links"
+    ):
         read(config, "train")
     read(config.model_copy(update={"follow_links": True}), "train")
 

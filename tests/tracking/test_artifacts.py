@@ -130,9 +130,9 @@ def test_a_damaged_record_of_a_pipeline_is_refused(
     for name in (CONFIG, "environment.txt"):
         file = artifact(store, run, name)
         file.write_bytes(damage(file.read_bytes()))
-        with pytest.raises(RunError, match=rf"{file} is not what was written"):
+        with pytest.raises(RunError, match=rf"{file} is damaged, its digest differs"):
             read_artifact(store, run, name)
-    with pytest.raises(RunError, match=rf"{CONFIG} is not what was written"):
+    with pytest.raises(RunError, match=rf"{CONFIG} is damaged, its digest differs"):
         load_recorded(store, pipeline.run_id)
 
 
@@ -214,7 +214,7 @@ def test_publishing_again_replaces_what_was_there(
 def test_a_changed_file_is_named(store: Store, run_id: str, tmp_path: Path) -> None:
     folder = published(store, run_id, tmp_path / "out")
     (folder / "sub" / "data").write_bytes(b"Data")
-    with pytest.raises(RunError, match="sub/data is not what was written"):
+    with pytest.raises(RunError, match="sub/data is damaged, its digest differs"):
         output_folder(store, run_id)
 
 
@@ -224,9 +224,9 @@ def test_a_manifest_that_was_not_published_is_not_believed(
     folder = published(store, run_id, tmp_path / "out")
     (folder / "sub" / "data").write_bytes(b"Data")
     write_json(folder / MANIFEST, {"files": digest_folder(folder)})
-    with pytest.raises(RunError, match=f"{MANIFEST} is not what was written"):
+    with pytest.raises(RunError, match=f"{MANIFEST} is damaged, its digest differs"):
         output_folder(store, run_id)
-    with pytest.raises(RunError, match=f"{MANIFEST} is not what was written"):
+    with pytest.raises(RunError, match=f"{MANIFEST} is damaged, its digest differs"):
         output_file(store, store.client.get_run(run_id), MANIFEST)
 
 
@@ -249,7 +249,7 @@ def test_a_damaged_copy_of_a_far_result_is_fetched_again(
     (far / name).write_text("{}")
     assert output_folder(store, run_id) == copy  # which is whole, and not fetched
     (copy / name).unlink()
-    with pytest.raises(RunError, match=f"{name} is not what was written"):
+    with pytest.raises(RunError, match=f"{name} is damaged, its digest differs"):
         output_folder(store, run_id)
 
 
@@ -264,7 +264,7 @@ def test_a_damaged_copy_of_one_file_is_fetched_again(
     assert copy.read_bytes() == (far / name).read_bytes()
     (far / name).write_text("{}")
     copy.write_text("damaged")
-    with pytest.raises(RunError, match=f"{name} is not what was written"):
+    with pytest.raises(RunError, match=f"{name} is damaged, its digest differs"):
         output_file(store, run, name)
 
 

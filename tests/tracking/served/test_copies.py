@@ -59,7 +59,7 @@ def test_a_lost_file_is_named(copy: Path, name: str) -> None:
 @pytest.mark.parametrize("content", ["", "{}", "[]", "7", '{"a":' * 100_000])
 def test_digests_that_are_none_are_no_reason_to_believe(copy: Path, content: str) -> None:
     (copy / DIGESTS).write_text(content)
-    with pytest.raises(RunError, match=f"{DIGESTS} is (damaged|not what was written)"):
+    with pytest.raises(RunError, match=f"{DIGESTS} is damaged"):
         check(copy)
 
 

@@ -24,7 +24,7 @@ from textmill.safety.model_redaction import write_redaction
 from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tracking.served.logged import find_logged_model, log_backbone, log_task_model
 from textmill.tracking.store import Store
-from textmill.training.writing import write_text
+from textmill.training.writing import stream_text
 
 TASK = ClassificationConfig(kind="classification", name="mood", train="a.csv", test="b.csv")
 
@@ -75,7 +75,7 @@ def test_a_backbone_answers_texts_by_what_it_writes_after_them(backbone: Any) ->
     answers = mlflow.pyfunc.load_model(logged.model_uri).predict(texts, params=settings)
     network, tokenizer = models.load(folder), load_tokenizer(folder)
     config = GenerationConfig.model_validate(settings)
-    expected = ["".join(write_text(network, tokenizer, text, config)) for text in texts["text"]]
+    expected = ["".join(stream_text(network, tokenizer, text, config)) for text in texts["text"]]
     assert answers["continuation"].tolist() == expected
     assert any(expected)
 

@@ -199,7 +199,7 @@ def convert(folder: Path) -> Tokenizer:
     The pieces of a text are spelt as before; only their numbers move.
 
     Raises:
-        InputError: there is no tokenizer.json, it is damaged, or it is no byte-level BPE.
+        InputError: tokenizer.json is missing, damaged, or not a byte-level BPE.
     """
     from tokenizers import AddedToken, models
 
@@ -208,11 +208,14 @@ def convert(folder: Path) -> Tokenizer:
         described = json.loads(read_untrusted(file, MAX_BYTES).decode())
         model, pre_tokenizer = described["model"], described["pre_tokenizer"]
         if (model["type"], pre_tokenizer["type"]) != ("BPE", "ByteLevel"):
-            raise InputError(f"{file} is no byte-level BPE such as GPT-2's: train a new one.")
+            raise InputError(
+                f"{file} is not a byte-level BPE such as GPT-2's: remove tokenizer.init_from to "
+                "train a new one."
+            )
         spelt = sorted(model["vocab"], key=model["vocab"].__getitem__)
         merges = [tuple(m.split(" ") if isinstance(m, str) else m) for m in model["merges"]]
     except FileNotFoundError:
-        raise InputError(f"{folder} holds no tokenizer: tokenizer.json is missing.") from None
+        raise InputError(f"{folder} has no tokenizer: tokenizer.json is missing.") from None
     except InputError:
         raise
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:

@@ -199,7 +199,7 @@ class Connection:
         """
         if self.read_only is not None:
             raise RunError(
-                f"The store {self.home} can be read but not written ({self.read_only}): set "
+                f"The store {self.home} is read-only ({self.read_only}): set "
                 "tracking.home to a folder of yours, such as a copy of it."
             )
 

@@ -107,7 +107,7 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
 
 
 def test_no_short_example_can_be_asked_for_that_is_longer_than_a_run() -> None:
-    with pytest.raises(ValueError, match=r"min_words=8 is more than ngram=5: lower it"):
+    with pytest.raises(ValueError, match=r"min_words=8 is larger than ngram=5: lower it"):
         DecontaminationConfig(ngram=5)
 
 
