@@ -37,9 +37,13 @@ class Composed:
         place = str(Path(name).resolve()) if name.endswith((".yaml", ".yml")) else name
         return cls(config, place, overrides)
 
-    def command_line(self, flow: str, task: str | None = None) -> str:
+    def command_line(self, flow: str, argument: str | None = None) -> str:
         """Return the command line that runs a flow, without credentials."""
-        words = ["textmill", "run" if flow == "pipeline" else flow, *([task] if task else [])]
+        words = [
+            "textmill",
+            "run" if flow == "pipeline" else flow,
+            *([argument] if argument else []),
+        ]
         return shlex.join([*words, "--config", self.name, *self.recorded_overrides()])
 
     def recorded_overrides(self) -> list[str]:

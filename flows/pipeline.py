@@ -28,6 +28,15 @@ def pipeline(composed: Composed, event: str | None = None) -> str:
         return context.pipeline.run_id
 
 
+@recorded_flow("pipeline")
+def pipeline_from(start: str, composed: Composed) -> None:
+    """Run the pipeline from a step on; steps before it must have stored results."""
+    parts, reused = GRAPH.starting_at(composed.config, start)
+    with command("pipeline", composed, f"--from={start}") as context:
+        context.only_reused = reused
+        run_parts(context, parts)
+
+
 @recorded_flow("prepare")
 def prepare(composed: Composed) -> None:
     """Clean the sources, train the tokenizer, encode the corpus."""

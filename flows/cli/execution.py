@@ -15,9 +15,23 @@ TriggerOption = Annotated[
 
 
 @app.command(epilog="Example: textmill run pretrain.max_steps=200 tasks=[sample-topic]")
-def run(overrides: Overrides = None, config: ConfigOption = "demo") -> None:
+def run(
+    overrides: Overrides = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="STEP",
+            help="Step to start at, such as finetune or 'evaluate topic'; only reuse earlier ones.",
+        ),
+    ] = None,
+    config: ConfigOption = "demo",
+) -> None:
     """Run the whole pipeline: clean, tokenize, pretrain, fine-tune, evaluate."""
-    _run_flow("pipeline:pipeline", config, overrides)
+    if start is None:
+        _run_flow("pipeline:pipeline", config, overrides)
+    else:
+        _run_flow("pipeline:pipeline_from", config, overrides, start)
 
 
 @app.command(epilog="Example: textmill prepare corpus.min_chars=50")

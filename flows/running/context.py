@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -60,6 +60,8 @@ class Context:
         """Number of parallel steps, among which CPU threads are split."""
         self.threads: Mapping[str, int] = {}
         """CPU threads by label, for steps that must use those of an earlier run."""
+        self.only_reused: Collection[str] = ()
+        """Labels of steps that are not computed; it is an error if they have no stored result."""
 
 
 def run_step(
@@ -92,6 +94,7 @@ def run_step(
                 threads=context.threads.get(label)
                 or max(1, hardware.n_cores() // context.n_side_by_side),
                 on_progress=show,
+                only_reuse=label in context.only_reused,
             )
     except (InputError, RunError) as error:
         get_run_logger().error(str(error))
@@ -125,7 +128,7 @@ def outcome(state: State[Any]) -> Result:
 def command(
     name: str,
     composed: Composed,
-    task: str | None = None,
+    argument: str | None = None,
     event: str | None = None,
     notifies: bool = True,
 ) -> Iterator[Context]:
@@ -134,7 +137,7 @@ def command(
     Args:
         name: name of the flow.
         composed: the configuration.
-        task: the task argument of the command, if any.
+        argument: the argument of the command, such as a task, if any.
         event: the event that triggered the run, if any.
         notifies: whether to send notifications of failures; False if an enclosing flow does.
 
@@ -142,7 +145,7 @@ def command(
         InputError: the data cannot be used.
         RunError: a step failed.
     """
-    words = composed.command_line(name, task)
+    words = composed.command_line(name, argument)
     with opened(name, composed, words, event=event, notifies=notifies) as context:
         yield context
 

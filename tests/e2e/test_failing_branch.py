@@ -58,3 +58,29 @@ def test_a_failing_task_leaves_the_others_and_is_made_good_by_itself(product: Pr
     assert {line.split()[1] for line in computed} == {"baseline", "finetune", "evaluate"}
     assert all(line.split()[2] == "place:" for line in computed)
     assert {"mood/accuracy", "place/f1"} <= newest_parent(folder).data.metrics.keys()
+
+
+def test_a_run_from_a_step_reuses_what_precedes_it_and_computes_nothing_else(
+    product: Product,
+) -> None:
+    (product.folder / "my.yaml").write_text(CONFIG)
+    (product.folder / "notes.jsonl").write_text("".join(NOTE % i for i in range(200)))
+    (product.folder / "train.csv").write_text(TRAIN)
+    (product.folder / "test.csv").write_text("text,label\na fine day,good\n")
+    refused = product.run("run", "--from", "finetune", "--config", "my.yaml")
+    assert refused.returncode == 2
+    assert "baseline mood has no stored result" in refused.stderr
+    assert "computed" not in refused.stderr
+
+    assert product.run("run", "--config", "my.yaml").returncode == 0
+    settings = ["--config", "my.yaml", "tasks.mood.finetune.epochs=2"]
+    done = product.run("run", "--from", "finetune mood", *settings)
+    assert done.returncode == 0, done.stderr
+    computed = [line.split() for line in done.stderr.splitlines() if ": computed" in line]
+    assert [words[1:3] for words in computed] == [["finetune", "mood:"], ["evaluate", "mood:"]]
+    command = newest_parent(product.folder).data.tags["textmill.command"]
+    assert command.startswith("textmill run '--from=finetune mood' --config ")
+
+    refused = product.run("run", "--from", "finetune", "pretrain.seed=7", *settings)
+    assert (refused.returncode, "computed" in refused.stderr) == (2, False)
+    assert "pretrain has no stored result for this configuration: run it first" in refused.stderr

@@ -11,6 +11,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from textmill.config import AnyTask, Config
+from textmill.errors import InputError
 from textmill.steps.graph import (
     BASELINE,
     CLEAN,
@@ -26,6 +27,8 @@ from textmill.steps.graph import (
 from textmill.steps.parts import Folder, Graph, Shared, Split
 
 CHAIN = ["clean", "tokenizer", "tokens", "pretrain"]
+OWN = ["baseline", "finetune", "evaluate"]
+TRUNK = [*CHAIN, "baseline mood", "baseline topic"]
 
 
 def make(**further: Any) -> Config:
@@ -42,12 +45,11 @@ def labels(parts: Any) -> list[str]:
 
 
 def test_a_whole_run_is_what_is_shared_and_then_task_by_task() -> None:
-    own = ["baseline", "finetune", "evaluate"]
     assert labels(GRAPH.parts(make())) == [
         *CHAIN,
         "evaluate-lm",
-        *(f"{step} mood" for step in own),
-        *(f"{step} topic" for step in own),
+        *(f"{step} mood" for step in OWN),
+        *(f"{step} topic" for step in OWN),
     ]
     assert labels(GRAPH.parts(make(sample={})))[0] == "sample"
 
@@ -74,6 +76,36 @@ def test_a_part_of_the_run_is_what_is_asked_for_and_all_it_needs(
 ) -> None:
     assert labels(GRAPH.up_to(make(), label)) == needed
     assert labels(GRAPH.up_to(make(sample={}), label)) == ["sample", *needed]
+
+
+@pytest.mark.parametrize(
+    ("start", "computed", "reused"),
+    [
+        ("finetune", ["finetune mood", "evaluate mood", "finetune topic", "evaluate topic"], TRUNK),
+        ("evaluate topic", ["evaluate topic"], [*CHAIN, "baseline topic", "finetune topic"]),
+        ("evaluate-lm", ["evaluate-lm"], CHAIN),
+        ("baseline topic", [f"{step} topic" for step in OWN], CHAIN),
+    ],
+)
+def test_a_run_from_a_step_computes_it_and_what_follows_and_reuses_the_rest(
+    start: str, computed: list[str], reused: list[str]
+) -> None:
+    parts, only_reused = GRAPH.starting_at(make(), start)
+    assert only_reused == {*reused}
+    assert [name for name in labels(parts) if name not in only_reused] == computed
+
+
+def test_a_run_from_the_first_step_has_all_parts_and_reuses_the_checks_alone() -> None:
+    config = make()
+    assert GRAPH.starting_at(config, "clean") == (
+        GRAPH.parts(config),
+        {"baseline mood", "baseline topic"},
+    )
+
+
+def test_a_run_from_an_unknown_step_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(InputError, match=r"no step 'finetine': use one of clean, .*finetune mood"):
+        GRAPH.starting_at(make(), "finetine")
 
 
 def test_what_needs_a_step_is_what_follows_from_it() -> None:

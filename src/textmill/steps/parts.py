@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel
 
 from textmill.config import Config, DriftConfig, SourceConfig, TaskConfig
+from textmill.errors import InputError, listed
 from textmill.steps.step import Step
 
 C = TypeVar("C", Config, TaskConfig)
@@ -245,6 +246,28 @@ class Graph:
                 needed.add(label)
                 waiting.extend(self.needs(known[label], config))
         return tuple(part for part in parts if part.label in needed)
+
+    def starting_at(self, config: Config, name: str) -> tuple[tuple[Part, ...], frozenset[str]]:
+        """Return the parts of a run that starts at a step, in execution order.
+
+        Args:
+            config: the whole configuration.
+            name: label of a part, or name of a step for all its tasks.
+
+        Returns:
+            The parts, and the labels of those that precede the start, whose results are reused.
+
+        Raises:
+            InputError: there is no such step.
+        """
+        parts = self.parts(config)
+        starts = {part.label for part in parts if name in (part.label, part.step.name)}
+        if not starts:
+            known = [part.label for part in parts]
+            raise InputError(f"There is no step {name!r}: use one of {listed(known)}.")
+        computed = starts | {part.label for part in self.after(config, parts, *starts)}
+        needed = self.up_to(config, *computed)
+        return needed, frozenset(part.label for part in needed if part.label not in computed)
 
     def after(self, config: Config, parts: Iterable[Part], *labels: str) -> tuple[Part, ...]:
         """Return the parts that depend on one of these labels; parts are in execution order."""

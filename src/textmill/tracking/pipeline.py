@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from textmill import hardware
 from textmill.config import Config, TaskConfig, key_values
 from textmill.config.extensions import load
+from textmill.errors import InputError
 from textmill.secrets import redact, redact_values
 from textmill.steps.process import Stopped, is_stopping
 from textmill.steps.raw_sources import Source, data_digest
@@ -65,6 +66,7 @@ class Pipeline(ParentRun):
         threads: int | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         is_part: bool = True,
+        only_reuse: bool = False,
     ) -> Result:
         """Return the result of a step: found by its key, or computed now.
 
@@ -77,15 +79,22 @@ class Pipeline(ParentRun):
             threads: processor threads for the step; None for all.
             on_progress: called as a training step goes on.
             is_part: False for what only serves a comparison: the parent does not name the result.
+            only_reuse: raise InputError instead of computing the step.
 
         Raises:
-            InputError: the step could not use its input.
+            InputError: the step could not use its input, or has no stored result to reuse.
             RunError: the step failed or was stopped, or the tracking store failed.
         """
         request = Request(step, config, inputs or {}, sources, task)
         attempt = Attempt(self, request)
         with self._only_attempt(attempt):
-            result = attempt.find() or attempt.compute(threads or hardware.n_cores(), on_progress)
+            result = attempt.find()
+            if result is None and only_reuse:
+                raise InputError(
+                    f"{request.label} has no stored result for this configuration: run it first. "
+                    "`textmill status` shows what has changed."
+                )
+            result = result or attempt.compute(threads or hardware.n_cores(), on_progress)
         if is_part:
             self.sources.extend(sources)
             self.store.log_datasets(self.run_id, map(raw_dataset, sources))
