@@ -7,8 +7,9 @@ import time
 import pytest
 
 from textmill.errors import InputError
-from textmill.tracking.lookup import find_run
-from textmill.tracking.store import Store
+from textmill.tracking import lookup
+from textmill.tracking.lookup import find_run, read_runs
+from textmill.tracking.store import Store, StoreError
 
 
 def make_run(store: Store, name: str, **tags: str) -> str:
@@ -77,3 +78,17 @@ def test_a_step_in_place_of_a_pipeline_is_refused_and_its_pipeline_named(
     with pytest.raises(InputError, match=f"a step, clean: name .* pipeline, {run_id}"):
         find_run(store, step)
     assert find_run(store, step, ("pipeline", "step")).info.run_id == step
+
+
+def test_runs_are_read_by_id_across_experiments_and_also_when_deleted(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lookup, "MAX_PER_QUERY", 2)
+    ids = [make_run(store, f"run {number}", kind="step") for number in range(4)]
+    other = store.start_run(store.experiment("others"), "another", {})
+    store.client.delete_run(ids[1])
+    found = read_runs(store, [other, *ids, other])
+    assert list(found) == [other, *ids]
+    assert {run_id: run.info.run_id for run_id, run in found.items()} == {i: i for i in found}
+    with pytest.raises(StoreError):
+        read_runs(store, [ids[0], "f" * 32])

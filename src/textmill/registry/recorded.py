@@ -25,7 +25,7 @@ from textmill.tasks.rows import digest_split
 from textmill.tracking.artifacts import read_config, read_manifest, read_output_json
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.experiment import PIPELINE_TAG
-from textmill.tracking.lookup import find_run
+from textmill.tracking.lookup import find_run, read_runs
 from textmill.tracking.results import recorded_results
 from textmill.tracking.store import Store
 from textmill.tracking.tags import THREADS_TAG
@@ -115,7 +115,9 @@ def load_recorded(
         config = restore_config(values, f"of {name}, as it was recorded,", instead)
     except InputError as error:
         raise InputError(f"{error}\nUse the code of that run: {_checkout(run)}.") from None
-    runs = {label: store.client.get_run(made) for label, made in recorded_results(run).items()}
+    ids = recorded_results(run)
+    found = read_runs(store, ids.values())
+    runs = {label: found[made] for label, made in ids.items()}
     # Not by time: a reused result may be older than its inputs.
     ordered = GRAPH.in_order(runs, [task.name for task in config.tasks])
     steps = {label: _read_step(store, label, runs[label]) for label in ordered}

@@ -16,7 +16,7 @@ from textmill.steps.graph import GRAPH
 from textmill.tracking.artifacts import read_artifact, read_manifest
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.intervals import Answered, read_answers
-from textmill.tracking.lookup import command_of, find_run, peak_memory_mib
+from textmill.tracking.lookup import command_of, find_run, peak_memory_mib, read_runs
 from textmill.tracking.results import recorded_results
 from textmill.tracking.store import Store
 
@@ -106,8 +106,7 @@ def find_finished(store: Store, words: str) -> Run:
 def open_runs(store: Store, runs: Sequence[Run]) -> list[PipelineRun]:
     """Return pipeline runs with their steps, those that they share read once."""
     results = [sorted(recorded_results(run).items()) for run in runs]
-    ids = dict.fromkeys(run_id for found in results for _, run_id in found)
-    steps = {run_id: store.client.get_run(run_id) for run_id in ids}
+    steps = read_runs(store, (run_id for found in results for _, run_id in found))
     manifests = {run_id: read_manifest(store, step) for run_id, step in steps.items()}
     return [
         PipelineRun(

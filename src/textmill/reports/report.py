@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from mlflow.entities import Run
 
@@ -21,10 +21,10 @@ from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, FINETUN
 from textmill.tasks.predictions import PREDICTIONS
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.intervals import metrics_by_task
-from textmill.tracking.lookup import command_of, history_of, peak_memory_mib
+from textmill.tracking.lookup import command_of, history_of, peak_memory_mib, read_runs
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
-from textmill.tracking.store import artifact_url
+from textmill.tracking.store import Store, artifact_url
 
 NAME = "report.html"
 
@@ -110,7 +110,7 @@ def gather(
             if EVALUATE.label(task.name) in results
         ),
         samples=_samples(results.get(EVALUATE_LM.name)),
-        steps=tuple(_step(pipeline, result) for result in results.values()),
+        steps=tuple(_steps(store, results.values())),
         lineage=_lineage(results),
     )
 
@@ -206,9 +206,13 @@ def _samples(result: Result | None) -> tuple[str, ...]:
     return () if result is None else tuple(result.json("samples.json"))
 
 
-def _step(pipeline: Pipeline, result: Result) -> pages.Step:
-    store = pipeline.store
-    run = store.client.get_run(result.run_id)
+def _steps(store: Store, results: Collection[Result]) -> Iterator[pages.Step]:
+    runs = read_runs(store, (result.run_id for result in results))
+    for result in results:
+        yield _step(store, result, runs[result.run_id])
+
+
+def _step(store: Store, result: Result, run: Run) -> pages.Step:
     last = run.data.metrics
 
     def history(key: str) -> list[float]:

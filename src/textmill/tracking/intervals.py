@@ -16,6 +16,7 @@ from textmill.tasks.language_model.metrics import DOCUMENTS
 from textmill.tasks.predictions import PREDICTIONS, SIGNATURE_TAG
 from textmill.tasks.statistics import tabulate
 from textmill.tracking.artifacts import read_manifest, read_output_lines
+from textmill.tracking.lookup import read_runs
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store
 
@@ -79,8 +80,10 @@ def score_intervals(store: Store, results: Mapping[str, Result]) -> dict[str, In
         RunError: a result is missing or damaged.
     """
     found: dict[str, Interval] = {}
-    for task, label in GRAPH.scored(results).items():
-        answered = read_answers(store, store.client.get_run(results[label].run_id))
+    ids = {task: results[label].run_id for task, label in GRAPH.scored(results).items()}
+    runs = read_runs(store, ids.values())
+    for task, run_id in ids.items():
+        answered = read_answers(store, runs[run_id])
         try:
             answers = answered.tabulate()
         except ValueError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from mlflow.entities import Run
 
@@ -15,6 +15,7 @@ from textmill.tracking.tags import COMMAND_TAG
 
 KIND = "textmill.kind"
 MAX_NAMED = 5
+MAX_PER_QUERY = 500
 MEMORY = "system/system_memory_usage_megabytes"
 
 
@@ -51,6 +52,23 @@ def find_run(store: Store, words: str, kinds: Collection[str] = ("pipeline",)) -
         f"{words!r} is the run of a step, {other.info.run_name}: name the run of its pipeline, "
         f"{parent}."
     )
+
+
+def read_runs(store: Store, run_ids: Iterable[str]) -> dict[str, Run]:
+    """Return runs by id, read by one query where the tracking store allows.
+
+    Raises:
+        StoreError: there is no such run, or the store cannot be read.
+    """
+    ids = list(dict.fromkeys(run_ids))
+    chunks = (ids[start : start + MAX_PER_QUERY] for start in range(0, len(ids), MAX_PER_QUERY))
+    found = {
+        run.info.run_id: run
+        for chunk in chunks
+        for run in store.search(f"attributes.run_id IN ({', '.join(map(repr, chunk))})")
+    }
+    # Searches leave out deleted runs.
+    return {run_id: found.get(run_id) or store.client.get_run(run_id) for run_id in ids}
 
 
 def _listed(runs: list[Run]) -> str:
