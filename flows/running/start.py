@@ -21,7 +21,7 @@ from textmill.steps.step import read_code
 from textmill.tracking.store import Store
 from textmill_flows.running.console import terminal
 from textmill_flows.running.context import task_runner
-from textmill_flows.servers.server import as_run_errors, is_own
+from textmill_flows.servers.server import as_run_errors, owns_server
 
 LAST_SENDING_S = 15
 
@@ -52,7 +52,7 @@ def call(flow: Flow[..., Any], arguments: tuple[Any, ...]) -> Any:
     """
     # Nobody looks for heartbeats at a server that ends with this process, and to end them takes up
     # to a second.
-    own: dict[Any, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if is_own() else {}
+    own: dict[Any, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if owns_server() else {}
     with terminal(), as_run_errors(), temporary_settings(own):
         return flow(*arguments)
 

@@ -1,4 +1,4 @@
-"""Specifies the retraining flow: whatever fails is told, and what new text is compared with."""
+"""Specifies the retraining flow: notifications of failures, and what drift is measured against."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LAST = PastRun("a1b2", "http://store/a1b2", "FINISHED", "d", {})
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[Notice]:
-    """What people were told: event, message, facts."""
+    """Return the list of notifications sent: event, message, facts."""
     notices: list[Notice] = []
     for place in (module, context):
         monkeypatch.setattr(
@@ -51,14 +51,14 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[Notice]:
 
 @pytest.fixture
 def _stubbed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A flow without a store, and alone."""
+    """Replace the store, the lock and the log of a retraining."""
 
     @contextmanager
-    def alone(store: object, config: Config) -> Iterator[None]:
+    def exclusive_retraining(store: object, config: Config) -> Iterator[None]:
         yield None
 
     monkeypatch.setattr(module, "Store", lambda tracking: None)
-    monkeypatch.setattr(module, "alone", alone)
+    monkeypatch.setattr(module, "exclusive_retraining", exclusive_retraining)
     monkeypatch.setattr(module, "close_killed", lambda store, config: None)
     monkeypatch.setattr(module, "last_finished", lambda store, config: None)
     monkeypatch.setattr(module, "runs_for", lambda store, config, event: [])
@@ -71,7 +71,7 @@ def retrain(folder: Path, trigger: str = "data") -> Any:
 
 
 @pytest.mark.usefixtures("_stubbed")
-def test_data_that_have_vanished_are_told(tmp_path: Path, told: list[Notice]) -> None:
+def test_missing_data_send_a_notification(tmp_path: Path, told: list[Notice]) -> None:
     with pytest.raises(InputError, match="notes.jsonl"):
         retrain(tmp_path)
     ((event, words, _),) = told
@@ -81,7 +81,7 @@ def test_data_that_have_vanished_are_told(tmp_path: Path, told: list[Notice]) ->
 
 
 @pytest.mark.usefixtures("_stubbed")
-@pytest.mark.parametrize("name", ["Store", "alone", "close_killed", "last_finished"])
+@pytest.mark.parametrize("name", ["Store", "exclusive_retraining", "close_killed", "last_finished"])
 @pytest.mark.parametrize(
     ("error", "words"),
     [
@@ -91,7 +91,7 @@ def test_data_that_have_vanished_are_told(tmp_path: Path, told: list[Notice]) ->
     ],
     ids=["store", "Prefect", "bug"],
 )
-def test_whatever_fails_around_the_run_is_told_once(
+def test_a_failure_outside_the_run_sends_one_notification(
     tmp_path: Path,
     told: list[Notice],
     monkeypatch: pytest.MonkeyPatch,
@@ -113,11 +113,11 @@ def test_whatever_fails_around_the_run_is_told_once(
     ("error", "words"),
     [
         (RunError("pretrain failed"), "pretrain failed"),
-        (TimeoutError("flow run exceeded"), "The run was ended after retrain.time_limit_s"),
+        (TimeoutError("flow run exceeded"), "The run was stopped after retrain.time_limit_s"),
         (RuntimeError("a bug"), "RuntimeError: a bug"),
     ],
 )
-def test_a_run_that_fails_is_told_with_its_page(
+def test_the_notification_of_a_failed_run_has_its_url(
     tmp_path: Path,
     told: list[Notice],
     monkeypatch: pytest.MonkeyPatch,
@@ -137,12 +137,12 @@ def test_a_run_that_fails_is_told_with_its_page(
         retrain(tmp_path)
     ((event, said, facts),) = told
     assert (event, facts["run_url"]) == ("failed", LAST.url)
-    assert facts["reason"] == "no run has finished yet"
+    assert facts["reason"] == "there is no finished run yet"
     assert words in said
 
 
 @pytest.mark.usefixtures("_stubbed")
-def test_a_run_that_is_stopped_is_not_told(
+def test_a_stopped_run_sends_no_notification(
     tmp_path: Path, told: list[Notice], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(*arguments: object) -> None:
@@ -154,7 +154,7 @@ def test_a_run_that_is_stopped_is_not_told(
     assert told == []
 
 
-def test_pipelines_that_were_killed_are_told(
+def test_killed_pipelines_send_notifications(
     told: list[Notice], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tags = {"textmill.kind": "pipeline", "prefect.flow_run_id": "p", "prefect.flow_run_name": "owl"}
@@ -184,7 +184,7 @@ def test_pipelines_that_were_killed_are_told(
 
 
 @pytest.mark.parametrize("has_champion", [True, False])
-def test_new_text_is_compared_with_the_champion_where_there_is_one(
+def test_drift_is_measured_against_the_champion_if_there_is_one(
     monkeypatch: pytest.MonkeyPatch, has_champion: bool
 ) -> None:
     values = {
