@@ -1,4 +1,4 @@
-"""Specifies which language a text is said to be in."""
+"""Specifies language identification."""
 
 from __future__ import annotations
 

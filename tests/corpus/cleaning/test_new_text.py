@@ -1,4 +1,4 @@
-"""Specifies which new text is measured, and how it is read."""
+"""Specifies the selection of new text to measure drift on, and its cleaning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Specifies the examples of what the clean step rejected."""
+"""Specifies the examples of rejected documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Specifies what cleaning changes in a text, and what it leaves alone."""
+"""Specifies the repair of text: what is changed, and what is kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Specifies the summary of a cleaning, and the metrics that it is written as and read from."""
+"""Specifies the summary of a cleaning, and its conversion to and from metrics."""
 
 from __future__ import annotations
 

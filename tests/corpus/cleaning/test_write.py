@@ -1,4 +1,4 @@
-"""Specifies how documents are split, and what is shown of records that cannot be read."""
+"""Specifies the splits of documents, and the redaction of unreadable records."""
 
 from __future__ import annotations
 

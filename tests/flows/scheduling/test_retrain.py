@@ -37,14 +37,14 @@ LAST = PastRun("a1b2", "http://store/a1b2", "FINISHED", "d", {})
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[Notice]:
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[Notice]:
     """Return the list of notifications sent: event, message, facts."""
     notices: list[Notice] = []
     for place in (module, context):
         monkeypatch.setattr(
             place,
             "notify",
-            lambda config, event, words, facts: notices.append((event, words, facts)),
+            lambda config, event, message, facts: notices.append((event, message, facts)),
         )
     return notices
 
@@ -71,13 +71,13 @@ def retrain(folder: Path, trigger: str = "data") -> Any:
 
 
 @pytest.mark.usefixtures("_stubbed")
-def test_missing_data_send_a_notification(tmp_path: Path, told: list[Notice]) -> None:
+def test_missing_data_send_a_notification(tmp_path: Path, sent: list[Notice]) -> None:
     with pytest.raises(InputError, match="notes.jsonl"):
         retrain(tmp_path)
-    ((event, words, _),) = told
+    ((event, message, _),) = sent
     assert event == "failed"
-    assert words.startswith("retraining failed: ")
-    assert "notes.jsonl" in words
+    assert message.startswith("retraining failed: ")
+    assert "notes.jsonl" in message
 
 
 @pytest.mark.usefixtures("_stubbed")
@@ -93,7 +93,7 @@ def test_missing_data_send_a_notification(tmp_path: Path, told: list[Notice]) ->
 )
 def test_a_failure_outside_the_run_sends_one_notification(
     tmp_path: Path,
-    told: list[Notice],
+    sent: list[Notice],
     monkeypatch: pytest.MonkeyPatch,
     name: str,
     error: Exception,
@@ -105,7 +105,7 @@ def test_a_failure_outside_the_run_sends_one_notification(
     monkeypatch.setattr(module, name, fail)
     with pytest.raises(type(error)):
         retrain(tmp_path)
-    assert [(event, said) for event, said, _ in told] == [("failed", words)]
+    assert [(event, message) for event, message, _ in sent] == [("failed", words)]
 
 
 @pytest.mark.usefixtures("_stubbed")
@@ -119,7 +119,7 @@ def test_a_failure_outside_the_run_sends_one_notification(
 )
 def test_the_notification_of_a_failed_run_has_its_url(
     tmp_path: Path,
-    told: list[Notice],
+    sent: list[Notice],
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
     words: str,
@@ -135,15 +135,15 @@ def test_the_notification_of_a_failed_run_has_its_url(
     monkeypatch.setattr(module, "attempt", SimpleNamespace(with_options=lambda **options: fail))
     with pytest.raises((RunError, type(error))):
         retrain(tmp_path)
-    ((event, said, facts),) = told
+    ((event, message, facts),) = sent
     assert (event, facts["run_url"]) == ("failed", LAST.url)
     assert facts["reason"] == "there is no finished run yet"
-    assert words in said
+    assert words in message
 
 
 @pytest.mark.usefixtures("_stubbed")
 def test_a_stopped_run_sends_no_notification(
-    tmp_path: Path, told: list[Notice], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, sent: list[Notice], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(*arguments: object) -> None:
         raise Stopped("stopped")
@@ -151,11 +151,11 @@ def test_a_stopped_run_sends_no_notification(
     monkeypatch.setattr(module, "last_finished", stop)
     with pytest.raises(Stopped):
         retrain(tmp_path)
-    assert told == []
+    assert sent == []
 
 
 def test_killed_pipelines_send_notifications(
-    told: list[Notice], monkeypatch: pytest.MonkeyPatch
+    sent: list[Notice], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tags = {"textmill.kind": "pipeline", "prefect.flow_run_id": "p", "prefect.flow_run_name": "owl"}
     runs = [
@@ -179,7 +179,7 @@ def test_killed_pipelines_send_notifications(
         "run_id": "pipeline",
         "run_url": "http://store/pipeline",
     }
-    assert told == [("failed", "pipeline 2026 was killed", facts)]
+    assert sent == [("failed", "pipeline 2026 was killed", facts)]
     assert closed == ["p"]
 
 

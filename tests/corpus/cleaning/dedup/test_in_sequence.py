@@ -1,4 +1,4 @@
-"""Specifies what becomes of documents beside those before them."""
+"""Specifies the decisions of sequence filters on documents."""
 
 from __future__ import annotations
 

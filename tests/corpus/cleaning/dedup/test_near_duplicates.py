@@ -1,4 +1,4 @@
-"""Specifies near duplicates: what is found, against plain Python and planted edits."""
+"""Specifies near-duplicate detection, against plain Python and planted edits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Specifies which lines count as the same, and when one has stood in enough documents."""
+"""Specifies which lines are equal, and from which document on they are removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Specifies the set of ids that were seen."""
+"""Specifies the memory-efficient set of ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Specifies that running, counting, `rejected/` and the report follow from the chain of filters."""
+"""Specifies that execution, counts, `rejected/` and the report are derived from the chain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Specifies which documents hold text of test sets."""
+"""Specifies which documents share text with test sets."""
 
 from __future__ import annotations
 

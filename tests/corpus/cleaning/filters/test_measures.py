@@ -1,4 +1,4 @@
-"""Specifies what is measured of texts, against plain Python."""
+"""Specifies the statistics of texts, against plain Python."""
 
 from __future__ import annotations
 

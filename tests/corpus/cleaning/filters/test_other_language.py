@@ -1,4 +1,4 @@
-"""Specifies which languages are filtered out."""
+"""Specifies the filter of languages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Specifies that known documents are not prepared again, and that this changes no byte."""
+"""Specifies that cached documents are not prepared again, and that results do not change."""
 
 from __future__ import annotations
 
