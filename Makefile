@@ -1,4 +1,4 @@
-# Every target sets up .venv by itself on first use.
+# Every target sets up .venv on first use.
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready

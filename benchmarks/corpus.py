@@ -1,16 +1,16 @@
-"""How fast text is cleaned, beside datatrove and datasketch with the same filters.
+"""Speed of cleaning, compared with datatrove and datasketch with the same filters.
 
     python benchmarks/corpus.py FOLDER [cleaning] [minhash] [kept]
 
-FOLDER holds the public data: gutenberg/train.txt.gz, web_messy/newsgroups.jsonl.gz and
-squad/validation.jsonl.gz. The peers are installed by pip into an environment of their own under the
-system's folder of temporary files, once. Without names, all of them.
+FOLDER has the public data: gutenberg/train.txt.gz, web_messy/newsgroups.jsonl.gz and
+squad/validation.jsonl.gz. The peers are installed once by pip into a separate environment in the
+system's temporary folder. Without names, all benchmarks are run.
 
-    cleaning  Gopher's and C4's filters and MinHash, at datatrove's own settings: MB/s end to end,
-              from JSON Lines to what is kept, and which documents both keep
-    minhash   signatures of 100 permutations of 3-grams of words: MB/s, beside datasketch; the best
-              of five runs each
-    kept      processor time of cleaning without prepared documents, keeping them, and with them
+    cleaning  Gopher's and C4's filters and MinHash, with datatrove's settings: MB/s end to end,
+              from JSON Lines to kept documents, and the overlap of the kept documents
+    minhash   signatures of 100 permutations of word 3-grams: MB/s, compared with datasketch; the
+              best of five runs each
+    kept      CPU time of cleaning without, with an empty and with a full cache of documents
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PACKAGES = (
     "tokenizers",
     "xxhash",
 )
-N_PEER_DOCUMENTS = 1500  # datatrove needs minutes for more
+N_PEER_DOCUMENTS = 1500  # datatrove takes minutes for more
 CHARS = 1500
 N_MINHASH_RUNS = 5
 
@@ -80,7 +80,7 @@ print(json.dumps({"seconds": min(seconds)}))
 
 
 def texts_of(folder: Path) -> Iterator[str]:
-    """Yield the documents: pieces of novels, posts, and paragraphs of Wikipedia."""
+    """Yield the documents: excerpts of novels, posts, and paragraphs of Wikipedia."""
     with gzip.open(folder / "gutenberg" / "train.txt.gz", "rt", encoding="utf-8") as stream:
         paragraphs: list[str] = []
         for paragraph in stream.read().split("\n\n"):
@@ -94,13 +94,13 @@ def texts_of(folder: Path) -> Iterator[str]:
 
 
 def write(texts: list[str], file: Path) -> float:
-    """Write texts as JSON Lines and return how many megabytes of text they are."""
+    """Write texts as JSON Lines; return their size in megabytes."""
     file.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     return sum(len(text.encode()) for text in texts) / 1e6
 
 
 def peer(program: str, file: Path, *options: str) -> dict[str, object]:
-    """Run a program in the peers' environment; return what it printed last."""
+    """Run a program in the peers' environment; return its last line of output, parsed as JSON."""
     if not (PEERS / "ready").exists():
         subprocess.run([sys.executable, "-m", "venv", PEERS], check=True)
         subprocess.run([PEERS / "bin" / "pip", "install", "-q", *PACKAGES], check=True)
@@ -113,7 +113,7 @@ def peer(program: str, file: Path, *options: str) -> dict[str, object]:
 
 
 def cleaning(texts: list[str], folder: Path) -> None:
-    """Compare the clean step, reading and writing included, with datatrove's filters."""
+    """Compare the step `clean`, including reading and writing, with datatrove's filters."""
     from textmill.config import CleanConfig
     from textmill.corpus.cleaning.clean import clean
     from textmill.hardware import THREADS_VARIABLE
@@ -140,7 +140,7 @@ def cleaning(texts: list[str], folder: Path) -> None:
 
 
 def settings(file: Path) -> dict[str, object]:
-    """Return a configuration with datatrove's own settings, and nothing that it does not do."""
+    """Return a configuration with datatrove's settings, without anything it does not do."""
     return {
         "sources": [{"name": "all", "path": str(file), "language": "en"}],
         "min_chars": 1,
@@ -158,7 +158,7 @@ def settings(file: Path) -> dict[str, object]:
 
 
 def kept_lines(out: Path, n_documents: int) -> set[int]:
-    """Return the indices of the documents that no quality filter dropped."""
+    """Return the indices of the documents that no quality filter rejected."""
     import pyarrow.parquet as pq
 
     rows = [row for file in (out / "rejected").iterdir() for row in pq.read_table(file).to_pylist()]
@@ -167,7 +167,7 @@ def kept_lines(out: Path, n_documents: int) -> set[int]:
 
 
 def minhash(texts: list[str], folder: Path) -> None:
-    """Compare signatures, texts to bands, with datasketch."""
+    """Compare the speed from texts to bands with datasketch."""
     from textmill.config import NearDuplicatesConfig
     from textmill.corpus.cleaning.dedup.near_duplicates import Sketcher
 
@@ -186,7 +186,7 @@ def minhash(texts: list[str], folder: Path) -> None:
 
 
 def kept(texts: list[str], folder: Path) -> None:
-    """Print what it costs to keep prepared documents, and what they save."""
+    """Print the cost and the savings of the cache of prepared documents."""
     from textmill.config import CleanConfig
     from textmill.corpus.cleaning.clean import clean
     from textmill.files import CachePlace
@@ -198,7 +198,7 @@ def kept(texts: list[str], folder: Path) -> None:
     for has_near in (False, True):
         given = {"sources": [source], "near_duplicates": {"enabled": has_near}}
         place = CachePlace(*[folder / f"cache{has_near}"] * 2, 1 << 40)
-        for number, what in enumerate(("without", "keeping them", "with them")):
+        for number, what in enumerate(("no cache", "empty cache", "full cache")):
             out = folder / f"kept{has_near}{number}"
             out.mkdir()
             start = time.process_time()
@@ -208,11 +208,11 @@ def kept(texts: list[str], folder: Path) -> None:
                 flush=True,
             )
         size = sum(file.stat().st_size for file in place.folder.iterdir()) / 1e6
-        print(f"kept: {size:.1f} MB")
+        print(f"size of the cache: {size:.1f} MB")
 
 
 def main() -> None:
-    """Run what the command line names."""
+    """Run the benchmarks named on the command line."""
     if len(sys.argv) < 2:
         sys.exit("usage: python benchmarks/corpus.py FOLDER [cleaning] [minhash] [kept]")
     texts = list(texts_of(Path(sys.argv[1])))

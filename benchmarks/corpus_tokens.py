@@ -1,12 +1,12 @@
-"""Speed of encoding, and the padding and cuts of packed blocks.
+"""Speed of encoding, and padding and cuts of packed blocks.
 
     python benchmarks/corpus_tokens.py --data FOLDER [--vocab-size N]
     python benchmarks/corpus_tokens.py --data FOLDER --packing
 
-FOLDER holds gutenberg/, zh_text/ and ag_news/. Our encoder stands beside tokenizers, on the same
-tokenizer and the same documents: the ids must be the same on every one; times are wall time and
-processor time of one process, the best of three, with as many threads as tokenizers takes. Packing
-takes AG News and zh_text, with one BPE of 4,096 entries for both.
+FOLDER has gutenberg/, zh_text/ and ag_news/. Our encoder is compared with tokenizers, with the same
+tokenizer on the same documents: all ids must be equal; times are wall time and CPU time of one
+process, the best of three, with the default number of threads of tokenizers. Packing is measured on
+AG News and zh_text, with one BPE of 4,096 entries for both.
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--vocab-size", type=int, default=16384)
-    parser.add_argument("--packing", action="store_true", help="measure packing alone")
+    parser.add_argument("--packing", action="store_true", help="measure only packing")
     arguments = parser.parse_args()
     if arguments.packing:
         measure_packing(arguments.data)
         return
     texts = [text for file in FILES for text in read(arguments.data / file)]
-    print("| kind | encoder | tokens/s | tokens per processor second |\n|---|---|---|---|")
+    print("| kind | encoder | tokens/s | tokens per CPU second |\n|---|---|---|---|")
     for kind in ("bpe", "byte"):
         size = 270 if kind == "byte" else arguments.vocab_size
         measure(TokenizerConfig(kind=kind, vocab_size=size), texts)
 
 
 def measure_packing(data: Path) -> None:
-    """Print padding and cuts of both ways to pack, as rows of a Markdown table."""
+    """Print padding and cuts of both packing algorithms, as rows of a Markdown table."""
     corpora = {file: read(data / file, join_chars=0) for file in PACKED_FILES}
     texts = [text for corpus in corpora.values() for text in corpus]
     tokenizer = train(TokenizerConfig(vocab_size=PACKED_VOCAB_SIZE), texts)
@@ -73,7 +73,7 @@ def measure_packing(data: Path) -> None:
 
 
 def read(file: Path, join_chars: int = 1500) -> list[str]:
-    """Return the documents of a file: of plain text paragraphs, joined up to so many characters."""
+    """Return the documents of a file; paragraphs of plain text are joined up to `join_chars`."""
     source = SourceConfig(name="t", path=str(file), documents="paragraph", join_chars=join_chars)
     return [item.text for item in read_documents(source) if isinstance(item, RawDocument)]
 
@@ -99,22 +99,22 @@ def measure(config: TokenizerConfig, texts: list[str]) -> None:
     }
     expected: list[list[int]] = []
     for name, encode in encoders.items():
-        ids, wall, processor = best(lambda encode=encode: encode(texts))
+        ids, wall, cpu = best(lambda encode=encode: encode(texts))
         expected = expected or ids
-        assert ids == expected, f"{name} gives other ids"
+        assert ids == expected, f"{name} returns different ids"
         n_tokens = sum(map(len, ids))
-        row = f"{n_tokens / wall:,.0f} | {n_tokens / processor:,.0f}"
+        row = f"{n_tokens / wall:,.0f} | {n_tokens / cpu:,.0f}"
         print(f"| {config.kind} | {name} | {row} |", flush=True)
 
 
 def best(work: Callable[[], list[list[int]]]) -> tuple[list[list[int]], float, float]:
-    """Return the result of the work, and the least wall and processor time that it took."""
+    """Return the result of a function, and its minimum wall and CPU time."""
     times = []
     for _ in range(ROUNDS):
-        wall, processor = time.perf_counter(), time.process_time()
+        wall, cpu = time.perf_counter(), time.process_time()
         ids = work()
-        times.append((time.perf_counter() - wall, time.process_time() - processor))
-    return ids, min(wall for wall, _ in times), min(processor for _, processor in times)
+        times.append((time.perf_counter() - wall, time.process_time() - cpu))
+    return ids, min(wall for wall, _ in times), min(cpu for _, cpu in times)
 
 
 if __name__ == "__main__":

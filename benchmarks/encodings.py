@@ -1,12 +1,12 @@
-"""How often the encoding of text is detected: by textmill, and by libraries alone.
+"""Accuracy of encoding detection: by textmill, and by libraries alone.
 
     python benchmarks/encodings.py DATA [TEXTS]
 
-DATA holds the public data sets that the figures are about: `gutenberg`, `web_messy`, `multi30k`,
-`multi30k_fr`, `cmrc2018` and `zh_text`. TEXTS holds more, each a text in UTF-8 named TAG.txt by its
-language, such as ru.txt. Pieces of them, cut at random places, are encoded; an answer is right if
-the bytes decode to the same text with it, whatever it is called. Then UTF-8 is broken, a byte or a
-character in 2,000 bytes, and should still be UTF-8.
+DATA has the public data sets of the reported results: `gutenberg`, `web_messy`, `multi30k`,
+`multi30k_fr`, `cmrc2018` and `zh_text`. TEXTS has further UTF-8 texts, named TAG.txt by language,
+such as ru.txt. Random excerpts are encoded; an answer is right if the bytes decode to the same text
+with it, whatever its name. Then UTF-8 is corrupted, a byte or a character per 2,000 bytes, and
+should still be detected as UTF-8.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from textmill.corpus.reading.lines import read_lines
 from textmill.corpus.reading.records import Record, read_records
 
 SIZES = {"sentence": 60, "two lines": 150, "paragraph": 500, "file": 20_000}
-"""Characters of a piece."""
+"""Number of characters of an excerpt."""
 N_PIECES = {"sentence": 40, "two lines": 40, "paragraph": 40, "file": 10}
 WESTERN = ("cp1252", "utf-16-le", "utf-16-be")
 CENTRAL = ("cp1250", "iso8859-2")
@@ -51,7 +51,7 @@ ENCODINGS = {
 
 @dataclass(frozen=True)
 class Case:
-    """A piece of text in an encoding."""
+    """An excerpt of text in an encoding."""
 
     language: str
     encoding: str
@@ -61,13 +61,13 @@ class Case:
 
 
 def column(file: Path, name: str) -> str:
-    """Return the different texts of a column, each on a line."""
+    """Return the distinct texts of a column, one per line."""
     records = read_records(file, {name: "the benchmark"})
     return "\n".join({str(r.values[name]): None for r in records if isinstance(r, Record)})
 
 
 def texts_of(data: Path, more: Path | None) -> dict[str, str]:
-    """Return the texts by language."""
+    """Return the text of each language."""
     found = {
         "en": b"".join(
             line for _, line, _ in read_lines(data / "gutenberg/validation.txt")
@@ -86,9 +86,9 @@ def texts_of(data: Path, more: Path | None) -> dict[str, str]:
 
 
 def cases_of(texts: dict[str, str]) -> Iterator[Case]:
-    """Yield pieces of all texts in all their encodings, those beyond ASCII alone.
+    """Yield excerpts of all texts in all their encodings, except pure ASCII ones.
 
-    What an encoding cannot spell is left out.
+    Characters that do not exist in an encoding are removed.
     """
     draw = random.Random(0)
     for language, text in texts.items():
@@ -107,18 +107,18 @@ def cases_of(texts: dict[str, str]) -> Iterator[Case]:
 
 
 def with_textmill(content: bytes) -> str | None:
-    """Return what a file would be read as."""
+    """Return the encoding with which textmill would read a file."""
     return detect(content, is_whole=True)
 
 
 def with_charset_normalizer(content: bytes) -> str | None:
-    """Return its best answer, as requests uses it."""
+    """Return the best answer of charset-normalizer, as used by requests."""
     best = from_bytes(content).best()
     return best.encoding if best else None
 
 
 def with_chardet(content: bytes) -> str | None:
-    """Return its answer among all encodings, however uncertain."""
+    """Return the answer of chardet among all encodings, whatever its confidence."""
     name: str | None = chardet.detect(content)["encoding"]
     return name
 
@@ -136,12 +136,12 @@ def outcome(case: Case, found: str | None) -> str:
 def score(
     name: str, ask: Callable[[bytes], str | None], cases: list[Case], *, in_detail: bool
 ) -> None:
-    """Print how many answers are right, by size, and if asked by encoding."""
+    """Print the number of right answers by size, and optionally by encoding."""
     ask(cases[0].content)
     began = time.process_time()
     found = [ask(case.content) for case in cases]
     seconds = time.process_time() - began
-    print(f"{name}: {1000 * seconds / len(cases):.2f} ms of processor time each")
+    print(f"{name}: {1000 * seconds / len(cases):.2f} ms of CPU time each")
     counts: Counter[tuple[str, ...]] = Counter()
     mistakes: Counter[str] = Counter()
     for case, answer in zip(cases, found, strict=True):
@@ -166,7 +166,7 @@ def score(
 
 
 def break_up(content: bytes, draw: random.Random) -> bytes:
-    """Return UTF-8 with a byte too many, a byte replaced or a byte lost in each 2,000."""
+    """Return UTF-8 with a byte inserted, replaced or deleted per 2,000 bytes."""
     broken = bytearray(content)
     for _ in range(max(1, len(content) // 2000)):
         at = draw.randrange(len(broken))
@@ -176,13 +176,13 @@ def break_up(content: bytes, draw: random.Random) -> bytes:
         elif damage == 1:
             broken[at] = draw.randrange(128, 256)
         else:
-            beyond = [place for place, byte in enumerate(broken) if byte > 127]
-            del broken[draw.choice(beyond or [at])]
+            non_ascii = [position for position, byte in enumerate(broken) if byte > 127]
+            del broken[draw.choice(non_ascii or [at])]
     return bytes(broken)
 
 
 def broken_utf8(texts: dict[str, str]) -> None:
-    """Print what broken UTF-8 is taken for."""
+    """Print the encodings detected for corrupted UTF-8."""
     draw = random.Random(0)
     for size in (200, 2000, 20_000):
         found: Counter[str] = Counter()
@@ -190,16 +190,16 @@ def broken_utf8(texts: dict[str, str]) -> None:
             for _ in range(30):
                 at = draw.randrange(max(1, len(text) - size))
                 found[str(with_textmill(break_up(text[at : at + size].encode(), draw)))] += 1
-        print(f"broken UTF-8, {size:,} characters: {dict(found.most_common())}")
+        print(f"corrupted UTF-8, {size:,} characters: {dict(found.most_common())}")
 
 
 def main() -> None:
-    """Run what the command line names."""
+    """Run the benchmark on the folders named on the command line."""
     if len(sys.argv) not in (2, 3):
         sys.exit("usage: python benchmarks/encodings.py DATA [TEXTS]")
     texts = texts_of(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) == 3 else None)
     cases = list(cases_of(texts))
-    print(f"{len(cases)} pieces in {len(texts)} languages")
+    print(f"{len(cases)} excerpts in {len(texts)} languages")
     score("textmill", with_textmill, cases, in_detail=True)
     score("chardet", with_chardet, cases, in_detail=False)
     score("charset-normalizer", with_charset_normalizer, cases, in_detail=False)

@@ -1,11 +1,10 @@
-"""How well the main content of web pages is extracted, and mojibake repaired.
+"""Quality of main content extraction from web pages, and of mojibake repair.
 
     python benchmarks/extraction.py PAGES.jsonl[.gz] [MOJIBAKE.jsonl]
 
-PAGES holds `html` and `article_text`, the reference; MOJIBAKE holds `text`, `fixed` and `set`.
-Precision, recall and F1 count the words that page and reference share, as often as both have them;
-they are the means over all pages. The baseline is all that a reader sees on the page: its text
-without scripts and styles.
+PAGES has the columns `html` and `article_text`, the reference; MOJIBAKE has `text`, `fixed` and
+`set`. Precision, recall and F1 are computed on bags of words, and averaged over pages. The baseline
+is all visible text of the page: its text without scripts and styles.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def rows_of(file: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
 
 
 def words_of(text: str) -> Counter[str]:
-    """Return how often each word is there, marks left out."""
+    """Return the counts of the words of a text, without punctuation."""
     words = (match[0] for match in word_pattern().finditer(text.lower()))
     return Counter(word for word in words if any(map(str.isalnum, word)))
 
@@ -49,14 +48,14 @@ def score(found: str, reference: str) -> tuple[float, float, float]:
 
 
 def visible_text(page: str) -> str:
-    """Return all text of a page but scripts and styles."""
+    """Return all text of a page except scripts and styles."""
     tree = document_fromstring(page.encode(errors="replace"))
     parts = tree.xpath("//body//text()[not(ancestor::script or ancestor::style)]")
     return " ".join(map(str, parts))
 
 
 def extractor(favor: str) -> Callable[[str], str]:
-    """Return what the clean step does with a page; nothing for a page that it sets aside."""
+    """Return the extraction of the step `clean`; it returns an empty text for rejected pages."""
     config = HtmlConfig.model_validate({"favor": favor})
 
     def extract(page: str) -> str:
@@ -72,7 +71,7 @@ def extraction(file: Path) -> None:
     """Print the scores of extraction and of the baseline."""
     pages = list(rows_of(file, ("html", "article_text")))
     size = sum(len(page.encode()) for page, _ in pages) / 1e6
-    print(f"{len(pages)} pages, {size:.1f} MB; processor time of one process")
+    print(f"{len(pages)} pages, {size:.1f} MB; CPU time of one process")
     extractors = {f"favor: {name}": extractor(name) for name in ("precision", "balanced", "recall")}
     for name, extract in (extractors | {"all visible text": visible_text}).items():
         extract(pages[0][0])
@@ -87,27 +86,27 @@ def extraction(file: Path) -> None:
 
 
 def mojibake(file: Path) -> None:
-    """Print how many texts of each set come out as they should.
+    """Print the number of correctly repaired texts of each set.
 
-    Curly quotation marks stay as they are here; the references have straight ones.
+    Curly quotation marks are kept here; the references have straight ones.
     """
     right: Counter[str] = Counter()
-    but_for_quotes: Counter[str] = Counter()
+    right_except_quotes: Counter[str] = Counter()
     cases: Counter[str] = Counter()
     for text, fixed, name in rows_of(file, ("text", "fixed", "set")):
         repaired = repair_unicode(text)
         cases[name] += 1
         right[name] += repaired == fixed
-        but_for_quotes[name] += uncurl_quotes(repaired) == uncurl_quotes(fixed)
+        right_except_quotes[name] += uncurl_quotes(repaired) == uncurl_quotes(fixed)
     for name, count in cases.items():
         print(
             f"mojibake, {name}: {right[name]} of {count}; "
-            f"{but_for_quotes[name]} but for curly quotation marks"
+            f"{right_except_quotes[name]} ignoring curly quotation marks"
         )
 
 
 def main() -> None:
-    """Run what the command line names."""
+    """Run the benchmarks on the files named on the command line."""
     if len(sys.argv) not in (2, 3):
         sys.exit("usage: python benchmarks/extraction.py PAGES.jsonl[.gz] [MOJIBAKE.jsonl]")
     extraction(Path(sys.argv[1]))

@@ -1,17 +1,17 @@
-"""Training speed and quality on a CUDA GPU, beside nanoGPT at its own examples.
+"""Training speed and quality on a CUDA GPU, compared with nanoGPT on its own examples.
 
     python -m benchmarks.gpu --nanogpt CHECKOUT --text input.txt [NAME ...]
 
-CHECKOUT is one of karpathy/nanoGPT, the text tiny Shakespeare. Without names, all measurements are
-taken. Of textmill's dependencies it needs torch, lightning, pydantic, pyarrow, tokenizers,
-safetensors and psutil, and neither MLflow nor Prefect.
+CHECKOUT is a checkout of karpathy/nanoGPT, the text is tiny Shakespeare. Without names, all
+measurements are taken. Of textmill's dependencies, torch, lightning, pydantic, pyarrow, tokenizers,
+safetensors and psutil are needed, but not MLflow and Prefect.
 
-    step         a training step of GPT-2 124M in a bare loop, compiled and in bf16, peers in turns
-    loop         our training loop at the same shape, as its log has it
-    shakespeare  10.7 M parameters by character, context 256: loss on the whole validation split
+    step         a training step of GPT-2 124M in a bare loop, compiled, in bf16, alternating peers
+    loop         our training loop with the same shape, as logged
+    shakespeare  10.7 M parameters, characters, context 256: loss on the whole validation split
 
-MFU is the share of the GPU's stated bf16 peak, with the operations of Chowdhery et al. 2022,
-appendix B: the same count for all.
+MFU is relative to the GPU's specified bf16 peak, with the FLOPs of Chowdhery et al. 2022, appendix
+B, for all peers.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from textmill.training.planning.speed import peak_flops
 
 DEVICE = "cuda"
 SHAPE: dict[str, Any] = {"n_layer": 12, "n_head": 12, "n_embd": 768, "block_size": 1024}
-VOCAB_SIZE = 50_304  # nanoGPT rounds GPT-2's up, for the sake of the kernels
+VOCAB_SIZE = 50_304  # nanoGPT rounds GPT-2's up for efficient kernels
 BATCH_SIZES = (16, 32)
-DOCUMENT_TOKENS = 400  # of packed documents, on average
+DOCUMENT_TOKENS = 400  # average length of packed documents
 ROUNDS, STEPS = 5, 10
 LOOP_STEPS = 60
 
 CHARACTERS: dict[str, Any] = {"n_layer": 6, "n_head": 6, "n_embd": 384, "block_size": 256}
-"""nanoGPT's config/train_shakespeare_char.py, whose README states a loss of 1.4697."""
+"""The shape in nanoGPT's config/train_shakespeare_char.py; its README reports a loss of 1.4697."""
 RECIPE: dict[str, Any] = {
     "max_steps": 1500, "micro_batch_size": 64, "learning_rate": 0.003, "weight_decay": 0.1,
 }  # fmt: skip
@@ -54,7 +54,7 @@ VALIDATIONS = 15
 
 
 def step(peers: Peers) -> None:
-    """Print tokens per second and MFU of bare training steps, the peers taking turns."""
+    """Print tokens per second and MFU of bare training steps, alternating between peers."""
     nano = peers.nanogpt_model()
     for batch_size in BATCH_SIZES:
         torch._dynamo.reset()
@@ -63,7 +63,7 @@ def step(peers: Peers) -> None:
         ).to(DEVICE)
         compiled = torch.compile(theirs)
         runs = {"nanoGPT": steps(theirs, lambda batch, c=compiled: c(*_pair(batch))[1], batch_size)}
-        for name, choices in (("ours, GPT-2 arrangement", GPT2), ("ours, modern", {})):
+        for name, choices in (("ours, GPT-2 architecture", GPT2), ("ours, modern", {})):
             network = GPT(ModelConfig(**SHAPE, vocab_size=VOCAB_SIZE, **choices)).to(DEVICE)
             runs[name] = steps(network, our_loss(network), batch_size)
         calls = {name: partial(_take, run) for name, run in runs.items()}
@@ -82,7 +82,7 @@ def step(peers: Peers) -> None:
 def steps(
     network: nn.Module, loss: Callable[[dict[str, Tensor]], Tensor], batch_size: int
 ) -> Iterator[None]:
-    """Train a network on random tokens in packed documents, a step at a time."""
+    """Train a network on random tokens in packed documents; each `next` is one step."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, fused=True)
     shape = (batch_size, SHAPE["block_size"])
     while True:
@@ -104,7 +104,7 @@ def steps(
 
 
 def our_loss(network: GPT) -> Callable[[dict[str, Tensor]], Tensor]:
-    """Return the loss that our training takes, documents kept apart."""
+    """Return the loss of our training, with attention within documents."""
     config = PretrainConfig(compile=True)
     vocab_size = network.wte.num_embeddings
 
@@ -115,7 +115,7 @@ def our_loss(network: GPT) -> Callable[[dict[str, Tensor]], Tensor]:
 
 
 def _pair(batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """Return what nanoGPT reads and predicts; it does not keep documents apart."""
+    """Return inputs and targets for nanoGPT, which attends across documents."""
     return batch["input_ids"], batch["targets"]
 
 
@@ -127,7 +127,7 @@ def _take(run: Iterator[None]) -> None:
 
 
 def loop(peers: Peers) -> None:
-    """Print what our training loop logs: Lightning, data, logging and all."""
+    """Print the speed that our training loop logs, including Lightning, data and logging."""
     shape = SHAPE | {"vocab_size": VOCAB_SIZE}
     _, points, _ = train_here(
         peers, shape, max_steps=LOOP_STEPS, micro_batch_size=BATCH_SIZES[-1], optimizer="adamw",
@@ -135,12 +135,12 @@ def loop(peers: Peers) -> None:
     )  # fmt: skip
     speeds = [point["train/tokens_per_s"] for point in points if "train/tokens_per_s" in point]
     shares = [point["train/mfu"] for point in points if "train/mfu" in point]
-    # The first lines hold the compilation.
+    # The first lines include compilation.
     print(f"our training loop: {median(speeds[2:]):.0f} tokens/s, MFU {median(shares[2:]):.1%}")
 
 
 def shakespeare(peers: Peers) -> None:
-    """Print the loss on the whole validation split, and when nanoGPT's was reached."""
+    """Print the loss on the whole validation split, and the time to reach nanoGPT's loss."""
     every = max(1, RECIPE["max_steps"] // VALIDATIONS)
     out, points, seconds = train_here(
         peers, CHARACTERS | {"dropout": DROPOUT}, validate_every_steps=every, **RECIPE
@@ -150,7 +150,7 @@ def shakespeare(peers: Peers) -> None:
         lambda ids: network(ids.to(DEVICE) + first)[..., first:].cpu(),
         peers.validation, network.config.block_size,
     )  # fmt: skip
-    print(f"shakespeare: loss {loss:.4f} in {seconds:.0f} s, compilation included")
+    print(f"shakespeare: loss {loss:.4f} in {seconds:.0f} s, including compilation")
     for point in points:
         if point.get("validation/loss", NANOGPT_LOSS) < NANOGPT_LOSS:
             share = point["step"] / RECIPE["max_steps"]

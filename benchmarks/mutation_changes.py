@@ -1,4 +1,4 @@
-"""Changes of a stored file: from its content to another one, or None where there is none."""
+"""Mutations of a stored file: functions from its content to a changed one, or None."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Stored:
-    """A file of the store, and what it is swapped with."""
+    """A file of the store, and the files that it can be swapped with."""
 
     path: Path
     content: bytes
@@ -24,7 +24,7 @@ Change = Callable[[Stored, random.Random], bytes | None]
 
 
 def flip(file: Stored, rng: random.Random) -> bytes | None:
-    """Return the content with one bit of another value."""
+    """Return the content with one bit flipped."""
     if not file.content:
         return None
     changed = bytearray(file.content)
@@ -33,7 +33,7 @@ def flip(file: Stored, rng: random.Random) -> bytes | None:
 
 
 def cut(file: Stored, rng: random.Random) -> bytes | None:
-    """Return the beginning of the content."""
+    """Return the content truncated at a random position."""
     return file.content[: rng.randrange(len(file.content))] if file.content else None
 
 
@@ -45,7 +45,7 @@ def swap(file: Stored, rng: random.Random) -> bytes | None:
 
 
 def _json_of(file: Stored) -> Any:
-    """Return the value of a JSON file, or of a line of a file of such lines."""
+    """Return the value of a JSON file, or of the first line of a JSON Lines file."""
     try:
         return json.loads(file.content.splitlines()[0] if _has_lines(file) else file.content)
     except (ValueError, IndexError):
@@ -57,7 +57,7 @@ def _has_lines(file: Stored) -> bool:
 
 
 def _with_json(file: Stored, text: str) -> bytes:
-    """Return the file with another text in place of its value, or of its first line."""
+    """Return the file with its value, or its first line, replaced by a text."""
     rest = file.content.partition(b"\n")[2] if _has_lines(file) else b""
     return text.encode(errors="surrogateescape") + b"\n" + rest
 
@@ -71,7 +71,7 @@ def _edited(edit: Callable[[Any, random.Random], str]) -> Change:
 
 
 def _slots(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield every place in nested values that holds another: what it lies in, and its key."""
+    """Yield every container in a nested value, with each of its keys or indices."""
     items = value.items() if isinstance(value, dict) else enumerate(value)
     for key, item in list(items):
         yield value, key
@@ -80,25 +80,26 @@ def _slots(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _retyped(value: Any, rng: random.Random) -> str:
-    """Return the value with one of its parts of another type."""
+    """Return the value with one of its parts replaced by a value of another type."""
     slots = list(_slots(value)) if isinstance(value, dict | list) else []
     others: list[Any] = [None, "text", 7, [], {}, [[1]], True]
     if not slots:
         return json.dumps(rng.choice(others))
-    place, key = rng.choice(slots)
-    place[key] = rng.choice([other for other in others if type(other) is not type(place[key])])
+    container, key = rng.choice(slots)
+    part = container[key]
+    container[key] = rng.choice([other for other in others if type(other) is not type(part)])
     return json.dumps(value)
 
 
 def _replaced(text: str) -> Callable[[Any, random.Random], str]:
-    """Return an edit that puts a text in place of one part of the value."""
+    """Return an edit that replaces one part of the value by a text."""
 
     def edit(value: Any, rng: random.Random) -> str:
         slots = list(_slots(value)) if isinstance(value, dict | list) else []
         if not slots:
             return text
-        place, key = rng.choice(slots)
-        place[key] = "@@"
+        container, key = rng.choice(slots)
+        container[key] = "@@"
         return json.dumps(value).replace('"@@"', text)
 
     return edit
@@ -111,7 +112,7 @@ def _reordered(value: Any, rng: random.Random) -> str:
 
 
 def _doubled(value: Any, rng: random.Random) -> str:
-    """Return the value with one of its keys twice, the second time with another value."""
+    """Return the value with a duplicate key that has another value."""
     if not isinstance(value, dict) or not value:
         return json.dumps([value, value])
     return f'{json.dumps(value)[:-1]}, {json.dumps(rng.choice(list(value)))}: "twice"}}'
@@ -126,7 +127,7 @@ CHANGES: dict[str, Change] = {
     "invalid UTF-8": lambda file, rng: b"\xff\xfe" + file.content,
     "swap": swap,
 }
-"""And "delete"."""
+"""Mutations of any file, in addition to deleting it."""
 OF_JSON: dict[str, Change] = {
     "other type": _edited(_retyped),
     "nested deeply": _edited(_replaced('{"a":' * 100_000 + "1" + "}" * 100_000)),

@@ -1,4 +1,4 @@
-"""What reads a store: the cores of the commands, each returning an answer as text."""
+"""Readers of a store: the implementations of the commands, each returning its result as text."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from small_demo import SMALL
 
 WORDS = "waiter"
-"""That stand in the sample data."""
+"""A word that occurs in the sample data."""
 TEXTS = ["The waiter was friendly, and the soup was warm.", "The team won again."]
 
 
 class Readers:
-    """What reads the store in the working folder: two pipelines, and a training that was killed."""
+    """Readers of the store in the working directory, with two pipelines and a killed training."""
 
     def __init__(self) -> None:
         from textmill.compose import compose
@@ -58,9 +58,9 @@ class Readers:
             "retrain": self._retrain,
             "doctor": self._doctor,
             "run: find results": self._find,
-            "run: take up": self._take_up,
+            "run: resume": self._resume,
             "run: prepared documents": self._prepared,
-            "run: whose experiment": self._experiment,
+            "run: check experiment": self._experiment,
             "plan --fit": self._fit,
             "load_model topic": lambda: self._served("topic"),
             "load_model backbone": lambda: self._served("backbone"),
@@ -74,11 +74,11 @@ class Readers:
         clean = store.client.get_run(recorded_results(find_run(store, self.runs[0]))["clean"])
         return Path(clean.data.tags["textmill.places"].split("\n")[0])
 
-    def _lineage(self, words: str) -> str:
+    def _lineage(self, subject: str) -> str:
         from textmill.registry.drawing import render_tree
         from textmill.registry.lineage import trace
 
-        return render_tree(trace(self._store(), words))
+        return render_tree(trace(self._store(), subject))
 
     def _text(self) -> str:
         from textmill.registry.drawing import render_tree
@@ -166,7 +166,7 @@ class Readers:
     def _prune(self) -> str:
         from textmill.registry.prune import find_unused
 
-        # Not the sizes: what is damaged may be smaller.
+        # Without sizes: a damaged file may be smaller.
         return str([replace(waste, n_bytes=0) for waste in find_unused(self._store(), 1)])
 
     def _retrain(self) -> str:
@@ -191,8 +191,8 @@ class Readers:
     def _find(self) -> str:
         return str({label: result.digest for label, result in self._results(self._store()).items()})
 
-    def _take_up(self) -> str:
-        """Return what an interrupted training goes on from."""
+    def _resume(self) -> str:
+        """Return the state from which an interrupted training resumes."""
         from textmill.files import digest_folder
         from textmill.tracking.computing.work_folder import WorkFolder
         from textmill.training.checkpoint import newest_checkpoint
@@ -244,8 +244,8 @@ class Readers:
 
 
 IS_PARTIAL: dict[str, Callable[[str, str], bool]] = {
-    # A point or a document that is lost is made again, and none may be another.
-    "run: take up": lambda found, right: _is_earlier(json.loads(found), json.loads(right)),
+    # Lost points and documents are computed again, but none may differ.
+    "run: resume": lambda found, right: _is_earlier(json.loads(found), json.loads(right)),
     "run: prepared documents": lambda found, right: (
         set(json.loads(found)) <= set(json.loads(right))
     ),

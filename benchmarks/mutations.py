@@ -1,20 +1,21 @@
-"""Stored files damaged in every way, and what each reader makes of them.
+"""Fault injection: mutated files of a store, and the result of each reader.
 
     python benchmarks/mutations.py [--triples 2400] [--store FOLDER] [--seed 0]
 
-Makes a small store first: the demo, shrunk, twice, and a pretraining that is killed; FOLDER is a
-working folder where that was done. A triple is a file of the store, a change of it, and a reader: a
-command's core, called in this process, that opens the file. Each file is put back before the next.
+First it makes a small store: two runs of a reduced demo and a killed pretraining; FOLDER is the
+working directory of an earlier run. A triple is a file of the store, a mutation, and a reader: the
+implementation of a command, called in this process, that opens the file. Each file is restored
+before the next.
 
-    same      the answer is that of the undamaged store
-    refused   one message: an InputError or RunError
-    remade    what is damaged is left out, and a warning says so, or it is computed again
-    served    another answer, and not a word: wrong
-    trace     any other exception of a reader of ours: wrong
-    hung      no answer in a minute: wrong
+    same      the result equals that of the undamaged store
+    refused   an InputError or RunError
+    remade    the damaged file is ignored with a warning, or computed again
+    served    a different result without a message: wrong
+    trace     any other exception of one of our readers: wrong
+    hung      no result within a minute: wrong
 
-`mlflow.pyfunc.load_model` is MLflow's, and may refuse in its own words. A database is only damaged
-as a whole: it has no digest, being what the digests of all other files lie in.
+`mlflow.pyfunc.load_model` belongs to MLflow, and may raise other exceptions. A database is only
+damaged as a whole: it has no digest, because it contains the digests of all other files.
 """
 
 from __future__ import annotations
@@ -46,38 +47,38 @@ WRONG = ("served", "trace", "hung")
 
 
 def make_store(folder: Path) -> None:
-    """Run the shrunken demo twice, and kill a pretraining in the middle."""
+    """Run the reduced demo twice, and kill a pretraining."""
     for further in ([], ["finetune.seed=1"]):
         subprocess.run([TEXTMILL, "run", *SMALL, *further], cwd=folder, check=True)
     kill_training(folder)
 
 
 def kill_training(folder: Path) -> None:
-    """Start a pretraining, and kill its processes when it has saved itself twice."""
+    """Start a pretraining, and kill its processes after two checkpoints."""
     command = [TEXTMILL, "pretrain", *SMALL, *KILLED]
     with subprocess.Popen(command, cwd=folder, start_new_session=True) as process:
         while len(list(folder.glob("mlruns/wip/*/work/checkpoints/step-*"))) < 2:
             if process.poll() is not None:
-                raise SystemExit("the pretraining that was to be killed has ended by itself")
+                raise SystemExit("the pretraining ended before it could be killed")
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGKILL)
 
 
 class Recorder(logging.Handler):
-    """Keeps warnings, and knows which files a reader opens."""
+    """Records warnings, and the files that a reader opens."""
 
     def __init__(self, home: Path) -> None:
         super().__init__(logging.WARNING)
         self.messages: list[str] = []
         self.opened: set[Path] | None = None
         self._home = home.resolve()
-        sys.addaudithook(self._hear)
+        sys.addaudithook(self._audit)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a warning."""
+        """Record a warning."""
         self.messages.append(record.getMessage())
 
-    def _hear(self, event: str, given: tuple[Any, ...]) -> None:
+    def _audit(self, event: str, given: tuple[Any, ...]) -> None:
         if self.opened is None or event not in ("open", "sqlite3.connect"):
             return
         if isinstance(given[0], str | os.PathLike):
@@ -88,7 +89,7 @@ class Recorder(logging.Handler):
 
 @contextmanager
 def limit(seconds: int) -> Iterator[None]:
-    """Raise a TimeoutError inside after so many seconds."""
+    """Raise TimeoutError in the block after a number of seconds."""
 
     def end(*_: Any) -> None:
         raise TimeoutError
@@ -102,7 +103,7 @@ def limit(seconds: int) -> Iterator[None]:
 
 
 def try_reader(name: str, read: Callable[[], str], right: str, log: Recorder) -> tuple[str, str]:
-    """Return what a reader made of a damaged store, and in which words."""
+    """Return the outcome of a reader on a damaged store, and its message."""
     from textmill.errors import InputError, RunError
 
     log.messages.clear()
@@ -114,22 +115,22 @@ def try_reader(name: str, read: Callable[[], str], right: str, log: Recorder) ->
     except (InputError, RunError) as error:
         return "refused", str(error)
     except Exception as error:
-        words = f"{type(error).__name__}: {error}"
-        return "refused" if name.startswith("load_model") else "trace", words
+        message = f"{type(error).__name__}: {error}"
+        return "refused" if name.startswith("load_model") else "trace", message
     if found == right:
         return "same", ""
     if name in IS_PARTIAL and IS_PARTIAL[name](found, right):
         return "remade", ""
-    words = "; ".join(log.messages)
-    # The lineage of words tells itself what it could not search.
+    message = "; ".join(log.messages)
+    # The lineage of a text reports itself what it could not search.
     notifies = "Not searched: " in found or any(
-        " not what was written" in message or "damaged" in message for message in log.messages
+        " not what was written" in line or "damaged" in line for line in log.messages
     )
-    return ("remade" if notifies else "served"), words or f"{found[:300]}"
+    return ("remade" if notifies else "served"), message or f"{found[:300]}"
 
 
 def put(path: Path, content: bytes | None) -> None:
-    """Give a file this content, in place: a database stays open meanwhile."""
+    """Set the content of a file in place, because a database may be open."""
     if content is None:
         path.unlink()
     elif path.exists():
@@ -143,7 +144,7 @@ def put(path: Path, content: bytes | None) -> None:
 def plan_triples(
     reads: dict[str, set[Path]], n: int, rng: random.Random
 ) -> list[tuple[str, Path, str]]:
-    """Return triples of a reader, a file that it opens, and a change: each kind of file in turn."""
+    """Return triples of a reader, a file that it opens and a mutation, balanced by kind of file."""
     pools: dict[tuple[str, str], list[tuple[str, Path, str]]] = defaultdict(list)
     for reader, files in reads.items():
         for file in sorted(files):
@@ -160,14 +161,14 @@ def plan_triples(
 
 
 def changes_of(file: Path) -> dict[str, Change]:
-    """Return what may be done to a file besides deleting it."""
+    """Return the mutations of a file, except deleting it."""
     if file.suffix == ".db":
         return OF_DATABASES
     return CHANGES | (OF_JSON if file.suffix in (".json", ".jsonl") else {})
 
 
 def kind_of(file: Path) -> str:
-    """Return what a file is, wherever it lies."""
+    """Return the kind of a file, independent of its run."""
     parts = file.parts
     if "code" in parts:
         return "code of a model"
@@ -180,7 +181,7 @@ def kind_of(file: Path) -> str:
 
 
 def measure(n_triples: int, seed: int) -> Counter[str]:
-    """Print every wrong outcome, and return how many triples there were of each outcome."""
+    """Print every wrong outcome; return the number of triples by outcome."""
     home = Path("mlruns").resolve()
     log = Recorder(home)
     logging.getLogger().addHandler(log)
@@ -188,13 +189,13 @@ def measure(n_triples: int, seed: int) -> Counter[str]:
     right: dict[str, str] = {}
     reads: dict[str, set[Path]] = {}
     for name, read in readers.all().items():
-        read()  # what is loaded once, and does not open files again
+        read()  # warm-up: files that are cached are not opened again
         log.opened = reads[name] = set()
         right[name] = read()
         log.opened = None
         reads[name] = {file for file in reads[name] if is_stored(file)}
         if read() != right[name]:
-            raise SystemExit(f"{name} does not answer twice alike")
+            raise SystemExit(f"{name} is not deterministic: its results differ between two calls")
     by_name: dict[str, list[Path]] = defaultdict(list)
     for file in sorted(set.union(*reads.values())):
         by_name[file.name].append(file)
@@ -210,13 +211,13 @@ def measure(n_triples: int, seed: int) -> Counter[str]:
             continue
         put(path, changed)
         try:
-            outcome, words = try_reader(name, readers.all()[name], right[name], log)
+            outcome, message = try_reader(name, readers.all()[name], right[name], log)
         finally:
             put(path, stored.content)
         counts[outcome] += 1
         if outcome in WRONG:
             print(
-                f"{outcome.upper()}  {name} | {change} | {path.relative_to(home)} | {words[:400]}"
+                f"{outcome.upper()}  {name} | {change} | {path.relative_to(home)} | {message[:400]}"
             )
         if number % 100 == 99:
             print(f"{number + 1} of {n_triples}: {dict(counts)}", file=sys.stderr, flush=True)
@@ -224,13 +225,13 @@ def measure(n_triples: int, seed: int) -> Counter[str]:
 
 
 def is_stored(file: Path) -> bool:
-    """Return whether a file holds something: no lock, log, journal or page for people."""
+    """Return whether a file has data to read, unlike locks, logs, journals and reports."""
     suffixes = (".lock", ".log", ".html", ".md", ".db-journal", ".pyc")
     return file.is_file() and not file.name.endswith(suffixes) and file.name != "reserve"
 
 
 def main() -> None:
-    """Run the command line; exit with 1 if anything came out wrong."""
+    """Run the command line; exit with 1 if any outcome is wrong."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--triples", type=int, default=2400)
     parser.add_argument("--store", type=Path)

@@ -1,15 +1,15 @@
-"""What orchestration and tracking cost, and how soon an unchanged pipeline is through.
+"""Overhead of orchestration and tracking, and the time of an unchanged pipeline.
 
     python benchmarks/pipeline.py [overhead] [reuse] [logging] [store]
 
-Without names, all of them; `overhead` takes as long as three demo runs. Each measurement works in
-fresh processes and folders.
+Without names, all measurements are taken; `overhead` takes as long as three demo runs. Each
+measurement uses new processes and folders.
 
-    overhead  the demo as a flow, beside the same step functions in one script
+    overhead  the demo as a flow, compared with the same step functions in one script
     reuse     a pipeline of eight small tasks: unchanged, and with one task changed
-    logging   a point written by the training thread, beside MLflow's own call
-    store     a result looked up, two pipelines compared, and a lineage traced back and on, among
-              500 runs and 5 million metric points
+    logging   a metric point written by the training thread, compared with MLflow's own call
+    store     looking up a result, comparing two pipelines, and tracing lineage backward and
+              forward, among 500 runs and 5 million metric points
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ LOGGED_POINTS = 2_000
 
 
 def bare(folder: Path) -> None:
-    """Call the step functions of the demo one after the other, without Prefect and MLflow."""
+    """Call the step functions of the demo in sequence, without Prefect and MLflow."""
     from textmill.compose import compose
     from textmill.config import CleanConfig, PretrainStepConfig, TokensConfig
     from textmill.corpus.cleaning.clean import clean
@@ -95,7 +95,7 @@ def timed_s(command: list[str], folder: Path, **environment: str) -> float:
 
 
 def overhead(folder: Path) -> None:
-    """Time the demo bare, as a flow on a new store, again, and with Prefect's database made."""
+    """Time the demo as a script, as a flow on a new store, again, and with a Prefect database."""
     run = [TEXTMILL, "run"]
     new, made = folder / "new", folder / "made"
     new.mkdir()
@@ -105,7 +105,7 @@ def overhead(folder: Path) -> None:
     again_s = timed_s(run, new)
     made_s = timed_s(run, made, PREFECT_HOME=str(new / "mlruns" / "prefect"))
     print(f"bare script                          {bare_s:7.1f} s")
-    for what, seconds in (("new store", new_s), ("Prefect's database made", made_s)):
+    for what, seconds in (("new store", new_s), ("with Prefect database", made_s)):
         cost_s = seconds - bare_s
         print(f"textmill run, {what:<23}{seconds:7.1f} s  {cost_s:+.1f} s, {cost_s / bare_s:+.1%}")
     print(f"unchanged again                      {again_s:7.1f} s")
@@ -126,10 +126,10 @@ def reuse(folder: Path) -> None:
     print(f"  until the parent run is open       {pipeline_s - started_s:7.1f} s")
     print(f"  {len(steps_s)} steps looked up, as tasks        {max(steps_s) - pipeline_s:7.1f} s")
     print(f"  report and registry                {max(lines_s.values()) - max(steps_s):7.1f} s")
-    print(f"  the end of Prefect and Python      {ended_s - max(lines_s.values()):7.1f} s")
+    print(f"  exit of Prefect and Python         {ended_s - max(lines_s.values()):7.1f} s")
     profiled = [sys.executable, __file__, "--profiled", *run[1:]]
     done = subprocess.run(profiled, cwd=folder, capture_output=True, text=True, check=True)
-    print(f"  in code of ours, by a profiler     {float(done.stdout.split()[-1]):7.1f} s")
+    print(f"  in our own code, by a profiler     {float(done.stdout.split()[-1]):7.1f} s")
     changed = [*run, "tasks.topic-2.finetune.seed=1"]
     done = subprocess.run(changed, cwd=folder, capture_output=True, text=True, check=True)
     computed = [line.split("  ")[1] for line in done.stderr.splitlines() if ": computed" in line]
@@ -137,10 +137,10 @@ def reuse(folder: Path) -> None:
 
 
 def profile(words: list[str]) -> None:
-    """Run textmill, and print the seconds that all threads spent in code of ours.
+    """Run textmill, and print the seconds that all threads spent in our own code.
 
-    Counted is the time within our functions and the built-in ones that they call themselves, with
-    what the profiler adds to it; not what they call of Prefect, MLflow and other libraries.
+    This is the time in our functions and the built-in functions called by them, including the
+    overhead of the profiler, but not in Prefect, MLflow and other libraries.
     """
     from textmill_flows.cli import app
 
@@ -167,12 +167,12 @@ def profile(words: list[str]) -> None:
 
 
 def is_ours(file: str) -> bool:
-    """Return whether a source file is one of the package or of the flows."""
+    """Return whether a source file belongs to the package or the flows."""
     return any(Path(file).is_relative_to(folder) for folder in OURS)
 
 
 def small_pipeline(folder: Path) -> list[str]:
-    """Write a pipeline of eight small tasks into a folder, and return the command that runs it."""
+    """Write a pipeline of eight small tasks to a folder; return the command that runs it."""
     tasks = [
         {"name": f"{kind}-{number}", "kind": "classification", "text": "text", "label": "label",
          "train": f"sample:{kind}/train.jsonl", "test": f"sample:{kind}/test.jsonl"}
@@ -192,7 +192,7 @@ def small_pipeline(folder: Path) -> list[str]:
 
 
 def logging(folder: Path) -> None:
-    """Time what the training thread pays for a point, and MLflow's own call."""
+    """Time the logging of a metric point in the training thread, and MLflow's own call."""
     from mlflow.tracking import MlflowClient
 
     from textmill.training.metrics_file import MetricsFile
@@ -207,7 +207,7 @@ def logging(folder: Path) -> None:
 
 
 def mean_us(call: Callable[[int], object]) -> float:
-    """Return the mean time of a call with the numbers of steps, in microseconds."""
+    """Return the mean time of a call with a step number, in microseconds."""
     started_s = time.perf_counter()
     for step in range(LOGGED_POINTS):
         call(step)
@@ -215,7 +215,7 @@ def mean_us(call: Callable[[int], object]) -> float:
 
 
 def store(folder: Path) -> None:
-    """Time look-ups in a store of two pipelines, many other runs and many points."""
+    """Time look-ups in a store with two pipelines, many other runs and many metric points."""
     from textmill.config import TrackingConfig
     from textmill.registry.lineage import trace
     from textmill.reports.comparison import compare
@@ -246,7 +246,7 @@ def store(folder: Path) -> None:
 
 
 def fill(tracked: Store, database: Path) -> None:
-    """Add finished runs with keys and points to a store."""
+    """Add finished runs with keys and metric points to a store."""
     experiment_id = tracked.experiment("many")
     run_ids = [
         tracked.start_run(
@@ -273,7 +273,7 @@ MEASUREMENTS = (overhead, reuse, logging, store)
 
 
 def main(names: list[str]) -> None:
-    """Take the measurements of these names, or all."""
+    """Take the named measurements, or all."""
     for measure in MEASUREMENTS:
         if not names or measure.__name__ in names:
             with tempfile.TemporaryDirectory() as folder:

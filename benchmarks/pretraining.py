@@ -1,14 +1,14 @@
-"""Training speed and quality beside nanoGPT and transformers, at nanoGPT's own CPU example.
+"""Training speed and quality compared with nanoGPT and transformers, on nanoGPT's CPU example.
 
     python benchmarks/pretraining.py --nanogpt CHECKOUT --text input.txt [NAME ...]
 
-CHECKOUT is one of karpathy/nanoGPT, the text tiny Shakespeare. Without names, all measurements are
-taken. Peers run in the same call and take turns.
+CHECKOUT is a checkout of karpathy/nanoGPT, the text is tiny Shakespeare. Without names, all
+measurements are taken. Peers run alternately in the same process.
 
     step          a training step in a bare loop: nanoGPT, transformers, and our model
-    loop          our training loop, beside a bare one over the same model
-    shakespeare   loss on the whole validation split and wall time, beside nanoGPT's own script
-    checkpoints   what saving costs
+    loop          our training loop, compared with a bare loop over the same model
+    shakespeare   loss on the whole validation split and wall time, compared with nanoGPT's script
+    checkpoints   the cost of saving checkpoints
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ GPT2: dict[str, Any] = {
     "position": "learned", "activation": "gelu", "norm": "layer", "qk_norm": False, "bias": False,
 }  # fmt: skip
 ROUNDS, STEPS = 5, 50
-TURNS = 200  # of single steps: so short, they are all the same to the machine's moods
+TURNS = 200  # of single steps: alternating so often, all peers see the same machine load
 NANOGPT_STEPS = 2000
 NANOGPT_SETTINGS = [
     "config/train_shakespeare_char.py", "--device=cpu", "--compile=False", "--eval_iters=20",
@@ -59,7 +59,7 @@ NANOGPT_SETTINGS = [
     "--n_head=4", "--n_embd=128", f"--max_iters={NANOGPT_STEPS}",
     f"--lr_decay_iters={NANOGPT_STEPS}", "--dropout=0.0",
 ]  # fmt: skip
-"""As its README says for a CPU."""
+"""The settings in its README for a CPU."""
 RECIPE: dict[str, Any] = {
     "optimizer": "muon", "learning_rate": 0.004, "schedule": "warmup_stable_decay",
     "final_learning_rate_share": 0.0, "decay_share": 0.8, "warmup_steps": 10, "weight_decay": 0.0,
@@ -69,29 +69,29 @@ RECIPE: dict[str, Any] = {
 
 
 class Peers:
-    """What the measurements need: the checkout, the text, and a folder for our own files."""
+    """The inputs of the measurements: the checkout, the text, and a folder for our own files."""
 
     def __init__(self, nanogpt: Path, text: Path, folder: Path) -> None:
         self.nanogpt, self.folder = nanogpt, folder
         characters = text.read_text(encoding="utf-8")
-        self.spelling = sorted(set(characters))
-        numbers = {character: number for number, character in enumerate(self.spelling)}
+        self.alphabet = sorted(set(characters))
+        numbers = {character: number for number, character in enumerate(self.alphabet)}
         ids = np.array([numbers[character] for character in characters], np.uint16)
         n_train = int(0.9 * len(ids))  # as nanoGPT splits it
         self.train, self.validation = ids[:n_train], ids[n_train:]
 
     @cache  # noqa: B019  # one of it lives as long as the program
     def nanogpt_model(self) -> Any:
-        """Return the module that holds nanoGPT's model."""
+        """Return the module of nanoGPT's model."""
         sys.path.insert(0, str(self.nanogpt))
         return importlib.import_module("model")
 
     @cache  # noqa: B019
     def inputs(self) -> dict[str, Path]:
-        """Return folders of the tokens and tokenizer steps that hold the text by character."""
+        """Return output folders of the steps `tokens` and `tokenizer` for the text by character."""
         tokens, tokenizer = self.folder / "tokens", self.folder / "tokenizer"
         first = len(SPECIAL_TOKENS)
-        index: dict[str, Any] = {"vocab_size": first + len(self.spelling), "dtype": "uint16"}
+        index: dict[str, Any] = {"vocab_size": first + len(self.alphabet), "dtype": "uint16"}
         for split, ids in (("train", self.train), ("validation", self.validation)):
             (tokens / split).mkdir(parents=True)
             write_shards(tokens / split, [(ids + first).tolist()], np.dtype(np.uint16))
@@ -100,7 +100,7 @@ class Peers:
             index[split] = {"documents": 1, "tokens": len(ids), "bytes": len(ids)}
         (tokens / "index.json").write_text(json.dumps(index))
         tokenizer.mkdir()
-        words = {word: number for number, word in enumerate((*SPECIAL_TOKENS, *self.spelling))}
+        words = {word: number for number, word in enumerate((*SPECIAL_TOKENS, *self.alphabet))}
         by_character = Tokenizer(models.WordLevel(words, unk_token=SPECIAL_TOKENS[1]))
         by_character.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), "isolated")
         by_character.decoder = decoders.Fuse()
@@ -112,7 +112,7 @@ class Peers:
 def steps(
     network: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], is_bf16: bool = False
 ) -> Iterator[None]:
-    """Train a network on random tokens, a step at a time."""
+    """Train a network on random tokens; each `next` is one step."""
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, betas=(0.9, 0.99), fused=True)
     ids = torch.randint(VOCAB_SIZE, (BATCH_SIZE, BLOCK_SIZE + 1))
     while True:
@@ -131,12 +131,12 @@ def ours(**choices: Any) -> GPT:
 
 
 def our_loss(network: GPT) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return the mean loss of next tokens by our model."""
+    """Return the next-token loss of our model."""
     return lambda x, y: F.cross_entropy(network(x).flatten(0, 1).float(), y.flatten())
 
 
 def step(peers: Peers) -> None:
-    """Print tokens per second of bare training steps, the peers taking turns."""
+    """Print tokens per second of bare training steps, alternating between peers."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
     nano = peers.nanogpt_model()
@@ -153,7 +153,7 @@ def step(peers: Peers) -> None:
         "transformers GPT-2": steps(
             hugging, lambda x, y: F.cross_entropy(hugging(x).logits.flatten(0, 1), y.flatten())
         ),
-        "ours, GPT-2 arrangement, fp32": steps(same, our_loss(same)),
+        "ours, GPT-2 architecture, fp32": steps(same, our_loss(same)),
         "ours, modern, fp32": steps(ours_32 := ours(), our_loss(ours_32)),
         f"ours, modern, {'bf16' if is_bf16 else 'fp32 (no bf16 here)'}": steps(
             modern, our_loss(modern), is_bf16
@@ -170,13 +170,13 @@ def step(peers: Peers) -> None:
 
 
 def ours_next(run: Iterator[None]) -> None:
-    """Take a step as our training loop does."""
+    """Take a step with the matmul settings of our training loop."""
     with onednn_matmul("cpu"):
         next(run)
 
 
 def take_turns(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return the median time of each call in seconds, after one that does not count."""
+    """Return the median time of each call in seconds, after a warm-up."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(rounds + 1):
         for name, call in calls.items():
@@ -203,7 +203,7 @@ def train(peers: Peers, model: dict[str, Any], **choices: Any) -> tuple[Path, fl
 
 
 def loop(peers: Peers) -> None:
-    """Print what Lightning, logging and data cost beside a bare loop over the same model."""
+    """Print the overhead of Lightning, logging and data over a bare loop on the same model."""
     n_steps = 4 * STEPS
     network = GPT(ModelConfig(**SHAPE, vocab_size=len(SPECIAL_TOKENS) + VOCAB_SIZE))
     is_bf16 = best_precision("cpu") == "bf16"
@@ -222,18 +222,18 @@ def loop(peers: Peers) -> None:
     )
     seconds = take_turns({"bare": bare_run, "short": short, "long": long}, ROUNDS)
     ours_s = seconds["long"] - seconds["short"]
-    print(f"bare loop                     {seconds['bare'] / n_steps * 1000:8.2f} ms a step")
-    print(f"our training loop             {ours_s / n_steps * 1000:8.2f} ms a step")
+    print(f"bare loop                     {seconds['bare'] / n_steps * 1000:8.2f} ms per step")
+    print(f"our training loop             {ours_s / n_steps * 1000:8.2f} ms per step")
     print(f"Lightning, logging and data   {ours_s / seconds['bare'] - 1:8.1%}")
 
 
 def shakespeare(peers: Peers) -> None:
-    """Print validation loss and wall time of nanoGPT's own script and of our step."""
+    """Print validation loss and wall time of nanoGPT's own script and of our pretraining."""
     nanogpt_loss, nanogpt_s = run_nanogpt(peers)
-    print(f"nanoGPT, its own script       loss {nanogpt_loss:.4f}  {nanogpt_s:6.1f} s")
+    print(f"nanoGPT's own script          loss {nanogpt_loss:.4f}  {nanogpt_s:6.1f} s")
     for what, model, choices in (
-        ("ours, as good and sooner", SHAPE, {"max_steps": 310, "micro_batch_size": BATCH_SIZE}),
-        ("ours, in nanoGPT's time", SHAPE | {"block_size": 128},
+        ("ours, equal loss", SHAPE, {"max_steps": 310, "micro_batch_size": BATCH_SIZE}),
+        ("ours, equal time", SHAPE | {"block_size": 128},
          {"max_steps": 1250, "micro_batch_size": 16}),
     ):  # fmt: skip
         out, seconds = train(peers, model, validate_every_steps=10_000, **choices)
@@ -253,7 +253,7 @@ def run_nanogpt(peers: Peers) -> tuple[float, float]:
     data, out = peers.nanogpt / "data" / "shakespeare_char", peers.folder / "nanogpt"
     peers.train.tofile(data / "train.bin")
     peers.validation.tofile(data / "val.bin")
-    (data / "meta.pkl").write_bytes(pickle.dumps({"vocab_size": len(peers.spelling)}))
+    (data / "meta.pkl").write_bytes(pickle.dumps({"vocab_size": len(peers.alphabet)}))
     started_s = time.perf_counter()
     subprocess.run(
         [sys.executable, "train.py", *NANOGPT_SETTINGS, f"--out_dir={out}",
@@ -267,7 +267,7 @@ def run_nanogpt(peers: Peers) -> tuple[float, float]:
     network.load_state_dict(saved["model"])
 
     def logits(ids: Tensor) -> Tensor:
-        found: Tensor = network.eval()(ids, ids)[0]  # with targets, it gives all positions
+        found: Tensor = network.eval()(ids, ids)[0]  # with targets, it returns all positions
         return found
 
     return validation_loss(logits, peers.validation, BLOCK_SIZE), seconds
@@ -277,7 +277,7 @@ def run_nanogpt(peers: Peers) -> tuple[float, float]:
 def validation_loss(
     logits: Callable[[Tensor], Tensor], ids: np.ndarray[Any, Any], block_size: int
 ) -> float:
-    """Return the loss in nats per character over a whole split, block after block."""
+    """Return the loss in nats per character over a whole split, in consecutive blocks."""
     n_blocks = (len(ids) - 1) // block_size
     stream = torch.from_numpy(ids.astype(np.int64))
     inputs = stream[: n_blocks * block_size].view(n_blocks, block_size)
@@ -289,8 +289,8 @@ def validation_loss(
 
 
 def checkpoints(peers: Peers) -> None:
-    """Print what saving every 500 steps costs, for the model of the benchmark configuration."""
-    from textmill.compose import compose  # a GPU's machine may lack what it reads settings with
+    """Print the cost of saving every 500 steps, for the model of the benchmark configuration."""
+    from textmill.compose import compose  # a GPU machine may not have Hydra installed
 
     model = compose("demo", ["model=modern-5m"]).model.model_dump(exclude_none=True)
     every = {
@@ -302,7 +302,7 @@ def checkpoints(peers: Peers) -> None:
     _, longer_s = train(peers, model, **every | {"max_steps": 24})
     save_s, step_s = (with_s - without_s) / 2, (longer_s - without_s) / 12
     print(f"a checkpoint                  {save_s * 1000:8.0f} ms")
-    print(f"of 500 steps                  {save_s / (500 * step_s):8.2%}")
+    print(f"share of 500 steps            {save_s / (500 * step_s):8.2%}")
 
 
 MEASUREMENTS = (step, loop, shakespeare, checkpoints)
@@ -311,7 +311,7 @@ MEASUREMENTS = (step, loop, shakespeare, checkpoints)
 def main(
     description: str | None, measurements: Sequence[Callable[[Peers], None]] = MEASUREMENTS
 ) -> None:
-    """Take those of the measurements that the command line names, or all."""
+    """Take the measurements named on the command line, or all."""
     parser = argparse.ArgumentParser(description=description and description.splitlines()[0])
     parser.add_argument("--nanogpt", type=Path, required=True, help="checkout of karpathy/nanoGPT")
     parser.add_argument("--text", type=Path, required=True, help="tiny Shakespeare, input.txt")

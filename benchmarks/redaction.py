@@ -1,9 +1,9 @@
-"""Speed of redaction on public and on hostile texts, and its scores on the labelled ones.
+"""Speed of redaction on public and adversarial texts, and its scores on labelled texts.
 
     python benchmarks/redaction.py --data FOLDER
 
-FOLDER holds gutenberg/, zh_text/, ag_news/ and web_messy/. Times are processor time of one process:
-of redaction alone, and of all cleaning of a text, redaction included.
+FOLDER has gutenberg/, zh_text/, ag_news/ and web_messy/. Times are CPU time of one process: of
+redaction alone, and of the complete cleaning of a text, including redaction.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> None:
     print("| texts | MB | redaction, MB/s | all cleaning, MB/s | found |\n|---|---|---|---|---|")
     for name, fields in SOURCES.items():
         measure(name, {**fields, "path": str(folder / str(fields["path"]))})
-    print("\n| repeated | us a character |\n|---|---|")
+    print("\n| repeated | µs per character |\n|---|---|")
     for unit in REPEATED:
         text = unit * (REPEATED_CHARS // len(unit))
         taken = min(seconds(lambda text=text: redact(text, CONFIG)) for _ in range(3))
@@ -79,7 +79,7 @@ def measure(name: str, fields: dict[str, object]) -> None:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Return the processor time that the work takes."""
+    """Return the CPU time of a function, in seconds."""
     begin = time.process_time()
     work()
     return time.process_time() - begin

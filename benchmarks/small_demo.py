@@ -1,4 +1,4 @@
-"""The demo, shrunk to seconds, for benchmarks of what reads a store."""
+"""Settings of a reduced demo that takes seconds, for benchmarks that read a store."""
 
 from __future__ import annotations
 

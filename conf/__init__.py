@@ -1,1 +1,1 @@
-"""What to run: configurations as Hydra groups, shipped with the package."""
+"""Configurations as Hydra groups, shipped with the package."""

@@ -1,3 +1,3 @@
--- Run once, when the volume of the database is new.
+-- Run once, when the database volume is created.
 CREATE DATABASE mlflow;
 CREATE DATABASE prefect;

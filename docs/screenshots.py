@@ -1,4 +1,4 @@
-"""Takes the README's pictures: two runs compared in MLflow, a flow run in Prefect, a report.
+"""Takes the screenshots of the docs: two runs compared in MLflow, a flow run in Prefect, a report.
 
     python docs/screenshots.py [FOLDER WITH mlruns/]
 
@@ -29,7 +29,7 @@ WIDTH, HEIGHT = 1280, 900
 
 
 def free_port() -> int:
-    """Return a port of this machine on which nothing listens."""
+    """Return a free port of this machine."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -37,7 +37,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def pages(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield the addresses of MLflow and Prefect on a store, served by `textmill ui`."""
+    """Yield the URLs of MLflow and Prefect for a store, served by `textmill ui`."""
     ports = free_port(), free_port()
     overrides = [f"tracking.mlflow_port={ports[0]}", f"tracking.prefect_port={ports[1]}"]
     server = subprocess.Popen(
@@ -56,24 +56,24 @@ def pages(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def wait_for(url: str) -> None:
-    """Return when the address answers."""
+    """Wait until a URL responds."""
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline_s:
         with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2):
             return
         time.sleep(0.5)
-    raise TimeoutError(f"{url} does not answer.")
+    raise TimeoutError(f"{url} does not respond.")
 
 
 def open_page(page: Page, url: str, expected: str) -> None:
-    """Go to an address and wait until a text has appeared there, and the charts after it."""
+    """Open a URL and wait until a text has appeared, and then for the charts."""
     page.goto(url)
     page.get_by_text(expected).first.wait_for(timeout=60_000)
     page.wait_for_timeout(2_000)
 
 
 def show_differences(page: Page) -> None:
-    """Leave of MLflow's comparison what it is about: the settings and scores that differ."""
+    """Show only the settings and scores that differ in MLflow's comparison."""
     page.get_by_role("button", name="Close", exact=True).click()
     page.get_by_role("button", name="Visualizations", exact=True).click()
     for section in ("Parameters", "Metrics"):
@@ -84,11 +84,11 @@ def show_differences(page: Page) -> None:
 
 
 def main(folder: Path) -> None:
-    """Take all pictures of the newest two pipeline runs of the demo."""
+    """Take all screenshots of the newest two pipeline runs of the demo."""
     client = MlflowClient(f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("demo")
     if experiment is None:
-        raise SystemExit(f"{folder} holds no run of the demo.")
+        raise SystemExit(f"{folder} has no run of the demo: run textmill run there twice.")
     runs = client.search_runs(
         [experiment.experiment_id],
         "attributes.status='FINISHED' and tags.`textmill.pipeline`='pipeline'",

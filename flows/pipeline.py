@@ -17,12 +17,12 @@ from textmill_flows.running.recording import recorded_flow
 
 @recorded_flow("pipeline")
 def pipeline(composed: Composed, event: str | None = None) -> str:
-    """Clean, tokenize, pretrain, then fine-tune and evaluate every task, side by side.
+    """Clean, tokenize and pretrain; then fine-tune and evaluate the tasks in parallel.
 
     Returns:
-        The id of its run in MLflow.
+        The id of the parent run in MLflow.
     """
-    # A run for an event belongs to a flow that sends the notifications.
+    # For an event, the enclosing flow sends the notifications.
     with command("pipeline", composed, event=event, notifies=event is None) as context:
         run_parts(context, GRAPH.parts(context.config))
         return context.pipeline.run_id
@@ -39,24 +39,24 @@ def pipeline_from(start: str, composed: Composed) -> None:
 
 @recorded_flow("prepare")
 def prepare(composed: Composed) -> None:
-    """Clean the sources, train the tokenizer, encode the corpus."""
+    """Clean the sources, train the tokenizer and encode the corpus."""
     with command("prepare", composed) as context:
         run_parts(context, GRAPH.up_to(context.config, TOKENS.label()))
-        place = log_data_page(context.pipeline, context.config)
+        path = log_data_page(context.pipeline, context.config)
         context.page.link(artifact_url(context.pipeline.url, DATA), "data of this run", "data")
-        say(f"data: {place}")
+        say(f"data: {path}")
 
 
 @recorded_flow("pretrain")
 def pretrain(composed: Composed) -> None:
-    """Pretrain the backbone, and compute first what that needs."""
+    """Pretrain the backbone, after the steps that it depends on."""
     with command("pretrain", composed) as context:
         run_parts(context, GRAPH.up_to(context.config, PRETRAIN.label()))
 
 
 @recorded_flow("finetune")
 def finetune(name: str, composed: Composed) -> None:
-    """Fine-tune for one task, and compute first what that needs."""
+    """Fine-tune for one task, after the steps that it depends on."""
     with command("finetune", composed, name) as context:
         check_task(context.config, name)
         run_parts(context, GRAPH.up_to(context.config, FINETUNE.label(name)))
@@ -64,7 +64,7 @@ def finetune(name: str, composed: Composed) -> None:
 
 @recorded_flow("evaluate")
 def evaluate(name: str | None, composed: Composed) -> None:
-    """Evaluate one task, or all and the language model, and compute first what that needs."""
+    """Evaluate one task, or all and the language model, after the steps that it depends on."""
     with command("evaluate", composed, name) as context:
         if name is None:
             run_parts(context, GRAPH.parts(context.config))

@@ -38,19 +38,21 @@ def promote(context: Context, names: Collection[str]) -> State[Any]:
     pipeline, lines = context.pipeline, []
     problems: list[InputError | RunError] = []
 
-    def go(challenger: Callable[[], Challenger], remeasure: Callable[[Result], Result]) -> None:
+    def compete(
+        challenger: Callable[[], Challenger], remeasure: Callable[[Result], Result]
+    ) -> None:
         try:
-            came = challenge(pipeline, context.config, challenger(), remeasure)
-            lines.append(came.line)
-            log.info(came.line)
-            if came.is_promoted:
+            decision = challenge(pipeline, context.config, challenger(), remeasure)
+            lines.append(decision.line)
+            log.info(decision.line)
+            if decision.is_promoted:
                 facts = {"run_id": pipeline.run_id, "run_url": pipeline.url}
-                notify(context.config, "promoted", came.line, facts)
+                notify(context.config, "promoted", decision.line, facts)
         except (InputError, RunError) as error:
             problems.append(error)
 
     if LM in names:
-        go(
+        compete(
             partial(backbone_challenger, pipeline, context.config),
             partial(remeasure_backbone, context),
         )
@@ -58,7 +60,7 @@ def promote(context: Context, names: Collection[str]) -> State[Any]:
         if config.name not in names:
             continue
         challenger = partial(task_challenger, pipeline, context.config, config)
-        go(challenger, partial(remeasure_task, context, config))
+        compete(challenger, partial(remeasure_task, context, config))
     pipeline.champions = lines
     context.page.text("\n".join(f"- {line}" for line in lines), "promotion", "Champions")
     if problems:

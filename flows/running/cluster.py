@@ -70,7 +70,7 @@ def cluster(
     runner = RayTaskRunner(address, quiet)
     try:
         if address is not None:
-            _knock(address)
+            _check_reachable(address)
         runner.__enter__()
     except (OSError, RuntimeError, ValueError) as error:
         if address is None:
@@ -85,16 +85,16 @@ def cluster(
         runner.__exit__(None, None, None)
 
 
-def _knock(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Raise OSError unless a server listens at HOST:PORT, with or without ray://.
 
     Raises:
         OSError, ValueError: no server listens there, or the address is invalid.
     """
-    place = urlsplit(address if "://" in address else f"//{address}")
-    if place.hostname is None or place.port is None:
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    if parts.hostname is None or parts.port is None:
         raise ValueError("it is not HOST:PORT")
-    socket.create_connection((place.hostname, place.port), CONNECT_S).close()
+    socket.create_connection((parts.hostname, parts.port), CONNECT_S).close()
 
 
 def _compute(ray: Any, runner: Any, job: Job, watch: Callable[[], None]) -> None:
@@ -112,8 +112,8 @@ def _compute(ray: Any, runner: Any, job: Job, watch: Callable[[], None]) -> None
     from prefect_ray.context import remote_options
 
     needs = _needs(job, [node["Resources"] for node in ray.nodes() if node["Alive"]])
-    there = replace(job, threads=max(1, needs["num_cpus"]))
-    parameters = {"job": there, "folder": Path.cwd()}
+    remote_job = replace(job, threads=max(1, needs["num_cpus"]))
+    parameters = {"job": remote_job, "folder": Path.cwd()}
 
     def submit() -> Any:
         with remote_options(**needs, max_retries=0):
@@ -125,8 +125,8 @@ def _compute(ray: Any, runner: Any, job: Job, watch: Callable[[], None]) -> None
         found = _wait(ray, future, job, watch)
     except ray.exceptions.RayError as error:
         raise RunError(
-            f"The worker of {job.step.name} on the cluster has died, usually because memory ran "
-            f"out. Run again to resume. ({error})"
+            f"The worker of {job.step.name} on the cluster died, usually because it ran out of "
+            f"memory. Run again to resume. ({error})"
         ) from None
     if isinstance(found, InputError | RunError):
         raise found
@@ -161,12 +161,12 @@ def _needs(job: Job, machines: Sequence[Mapping[str, float]]) -> dict[str, int]:
         for settings in trainings
         if job.step.is_training and settings.accelerator == "cuda"
     )
-    able = [machine for machine in machines if machine.get("GPU", 0) >= n_gpus]
-    if not able:
-        most = max((int(machine.get("GPU", 0)) for machine in machines), default=0)
+    suitable = [machine for machine in machines if machine.get("GPU", 0) >= n_gpus]
+    if not suitable:
+        max_gpus = max((int(machine.get("GPU", 0)) for machine in machines), default=0)
         raise InputError(
             f"{job.step.name} needs {n_gpus} GPUs, and no machine of the Ray cluster has more than "
-            f"{most}: set accelerator=cpu, or fewer devices."
+            f"{max_gpus}: set accelerator=cpu, or fewer devices."
         )
-    n_cpus = max(int(machine.get("CPU", 0)) for machine in able)
+    n_cpus = max(int(machine.get("CPU", 0)) for machine in suitable)
     return {"num_cpus": min(job.threads, n_cpus), "num_gpus": n_gpus}

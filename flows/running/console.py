@@ -45,7 +45,7 @@ def terminal() -> Iterator[None]:
     else:
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
-    handler.addFilter(_is_for_people)
+    handler.addFilter(_is_user_facing)
     root, ours, theirs = (logging.getLogger(name) for name in (None, "textmill", "mlflow"))
     before = root.handlers, ours.level, theirs.level, logging.raiseExceptions
     root.handlers = [handler]
@@ -64,8 +64,8 @@ def terminal() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _is_for_people(record: logging.LogRecord) -> bool:
-    """Keep textmill's messages and others' errors, without tracebacks, which are in log files."""
+def _is_user_facing(record: logging.LogRecord) -> bool:
+    """Accept textmill's messages and other libraries' errors; tracebacks are in log files."""
     if record.exc_info:
         return False
     if record.name.startswith(("textmill", "prefect.flow_runs.textmill")):
@@ -81,10 +81,10 @@ def shown_progress(label: str, say: Callable[[str], None]) -> Iterator[Callable[
     """
     bar = None
     last_line_s = 0.0
-    said = newest = ""
+    printed = newest = ""
 
     def show(progress: Progress) -> None:
-        nonlocal bar, last_line_s, said, newest
+        nonlocal bar, last_line_s, printed, newest
         numbers = _numbers(progress)
         if console.is_terminal:
             if bar is None:
@@ -98,11 +98,11 @@ def shown_progress(label: str, say: Callable[[str], None]) -> Iterator[Callable[
         newest = f"{label}: step {progress.step}/{progress.total_steps}  {numbers}"
         if time.monotonic() - last_line_s >= PLAIN_LINE_EVERY_S:
             last_line_s = time.monotonic()
-            said = newest
-            say(said)
+            printed = newest
+            say(printed)
 
     yield show
-    if newest != said:
+    if newest != printed:
         say(newest)
 
 

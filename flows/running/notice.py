@@ -35,17 +35,17 @@ def notify(config: Config, event: str, message: str, facts: Mapping[str, str]) -
     for entry in config.notify:
         if entry.event != event:
             continue
-        told = entry.command or entry.block
-        assert told is not None
+        recipient = entry.command or entry.block
+        assert recipient is not None
         try:
             if entry.command is not None:
                 _run(entry.command.get_secret_value(), message, facts)
             else:
                 subject = f"textmill: {config.experiment}: {event}"
-                _send(told.get_secret_value(), subject, message, facts)
+                _send(recipient.get_secret_value(), subject, message, facts)
         except Exception as error:  # must not affect the run
-            reason = told.redact_in(redact(_describe(error)))
-            log.warning("The notification %s failed: %s", told, reason)
+            reason = recipient.redact_in(redact(_describe(error)))
+            log.warning("The notification %s failed: %s", recipient, reason)
 
 
 def _run(command: str, message: str, facts: Mapping[str, str]) -> None:
@@ -72,17 +72,17 @@ def _send(slug: str, subject: str, message: str, facts: Mapping[str, str]) -> No
     block: Any = Block.load(slug)
     if isinstance(block, NotificationBlock):
         with block.raise_on_failure():
-            told: Any = block.notify
-            told(message, subject)  # not a coroutine, as nothing asynchronous calls it
+            send: Any = block.notify
+            send(message, subject)  # not a coroutine when called outside an event loop
     elif isinstance(block, prefect.blocks.webhook.Webhook):
         payload = {"subject": subject, "message": message, **facts}
         asyncio.run(block.call(payload)).raise_for_status()
     else:
-        raise ValueError("it is neither a notification block nor a webhook")
+        raise ValueError("the block is neither a notification block nor a webhook")
 
 
 def _describe(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
-        said = (error.stderr or error.stdout).strip().splitlines()
-        return f"it exited with status {error.returncode}" + (f" ({said[-1]})" if said else "")
+        lines = (error.stderr or error.stdout).strip().splitlines()
+        return f"it exited with status {error.returncode}" + (f" ({lines[-1]})" if lines else "")
     return (str(error) or type(error).__name__).splitlines()[0]

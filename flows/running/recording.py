@@ -11,7 +11,7 @@ from prefect import Flow
 from textmill.errors import InputError, RunError
 from textmill.secrets import redact, redact_values
 from textmill_flows.invocation import Composed
-from textmill_flows.scheduling.fixed import refuse_deployed
+from textmill_flows.scheduling.fixed import reject_deployment_run
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,7 +47,7 @@ def recorded_flow(name: str) -> Callable[[Callable[P, R]], RecordedFlow[P, R]]:
     def decorate(function: Callable[P, R]) -> RecordedFlow[P, R]:
         @functools.wraps(function)
         def call(*arguments: P.args, **named: P.kwargs) -> R:
-            refuse_deployed(name)
+            reject_deployment_run(name)
             return function(*arguments, **named)
 
         return RecordedFlow(quiet(call), name=name, persist_result=False, validate_parameters=False)

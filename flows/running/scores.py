@@ -1,4 +1,4 @@
-"""The scores of a run: on its parent run, on Prefect's page, in the terminal and in the report."""
+"""Records the scores of a run in MLflow, in Prefect, in the terminal and in the report."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from textmill.tracking.store import artifact_url
 from textmill_flows.running.context import Context, log
 
 DOUBTS = ("leaked_examples", "conflicting_examples")
-"""Counts of a task's examples that make its scores doubtful, which the parent run has too."""
+"""Metrics of a task's examples that make its scores unreliable, also logged to the parent run."""
 
 
 def record(context: Context, names: Collection[str], failures: dict[str, Exception]) -> None:
-    """Put the scores and the report on the parent run, on Prefect's page and in the terminal.
+    """Record the scores and the report in the parent run, in Prefect and in the terminal.
 
-    A report that the store does not take joins the failures.
+    If the report cannot be stored, the error is added to the failures.
 
     Args:
-        context: the command at work.
-        names: the branches that have succeeded.
-        failures: the others, and why they failed.
+        context: the running command.
+        names: the successful branches.
+        failures: the errors of the failed branches.
     """
     pipeline = context.pipeline
     summary = summarise(pipeline.results, names, metrics_by_task(context.config))
@@ -56,15 +56,15 @@ def write_report(
     intervals: Mapping[str, Interval],
     failures: Mapping[str, str],
 ) -> State[Any]:
-    """Put the page that tells of this run beside its numbers, and say where it is."""
+    """Log the report of this run to MLflow, and print its path."""
     try:
-        place = log_report(context.pipeline, context.config, summary, intervals, failures)
+        path = log_report(context.pipeline, context.config, summary, intervals, failures)
     except RunError as error:
         return Failed(message=str(error), data=error)
-    page = artifact_url(context.pipeline.url, REPORT)
-    context.page.link(page, "report of this run", "report")
-    log.info("report: %s", place)
-    return Completed(message=page)
+    url = artifact_url(context.pipeline.url, REPORT)
+    context.page.link(url, "report of this run", "report")
+    log.info("report: %s", path)
+    return Completed(message=url)
 
 
 def summarise(
@@ -73,18 +73,18 @@ def summarise(
     """Return the parent run's metrics: `<task>/<metric>`, and the same under `baseline/`.
 
     Args:
-        results: of the run's steps, by label.
-        names: the branches to sum up.
-        metrics: what is known of theirs, by name.
+        results: the results of the run's steps, by label.
+        names: the branches to include.
+        metrics: the definitions of their metrics, by the name of the branch.
     """
     scored = GRAPH.scored(results)
-    # The language model last, wherever it stands among the branches.
+    # The language model is last, whatever its position among the branches.
     ordered = sorted((name for name in names if name in scored), key=LM.__eq__)
     summary = {}
     for name in ordered:
         model = results[scored[name]].metrics()
         if name == LM:
-            simple = _below("unigram/", model)
+            simple = _with_prefix("unigram/", model)
         else:
             simple = results[BASELINE.label(name)].metrics()
         for key in (metric.name for metric in metrics[name] if metric.on_parent):
@@ -98,12 +98,12 @@ def summarise(
     return summary
 
 
-def _below(prefix: str, metrics: Mapping[str, float]) -> dict[str, float]:
+def _with_prefix(prefix: str, metrics: Mapping[str, float]) -> dict[str, float]:
     return {k.removeprefix(prefix): v for k, v in metrics.items() if k.startswith(prefix)}
 
 
 def count_doubts(results: Mapping[str, Result]) -> dict[str, float]:
-    """Return how many examples of each task make its scores doubtful, where there are some."""
+    """Return the nonzero numbers of examples that make a task's scores unreliable."""
     parts = {label: GRAPH.parse(label) for label in results}
     return {
         f"{part.task}/{key}": value
@@ -115,7 +115,7 @@ def count_doubts(results: Mapping[str, Result]) -> dict[str, float]:
 
 
 def score_table(summary: Mapping[str, float], intervals: Mapping[str, Interval]) -> str:
-    """Return a markdown table with a row for each score of the models."""
+    """Return a Markdown table with a row per score."""
     lines = ["| score | model | 95 % interval | baseline | trivial |", "|---|---|---|---|---|"]
     for key, value in summary.items():
         if not key.startswith("baseline/"):

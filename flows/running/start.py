@@ -21,9 +21,9 @@ from textmill.steps.step import read_code
 from textmill.tracking.store import Store
 from textmill_flows.running.console import terminal
 from textmill_flows.running.context import task_runner
-from textmill_flows.servers.server import as_run_errors, is_own
+from textmill_flows.servers.server import as_run_errors, owns_server
 
-LAST_SENDING_S = 15
+EXIT_TIMEOUT_S = 15
 
 
 def load(place: str, config: Config) -> Flow[..., Any]:
@@ -39,7 +39,7 @@ def load(place: str, config: Config) -> Flow[..., Any]:
     module, _, name = place.partition(":")
     flow: Flow[..., Any] = getattr(importlib.import_module(module), name)
     Store(config.tracking)  # creates the database while Prefect's server starts
-    read_code([SAMPLE])  # scans the installed packages meanwhile
+    read_code([SAMPLE])  # scans the installed packages in the meantime
     return flow.with_options(task_runner=task_runner(config))
 
 
@@ -50,9 +50,9 @@ def call(flow: Flow[..., Any], arguments: tuple[Any, ...]) -> Any:
         InputError: the configuration or the data cannot be used.
         RunError: a step failed, or Prefect's server.
     """
-    # Nobody looks for heartbeats at a server that ends with this process, and to end them takes up
-    # to a second.
-    own: dict[Any, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if is_own() else {}
+    # Heartbeats are useless on a server that exits with this process, and stopping them takes up to
+    # a second.
+    own: dict[Any, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None} if owns_server() else {}
     with terminal(), as_run_errors(), temporary_settings(own):
         return flow(*arguments)
 
@@ -71,16 +71,16 @@ def start(flow: Flow[..., Any], arguments: tuple[Any, ...]) -> None:
         call(flow, arguments)
     except RunError as error:
         if isinstance(error.__cause__, HTTPError | PrefectHTTPStatusError):
-            _give_up_sending()
+            _limit_exit_time()
         raise
 
 
-def _give_up_sending() -> None:
-    """Exit after a timeout: Prefect would wait minutes for an unreachable server.
+def _limit_exit_time() -> None:
+    """Exit within a timeout: Prefect would wait minutes for an unreachable server.
 
     Only states and logs in Prefect are lost; the results are in MLflow.
     """
-    timer = threading.Timer(LAST_SENDING_S, os._exit, (1,))
+    timer = threading.Timer(EXIT_TIMEOUT_S, os._exit, (1,))
     timer.daemon = True
     timer.start()
 

@@ -1,3 +1,3 @@
-"""Retraining by itself: when, whose settings count, and serving the schedule."""
+"""Automatic retraining: triggers, settings of deployments, and serving the schedule."""
 
 __all__ = ["fixed", "retrain", "schedule"]

@@ -1,4 +1,4 @@
-"""Locks of retraining: held by one process, and given back even when it is killed."""
+"""Locks of retraining: held by one process, and released even if it is killed."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from textmill.files import digest_values
 from textmill.tracking.store import Store
 
 LEASE_S = 120
-"""Time after which Prefect gives the place of a dead machine to others."""
-PATIENCE_S = 2
+"""Time after which Prefect releases the concurrency slot of a crashed machine."""
+ACQUIRE_TIMEOUT_S = 2
 
 
 @contextmanager
-def alone(store: Store, config: Config) -> Iterator[str | None]:
-    """Yield None while no other process may retrain the experiment, or else what stands against it.
+def exclusive_retraining(store: Store, config: Config) -> Iterator[str | None]:
+    """Yield None while holding the experiment's retraining lock, or the reason why it is not free.
 
-    The lock of this machine ends with the process that holds it; a place of a Prefect server's
-    concurrency limit, which reaches other machines, is a lease that the holder renews.
+    The lock on this machine is released when its process exits; a slot of a Prefect concurrency
+    limit, which is shared between machines, is a lease that the holder renews.
 
     Raises:
-        RunError: Prefect's server knows no such limit, or does not answer.
+        RunError: Prefect's server has no such limit, or does not respond.
     """
     limit = config.retrain.concurrency_limit
     obstacle = None
@@ -43,26 +43,26 @@ def alone(store: Store, config: Config) -> Iterator[str | None]:
                     concurrency(
                         limit,
                         strict=True,
-                        timeout_seconds=PATIENCE_S,
+                        timeout_seconds=ACQUIRE_TIMEOUT_S,
                         lease_duration=LEASE_S,
-                        # An outage of Prefect's server is no reason to lose hours of work.
+                        # An outage of Prefect's server must not abort hours of work.
                         raise_on_lease_renewal_failure=False,
                     )
                 )
             except ConcurrencySlotAcquisitionError as error:
-                if error.__cause__ is not None:  # the server was asked, and gave no answer
+                if error.__cause__ is not None:  # the request itself failed
                     raise RunError(
-                        f"Prefect's server could not be asked for a place of the concurrency limit "
+                        f"Prefect's server failed to provide a slot of the concurrency limit "
                         f"{limit!r} ({_reason(error.__cause__)}): nothing was started, and the "
-                        "next tick asks again."
+                        "next scheduled run tries again."
                     ) from error
                 raise RunError(
-                    f"Prefect's server has no concurrency limit {limit!r}: make it with "
-                    f"prefect gcl create {limit} --limit 1, or leave out "
+                    f"Prefect's server has no concurrency limit {limit!r}: create it with "
+                    f"prefect gcl create {limit} --limit 1, or remove "
                     "retrain.concurrency_limit."
                 ) from None
             except TimeoutError:
-                obstacle = f"all places of the concurrency limit {limit!r} are taken"
+                obstacle = f"all slots of the concurrency limit {limit!r} are in use"
         yield obstacle
 
 

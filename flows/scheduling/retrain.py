@@ -1,4 +1,4 @@
-"""Retraining by itself: the whole chain again, when a trigger says so."""
+"""Automatic retraining: runs the whole pipeline if a trigger fires."""
 
 from __future__ import annotations
 
@@ -34,73 +34,73 @@ from textmill_flows.running.context import task_runner as runner_of
 from textmill_flows.running.notice import notify
 from textmill_flows.running.recording import quiet, recorded_flow
 from textmill_flows.scheduling.fixed import fixed_settings
-from textmill_flows.scheduling.limits import alone
+from textmill_flows.scheduling.limits import exclusive_retraining
 from textmill_flows.scheduling.triggers import (
     TRIGGERS,
     Decision,
-    at_data,
-    at_drift,
-    at_tick,
-    tries_left,
+    check_data,
+    check_drift,
+    check_schedule,
+    remaining_attempts,
 )
 
 
 @recorded_flow("retrain")
 def retrain(trigger: str, composed: Composed) -> State[Any]:
-    """Run the whole chain if a trigger has an event for it, as `deployed` does: by hand."""
+    """Run the whole pipeline if a trigger fires: the flow of `textmill retrain`."""
     return _retrain(trigger, composed)
 
 
 @flow(name="retrain", persist_result=False)
 def deployed() -> State[Any]:
-    """Run the whole chain if the trigger has an event for it.
+    """Run the whole pipeline if the trigger fires: the flow of a deployment.
 
-    What is retrained, and when, is fixed by whoever serves the deployment: see
+    Its settings are fixed by the process that serves the deployment: see
     `textmill_flows.scheduling.fixed`.
     """
-    # Not around the flow itself: Prefect would read parameters of any name from the wrapper.
+    # `quiet` is not applied to the flow: Prefect would read the wrapper's parameters (*args).
     trigger, name, overrides = fixed_settings()
     return quiet(_retrain)(trigger, Composed.of(name, overrides))
 
 
 def _retrain(trigger: str, composed: Composed) -> State[Any]:
-    """Run the whole chain if a trigger has an event for it, once for each event.
+    """Run the whole pipeline if a trigger fires, once for each event.
+
+    A failure sends the configured notifications, once.
 
     Args:
         trigger: schedule (always), data (the raw files have changed since the last finished run)
-            or drift (new text is too unlike the last training corpus).
+            or drift (new text differs too much from the last training corpus).
         composed: the configuration.
 
-    Any failure is told, once, to those whom the configuration names.
-
     Returns:
-        A state that says Retrained, or NothingDone with the reason.
+        The Prefect state Retrained, or NothingDone with the reason.
 
     Raises:
         InputError: the configuration or the data cannot be used.
-        RunError: the run failed as often as it may.
+        RunError: all attempts failed.
     """
     settings = composed.config
     if trigger not in TRIGGERS:
         raise InputError(unknown_name("trigger", trigger, TRIGGERS).capitalize())
-    with _failures_told(settings) as facts:
+    with _notify_of_failures(settings) as facts:
         store = Store(settings.tracking)
-        with alone(store, settings) as obstacle:
+        with exclusive_retraining(store, settings) as obstacle:
             if obstacle is None:
                 close_killed(store, settings)
-                decision = _ask(trigger, store, composed)
-                obstacle = _act(decision, store, composed, facts)
+                decision = _check_trigger(trigger, store, composed)
+                obstacle = _run_for_event(decision, store, composed, facts)
     if obstacle is not None:
-        say(f"Nothing to do: {obstacle}.")
+        say(f"Not retraining: {obstacle}.")
         return Completed(name="NothingDone", message=obstacle)
     return Completed(name="Retrained", message=decision.reason)
 
 
 @contextmanager
-def _failures_told(settings: Config) -> Iterator[dict[str, str]]:
-    """Tell of any failure inside, whatever it is; yield the facts to tell.
+def _notify_of_failures(settings: Config) -> Iterator[dict[str, str]]:
+    """Notify of any exception in the block; yield the facts of the notification.
 
-    Nobody looks at a run that no person has started.
+    All exceptions are included, because nobody watches an automatic run.
     """
     facts = {"flow_run": str(flow_run.name)}
     try:
@@ -114,45 +114,47 @@ def _failures_told(settings: Config) -> Iterator[dict[str, str]]:
         raise
 
 
-def _ask(trigger: str, store: Store, composed: Composed) -> Decision:
+def _check_trigger(trigger: str, store: Store, composed: Composed) -> Decision:
     settings = composed.config
     if trigger == "schedule":
         tick = flow_run.scheduled_start_time
         assert tick is not None
-        return at_tick(tick)
+        return check_schedule(tick)
     last = last_finished(store, settings)
-    placed = _placed(settings, store)
-    digest = _digest_sources(placed)
+    located = _with_sample_paths(settings, store)
+    digest = _digest_sources(located)
     if trigger == "data":
-        return at_data(digest, last)
-    [new_text] = find_sources(GRAPH.part(DRIFT).reads(placed))
+        return check_data(digest, last)
+    [new_text] = find_sources(GRAPH.part(DRIFT).reads(located))
     if last is None:
-        return Decision(None, "no run has finished yet that new text could be compared with")
-    # Not told here, as the flow around tells it.
+        return Decision(None, "no finished run to compare new text with")
+    # The enclosing flow sends the notifications.
     with command("drift", composed, notifies=False) as context:
-        context.config = placed
+        context.config = located
         measures = outcome(measure_drift(context, last, new_text)).metrics()
-    n_documents, least = int(measures["documents"]), placed.retrain.drift.min_documents
-    if n_documents < least:
+    n_documents, minimum = int(measures["documents"]), located.retrain.drift.min_documents
+    if n_documents < minimum:
         dropped = int(measures["documents_dropped"])
-        left = f" ({dropped} more would be dropped by cleaning)" if dropped else ""
+        rest = f" ({dropped} more would be dropped by cleaning)" if dropped else ""
         return Decision(
-            None, f"too few documents of new text ({n_documents}, minimum {least}){left}"
+            None, f"too few documents of new text ({n_documents}, minimum {minimum}){rest}"
         )
-    crossed = crossed_limits(measures, placed.retrain.drift)
-    return at_drift(crossed, new_text.digest, digest, last)
+    crossed = crossed_limits(measures, located.retrain.drift)
+    return check_drift(crossed, new_text.digest, digest, last)
 
 
-def _act(decision: Decision, store: Store, composed: Composed, facts: dict[str, str]) -> str | None:
-    """Run the chain for an event; return None, or why nothing is to be done.
+def _run_for_event(
+    decision: Decision, store: Store, composed: Composed, facts: dict[str, str]
+) -> str | None:
+    """Run the pipeline for an event; return None, or the reason why it was not run.
 
-    What a notice of a failure should tell is added to the facts.
+    Adds details for a notification of a failure to the facts.
     """
     if decision.event is None:
         return decision.reason
     settings = composed.config
     past = runs_for(store, settings, decision.event)
-    left, obstacle = tries_left(past, settings.retrain.retries)
+    left, obstacle = remaining_attempts(past, settings.retrain.retries)
     if not left:
         return f"{decision.reason}, but {obstacle}"
     say(f"Retraining: {decision.reason}.")
@@ -167,31 +169,31 @@ def _act(decision: Decision, store: Store, composed: Composed, facts: dict[str, 
     except Stopped:
         raise
     except Exception as error:
-        with suppress(StoreError):  # what has failed before is what should be told
+        with suppress(StoreError):  # the first error is the one to report
             if past := runs_for(store, settings, decision.event):
                 facts |= {"run_id": past[0].run_id, "run_url": past[0].url}
         if isinstance(error, TimeoutError):
             limit = settings.retrain.time_limit_s
-            message = f"The run was ended after retrain.time_limit_s={limit} seconds."
+            message = f"The run was stopped after retrain.time_limit_s={limit} seconds."
             raise RunError(message) from None
         raise
     return None
 
 
-def _may_recover(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
-    """Return whether the same may succeed later: wrong input, and what ran too long, does not."""
+def _is_retryable(task: Task[..., Any], run: TaskRun, state: State[Any]) -> bool:
+    """Return whether a retry may succeed: not after invalid input, a timeout or a stop."""
     error = state.result(raise_on_failure=False)
     return isinstance(error, RunError) and not isinstance(error, Stopped)
 
 
 @task(
     name="attempt",
-    retry_condition_fn=_may_recover,
+    retry_condition_fn=_is_retryable,
     cache_policy=NO_CACHE,
     persist_result=False,
 )
 def attempt(composed: Composed, event: str) -> None:
-    """Run the chain once, in the time that it may take."""
+    """Run the pipeline once, within the time limit."""
     settings = composed.config
     pipeline.with_options(
         task_runner=runner_of(settings), timeout_seconds=settings.retrain.time_limit_s
@@ -200,24 +202,27 @@ def attempt(composed: Composed, event: str) -> None:
 
 @task(name=DRIFT.name, task_run_name=DRIFT.name, cache_policy=NO_CACHE, persist_result=False)
 def measure_drift(context: Context, last: PastRun, new_text: Source) -> State[Any]:
-    """Measure how unlike new text is to what the models in use have trained on.
+    """Measure the drift of new text from the training corpus of the models in use.
 
-    These are the champions; what has none is taken from the last finished run.
+    These are the champions, or else the models of the last finished run.
     """
     config, store = context.config, context.pipeline.store
     part = GRAPH.part(DRIFT)
-    champions = _of_champions(store, config)
+    champions = _champion_inputs(store, config)
     inputs: dict[str, Result] = {}
     for name, label in GRAPH.inputs(part, config).items():
         result = champions.get(label) or result_of(store, last, label)
         if result is None:
-            raise InputError(f"The last finished run, {last.url}, has no step {label}: run again.")
+            raise InputError(
+                f"The last finished run, {last.url}, has no step {label}: run the pipeline with "
+                "this configuration first."
+            )
         inputs[name] = result
     return run_step(context, part, inputs, lambda: (new_text,))
 
 
-def _of_champions(store: Store, config: Config) -> dict[str, Result]:
-    """Return the results that the champions are made of, by label."""
+def _champion_inputs(store: Store, config: Config) -> dict[str, Result]:
+    """Return the results behind the champions, by label."""
     found: dict[str, Result] = {}
     if champion := champion_results(store, config.experiment, BACKBONE):
         found |= {PRETRAIN.label(): champion[0], EVALUATE_LM.label(): champion[1]}
@@ -228,24 +233,24 @@ def _of_champions(store: Store, config: Config) -> dict[str, Result]:
     return found
 
 
-def _placed(settings: Config, store: Store) -> Config:
-    """Return the configuration with the places of sample data, if they were generated already."""
+def _with_sample_paths(settings: Config, store: Store) -> Config:
+    """Return the configuration with the paths of sample data, if generated already."""
     if settings.sample is None:
         return settings
     folder = find_sample(store, settings.sample)
     return settings if folder is None else with_sample(settings, str(folder))
 
 
-def _digest_sources(placed: Config) -> str:
-    """Return the digest of all raw files that the chain would read."""
-    first = placed.corpus.sources[0].path
-    if placed.sample is not None and first is not None and first.startswith("sample:"):
-        return digest_values(placed.sample.model_dump())  # they have still to be generated
+def _digest_sources(config: Config) -> str:
+    """Return the digest of all raw files that the pipeline would read."""
+    first = config.corpus.sources[0].path
+    if config.sample is not None and first is not None and first.startswith("sample:"):
+        return digest_values(config.sample.model_dump())  # not generated yet
     splits = [
         Split(task_config, name)
-        for task_config in placed.tasks
+        for task_config in config.tasks
         for name in ("train", "validation", "test")
         if name != "validation" or task_config.validation
     ]
-    corpus = map(CorpusSource, placed.corpus.sources)
+    corpus = map(CorpusSource, config.corpus.sources)
     return data_digest(find_sources([*corpus, *splits]))

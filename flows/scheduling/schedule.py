@@ -1,4 +1,4 @@
-"""Serving the scheduled retraining."""
+"""Serves the deployment of scheduled retraining."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from textmill_flows.invocation import Composed
 from textmill_flows.running.console import console
 from textmill_flows.scheduling.fixed import fix_settings
 from textmill_flows.scheduling.retrain import deployed
-from textmill_flows.servers.server import as_run_errors, is_own
+from textmill_flows.servers.server import as_run_errors, owns_server
 
-SILENCE_S = 60
-"""What serves a deployment asks for its runs every 10 s: after this silence nothing does."""
+POLL_TIMEOUT_S = 60
+"""A served deployment is polled every 10 s: after this time without a poll, it is not served."""
 
 
 def serve_retraining(
@@ -48,49 +48,48 @@ def serve_retraining(
 ) -> None:
     """Serve a deployment of the retraining flow until a signal.
 
-    Its schedule is not paused at the end: the last of the ticks that come meanwhile is made up for
-    at the next start.
+    The schedule is not paused at the end: the next start catches up on the last missed run.
 
     Args:
         composed: the configuration.
-        cron: when to ask the trigger.
-        timezone: IANA name, for the cron line.
+        cron: cron expression of the times at which to check the trigger.
+        timezone: IANA name of the time zone of the cron expression.
         trigger: schedule, data or drift.
-        wait_for_server: returns when Prefect's server answers.
+        wait_for_server: returns when Prefect's server responds.
 
     Raises:
-        InputError: the cron line or the time zone is wrong, or the line never comes to a tick; or
-            the same is served already, with other settings.
+        InputError: the cron expression or the time zone is invalid, or the expression never
+            matches; or the deployment is served already with other settings.
         RunError: Prefect's server does not start, or fails.
     """
-    first, second = upcoming(cron, timezone, 2)
+    first, second = next_run_times(cron, timezone, 2)
     wait_for_server()
     name = deployment_name(composed.config.experiment, composed.name, trigger)
     version = digest_values([trigger, composed.name, list(composed.overrides)])[:16]
-    if not is_own():  # nothing else asks a server for runs that has only just been started
+    if not owns_server():  # a server that this process started serves nobody else
         with as_run_errors():
-            refuse_other_settings(name, version)
+            reject_other_settings(name, version)
     console.print(
         f"retrain/{name}: first {first:%Y-%m-%d %H:%M}, then {second:%Y-%m-%d %H:%M}, "
-        f"in the time zone {timezone}. Ctrl-C ends it."
+        f"in the time zone {timezone}. Press Ctrl-C to stop."
     )
     with as_run_errors():
-        # One to retrain, one to say at the next tick that this one still does.
+        # One run to retrain, and one to report at the next scheduled time that it is still running.
         runner = Runner(pause_on_shutdown=False, limit=2)
         fix_settings(trigger, composed.name, composed.overrides)
-        # The runner keeps the flow itself: what the server says of its entry point, which whoever
-        # reaches the server can change, is not asked for.
+        # The runner keeps the flow object itself: it ignores the entry point stored on the server,
+        # which anybody with access to the server can change.
         deployment_id = runner.add_flow(
             deployed,
             name,
             schedule=Cron(cron, timezone=timezone),
-            description=f"Retrains when there is an event of the trigger {trigger}. What it "
-            "retrains is fixed by the command that serves it, and not changed by runs.",
+            description=f"Retrains if the trigger {trigger} fires. Its settings are fixed by the "
+            "command that serves it, and cannot be changed by runs.",
             version=version,
             entrypoint_type=EntrypointType.MODULE_PATH,
         )
-        assert isinstance(deployment_id, UUID)  # no coroutine, as nothing runs here yet
-        drop_missed_ticks(deployment_id)
+        assert isinstance(deployment_id, UUID)  # not a coroutine: there is no event loop yet
+        delete_missed_runs(deployment_id)
         number = asyncio.run(_serve_until_signal(runner))
     if number == signal.SIGINT:
         raise KeyboardInterrupt
@@ -98,39 +97,39 @@ def serve_retraining(
 
 
 def deployment_name(experiment: str, config_name: str, trigger: str) -> str:
-    """Return the name of a deployment; different configurations and experiments have their own."""
+    """Return the name of a deployment, unique per configuration, experiment and trigger."""
     return re.sub("[/%&<>]", "-", f"{Path(config_name).stem}-{experiment}-{trigger}")
 
 
-def refuse_other_settings(name: str, version: str) -> None:
+def reject_other_settings(name: str, version: str) -> None:
     """Raise InputError if a deployment of that name is served with other settings.
 
-    Another one would be overwritten while it is at work: its ticks would be taken by this one.
+    It would be overwritten while it is served, and its scheduled runs would use these settings.
 
     Args:
-        name: of the deployment.
-        version: digest of the settings; the server is not told what they are.
+        name: the name of the deployment.
+        version: digest of the settings, which are not sent to the server.
 
     Raises:
-        InputError: it is served with others.
+        InputError: the deployment is served with other settings.
     """
     with get_client(sync_client=True) as client:
         try:
             found = client.read_deployment_by_name(f"retrain/{name}")
         except ObjectNotFound:
             return
-    asked = found.last_polled
-    is_served = asked is not None and (datetime.now(UTC) - asked).total_seconds() < SILENCE_S
+    polled = found.last_polled
+    is_served = polled is not None and (datetime.now(UTC) - polled).total_seconds() < POLL_TIMEOUT_S
     if is_served and found.version != version:
         raise InputError(
-            f"retrain/{name} is being served with other settings: set experiment=NAME for a "
-            f"schedule of its own; or stop the other one, wait {SILENCE_S} seconds, and start this "
-            "again."
+            f"retrain/{name} is being served with other settings: set experiment=NAME to serve a "
+            f"separate deployment; or stop the other process, wait {POLL_TIMEOUT_S} seconds, and "
+            "start this command again."
         )
 
 
-def drop_missed_ticks(deployment_id: UUID) -> None:
-    """Delete the runs that have come due while nothing served the deployment, but for the last."""
+def delete_missed_runs(deployment_id: UUID) -> None:
+    """Delete the runs that came due while the deployment was not served, except the last."""
     late = FlowRunFilter(
         deployment_id=FlowRunFilterDeploymentId(any_=[deployment_id]),
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
@@ -145,63 +144,68 @@ def drop_missed_ticks(deployment_id: UUID) -> None:
 
 
 async def _serve_until_signal(runner: Runner) -> signal.Signals:
-    """Serve, and cancel the runs under way at SIGINT or SIGTERM; return which it was.
+    """Serve until SIGINT or SIGTERM, then cancel running flow runs; return the signal.
 
-    Prefect's own `serve` leaves them to themselves at SIGTERM (seen with 3.8).
+    Prefect's own `serve` does not stop them on SIGTERM (observed with 3.8).
     """
-    asked: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
+    received: asyncio.Future[signal.Signals] = asyncio.get_running_loop().create_future()
 
-    def ask(number: signal.Signals) -> None:
-        if not asked.done():
-            asked.set_result(number)
+    def handle(number: signal.Signals) -> None:
+        if not received.done():
+            received.set_result(number)
 
     serving: asyncio.Future[None] = asyncio.create_task(runner.start())
-    await asyncio.sleep(0)  # it sets a handler of its own
+    await asyncio.sleep(0)  # let the runner install its handlers, which the next lines replace
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, ask, number)
-    either: list[asyncio.Future[Any]] = [serving, asked]
+        asyncio.get_running_loop().add_signal_handler(number, handle, number)
+    either: list[asyncio.Future[Any]] = [serving, received]
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-    if not asked.done():
-        await serving  # raises what has ended it
+    if not received.done():
+        await serving  # raises the runner's exception
     await runner.astop()
     await serving
-    return asked.result()
+    return received.result()
 
 
-def upcoming(cron: str, timezone: str, n: int, start: datetime | None = None) -> list[datetime]:
-    """Return the next ticks of a cron line, in its time zone.
+def next_run_times(
+    cron: str, timezone: str, n: int, start: datetime | None = None
+) -> list[datetime]:
+    """Return the next times that match a cron expression, in its time zone.
 
-    A tick in an hour that a clock change repeats comes once, and one in an hour that it leaves
-    out comes an hour earlier.
+    When clocks are set back, a time in the repeated hour is returned once; when they are set
+    forward, a time in the skipped hour is returned an hour earlier.
 
     Args:
         cron: minute, hour, day, month and weekday, or a name such as @daily.
         timezone: IANA name.
-        n: how many.
-        start: from when on; None means now.
+        n: number of times.
+        start: earliest time; None means now.
 
     Raises:
-        InputError: the line or the time zone is wrong, or there are no such ticks.
+        InputError: the expression or the time zone is invalid, or no time matches.
     """
     if len(cron.split()) != 5 and not cron.startswith("@"):
-        raise InputError(
-            f"The cron line {cron!r} is wrong: write minute, hour, day, month and weekday, such as "
-            "'0 2 * * *'."
-        )
+        raise InputError(_invalid_cron(cron))
     try:
         schedule = CronSchedule(cron=cron, timezone=timezone)
     except ValueError as error:
         is_zone = "Invalid timezone" in str(error)
         raise InputError(
-            f"There is no time zone {timezone!r}: give a name such as Europe/Berlin."
+            f"--timezone {timezone!r} is unknown: use an IANA name such as Europe/Berlin."
             if is_zone
-            else f"The cron line {cron!r} is wrong: write minute, hour, day, month and weekday, "
-            "such as '0 2 * * *'."
+            else _invalid_cron(cron)
         ) from None
     try:
-        ticks: list[datetime] = list(asyncio.run(schedule.get_dates(n, start)))
+        times: list[datetime] = list(asyncio.run(schedule.get_dates(n, start)))
     except ValueError:
-        ticks = []
-    if len(ticks) < n:
-        raise InputError(f"The cron line {cron!r} never fires: there is no such day.")
-    return ticks
+        times = []
+    if len(times) < n:
+        raise InputError(f"The cron expression {cron!r} never fires: no such date exists.")
+    return times
+
+
+def _invalid_cron(cron: str) -> str:
+    return (
+        f"The cron expression {cron!r} is invalid: use minute, hour, day, month and weekday, such "
+        "as '0 2 * * *'."
+    )

@@ -1,4 +1,4 @@
-"""When to retrain: what counts as an event, and whether it was dealt with already."""
+"""Triggers of retraining: their events, and the attempts left for an event."""
 
 from __future__ import annotations
 
@@ -15,70 +15,72 @@ TRIGGERS = ("schedule", "data", "drift")
 
 @dataclass(frozen=True)
 class Decision:
-    """What a trigger says."""
+    """The decision of a trigger."""
 
     event: str | None
-    """What to retrain for, the same whenever it is asked again; None if nothing has happened."""
+    """Id of the event to retrain for, stable between checks; None if the trigger did not fire."""
     reason: str
 
 
-def at_tick(tick: datetime) -> Decision:
-    """Return the decision of the schedule: always, once for a tick, whatever the time zone."""
-    moment = tick.astimezone(UTC)
-    return Decision(f"schedule-{moment:%Y%m%dT%H%M%SZ}", f"the tick of {moment:%Y-%m-%d %H:%M} UTC")
+def check_schedule(tick: datetime) -> Decision:
+    """Return the decision of the trigger `schedule`: one event per scheduled time, in UTC."""
+    time = tick.astimezone(UTC)
+    return Decision(f"schedule-{time:%Y%m%dT%H%M%SZ}", f"scheduled for {time:%Y-%m-%d %H:%M} UTC")
 
 
-def at_data(digest: str, last: PastRun | None) -> Decision:
-    """Return whether the raw files differ from those of the last finished run.
+def check_data(digest: str, last: PastRun | None) -> Decision:
+    """Return the decision of the trigger `data`: whether raw files changed since the last run.
 
-    The run is part of the event, so that data that come back to an earlier state are a new one.
+    The id of the run is part of the event, so that data reverted to an earlier state are a new
+    event.
     """
     if last is None:
-        return Decision(f"data-{digest[:32]}-first", "no run has finished yet")
+        return Decision(f"data-{digest[:32]}-first", "there is no finished run yet")
     if last.data == digest:
-        return Decision(None, f"the data are those of the last finished run, {last.url}")
+        return Decision(None, f"the data have not changed since the last finished run, {last.url}")
     event = f"data-{digest[:32]}-{last.run_id[:8]}"
     return Decision(event, f"the data have changed since the run {last.url}")
 
 
-def at_drift(crossed: Sequence[str], new_text: str, data: str, last: PastRun) -> Decision:
-    """Return whether new text has drifted: an event for that text and the sources as they are.
+def check_drift(crossed: Sequence[str], new_text: str, data: str, last: PastRun) -> Decision:
+    """Return the decision of the trigger `drift`: one event per new text and state of the sources.
 
     Args:
-        crossed: what limits it exceeds, in words.
-        new_text: its digest.
-        data: digest of what would be trained on.
-        last: the run with which the text is compared.
+        crossed: descriptions of the limits that the new text exceeds.
+        new_text: digest of the new text.
+        data: digest of the current sources.
+        last: the run to which the text is compared.
     """
     if not crossed:
-        return Decision(None, "the new text is like the training corpus")
+        return Decision(None, "the new text has not drifted from the training corpus")
     event = f"drift-{digest_values([new_text, data])[:32]}"
     reason = f"the new text has drifted: {listed(crossed, '; ')}"
     if last.data == data:
-        reason += "; the sources have not changed, so add such text to them for a better model"
+        reason += "; the sources have not changed: add such text to them to improve the model"
     return Decision(event, reason)
 
 
-def tries_left(runs: Sequence[PastRun], retries: int) -> tuple[int, str]:
-    """Return how often an event may still be tried, and why if it may not.
+def remaining_attempts(runs: Sequence[PastRun], retries: int) -> tuple[int, str]:
+    """Return the number of attempts left for an event, and the reason if there are none.
 
-    A run that was ended (by a signal, or by its time limit) was no try: the next goes on from it.
+    A run that was stopped (by a signal, or by its time limit) does not count as an attempt: the
+    next one resumes it.
 
     Args:
-        runs: those made for it so far, the newest first.
-        retries: how often a run that failed may be followed by another.
+        runs: the runs for the event, newest first.
+        retries: maximum retries after a failed run.
     """
     for run in runs:
         if run.status == "FINISHED":
-            return 0, f"the run {run.url} has dealt with it"
+            return 0, f"the run {run.url} has already finished for this event"
     for run in runs:
         if run.status == "RUNNING":
-            return 0, f"the run {run.url} is dealing with it"
+            return 0, f"the run {run.url} is already running for this event"
     failed = [run for run in runs if run.status == "FAILED"]
     left = 1 + retries - len(failed)
     if left > 0:
         return left, ""
     return 0, (
-        f"{len(failed)} runs for it have failed, the last is {failed[0].url}: fix the cause, then "
-        "textmill run"
+        f"{len(failed)} runs have failed for this event, most recently {failed[0].url}: fix the "
+        "cause, then run textmill run"
     )

@@ -1,3 +1,3 @@
-"""The servers of Prefect and MLflow that a command starts, and their pages."""
+"""Prefect and MLflow servers started by commands, and their web UIs."""
 
 __all__ = ["prefect_app", "server", "ui"]

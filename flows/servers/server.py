@@ -1,4 +1,4 @@
-"""Prefect's server: where its history lies, and the one that a command starts for itself."""
+"""Prefect's server: its environment, and the one that a command starts for itself."""
 
 from __future__ import annotations
 
@@ -31,39 +31,39 @@ if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
 MIN_MIB = 32
-"""Room for the databases of Prefect and MLflow, without which no run can begin."""
+"""Free disk space that the databases of Prefect and MLflow need to start a run."""
 FULL_MIB = 1
 PING_TIMEOUT_S = 5
 START_TIMEOUT_S = 180
-PATIENCE = {
+CLIENT_RETRIES = {
     "PREFECT_CLIENT_MAX_RETRIES": "6",
     "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500,504",
     "PREFECT_API_REQUEST_TIMEOUT": "30",
 }
-"""Settings with which a server of the user's may be away for two minutes (2 + 4 + … + 64 s)."""
+"""Settings to retry for two minutes (2 + 4 + … + 64 s) while a user's server is unavailable."""
 
 DATABASE = "PREFECT_API_DATABASE_CONNECTION_URL"
 
-_own: subprocess.Popen[bytes] | None = None
+_own_server: subprocess.Popen[bytes] | None = None
 
 
 def prefect_home(config: Config) -> Path:
-    """Return the folder of Prefect's database: beside the results, so the pages agree."""
+    """Return the folder of Prefect's database, in the store: both UIs show the same runs."""
     return Path(config.tracking.home) / "prefect"
 
 
 def ready_flow(place: str, config: Config) -> Flow[..., Any]:
-    """Return the flow `module:flow`, with Prefect set up and its server answering.
+    """Return the flow `module:flow`, after configuring Prefect and waiting for its server.
 
-    Of two runs in one process, the second finds the server of the first, with its history.
+    Later runs in the same process use the server of the first, with its history.
 
     Raises:
-        InputError: the login that the environment gives cannot be used.
-        RunError: the folder of results or the store cannot be used, or a server does not answer.
+        InputError: the login in the environment is invalid.
+        RunError: the folder of results or the store cannot be used, or a server does not respond.
     """
     set_up_environment(config)
     wait_for_server = start_server(config.tracking)
-    if "prefect" in sys.modules:  # of a notebook, say: it has read its settings already
+    if "prefect" in sys.modules:  # already imported, such as in a notebook: reload its settings
         from prefect.context import refresh_global_settings_context
 
         refresh_global_settings_context()
@@ -75,11 +75,11 @@ def ready_flow(place: str, config: Config) -> Flow[..., Any]:
 
 
 def set_up_environment(config: Config) -> None:
-    """Set Prefect's settings; has to come before Prefect is imported.
+    """Set Prefect's environment variables; must be called before Prefect is imported.
 
     Raises:
-        InputError: the login that the environment gives cannot be used.
-        RunError: the folder of results cannot be written, or its disk is full.
+        InputError: the login in the environment is invalid.
+        RunError: the folder of results is not writable, or its disk is full.
     """
     restrict(config.tracking.permissions)
     bypass_proxies(config.tracking.host)
@@ -91,67 +91,67 @@ def set_up_environment(config: Config) -> None:
         if not os.access(home, os.W_OK, effective_ids=True):
             raise PermissionError(errno.EACCES, "it is write-protected")
         if not {"PREFECT_API_URL", DATABASE} & os.environ.keys():
-            (home / "prefect.db").touch()  # SQLite by itself would let nobody else of a group write
+            (home / "prefect.db").touch()  # a file created by SQLite is not group-writable
     except OSError as error:
         if is_disk_full(error):
             raise RunError(full_disk_message(home)) from None
         raise RunError(
-            f"{home} cannot be written ({error.strerror}): set tracking.home, or PREFECT_HOME "
-            "where that is set."
+            f"{home} is not writable ({error.strerror}): set tracking.home, or PREFECT_HOME if "
+            "that is set, to a writable folder."
         ) from None
     if free_mib(home) < MIN_MIB:
         raise RunError(f"{full_disk_message(home)} At least {MIN_MIB} MiB are needed.")
     for name, value in {
-        # For a flow that is called from Python: it starts a server as a command does.
+        # For a flow called from Python, which starts a server like a command.
         "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-        # It prints traces into the user's terminal; what matters arrives as an answer.
+        # The server would print tracebacks to the terminal; clients get the errors as responses.
         "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
         "PREFECT_CLI_PROMPT": "false",
-        # Left to itself, it makes a database of another name where the path has a question mark.
+        # If the path has a question mark, Prefect's default URL names a different file.
         **({DATABASE: sqlite_url(home / "prefect.db", "aiosqlite")} if "?" in str(home) else {}),
-        **(PATIENCE if "PREFECT_API_URL" in os.environ else {}),
+        **(CLIENT_RETRIES if "PREFECT_API_URL" in os.environ else {}),
     }.items():
         os.environ.setdefault(name, value)
 
 
 def free_mib(folder: Path) -> float:
-    """Return how much room is left on the disk that holds a folder."""
+    """Return the free space on a folder's disk, in MiB."""
     return shutil.disk_usage(folder).free / 2**20
 
 
 def start_server(tracking: TrackingConfig, is_full: bool = False) -> Callable[[], None]:
-    """Start a Prefect server for the time of this process, unless PREFECT_API_URL names another.
+    """Start a Prefect server that runs as long as this process, unless PREFECT_API_URL is set.
 
-    It starts beside this process, which has libraries to load; Prefect's own temporary server
-    would load all of the server's code here first. Has to come before Prefect is imported, as
-    what Prefect has still to send at the exit is sent before the server is ended.
+    The server starts while this process imports libraries; Prefect's own temporary server would
+    import all server code in this process first. Must be called before Prefect is imported, so
+    that at exit Prefect sends its last states before the server is stopped (atexit is LIFO).
 
     Args:
-        tracking: where it listens, whom it answers, and whether it asks for the login.
-        is_full: whether it has its page, and makes runs of schedules. A temporary server does
-            neither, and listens on any free port of the loopback.
+        tracking: its address, allowed hosts, and whether it requires the login.
+        is_full: whether the server has a UI and a scheduler. A temporary server has neither, and
+            listens on any free port of the loopback address.
 
     Returns:
-        A function that waits until the server answers, and raises a RunError if it does not.
+        A function that waits until the server responds, and raises RunError if it does not.
 
     Raises:
-        InputError: there is no login, and it needs one.
-        RunError: the port is taken, or the server that PREFECT_API_URL names does not answer.
+        InputError: a login is required, and none is set.
+        RunError: the port is in use, or the server at PREFECT_API_URL does not respond.
     """
     if "PREFECT_API_URL" in os.environ:
         _ping(register_secrets(os.environ["PREFECT_API_URL"]))
         return lambda: None
     server, url = launch(tracking, is_full)
     os.environ["PREFECT_API_URL"] = url
-    global _own
-    _own = server
+    global _own_server
+    _own_server = server
     atexit.register(web.stop, server)
 
     def wait() -> None:
         try:
-            # Its socket listens already: the answer comes when it is ready, or breaks off.
+            # The socket is already listening: the request waits until the server is ready or exits.
             with urllib.request.urlopen(f"{url}/health", timeout=START_TIMEOUT_S):
                 pass
         except OSError as error:
@@ -161,15 +161,15 @@ def start_server(tracking: TrackingConfig, is_full: bool = False) -> Callable[[]
 
 
 def launch(tracking: TrackingConfig, is_full: bool) -> tuple[subprocess.Popen[bytes], str]:
-    """Start the process of a Prefect server; return it and the address of its interface.
+    """Start the process of a Prefect server; return it and the URL of its API.
 
     Raises: see `start_server`.
     """
     host, port = (tracking.host, tracking.prefect_port) if is_full else (LOOPBACK_NAMES[0], 0)
     login = required_login(host, tracking.auth)
-    page = f"http://{local_address(host, port)}"
-    instead = f"tracking.prefect_port; or, if textmill ui runs there, PREFECT_API_URL={page}/api"
-    listening = listen(host, port, instead)
+    url = f"http://{local_address(host, port)}"
+    fix = f"tracking.prefect_port; or, if textmill ui runs there, PREFECT_API_URL={url}/api"
+    listening = listen(host, port, fix)
     port = listening.getsockname()[1]
     server = web.start(
         "textmill_flows.servers.prefect_app",
@@ -182,9 +182,9 @@ def launch(tracking: TrackingConfig, is_full: bool) -> tuple[subprocess.Popen[by
     return server, f"http://{local_address(host, port)}/api"
 
 
-def is_own() -> bool:
-    """Return whether Prefect's server is one that this process has started."""
-    return _own is not None
+def owns_server() -> bool:
+    """Return whether this process has started Prefect's server."""
+    return _own_server is not None
 
 
 def _ping(url: str) -> None:
@@ -194,17 +194,19 @@ def _ping(url: str) -> None:
     except (OSError, ValueError, HTTPException) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise RunError(
-            f"The Prefect server {url} does not answer ({reason}): start it, or set "
-            "PREFECT_API_URL to one that does; without it a server is started for each run."
+            f"The Prefect server {url} does not answer ({reason}): start it, set PREFECT_API_URL "
+            "to a running server, or unset it to start a temporary server for each run."
         ) from None
 
 
 @contextmanager
 def as_run_errors() -> Iterator[None]:
-    """Raise failures of Prefect's server as one message; has to come after Prefect's settings.
+    """Convert exceptions of Prefect and its HTTP client to RunError with a one-line message.
+
+    Must be used after `set_up_environment`, as it imports Prefect.
 
     Raises:
-        RunError: in place of the exceptions of Prefect and its HTTP client.
+        RunError: Prefect's server failed.
     """
     from httpx import HTTPError
     from prefect.exceptions import PrefectHTTPStatusError
@@ -216,18 +218,18 @@ def as_run_errors() -> Iterator[None]:
 
 
 def _failure(error: Exception) -> RunError:
-    """Return what to tell a user whose Prefect server fails."""
+    """Return the error for a failure of Prefect's server, with its fix."""
     home = Path(os.environ["PREFECT_HOME"])
     if free_mib(home) < FULL_MIB:
         return RunError(full_disk_message(home))
     reason = (str(error) or type(error).__name__).splitlines()[0]
-    if _own is None and "PREFECT_API_URL" in os.environ:
+    if _own_server is None and "PREFECT_API_URL" in os.environ:
         return RunError(
             f"The Prefect server {os.environ['PREFECT_API_URL']} failed ({reason}). Run again when "
-            "it works: finished steps are kept, and not computed again."
+            "it is available: finished steps are reused."
         )
     return RunError(
-        f"Prefect's server failed ({reason}): run again, and if that does not help, read "
+        f"Prefect's server failed ({reason}): run again; if the failure persists, see "
         f"{home / 'server.log'}."
     )
 
@@ -235,7 +237,7 @@ def _failure(error: Exception) -> RunError:
 def close_killed_runs(flow_run_ids: list[str]) -> None:
     """Mark the Prefect flow runs of killed pipelines, and their task runs, as crashed.
 
-    So are the flows that they were started by, as these were part of the same process.
+    Their parent flow runs are marked as well, because they ran in the same process.
     """
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
@@ -246,11 +248,11 @@ def close_killed_runs(flow_run_ids: list[str]) -> None:
                 while parent := _close_killed_run(client, flow_run_id):
                     flow_run_id = parent
             except ObjectNotFound:
-                continue  # another Prefect server knows it
+                continue  # it was recorded by another Prefect server
 
 
 def _close_killed_run(client: SyncPrefectClient, flow_run_id: UUID) -> UUID | None:
-    """Close a flow run and its task runs; return the flow run that has started it, if any."""
+    """Close a flow run and its task runs; return its parent flow run, if any."""
     from prefect.client.schemas import filters
     from prefect.client.schemas.objects import TERMINAL_STATES, State, StateType
     from prefect.states import Crashed
@@ -265,7 +267,7 @@ def _close_killed_run(client: SyncPrefectClient, flow_run_id: UUID) -> UUID | No
             type=filters.TaskRunFilterStateType(any_=sorted({*StateType} - TERMINAL_STATES))
         ),
     )
-    for task in client.read_task_runs(task_run_filter=unfinished):  # as many as ran side by side
+    for task in client.read_task_runs(task_run_filter=unfinished):  # those that ran in parallel
         client.set_task_run_state(task.id, killed, force=True)
     if run.parent_task_run_id is None:
         return None

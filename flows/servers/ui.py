@@ -1,4 +1,4 @@
-"""The web pages of MLflow and Prefect on one store."""
+"""The web UIs of MLflow and Prefect for one store: `textmill ui`."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from textmill_flows.running.console import console
 from textmill_flows.servers.server import launch, set_up_environment
 
 START_TIMEOUT_S = 90
-LOOK_TIMEOUT_S = 2
+REQUEST_TIMEOUT_S = 2
 
 
 def serve_pages(config: Config) -> None:
     """Start both servers and wait until Ctrl-C.
 
     Raises:
-        InputError: there is no login, and they need one.
-        RunError: a server does not start, such as when its port is taken.
+        InputError: a login is required, and none is set.
+        RunError: a server does not start, for example because its port is in use.
     """
     store = Store(config.tracking)
     if store.read_only is not None:
-        console.print(f"{store.home} is shown, and what is changed in the pages is not kept.")
+        console.print(f"{store.home} is read-only: changes made in the web UIs are not saved.")
         os.environ.setdefault("PREFECT_HOME", str(store.private))
     set_up_environment(config)
     servers: dict[str, tuple[subprocess.Popen[bytes], str, str]] = {}
     elsewhere: dict[str, str] = {}
-    # Or it would leave the servers behind.
+    # The default handler would leave the servers running.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if store.uri.startswith("http"):
@@ -54,25 +54,25 @@ def serve_pages(config: Config) -> None:
             _wait_for(name, server, f"{url}{health}")
             console.print(f"{name:8} {url}")
         for name, url in elsewhere.items():
-            console.print(f"{name:8} {url} (runs already)")
+            console.print(f"{name:8} {url} (already running)")
         if runs := store.experiment_url(config.experiment):
             console.print(f"{config.experiment}: {runs}")
         if not servers:
             return
-        console.print(f"Ctrl-C ends {' and '.join(servers)}.")
+        console.print(f"Press Ctrl-C to stop {' and '.join(servers)}.")
         while True:
             time.sleep(0.5)
             for name, (server, _, _) in servers.items():
                 _raise_if_ended(name, server)
     except KeyboardInterrupt:
-        pass  # how it is meant to end
+        pass  # the normal way to stop
     finally:
         for server, _, _ in servers.values():
             web.stop(server)
 
 
 def _launch_mlflow(tracking: TrackingConfig, store: Store) -> tuple[subprocess.Popen[bytes], str]:
-    """Start the process of an MLflow server on a store; return it and the address of its page."""
+    """Start the process of an MLflow server for a store; return it and its URL."""
     host, port = tracking.host, tracking.mlflow_port
     login = required_login(host, tracking.auth)
     environment = {"MLFLOW_BACKEND_STORE_URI": store.uri}
@@ -95,17 +95,23 @@ def _wait_for(name: str, server: subprocess.Popen[bytes], url: str) -> None:
         if _answers(url):
             return
         time.sleep(0.2)
-    raise RunError(f"The {name} server does not answer at {url}.")
+    raise RunError(
+        f"The {name} server does not answer at {url} after {START_TIMEOUT_S} s: run again, or "
+        "check the store with textmill doctor."
+    )
 
 
 def _raise_if_ended(name: str, server: subprocess.Popen[bytes]) -> None:
     if server.poll() is not None:
-        raise RunError(f"The {name} server ended with status {server.returncode}.")
+        raise RunError(
+            f"The {name} server exited with status {server.returncode}: run again, or check the "
+            "store with textmill doctor."
+        )
 
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=LOOK_TIMEOUT_S):
+        with urllib.request.urlopen(url, timeout=REQUEST_TIMEOUT_S):
             return True
     except urllib.error.HTTPError:
         return True

@@ -302,7 +302,7 @@ def test_a_filter_of_a_users_file_acts_before_texts_of_test_sets_in_any_process(
     assert names.index("fineweb") < names.index("shouting") < names.index("contaminated")
     assert "textmill.extensions.shouting" in modules_of(CLEAN, config)
     monkeypatch.setattr(clean, "_CHUNK_DOCUMENTS", 4)
-    monkeypatch.setattr(pool, "_ALONE", 1)
+    monkeypatch.setattr(pool, "_MIN_LOCAL_CHUNKS", 1)
     monkeypatch.setenv(THREADS_VARIABLE, "2")
     part = GRAPH.part(CLEAN, None)
     split = {"validation_share": 0.3}
@@ -315,12 +315,21 @@ def test_a_filter_of_a_users_file_acts_before_texts_of_test_sets_in_any_process(
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("FILTERS = (len,)", r"holds <built-in function len>, which is no filter: give it an inst"),
-        (SHOUTING.format(name="c4"), r"\(Shouting\) is called 'c4', which is taken: give its cla"),
-        (SHOUTING.format(name="No Shouting"), r"called 'No Shouting', which is no lower-case word"),
+        (
+            "FILTERS = (len,)",
+            r"contains <built-in function len>, which is not a filter: use an inst",
+        ),
+        (
+            SHOUTING.format(name="c4"),
+            r"has the name 'c4', which is already in use: set a diff",
+        ),
+        (
+            SHOUTING.format(name="No Shouting"),
+            r"'No Shouting', which is not a lower-case identifier",
+        ),
     ],
 )
-def test_what_is_no_filter_is_named_with_its_file(
+def test_an_invalid_filter_is_an_error_that_names_its_file(
     composed: Callable[..., Config], tmp_path: Path, code: str, message: str
 ) -> None:
     (tmp_path / "mine.py").write_text(code)

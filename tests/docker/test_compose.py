@@ -19,14 +19,16 @@ def compose() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", VARIABLES)
-def test_a_password_and_a_login_have_to_be_set(name: str) -> None:
+def test_a_password_and_a_login_are_required(name: str) -> None:
     with pytest.raises(KeyError, match=name):
         compose_file({k: v for k, v in VARIABLES.items() if k != name})
     for line in (DOCKER / "compose.yaml").read_text().splitlines():
         assert f"${{{name}:-" not in line  # neither is an empty one taken, nor another
 
 
-def test_what_listens_beyond_its_container_asks_for_the_login(compose: dict[str, Any]) -> None:
+def test_services_that_listen_beyond_their_container_require_the_login(
+    compose: dict[str, Any],
+) -> None:
     for name, module in (
         ("mlflow", "textmill.tracking.database.mlflow_app"),
         ("prefect", "textmill_flows.servers.prefect_app"),
@@ -41,7 +43,7 @@ def test_what_listens_beyond_its_container_asks_for_the_login(compose: dict[str,
     assert worker["PREFECT_API_AUTH_STRING"] == worker["TEXTMILL_AUTH"] == LOGIN
 
 
-def test_no_other_password_is_written_down(compose: dict[str, Any]) -> None:
+def test_there_is_no_hard_coded_password(compose: dict[str, Any]) -> None:
     secrets = {
         value
         for service in compose["services"].values()
@@ -53,14 +55,16 @@ def test_no_other_password_is_written_down(compose: dict[str, Any]) -> None:
     assert "textmill:" not in text.replace("image: textmill:", "").split("services:")[1]
 
 
-def test_ports_are_open_to_this_machine_alone(compose: dict[str, Any]) -> None:
+def test_ports_are_published_only_on_the_loopback_address(compose: dict[str, Any]) -> None:
     ports = {name: service.get("ports", []) for name, service in compose["services"].items()}
     assert ports.pop("mlflow") == ["127.0.0.1:5000:5000"]
     assert ports.pop("prefect") == ["127.0.0.1:4200:4200"]
     assert not any(ports.values())
 
 
-def test_every_service_is_watched_and_waits_for_those_it_needs(compose: dict[str, Any]) -> None:
+def test_every_service_has_a_health_check_and_waits_for_its_dependencies(
+    compose: dict[str, Any],
+) -> None:
     services = compose["services"]
     assert set(services) == {"postgres", "mlflow", "prefect", "worker"}
     for service in services.values():
@@ -77,7 +81,7 @@ def test_every_service_is_watched_and_waits_for_those_it_needs(compose: dict[str
     assert all(condition == {"condition": "service_healthy"} for condition in conditions)
 
 
-def test_what_has_to_outlive_a_container_lies_in_a_volume(compose: dict[str, Any]) -> None:
+def test_persistent_data_are_in_volumes(compose: dict[str, Any]) -> None:
     mounts = {
         name: [mount.split(":")[0] for mount in service.get("volumes", [])]
         for name, service in compose["services"].items()
@@ -100,7 +104,7 @@ def test_images_install_the_locked_versions_and_run_as_a_user(name: str) -> None
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.cuda"])
-def test_an_image_runs_what_a_work_pool_says_and_knows_its_commit(name: str) -> None:
+def test_an_image_has_no_entry_point_and_records_its_commit(name: str) -> None:
     lines = (DOCKER / name).read_text().splitlines()
     assert lines[-1] == 'CMD ["textmill", "run"]'
     assert not [line for line in lines if line.startswith("ENTRYPOINT")]
@@ -119,7 +123,7 @@ def pool(name: str) -> dict[str, Any]:
     return found
 
 
-def test_a_docker_work_pool_gives_its_runs_what_the_worker_has(compose: dict[str, Any]) -> None:
+def test_a_docker_work_pool_configures_its_runs_like_the_worker(compose: dict[str, Any]) -> None:
     job, worker = pool("docker")["job_configuration"], compose["services"]["worker"]
     # The login of Prefect's server comes from the worker's own settings, that of MLflow's from a
     # file, as templates lie in the database.
@@ -134,7 +138,7 @@ def test_a_docker_work_pool_gives_its_runs_what_the_worker_has(compose: dict[str
 
 
 @pytest.mark.parametrize("name", ["process", "docker"])
-def test_the_runs_of_a_work_pool_change_neither_command_nor_environment(name: str) -> None:
+def test_runs_of_a_work_pool_cannot_change_command_or_environment(name: str) -> None:
     template = pool(name)
     assert template["variables"] == {
         "type": "object",
@@ -144,14 +148,14 @@ def test_the_runs_of_a_work_pool_change_neither_command_nor_environment(name: st
     assert "{{" not in json.dumps(template["job_configuration"])
 
 
-def test_deployments_have_nothing_that_a_run_could_replace() -> None:
+def test_deployments_have_neither_parameters_nor_job_variables() -> None:
     for deployment in yaml.safe_load((DOCKER.parent / "prefect.yaml").read_text())["deployments"]:
         assert deployment["entrypoint"] == "textmill_flows.scheduling.retrain.deployed"
         assert "parameters" not in deployment
         assert "job_variables" not in deployment["work_pool"]
 
 
-def test_the_cuda_file_changes_the_worker_alone() -> None:
+def test_the_cuda_file_changes_only_the_worker() -> None:
     cuda = compose_file(VARIABLES, "compose.cuda.yaml")
     assert set(cuda["services"]) == {"worker"}
     assert cuda["services"]["worker"]["build"]["dockerfile"] == "docker/Dockerfile.cuda"

@@ -32,7 +32,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_every_page_is_built_and_loads_nothing_from_elsewhere(site: Path) -> None:
+def test_every_page_is_built_and_loads_nothing_from_other_hosts(site: Path) -> None:
     for page in pages():
         built = site / page.relative_to(DOCS).with_suffix(".html")
         assert not LOADED.search(built.read_text(encoding="utf-8")), built
@@ -68,13 +68,13 @@ def test_the_readme_is_short_and_its_links_resolve() -> None:
 
 
 @pytest.mark.parametrize("block", ALL, ids=lambda block: block.page)
-def test_a_block_of_commands_is_run_or_says_why_not(block: Block) -> None:
+def test_a_block_of_commands_is_run_or_has_a_reason_to_be_skipped(block: Block) -> None:
     assert block.marker in MARKERS
     assert (block.marker == "skip") <= (block.value in SKIP_REASONS), block.value
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(DOCS).as_posix())
-def test_no_commands_stand_in_another_kind_of_block(page: Path) -> None:
+def test_only_bash_blocks_contain_commands(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     fences = re.findall(r"^\s*```(\w*)[^\n]*\n(.*?)^\s*```$", text, re.M | re.S)
     assert len(blocks(page)) == sum(language == "bash" for language, _ in fences)

@@ -151,7 +151,7 @@ def test_pages_that_others_reach_ask_for_the_login(tmp_path: Path) -> None:
     mlflow, prefect, overrides = ports()
     product = Product(tmp_path, None, {"TEXTMILL_AUTH": LOGIN, "HTTP_PROXY": "http://127.0.0.1:9"})
     command = ("ui", "tracking.host=0.0.0.0", "tracking.allowed_hosts=[box]", *overrides)
-    with started(product, "Ctrl-C ends MLflow and Prefect", *command):
+    with started(product, "Press Ctrl-C to stop MLflow and Prefect", *command):
         for port, request in ((mlflow, MLFLOW), (prefect, PREFECT)):
             assert_answers_its_own_alone(port, *request, with_login())
             method, path, body = request
@@ -249,7 +249,7 @@ def test_no_run_of_the_schedule_takes_settings_or_commands_from_the_api(tmp_path
         },
     }
     steps = [{"prefect.deployments.steps.run_shell_script": {"script": f"touch {evil}"}}]
-    with started(Product(tmp_path), "Ctrl-C ends it", *command, *overrides):
+    with started(Product(tmp_path), "Press Ctrl-C to stop", *command, *overrides):
         assert_answers_its_own_alone(port, *PREFECT)
         api = Api(port)
         described = ask(port, "GET", f"/api/deployments/{api.deployment}")[1]

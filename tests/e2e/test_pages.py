@@ -114,7 +114,7 @@ def test_with_a_login_both_pages_work_and_without_it_neither(
     mlflow, prefect, overrides = ports()
     product = Product(tmp_path, None, {"TEXTMILL_AUTH": LOGIN})
     user, _, password = LOGIN.partition(":")
-    with started(product, "Ctrl-C ends", "ui", "tracking.auth=true", *overrides):
+    with started(product, "Press Ctrl-C to stop", "ui", "tracking.auth=true", *overrides):
         browser = page.context.browser
         with pytest.raises(Error, match="INVALID_AUTH_CREDENTIALS"):  # it cannot ask here
             browser.new_page().goto(f"http://localhost:{mlflow}")

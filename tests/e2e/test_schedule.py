@@ -69,7 +69,10 @@ def test_data_are_retrained_for_once_whenever_it_is_stopped_and_started(product:
     for n_notes, number, status in ((300, signal.SIGTERM, 143), (310, signal.SIGINT, 130)):
         write_notes(product.folder, n_notes)
         with served(product) as process:
-            for state in ("Retrained(", "NothingDone('the data are those of the last finished run"):
+            for state in (
+                "Retrained(",
+                "NothingDone('the data have not changed since the last finished run",
+            ):
                 wait_for(f"Finished in state {state}", product, process)
             process.send_signal(number)
             assert process.wait(60) == status, said(product)

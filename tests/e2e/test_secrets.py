@@ -210,7 +210,7 @@ def test_processes_that_are_started_get_no_address_as_an_argument(project: Produ
     ports = [f"tracking.mlflow_port={free_port()}", f"tracking.prefect_port={free_port()}"]
     process = project.start("ui", "--config", "my.yaml", f"tracking.uri={uri}", *ports)
     try:
-        wait_until(lambda: "Ctrl-C ends" in (project.folder / "stderr").read_text(), 120)
+        wait_until(lambda: "Press Ctrl-C to stop" in (project.folder / "stderr").read_text(), 120)
         arguments = list(_arguments_of_children(process.pid))
     finally:
         process.terminate()

@@ -90,13 +90,13 @@ SCENES = [
         ),
     ],
 )
-def test_german_and_chinese_agree_with_what_is_spoken_of(begin, n_scene, german, chinese):
+def test_german_and_chinese_forms_agree_with_their_referents(begin, n_scene, german, chinese):
     (pattern,) = [pattern for pattern in PATTERNS if pattern.en.startswith(begin)]
     texts = translate([pattern], SCENES[n_scene], Random(0))
     assert (texts["de"], texts["zh"]) == (german, chinese)
 
 
-def test_choices_correspond_and_sentences_are_joined_as_in_each_language():
+def test_choices_correspond_and_sentences_are_joined_for_each_language():
     pattern = Translation(
         "it [fell|rose] [fast|slowly].", "es [fiel|stieg] [schnell|langsam].", "[跌|涨]得[快|慢]。"
     )
@@ -124,9 +124,7 @@ def test_choices_correspond_and_sentences_are_joined_as_in_each_language():
         ("year", r"(\d{4})", r"(\d{4})", r"(\d{4})"),
     ],
 )
-def test_numbers_are_the_same_and_written_as_in_each_language(
-    world, slot, english, german, chinese
-):
+def test_numbers_are_equal_and_formatted_for_each_language(world, slot, english, german, chinese):
     rng = Random(0)
     for _ in range(50):
         value = draw_scene(world, rng)[slot]
@@ -135,7 +133,7 @@ def test_numbers_are_the_same_and_written_as_in_each_language(
         assert en.groups() == de.groups() == zh.groups(default="00")
 
 
-def test_dates_are_written_as_in_each_language():
+def test_dates_are_formatted_for_each_language():
     assert bilingual._date(3, "March", 2019) == {
         "en": "3 March 2019",
         "de": "3. März 2019",
@@ -152,7 +150,7 @@ def test_every_pattern_is_filled_from_every_scene(world, pattern):
         assert CHINESE_TEXT.fullmatch(texts["zh"]), texts["zh"]
 
 
-def test_chinese_has_no_blanks(sample):
+def test_chinese_text_has_no_spaces(sample):
     texts = [row["target"] for s in ("train", "test") for row in sample.rows("translation-zh", s)]
     for text in texts + sample.raw["chinese"]:
         assert CHINESE_TEXT.fullmatch(text), text

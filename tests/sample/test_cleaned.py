@@ -1,4 +1,4 @@
-"""Specifies what cleaning finds of what was planted."""
+"""Specifies that cleaning detects the planted noise."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def test_no_look_alike_is_a_phone_number(kind, region):
         assert not list(phonenumbers.PhoneNumberMatcher(text, region)), text
 
 
-def test_ip_addresses_lie_in_the_documentation_ranges():
+def test_ip_addresses_are_in_the_documentation_ranges():
     rng = Random(0)
     for _ in range(300):
         address = IPv4Address(contacts.draw_ipv4(rng))
@@ -43,7 +43,7 @@ def test_ip_addresses_lie_in_the_documentation_ranges():
         assert IPv6Address(contacts.draw_ipv6(rng)) in ip_network("2001:db8::/32")
 
 
-def test_mail_addresses_end_in_a_reserved_domain():
+def test_email_addresses_end_in_a_reserved_domain():
     rng = Random(0)
     for _ in range(300):
         local, _, domain = contacts.draw_email(rng).partition("@")
@@ -61,7 +61,7 @@ def test_mail_addresses_end_in_a_reserved_domain():
         (contacts.draw_private_key, find_private_keys),
     ],
 )
-def test_every_number_and_key_is_found_as_a_whole(draw, find):
+def test_every_number_and_key_is_detected_completely(draw, find):
     rng = Random(0)
     for _ in range(300):
         value = draw(rng)

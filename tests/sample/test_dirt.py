@@ -98,12 +98,12 @@ def test_german_and_chinese_text_is_clean(sample):
     assert {entry["source"] for entry in entries} == {"articles", "reviews", "notes", "letters"}
 
 
-def test_no_document_has_two_kinds_of_dirt(sample):
+def test_no_document_has_two_kinds_of_noise(sample):
     dirty = [place for kind in SHARES for place in places(sample, kind)]
     assert len(dirty) == len(set(dirty))
 
 
-def test_html_is_where_it_is_said_to_be_and_nowhere_else(sample):
+def test_html_is_only_in_the_recorded_documents(sample):
     tagged = {
         (entry["source"], entry["index"])
         for entry in sample.planted["exact_duplicates"]
@@ -143,7 +143,7 @@ def test_mojibake_is_restored_by_its_inverse_and_by_ftfy(sample):
         assert ftfy.fix_text(text) == entry["clean"]
 
 
-def test_all_other_text_is_left_alone_by_ftfy(sample):
+def test_ftfy_does_not_change_other_text(sample):
     # German quotation marks and the full-width commas of Chinese are no accidents.
     config = ftfy.TextFixerConfig(
         unescape_html=False, uncurl_quotes=False, fix_character_width=False
@@ -156,7 +156,7 @@ def test_mojibake_of_a_known_text():
     assert as_mojibake("Kørvik, £5") == "KÃ¸rvik, Â£5"
 
 
-def test_duplicates_are_equal_once_cleaned_and_there_are_no_others(sample):
+def test_only_planted_duplicates_are_equal_after_cleaning(sample):
     entries = sample.planted["exact_duplicates"]
     for entry in entries:
         copy, original = sample.text_of(entry), sample.text_of(entry["original"])
@@ -179,7 +179,7 @@ def test_short_documents_are_those_under_20_characters(sample):
 
 
 @pytest.mark.parametrize("kind", VALUES)
-def test_values_stand_in_their_documents(sample, kind):
+def test_planted_values_are_in_their_documents(sample, kind):
     for entry in sample.planted[kind]:
         assert entry["value"] in sample.text_of(entry)
 
@@ -199,7 +199,7 @@ def test_values_stand_in_their_documents(sample, kind):
         ("url_credentials", URL_CREDENTIALS),
     ],
 )
-def test_personal_data_is_where_it_is_said_to_be_and_nowhere_else(sample, kind, regex):
+def test_personal_data_is_only_in_the_recorded_documents(sample, kind, regex):
     assert matching(sample, regex.search) == places(sample, kind)
 
 
@@ -223,7 +223,7 @@ def test_redaction_finds_every_planted_value_and_nothing_else(sample, kind):
     assert found == expected
 
 
-def test_planted_values_are_replaced_whole(sample):
+def test_planted_values_are_replaced_completely(sample):
     for kind, [planted, *_] in KINDS.items():
         for entry in sample.planted[planted]:
             text, _ = redact(sample.text_of(entry), RedactionConfig())
@@ -236,7 +236,7 @@ def test_every_kind_of_value_occurs(sample):
     assert {e["region"] for e in sample.planted["phones"]} == set(contacts.PHONE_FORMATS)
 
 
-def test_broken_lines_are_the_only_ones_that_are_no_json(sample):
+def test_only_broken_lines_are_invalid_json(sample):
     broken = []
     for number, line in enumerate(sample.article_lines):
         try:
@@ -246,7 +246,7 @@ def test_broken_lines_are_the_only_ones_that_are_no_json(sample):
     assert broken == sample.planted["broken_lines"]
 
 
-def test_every_form_of_broken_line_is_broken():
+def test_every_form_of_broken_line_is_invalid_json():
     for line in broken_lines(50, Random(0)):
         with pytest.raises(json.JSONDecodeError):
             json.loads(line)

@@ -19,7 +19,7 @@ def entities_in(row) -> list[tuple[str, str]]:
     ]
 
 
-def test_a_known_sentence_is_cut_into_words_and_marks():
+def test_a_sentence_is_split_into_words_and_punctuation():
     spans = [
         Span("Léa Uxham", "PER"),
         Span(" didn't pay £3,500 at "),
@@ -47,7 +47,7 @@ def test_a_known_sentence_is_cut_into_words_and_marks():
     ]
 
 
-def test_names_side_by_side_begin_anew():
+def test_adjacent_names_are_tagged_separately():
     spans = [Span("Uxham", "PER"), Span(" "), Span("Léa Uxham", "PER")]
     assert tag(spans)[1] == ["B-PER", "B-PER", "I-PER"]
 
@@ -100,7 +100,7 @@ def test_no_name_of_the_test_examples_is_in_the_training_examples(sample):
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_the_type_of_some_names_hangs_on_the_sentence(sample, split):
+def test_the_type_of_some_names_depends_on_the_sentence(sample, split):
     types: dict[str, set[str]] = {}
     for row in sample.rows("ner", split):
         for token, tag_ in zip(row["tokens"], row["ner_tags"], strict=True):

@@ -33,12 +33,12 @@ def opinions_of(text: str) -> list[tuple[str, str, bool]]:
     ]
 
 
-def test_no_word_both_praises_and_blames():
+def test_no_adjective_is_both_positive_and_negative():
     assert not PRAISE & BLAME
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_the_last_opinion_decides_the_label(sample, split):
+def test_the_last_opinion_determines_the_label(sample, split):
     for row in sample.rows("sentiment", split):
         _, _, is_praise = opinions_of(row["text"])[-1]
         assert is_praise == (row["label"] == "positive"), row["text"]
@@ -70,7 +70,7 @@ def test_the_words_of_test_opinions_are_known_from_training(sample):
     assert len(words["test"] - words["train"]) <= 0.05 * len(words["test"])
 
 
-def test_some_reviews_are_mixed_and_some_deny(sample):
+def test_some_reviews_are_mixed_and_some_contain_negation(sample):
     rows = [opinions_of(row["text"]) for row in sample.rows("sentiment", "test")]
     mixed = [row for row in rows if len({is_praise for _, _, is_praise in row}) == 2]
     denied = [row for row in rows if any((adj in PRAISE) != praise for _, adj, praise in row)]

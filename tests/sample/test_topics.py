@@ -43,7 +43,7 @@ def test_every_topic_has_dozens_of_patterns(topic):
     assert len(patterns) >= 32
 
 
-def test_the_opening_sentence_decides_the_label(sample):
+def test_the_first_sentence_determines_the_label(sample):
     for split in ("train", "test"):
         for row in sample.rows("topic", split):
             pairs = pairs_of(row["text"])

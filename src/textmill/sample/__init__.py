@@ -1,3 +1,3 @@
-"""Embedded sample data: a small made-up world, and raw text and labelled examples about it."""
+"""Sample data generator: a small fictional world, with raw text and labelled examples about it."""
 
 __all__ = ["generate"]

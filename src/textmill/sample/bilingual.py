@@ -1,4 +1,4 @@
-"""Texts about the world in English with their translation, and longer ones in one language."""
+"""Translation pairs about the world, and longer texts in one language."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from textmill.sample.language.translated import LANGUAGES, Names, named
 from textmill.sample.language.world import JOBS, Person, World
 
 ONE_SENTENCE_SHARE = 0.4
-"""Pairs drawn with one sentence; the others have two."""
+"""Share of pairs with one sentence; the others have two."""
 MAX_SOURCE_CHARS = 120
-"""Longer texts are drawn anew: with Chinese they would not fit in 128 tokens of a small model."""
+"""Longer texts are redrawn: with Chinese they would exceed the 128 tokens of a small model."""
 
 Scene = Mapping[str, Person | Noun | Names]
 """Fillers by slot, for all languages."""
@@ -30,7 +30,7 @@ _FEW = dict(
         strict=True,
     )
 )
-"""German and Chinese numbers; two is 两 because a word that counts things follows."""
+"""German and Chinese numbers; two is 两 because a measure word follows."""
 _CURRENCIES = {
     "£{}": ("{} Pfund", "{}英镑"),
     "${}": ("{} Dollar", "{}美元"),
@@ -39,10 +39,10 @@ _CURRENCIES = {
 
 
 def write_pair(language: str, world: World, rng: Random, *, is_test: bool) -> dict[str, str]:
-    """Return the columns source, in English, and target, from the right side of the split.
+    """Return an example of a split: the columns source, in English, and target.
 
-    All patterns occur in training. What test examples have of their own is the pair of sentences,
-    if there are two, and what they say of their town, which no raw text says either.
+    All patterns occur in training. Test examples differ by their pair of sentences, if there are
+    two, and by the combination of pattern and town, which raw text does not contain either.
     """
     while True:
         patterns, scene = _draw_patterns(rng, is_test=is_test), draw_scene(world, rng)
@@ -54,7 +54,7 @@ def write_pair(language: str, world: World, rng: Random, *, is_test: bool) -> di
 
 
 def _draw_patterns(rng: Random, *, is_test: bool) -> tuple[Translation, ...]:
-    """Return one pattern, or two whose pair is on the right side of the split."""
+    """Return one pattern, or two whose pair belongs to the split."""
     if rng.random() < ONE_SENTENCE_SHARE:
         return (rng.choice(PATTERNS),)
     while True:
@@ -72,7 +72,7 @@ def write_foreign(language: str, world: World, rng: Random) -> list[Span]:
 
 
 def _is_reserved(pattern: Translation, scene: Scene) -> bool:
-    """Return whether raw text leaves the pattern out where it speaks of the town."""
+    """Return whether raw text omits the pattern for the town of the scene."""
     return is_held_out(pattern.en, forms_of(scene["place"], "en")[""])
 
 
@@ -103,7 +103,7 @@ def _realise(text: str, language: str, scene: Scene, picks: Sequence[int]) -> st
 
 
 def draw_scene(world: World, rng: Random) -> Scene:
-    """Return fillers for all slots, about one town, with another one to play or trade with."""
+    """Return fillers for all slots, about one town and a second one to play or trade with."""
     here, there = rng.sample(world.towns, 2)
     bought = rng.choice(here.products)
     return {
@@ -160,7 +160,7 @@ def _draw_numbers(rng: Random) -> dict[str, Names]:
         "millions": _in_languages(
             f"{millions} million",
             f"{millions} Millionen",
-            # Chinese counts in ten thousands and in hundred millions, which this stays below.
+            # Chinese counts in units of ten thousand, up to a hundred million (not reached here).
             f"{millions}00万",
         ),
         "price": _in_languages(

@@ -1,10 +1,10 @@
-"""Personal data to plant, none of which belongs to anybody, and look-alikes of it.
+"""Fictional personal data to plant in texts, and look-alikes of it.
 
-Names end in .example (RFC 2606). IP addresses come from the documentation ranges (RFC 5737,
-RFC 3849). Telephone numbers come from what NANPA, Ofcom and the Bundesnetzagentur keep free for
-films and plays; the library phonenumbers regards all of them as valid. Cards are those that issuers
-publish for tests, IBANs the examples of the registry of ISO 13616. Chinese ids belong to nobody now
-alive; the American numbers are those of sample forms. Keys are random.
+Host names end in .example (RFC 2606). IP addresses are from the documentation ranges (RFC 5737,
+RFC 3849). Telephone numbers are from ranges that NANPA, Ofcom and the Bundesnetzagentur reserve
+for drama use; the library phonenumbers considers all of them valid. Cards are test numbers of
+issuers, IBANs the examples of the ISO 13616 registry. Chinese ids belong to nobody alive; the
+American numbers are those of sample forms. Keys are random.
 """
 
 from __future__ import annotations
@@ -115,11 +115,11 @@ LOOK_ALIKES = {
     "hash": "The checksum should be {}.",
     "uuid": "The device calls itself {}.",
 }
-"""Sentences whose value must stay, by the kind of value."""
+"""Sentences with a value that must not be redacted, by the kind of value."""
 
 
 def draw_email(rng: Random) -> str:
-    """Return an address in one of the forms that people use."""
+    """Return an e-mail address in a common form."""
     first, family, company = rng.choice("abcdefghjklmnprstvw"), _family(rng), _family(rng)
     form = rng.choice(
         (
@@ -143,7 +143,7 @@ def draw_email(rng: Random) -> str:
 
 
 def draw_phone(region: str, rng: Random) -> str:
-    """Return a telephone number of the region: US, GB or DE."""
+    """Return a telephone number of a region: US, GB or DE."""
     return rng.choice(PHONE_FORMATS[region]).format(
         area=rng.choice(US_AREAS),
         two=f"{rng.randrange(100):02}",
@@ -163,7 +163,7 @@ def draw_ipv6(rng: Random) -> str:
 
 
 def draw_card(rng: Random) -> str:
-    """Return a number for tests, as printed on a card, with hyphens or without any blank."""
+    """Return a test card number with spaces, hyphens or no separators."""
     number = rng.choice(CARDS)
     if len(number) != 16:
         return number
@@ -171,14 +171,14 @@ def draw_card(rng: Random) -> str:
 
 
 def draw_iban(rng: Random) -> str:
-    """Return an example of the registry, in groups of four or in one piece."""
+    """Return an example IBAN of the registry, in groups of four or without spaces."""
     number = rng.choice(IBANS)
     groups = (number[at : at + 4] for at in range(0, len(number), 4))
     return rng.choice(("", " ")).join(groups)
 
 
 def draw_national_id(rng: Random) -> str:
-    """Return a Chinese resident id of the nineteenth century, or an American number."""
+    """Return a Chinese resident id of a person born before 1900, or an American number."""
     if rng.random() < 0.5:
         return rng.choice(AMERICAN_IDS)
     day = f"{rng.randint(1860, 1899)}{rng.randint(1, 12):02}{rng.randint(1, 28):02}"
@@ -187,7 +187,7 @@ def draw_national_id(rng: Random) -> str:
 
 
 def draw_access_key(rng: Random) -> str:
-    """Return a random key in a form of AWS, GitHub, Slack, Google or Stripe, or a JWT."""
+    """Return a random key in the format of AWS, GitHub, Slack, Google or Stripe, or a JWT."""
     form = rng.choice(("aws", "github", "slack", "google", "stripe", "jwt"))
     if form == "aws":
         return "AKIA" + _characters(rng, string.ascii_uppercase + "234567", 16)
@@ -205,7 +205,7 @@ def draw_access_key(rng: Random) -> str:
 
 
 def draw_private_key(rng: Random) -> str:
-    """Return random lines in the armour of a private key."""
+    """Return random lines in the PEM header and footer of a private key."""
     kind = rng.choice(("", "RSA ", "EC "))
     lines = [_letters(rng, 64) for _ in range(rng.randint(1, 4))]
     ends = (f"-----{end} {kind}PRIVATE KEY-----" for end in ("BEGIN", "END"))
@@ -213,12 +213,12 @@ def draw_private_key(rng: Random) -> str:
 
 
 def draw_url_credentials(rng: Random) -> str:
-    """Return a user's name and password as they stand in a URL."""
+    """Return a user name and password in the format of a URL."""
     return f"{_family(rng)}:{_letters(rng, rng.randint(6, 12))}"
 
 
 def _letters(rng: Random, length: int) -> str:
-    # With a digit among them, as keys of any length have one.
+    # At least one digit, as in any real key.
     drawn = _characters(rng, string.ascii_letters + string.digits, length - 1)
     return drawn + rng.choice(string.digits)
 
@@ -249,7 +249,7 @@ def draw_look_alike(kind: str, rng: Random) -> str:
 
 
 def _uuid(rng: Random) -> str:
-    # Every group begins with a letter, so that no telephone number comes about by chance.
+    # Every group starts with a letter, so that no telephone number occurs by chance.
     groups = (
         rng.choice("abcdef") + _characters(rng, "0123456789abcdef", n) for n in (7, 3, 3, 3, 11)
     )

@@ -1,6 +1,6 @@
-"""Dirt planted in the raw text, and the record of it, by which cleaning can be checked.
+"""Noise planted in the raw text, and a record of it to test cleaning with.
 
-Every document gets dirt of one kind at most, so that the effect on it is known.
+Every document gets at most one kind of noise, so that the expected result is known.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ SHARES = {
     "url_credentials": 0.005,
     "look_alikes": 0.02,
 }
-"""Documents with each kind of dirt, as a share of those given to `plant`."""
+"""Share of the documents given to `plant` that get each kind of noise."""
 
 SHORT_TEXTS = ("See p. {}.", "Ref. {}", "{} words", "No. {}: void", "p. {} ff.", "#{}", "({})")
-"""Fewer than 20 characters, with a number of up to 5 digits."""
+"""Texts shorter than 20 characters, including a number of up to 5 digits."""
 
 MARKUP = (
     '<script type="text/javascript">if (a < b && b > 0) {{ track("{number}"); }}</script>',
     "<style>p.note {{ margin: {number}px; }}</style>",
     "<!-- advertisement {number} -->",
 )
-"""Blocks of which no text remains."""
+"""Blocks that cleaning removes completely."""
 
 NEARLY_SAME = {
     "the": "that",
@@ -55,7 +55,7 @@ NEARLY_SAME = {
     "a": "one",
     "to": "towards",
 }
-"""Words to change in near duplicates; every text contains several."""
+"""Replacements of words in near duplicates; every text contains several of them."""
 
 BROKEN_LINES = (
     '{"id": "broken-#", "text": "The line ends in the middle of a sen',
@@ -66,30 +66,30 @@ BROKEN_LINES = (
 )
 
 Entry = dict[str, Any]
-"""What the record holds about one planted document, as JSON."""
+"""The record of one planted document, as JSON."""
 
 
 @dataclass
 class Document:
-    """A document of raw text and where it will be written."""
+    """A document of raw text, with its source and position."""
 
     source: str
     index: int
-    """Place among the documents of the source, counted from 0 in reading order."""
+    """Index within the documents of the source, in reading order."""
     text: str
 
 
 @dataclass
 class Plan:
-    """Documents drawn for each kind of dirt, and the record of what was done to them."""
+    """The documents still without noise, and the record of the planted noise."""
 
     rng: Random
     free: list[Document]
-    """Documents without dirt, in random order; drawn from the end."""
+    """Documents without noise, in random order; drawn from the end."""
     record: dict[str, list[Entry]] = field(default_factory=dict)
 
     def draw(self, is_fit: Callable[[str], bool] = bool) -> Document:
-        """Take a document whose text is fit for the dirt out of the free ones."""
+        """Remove and return a free document whose text is suitable."""
         position = next(
             position
             for position in range(len(self.free) - 1, -1, -1)
@@ -98,18 +98,18 @@ class Plan:
         return self.free.pop(position)
 
     def note(self, kind: str, document: Document, text: str, **facts: object) -> None:
-        """Write the dirty text into the document and record it."""
+        """Replace the text of the document by the noisy one, and record it."""
         document.text = text
         entry = {"source": document.source, "index": document.index, **facts}
         self.record.setdefault(kind, []).append(entry)
 
 
 def plant(documents: list[Document], rng: Random) -> dict[str, list[Entry]]:
-    """Make part of the documents dirty, in place, and return the record by kind of dirt."""
+    """Plant noise in a part of the documents, in place; return the record by kind of noise."""
     free = list(documents)
     rng.shuffle(free)
     plan = Plan(rng, free)
-    # Mojibake is choosy about its documents, so it comes first.
+    # Few documents are suitable for mojibake, so it is planted first.
     for kind in sorted(SHARES, key=lambda kind: kind != "mojibake"):
         for number in range(max(2, round(SHARES[kind] * len(documents)))):
             PLANTERS[kind](plan, number)
@@ -119,14 +119,14 @@ def plant(documents: list[Document], rng: Random) -> dict[str, list[Entry]]:
 
 
 def as_mojibake(text: str) -> str:
-    """Return the text as it looks when its UTF-8 bytes are read as Windows-1252."""
+    """Return the text with its UTF-8 bytes decoded as Windows-1252."""
     broken = text.encode("utf-8").decode("cp1252")
     assert broken.encode("cp1252").decode("utf-8") == text
     return broken
 
 
 def as_html(text: str, rng: Random) -> tuple[str, list[str]]:
-    """Return the text as part of a web page, and which remnants of HTML it has."""
+    """Return the text as part of a web page, and the kinds of markup in it."""
     page = html.escape(text).replace("&#x27;", "&#39;")
     forms = ["reference"] if page != text else []
     if rng.random() < 0.6:
@@ -165,7 +165,7 @@ def _plant_mojibake(plan: Plan, number: int) -> None:
 
 
 def _has_foreign_letter(text: str) -> bool:
-    # The first test alone would let £ and € through; the second alone is slow on ASCII texts.
+    # The first condition alone would accept £ and €; the second alone is slow on ASCII texts.
     return not text.isascii() and any(c.isalpha() and not c.isascii() for c in text)
 
 
@@ -195,7 +195,7 @@ def _plant_near_duplicate(plan: Plan, number: int) -> None:
 
 def _plant_short(plan: Plan, number: int) -> None:
     document = plan.draw()
-    # The number in the text keeps short texts from being duplicates of each other as well.
+    # The number prevents short texts from being duplicates of each other.
     text = plan.rng.choice(SHORT_TEXTS).format(number + 1)
     plan.note("short", document, text, value=text)
 
@@ -230,7 +230,7 @@ def _plant_look_alike(plan: Plan, number: int) -> None:
 
 
 def _with_sentence(text: str, sentence: str, rng: Random) -> str:
-    """Return the text with the sentence before it or after it."""
+    """Return the text with the sentence prepended or appended."""
     return f"{sentence} {text}" if rng.random() < 0.3 else f"{text} {sentence}"
 
 
@@ -263,5 +263,5 @@ PLANTERS: dict[str, Callable[[Plan, int], None]] = {
 
 
 def broken_lines(n_lines: int, rng: Random) -> list[str]:
-    """Return lines that look like JSON and are not."""
+    """Return lines of invalid JSON."""
     return [rng.choice(BROKEN_LINES).replace("#", str(number)) for number in range(n_lines)]

@@ -1,7 +1,7 @@
-"""Short texts whose names are labelled with the type of entity, word by word.
+"""Short texts with word-level labels of named entities.
 
-The names themselves do not give the type away: towns are also in the names of teams and festivals,
-and a family name can be that of a person or of a company.
+The names themselves do not determine the type: teams and festivals are also named after towns, and
+companies after family names.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ GENRES: tuple[tuple[str, ...], ...] = (
     prose.NEWS + prose.REQUESTS,
     tuple(opener for domain in DOMAINS for opener in domain.openers) + CONTEXTS,
 )
-"""Sentence patterns by where they come from, news first. Raw text never joins two kinds."""
+"""Sentence patterns by genre, news first. Raw text never combines two genres."""
 NEW_LEADS = tuple(lead for topic in TOPICS.values() for lead in topic.new_leads)
-"""Patterns that training examples do not have."""
+"""Patterns that do not occur in training examples."""
 
 NAMELESS_SHARE = 0.08
-"""Texts without any name; a few of the others happen to have none as well."""
+"""Share of texts drawn without any name; a few others have none by chance."""
 
 _SLOT = re.compile(r"\{(\w+)\}")
 _TOKEN = re.compile(r"\w+(?:[-.,:'’]\w+)*|[^\w\s]")
-"""A word or a mark. A mark between letters or digits belongs to the word: Torgau-Nord, 3,500."""
+"""A word or a punctuation mark. Punctuation within a word is part of it: Torgau-Nord, 3,500."""
 
 
 def write_tagged(world: World, rng: Random, *, is_test: bool) -> dict[str, list[str]]:
-    """Return the columns tokens and ner_tags of a text of two sentences."""
+    """Return an example of a split: the columns tokens and ner_tags of a text of two sentences."""
     scene = draw_scene(world, rng)
     drawn = rng.random()
     if drawn < NAMELESS_SHARE:
@@ -57,7 +57,7 @@ def write_tagged(world: World, rng: Random, *, is_test: bool) -> dict[str, list[
 
 
 def _without_names(patterns: Sequence[str], scene: Scene) -> tuple[str, ...]:
-    """Return the patterns none of whose slots holds a name."""
+    """Return the patterns without slots for names."""
     return tuple(
         pattern
         for pattern in patterns
@@ -66,7 +66,7 @@ def _without_names(patterns: Sequence[str], scene: Scene) -> tuple[str, ...]:
 
 
 def _draw_pair(genres: Sequence[Sequence[str]], rng: Random, *, is_test: bool) -> tuple[str, str]:
-    """Return patterns of two genres whose pair is on the right side of the split."""
+    """Return patterns of two genres whose pair belongs to the split."""
     while True:
         first, second = (rng.choice(genre) for genre in rng.sample(genres, 2))
         if is_held_out(first, second) == is_test:
@@ -74,8 +74,8 @@ def _draw_pair(genres: Sequence[Sequence[str]], rng: Random, *, is_test: bool) -
 
 
 def tag(spans: Sequence[Span]) -> tuple[list[str], list[str]]:
-    """Return the tokens of the text and their tags, in strict IOB2: B-PER, I-PER, O and so on."""
-    # The number of its span for each character: so a token finds the name that it is part of.
+    """Return the tokens of the text and their tags in strict IOB2, such as B-PER, I-PER and O."""
+    # The index of the span of each character, to look up the entity of a token.
     numbers = [number for number, span in enumerate(spans) for _ in span.text]
     tokens, tags = [], []
     number_before = None

@@ -1,4 +1,4 @@
-"""The step that writes the sample data: raw text with planted dirt, and labelled examples."""
+"""The step that generates the sample data: raw text with planted noise, and labelled examples."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ WRITERS: dict[str, tuple[int, Callable[[World, Random], list[Span]]]] = {
     "german": (12, partial(write_foreign, "de")),
     "chinese": (6, partial(write_foreign, "zh")),
 }
-"""Hundredths of the documents and writer, by source of raw text."""
+"""Percentage of the documents, and writer, by source of raw text."""
 
 CLEAN_SOURCES = ("german", "chinese")
-"""Sources without planted dirt, which is all made for English."""
+"""Sources without planted noise, which is all in English."""
 
 Row = Mapping[str, object]
 """An example by column, as JSON."""
@@ -50,14 +50,14 @@ class LabelledWriter(Protocol):
     """Writes the text of an example with a given label."""
 
     def __call__(self, label: str, world: World, rng: Random, *, is_test: bool) -> list[Span]:
-        """Return an example with the label, from the side of the split asked for."""
+        """Return an example with the label, from the training or test split."""
 
 
 class RowWriter(Protocol):
     """Writes a whole example."""
 
     def __call__(self, world: World, rng: Random, *, is_test: bool) -> Row:
-        """Return an example from the side of the split asked for."""
+        """Return an example from the training or test split."""
 
 
 LABELLED_TASKS: dict[str, tuple[tuple[str, ...], LabelledWriter]] = {
@@ -71,13 +71,13 @@ OTHER_TASKS: dict[str, tuple[int, RowWriter]] = {
     "translation-de": (2, partial(write_pair, "de")),
     "translation-zh": (2, partial(write_pair, "zh")),
 }
-"""How many times as many training examples as configured, and writer, by task."""
+"""Multiple of the configured number of training examples, and writer, by task."""
 
 
 def generate(config: SampleConfig, inputs: Mapping[str, Path], out: Path) -> None:
-    """Write the sample data: text/, a folder for each task, and planted.json, which lists the dirt.
+    """Write the sample data: text/, a folder per task, and planted.json with the planted noise.
 
-    The same seed gives the same data everywhere; the bytes of the two compressed files also hang
+    The same seed gives the same data everywhere; the bytes of the two compressed files also depend
     on the versions of zlib and pyarrow.
 
     Args:
@@ -125,12 +125,12 @@ def _write_raw(config: SampleConfig, world: World, out: Path) -> None:
 
 
 def _write_documents(config: SampleConfig, world: World) -> list[Document]:
-    """Return the clean documents of all sources; no two have the same text."""
+    """Return the documents of all sources before planting noise, with distinct texts."""
     rng = Random(f"{config.seed} text")
     seen: set[str] = set()
     documents = []
     n_before = 0
-    # Shares are rounded as running totals, so that the numbers of documents add up.
+    # Cumulative shares are rounded, so that the numbers of documents add up.
     ends = accumulate(share for share, _ in WRITERS.values())
     for (source, (_, write)), end in zip(WRITERS.items(), ends, strict=True):
         n_documents = config.n_documents * end // 100 - n_before
@@ -144,7 +144,7 @@ def _write_documents(config: SampleConfig, world: World) -> list[Document]:
 def _draw_rows(
     task: str, config: SampleConfig, world: World, rng: Random, *, is_test: bool
 ) -> Iterator[Row]:
-    """Yield distinct examples of the task, as many as configured."""
+    """Yield the configured number of distinct examples of a task."""
     n_rows = config.n_test if is_test else config.n_train
     seen: set[str] = set()
     if task in LABELLED_TASKS:
@@ -162,7 +162,7 @@ def _draw_rows(
 
 
 def _draw_labels(labels: tuple[str, ...], n_rows: int, rng: Random) -> list[str]:
-    """Return labels in random order: all of them, nearly as often as each other."""
+    """Return labels in random order, with nearly equal frequencies."""
     drawn = [
         rng.choice(labels) if rng.random() < 0.2 else labels[row % len(labels)]
         for row in range(n_rows)
@@ -172,7 +172,7 @@ def _draw_labels(labels: tuple[str, ...], n_rows: int, rng: Random) -> list[str]
 
 
 def _new_text(write: Callable[[], list[Span]], seen: set[str]) -> str:
-    """Return the first text written that is not among those seen, and remember it."""
+    """Return the first text that has not been seen before, and add it to those seen."""
     while (text := plain(write())) in seen:
         pass
     seen.add(text)

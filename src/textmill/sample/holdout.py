@@ -1,4 +1,4 @@
-"""Which combinations are held out of the labelled training examples."""
+"""Held-out combinations, which occur only in test examples."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from zlib import crc32
 
 
 def is_held_out(first: str, second: str) -> bool:
-    """Return whether the pair is met in test examples only; true of about one in four.
+    """Return whether a pair occurs only in test examples; true for about one in four.
 
-    The answer hangs on the words and not on a seed: a pair is always on the same side.
+    It depends only on the pair, not on a seed: a pair always belongs to the same split.
     """
     return crc32(f"{first}\n{second}".encode()) % 4 == 0

@@ -1,8 +1,8 @@
 """Reviews labelled with their sentiment.
 
-The last opinion decides the label. Before it there may be one of the other sign, an opinion may be
-the denial of its opposite, and every pair of noun and adjective belongs to either the training or
-the test examples; so counting words is not enough.
+The last opinion determines the label. It may follow an opposite opinion, an opinion may be a
+negated opposite, and every pair of noun and adjective occurs in either the training or the test
+examples; so counting words is not enough.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from textmill.sample.language.world import World
 SENTIMENTS = ("negative", "positive")
 
 DENIAL_SHARE = 0.12
-"""Opinions that deny the opposite ("not at all dull")."""
+"""Share of opinions that negate the opposite ("not at all dull")."""
 CONTRAST_SHARE = 0.16
-"""Judgements with an opinion of the other sign before the one that decides."""
+"""Share of judgements with an opposite opinion before the decisive one."""
 ADDITION_SHARE = 0.4
-"""Judgements with two opinions of the same sign."""
+"""Share of judgements with two opinions of the same sentiment."""
 VERDICT_SHARE = 0.25
-"""Reviews that end with a verdict on the whole."""
+"""Share of reviews that end with an overall verdict."""
 CONTEXT_SHARE = 0.3
-"""Reviews with a sentence that judges nothing."""
+"""Share of reviews with a neutral sentence."""
 
 
 def write_review(label: str, world: World, rng: Random, *, is_test: bool) -> list[Span]:
-    """Return a review with one judgement, from opinions on the right side of the split."""
+    """Return a review with one judgement, from opinions that belong to the split."""
     domain = rng.choice(DOMAINS)
     patterns = [rng.choice(domain.openers)]
     if rng.random() < CONTEXT_SHARE:
@@ -53,7 +53,7 @@ def write_review(label: str, world: World, rng: Random, *, is_test: bool) -> lis
 
 
 def write_raw_review(world: World, rng: Random) -> list[Span]:
-    """Return a review for pretraining: several judgements that lean one way, all opinions used."""
+    """Return a review for pretraining, with several judgements of one sentiment, of both splits."""
     domain = rng.choice(DOMAINS)
     label = rng.choice(SENTIMENTS)
     judgements = [
@@ -71,7 +71,7 @@ def write_raw_review(world: World, rng: Random) -> list[Span]:
 
 
 def _judgement(domain: Domain, is_positive: bool, rng: Random, is_test: bool) -> str:
-    """Return a pattern of one or two opinions, of which the last has the sign asked for."""
+    """Return a pattern of one or two opinions, of which the last has the given sentiment."""
     first_noun, last_noun = rng.sample(domain.aspects, 2)
     last = _opinion(domain, last_noun, is_positive, rng, is_test)
     drawn = rng.random()
@@ -89,7 +89,7 @@ def _judgement(domain: Domain, is_positive: bool, rng: Random, is_test: bool) ->
 def _opinion(domain: Domain, noun: str, is_positive: bool, rng: Random, is_test: bool) -> str:
     """Return the pattern of a clause about the noun."""
     is_denied = rng.random() < DENIAL_SHARE
-    is_praise = is_positive != is_denied  # a complaint denied is praise, too
+    is_praise = is_positive != is_denied  # a negated complaint is positive
     adjectives = GOOD + domain.good if is_praise else BAD + domain.bad
     adjective = rng.choice([word for word in adjectives if is_held_out(noun, word) == is_test])
     frame = rng.choice(DENIALS if is_denied else FRAMES)

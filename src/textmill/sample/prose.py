@@ -1,4 +1,4 @@
-"""Notes and letters for pretraining: notes tell the facts of the world, letters chat about it."""
+"""Notes and letters for pretraining: facts about the world, and informal letters."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ CLOSINGS = (
 
 
 def write_note(world: World, rng: Random) -> list[Span]:
-    """Return a paragraph of facts about a town, or a page of a diary."""
+    """Return a paragraph of facts about a town, or a diary entry."""
     if rng.random() < 0.6:
         facts = [*rng.sample(PEOPLE, 2), rng.choice(PLACES), *rng.sample(THINGS, 2)]
         patterns = rng.sample(facts, rng.randint(3, 5))
@@ -121,7 +121,7 @@ def write_note(world: World, rng: Random) -> list[Span]:
 
 
 def write_letter(world: World, rng: Random) -> list[Span]:
-    """Return a letter, from the greeting to the name below it."""
+    """Return a letter, from the greeting to the signature."""
     patterns = [
         rng.choice(GREETINGS),
         rng.choice(OPENINGS),

@@ -1,4 +1,4 @@
-"""The raw text as files: JSON Lines, CSV, plain text by paragraph and by line, and Parquet."""
+"""Writes raw text as JSON Lines, CSV, plain text by paragraph or line, and Parquet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ N_NOTE_FILES = 36
 
 
 def write_articles(texts: Sequence[str], path: Path, rng: Random) -> list[Entry]:
-    """Write gzipped JSON Lines with the columns text and id, and return the broken lines in it."""
+    """Write gzipped JSON Lines with the columns text and id; return the invalid lines in it."""
     lines = [
         json.dumps({"text": text, "id": f"a-{index:05}"}, ensure_ascii=False)
         for index, text in enumerate(texts)
@@ -42,7 +42,7 @@ def write_reviews(texts: Sequence[str], path: Path) -> None:
 
 
 def write_notes(texts: Sequence[str], folder: Path) -> None:
-    """Write plain text files of about the same length; every paragraph is a document."""
+    """Write plain text files with about the same number of documents, one per paragraph."""
     folder.mkdir()
     n_files = min(N_NOTE_FILES, len(texts))
     bounds = [len(texts) * number // n_files for number in range(n_files + 1)]
@@ -52,7 +52,7 @@ def write_notes(texts: Sequence[str], folder: Path) -> None:
 
 
 def write_letters(texts: Sequence[str], path: Path) -> None:
-    """Write Parquet with the column body."""
+    """Write a Parquet file with the column body."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -60,10 +60,10 @@ def write_letters(texts: Sequence[str], path: Path) -> None:
 
 
 def write_lines(lines: Sequence[str], path: Path) -> None:
-    """Write plain text or JSON Lines; every line is a document or an example."""
+    """Write plain text or JSON Lines, with one document or example per line."""
     write_text(path, "".join(line + "\n" for line in lines))
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 without changing line ends, which text mode would do on Windows."""
+    """Write UTF-8 without newline translation, which text mode does on Windows."""
     path.write_bytes(text.encode())

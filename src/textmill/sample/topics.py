@@ -1,4 +1,4 @@
-"""Short reports labelled with their topic."""
+"""Short news reports labelled with their topic."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from textmill.sample.language.patterns import Span, draw_scene, realise, sentenc
 from textmill.sample.language.world import World
 
 ASIDE_SHARE = 0.5
-"""Reports that go on with a sentence from another topic; the opening sentence still decides."""
+"""Share of reports with a second sentence from another topic; the first determines the label."""
 NEW_LEAD_SHARE = 0.25
-"""Test examples that open with a pattern unknown from training; the others pair known ones anew."""
+"""Share of test examples with an unseen first pattern; the others have unseen pairs of patterns."""
 
 
 def write_topic(label: str, world: World, rng: Random, *, is_test: bool) -> list[Span]:
-    """Return a report of two sentences on the topic, from a pair on the right side of the split."""
+    """Return a report of two sentences on the topic, from a pair that belongs to the split."""
     topic = TOPICS[label]
     if is_test and rng.random() < NEW_LEAD_SHARE:
         lead, second = rng.choice(topic.new_leads), _draw_second(label, rng)
@@ -29,7 +29,7 @@ def write_topic(label: str, world: World, rng: Random, *, is_test: bool) -> list
 
 
 def _draw_second(label: str, rng: Random) -> str:
-    """Return the pattern of a sentence that may follow the opening one."""
+    """Return a pattern for the second sentence."""
     if rng.random() < ASIDE_SHARE:
         other = rng.choice([name for name in TOPICS if name != label])
         return rng.choice(TOPICS[other].asides)
@@ -37,7 +37,7 @@ def _draw_second(label: str, rng: Random) -> str:
 
 
 def write_article(world: World, rng: Random) -> list[Span]:
-    """Return a longer report for pretraining, about one scene, from all patterns."""
+    """Return a longer report for pretraining about one scene, from the patterns of both splits."""
     topic = TOPICS[rng.choice(list(TOPICS))]
     aside = rng.choice(TOPICS[rng.choice(list(TOPICS))].asides)
     middle = [aside, *rng.sample(topic.details, rng.randint(2, 4))]

@@ -94,7 +94,7 @@ def test_files_in_other_encodings_are_counted_by_source(tmp_path: Path) -> None:
     }
 
 
-def test_what_is_rejected_is_kept_with_the_reason(tmp_path: Path, sentences: Path) -> None:
+def test_rejected_documents_are_written_with_the_reason(tmp_path: Path, sentences: Path) -> None:
     extra = tmp_path / "extra.jsonl"
     texts = ["short", LONG.format(1) + " ", "x" * 3000, "x" * 3000, "tiny a@b.com"]
     lines = [json.dumps({"text": text}) for text in texts] + ['{"text": "ring a@b.com']
@@ -118,7 +118,7 @@ def test_what_is_rejected_is_kept_with_the_reason(tmp_path: Path, sentences: Pat
     assert [row["similarity"] for row in found] == [None, 1.0, 1.0, None, None]
 
 
-def test_what_was_never_prepared_is_kept_without_personal_data(
+def test_unreadable_records_are_written_without_personal_data(
     tmp_path: Path, sentences: Path
 ) -> None:
     broken = tmp_path / "broken.jsonl"
@@ -185,7 +185,7 @@ def test_metrics_add_up(tmp_path: Path) -> None:
     assert "Zürich is a place with a lake, too." in {row["text"] for row in kept}
 
 
-def test_every_count_is_given_by_source_too(tmp_path: Path) -> None:
+def test_every_count_is_also_logged_per_source(tmp_path: Path) -> None:
     files = {"a": [LONG.format(n) for n in range(30)], "b": [LONG.format(1), LONG.format(31), "no"]}
     for name, texts in files.items():
         lines = [json.dumps({"text": text}) for text in texts]
@@ -200,7 +200,7 @@ def test_every_count_is_given_by_source_too(tmp_path: Path) -> None:
     assert all(found[n] == found[f"{n}/a"] + found[f"{n}/b"] for n in totals)
 
 
-def test_a_near_duplicate_is_rejected_with_the_one_it_is_like(tmp_path: Path) -> None:
+def test_a_near_duplicate_is_rejected_with_the_id_of_the_original(tmp_path: Path) -> None:
     words = [f"word{n}" for n in range(40)]
     first, other = " ".join(words), " ".join(reversed(words))
     near = first.replace("word20", "changed")
@@ -220,7 +220,9 @@ def test_a_near_duplicate_is_rejected_with_the_one_it_is_like(tmp_path: Path) ->
     assert metrics(cleaned(tmp_path / "all", config))["documents_kept"] == 12
 
 
-def test_what_quality_filters_reject_is_kept_and_lines_are_counted(tmp_path: Path) -> None:
+def test_documents_rejected_by_quality_filters_are_written_and_lines_counted(
+    tmp_path: Path,
+) -> None:
     def page(n: int) -> str:
         words = [f"w{chr(97 + n)}{chr(97 + i)}" for i in range(26)]
         return "\n".join(f"The {word}rd of {word}st was {word}nd to {word}th." for word in words)
@@ -289,13 +291,13 @@ def test_the_language_of_each_document_is_identified_and_filtered_by(tmp_path: P
     assert found["rejected_language"] == 1
 
 
-def test_duplicates_are_kept_when_asked(tmp_path: Path, sentences: Path) -> None:
+def test_duplicates_are_kept_if_the_filters_are_disabled(tmp_path: Path, sentences: Path) -> None:
     sentences.write_text(sentences.read_text() + "\n" + LONG.format(1))
     config = config_of(sentences, exact_duplicates={"enabled": False})
     assert metrics(cleaned(tmp_path / "out", config))["documents_kept"] == 41
 
 
-def test_the_same_input_gives_the_same_bytes_wherever_it_lies(
+def test_the_output_does_not_depend_on_the_location_of_the_input(
     tmp_path: Path, sentences: Path
 ) -> None:
     moved = tmp_path / "elsewhere" / sentences.name
@@ -325,7 +327,7 @@ def test_shards_and_row_groups_stay_below_their_size(
     ]
 
 
-def test_rejected_has_a_shard_even_when_nothing_is(tmp_path: Path, sentences: Path) -> None:
+def test_rejected_has_a_shard_even_if_nothing_is_rejected(tmp_path: Path, sentences: Path) -> None:
     out = cleaned(tmp_path / "out", config_of(sentences))
     table = pq.read_table(out / "rejected" / "00000.parquet")
     assert table.num_rows == 0
@@ -333,9 +335,11 @@ def test_rejected_has_a_shard_even_when_nothing_is(tmp_path: Path, sentences: Pa
     assert table.column_names == [*names, "duplicate_of", "similarity", "contaminates"]
 
 
-def test_a_corpus_of_nothing_says_why(tmp_path: Path) -> None:
+def test_the_error_of_an_empty_corpus_gives_the_reasons(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("too\nshort\n")
-    with pytest.raises(InputError, match=r"corpus is empty: of 2 .* 2 as too short"):
+    with pytest.raises(
+        InputError, match=r"corpus is empty: all 2 documents were rejected .2 as too short"
+    ):
         cleaned(tmp_path / "out", config_of(tmp_path / "a.txt"))
 
 
@@ -345,7 +349,9 @@ def test_a_corpus_of_nothing_says_why(tmp_path: Path) -> None:
 def test_an_empty_split_is_an_error_with_the_fix(
     tmp_path: Path, sentences: Path, share: float, split: str, fix: str
 ) -> None:
-    with pytest.raises(InputError, match=f"no {split} document.* {fix} corpus.validation_share"):
+    with pytest.raises(
+        InputError, match=f"the {split} split is empty.* {fix} corpus.validation_share"
+    ):
         cleaned(tmp_path / "out", config_of(sentences, validation_share=share))
 
 
@@ -410,7 +416,7 @@ def test_the_main_content_of_pages_is_kept_and_pages_without_are_rejected(tmp_pa
     assert (found["stripped_html"], found["documents_read"]) == (0, 13)
 
 
-def test_lines_that_many_documents_have_are_removed_and_shown(tmp_path: Path) -> None:
+def test_repeated_lines_are_removed_and_written_as_examples(tmp_path: Path) -> None:
     footer = "All rights reserved, call 10.0.0.1 for more."
     texts = [f"{LONG.format('x' * n)}\n{footer}" for n in range(1, 21)]
     texts += [f"Too short.\n{footer}", texts[5], LONG.format("xxx")]

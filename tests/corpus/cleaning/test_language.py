@@ -1,4 +1,4 @@
-"""Specifies which language a text is said to be in."""
+"""Specifies language identification."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ def test_languages_are_identified(text: str, language: str) -> None:
     assert identify_language(text) == language
 
 
-def test_the_beginning_decides() -> None:
+def test_the_beginning_of_a_text_determines_the_language() -> None:
     german = "Die Katze saß auf der Matte und sah aus dem Fenster. " * 25
     assert identify_language(german + "The rest is in English. " * 400) == "de"

@@ -1,4 +1,4 @@
-"""Specifies which new text is measured, and how it is read."""
+"""Specifies the selection of new text to measure drift on, and its cleaning."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def corpus(*languages: str, **further: object) -> CorpusConfig:
     return CorpusConfig.model_validate({"sources": sources, **further})
 
 
-def test_what_the_quality_filters_drop_is_not_measured(tmp_path: Path) -> None:
+def test_documents_rejected_by_quality_filters_are_not_measured(tmp_path: Path) -> None:
     file = tmp_path / "new.txt"
     good = "The ferry left late, and the harbour was quiet that day. Nobody minded. It was warm."
     file.write_text(f"{good}\n{'buy now ' * 40}\n{{lorem ipsum}} for the harbour and that day.\n")
@@ -55,7 +55,7 @@ def test_new_text_is_in_the_language_of_all_sources_or_else_in_that_identified(
     assert (len(found.texts), found.n_rejected) == (n_kept, 2 - n_kept)
 
 
-def test_duplicates_and_texts_of_test_sets_are_not_looked_for(tmp_path: Path) -> None:
+def test_near_duplicates_and_contamination_are_not_filtered(tmp_path: Path) -> None:
     lines = [
         f"the ferry number {i} leaves the harbour at noon every day of the year" for i in "abc"
     ]
@@ -84,7 +84,7 @@ def test_the_digest_follows_the_content(tmp_path: Path) -> None:
     assert digest_new_text(config(file)) != first
 
 
-def test_the_setting_is_named_when_there_is_nothing_to_read(tmp_path: Path) -> None:
+def test_the_error_for_missing_text_names_the_setting(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"Correct retrain\.drift\.path\.$"):
         digest_new_text(config(tmp_path / "none.txt"))
     with pytest.raises(InputError, match=r"^retrain\.drift\.path is not set"):

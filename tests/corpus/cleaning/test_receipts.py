@@ -1,4 +1,4 @@
-"""Specifies what is told of the lengths and the duplicates of a corpus."""
+"""Specifies the statistics of lengths and duplicates of a corpus."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Specifies the examples of what the clean step rejected."""
+"""Specifies the examples of rejected documents."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def row(text: str, source: str, reason: str, detail: str = "") -> dict[str, Any]
     return {"text": text, "source": source, "reason": reason, "detail": detail}
 
 
-def test_each_reason_has_examples_of_as_many_sources_as_there_are(tmp_path: Path) -> None:
+def test_each_reason_has_examples_from_all_sources(tmp_path: Path) -> None:
     folder = tmp_path / "rejected"
     write(folder, 0, [*[row(f"a{i}", "a", "too_short") for i in range(5)], row("2", "a", "double")])
     write(folder, 1, [row("b0", "b", "too_short")])

@@ -1,4 +1,4 @@
-"""Specifies what cleaning changes in a text, and what it leaves alone."""
+"""Specifies the repair of text: what is changed, and what is kept."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ def repaired_by_ftfy(text: str) -> str:
         ("👩‍🚀 ไทย العربية Ελληνικά", "👩‍🚀 ไทย العربية Ελληνικά"),
     ],
 )
-def test_encoding_accidents_are_mended_and_proper_text_stays(text: str, repaired: str) -> None:
+def test_mojibake_is_repaired_and_valid_text_is_kept(text: str, repaired: str) -> None:
     assert repair_unicode(text) == repaired
 
 
-def test_every_character_alone_is_what_ftfy_makes_of_it() -> None:
+def test_every_single_character_is_repaired_like_by_ftfy() -> None:
     characters = [chr(n) for n in range(0x110000) if not 0xD800 <= n < 0xE000]
     for start in range(0, len(characters), 100_000):
         text = " ".join(characters[start : start + 100_000]).replace("\n", "")
@@ -84,7 +84,7 @@ def test_every_character_alone_is_what_ftfy_makes_of_it() -> None:
 @pytest.mark.parametrize(
     "alphabet", ["az09_.,! ‘’“”–—…", "a ‘”—你，\u3000か한ไ😀"], ids=["plain", "foreign"]
 )
-def test_ftfy_finds_no_mojibake_where_it_is_not_asked(alphabet: str) -> None:
+def test_ftfy_finds_no_mojibake_in_lines_that_are_skipped(alphabet: str) -> None:
     # Which characters they are matters less to ftfy than of what kinds: all runs of four of them.
     for characters in itertools.product(alphabet, repeat=2):
         ends = itertools.product(alphabet, repeat=2)
@@ -109,13 +109,13 @@ def test_repairing_only_what_needs_it_equals_repairing_every_line(text: str) -> 
 
 
 @pytest.mark.parametrize("control", [*"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"])
-def test_what_reverses_a_stretch_of_text_is_dropped(control: str) -> None:
+def test_bidi_overrides_are_removed(control: str) -> None:
     assert repair_unicode(f"if admin{control} {{ // 你好e{control}\u0301") == "if admin { // 你好é"
     assert repair_unicode("שלום\u200f!") == "שלום\u200f!"
 
 
 @pytest.mark.parametrize("n", [30, 31, 5000])
-def test_of_marks_piled_on_a_letter_thirty_are_kept(n: int) -> None:
+def test_at_most_thirty_marks_per_letter_are_kept(n: int) -> None:
     text = f"{'x' * 2000} q{chr(0x316) * n} a\u0300"
     assert repair_unicode(text) == f"{'x' * 2000} q{chr(0x316) * 30} à"
 
@@ -188,9 +188,7 @@ def test_normalising_white_space_twice_changes_nothing_more(text: str) -> None:
     st.booleans(),
     st.booleans(),
 )
-def test_any_text_is_cleaned_to_something_that_utf8_can_hold(
-    text: str, repair: bool, strip: bool
-) -> None:
+def test_any_cleaned_text_can_be_encoded_as_utf8(text: str, repair: bool, strip: bool) -> None:
     config = CONFIG.model_copy(update={"repair_unicode": repair, "strip_html": strip})
     cleaned_by(config, text).encode()
 
@@ -203,7 +201,7 @@ def test_any_text_is_cleaned_to_something_that_utf8_can_hold(
         ({"repair_unicode": False}, "Ã© <b>\nfine"),
     ],
 )
-def test_the_config_says_what_is_cleaned(update: dict[str, bool], cleaned: str) -> None:
+def test_the_configuration_selects_the_changes(update: dict[str, bool], cleaned: str) -> None:
     text = "<p>Ã© &lt;b&gt;</p>\xa0\xa0fine "
     config = CONFIG.model_copy(update=update)
     assert cleaned_by(config, text).replace("\n  ", "\n") == cleaned
@@ -232,7 +230,7 @@ def test_surrogates_are_joined_or_replaced() -> None:
     ]
     + ["Ã©", "é", "\u0301\u0316", "\u0f73", "\u0316\u0301".encode().decode("latin-1")],
 )
-def test_a_megabyte_of_any_one_thing_takes_no_quadratic_time(unit: str) -> None:
+def test_repetitive_text_takes_linear_time(unit: str) -> None:
     text = "x" + unit * (1_000_000 // len(unit)) + "x"
     begin = time.process_time()
     cleaned_by(CONFIG, text)

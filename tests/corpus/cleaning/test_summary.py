@@ -1,4 +1,4 @@
-"""Specifies the summary of a cleaning, and the metrics that it is written as and read from."""
+"""Specifies the summary of a cleaning, and its conversion to and from metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def counted() -> Counts:
     return counts
 
 
-def test_metrics_name_every_count_of_the_whole_and_of_each_source() -> None:
+def test_metrics_contain_every_count_in_total_and_per_source() -> None:
     summary = Summary.begin(CONFIG, FILTERS)
     summary.add("a/b", counted())
     summary.add("c", Counts())
@@ -47,7 +47,7 @@ def test_a_summary_is_read_from_its_metrics() -> None:
     assert read.metrics() == summary.metrics()
 
 
-def test_what_is_no_count_of_a_cleaning_is_left_out() -> None:
+def test_other_metrics_are_ignored() -> None:
     counts = Counts.of_metrics({"documents_kept": 2.0, "seconds": 1.5})
     assert counts.metrics() == {**dict.fromkeys(counts.metrics(), 0), "documents_kept": 2}
 

@@ -1,4 +1,4 @@
-"""Specifies how documents are split, and what is shown of records that cannot be read."""
+"""Specifies the splits of documents, and the redaction of unreadable records."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_the_first_quarter_of_ids_is_the_validation_quarter(doc_id: str, split: 
     assert split_of(doc_id, 0.25) == split
 
 
-def test_what_a_record_was_cut_off_in_is_left_out() -> None:
+def test_the_end_of_a_truncated_record_is_removed() -> None:
     cut = "x" * (MAX_RAW_CHARS - 5) + " ann@"
     assert set(redact_unread(cut, RedactionConfig())) == {"x"}
     assert redact_unread(cut, RedactionConfig(enabled=False)) == cut

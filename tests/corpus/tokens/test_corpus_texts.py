@@ -19,7 +19,7 @@ def test_texts_are_read_in_the_order_of_the_shards(tmp_path: Path) -> None:
     assert list(read_texts(corpus, "validation")) == []
 
 
-def test_of_a_large_corpus_the_same_share_of_documents_is_taken_wherever_it_is_cut(
+def test_the_sample_of_a_large_corpus_does_not_depend_on_its_shards(
     tmp_path: Path,
 ) -> None:
     ids = [hashlib.blake2b(str(n).encode(), digest_size=16).hexdigest() for n in range(2000)]

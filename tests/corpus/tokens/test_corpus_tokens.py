@@ -1,4 +1,4 @@
-"""Specifies the encoding of a corpus: its documents, their counts, and which is which."""
+"""Specifies the encoding of a corpus: its documents, their counts and their metadata."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return folders
 
 
-def test_it_is_kept_which_document_is_which(folders: dict[str, Path]) -> None:
+def test_the_metadata_of_documents_is_kept(folders: dict[str, Path]) -> None:
     for split, texts in TEXTS.items():
         rest = [f"{split} 1 {number}" for number in range(len(texts) - 1)]
         ids = read_ids(folders["tokens"] / split, range(len(texts)))

@@ -16,7 +16,7 @@ from textmill.errors import InputError
 UINT16 = np.dtype(np.uint16)
 
 
-def test_a_shard_is_documents_between_ends(tmp_path: Path) -> None:
+def test_documents_in_a_shard_are_separated_by_end_tokens(tmp_path: Path) -> None:
     write_shards(tmp_path, [[7, 8], [], [9]], UINT16)
     [shard] = read_shards(tmp_path)
     assert shard.ids.tolist() == [0, 7, 8, 0, 0, 9, 0]
@@ -37,7 +37,7 @@ def test_a_shard_is_closed_by_the_document_that_fills_it(tmp_path: Path) -> None
     documents=st.lists(st.lists(st.integers(5, 300), max_size=12), min_size=1, max_size=20),
     shard_tokens=st.integers(1, 40),
 )
-def test_every_document_comes_back_in_order(
+def test_documents_are_read_in_order(
     tmp_path_factory: pytest.TempPathFactory, documents: list[list[int]], shard_tokens: int
 ) -> None:
     folder = tmp_path_factory.mktemp("shards")
@@ -59,7 +59,7 @@ def test_the_largest_token_id_fits(
     assert shard.ids.tolist() == [0, token, 0]
 
 
-def test_shards_are_mapped_and_not_read(tmp_path: Path) -> None:
+def test_shards_are_memory_mapped(tmp_path: Path) -> None:
     write_shards(tmp_path, [[7]], UINT16)
     assert isinstance(read_shards(tmp_path)[0].ids, np.memmap)
 

@@ -1,4 +1,4 @@
-"""Specifies the tokenizer: any text comes back, and what is fixed in its vocabulary."""
+"""Specifies the tokenizer: lossless encoding, and the fixed part of its vocabulary."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ def ids_of(tokenizer: Tokenizer, text: str) -> list[int]:
         max_size=6,
     ).map("".join)
 )
-def test_any_text_comes_back_and_holds_no_special_token(tokenizer: Tokenizer, text: str) -> None:
+def test_any_text_is_decoded_to_itself_without_special_tokens(
+    tokenizer: Tokenizer, text: str
+) -> None:
     ids = ids_of(tokenizer, text)
     assert tokenizer.decode(ids, skip_special_tokens=False) == text
     assert tokenizer.decode(ids) == text
@@ -87,7 +89,7 @@ def test_a_text_has_the_same_ids_in_a_batch(tokenizer: Tokenizer, text: str) -> 
 
 
 @pytest.mark.parametrize("text", STRANGE, ids=ascii)
-def test_a_strange_text_comes_back_byte_for_byte(tokenizer: Tokenizer, text: str) -> None:
+def test_unusual_text_is_decoded_to_the_same_bytes(tokenizer: Tokenizer, text: str) -> None:
     assert tokenizer.decode(ids_of(tokenizer, text)).encode() == text.encode()
 
 
@@ -104,7 +106,7 @@ def test_special_tokens_have_the_first_five_ids(tokenizer: Tokenizer) -> None:
 
 @pytest.mark.parametrize("placeholder", PLACEHOLDERS.values())
 @pytest.mark.parametrize("before", ["", "to ", "(", "字"])
-def test_a_placeholder_is_one_token_wherever_it_stands(
+def test_a_placeholder_is_one_token_in_any_context(
     tokenizer: Tokenizer, placeholder: str, before: str
 ) -> None:
     ids = ids_of(tokenizer, f"{before}{placeholder}.")
@@ -135,7 +137,7 @@ def test_the_validation_split_does_not_change_the_tokenizer(folder: Path, tmp_pa
 
 
 @pytest.mark.parametrize("text", STRANGE, ids=ascii)
-def test_transformers_loads_the_folder_and_gives_the_same_ids(
+def test_transformers_loads_the_folder_and_returns_the_same_ids(
     folder: Path, tokenizer: Tokenizer, text: str
 ) -> None:
     from transformers import PreTrainedTokenizerFast
@@ -184,14 +186,14 @@ def of_kind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 @settings(deadline=None)
 @given(text=st.text(max_size=40) | st.sampled_from([*SPECIAL_TOKENS, *PLACEHOLDERS.values()]))
-def test_any_text_comes_back_from_every_kind(of_kind: Path, text: str) -> None:
+def test_every_kind_decodes_any_text_to_itself(of_kind: Path, text: str) -> None:
     tokenizer = load_tokenizer(of_kind)
     ids = ids_of(tokenizer, text)
     assert tokenizer.decode(ids, skip_special_tokens=False) == text
     assert all(len(SPECIAL_TOKENS) <= token < tokenizer.get_vocab_size() for token in ids)
 
 
-def test_the_spelling_of_every_kind_counts_the_bytes(of_kind: Path) -> None:
+def test_the_lengths_of_tokens_sum_to_the_bytes_for_every_kind(of_kind: Path) -> None:
     tokenizer = load_tokenizer(of_kind)
     for text in STRANGE + TEXTS[:3]:
         spelt = [tokenizer.id_to_token(token) for token in ids_of(tokenizer, text)]
@@ -214,14 +216,14 @@ def test_two_trainings_of_a_kind_write_the_same_bytes(tmp_path: Path, kind: str)
     assert (first / "tokenizer.json").read_bytes() == (second / "tokenizer.json").read_bytes()
 
 
-def test_the_byte_tokenizer_gives_a_token_for_each_byte(tmp_path: Path) -> None:
+def test_the_byte_tokenizer_encodes_each_byte_as_a_token(tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path / "corpus", TEXTS)
     tokenizer = load_tokenizer(train_kind(corpus, tmp_path / "out", "byte"))
     assert tokenizer.get_vocab_size() == BYTE_VOCAB_SIZE
     assert len(ids_of(tokenizer, "那只猫 a")) == len("那只猫 a".encode())
 
 
-def test_characters_seen_often_have_a_token_each_and_others_have_bytes(tmp_path: Path) -> None:
+def test_frequent_characters_are_tokens_and_others_are_encoded_as_bytes(tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path / "corpus", ["那只猫 [IP] é"] * 5 + ["犬"])
     tokenizer = load_tokenizer(train_kind(corpus, tmp_path / "out", "character"))
     # 270, one for é, and two for each ideograph, whose first two bytes are an entry as well.
@@ -244,7 +246,7 @@ def test_unigram_joins_bytes_that_occur_together(tmp_path: Path) -> None:
         ({"kind": "unigram", "init_from": "gpt2"}, "set tokenizer.kind=bpe"),
     ],
 )
-def test_settings_that_contradict_the_kind_are_errors(fields: dict[str, str], words: str) -> None:
+def test_settings_incompatible_with_the_kind_are_errors(fields: dict[str, str], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         TokenizerConfig.model_validate(fields)
 
@@ -271,7 +273,7 @@ DAMAGED = {
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 @pytest.mark.parametrize("read", [convert, load_tokenizer])
-def test_a_damaged_tokenizer_is_named(
+def test_the_error_of_a_damaged_tokenizer_names_its_file(
     tmp_path: Path, content: str, read: Callable[[Path], Tokenizer]
 ) -> None:
     (tmp_path / "tokenizer.json").write_text(content)
@@ -282,7 +284,7 @@ def test_a_damaged_tokenizer_is_named(
 
 
 @pytest.mark.parametrize("read", [convert, load_tokenizer])
-def test_a_pipe_is_no_tokenizer(tmp_path: Path, read: Callable[[Path], Tokenizer]) -> None:
+def test_a_pipe_is_rejected(tmp_path: Path, read: Callable[[Path], Tokenizer]) -> None:
     os.mkfifo(tmp_path / "tokenizer.json")
     with pytest.raises(InputError, match="is a named pipe"):
         read(tmp_path)

@@ -1,4 +1,4 @@
-"""Specifies whose word counts: the settings of a deployment's runs come from what serves it."""
+"""Specifies that the settings of a deployment's runs come from the process that serves it."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ def _nothing_fixed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run_of(monkeypatch: pytest.MonkeyPatch, deployment_id: Any) -> None:
-    """Let the running flow be a deployment's run, or not."""
+    """Set the deployment of the running flow; None if it was not started by a deployment."""
     context = SimpleNamespace(flow_run=SimpleNamespace(deployment_id=deployment_id))
     monkeypatch.setattr(fixed, "FlowRunContext", SimpleNamespace(get=lambda: context))
 
 
-def test_what_is_fixed_is_what_was_given() -> None:
+def test_settings_are_returned_as_they_were_set() -> None:
     assert fixed.fixed_settings() == ("data", "demo", [])
     fixed.fix_settings("drift", "/a b/my.yaml", ODD)
     assert fixed.fixed_settings() == ("drift", "/a b/my.yaml", ODD)
 
 
-def test_words_that_cannot_be_read_are_refused_and_not_shown(
+def test_invalid_overrides_are_an_error_that_does_not_show_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(fixed.OVERRIDES, "notify='MARKED")
-    with pytest.raises(InputError, match="TEXTMILL_OVERRIDES cannot be read") as caught:
+    with pytest.raises(InputError, match="TEXTMILL_OVERRIDES cannot be parsed") as caught:
         fixed.fixed_settings()
     assert "MARKED" not in str(caught.value)
 
 
 @pytest.mark.parametrize("name", FLOWS)
-def test_a_flow_with_parameters_does_nothing_as_a_deployment(
+def test_a_flow_with_parameters_is_rejected_as_a_deployment(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     module = {"reproduce": "reproduce", "retrain": "scheduling.retrain"}.get(name, "pipeline")
@@ -63,13 +63,13 @@ def test_a_flow_with_parameters_does_nothing_as_a_deployment(
         flow.fn(*[None] * n_needed)
 
 
-def test_a_flow_called_by_another_takes_its_callers_word(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flow_called_by_another_uses_its_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
     run_of(monkeypatch, None)
-    echo = recorded_flow("echo")(lambda word: word)
-    assert echo.fn("said") == "said"
+    echo = recorded_flow("echo")(lambda value: value)
+    assert echo.fn("given") == "given"
 
 
-def test_the_flow_to_deploy_has_no_parameters_and_does_what_is_fixed(
+def test_the_deployed_flow_has_no_parameters_and_uses_the_fixed_settings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run_of(monkeypatch, uuid4())

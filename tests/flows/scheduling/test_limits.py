@@ -1,4 +1,4 @@
-"""Specifies the locks of retraining: what stands against it is told as what it is."""
+"""Specifies the locks of retraining, and the messages if they cannot be acquired."""
 
 from __future__ import annotations
 
@@ -43,29 +43,29 @@ def failing(error: Exception, cause: Exception | None) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("cause", "words"),
     [
-        (None, "has no concurrency limit 'gpu': make it with prefect gcl create gpu"),
-        (ConnectionError("refused"), r"could not be asked .*'gpu' \(refused\)"),
+        (None, "has no concurrency limit 'gpu': create it with prefect gcl create gpu"),
+        (ConnectionError("refused"), r"failed to provide a slot .*'gpu' \(refused\)"),
     ],
     ids=["no such limit", "an outage"],
 )
-def test_an_outage_is_not_told_as_a_missing_limit(
+def test_an_outage_is_not_reported_as_a_missing_limit(
     config: Config,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     cause: Exception | None,
     words: str,
 ) -> None:
-    error = ConcurrencySlotAcquisitionError("no place")
+    error = ConcurrencySlotAcquisitionError("no slot")
     monkeypatch.setattr(limits, "concurrency", failing(error, cause))
     store: Any = SimpleNamespace(lock=lambda name: FileLock(tmp_path / name))
-    with pytest.raises(RunError, match=words), limits.alone(store, config):
+    with pytest.raises(RunError, match=words), limits.exclusive_retraining(store, config):
         pass
 
 
-def test_taken_places_are_an_obstacle_and_no_failure(
+def test_slots_in_use_are_reported_without_an_error(
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "concurrency", failing(TimeoutError(), None))
     store: Any = SimpleNamespace(lock=lambda name: FileLock(tmp_path / name))
-    with limits.alone(store, config) as obstacle:
-        assert obstacle == "all places of the concurrency limit 'gpu' are taken"
+    with limits.exclusive_retraining(store, config) as obstacle:
+        assert obstacle == "all slots of the concurrency limit 'gpu' are in use"

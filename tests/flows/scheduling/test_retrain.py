@@ -1,4 +1,4 @@
-"""Specifies the retraining flow: whatever fails is told, and what new text is compared with."""
+"""Specifies the retraining flow: notifications of failures, and what drift is measured against."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ LAST = PastRun("a1b2", "http://store/a1b2", "FINISHED", "d", {})
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[Notice]:
-    """What people were told: event, message, facts."""
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[Notice]:
+    """Return the list of notifications sent: event, message, facts."""
     notices: list[Notice] = []
     for place in (module, context):
         monkeypatch.setattr(
             place,
             "notify",
-            lambda config, event, words, facts: notices.append((event, words, facts)),
+            lambda config, event, message, facts: notices.append((event, message, facts)),
         )
     return notices
 
 
 @pytest.fixture
 def _stubbed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A flow without a store, and alone."""
+    """Replace the store, the lock and the log of a retraining."""
 
     @contextmanager
-    def alone(store: object, config: Config) -> Iterator[None]:
+    def exclusive_retraining(store: object, config: Config) -> Iterator[None]:
         yield None
 
     monkeypatch.setattr(module, "Store", lambda tracking: None)
-    monkeypatch.setattr(module, "alone", alone)
+    monkeypatch.setattr(module, "exclusive_retraining", exclusive_retraining)
     monkeypatch.setattr(module, "close_killed", lambda store, config: None)
     monkeypatch.setattr(module, "last_finished", lambda store, config: None)
     monkeypatch.setattr(module, "runs_for", lambda store, config, event: [])
@@ -71,17 +71,17 @@ def retrain(folder: Path, trigger: str = "data") -> Any:
 
 
 @pytest.mark.usefixtures("_stubbed")
-def test_data_that_have_vanished_are_told(tmp_path: Path, told: list[Notice]) -> None:
+def test_missing_data_send_a_notification(tmp_path: Path, sent: list[Notice]) -> None:
     with pytest.raises(InputError, match="notes.jsonl"):
         retrain(tmp_path)
-    ((event, words, _),) = told
+    ((event, message, _),) = sent
     assert event == "failed"
-    assert words.startswith("retraining failed: ")
-    assert "notes.jsonl" in words
+    assert message.startswith("retraining failed: ")
+    assert "notes.jsonl" in message
 
 
 @pytest.mark.usefixtures("_stubbed")
-@pytest.mark.parametrize("name", ["Store", "alone", "close_killed", "last_finished"])
+@pytest.mark.parametrize("name", ["Store", "exclusive_retraining", "close_killed", "last_finished"])
 @pytest.mark.parametrize(
     ("error", "words"),
     [
@@ -91,9 +91,9 @@ def test_data_that_have_vanished_are_told(tmp_path: Path, told: list[Notice]) ->
     ],
     ids=["store", "Prefect", "bug"],
 )
-def test_whatever_fails_around_the_run_is_told_once(
+def test_a_failure_outside_the_run_sends_one_notification(
     tmp_path: Path,
-    told: list[Notice],
+    sent: list[Notice],
     monkeypatch: pytest.MonkeyPatch,
     name: str,
     error: Exception,
@@ -105,7 +105,7 @@ def test_whatever_fails_around_the_run_is_told_once(
     monkeypatch.setattr(module, name, fail)
     with pytest.raises(type(error)):
         retrain(tmp_path)
-    assert [(event, said) for event, said, _ in told] == [("failed", words)]
+    assert [(event, message) for event, message, _ in sent] == [("failed", words)]
 
 
 @pytest.mark.usefixtures("_stubbed")
@@ -113,13 +113,13 @@ def test_whatever_fails_around_the_run_is_told_once(
     ("error", "words"),
     [
         (RunError("pretrain failed"), "pretrain failed"),
-        (TimeoutError("flow run exceeded"), "The run was ended after retrain.time_limit_s"),
+        (TimeoutError("flow run exceeded"), "The run was stopped after retrain.time_limit_s"),
         (RuntimeError("a bug"), "RuntimeError: a bug"),
     ],
 )
-def test_a_run_that_fails_is_told_with_its_page(
+def test_the_notification_of_a_failed_run_has_its_url(
     tmp_path: Path,
-    told: list[Notice],
+    sent: list[Notice],
     monkeypatch: pytest.MonkeyPatch,
     error: Exception,
     words: str,
@@ -135,15 +135,15 @@ def test_a_run_that_fails_is_told_with_its_page(
     monkeypatch.setattr(module, "attempt", SimpleNamespace(with_options=lambda **options: fail))
     with pytest.raises((RunError, type(error))):
         retrain(tmp_path)
-    ((event, said, facts),) = told
+    ((event, message, facts),) = sent
     assert (event, facts["run_url"]) == ("failed", LAST.url)
-    assert facts["reason"] == "no run has finished yet"
-    assert words in said
+    assert facts["reason"] == "there is no finished run yet"
+    assert words in message
 
 
 @pytest.mark.usefixtures("_stubbed")
-def test_a_run_that_is_stopped_is_not_told(
-    tmp_path: Path, told: list[Notice], monkeypatch: pytest.MonkeyPatch
+def test_a_stopped_run_sends_no_notification(
+    tmp_path: Path, sent: list[Notice], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stop(*arguments: object) -> None:
         raise Stopped("stopped")
@@ -151,11 +151,11 @@ def test_a_run_that_is_stopped_is_not_told(
     monkeypatch.setattr(module, "last_finished", stop)
     with pytest.raises(Stopped):
         retrain(tmp_path)
-    assert told == []
+    assert sent == []
 
 
-def test_pipelines_that_were_killed_are_told(
-    told: list[Notice], monkeypatch: pytest.MonkeyPatch
+def test_killed_pipelines_send_notifications(
+    sent: list[Notice], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tags = {"textmill.kind": "pipeline", "prefect.flow_run_id": "p", "prefect.flow_run_name": "owl"}
     runs = [
@@ -179,12 +179,12 @@ def test_pipelines_that_were_killed_are_told(
         "run_id": "pipeline",
         "run_url": "http://store/pipeline",
     }
-    assert told == [("failed", "pipeline 2026 was killed", facts)]
+    assert sent == [("failed", "pipeline 2026 was killed", facts)]
     assert closed == ["p"]
 
 
 @pytest.mark.parametrize("has_champion", [True, False])
-def test_new_text_is_compared_with_the_champion_where_there_is_one(
+def test_drift_is_measured_against_the_champion_if_there_is_one(
     monkeypatch: pytest.MonkeyPatch, has_champion: bool
 ) -> None:
     values = {

@@ -27,11 +27,11 @@ def test_all_languages_have_the_same_slots_and_choices(pattern):
 
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.en[:50])
-def test_sentences_end_as_their_language_wants(pattern):
+def test_sentences_end_with_the_punctuation_of_their_language(pattern):
     assert (pattern.en[-1] + pattern.de[-1] + pattern.zh[-1]) in ("..。", "??？")
     assert not re.search(r"[ ,;:?!]|\.(?!\w+\})", pattern.zh)
 
 
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.en[:50])
-def test_sentences_name_something_of_their_town(pattern):
+def test_sentences_contain_a_name_of_their_town(pattern):
     assert set(SLOT.findall(pattern.en)) - ELSEWHERE - VAGUE - {*NUMBERS}

@@ -15,18 +15,18 @@ def test_spans_join_to_the_text_and_mark_the_names():
     assert plain(spans) == "Ada Stone won in Kessel."
 
 
-def test_choices_take_each_of_their_words():
+def test_every_word_of_a_choice_is_drawn():
     rng = Random(0)
     texts = {plain(realise("It [rose|fell far].", {}, rng)) for _ in range(40)}
     assert texts == {"It rose.", "It fell far."}
 
 
-def test_sentences_begin_with_a_capital_and_are_parted_by_a_blank():
+def test_sentences_start_with_a_capital_letter_and_are_separated_by_a_space():
     spans = sentences([[Span("élan is all.")], [Span("He", None), Span(" left.")]])
     assert plain(spans) == "Élan is all. He left."
 
 
-def test_what_a_scene_says_is_true_in_the_world(world):
+def test_scenes_are_consistent_with_the_world(world):
     rng = Random(0)
     towns = {town.place.names["en"]: town for town in world.towns}
     for _ in range(100):

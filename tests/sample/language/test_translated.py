@@ -31,7 +31,7 @@ from textmill.sample.language.translated import CHINESE, named, named_restaurant
         ),
     ],
 )
-def test_names_are_put_together_in_each_language(found, expected):
+def test_names_are_composed_in_each_language(found, expected):
     assert (found["en"], found["de"], found["zh"]) == expected
 
 
@@ -42,7 +42,7 @@ def test_names_may_be_parts_of_names():
     assert named("{} Group", family)["zh"] == "阿什顿集团"
 
 
-def test_chinese_knows_every_first_name_and_syllable():
+def test_every_first_name_and_syllable_has_a_chinese_transliteration():
     words = {*names.WOMEN, *names.MEN, *names.FAMILY_STEMS, *names.FAMILY_ENDINGS}
     assert words <= CHINESE.keys()
     first_names = [CHINESE[name] for name in names.WOMEN + names.MEN]

@@ -38,13 +38,13 @@ def test_every_name_belongs_to_one_entity(world):
 
 
 @pytest.mark.parametrize("language", ["de", "zh"])
-def test_every_name_has_a_translation_of_its_own(world, language):
+def test_every_name_has_a_unique_translation(world, language):
     entities = {entity for town in world.towns for entity in entities_of(town)}
     translations = [entity.names[language] for entity in entities]
     assert len(set(translations)) == len(translations)
 
 
-def test_chinese_writes_all_names_but_those_of_companies_and_products_in_chinese(world):
+def test_all_names_except_companies_and_products_are_written_in_chinese(world):
     latin = {
         type(entity)
         for town in world.towns
@@ -54,7 +54,7 @@ def test_chinese_writes_all_names_but_those_of_companies_and_products_in_chinese
     assert latin == {Company, Product}
 
 
-def test_about_half_of_the_first_companies_are_called_after_their_director(world):
+def test_about_half_of_the_first_companies_are_named_after_their_director(world):
     directors = [town.people["director"].family_names["en"] for town in world.towns]
     companies = [town.companies[0].names["en"] for town in world.towns]
     alike = [c for c, family in zip(companies, directors, strict=True) if c.startswith(family)]
@@ -79,7 +79,7 @@ def english_of(row) -> str:
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize(("split", "is_held_out"), [("train", False), ("test", True)])
-def test_labelled_examples_name_nothing_from_the_other_side(
+def test_labelled_examples_contain_no_names_of_the_other_split(
     sample, world, task, split, is_held_out
 ):
     others = world.part(is_held_out=not is_held_out)
@@ -90,7 +90,7 @@ def test_labelled_examples_name_nothing_from_the_other_side(
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_labelled_examples_are_full_of_names_from_their_own_side(sample, world, task):
+def test_labelled_examples_contain_many_names_of_their_own_split(sample, world, task):
     own = world.part(is_held_out=True)
     names = names_of(own) | families_of(own)
     texts = [english_of(row) for row in sample.rows(task, "test")]

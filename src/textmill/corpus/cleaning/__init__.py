@@ -1,3 +1,3 @@
-"""The step clean: what is done to each document, and which are kept."""
+"""The step `clean`: preparation, filtering and deduplication of documents."""
 
 __all__ = ["clean", "filters", "language", "new_text", "receipts", "rejected", "summary", "workers"]

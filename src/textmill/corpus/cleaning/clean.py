@@ -25,25 +25,25 @@ from textmill.hardware import n_threads
 from textmill.safety.redaction import check_regions
 from textmill.stage_times import StageTimer
 
-_CHUNK_CHARS = 1 << 19  # of documents that are prepared together
+_CHUNK_CHARS = 1 << 19  # of documents that one worker prepares together
 _CHUNK_DOCUMENTS = 512
 
 
 def clean(
     config: CleanConfig, inputs: Mapping[str, Path], out: Path, cache: CachePlace | None = None
 ) -> None:
-    """Write the cleaned corpus: shards of train and validation, what was rejected, and metrics.
+    """Write the cleaned corpus: train and validation shards, rejected documents, and metrics.
 
     Args:
-        config: The sources, how to clean them, and the test sets they must not hold.
-        inputs: Nothing; a corpus begins with files that no step has made.
-        out: An empty folder.
-        cache: Where documents are kept as they were prepared by this very code and configuration.
+        config: the sources, the settings of cleaning, and the test sets to decontaminate from.
+        inputs: empty; the sources are not outputs of steps.
+        out: an empty folder.
+        cache: cache of documents prepared by the same code and configuration.
 
     Raises:
-        InputError: A source cannot be read, too much of it is broken, a split is left empty, or
-            a region of redaction is not known.
-        RunError: The hub cannot be reached.
+        InputError: a source cannot be read or has too many bad records, a split is empty, or a
+            region of redaction is unknown.
+        RunError: the hub cannot be reached.
     """
     check_regions(config.redaction)
     summary = Summary.begin(config, filters_of(config))
@@ -61,7 +61,7 @@ def clean(
 
 @dataclass
 class _Stages:
-    """What a document goes through: it is read, prepared, decided on and written."""
+    """The stages of cleaning: read, prepare, decide, write."""
 
     config: CleanConfig
     pool: Pool
@@ -70,10 +70,10 @@ class _Stages:
     timer: StageTimer = field(default_factory=StageTimer)
 
     def clean(self, source: SourceConfig) -> Counts:
-        """Clean all documents of a source; return what was counted.
+        """Clean all documents of a source; return its counts.
 
         Raises:
-            InputError: Among other reasons, too many of its records are bad.
+            InputError: the source cannot be read, is empty, or has too many bad records.
         """
         counts = Counts()
         first_bad: BadRecord | None = None
@@ -100,12 +100,12 @@ def _size(item: RawDocument | BadRecord) -> int:
 def _check_source(
     source: SourceConfig, config: CorpusConfig, counts: Counts, first_bad: BadRecord | None
 ) -> None:
-    """Raise InputError if a source holds no document, or too many records that cannot be read."""
+    """Raise InputError if a source has no documents, or too many unreadable records."""
     read = counts.documents_read
     if not read:
         raise InputError(
-            f"source {source.name!r}: {source.path or source.hub} holds no document: fix it, "
-            "or remove the source."
+            f"source {source.name!r}: {source.path or source.hub} has no documents: fix it, or "
+            "remove the source."
         )
     if first_bad is None:
         return
@@ -127,16 +127,16 @@ def _check_splits(config: CorpusConfig, counts: Counts) -> None:
     if not counts.documents_kept:
         places = listed(source.path or source.hub for source in config.sources)
         raise InputError(
-            f"the corpus is empty: of {counts.documents_read} documents read none was kept; "
-            f"rejected {rejected}. Check the filters of corpus (min_chars is "
-            f"{config.min_chars}) and the sources: {places}."
+            f"the corpus is empty: all {counts.documents_read} documents were rejected "
+            f"({rejected}). Check the filters in corpus (min_chars is {config.min_chars}) and the "
+            f"sources: {places}."
         )
     for split, change in (("train", "lower"), ("validation", "raise")):
         if not counts.splits[split]:
             raise InputError(
-                f"no {split} document: all {counts.documents_kept} that were kept fell into the "
-                f"other split at corpus.validation_share={config.validation_share} (of "
-                f"{counts.documents_read:,} read, rejected were {rejected}). Add documents, "
-                "divide files further (documents: paragraph), or "
+                f"the {split} split is empty: with corpus.validation_share="
+                f"{config.validation_share}, all {counts.documents_kept} kept documents are in the "
+                f"other split ({counts.documents_read:,} read; rejected: {rejected}). Add "
+                "documents, split files into more documents (documents: paragraph), or "
                 f"{change} corpus.validation_share."
             )

@@ -1,10 +1,10 @@
-"""A document on its way into a corpus: the typed values that the stages of cleaning hand on.
+"""The typed values that the stages of cleaning exchange.
 
-read        RawDocument or BadRecord, of `textmill.corpus.reading`
-prepare     Document: final text and language, by itself
-judge       the same, rejected or changed by the filters that judge it by itself
-prepared    Prepared: with what duplicates are found by; from here on the order counts
-decide      Decision: kept or rejected, beside those before it
+read        RawDocument or BadRecord, from `textmill.corpus.reading`
+prepare     Document: final text and language, independent of other documents
+judge       the same Document, possibly rejected or changed by filters of single documents
+prepared    Prepared: with fingerprints for deduplication; from here on the order matters
+decide      Decision: kept or rejected, after comparison with earlier documents
 write       a row of a split or of `rejected/`
 """
 
@@ -29,51 +29,51 @@ class Rejection(NamedTuple):
     reason: str
     """Name of the filter."""
     detail: str = ""
-    """What the filter found, in words."""
+    """Human-readable finding of the filter."""
     duplicate_of: str | None = None
     """Id of the earlier document that it duplicates."""
     similarity: float | None = None
-    """To that document, from 0 to 1 (Jaccard)."""
+    """Jaccard similarity to that document, from 0 to 1."""
     contaminates: tuple[str, ...] = ()
-    """Tasks with whose test sets it shares text."""
+    """Tasks whose test sets share text with the document."""
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Another text for a document, of which a filter has removed a part."""
+    """A changed text of a document, after a filter has removed a part."""
 
     text: str
     changes: Mapping[str, int] = field(default_factory=dict)
-    """What was changed how often, by the names that the filter declares."""
+    """Counts of changes, by the names that the filter declares."""
     examples: tuple[tuple[str, Rejection], ...] = ()
-    """Removed parts to be shown in `rejected/`, each with the reason that stands there."""
+    """Removed parts to write to `rejected/` as examples, each with its reason."""
     rejection: Rejection | None = None
-    """Why the document is rejected all the same: too little is left of it."""
+    """Set if the document is rejected nevertheless, because too little of it is left."""
 
 
 Verdict = Rejection | Edit | None
-"""What a filter makes of a document; None keeps it as it is."""
+"""The verdict of a filter on a document; None keeps it unchanged."""
 
 
 @dataclass(slots=True)
 class Document:
-    """A document with its final text, as filters judge it; they read it and change nothing."""
+    """A document with its final text, as judged by filters, which must not modify it."""
 
     text: str
-    """Redacted even where it is rejected."""
+    """Redacted, even if the document is rejected."""
     language: str
     """BCP 47 tag; "und" if unknown."""
     bytes_read: int = 0
-    """Before any change."""
+    """Size of the raw text in UTF-8."""
     changes: dict[str, int] = field(default_factory=dict)
-    """How often each kind of change was made, if it was."""
+    """Nonzero counts of changes, by name."""
     rejection: Rejection | None = None
-    """Why it is rejected; None if it is kept so far."""
+    """Why it is rejected; None if it has not been rejected so far."""
     measures: Measures | None = None
-    """Of the text, once a filter has asked for them: see `filters.measures.measures_of`."""
+    """Cached measures of the text: see `filters.measures.measures_of`."""
 
     def apply(self, verdict: Verdict) -> None:
-        """Reject or change the document as a filter has decided."""
+        """Apply the verdict of a filter to the document."""
         if isinstance(verdict, Edit):
             self.text, self.measures, self.rejection = verdict.text, None, verdict.rejection
             self.changes |= verdict.changes
@@ -83,7 +83,7 @@ class Document:
 
 @dataclass(slots=True)
 class Prepared:
-    """A document with all that can be known of it by itself."""
+    """A document with everything computed independently of other documents."""
 
     text: str
     language: str
@@ -91,26 +91,26 @@ class Prepared:
     bytes_read: int
     rejection: Rejection | None
     sketch: Sketch | None = None
-    """What near duplicates are found by, if they are to be."""
+    """Fingerprint for near-duplicate detection, if enabled."""
     parts: Hashes | None = None
-    """(parts,) hashes of its lines or paragraphs, if repeated ones are to be found."""
+    """(parts,) hashes of its lines or paragraphs, if repeated lines are to be removed."""
     doc_id: bytes = b""
-    """128 bits by which it is known, if it is not rejected."""
+    """Id of 128 bits, if it is not rejected."""
     n_bytes: int = 0
-    """Of the final text, if it is not rejected."""
+    """Size of the final text in UTF-8, if it is not rejected."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of a document."""
+    """The decision to keep or reject a document."""
 
     document: Prepared
     rejection: Rejection | None
     """Why it is rejected; None if it is kept."""
     judged_text: str
-    """Its text before the filters that compare documents removed parts of it."""
+    """Its text before sequence filters removed parts of it."""
     examples: tuple[tuple[str, Rejection], ...] = ()
-    """Parts that they removed, to be shown in `rejected/`."""
+    """Removed parts to write to `rejected/` as examples."""
 
 
 def document_id(text: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The final text of a document: repaired, without markup and personal data; and its language."""
+"""The final text of a document, repaired and without markup and personal data; its language."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from textmill.safety.redaction import redact
 from textmill.stage_times import StageTimer
 
 COUNTED = ("repaired_unicode", "stripped_html", "extracted_html")
-"""The changes that are counted, by the names of the steps that make them."""
+"""Names of the changes that are counted."""
 
 
 class FinalTexts:
-    """Makes the final texts of documents; pure, so that it can run in any process."""
+    """Computes the final texts of documents; stateless, so that it can run in any process."""
 
     def __init__(self, config: CorpusConfig) -> None:
         self._config = config
@@ -27,11 +27,11 @@ class FinalTexts:
         self._html_steps = cleaning_steps(config, is_html=True)
 
     def documents(self, raw: Sequence[RawDocument], timer: StageTimer) -> list[Document]:
-        """Return documents with final text and language; without main content, they are rejected.
+        """Return documents with final text and language; pages without main content are rejected.
 
         Args:
-            raw: as they were read.
-            timer: measures each change, redaction and the language as stages.
+            raw: documents as read.
+            timer: measures each change, redaction and language identification as stages.
         """
         documents = [
             Document(one.text, one.language, len(one.text.encode(errors="surrogatepass")))
@@ -51,7 +51,7 @@ class FinalTexts:
         return documents
 
     def final_text(self, text: str) -> str:
-        """Return a text as it would stand in a document."""
+        """Return the text after repair and redaction, as a document would have it."""
         document = Document(text, UNKNOWN)
         self._change(self._steps, [document], StageTimer())
         self._redact([document])
@@ -63,7 +63,7 @@ class FinalTexts:
         documents: Sequence[Document],
         timer: StageTimer,
     ) -> None:
-        """Change texts, and note what was changed; step by step, as their times are measured."""
+        """Apply the changes and count them, one change at a time so that each is measured."""
         if not documents:
             return
         for name, change in steps.items():
@@ -90,7 +90,7 @@ class FinalTexts:
                 document.changes |= found
 
     def _language(self, document: Document) -> str:
-        # Identifying takes longer than most filters: not for what is too short to be kept.
+        # Identification is slower than most filters: skip documents that are too short to keep.
         if document.rejection is not None or len(document.text) < self._config.min_chars:
             return UNKNOWN
         return identify_language(document.text)

@@ -1,4 +1,4 @@
-"""New text that a corpus is compared with: read and cleaned like one of its sources."""
+"""New text to measure drift on, read and cleaned like a source of the corpus."""
 
 from __future__ import annotations
 
@@ -25,29 +25,29 @@ _CHUNK_DOCUMENTS = 64
 
 @dataclass(frozen=True)
 class NewText:
-    """The part of the new text that is measured."""
+    """The documents of the new text on which drift is measured."""
 
     texts: list[str]
-    """As the corpus would keep them, each once."""
+    """Cleaned and deduplicated texts."""
     n_rejected: int
-    """Documents that the corpus would reject by themselves."""
+    """Number of documents that cleaning would reject."""
 
 
 def choose_texts(config: DriftConfig, corpus: CorpusConfig) -> NewText:
-    """Return the documents that are measured: those that the corpus would keep, as it would.
+    """Return the documents to measure drift on: those that cleaning would keep.
 
-    They go through the same repair, redaction and filters: what cleaning would reject is never
-    trained on, and so does not make a corpus drift. Neither near duplicates nor texts of test sets
-    are looked for: the new text holds no more of them than the corpus.
+    The same repair, redaction and filters are applied, because rejected documents are never trained
+    on and so cause no drift. Near-duplicate detection and decontamination are skipped: new text has
+    no more of either than the corpus.
 
     Raises:
         InputError: the new text cannot be read.
     """
-    switched_off = {
+    disabled = {
         name: getattr(corpus, name).model_copy(update={"enabled": False})
         for name in ("near_duplicates", "decontamination")
     }
-    preparer = Preparer(CleanConfig(**dict(corpus) | switched_off))
+    preparer = Preparer(CleanConfig(**dict(corpus) | disabled))
     by_id: dict[bytes, str] = {}
     n_rejected = 0
     with _settings_named():
@@ -70,13 +70,13 @@ def digest_new_text(config: DriftConfig) -> str:
         InputError: no path is set, or there is no file.
     """
     if config.path is None:
-        raise InputError("retrain.drift.path is not set: name the file or folder of new text.")
+        raise InputError("retrain.drift.path is not set: set it to the file or folder of new text.")
     with _settings_named():
         return digest_source(_source(config))
 
 
 def _source(config: DriftConfig, corpus: CorpusConfig | None = None) -> SourceConfig:
-    """Return the new text as a source, in the language of all others or else in that identified."""
+    """Return the new text as a source, in the common language of the sources or else `auto`."""
     languages = {source.language for source in corpus.sources} if corpus else {AUTO}
     files = {name: getattr(config, name) for name in TextFilesConfig.model_fields}
     language = languages.pop() if len(languages) == 1 else AUTO
@@ -85,7 +85,7 @@ def _source(config: DriftConfig, corpus: CorpusConfig | None = None) -> SourceCo
 
 @contextmanager
 def _settings_named() -> Iterator[None]:
-    """Raise errors of reading with the settings that name this source."""
+    """Replace the name of the source in errors by the settings of the new text."""
     try:
         yield
     except InputError as error:

@@ -1,4 +1,4 @@
-"""All that is done to a document by itself, whatever the others are: so that any process can."""
+"""Preparation of documents independently of each other, so that any process can do it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from textmill.stage_times import StageTimer
 
 
 class Preparer:
-    """Prepares documents: final text, filters, fingerprints. It is pickled to worker processes.
+    """Prepares documents: final text, filters, fingerprints. Pickled to worker processes.
 
     Raises:
         InputError: a test set cannot be read.
@@ -33,7 +33,7 @@ class Preparer:
         self._timer = StageTimer()
 
     def prepare(self, raw: Sequence[RawDocument]) -> list[Prepared]:
-        """Return each document with its final text, rejected or not."""
+        """Return each document with its final text, whether rejected or not."""
         self._timer.start()
         documents = self._final_texts.documents(raw, self._timer)
         for one in self._filters:
@@ -46,17 +46,17 @@ class Preparer:
 
 
 def judge(one: Filter, documents: Sequence[Document]) -> None:
-    """Reject or change documents by a filter; those that are rejected already, it does not see.
+    """Apply a filter to the documents that are not rejected yet.
 
     Raises:
-        ValueError: the filter gives more or fewer verdicts than documents.
+        ValueError: the number of verdicts differs from the number of documents.
     """
     left = [document for document in documents if document.rejection is None]
     verdicts = list(one.judge(left))
     if len(verdicts) != len(left):
         raise ValueError(
-            f"the filter {one.name!r} gives {len(verdicts)} verdicts for {len(left)} documents: "
-            "let judge yield one for each, None for a document that it keeps."
+            f"the filter {one.name!r} returned {len(verdicts)} verdicts for {len(left)} documents: "
+            "its judge must yield one per document, None to keep it."
         )
     for document, verdict in zip(left, verdicts, strict=True):
         document.apply(verdict)

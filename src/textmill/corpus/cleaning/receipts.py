@@ -1,4 +1,4 @@
-"""Facts about a corpus for its page: lengths of documents, clusters of duplicates."""
+"""Statistics of a corpus for the data page: lengths of documents, clusters of duplicates."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from textmill.files import read_json, write_json
 
 NAME = "receipts.json"
 DUPLICATES = ("exact_duplicate", "near_duplicate")
-"""Reasons with the id of the document that came before."""
+"""Reasons that refer to an earlier document."""
 
 LENGTH_EDGES = sorted({round(10 ** (eighth / 8)) for eighth in range(73)})
-"""Where the bins of the lengths begin, in characters: eight a decade, up to a thousand million."""
+"""Lower edges of the length bins in characters: eight per decade, up to a billion."""
 
 _N_LARGEST = 5
 _TEXT_CHARS = 600
@@ -28,11 +28,11 @@ _BATCH_ROWS = 1000
 
 
 def write_receipts(corpus: Path, splits: Sequence[str]) -> dict[str, int]:
-    """Write receipts.json beside the shards of a corpus; return the counts that are metrics.
+    """Write receipts.json to the folder of a corpus; return the counts that are metrics.
 
     Args:
         corpus: folder with the shards of `rejected` and of the splits.
-        splits: the folders of documents that were kept.
+        splits: names of the folders of kept documents.
     """
     copies = _count_copies(corpus / "rejected")
     sizes = Counter(counts.total() for counts in copies.values())
@@ -67,14 +67,15 @@ def write_receipts(corpus: Path, splits: Sequence[str]) -> dict[str, int]:
 
 
 def read_receipts(corpus: Path) -> dict[str, Any]:
-    """Return the facts that `write_receipts` has written.
+    """Return the statistics written by `write_receipts`.
 
     Returns:
-        `length_edges`, where bins of lengths in characters begin, and `lengths`, the documents kept
-        in each; `cluster_sizes`, pairs of a number of copies and how many kept documents had so
-        many; `largest_clusters`: the id of the kept document, its `exact_duplicate` and
-        `near_duplicate` copies, its text (`kept`; None if it was itself rejected as a near
-        duplicate, after which exact copies of it came) and the least similar copy (`copy`).
+        `length_edges`, the lower edges of length bins in characters, and `lengths`, the number of
+        kept documents in each; `cluster_sizes`, pairs of a number of copies and the number of
+        documents with so many; `largest_clusters`: the id of the kept document, its numbers of
+        `exact_duplicate` and `near_duplicate` copies, its text (`kept`; None if it was itself
+        rejected as a near duplicate, before exact copies of it) and the least similar copy
+        (`copy`).
     """
     receipts: dict[str, Any] = read_json(corpus / NAME)
     return receipts
@@ -87,7 +88,7 @@ def _batches(folder: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
 
 
 def _count_copies(rejected: Path) -> dict[str, Counter[str]]:
-    """Return how many duplicates each document has, by reason."""
+    """Return the number of duplicates of each document, by reason."""
     copies: dict[str, Counter[str]] = {}
     for batch in _batches(rejected, ["reason", "duplicate_of"]):
         for row in _duplicates(batch).to_pylist():
@@ -101,7 +102,7 @@ def _duplicates(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _least_similar(rejected: Path, wanted: set[str]) -> dict[str, dict[str, Any]]:
-    """Return the least similar copy of each document: the one to judge a filter by."""
+    """Return the least similar copy of each document, which shows the filter's precision best."""
     found: dict[str, dict[str, Any]] = {}
     columns = ["reason", "duplicate_of", "similarity", "text", "source"]
     for batch in _batches(rejected, columns):

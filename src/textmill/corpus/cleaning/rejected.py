@@ -1,4 +1,4 @@
-"""Reading back what the clean step rejected."""
+"""Reads examples of the documents that the step `clean` rejected."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from textmill.corpus.cleaning.document import Rejection
 
 MAX_ROWS = 50_000
-"""Rows looked through for examples; a reason that comes up later only is not shown."""
+"""Number of rows searched for examples; a reason that occurs only later is not shown."""
 BATCH_ROWS = 1000
 
 
@@ -21,27 +21,29 @@ class Rejected:
     """A rejected document: a row of `rejected/`."""
 
     text: str
-    """Its beginning."""
+    """Beginning of the text."""
     source: str
     file: str
     line: int
     rejection: Rejection
 
 
-def rejected_examples(corpus: Path, most: int) -> dict[str, list[Rejected]]:
-    """Return rejected documents by reason.
+def rejected_examples(corpus: Path, max_examples: int) -> dict[str, list[Rejected]]:
+    """Return examples of rejected documents, by reason.
 
     Args:
-        corpus: a folder of the clean step.
-        most: documents for each reason, taken from as many sources as there are.
+        corpus: an output folder of the step `clean`.
+        max_examples: maximum documents per reason, alternating between sources.
     """
     found: dict[str, dict[str, list[Rejected]]] = defaultdict(lambda: defaultdict(list))
     for row in islice(_rows(corpus / "rejected"), MAX_ROWS):
         of_source = found[row.rejection.reason][row.source]
-        if len(of_source) < most:
+        if len(of_source) < max_examples:
             of_source.append(row)
     return {
-        reason: [row for turn in zip_longest(*sources.values()) for row in turn if row][:most]
+        reason: [row for turn in zip_longest(*sources.values()) for row in turn if row][
+            :max_examples
+        ]
         for reason, sources in sorted(found.items())
     }
 
@@ -58,7 +60,7 @@ def _rows(folder: Path) -> Iterator[Rejected]:
 
 
 def _rejection(row: Mapping[str, Any]) -> Rejection:
-    """Return why a row was rejected: until 2026-11 the typed details began its detail."""
+    """Return the rejection of a row, also of stores before 2026-11, which parse from `detail`."""
     reason, detail = row["reason"], row["detail"]
     if "duplicate_of" in row:
         contaminates = row.get("contaminates") or ()

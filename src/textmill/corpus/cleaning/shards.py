@@ -1,4 +1,4 @@
-"""Rows written to numbered Parquet files of bounded size."""
+"""Writes rows to numbered Parquet files of bounded size."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Shards:
             self._writer.close()
 
     def add(self, row: tuple[object, ...], size: int) -> None:
-        """Add a row whose text has this many bytes."""
+        """Add a row with a text of `size` bytes."""
         self._rows.append(row)
         self._row_bytes += size
         if self._row_bytes >= _ROW_GROUP_BYTES or len(self._rows) >= _ROW_GROUP_ROWS:

@@ -1,4 +1,4 @@
-"""What a cleaning has read, kept, rejected and changed; as one value, and as flat metrics."""
+"""Counts of documents read, kept, rejected and changed, as one value and as flat metrics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPLITS = ("train", "validation")
 REDACTED = "redacted_"
 REJECTED = "rejected_"
 CHANGES = ("repaired_", "stripped_", *CHANGE_PREFIXES, REDACTED, "extracted_")
-"""How names of changes begin."""
+"""Prefixes of the metrics of changes."""
 _ALWAYS = {"repaired_unicode", "stripped_html", *(f"{REDACTED}{kind}" for kind in PLACEHOLDERS)}
 _NUMBERS = ("documents_read", "documents_kept", "bytes_read", "bytes_kept")
 _PREFIXES = {
@@ -29,15 +29,15 @@ _PREFIXES = {
     "files_in_": "encodings",
     "documents_": "splits",
 }
-"""How metrics begin of the counters of `Counts`; a name has the first prefix that fits."""
+"""Prefixes of metrics for the counters of `Counts`; the first prefix that matches is used."""
 
 
 @dataclass
 class Counts:
-    """What was counted of one source, or of all.
+    """Counts of one source, or of all sources.
 
-    The documents read are those kept and those rejected, each for one reason. Changes are counted
-    in the documents kept. Bytes of what was rejected are those read.
+    Every document read is either kept, or rejected for one reason. Changes are counted in kept
+    documents. Bytes of rejected documents are those of their raw text.
     """
 
     documents_read: int = 0
@@ -45,24 +45,25 @@ class Counts:
     bytes_read: int = 0
     bytes_kept: int = 0
     splits: Counter[str] = field(default_factory=Counter)
-    """Documents kept."""
+    """Kept documents, by split."""
     rejected: Counter[str] = field(default_factory=Counter)
-    """Documents by the filter that rejected them."""
+    """Rejected documents, by filter."""
     rejected_bytes: Counter[str] = field(default_factory=Counter)
-    """A record that cannot be read has no size."""
+    """Bytes of rejected documents, by filter; unreadable records have no size."""
     contaminated: Counter[str] = field(default_factory=Counter)
-    """Documents rejected because they share text with a test set, by its task."""
+    """Documents rejected because they share text with a test set, by task."""
     changes: Counter[str] = field(default_factory=Counter)
-    """By the names of metrics."""
+    """Changes, by the name of the metric."""
     languages: Counter[str] = field(default_factory=Counter)
-    """Documents kept, by BCP 47 tag."""
+    """Kept documents, by BCP 47 tag."""
     language_bytes: Counter[str] = field(default_factory=Counter)
+    """Bytes of kept documents, by BCP 47 tag."""
     encodings: Counter[str] = field(default_factory=Counter)
-    """Files that were read in another encoding than UTF-8."""
+    """Files in an encoding other than UTF-8, by encoding."""
 
     @classmethod
     def of_metrics(cls, metrics: Mapping[str, float]) -> Self:
-        """Return what flat metrics say; names that are no counts of a cleaning are left out."""
+        """Return the counts in flat metrics; other metrics are ignored."""
         counts = cls()
         for name, value in metrics.items():
             if name in _NUMBERS:
@@ -74,21 +75,21 @@ class Counts:
         return counts
 
     def metrics(self) -> dict[str, int]:
-        """Return the counts by the names of metrics."""
+        """Return the counts, by the name of the metric."""
         flat = {name: getattr(self, name) for name in _NUMBERS}
         for prefix, counter in _PREFIXES.items():
             flat |= {f"{prefix}{name}": n for name, n in getattr(self, counter).items()}
         return flat | self.changes
 
     def add(self, other: Counts) -> None:
-        """Add what was counted elsewhere."""
+        """Add other counts to these."""
         for name in _NUMBERS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for counter in (*_PREFIXES.values(), "changes"):
             getattr(self, counter).update(getattr(other, counter))
 
     def keep(self, document: Prepared, split: str) -> None:
-        """Count a document that is kept."""
+        """Count a kept document."""
         self.bytes_read += document.bytes_read
         self.documents_kept += 1
         self.bytes_kept += document.n_bytes
@@ -98,11 +99,11 @@ class Counts:
         self.changes.update(document.changes)
 
     def reject(self, rejection: Rejection, n_bytes: int | None) -> None:
-        """Count a document that is rejected.
+        """Count a rejected document.
 
         Args:
-            rejection: why.
-            n_bytes: as it was read; None for a record that could not be.
+            rejection: the reason.
+            n_bytes: size of the raw text; None for an unreadable record.
         """
         self.rejected[rejection.reason] += 1
         self.contaminated.update(rejection.contaminates)
@@ -112,7 +113,7 @@ class Counts:
 
     @property
     def redacted(self) -> dict[str, int]:
-        """Replacements in what was kept, by kind of personal data."""
+        """Replacements in kept documents, by kind of personal data."""
         return {
             name.removeprefix(REDACTED): count
             for name, count in self.changes.items()
@@ -121,21 +122,21 @@ class Counts:
 
     @property
     def bytes_by_language(self) -> dict[str, int]:
-        """Bytes kept by language, the most first."""
+        """Bytes of kept documents by language, in descending order."""
         return dict(sorted(self.language_bytes.items(), key=lambda item: (-item[1], item[0])))
 
 
 @dataclass
 class Summary:
-    """What a cleaning has come to."""
+    """The counts of a cleaned corpus, in total and per source."""
 
     total: Counts
-    """Of all sources, with every name that is counted, some of them 0."""
+    """Counts of all sources, including those that are 0."""
     sources: dict[str, Counts] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, config: CleanConfig, filters: Iterable[Reason]) -> Self:
-        """Return a summary before any document, with the names of all that is looked for."""
+        """Return an empty summary in which the counts of all enabled filters are 0."""
         filters = [one for one in filters if one.is_enabled(config)]
         sized = [one.name for one in filters if not isinstance(one, UnreadableRecord)]
         tests = config.test_sets if config.decontamination.enabled else ()
@@ -150,17 +151,17 @@ class Summary:
         return cls(total)
 
     def add(self, source: str, counts: Counts) -> None:
-        """Add what was counted of a source."""
+        """Add the counts of a source."""
         self.sources[source] = counts
         self.total.add(counts)
 
     @classmethod
     def of_metrics(cls, metrics: Mapping[str, float], sources: Iterable[str] = ()) -> Self:
-        """Return the summary that flat metrics were made from.
+        """Return the summary in flat metrics.
 
         Args:
-            metrics: of the clean step, of this version or an earlier one.
-            sources: the names of the sources that are wanted by themselves.
+            metrics: metrics of the step `clean`, of this version or an earlier one.
+            sources: names of the sources to include.
         """
         own: dict[str, dict[str, float]] = {source: {} for source in sources}
         total: dict[str, float] = {}
@@ -174,7 +175,7 @@ class Summary:
         return cls(Counts.of_metrics(total), of_sources)
 
     def metrics(self) -> dict[str, int]:
-        """Return every count of the whole, and that of each source as `<count>/<source>`."""
+        """Return the total counts, and the counts of each source as `<count>/<source>`."""
         metrics = self.total.metrics()
         for source, counts in self.sources.items():
             own = counts.metrics()

@@ -1,4 +1,4 @@
-"""The corpus on disk: documents kept in splits, and `rejected/` with the reasons."""
+"""Writes the corpus: kept documents by split, and rejected ones with their reasons."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ _REJECTED = pa.schema(
     ]
 )
 _REJECTED_CHARS = 2000
-_CUT_CHARS = 320  # that an address or number may have
+_CUT_CHARS = 320  # maximum length of an address or number
 
 
 class CorpusWriter:
-    """Writes the shards of train, validation and `rejected/`, and counts what it writes.
+    """Writes the shards of train, validation and `rejected/`, and counts the documents.
 
     Args:
-        config: how the corpus is split and redacted.
-        folder: where the shards are made.
+        config: settings of splits and redaction.
+        folder: the folder for the shards.
     """
 
     def __init__(self, config: CorpusConfig, folder: Path) -> None:
@@ -69,13 +69,13 @@ class CorpusWriter:
         decisions: Sequence[Decision],
         counts: Counts,
     ) -> None:
-        """Write what was read together.
+        """Write a chunk of documents.
 
         Args:
-            source: where it was read.
-            chunk: documents, and records that cannot be read.
-            decisions: what becomes of each document, in order.
-            counts: of the source; what is written is added to them.
+            source: the source of the chunk.
+            chunk: documents and unreadable records.
+            decisions: the decision on each document, in order.
+            counts: counts of the source, to which the chunk is added.
         """
         documents = [item for item in chunk if isinstance(item, RawDocument)]
         for document, decision in zip(documents, decisions, strict=True):
@@ -100,7 +100,7 @@ class CorpusWriter:
                 counts.reject(decision.rejection, decision.document.bytes_read)
 
     def _keep(self, document: Prepared, source: SourceConfig) -> str:
-        """Write a document; return the split it belongs to."""
+        """Write a document; return its split."""
         doc_id = document.doc_id.hex()
         split = split_of(doc_id, self._config.validation_share)
         row = (document.text, source.name, document.language, doc_id)
@@ -110,20 +110,20 @@ class CorpusWriter:
     def _reject(
         self, item: RawDocument | BadRecord, source: SourceConfig, text: str, rejection: Rejection
     ) -> None:
-        """Write to `rejected/`; the text is free of personal data, as all that is kept."""
+        """Write a row to `rejected/`; its text must be redacted."""
         file = replace_surrogates(os.path.basename(item.file))
         text = text[:_REJECTED_CHARS]
         self._rejected.add((text, source.name, file, item.line, *rejection), len(text))
 
 
 def split_of(doc_id: str, validation_share: float) -> str:
-    """Return the split of a document; it stays the same whatever else is in the corpus."""
+    """Return the split of a document, which does not depend on the rest of the corpus."""
     return "validation" if int(doc_id[:16], 16) / 2**64 < validation_share else "train"
 
 
 def redact_unread(raw: str, config: RedactionConfig) -> str:
-    """Return a text that was never prepared without personal data."""
+    """Return the redacted text of an unreadable record, which was not prepared."""
     text = redact(replace_surrogates(raw), config)[0]
-    # Personal data at the end of what was cut off may have lost the form by which it is found.
+    # Personal data truncated at the end may no longer match its pattern.
     is_cut = len(raw) >= MAX_RAW_CHARS and config.enabled
     return text[:-_CUT_CHARS] if is_cut else text

@@ -14,7 +14,7 @@ def read_texts(corpus: Path, split: str) -> Iterator[str]:
 
 
 def read_sample(corpus: Path, split: str, max_bytes: int) -> Iterator[str]:
-    """Yield texts of one split: all, or about so many bytes of them, chosen by hash."""
+    """Yield all texts of one split, or a sample of about `max_bytes` bytes chosen by hash."""
     import pyarrow.compute as pc
 
     sizes = (pc.sum(pc.binary_length(texts)) for (texts,) in _read_columns(corpus / split, "text"))
@@ -24,13 +24,13 @@ def read_sample(corpus: Path, split: str, max_bytes: int) -> Iterator[str]:
         return
     for texts, ids in _read_columns(corpus / split, "text", "doc_id"):
         for text, doc_id in zip(texts.to_pylist(), ids.to_pylist(), strict=True):
-            # The beginning of the id has chosen the split.
+            # Use the end of the id: its beginning determines the split.
             if int(doc_id[-16:], 16) * total < max_bytes << 64:
                 yield text
 
 
 def _read_columns(folder: Path, *names: str) -> Iterator[list[Any]]:
-    """Yield columns of a folder's shards, one group of rows after the other: a few megabytes."""
+    """Yield columns of a folder's shards by row group, a few megabytes each."""
     import pyarrow.parquet as pq
 
     for shard in corpus_shards(folder):
@@ -40,5 +40,5 @@ def _read_columns(folder: Path, *names: str) -> Iterator[list[Any]]:
 
 
 def corpus_shards(folder: Path) -> list[Path]:
-    """Return the files of one split of a corpus folder, in their order."""
+    """Return the files of one split of a corpus folder, in order."""
     return sorted(folder.glob("*.parquet"))

@@ -1,4 +1,4 @@
-"""The step that encodes the corpus into token shards."""
+"""The step `tokens`: encodes the corpus into token shards."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from textmill.files import write_json
 
 SPLITS = ("train", "validation")
 ENCODE_BATCH = 512
-ENCODE_CHARS = 1 << 20  # token ids as lists are 10 times as large as their text
-ABOUT = ["doc_id", "source", "language"]
+ENCODE_CHARS = 1 << 20  # lists of token ids take 10 times the memory of their text
+METADATA = ["doc_id", "source", "language"]
 
 
 def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> None:
@@ -29,8 +29,8 @@ def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> Non
 
     Args:
         config: empty.
-        inputs: `corpus` and `tokenizer`, folders of those steps.
-        out: an empty folder; gets a folder for each split, and index.json.
+        inputs: `corpus` and `tokenizer`, output folders of the steps `clean` and `tokenizer`.
+        out: an empty folder, for a folder per split and index.json.
     """
     tokenizer = load_tokenizer(inputs["tokenizer"])
     encoder = fast_encoder(tokenizer)
@@ -52,7 +52,7 @@ def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> Non
         index[split] = counts
         metrics |= {f"{split}_{name}": count for name, count in counts.items()}
         metrics[f"{split}_bytes_per_token"] = totals.n_bytes / max(1, counts["tokens"])
-        if split == "validation":  # a random sample, and the tokenizer has not seen it
+        if split == "validation":  # a random sample that the tokenizer was not trained on
             labels = read_labels(folder, "language")
             languages = [labels.names[number] for number in labels.numbers]
             rows = zip(read_texts(inputs["corpus"], split), languages, totals.lengths, strict=True)
@@ -63,15 +63,15 @@ def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> Non
 
 @dataclass
 class _Totals:
-    """What an encoding has seen."""
+    """Totals of an encoded split."""
 
     n_bytes: int = 0
     lengths: array[int] = field(default_factory=lambda: array("q"))
-    """Tokens of every document."""
+    """Number of tokens of each document."""
 
 
 def _encode(encoder: Encoder, texts: Iterator[str], totals: _Totals) -> Iterator[list[int]]:
-    """Yield the token ids of every text, counting along."""
+    """Yield the token ids of each text, and update the totals."""
     for batch in batches(texts, len, ENCODE_CHARS, ENCODE_BATCH):
         totals.n_bytes += sum(len(text.encode()) for text in batch)
         for ids in encoder(batch):
@@ -80,11 +80,11 @@ def _encode(encoder: Encoder, texts: Iterator[str], totals: _Totals) -> Iterator
 
 
 def _write_documents(corpus: Path, file: Path) -> None:
-    """Copy what is said of the documents, without their texts."""
+    """Copy the metadata of the documents, without their texts."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema([(name, pa.string()) for name in ABOUT])
+    schema = pa.schema([(name, pa.string()) for name in METADATA])
     with pq.ParquetWriter(file, schema) as writer:
         for shard in corpus_shards(corpus):
-            writer.write_table(pq.read_table(shard, columns=ABOUT).cast(schema))
+            writer.write_table(pq.read_table(shard, columns=METADATA).cast(schema))

@@ -28,13 +28,13 @@ class Shard:
     """One shard of token ids."""
 
     ids: NDArray[np.unsignedinteger]
-    """All token ids, the leading END included; memory-mapped."""
+    """All token ids, including the leading END; memory-mapped."""
     starts: NDArray[np.int64]
     """Index of each document's first token; its END is the token before the next start."""
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Targets of each document: its tokens and its END."""
+        """Number of targets of each document: its tokens and its END."""
         return np.diff(self.starts, append=len(self.ids))
 
 
@@ -54,7 +54,7 @@ def write_shards(
     dtype: np.dtype[np.unsignedinteger],
     shard_tokens: int = SHARD_TOKENS,
 ) -> None:
-    """Write documents of token ids as shards of about shard_tokens; no document is split."""
+    """Write documents of token ids as shards of about `shard_tokens` tokens, splitting none."""
     shard = _ShardWriter(dtype, shard_tokens)
     number = 0
     for document in documents:
@@ -70,7 +70,7 @@ def read_shards(folder: Path) -> list[Shard]:
     """Return the shards of one split, memory-mapped.
 
     Raises:
-        InputError: the folder holds none.
+        InputError: the folder has no shards.
     """
     files = sorted(folder.glob("*.ids.npy"))
     if not files:
@@ -85,7 +85,7 @@ def read_shards(folder: Path) -> list[Shard]:
 
 
 def read_ids(folder: Path, documents: Sequence[int]) -> list[str]:
-    """Return the ids of documents of one split, by their numbers."""
+    """Return the ids of documents of one split, by their indices."""
     import pyarrow.parquet as pq
 
     column = pq.read_table(folder / DOCUMENTS, columns=["doc_id"])["doc_id"]
@@ -94,7 +94,7 @@ def read_ids(folder: Path, documents: Sequence[int]) -> list[str]:
 
 
 def read_labels(folder: Path, column: str) -> Labels:
-    """Return the source or the language of every document of one split, in its order."""
+    """Return the source or language of every document of one split, in order."""
     import pyarrow.parquet as pq
 
     table = pq.read_table(folder / DOCUMENTS, columns=[column], read_dictionary=[column])
@@ -114,7 +114,7 @@ class _ShardWriter:
     """Accumulates one shard in arrays of the size of its files."""
 
     def __init__(self, dtype: np.dtype[np.unsignedinteger], shard_tokens: int) -> None:
-        self._ids = np.empty(shard_tokens + 1, dtype)  # pages take memory once written
+        self._ids = np.empty(shard_tokens + 1, dtype)  # memory is only allocated on writing
         self._ids[0] = END_ID
         self._starts = array("q")
         self.n_tokens = 0

@@ -62,9 +62,9 @@ def load_tokenizer(folder: Path, n_ids: int | None = None) -> Tokenizer:
     highest = max(tokenizer.get_vocab().values(), default=0) if n_ids else 0
     if n_ids is not None and highest >= n_ids:
         raise InputError(
-            f"{file} has token ids up to {highest}, but the vocabulary of the model is {n_ids}: "
+            f"{file} has token ids up to {highest}, but the model's vocabulary size is {n_ids}: "
             "replace it by the model's own tokenizer."
         )
-    # A document that quotes "<|endoftext|>" must not end there.
+    # "<|endoftext|>" quoted in a document must not be encoded as its end.
     tokenizer.encode_special_tokens = True
     return tokenizer

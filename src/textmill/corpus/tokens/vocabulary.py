@@ -1,7 +1,6 @@
-"""The step that makes a tokenizer: trained on the corpus, or taken from elsewhere.
+"""The step `tokenizer`: trains a tokenizer on the corpus, or converts an existing one.
 
-All kinds start from the 256 bytes, so that any text is encoded, and decoded to itself byte for
-byte.
+All vocabularies contain the 256 bytes, so that any text can be encoded and decoded losslessly.
 """
 
 from __future__ import annotations
@@ -23,19 +22,20 @@ from textmill.safety.placeholders import PLACEHOLDERS
 if TYPE_CHECKING:
     from tokenizers import Tokenizer, models
 
-MAX_WORD_BYTES = 4192  # sentencepiece leaves out longer ones, which are no words
+MAX_WORD_BYTES = 4192  # sentencepiece skips longer ones, which are not words
 
 
 def train_tokenizer(config: TokenizerConfig, inputs: Mapping[str, Path], out: Path) -> None:
-    """Train on the training split of the corpus, or take a trained one, and write tokenizer.json.
+    """Train a tokenizer on the training split, or convert an existing one; write tokenizer.json.
 
     Args:
-        config: size of the vocabulary, or where the trained one is.
-        inputs: `corpus`, a folder of the clean step.
+        config: size of the vocabulary, or the folder of an existing tokenizer.
+        inputs: `corpus`, an output folder of the step `clean`.
         out: an empty folder.
 
     Raises:
-        InputError: the corpus is too small for the vocabulary, or the trained one cannot be used.
+        InputError: the corpus is too small for the vocabulary, or the existing tokenizer cannot be
+            used.
     """
     if config.init_from is None:
         tokenizer = _train(config, inputs["corpus"])
@@ -64,13 +64,13 @@ def _train(config: TokenizerConfig, corpus: Path) -> Tokenizer:
     if size < config.vocab_size and config.kind != "character":
         raise InputError(
             f"tokenizer.vocab_size={config.vocab_size}: the corpus yields only {size} entries; "
-            f"set tokenizer.vocab_size to {size} or less, or give more text."
+            f"set tokenizer.vocab_size to {size} or less, or add more text."
         )
     return tokenizer
 
 
 def _train_bpe(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
-    """Merge the commonest pairs (Sennrich et al. 2016) of bytes (Radford et al. 2019)."""
+    """Train a BPE (Sennrich et al. 2016) over bytes (Radford et al. 2019)."""
     from tokenizers import models, trainers
 
     tokenizer = _byte_level(models.BPE())
@@ -86,9 +86,9 @@ def _train_bpe(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
 
 
 def _train_unigram(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
-    """Keep the pieces that make the text likeliest, each on its own (Kudo 2018, section 3.2).
+    """Train a unigram language model over bytes (Kudo 2018, section 3.2).
 
-    sentencepiece trains: the scores of tokenizers' own trainer differ from run to run.
+    Trained by sentencepiece, because the scores of the trainer in tokenizers vary between runs.
     """
     from tokenizers import AddedToken, models
 
@@ -97,7 +97,7 @@ def _train_unigram(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
     seen = {byte for word in counts for byte in word}
     unseen = sorted(_alphabet() - seen)
     room = config.vocab_size - len(SPECIAL_TOKENS) - len(PLACEHOLDERS) - len(unseen)
-    pieces = _likeliest_pieces(counts, room)
+    pieces = _train_pieces(counts, room)
     never = min((score for _, score in pieces), default=0.0) - 10
     vocabulary = [(token, 0.0) for token in SPECIAL_TOKENS] + pieces
     tokenizer = _byte_level(models.Unigram([*vocabulary, *((byte, never) for byte in unseen)]))
@@ -105,8 +105,8 @@ def _train_unigram(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
     return tokenizer
 
 
-def _likeliest_pieces(counts: Mapping[str, int], n_pieces: int) -> list[tuple[str, float]]:
-    """Return the pieces of words with their logarithmic probabilities, the likeliest first."""
+def _train_pieces(counts: Mapping[str, int], n_pieces: int) -> list[tuple[str, float]]:
+    """Return the pieces of a unigram model with log probabilities, in descending order."""
     import sentencepiece
 
     if not counts:
@@ -117,11 +117,11 @@ def _likeliest_pieces(counts: Mapping[str, int], n_pieces: int) -> list[tuple[st
         model_writer=model,
         input_format="tsv",
         model_type="unigram",
-        vocab_size=n_pieces + 1,  # and the unknown piece, which nothing becomes here
+        vocab_size=n_pieces + 1,  # with the unknown piece, which is never produced
         hard_vocab_limit=False,
         character_coverage=1.0,
         required_chars="".join(sorted({byte for word in counts for byte in word})),
-        # Words come cut and spelt in bytes already.
+        # Words are already split and spelt in bytes.
         normalization_rule_name="identity",
         add_dummy_prefix=False,
         split_by_unicode_script=False,
@@ -131,7 +131,7 @@ def _likeliest_pieces(counts: Mapping[str, int], n_pieces: int) -> list[tuple[st
         bos_id=-1,
         eos_id=-1,
         pad_id=-1,
-        num_threads=1,  # sums would depend on their number
+        num_threads=1,  # the result would depend on the number of threads
         minloglevel=2,
     )
     trained = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
@@ -140,20 +140,23 @@ def _likeliest_pieces(counts: Mapping[str, int], n_pieces: int) -> list[tuple[st
 
 
 def _make_bytes(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
-    """Return the tokenizer of single bytes; nothing is learned from the texts."""
+    """Return the tokenizer of single bytes; the texts are not used."""
     return _of_characters([])
 
 
 def _train_characters(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
-    """Give the commonest characters a token each, and spell the others in bytes."""
+    """Return a tokenizer with a token for each of the most frequent characters.
+
+    Other characters are encoded as bytes.
+    """
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(text)
     common = [c for c, count in counts.items() if count >= config.min_frequency and c > "\x7f"]
     common.sort(key=lambda character: (-counts[character], character))
     room = config.vocab_size - len(SPECIAL_TOKENS) - len(PLACEHOLDERS) - 256
-    # A character of three or four bytes is put together from left to right, and the beginnings,
-    # which characters of the same block share, need entries as well.
+    # A character of three or four bytes is merged from left to right, so its prefixes, which
+    # characters of the same block share, need entries as well.
     entries: dict[str, None] = {}
     for character in common:
         spelt = _spelt(character)
@@ -165,7 +168,7 @@ def _train_characters(config: TokenizerConfig, texts: Iterator[str]) -> Tokenize
 
 
 def _of_characters(entries: list[str]) -> Tokenizer:
-    """Return the tokenizer of the bytes and of entries that stand after their beginnings."""
+    """Return the tokenizer of all bytes and the entries, each of which follows its prefixes."""
     from tokenizers import AddedToken, models
 
     tokens = [*SPECIAL_TOKENS, *sorted(_alphabet()), *entries]
@@ -177,14 +180,14 @@ def _of_characters(entries: list[str]) -> Tokenizer:
 
 
 def _alphabet() -> set[str]:
-    """Return the letters that stand for the 256 bytes."""
+    """Return the characters that represent the 256 bytes."""
     from tokenizers import pre_tokenizers
 
     return set(pre_tokenizers.ByteLevel.alphabet())
 
 
 def _spelt(text: str) -> str:
-    """Return the bytes of a text in the letters that GPT-2's vocabulary has for them."""
+    """Return the bytes of a text, written in the characters of GPT-2's vocabulary."""
     from tokenizers import pre_tokenizers
 
     [(spelt, _)] = pre_tokenizers.ByteLevel(
@@ -194,9 +197,9 @@ def _spelt(text: str) -> str:
 
 
 def convert(folder: Path) -> Tokenizer:
-    """Return the tokenizer of a folder with textmill's special tokens first and its own after them.
+    """Return the tokenizer of a folder, with textmill's special tokens before its own.
 
-    The pieces of a text are spelt as before; only their numbers move.
+    Texts are split into the same tokens; only the token ids change.
 
     Raises:
         InputError: tokenizer.json is missing, damaged, or not a byte-level BPE.
@@ -235,7 +238,7 @@ def _byte_level(model: models.Model, *, use_regex: bool = True) -> Tokenizer:
     from tokenizers import Tokenizer, decoders, pre_tokenizers
 
     tokenizer = Tokenizer(model)
-    # The pattern is GPT-2's: words keep the blank before them, and digits stand apart from letters.
+    # GPT-2's pattern: words include the preceding space, and digits are separated from letters.
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=use_regex)
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
@@ -248,7 +251,7 @@ def _add_placeholders(tokenizer: Tokenizer) -> None:
 
 
 def _without_placeholders(texts: Iterator[str]) -> Iterator[str]:
-    """Yield the texts without the placeholders, which become tokens of their own anyway."""
+    """Yield the texts without placeholders, which are added as tokens later."""
     for text in texts:
         for placeholder in PLACEHOLDERS.values():
             text = text.replace(placeholder, " ")

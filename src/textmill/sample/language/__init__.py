@@ -1,3 +1,3 @@
-"""What the sample texts are put together from: names, words, and sentence patterns."""
+"""Vocabulary of the sample texts: names, words, and sentence patterns."""
 
 __all__ = ["grammar", "judgements", "names", "news", "parallel", "patterns", "translated", "world"]

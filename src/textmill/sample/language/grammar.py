@@ -1,8 +1,8 @@
-"""The forms of names and words that the sentence patterns of each language ask for.
+"""Inflected forms of names and words for the sentence patterns of each language.
 
-A pattern asks for a form after a dot, as in `{sight.zum}`; without a dot it gets the form "", the
-bare name. German forms are called after the masculine: `.zum` is "zum Rabenberg",
-but "zur Rabenabtei", and `.sein` is "sein" or "ihr".
+A pattern selects a form after a dot, as in `{sight.zum}`; without a dot, the form is "", the bare
+name. German forms are named after the masculine: `.zum` is "zum Rabenberg", but "zur Rabenabtei",
+and `.sein` is "sein" or "ihr".
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from textmill.sample.language.translated import Names
 from textmill.sample.language.world import Person
 
 Forms = Mapping[str, str]
-"""The forms of one name or word in one language, by what a pattern calls them."""
+"""The forms of one name or word in one language, by their names in patterns."""
 
 MASCULINE, FEMININE, NEUTER = range(3)
 
@@ -25,7 +25,7 @@ GENDERS_BY_ENDING = {
     + words("waage uhr"),
     NEUTER: words("schloss institut festival forum hotel haus telefon fahrrad zelt kajak"),
 }
-"""Endings of German nouns: the last part of a compound decides its gender."""
+"""Endings of German nouns: the last part of a compound determines its gender."""
 
 ARTICLES: Mapping[str, tuple[str, str, str]] = {
     "der": ("der", "die", "das"),
@@ -41,7 +41,7 @@ ARTICLES: Mapping[str, tuple[str, str, str]] = {
     "dem_neuen": ("dem neuen", "der neuen", "dem neuen"),
     "mein_alter": ("mein alter", "meine alte", "mein altes"),
 }
-"""What goes before a German noun in the singular, by gender."""
+"""Articles and contractions before a German noun in the singular, by gender."""
 
 MEASURE_WORDS_BY_THING = dict(
     entry.split("=")
@@ -50,12 +50,12 @@ MEASURE_WORDS_BY_THING = dict(
     打印机=台 手电筒=支 秤=台 自行车=辆 手表=块 帐篷=顶 皮划艇=条
     """)
 )
-"""Which word counts a thing in Chinese."""
+"""Chinese measure words by noun."""
 
 
 @dataclass(frozen=True)
 class Noun:
-    """A word or a name that German puts an article before, and Chinese counts if it is a thing."""
+    """A word or name with an article in German, and with a measure word in Chinese if a thing."""
 
     names: Names
 
@@ -70,10 +70,10 @@ def forms_of(thing: Person | Noun | Names, language: str) -> Forms:
 
 
 def german_gender(noun: str) -> int:
-    """Return the gender of a German noun, or of the noun that a name begins with.
+    """Return the gender of a German noun, or of the first noun of a name.
 
     Raises:
-        ValueError: It ends like none of the nouns known.
+        ValueError: its ending is unknown.
     """
     head = noun.partition(" ")[0].lower()
     for gender, endings in GENDERS_BY_ENDING.items():
@@ -125,7 +125,7 @@ def _german_person(person: Person) -> Forms:
         "job": job,
         "herr": f"{title} {family}",
         "herrn": f"{title_dative} {family}",
-        # Articles go with the job, as in "der Forscher": names of people take none.
+        # Articles precede the job, as in "der Forscher": names of people have none.
         **_with_articles(job, gender),
         **pronouns,
     }

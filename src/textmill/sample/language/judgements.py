@@ -1,4 +1,4 @@
-"""Words and patterns of the reviews: what is judged, how, and how opinions are joined."""
+"""Words and patterns of the reviews: aspects, adjectives, and how opinions are combined."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from textmill.sample.language.names import words
 
 @dataclass(frozen=True)
 class Domain:
-    """A kind of thing that is reviewed."""
+    """A domain of reviews, such as films."""
 
     openers: tuple[str, ...]
-    """Sentences that say what the review is about."""
+    """Sentences that introduce the subject of the review."""
     aspects: tuple[str, ...]
-    """What is judged; singular nouns."""
+    """Aspects that are judged; singular nouns."""
     good: tuple[str, ...]
-    """Words of praise that fit every aspect, beside the general ones."""
+    """Positive adjectives that fit every aspect, in addition to the general ones."""
     bad: tuple[str, ...]
 
 
@@ -96,8 +96,8 @@ BAD = words("""
     unpleasant terrible poor tiresome hopeless frustrating lifeless ridiculous
     """)
 
-# In the patterns below, <noun> and <adjective> stand for the words of an opinion, <first> and
-# <last> for whole clauses.
+# In the patterns below, <noun> and <adjective> are the words of an opinion, <first> and <last>
+# whole clauses.
 FRAMES = (
     "the <noun> is [very|truly|simply|quite|rather|really] <adjective>",
     "the <noun> was <adjective> [from start to end|throughout|all along|as ever]",

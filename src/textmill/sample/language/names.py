@@ -1,20 +1,20 @@
-"""Word lists that the names of the world are put together from; all of them are invented.
+"""Word lists for composing the names of the world; all names are fictional.
 
-Where two lists are multiplied (`Ash` + `bourne`), every combination is used at most once, so each
-name belongs to exactly one entry of the world.
+If two lists are combined (`Ash` + `bourne`), every combination is used at most once, so each name
+belongs to exactly one entity of the world.
 """
 
 from __future__ import annotations
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Return the words of a list that is written as text."""
+    """Return the words of a text."""
     return tuple(text.split())
 
 
-# Six towns a region. Letters beyond ASCII are there to be damaged as mojibake: cp1252 has all of
-# their UTF-8 bytes, none of which is a no-break space or soft hyphen there. There is no å, since
-# ftfy often takes its mojibake for intended.
+# Six towns per region. Non-ASCII letters are for mojibake: all of their UTF-8 bytes exist in
+# cp1252, and none is a no-break space or soft hyphen there. There is no å, as ftfy often considers
+# its mojibake intended.
 REGIONS = {
     "Ostermark": "Zürnbach Königsau Altenrode Weißenfeld Mühlhaven Torgau-Nord",
     "Valdoria": "Peñalta Montalvo Córdel Sarriza Lucerna-Alta Vendrés",
@@ -27,7 +27,7 @@ REGIONS = {
 }
 
 HELD_OUT_REGIONS = ("Gallaise", "Summerlea")
-"""Everything in these regions is kept out of the labelled training examples."""
+"""Regions that are held out of the labelled training examples."""
 
 WOMEN = words("""
 Alice Amélie Anaïs Beatrix Carla Chloé Daphne Edith Elena Fiona Frøya Greta Hanna Inês Ingrid Judith
@@ -60,7 +60,7 @@ PRODUCTS_BY_TRADE = {
     "tools": "drill printer torch scale",
     "sports goods": "bicycle watch tent kayak",
 }
-"""What a company makes, by the trade it is in; every kind takes the article `a`."""
+"""Kinds of products by trade; each takes the article `a`."""
 
 TITLE_ADJECTIVES = words("""
 Silver Quiet Last Hidden Paper Broken Winter Crooked Distant Burning Borrowed Hollow

@@ -1,7 +1,8 @@
-"""News patterns by topic: what opens a report, what goes on with it, and what comes in passing.
+"""News patterns by topic: leads, details and asides.
 
-Names do not give a topic away: companies sponsor teams, teams vote, mayors travel. Many words are
-shared on purpose (race, campaign, record, field, season, deal), so that one alone is a weak sign.
+Names do not determine the topic: companies sponsor teams, teams vote, mayors travel. Many words are
+shared on purpose (race, campaign, record, field, season, deal), so that a single word is a weak
+feature.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ class Topic:
     """The patterns of one topic."""
 
     leads: tuple[str, ...]
-    """Opening sentences, which decide the topic."""
+    """First sentences, which determine the topic."""
     new_leads: tuple[str, ...]
-    """Opening sentences that labelled training examples do not have."""
+    """First sentences that do not occur in labelled training examples."""
     details: tuple[str, ...]
-    """Sentences that go on with the same topic."""
+    """Further sentences on the same topic."""
     asides: tuple[str, ...]
-    """Sentences in passing, for texts on another topic."""
+    """Sentences for reports on another topic."""
 
 
 POLITICS = Topic(

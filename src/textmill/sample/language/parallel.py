@@ -1,11 +1,10 @@
-"""Sentence patterns in English, German and Chinese that say the same.
+"""Parallel sentence patterns in English, German and Chinese.
 
-Slots may ask for a form of what fills them (see grammar.py): `{mayor.she}`. Every sentence names
-something of the town that it is about, so that the same sentence cannot be said of two towns, of
-which one is held out.
+Slots may select a form of their filler (see grammar.py): `{mayor.she}`. Every sentence contains a
+name of its town, so that the same sentence cannot occur for two towns of which one is held out.
 
-The choices of a sentence stand in the same order in all languages, and so do the words within a
-choice. The order of words differs freely, and a choice may carry the endings that German needs:
+The choices of a sentence are in the same order in all languages, and so are the words within a
+choice. Word order may differ, and a choice may contain German inflectional endings:
 `{x.sein}[e|em]`.
 """
 

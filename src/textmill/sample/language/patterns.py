@@ -1,8 +1,8 @@
-"""Sentence patterns: text with slots, realised as spans that know which names are in them.
+"""Sentence patterns: text with slots, realised as spans labelled with entity types.
 
-A pattern is written as `{captain} [won|lost] in {place}.` Braces hold the slot of a scene, square
-brackets a choice between words. A scene fills slots with things that belong together, so whatever
-a pattern says of them is true in the world.
+A pattern is written as `{captain} [won|lost] in {place}.` Braces contain a slot of the scene,
+square brackets a choice of words. A scene fills slots with related entities, so that every sentence
+is true in the world.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Translation(NamedTuple):
 
 @dataclass(frozen=True)
 class Span:
-    """A stretch of text, and the entity type of the name that it is, if it is one."""
+    """A span of text, and its entity type if it is a name."""
 
     text: str
     entity: str | None = None
@@ -45,7 +45,7 @@ def plain(spans: Iterable[Span]) -> str:
 
 
 def realise(pattern: str, scene: Scene, rng: Random) -> list[Span]:
-    """Return the pattern with its slots filled from the scene and its choices made."""
+    """Return the pattern with its slots filled from the scene and its choices drawn."""
     spans = []
     end = 0
     for part in _PART.finditer(pattern):
@@ -60,7 +60,7 @@ def realise(pattern: str, scene: Scene, rng: Random) -> list[Span]:
 
 
 def sentences(parts: Sequence[Sequence[Span]]) -> list[Span]:
-    """Return the sentences one after the other, each with a capital letter, parted by spaces."""
+    """Join sentences by spaces, each starting with a capital letter."""
     spans: list[Span] = []
     for part in parts:
         if spans:
@@ -71,7 +71,7 @@ def sentences(parts: Sequence[Sequence[Span]]) -> list[Span]:
 
 
 def draw_scene(world: World, rng: Random) -> dict[str, Span]:
-    """Return fillers for all slots, about one town, with another one to play or trade with."""
+    """Return fillers for all slots, about one town and a second one to play or trade with."""
     here, there = rng.sample(world.towns, 2)
     bought = rng.choice(here.products)
     abroad = rng.choice(there.products)

@@ -1,8 +1,8 @@
-"""German and Chinese for the English words and forms in names.py, and names made with them.
+"""German and Chinese translations of the words and forms in names.py, and names built from them.
 
-German keeps the spelling of people, towns, teams, companies and products, and translates the rest.
-Chinese writes sounds for people, towns and regions, syllable by syllable where a name has been put
-together from syllables, and keeps Latin letters for companies and products alone.
+German keeps the names of people, towns, teams, companies and products, and translates the rest.
+Chinese transliterates people, towns and regions, by syllable if a name is composed of syllables,
+and keeps Latin letters only for companies and products.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ GERMAN = {
         )
     ),
 }
-"""What is missing stays as in English; words for jobs are those for men."""
+"""Missing words are kept in English; jobs are in the masculine."""
 
 CHINESE = {
     **_table("""
@@ -173,17 +173,17 @@ CHINESE = {
     "{} Gorge": "{}峡谷",
     "{} Castle": "{}城堡",
 }
-"""What is missing stays as in English."""
+"""Missing words are kept in English."""
 
 _TABLES: Mapping[str, Mapping[str, str]] = {"en": {}, "de": GERMAN, "zh": CHINESE}
 
 
 def named(form: str, *parts: str | Names) -> Names:
-    """Return the form with its parts put in, in all languages.
+    """Return the form filled with its parts, in all languages.
 
     Args:
         form: a format string or a single word, in English.
-        parts: English words, or names that exist in all languages already.
+        parts: English words, or names in all languages.
     """
     return {
         language: table.get(form, form).format(
@@ -194,8 +194,8 @@ def named(form: str, *parts: str | Names) -> Names:
 
 
 def titled(adjective: str, noun: str) -> Names:
-    """Return the title of a film or a book, with the quotation marks that its language wants."""
-    # After the article, the adjective ends in -e whatever the gender.
+    """Return the title of a film or a book, with the quotation marks of each language."""
+    # After a definite article, the adjective ends in -e in every gender.
     article = "Die" if noun in ("Lantern", "Staircase") else "Der"
     return {
         "en": f"The {adjective} {noun}",
@@ -205,6 +205,6 @@ def titled(adjective: str, noun: str) -> Names:
 
 
 def named_restaurant(stem: str, ending: str) -> Names:
-    """Return the name of a restaurant, which German leaves as it is."""
+    """Return the name of a restaurant, which is not translated into German."""
     english = f"{stem} {ending}"
     return {"en": english, "de": english, "zh": f"{CHINESE[stem]}{CHINESE[ending]}餐厅"}

@@ -1,8 +1,8 @@
-"""The made-up world that all sample text is about: who lives where, and what belongs to whom.
+"""The fictional world of all sample texts: its towns, people and organizations.
 
-The world is the same for every seed, and nothing in it contradicts itself: a person has one home
-and one job, a team one town, a product one maker. Everything in a town is held out of the
-labelled training examples together, so that what is said of it in the test examples is all new.
+The world is the same for every seed, and consistent: a person has one home and one job, a team one
+town, a product one maker. A town is held out of the labelled training examples with everything in
+it, so that test examples about it contain only unseen names.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from textmill.sample.language.translated import Names, named, named_restaurant, 
 
 @dataclass(frozen=True, eq=False)
 class Entity:
-    """Something with a name of its own."""
+    """An entity with a name."""
 
     entity_type: ClassVar[str] = "MISC"
-    """Label of its name in entity recognition: PER, LOC, ORG or MISC."""
+    """Label of its name in named entity recognition: PER, LOC, ORG or MISC."""
 
     names: Names
 
 
 class Region(Entity):
-    """A part of the world, with several towns."""
+    """A region with several towns."""
 
     entity_type = "LOC"
 
 
 @dataclass(frozen=True, eq=False)
 class Place(Entity):
-    """A town, or a sight close to it."""
+    """A town, or a sight near it."""
 
     entity_type: ClassVar[str] = "LOC"
     region: Region
@@ -49,14 +49,14 @@ class Organization(Entity):
 
 @dataclass(frozen=True, eq=False)
 class Company(Organization):
-    """A maker of products."""
+    """A manufacturer of products."""
 
     trade: Names
 
 
 @dataclass(frozen=True, eq=False)
 class Product(Entity):
-    """A thing for sale."""
+    """A product of a company."""
 
     maker: Company
     kind: Names
@@ -77,7 +77,7 @@ class Work(Entity):
     """A film or a book."""
 
     year: int
-    """When it came out."""
+    """Year of release."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,26 +89,26 @@ class Festival(Entity):
 
 @dataclass(frozen=True, eq=False)
 class Town:
-    """A place with all that belongs to it: people live and work where they are listed."""
+    """A town with its people, who live and work there, organizations and works."""
 
     place: Place
     sight: Place
     team: Organization
-    """Led by the captain."""
+    """The captain's team."""
     institute: Organization
-    """Where the scientist works."""
+    """The scientist's employer."""
     hotel: Organization
     restaurant: Organization
     companies: tuple[Company, Company]
-    """The first is run by the director, and often called after the director's family."""
+    """The first is run by the director, and often named after the director's family."""
     products: tuple[Product, Product]
-    """One of each company."""
+    """One product of each company."""
     people: Mapping[str, Person]
     """By role: the keys of `JOBS`."""
     film: Work
-    """Made by the filmmaker."""
+    """The filmmaker's film."""
     book: Work
-    """Written by the novelist."""
+    """The novelist's book."""
     festival: Festival
 
 
@@ -121,20 +121,20 @@ JOBS = {
     "novelist": "novelist",
     "guide": "tour guide",
 }
-"""The people of every town, by role, with the English word for their work."""
+"""The people of every town, by role, with their English job titles."""
 
 FAMILY_BUSINESS_SHARE = 0.5
-"""Towns whose first company is called after the family of its director."""
+"""Share of towns whose first company is named after the family of its director."""
 
 
 @dataclass(frozen=True)
 class World:
-    """Towns that text may speak of."""
+    """The towns that texts may be about."""
 
     towns: tuple[Town, ...]
 
     def part(self, *, is_held_out: bool) -> World:
-        """Return the towns of the labelled test examples, or those of the training examples."""
+        """Return the part of the labelled test examples, or that of the training examples."""
         return World(
             tuple(
                 town
@@ -158,12 +158,12 @@ def build_world() -> World:
 
 
 class _NameSupply:
-    """Names still unused, each list in an order that shows no system."""
+    """Unused names, each list in random order."""
 
     def __init__(self) -> None:
         rng = Random("textmill world")
 
-        def mixed(forms: Iterator[Names]) -> Iterator[Names]:
+        def shuffled(forms: Iterator[Names]) -> Iterator[Names]:
             unused = list(forms)
             rng.shuffle(unused)
             return iter(unused)
@@ -175,34 +175,34 @@ class _NameSupply:
             return (named(form, stem) for form, stem in product(forms, stems))
 
         self.rng = rng
-        self.families = mixed(joined(names.FAMILY_STEMS, names.FAMILY_ENDINGS))
-        self.companies = mixed(joined(names.COMPANY_STEMS, names.COMPANY_ENDINGS))
-        self.products = mixed(joined(names.PRODUCT_STEMS, names.PRODUCT_ENDINGS))
+        self.families = shuffled(joined(names.FAMILY_STEMS, names.FAMILY_ENDINGS))
+        self.companies = shuffled(joined(names.COMPANY_STEMS, names.COMPANY_ENDINGS))
+        self.products = shuffled(joined(names.PRODUCT_STEMS, names.PRODUCT_ENDINGS))
         titles = product(names.TITLE_ADJECTIVES, names.TITLE_NOUNS)
-        self.titles = mixed(titled(*words) for words in titles)
-        self.hotels = mixed(filled(names.HOTEL_FORMS, names.HOTEL_STEMS))
-        self.sights = mixed(filled(names.SIGHT_FORMS, names.SIGHT_STEMS))
+        self.titles = shuffled(titled(*words) for words in titles)
+        self.hotels = shuffled(filled(names.HOTEL_FORMS, names.HOTEL_STEMS))
+        self.sights = shuffled(filled(names.SIGHT_FORMS, names.SIGHT_STEMS))
         restaurants = product(names.RESTAURANT_STEMS, names.RESTAURANT_ENDINGS)
-        self.restaurants = mixed(named_restaurant(*words) for words in restaurants)
+        self.restaurants = shuffled(named_restaurant(*words) for words in restaurants)
 
 
 def _build_town(name: str, region: Region, supply: _NameSupply) -> Town:
     rng = supply.rng
     place = Place(named(name), region)
 
-    def called_after_town(forms: tuple[str, ...]) -> Names:
+    def named_after_town(forms: tuple[str, ...]) -> Names:
         return named(rng.choice(forms), place.names)
 
     people = {role: _build_person(role, supply) for role in JOBS}
-    # A company named like its director makes the type of a name hang on the sentence around it.
+    # If a company is named after its director, the type of the name depends on the context.
     is_family_business = rng.random() < FAMILY_BUSINESS_SHARE
     founder = people["director"].family_names if is_family_business else next(supply.companies)
     first, second = (_build_product(stem, supply) for stem in (founder, next(supply.companies)))
     return Town(
         place=place,
         sight=Place(next(supply.sights), region),
-        team=Organization(called_after_town(names.TEAM_FORMS)),
-        institute=Organization(called_after_town(names.INSTITUTE_FORMS)),
+        team=Organization(named_after_town(names.TEAM_FORMS)),
+        institute=Organization(named_after_town(names.INSTITUTE_FORMS)),
         hotel=Organization(next(supply.hotels)),
         restaurant=Organization(next(supply.restaurants)),
         companies=(first.maker, second.maker),
@@ -210,7 +210,7 @@ def _build_town(name: str, region: Region, supply: _NameSupply) -> Town:
         people=people,
         film=Work(next(supply.titles), rng.randint(1995, 2024)),
         book=Work(next(supply.titles), rng.randint(1995, 2024)),
-        festival=Festival(called_after_town(names.FESTIVAL_FORMS), named(rng.choice(names.MONTHS))),
+        festival=Festival(named_after_town(names.FESTIVAL_FORMS), named(rng.choice(names.MONTHS))),
     )
 
 

@@ -1,4 +1,4 @@
-"""Specifies what becomes of documents beside those before them."""
+"""Specifies the decisions of sequence filters on documents."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_changed_document_gets_new_fingerprints_and_is_compared_again(
     assert last.rejection == Rejection("exact_duplicate", "", document_id("two"), 1.0)
 
 
-def test_what_a_filter_has_rejected_before_is_not_remembered(tmp_path: Path) -> None:
+def test_documents_rejected_by_earlier_filters_are_not_remembered(tmp_path: Path) -> None:
     config = config_of()
     documents = [Document("one", "en", rejection=Rejection("too_short")), Document("one", "en")]
     with InSequence(config, tmp_path) as in_sequence:
@@ -77,14 +77,14 @@ def test_what_a_filter_has_rejected_before_is_not_remembered(tmp_path: Path) -> 
     assert [one.rejection for one in decisions] == [Rejection("too_short"), None]
 
 
-def test_filters_that_are_off_do_not_act(tmp_path: Path) -> None:
+def test_disabled_filters_do_nothing(tmp_path: Path) -> None:
     config = config_of(exact_duplicates={"enabled": False})
     with InSequence(config, tmp_path) as in_sequence:
         decisions = [in_sequence.decide(document) for document in prepared(config, "one", "one")]
     assert [one.rejection for one in decisions] == [None, None]
 
 
-def test_temporary_files_are_gone_afterwards(tmp_path: Path) -> None:
+def test_temporary_files_are_removed(tmp_path: Path) -> None:
     config = config_of(near_duplicates={"enabled": True}, repeated_lines={"enabled": True})
     with InSequence(config, tmp_path) as in_sequence:
         (document,) = prepared(config, "one text of words")

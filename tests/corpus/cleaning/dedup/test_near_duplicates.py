@@ -1,4 +1,4 @@
-"""Specifies near duplicates: what is found, against plain Python and planted edits."""
+"""Specifies near-duplicate detection, against plain Python and planted edits."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_planted_edits_are_found(
         assert value == similarity(words[copy], words[original]) >= 0.6
 
 
-def test_candidates_come_as_often_as_the_s_curve_says(tmp_path: Path) -> None:
+def test_candidates_are_as_frequent_as_the_lsh_curve_predicts(tmp_path: Path) -> None:
     words, texts = planted(0.1, " ", WORDS)
     sketches = Sketcher(DEFAULT).sketch(texts)
     pairs = list(zip(sketches[:1000], sketches[1000:], strict=True))
@@ -91,24 +91,26 @@ def test_candidates_come_as_often_as_the_s_curve_says(tmp_path: Path) -> None:
     assert share == pytest.approx(expected, abs=0.05)  # 3 standard deviations of 1000 draws
 
 
-def test_shingles_are_sets_and_jaccard_is_theirs() -> None:
+def test_shingles_are_unique_and_jaccard_compares_them() -> None:
     first, second = Sketcher(DEFAULT).sketch(["a b c d a b c", "b c d e, A. b! c?"])
     assert (len(first.shingles), len(second.shingles)) == (4, 5)  # abc bcd cda dab; bcd cde dea ...
     assert jaccard(first.shingles, second.shingles) == 2 / 7
 
 
-def test_text_without_words_is_like_nothing(tmp_path: Path) -> None:
+def test_text_without_words_has_no_duplicates(tmp_path: Path) -> None:
     assert found_by(["?!", "?!", "one", "One.", "two"], tmp_path) == {3: (2, 1.0)}
 
 
-def test_the_earliest_of_the_most_similar_is_named(tmp_path: Path) -> None:
+def test_the_earliest_of_the_most_similar_documents_is_found(tmp_path: Path) -> None:
     text = Random(0).choices(WORDS, k=200)
     texts = [" ".join(text[:n]) for n in (120, 200, 199)]
     config = DEFAULT.model_copy(update={"threshold": 0.7})
     assert found_by(texts, tmp_path, config)[2] == (1, 197 / 198)
 
 
-def test_at_most_so_many_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_compared_candidates_is_limited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     compared: list[Sketch] = []
     count: Callable[..., float] = lambda a, b: compared.append(a) or 0.0  # noqa: E731
     monkeypatch.setattr(module, "jaccard", count)
@@ -117,7 +119,7 @@ def test_at_most_so_many_are_compared(tmp_path: Path, monkeypatch: pytest.Monkey
     assert len(compared) == 0 + 1 + 2 + 3 + 3 + 3
 
 
-def test_the_result_is_the_same_however_texts_are_grouped_and_kept(
+def test_the_result_does_not_depend_on_batches_and_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, texts = planted(0.05, " ", WORDS, 300)
@@ -137,7 +139,7 @@ def test_a_long_text_is_sketched_in_pieces(monkeypatch: pytest.MonkeyPatch) -> N
     assert np.array_equal(np.unique(pieces.shingles), pieces.shingles)
 
 
-def test_another_seed_draws_other_permutations() -> None:
+def test_the_seed_determines_the_permutations() -> None:
     other = DEFAULT.model_copy(update={"seed": 1})
     (first,), (second,) = (Sketcher(config).sketch(["a b c d e"]) for config in (DEFAULT, other))
     assert not np.any(first.bands == second.bands)

@@ -1,4 +1,4 @@
-"""Specifies which lines count as the same, and when one has stood in enough documents."""
+"""Specifies which lines are equal, and from which document on they are removed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def left(texts: list[str], **settings: object) -> list[str]:
 
 
 @pytest.mark.parametrize("most", [1, 2, 4])
-def test_the_first_documents_keep_a_line_and_others_lose_it(most: int) -> None:
+def test_a_line_is_kept_in_the_first_documents_and_removed_from_later_ones(most: int) -> None:
     texts = [f"Text {'x' * n} is here.\n{FOOTER}" for n in range(1, 6)]
     expected = texts[:most] + [text.partition("\n")[0] for text in texts[most:]]
     assert left(texts, max_documents=most) == expected
@@ -40,29 +40,29 @@ def test_the_first_documents_keep_a_line_and_others_lose_it(most: int) -> None:
         ("All rights reserved by us by us.", False),
     ],
 )
-def test_case_and_punctuation_do_not_count_and_order_does(line: str, is_same: bool) -> None:
+def test_case_and_punctuation_are_ignored_but_not_order(line: str, is_same: bool) -> None:
     assert (left([FOOTER, line], max_documents=1)[1] == "") == is_same
 
 
-def test_all_digits_are_the_same_and_vowel_signs_are_not() -> None:
+def test_all_digits_are_equal_but_vowel_signs_are_not() -> None:
     dates = ["Posted on 2 May 2026", "Posted on 7 May 1999", "Posted on 12 May 2026"]
     assert left(dates, max_documents=1) == [dates[0], "", dates[2]]
     hindi = ["कि कि कि", "का का का"]
     assert left(hindi, max_documents=1) == hindi
 
 
-def test_short_lines_stay_and_a_character_is_a_word_in_chinese() -> None:
+def test_short_lines_are_kept_and_chinese_characters_count_as_words() -> None:
     texts = ["Read more\n版权所有。"] * 2
     assert left(texts, max_documents=1, min_words=3)[1] == "Read more"
     assert left(texts, max_documents=1, min_words=5)[1] == texts[1]
 
 
-def test_a_line_that_is_often_in_one_document_is_in_one() -> None:
+def test_repetitions_within_a_document_count_once() -> None:
     texts = ["\n".join([FOOTER] * 9)] * 3
     assert left(texts, max_documents=2) == [texts[0], texts[1], ""]
 
 
-def test_paragraphs_go_as_a_whole_and_leave_one_blank_line() -> None:
+def test_paragraphs_are_removed_whole_and_leave_one_blank_line() -> None:
     notice = f"{FOOTER}\nWrite to the owner."
     texts = [f"One thing first.\n\n{notice}\n\nEnd of it {'x' * n}." for n in (1, 2)]
     texts.append(f"{FOOTER}\nAnother line of it.")
@@ -75,7 +75,7 @@ def test_paragraphs_go_as_a_whole_and_leave_one_blank_line() -> None:
     assert left(lines, max_documents=1)[1] == "First line xx.\n\nLast line yy."
 
 
-def test_many_lines_are_counted_as_a_dictionary_would(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_line_counts_equal_those_of_a_dictionary(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repeated_lines, "_RECENT", 16)
     draw = random.Random(0)
     texts = [
@@ -91,7 +91,7 @@ def test_many_lines_are_counted_as_a_dictionary_would(monkeypatch: pytest.Monkey
     assert left(texts, max_documents=7) == expected
 
 
-def test_hashes_do_not_depend_on_the_texts_beside() -> None:
+def test_hashes_do_not_depend_on_other_texts() -> None:
     config = RepeatedLinesConfig()
     texts = [f"Some line {n} here\n\n{FOOTER}" for n in range(3)] + ["", "."]
     together = hash_parts(texts, config)

@@ -1,4 +1,4 @@
-"""Specifies that sorted runs stay few, and that nothing in them is lost."""
+"""Specifies that the number of sorted runs is small, and that no entry is lost."""
 
 from __future__ import annotations
 

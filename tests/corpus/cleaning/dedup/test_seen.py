@@ -1,4 +1,4 @@
-"""Specifies the set of ids that were seen."""
+"""Specifies the memory-efficient set of ids."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def known(n: int) -> bytes:
     return hashlib.blake2b(str(n).encode(), digest_size=16).digest()
 
 
-def test_ids_are_new_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_id_is_new_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seen, "_RECENT", 7)
     ids, reference = SeenIds(), set[bytes]()
     for n in [*range(300), *range(0, 900, 2)]:
@@ -31,7 +31,7 @@ def test_ids_that_share_a_half_are_different(monkeypatch: pytest.MonkeyPatch) ->
     assert [ids.add(one) for one in every] == [False] * 16
 
 
-def test_arrays_take_sixteen_bytes_an_id(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arrays_take_sixteen_bytes_per_id(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seen, "_RECENT", 100)
     ids = SeenIds()
     for n in range(10_000):

@@ -1,4 +1,4 @@
-"""Specifies that running, counting, `rejected/` and the report follow from the chain of filters."""
+"""Specifies that execution, counts, `rejected/` and the report are derived from the chain."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def distinct_lines(n: int) -> list[str]:
         ),
     ],
 )
-def test_the_filters_that_are_on_are_those_that_metrics_name(
+def test_metrics_name_exactly_the_enabled_filters(
     tmp_path: Path, settings: dict[str, Any], names: set[str]
 ) -> None:
     file = tmp_path / "lines.txt"
@@ -113,7 +113,7 @@ def test_a_filter_in_the_chain_needs_nothing_else(
 ) -> None:
     monkeypatch.setattr(chain, "FILTERS", (*FILTERS[:8], Shouting(0.5), *FILTERS[8:]))
     monkeypatch.setattr(clean_module, "_CHUNK_DOCUMENTS", 4)
-    monkeypatch.setattr(pool, "_ALONE", 1)
+    monkeypatch.setattr(pool, "_MIN_LOCAL_CHUNKS", 1)
     monkeypatch.setenv(THREADS_VARIABLE, n_threads)
     file = tmp_path / "lines.txt"
     lines = distinct_lines(20)
@@ -147,7 +147,7 @@ def test_a_filter_with_too_few_verdicts_is_named(
             return iter(())
 
     monkeypatch.setattr(chain, "FILTERS", (*FILTERS, Silent(0.5)))
-    with pytest.raises(ValueError, match="'shouting' gives 0 verdicts for 1 documents: let judge"):
+    with pytest.raises(ValueError, match="'shouting' returned 0 verdicts for 1 documents"):
         prepared([PROSE])
 
 
@@ -156,7 +156,7 @@ def prepared(texts: Sequence[str], **fields: Any) -> list[Prepared]:
     return Preparer(config).prepare([RawDocument(t, "own", "en", "own.txt", 1) for t in texts])
 
 
-def test_the_first_filter_that_rejects_a_text_is_named_and_all_can_be_switched_off() -> None:
+def test_the_first_rejecting_filter_is_the_reason_and_all_can_be_disabled() -> None:
     texts = [PROSE * 20, "too short a text.", PROSE.strip() + "\n" + distinct(60)]
     texts = [text.strip() for text in [*texts, distinct(100) + " " + PROSE * 2]]
     judged = prepared(texts, min_chars=1, quality={"enabled": True})
@@ -169,7 +169,7 @@ def test_the_first_filter_that_rejects_a_text_is_named_and_all_can_be_switched_o
     assert [(item.text, item.rejection) for item in judged] == [(text, None) for text in texts]
 
 
-def test_lines_that_c4_removes_are_counted_and_gone_before_fineweb() -> None:
+def test_lines_removed_by_c4_are_counted_and_not_seen_by_fineweb() -> None:
     text = "\n".join(
         f"The {WORDS[n]} of a {WORDS[n + 50]} was {WORDS[n + 100]} to the {WORDS[n + 150]} again."
         for n in range(12)
@@ -179,7 +179,7 @@ def test_lines_that_c4_removes_are_counted_and_gone_before_fineweb() -> None:
     assert kept.changes == {"dropped_lines": 1}
 
 
-def test_what_is_left_after_removed_lines_may_be_too_short() -> None:
+def test_a_document_may_be_too_short_after_lines_are_removed() -> None:
     quality = {"enabled": True, "c4": {"min_sentences": 1}} | {
         name: {"enabled": False} for name in QUALITY if name != "c4"
     }

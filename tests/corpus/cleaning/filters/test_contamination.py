@@ -1,4 +1,4 @@
-"""Specifies which documents hold text of test sets."""
+"""Specifies which documents share text with test sets."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def held_out(tmp_path: Path) -> list[TestSetConfig]:
         ("", None, ""),
     ],
 )
-def test_documents_that_share_a_run_are_found(
+def test_documents_that_share_an_ngram_are_found(
     held_out: list[TestSetConfig], document: str, tasks: tuple[str, ...] | None, words: str
 ) -> None:
     ngrams = TestNgrams(DEFAULT, held_out, str)
@@ -76,14 +76,14 @@ def test_documents_that_share_a_run_are_found(
         assert words in (found.words if found else "")
 
 
-def test_a_run_does_not_go_on_from_one_document_to_the_next(
+def test_ngrams_do_not_span_documents(
     held_out: list[TestSetConfig],
 ) -> None:
     ngrams = TestNgrams(DEFAULT, held_out, str)
     assert ngrams.find([text(0, 7), text(7, 14)]) == [None, None]
 
 
-def test_test_sets_are_cleaned_as_documents_are(held_out: list[TestSetConfig]) -> None:
+def test_test_sets_are_cleaned_like_documents(held_out: list[TestSetConfig]) -> None:
     ngrams = TestNgrams(DEFAULT, held_out, lambda text: text.replace("w10", "[EMAIL]"))
     assert ngrams.find([text(4, 17)]) == [None]
     (found,) = ngrams.find([text(4, 17).replace("w10", "[EMAIL]")])
@@ -91,7 +91,7 @@ def test_test_sets_are_cleaned_as_documents_are(held_out: list[TestSetConfig]) -
 
 
 @pytest.mark.parametrize(("settings", "is_found"), [({"ngram": 12}, True), ({}, False)])
-def test_the_length_of_runs_is_set(
+def test_the_length_of_ngrams_is_configurable(
     held_out: list[TestSetConfig], settings: dict[str, Any], is_found: bool
 ) -> None:
     config = DecontaminationConfig.model_validate(settings)
@@ -106,12 +106,12 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
         TestNgrams(DEFAULT, [wrong], str)
 
 
-def test_no_short_example_can_be_asked_for_that_is_longer_than_a_run() -> None:
+def test_the_minimum_length_must_not_exceed_the_length_of_ngrams() -> None:
     with pytest.raises(ValueError, match=r"min_words=8 is larger than ngram=5: lower it"):
         DecontaminationConfig(ngram=5)
 
 
-def test_the_filter_reads_test_sets_as_the_corpus_is_cleaned(held_out: list[TestSetConfig]) -> None:
+def test_the_filter_cleans_test_sets_like_the_corpus(held_out: list[TestSetConfig]) -> None:
     source = {"name": "a", "path": "a.txt"}
     sets = [test_set.model_dump() for test_set in held_out]
     config = CleanConfig.model_validate(

@@ -56,7 +56,7 @@ def test_gopher_quality(text: str, settings: dict[str, Any], reason: str | None)
         ("春眠处处闻啼鸟", "zh", "stop_words 0 < 2"),
     ],
 )
-def test_stop_words_are_those_of_the_language(text: str, language: str, reason: str | None) -> None:
+def test_stop_words_depend_on_the_language(text: str, language: str, reason: str | None) -> None:
     assert quality(text, language, min_stop_words=2) == reason
 
 

@@ -1,4 +1,4 @@
-"""Specifies what is measured of texts, against plain Python."""
+"""Specifies the statistics of texts, against plain Python."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def duplicate_share(text: str, n: int) -> float:
 
 @settings(deadline=None)  # the first call makes tables
 @given(st.lists(st.lists(st.sampled_from(["a", "bb", "ccc", "d.", "e,"]), max_size=30), max_size=4))
-def test_repetition_is_that_of_plain_python(drawn: list[list[str]]) -> None:
+def test_repetition_equals_a_reference_in_plain_python(drawn: list[list[str]]) -> None:
     texts = [" ".join(words) for words in drawn]
     for text, found in zip(texts, measure(texts, TOP, DUPLICATE), strict=True):
         assert found.top_ngrams == pytest.approx({n: top_share(text, n) for n in TOP})
@@ -73,7 +73,9 @@ def test_repetition_is_that_of_plain_python(drawn: list[list[str]]) -> None:
         ("“Well--” 1914- ((he", 3, 4, 2),  # hyphens at the end of a word are part of it
     ],
 )
-def test_words_and_marks_are_counted(text: str, words: int, marks: int, alphabetic: int) -> None:
+def test_words_and_punctuation_are_counted(
+    text: str, words: int, marks: int, alphabetic: int
+) -> None:
     found = measured(text)
     assert (found.n_words, found.n_punctuation, found.n_alphabetic) == (words, marks, alphabetic)
 
@@ -82,13 +84,13 @@ def test_words_and_marks_are_counted(text: str, words: int, marks: int, alphabet
     ("text", "length"),
     [("one three", 4.0), ("a.bcd!", 2.0), ("你好世界", None), ("你 a bb", 1.5), ("", None)],
 )
-def test_the_mean_word_length_is_that_of_words_between_blanks(
+def test_the_mean_word_length_is_that_of_words_separated_by_spaces(
     text: str, length: float | None
 ) -> None:
     assert measured(text).mean_word_length == length
 
 
-def test_a_text_measures_the_same_alone_as_among_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_measures_do_not_depend_on_other_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["a b a b a b a b a b a b", "", "c d e f g", "a b a b", "你好你好你好"] * 3
     alone = [measured(text) for text in texts]
     for size in (1, 30, 1 << 17):

@@ -1,4 +1,4 @@
-"""Specifies which languages are filtered out."""
+"""Specifies the filter of languages."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def config_of(*languages: str) -> CleanConfig:
     ("tag", "is_kept"),
     [("de", True), ("de-AT", True), ("zh-Hans", True), ("zh", False), ("den", False)],
 )
-def test_a_region_belongs_to_its_language(tag: str, is_kept: bool) -> None:
+def test_a_language_includes_its_regions(tag: str, is_kept: bool) -> None:
     (verdict,) = (
         OtherLanguage().configured(config_of("de", "zh-Hans")).judge([Document("text", tag)])
     )
     assert verdict == (None if is_kept else Rejection("language", tag))
 
 
-def test_it_is_on_where_languages_are_named() -> None:
+def test_it_is_enabled_if_languages_are_configured() -> None:
     assert not OtherLanguage().is_enabled(config_of())
     assert OtherLanguage().is_enabled(config_of("de"))
     assert OtherLanguage().describe(config_of("de", "en")) == "languages other than de, en"

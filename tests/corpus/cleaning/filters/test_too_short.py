@@ -1,4 +1,4 @@
-"""Specifies which documents are too short."""
+"""Specifies the filter of short documents."""
 
 from __future__ import annotations
 

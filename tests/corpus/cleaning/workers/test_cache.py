@@ -1,4 +1,4 @@
-"""Specifies that known documents are not prepared again, and that this changes no byte."""
+"""Specifies that cached documents are not prepared again, and that results do not change."""
 
 from __future__ import annotations
 
@@ -87,9 +87,7 @@ def cleaned(corpus: Path, place: CachePlace | None, **fields: Any) -> dict[str, 
     return digests
 
 
-def test_of_a_hundred_files_and_one_only_the_one_is_prepared(
-    corpus: Path, place: CachePlace, prepared: list[str]
-) -> None:
+def test_only_a_new_file_is_prepared(corpus: Path, place: CachePlace, prepared: list[str]) -> None:
     cleaned(corpus, place)
     assert len(prepared) == 3 * N_FILES
     prepared.clear()
@@ -104,7 +102,7 @@ def test_of_a_hundred_files_and_one_only_the_one_is_prepared(
     assert len(prepared) == 3 * (N_FILES + 1)
 
 
-def test_lines_removed_from_a_document_are_in_it_again_when_it_is_known(
+def test_a_cached_document_contains_lines_that_were_removed_later(
     corpus: Path, place: CachePlace, prepared: list[str]
 ) -> None:
     for number, file in enumerate(corpus.iterdir()):
@@ -118,7 +116,7 @@ def test_lines_removed_from_a_document_are_in_it_again_when_it_is_known(
     assert cleaned(corpus, None, **fields) == cold
 
 
-def test_a_changed_and_a_removed_file_leave_the_rest_known(
+def test_other_files_stay_cached_if_one_is_changed_or_removed(
     corpus: Path, place: CachePlace, prepared: list[str]
 ) -> None:
     cleaned(corpus, place)
@@ -130,7 +128,7 @@ def test_a_changed_and_a_removed_file_leave_the_rest_known(
     assert cleaned(corpus, None) == warm
 
 
-def test_settings_that_preparing_does_not_read_need_nothing_prepared(
+def test_settings_irrelevant_to_preparation_keep_the_cache_valid(
     corpus: Path, place: CachePlace, prepared: list[str]
 ) -> None:
     cleaned(corpus, place)
@@ -158,7 +156,7 @@ def test_a_damaged_pack_is_removed_and_its_documents_are_prepared_again(
     assert prepared == []
 
 
-def test_a_pack_that_goes_while_it_is_used_is_not_missed(
+def test_a_pack_removed_while_in_use_is_tolerated(
     corpus: Path, place: CachePlace, prepared: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cold = cleaned(corpus, place)
@@ -187,13 +185,15 @@ def test_what_was_being_written_when_a_run_was_killed_is_not_used(
     assert [file.name for file in place.folder.iterdir()] == [pack.name]
 
 
-def test_no_more_is_kept_than_may_be(corpus: Path, tmp_path: Path, prepared: list[str]) -> None:
+def test_the_size_of_the_cache_is_limited(
+    corpus: Path, tmp_path: Path, prepared: list[str]
+) -> None:
     folder = tmp_path / "small"
     assert cleaned(corpus, CachePlace(folder, folder, 1000)) == cleaned(corpus, None)
     assert list(folder.iterdir()) == []
 
 
-def test_a_disk_that_takes_nothing_fails_nothing(
+def test_a_full_disk_is_tolerated(
     corpus: Path, place: CachePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cold = cleaned(corpus, None)
@@ -222,7 +222,7 @@ def equal(one: Prepared, other: Prepared) -> bool:
     return all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in pairs)
 
 
-def test_every_field_comes_back_as_it_was(place: CachePlace, tmp_path: Path) -> None:
+def test_every_field_survives_a_round_trip(place: CachePlace, tmp_path: Path) -> None:
     (tmp_path / "test.jsonl").write_text(json.dumps({"text": "the cat sat on a mat " * 3}))
     config = CleanConfig.model_validate(
         {
@@ -250,7 +250,7 @@ def test_every_field_comes_back_as_it_was(place: CachePlace, tmp_path: Path) -> 
         assert equal(item, want)
 
 
-def test_a_document_in_another_language_is_another_one(place: CachePlace) -> None:
+def test_the_language_is_part_of_the_id(place: CachePlace) -> None:
     config = CleanConfig.model_validate({"sources": [{"name": "a", "path": "a.txt"}]})
     document = raw(1)
     with PreparedCache(place) as cache:
@@ -262,7 +262,7 @@ def test_a_document_in_another_language_is_another_one(place: CachePlace) -> Non
     assert [item is None for item in found] == [False, True]
 
 
-def test_shuffled_documents_are_not_read_group_by_group_for_ever(
+def test_shuffled_documents_are_prepared_instead_of_read(
     place: CachePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(packs, "_GROUP_DOCUMENTS", 50)
@@ -292,7 +292,7 @@ def test_shuffled_documents_are_not_read_group_by_group_for_ever(
     assert n_read == 2000
 
 
-def test_what_is_used_is_marked_as_used(place: CachePlace) -> None:
+def test_used_packs_are_marked_as_recently_used(place: CachePlace) -> None:
     config = CleanConfig.model_validate({"sources": [{"name": "a", "path": "a.txt"}]})
     for number in (1, 2):
         with PreparedCache(place) as cache:

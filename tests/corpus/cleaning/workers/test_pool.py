@@ -36,7 +36,7 @@ def test_the_output_is_the_same_for_one_two_and_four_workers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clean_module, "_CHUNK_DOCUMENTS", 20)
-    monkeypatch.setattr(module, "_ALONE", 1)
+    monkeypatch.setattr(module, "_MIN_LOCAL_CHUNKS", 1)
     texts = [
         f"<b>Text</b> {n} of many that say the same, {n % 90} and {n % 70}" for n in range(200)
     ]
@@ -62,8 +62,8 @@ def test_the_output_is_the_same_for_one_two_and_four_workers(
     assert digests[0] == digests[1] == digests[2]
 
 
-def test_no_more_chunks_are_read_than_can_be_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_ALONE", 0)
+def test_the_number_of_chunks_read_ahead_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MIN_LOCAL_CHUNKS", 0)
     read = 0
 
     def chunks() -> Iterator[Chunk]:
@@ -76,7 +76,7 @@ def test_no_more_chunks_are_read_than_can_be_worked_on(monkeypatch: pytest.Monke
         for done, (chunk, (prepared,)) in enumerate(pool.prepare(chunks())):
             assert [item.line for item in chunk] == [done]
             assert prepared.text == f"The document number {done} of them all."
-            assert read <= done + 1 + module._WAITING + module._HERE
+            assert read <= done + 1 + module._QUEUED_PER_WORKER + module._QUEUED_LOCALLY
     assert read == 30
 
 
@@ -104,8 +104,10 @@ class Reluctant:
         self.finish()
 
 
-def test_this_process_works_while_all_others_are_busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_ALONE", 1)
+def test_this_process_prepares_chunks_while_all_workers_are_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_MIN_LOCAL_CHUNKS", 1)
     worker = Reluctant()
     monkeypatch.setattr(Pool, "_start", lambda self: worker)
 
@@ -132,10 +134,10 @@ class Mortal(Preparer):
 
 
 @pytest.mark.parametrize("is_noticed", [False, True])
-def test_a_process_that_dies_ends_the_step(
+def test_a_worker_that_dies_stops_the_step(
     is_noticed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_ALONE", 1)
+    monkeypatch.setattr(module, "_MIN_LOCAL_CHUNKS", 1)
 
     def chunks() -> Iterator[Chunk]:
         for n in range(4):
@@ -144,11 +146,11 @@ def test_a_process_that_dies_ends_the_step(
                 while multiprocessing.active_children():
                     time.sleep(0.01)
 
-    with Pool(Mortal(CONFIG), 2) as pool, pytest.raises(RunError, match="memory ran out"):
+    with Pool(Mortal(CONFIG), 2) as pool, pytest.raises(RunError, match="ran out of memory"):
         list(pool.prepare(chunks()))
 
 
-def test_a_small_corpus_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_small_corpus_starts_no_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pool, "_start", lambda self: pytest.fail("started"))
     with Pool(Preparer(CONFIG), 4) as pool:
         assert len(list(pool.prepare([[document(n)] for n in range(4)]))) == 4

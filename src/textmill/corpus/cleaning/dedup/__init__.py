@@ -1,4 +1,4 @@
-"""Duplicates: exact, near, and of lines that many documents share."""
+"""Deduplication: exact and near duplicates, and lines shared by many documents."""
 
 __all__ = [
     "exact_duplicates",

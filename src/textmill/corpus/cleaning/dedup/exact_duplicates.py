@@ -1,4 +1,4 @@
-"""Documents whose final text was seen before."""
+"""Exact deduplication by the final text."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from textmill.corpus.cleaning.filters.contract import SequenceFilter
 
 
 class ExactDuplicates(SequenceFilter):
-    """Rejects documents whose final text was seen before, whether or not that one was kept."""
+    """Rejects documents with the final text of an earlier one, whether or not that was kept."""
 
     name = "exact_duplicate"
     description = "exact duplicates"
     judges_again = True
 
     def is_enabled(self, config: CorpusConfig) -> bool:
-        """Return whether exact duplicates are looked for."""
+        """Return whether exact duplicates are rejected."""
         return config.exact_duplicates.enabled
 
     @contextmanager
     def judging(self, config: CleanConfig, folder: Path) -> Iterator[Callable[[Prepared], Verdict]]:
-        """Give the function that compares the id of each document with those before."""
+        """Yield the function that compares the id of each document with earlier ids."""
         seen = SeenIds()
 
         def judge(document: Prepared) -> Rejection | None:

@@ -1,4 +1,4 @@
-"""What duplicates are found by: ids, sketches and hashes of lines, computed in any process."""
+"""Fingerprints for deduplication: ids, sketches and hashes of lines, computed in any process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from textmill.corpus.cleaning.document import Document, Prepared, document_id
 
 
 class Fingerprinter:
-    """Computes the fingerprints that the filters that are on compare."""
+    """Computes the fingerprints that the enabled filters compare."""
 
     def __init__(self, config: CorpusConfig) -> None:
         near, lines = config.near_duplicates, config.repeated_lines
@@ -19,7 +19,7 @@ class Fingerprinter:
         self._lines = lines if lines.enabled else None
 
     def prepared(self, documents: Sequence[Document]) -> list[Prepared]:
-        """Return documents with their fingerprints, those that are rejected without."""
+        """Return the documents with fingerprints, except rejected ones."""
         prepared = [
             Prepared(one.text, one.language, one.changes, one.bytes_read, one.rejection)
             for one in documents
@@ -33,7 +33,7 @@ class Fingerprinter:
         return prepared
 
     def change(self, document: Prepared, text: str) -> None:
-        """Give a document another text; the hashes of its lines stay as they were compared."""
+        """Change the text of a document; the hashes of its lines remain those already compared."""
         document.text = text
         self._add([document])
 

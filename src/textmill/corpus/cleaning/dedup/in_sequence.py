@@ -1,4 +1,4 @@
-"""Documents judged in the order in which they were read, each beside those before it."""
+"""Applies sequence filters, which compare each document with earlier ones."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from textmill.corpus.cleaning.filters.contract import SequenceFilter
 
 
 class InSequence:
-    """Decides on documents by the filters that compare them, in the order of the chain.
+    """Decides on documents by the sequence filters, in the order of the chain.
 
     Args:
-        config: which filters, with their settings.
-        folder: where they may make temporary files.
+        config: the settings of the filters.
+        folder: a folder for temporary files.
     """
 
     def __init__(self, config: CleanConfig, folder: Path) -> None:
@@ -40,27 +40,27 @@ class InSequence:
         self._stack.close()
 
     def decide(self, document: Prepared) -> Decision:
-        """Return what becomes of a document; call it once for each, in order."""
+        """Return the decision on a document; must be called once per document, in order."""
         text, rejection = document.text, document.rejection
         examples: tuple[tuple[str, Rejection], ...] = ()
-        for place, (_, judge) in enumerate(self._judges):
+        for position, (_, judge) in enumerate(self._judges):
             if rejection is not None:
                 break
             verdict = judge(document)
             if isinstance(verdict, Edit):
                 examples += verdict.examples
-                rejection = self._edit(document, verdict, place)
+                rejection = self._edit(document, verdict, position)
             else:
                 rejection = verdict
         return Decision(document, rejection, text, examples)
 
-    def _edit(self, document: Prepared, edit: Edit, place: int) -> Rejection | None:
-        """Change a document; return why it is rejected with its new text, if it is."""
+    def _edit(self, document: Prepared, edit: Edit, position: int) -> Rejection | None:
+        """Change a document; return the rejection of its new text, if any."""
         if edit.rejection is not None:
             return edit.rejection
         self._fingerprinter.change(document, edit.text)
         document.changes |= edit.changes
-        for one, judge in self._judges[:place]:
+        for one, judge in self._judges[:position]:
             if one.judges_again and (verdict := judge(document)) is not None:
                 assert isinstance(verdict, Rejection), f"{one.name} judges again and changes texts"
                 return verdict

@@ -1,4 +1,4 @@
-"""Near duplicates: MinHash signatures, banded (LSH), candidates verified by Jaccard similarity.
+"""Near-duplicate detection by MinHash LSH, with candidates verified by Jaccard similarity.
 
 Source: Broder 1997 ("On the resemblance and containment of documents") for shingles and MinHash;
 Leskovec, Rajaraman & Ullman 2014 ("Mining of Massive Datasets"), sections 3.3 and 3.4, for bands.
@@ -37,37 +37,37 @@ from textmill.errors import InputError
 Shingles = NDArray[np.uint32]
 
 _PIECE_CHARS = 1 << 20  # longer texts are split; shingles across two pieces are lost
-_BATCH_CHARS = 1 << 17  # of texts that are hashed at once: their arrays stay in the processor cache
+_BATCH_CHARS = 1 << 17  # of texts hashed at once, so that their arrays fit into the CPU cache
 _BATCH_SHINGLES = 1 << 16
 _ID_BYTES = 16
 _INDEX_BITS = 28
 _INDEX_MASK = np.uint64((1 << _INDEX_BITS) - 1)
-_RECENT = 4096  # documents in dictionaries, before they go into a sorted array
+_RECENT = 4096  # documents in the dictionary before they are moved to a sorted array
 
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """What is compared of a document."""
+    """The fingerprint of a document for near-duplicate detection."""
 
     shingles: Shingles
-    """(shingles,) hashes of its runs of words, sorted, each once."""
+    """(shingles,) sorted unique hashes of its word n-grams."""
     bands: Hashes
-    """(bands,) hashes of its signature's bands; documents that share one are candidates."""
+    """(bands,) hashes of the bands of its signature; documents that share one are candidates."""
 
 
 class NearDuplicates(SequenceFilter):
-    """Rejects documents that are nearly the same as one before."""
+    """Rejects near duplicates of earlier documents."""
 
     name = "near_duplicate"
     description = "near duplicates"
 
     def is_enabled(self, config: CorpusConfig) -> bool:
-        """Return whether near duplicates are looked for."""
+        """Return whether near duplicates are rejected."""
         return config.near_duplicates.enabled
 
     @contextmanager
     def judging(self, config: CleanConfig, folder: Path) -> Iterator[Callable[[Prepared], Verdict]]:
-        """Give the function that compares each document with those kept before."""
+        """Yield the function that compares each document with those kept so far."""
         with NearDuplicateIndex(config.near_duplicates, folder) as kept:
 
             def judge(document: Prepared) -> Rejection | None:
@@ -87,14 +87,14 @@ class NearDuplicates(SequenceFilter):
 
 
 class Sketcher:
-    """Makes sketches of texts; pure, so that it can run in any process."""
+    """Computes sketches of texts; stateless, so that it can run in any process."""
 
     def __init__(self, config: NearDuplicatesConfig) -> None:
         self._config = config
         n_permutations = config.bands * config.rows
         random = np.random.default_rng(config.seed)
-        # Odd factors make h -> a * h a permutation of the numbers of 32 bits. As the hashes are
-        # random, so is their order, without a shift (a * h + b).
+        # With an odd factor, h -> a * h is a permutation of 32-bit integers. The hashes are random
+        # already, so no offset is needed (a * h + b).
         self._factors = random.integers(0, 1 << 32, n_permutations, np.uint32) | np.uint32(1)
 
     def sketch(self, texts: Sequence[str]) -> list[Sketch]:
@@ -104,7 +104,7 @@ class Sketcher:
             text = texts[batch.start]
             if len(text) <= _PIECE_CHARS:
                 shingles += self._shingles(texts[batch])
-            else:  # a batch of its own
+            else:  # a batch of this text only
                 pieces = range(0, len(text), _PIECE_CHARS)
                 found_in = [self._shingles([text[i : i + _PIECE_CHARS]])[0] for i in pieces]
                 shingles.append(np.unique(np.concatenate(found_in)))
@@ -113,8 +113,8 @@ class Sketcher:
     def _shingles(self, texts: Sequence[str]) -> list[Shingles]:
         words = hash_words(read_characters(texts))
         hashes, first = hash_runs(words, self._config.ngram, keep_short=True)
-        # Document above, hash below: one sort serves all texts.
-        # No hash may be 0, which would come first in every permutation.
+        # The document is in the high bits and the hash in the low bits: one sort for all texts.
+        # A hash of 0 would be the minimum of every permutation.
         keyed = np.maximum(hashes >> np.uint64(32), np.uint64(1))
         keyed |= words.documents[first].astype(np.uint64) << np.uint64(32)
         keyed.sort()
@@ -140,7 +140,7 @@ class Sketcher:
         return bands
 
     def _signatures(self, shingles: Sequence[Shingles]) -> NDArray[np.uint32]:
-        """Return (documents, permutations) the least value of each permutation of the shingles."""
+        """Return (documents, permutations) the minimum of each permutation of the shingles."""
         sizes = [len(found) for found in shingles]
         signatures = np.empty((len(self._factors), len(shingles)), np.uint32)
         for batch in slices(sizes, _BATCH_SHINGLES):
@@ -154,20 +154,20 @@ class Sketcher:
 
 
 def jaccard(first: Shingles, second: Shingles) -> float:
-    """Return the share of two sets of shingles that both have; sorted arrays without repeats."""
+    """Return the Jaccard similarity of two sets of shingles, given as sorted unique arrays."""
     common = len(np.intersect1d(first, second, assume_unique=True))
     return common / max(1, len(first) + len(second) - common)
 
 
 class NearDuplicateIndex:
-    """The documents kept so far, as an index of near duplicates.
+    """An LSH index of the documents kept so far.
 
-    It takes 8 bytes of memory per band and 28 more per document; the shingles are in a file without
-    a name, which is removed when this is closed or its process ends.
+    Takes 8 bytes of memory per band and 28 more per document; the shingles are in an unnamed
+    temporary file, which is removed when the index is closed or its process exits.
 
     Args:
-        config: how similar a near duplicate is.
-        folder: where the file is made.
+        config: settings such as the similarity threshold.
+        folder: a folder for the temporary file.
     """
 
     def __init__(self, config: NearDuplicatesConfig, folder: Path) -> None:
@@ -184,9 +184,9 @@ class NearDuplicateIndex:
         self._file.close()
 
     def find(self, sketch: Sketch) -> tuple[bytes, float] | None:
-        """Return the id and the similarity of a document that this one is a near duplicate of.
+        """Return the id and similarity of an earlier document that this one duplicates, or None.
 
-        Of all documents that share a band, those that share most are compared, the earliest first.
+        Of the documents that share a band, those that share most are compared, earliest first.
         """
         shared = self._buckets.find(sketch.bands)
         candidates = sorted(shared, key=lambda index: (-shared[index], index))
@@ -195,7 +195,7 @@ class NearDuplicateIndex:
             start, end = self._offsets[index : index + 2]
             fewer, more = sorted((n_shingles, end - start))
             if fewer < self._config.threshold * more:
-                continue  # no two sets of such sizes are as similar as that
+                continue  # sets of such different sizes cannot reach the threshold
             content = os.pread(self._file.fileno(), 4 * (end - start), 4 * start)
             similarity = jaccard(sketch.shingles, np.frombuffer(content, np.uint32))
             if similarity >= self._config.threshold:
@@ -203,20 +203,20 @@ class NearDuplicateIndex:
         return None
 
     def add(self, doc_id: bytes, sketch: Sketch) -> None:
-        """Add a document, for those that follow.
+        """Add a document to the index.
 
         Args:
             doc_id: 16 bytes.
-            sketch: of its text.
+            sketch: the sketch of its text.
 
         Raises:
-            InputError: there are more documents than can be numbered.
+            InputError: there are more documents than the index supports.
         """
         index = len(self._offsets) - 1
         if index > int(_INDEX_MASK):
             raise InputError(
-                f"corpus.near_duplicates: more than {index:,} documents are too many to compare: "
-                "switch it off, or split the corpus."
+                f"corpus.near_duplicates supports at most {index:,} documents: set "
+                "corpus.near_duplicates.enabled=false, or split the corpus."
             )
         self._file.write(sketch.shingles.tobytes())
         self._ids += doc_id
@@ -227,9 +227,9 @@ class NearDuplicateIndex:
 class _Buckets:
     """The documents of each band.
 
-    The newest are in a dictionary. Older ones are in sorted arrays of numbers that hold a band's
-    hash above and a document's index below. Two bands may have the same shortened hash; the
-    candidates are verified anyway.
+    Recent documents are in a dictionary. Older ones are in sorted arrays of integers, with a band's
+    hash in the high bits and a document's index in the low bits. Truncated hashes may collide, but
+    candidates are verified.
     """
 
     def __init__(self, max_found: int) -> None:
@@ -239,7 +239,7 @@ class _Buckets:
         self._runs: list[Hashes] = []
 
     def find(self, bands: Hashes) -> Counter[int]:
-        """Return the documents with any of these bands, and how many of them each has."""
+        """Return the number of these bands that each document shares, if any."""
         found: Counter[int] = Counter()
         low = bands & ~_INDEX_MASK
         for run in self._runs:
@@ -255,7 +255,7 @@ class _Buckets:
         return found
 
     def add(self, index: int, bands: Hashes) -> None:
-        """Add a document; indices ascend."""
+        """Add a document; indices must ascend."""
         for band in (bands & ~_INDEX_MASK).tolist():
             self._recent[band].append(index)
         self._n_recent += 1

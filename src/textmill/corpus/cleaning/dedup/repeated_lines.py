@@ -1,10 +1,11 @@
-"""Lines or paragraphs that stand in many documents: menus, notices, footers.
+"""Removal of lines or paragraphs shared by many documents: menus, notices, footers.
 
-The text is read once: a line is removed from the documents after the first few that hold it.
+It works in one pass: a line is kept in the first few documents that contain it, and removed from
+later ones.
 
 Source: Wenzek et al. 2020 ("CCNet: Extracting High Quality Monolingual Datasets from Web Crawl
 Data"), section 3.1, which keeps a line's first occurrence; normalised as there: case and
-punctuation do not count, and all digits are the same.
+punctuation are ignored, and all digits are equal.
 """
 
 from __future__ import annotations
@@ -32,16 +33,16 @@ from textmill.corpus.shingles import (
 
 _SEPARATORS = {"line": "\n", "paragraph": "\n\n"}
 _DIGITS = str.maketrans("123456789", "000000000")
-_BATCH_CHARS = 1 << 17  # hashed at once: the arrays stay in the processor's cache
+_BATCH_CHARS = 1 << 17  # of parts hashed at once, so that their arrays fit into the CPU cache
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _NO_HASH = np.uint64(0)  # of a part that is too short to be compared
-_MAX_EXAMPLES = 1000  # of removed lines, each once
+_MAX_EXAMPLES = 1000  # distinct removed lines written to `rejected/`
 _EXAMPLE = Rejection("repeated_line", "an example")
-_RECENT = 1 << 16  # hashes in a dictionary, before they go into a sorted array
+_RECENT = 1 << 16  # hashes in the dictionary before they are moved to a sorted array
 
 
 class RepeatedLines(SequenceFilter):
-    """Removes lines that stand in many documents, and rejects those of which too little is left."""
+    """Removes lines shared by many documents, and rejects documents that become too short."""
 
     name = "repeated_lines"
     description = "lines of many documents"
@@ -53,14 +54,14 @@ class RepeatedLines(SequenceFilter):
 
     @contextmanager
     def judging(self, config: CleanConfig, folder: Path) -> Iterator[Callable[[Prepared], Verdict]]:
-        """Give the function that removes lines; of each different one, an example is shown."""
+        """Yield the function that removes lines and gives each distinct one once as an example."""
         lines = LineCounts(config.repeated_lines)
         shown: set[int] = set()
 
         def judge(document: Prepared) -> Edit | None:
             assert document.parts is not None
             text, removed = lines.remove(document.text, document.parts)
-            # Lines of near duplicates count, too: they may be what makes two documents alike.
+            # Lines of near duplicates count too: they may be the reason why documents are similar.
             lines.add(document.parts)
             if not removed:
                 return None
@@ -80,7 +81,7 @@ class RepeatedLines(SequenceFilter):
 
 
 def hash_parts(texts: Sequence[str], config: RepeatedLinesConfig) -> list[Hashes]:
-    """Return (parts,) the hashes of the lines or paragraphs of each text; 0 for short ones."""
+    """Return (parts,) hashes of the lines or paragraphs of each text; 0 for short ones."""
     parts = [split(text, config) for text in texts]
     every = [part.translate(_DIGITS) for found in parts for part in found]
     batches = [
@@ -98,7 +99,7 @@ def split(text: str, config: RepeatedLinesConfig) -> list[str]:
 
 
 def join(parts: Sequence[str], config: RepeatedLinesConfig) -> str:
-    """Return the text of those parts, without blank lines around it or more than one in a row."""
+    """Join lines or paragraphs, without leading, trailing or consecutive blank lines."""
     text = _SEPARATORS[config.unit].join(parts)
     while "\n\n\n" in text:
         text = text.replace("\n\n\n", "\n\n")
@@ -116,9 +117,9 @@ def _hashes_of(parts: Sequence[str], min_words: int) -> Hashes:
 
 
 class LineCounts:
-    """The number of documents so far that hold each line or paragraph.
+    """The number of documents so far that contain each line or paragraph.
 
-    It takes 9 bytes of memory per different one.
+    Takes 9 bytes of memory per distinct line or paragraph.
     """
 
     def __init__(self, config: RepeatedLinesConfig) -> None:
@@ -128,14 +129,14 @@ class LineCounts:
         self._runs: list[_Run] = []
 
     def remove(self, text: str, hashes: Hashes) -> tuple[str, list[tuple[int, str]]]:
-        """Return a text without the parts that as many documents hold as may keep them.
+        """Remove the parts that have reached the maximum number of documents.
 
         Args:
             text: final text of a document.
-            hashes: (parts,) of its lines or paragraphs.
+            hashes: (parts,) hashes of its lines or paragraphs.
 
         Returns:
-            the text that is left, and the hash and text of each part that was removed.
+            The remaining text, and the hash and text of each removed part.
         """
         repeated = self.find(hashes)
         if not repeated.any():
@@ -146,7 +147,7 @@ class LineCounts:
         return join(kept, self._config), removed
 
     def find(self, hashes: Hashes) -> NDArray[np.bool_]:
-        """Return (parts,) whether as many documents hold a part of a text as may keep it."""
+        """Return (parts,) whether each part has reached the maximum number of documents."""
         counts = np.fromiter(
             (self._recent.get(h, 0) for h in hashes.tolist()), np.int64, len(hashes)
         )
@@ -156,7 +157,7 @@ class LineCounts:
         return is_repeated
 
     def add(self, hashes: Hashes) -> None:
-        """Count the parts of a document, each once."""
+        """Count the distinct parts of a document."""
         new = np.unique(hashes[hashes != _NO_HASH])
         for run in self._runs:
             new = new[~run.increase(new, self._limit)]
@@ -174,7 +175,7 @@ class LineCounts:
 
 @dataclass
 class _Run:
-    """Some hashes, which stand in no other run, and their counts."""
+    """A sorted run of hashes with their counts; runs are disjoint."""
 
     hashes: Hashes
     """(hashes,) sorted."""
@@ -194,16 +195,16 @@ class _Run:
         return len(self.hashes)
 
     def count(self, hashes: Hashes) -> NDArray[np.uint8]:
-        places, is_here = self._find(hashes)
-        return np.where(is_here, self.counts[places], np.uint8(0))
+        positions, is_found = self._find(hashes)
+        return np.where(is_found, self.counts[positions], np.uint8(0))
 
     def increase(self, hashes: Hashes, limit: int) -> NDArray[np.bool_]:
-        """Count hashes up to the limit, and return (hashes,) which of them are here."""
-        places, is_here = self._find(hashes)
-        here = places[is_here]
-        self.counts[here] = np.minimum(self.counts[here].astype(np.int64) + 1, limit)
-        return is_here
+        """Count hashes up to the limit; return (hashes,) whether each is in this run."""
+        positions, is_found = self._find(hashes)
+        found = positions[is_found]
+        self.counts[found] = np.minimum(self.counts[found].astype(np.int64) + 1, limit)
+        return is_found
 
     def _find(self, hashes: Hashes) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        places = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
-        return places, self.hashes[places] == hashes
+        positions = np.minimum(np.searchsorted(self.hashes, hashes), len(self.hashes) - 1)
+        return positions, self.hashes[positions] == hashes

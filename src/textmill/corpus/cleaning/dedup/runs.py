@@ -1,4 +1,4 @@
-"""An index that grows, in little memory, as sorted runs of entries.
+"""A growing, memory-efficient index as a list of sorted runs (LSM tree).
 
 Source: O'Neil et al. 1996 ("The Log-Structured Merge-Tree").
 """
@@ -15,9 +15,9 @@ def add_run(runs: list[Run], new: Run, merge: Callable[[Run, Run], Run]) -> None
     """Add a run, and merge runs until each is more than twice as long as the next.
 
     Args:
-        runs: the longest first; changed.
-        new: sorted entries since the last call.
-        merge: makes one run of two, the older one first.
+        runs: runs by descending length; modified in place.
+        new: the new run.
+        merge: merges an older and a newer run.
     """
     runs.append(new)
     while len(runs) > 1 and len(runs[-2]) <= 2 * len(runs[-1]):

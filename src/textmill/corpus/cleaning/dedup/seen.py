@@ -1,4 +1,4 @@
-"""Ids that were seen before, in little memory."""
+"""A memory-efficient set of ids."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _Halves = NDArray[np.uint64]
 
 
 class SeenIds:
-    """A set of ids of 16 bytes that takes 16 bytes of memory per id, a sixth of a Python set.
+    """A set of 16-byte ids that takes 16 bytes of memory per id, a sixth of a Python set.
 
-    The newest are in a set, older ones in sorted runs.
+    Recent ids are in a set, older ones in sorted runs.
     """
 
     def __init__(self) -> None:
@@ -35,11 +35,11 @@ class SeenIds:
     def _is_in_runs(self, known: bytes) -> bool:
         first, second = np.frombuffer(known, np.uint64)
         for run in self._runs:
-            place = int(np.searchsorted(run.firsts, first))
-            while place < len(run) and run.firsts[place] == first:
-                if run.seconds[place] == second:
+            position = int(np.searchsorted(run.firsts, first))
+            while position < len(run) and run.firsts[position] == first:
+                if run.seconds[position] == second:
                     return True
-                place += 1
+                position += 1
         return False
 
     def _settle(self) -> None:
@@ -50,7 +50,7 @@ class SeenIds:
 
 @dataclass(frozen=True)
 class _Run:
-    """Ids as two numbers each, sorted by the first."""
+    """Ids as two 64-bit integers each, sorted by the first."""
 
     firsts: _Halves
     seconds: _Halves

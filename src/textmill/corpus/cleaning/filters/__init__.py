@@ -1,4 +1,4 @@
-"""Filters, a file each; `contract` says what one is, and `chain` in which order they act."""
+"""Filters, one per file; `contract` defines their interface, and `chain` their order."""
 
 from textmill.corpus.cleaning.document import Document, Edit, Prepared, Rejection, Verdict
 from textmill.corpus.cleaning.filters.contract import Filter, Reason, SequenceFilter

@@ -1,4 +1,4 @@
-"""C4's rules: lines that are no sentences, placeholder text, code, bad words."""
+"""C4's rules: lines that are not sentences, placeholder text, code, bad words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from textmill.corpus.cleaning.filters.rules import ELLIPSES
 from textmill.safety.characters import UNSPACED
 
 _QUOTES = "\"'”’»“)）」』"
-# A full stop after an initial or a title ends no sentence, nor do three of them.
+# A full stop after an initial or a title, or an ellipsis, does not end a sentence.
 _SENTENCE_END = re.compile(
     r"(?:(?<!\.)(?<!\b[^\W\d_I])(?<!\b[DMSJ][rst])(?<!\bMrs)(?<!\bProf)(?<!\bInc)(?<!\bvs)\.|[!?]+\.*)"
     rf"[{_QUOTES}]*(?=\s|$)|[。！？｡]+[{_QUOTES}]*"
@@ -35,7 +35,7 @@ class C4(Filter):
     settings: C4Config = C4Config()
 
     def is_enabled(self, config: CorpusConfig) -> bool:
-        """Return whether the quality filters are on, this one among them."""
+        """Return whether the quality filters and this one are enabled."""
         return config.quality.enabled and config.quality.c4.enabled
 
     def configured(self, config: CleanConfig) -> C4:
@@ -43,7 +43,7 @@ class C4(Filter):
         return C4(config.quality.c4)
 
     def judge(self, documents: Sequence[Document]) -> Iterator[Verdict]:
-        """Yield why each document is rejected, or its text without the removed lines."""
+        """Yield the rejection of each document, or its text without the removed lines."""
         for document in documents:
             kept, n_lines, found = c4(document.text, self.settings)
             if found is not None:
@@ -55,9 +55,9 @@ class C4(Filter):
 
 
 def c4(text: str, config: C4Config) -> tuple[str, int, str | None]:
-    """Return the text without the lines that C4's rules remove, their number, why it is rejected.
+    """Return the text without removed lines, their number, and the reason of a rejection or None.
 
-    Blank lines are removed too, and do not count.
+    Blank lines are removed too, but not counted.
 
     Source: Raffel et al. 2020 ("Exploring the Limits of Transfer Learning with a Unified
     Text-to-Text Transformer"), section 2.2. Citations, policies and the length of words are rules
@@ -92,7 +92,7 @@ def c4(text: str, config: C4Config) -> tuple[str, int, str | None]:
 
 
 def _has_word(lowered: str, word: str) -> bool:
-    """Return whether a word stands in a text by itself; where no spaces part words, anywhere."""
+    """Return whether a text contains a word; in scripts without spaces, as any substring."""
     if word not in lowered:
         return False
     if _UNSPACED.search(word):
@@ -120,13 +120,13 @@ def _is_c4_line(line: str, config: C4Config) -> bool:
 
 
 def _count_words(line: str, words: list[str]) -> int:
-    """Return the words between spaces; in scripts without them, the characters."""
+    """Return the number of words; in scripts without spaces, of characters."""
     if line.isascii():
         return len(words)
     return sum(max(1, len(_UNSPACED.findall(word))) for word in words)
 
 
 def _count_sentences(line: str) -> int:
-    """Return how many sentences a line has; what follows the last full stop is one, too."""
+    """Return the number of sentences in a line, including an unterminated last one."""
     ends = [match.end() for match in _SENTENCE_END.finditer(line)]
     return len(ends) + (not ends or ends[-1] < len(line))

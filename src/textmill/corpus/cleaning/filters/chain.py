@@ -1,4 +1,4 @@
-"""Every filter, in the order in which they act."""
+"""The chain of filters, in the order of application."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from textmill.corpus.cleaning.filters.unreadable import EmptyPage, UnreadableRec
 from textmill.errors import InputError
 
 _NAME = re.compile("[a-z][a-z0-9_]*")
-_AGAIN = TooShort()
-"""Judges what filters leave that change texts."""
+_SECOND_TOO_SHORT = TooShort()
+"""Rejects documents that are too short after the quality filters have changed their text."""
 
 FILTERS: tuple[Reason, ...] = (
     UnreadableRecord(),
     EmptyPage(),
     TooShort(),
     OtherLanguage(),
-    GopherRepetition(),  # the quality filters stand in the order of FineWeb
+    GopherRepetition(),  # the quality filters are in FineWeb's order
     GopherQuality(),
     C4(),
     FineWeb(),
-    _AGAIN,
+    _SECOND_TOO_SHORT,
     Contamination(),
     ExactDuplicates(),
     RepeatedLines(),
@@ -48,44 +48,44 @@ FILTERS: tuple[Reason, ...] = (
 
 
 def filters_of(config: CorpusConfig) -> tuple[Reason, ...]:
-    """Return the filters of a corpus in order, those that are off too; one may stand there twice.
+    """Return the filters of a corpus in order, including disabled ones; a name may occur twice.
 
-    Everything that runs, counts, describes or orders filters asks this function. The filters of
-    extensions follow the quality filters; those that compare documents come last.
+    Everything that runs, counts, describes or orders filters uses this function. The filters of
+    extensions follow the quality filters; their sequence filters come last.
 
     Raises:
-        InputError: an extension defines what is no filter, or one with a name that is taken.
+        InputError: an extension defines an object that is not a filter, or a name that is in use.
     """
-    further = _further(config)
-    by_themselves = [one for one in further if not isinstance(one, SequenceFilter)]
-    in_sequence = [one for one in further if isinstance(one, SequenceFilter)]
-    place = next(place for place, one in enumerate(FILTERS) if one is _AGAIN)
-    return (*FILTERS[:place], *by_themselves, *FILTERS[place:], *in_sequence)
+    extensions = _extension_filters(config)
+    single = [one for one in extensions if not isinstance(one, SequenceFilter)]
+    in_sequence = [one for one in extensions if isinstance(one, SequenceFilter)]
+    position = next(i for i, one in enumerate(FILTERS) if one is _SECOND_TOO_SHORT)
+    return (*FILTERS[:position], *single, *FILTERS[position:], *in_sequence)
 
 
-def _further(config: CorpusConfig) -> list[Reason]:
-    """Return the filters of extensions, by the contract of all others."""
+def _extension_filters(config: CorpusConfig) -> list[Reason]:
+    """Return the validated filters of extensions."""
     taken = {one.name for one in FILTERS}
     found: list[Reason] = []
     for module in modules(config.filters):
         for one in getattr(module, "FILTERS", ()):
             if not isinstance(one, Filter | SequenceFilter):
                 raise InputError(
-                    f"extensions: FILTERS of {module.__file__} holds {one!r}, which is no filter: "
-                    "give it an instance of a class made from textmill.corpus.cleaning.filters."
-                    "Filter or SequenceFilter."
+                    f"extensions: FILTERS of {module.__file__} contains {one!r}, which is not a "
+                    "filter: use an instance of a subclass of "
+                    "textmill.corpus.cleaning.filters.Filter or SequenceFilter."
                 )
             name = getattr(one, "name", None)
             if not isinstance(name, str) or not _NAME.fullmatch(name) or name in taken:
-                problem = "which is taken" if name in taken else "which is no lower-case word"
+                problem = "already in use" if name in taken else "not a lower-case identifier"
                 raise InputError(
-                    f"extensions: a filter of {module.__file__} ({type(one).__name__}) is called "
-                    f"{name!r}, {problem}: give its class another name."
+                    f"extensions: the filter {type(one).__name__} of {module.__file__} has the "
+                    f"name {name!r}, which is {problem}: set a different name in its class."
                 )
             if wrong := [c for c in one.changes if not c.startswith(CHANGE_PREFIXES)]:
                 raise InputError(
                     f"extensions: the filter {name!r} of {module.__file__} counts {wrong[0]!r}: "
-                    f"begin the name with {' or '.join(CHANGE_PREFIXES)}."
+                    f"start the name with {' or '.join(CHANGE_PREFIXES)}."
                 )
             taken.add(name)
             found.append(one)
@@ -93,13 +93,13 @@ def _further(config: CorpusConfig) -> list[Reason]:
 
 
 def described(config: CorpusConfig) -> dict[str, str]:
-    """Return what each filter that is on filters out, by name and in order."""
+    """Return the descriptions of the enabled filters, by name and in order."""
     return {one.name: one.describe(config) for one in filters_of(config) if one.is_enabled(config)}
 
 
 def in_order(names: Iterable[str], config: CorpusConfig) -> list[str]:
-    """Return names of filters in the order in which they act, any others at the end."""
-    places: dict[str, int] = {}
-    for place, one in enumerate(filters_of(config)):
-        places.setdefault(one.name, place)
-    return sorted(names, key=lambda name: (places.get(name, len(places)), name))
+    """Return names of filters in the order of the chain, unknown names at the end."""
+    positions: dict[str, int] = {}
+    for position, one in enumerate(filters_of(config)):
+        positions.setdefault(one.name, position)
+    return sorted(names, key=lambda name: (positions.get(name, len(positions)), name))

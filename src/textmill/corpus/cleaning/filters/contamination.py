@@ -1,7 +1,7 @@
-"""Contamination: documents that share a run of words with the test set of a task.
+"""Decontamination: rejects documents that share a word n-gram with the test set of a task.
 
 Source: Brown et al. 2020 ("Language Models are Few-Shot Learners"), appendix C, whose 13-grams and
-least length of 8 words are the defaults; shorter examples are too common to tell anything.
+minimum length of 8 words are the defaults; shorter examples are too common to be significant.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _SHOWN_CHARS = 120
 
 @dataclass(frozen=True)
 class Contamination(Filter):
-    """Rejects documents that share a run of words with the test set of a task."""
+    """Rejects documents that share a word n-gram with the test set of a task."""
 
     name = "contaminated"
     description = "text of test sets"
     ngrams: TestNgrams | None = None
 
     def is_enabled(self, config: CorpusConfig) -> bool:
-        """Return whether decontamination is on."""
+        """Return whether decontamination is enabled."""
         return config.decontamination.enabled
 
     def configured(self, config: CleanConfig) -> Contamination:
-        """Return the filter with the test sets of the configuration, which are read.
+        """Return the filter with the n-grams of the configured test sets, which are read.
 
         Raises:
             InputError: a test set cannot be read.
@@ -48,7 +48,7 @@ class Contamination(Filter):
         return Contamination(TestNgrams(config.decontamination, config.test_sets, clean))
 
     def judge(self, documents: Sequence[Document]) -> Iterator[Verdict]:
-        """Yield the tasks and the first run that each document shares with test sets."""
+        """Yield the tasks and the first n-gram that each document shares with test sets."""
         assert self.ngrams is not None, "not configured"
         for shared in self.ngrams.find([document.text for document in documents]):
             if shared is None:
@@ -59,29 +59,29 @@ class Contamination(Filter):
 
 
 @dataclass(frozen=True)
-class SharedRun:
-    """A run of words that a document shares with test sets."""
+class SharedNgram:
+    """A word n-gram that a document shares with test sets."""
 
     tasks: tuple[str, ...]
-    """The tasks whose test sets share a run with it, in the order of the configuration."""
+    """The tasks whose test sets share an n-gram, in the order of the configuration."""
     words: str
-    """The first run that any of them shares, in lower case."""
+    """The first shared n-gram, in lower case."""
 
 
 class TestNgrams:
-    """The runs of words of all test sets, as hashes.
+    """Hashes of the word n-grams of all test sets.
 
     Args:
-        config: how long the runs are.
-        test_sets: where the test sets are.
-        clean: cleans a text as the documents are cleaned.
+        config: settings such as the length of n-grams.
+        test_sets: the test sets.
+        clean: cleans a text like the documents.
 
     Raises:
         InputError: a test set cannot be read.
         RunError: the hub cannot be reached.
     """
 
-    __test__ = False  # no tests, whatever pytest thinks of the name
+    __test__ = False  # not a test class, despite its name
 
     def __init__(
         self,
@@ -97,40 +97,42 @@ class TestNgrams:
                 by_length[length][test_set.name] = hashes
         self._by_length = dict(sorted(by_length.items()))
 
-    def find(self, texts: Sequence[str]) -> list[SharedRun | None]:
-        """Return what each text shares with the test sets; None if it shares nothing."""
-        found: list[SharedRun | None] = []
+    def find(self, texts: Sequence[str]) -> list[SharedNgram | None]:
+        """Return the n-gram that each text shares with the test sets; None if there is none."""
+        found: list[SharedNgram | None] = []
         for batch in slices(map(len, texts), _BATCH_CHARS):
             found += self._find(texts[batch])
         return found
 
-    def _find(self, texts: Sequence[str]) -> list[SharedRun | None]:
+    def _find(self, texts: Sequence[str]) -> list[SharedNgram | None]:
         words = hash_words(read_characters(texts))
         tasks: list[set[str]] = [set() for _ in texts]
-        runs: dict[int, tuple[int, int]] = {}  # of each text, where the first one begins and ends
+        spans: dict[int, tuple[int, int]] = {}  # of the first shared n-gram of each text
         for length, by_task in self._by_length.items():
             hashes, first = hash_runs(words, length, keep_short=False)
             for task, known in by_task.items():
-                for place in first[_are_in(hashes, known)].tolist():
-                    index = int(words.documents[place])
+                for word in first[_are_in(hashes, known)].tolist():
+                    index = int(words.documents[word])
                     tasks[index].add(task)
-                    run = (int(words.starts[place]), int(words.starts[place + length - 1]))
-                    runs[index] = min(runs.get(index, run), run)
+                    span = (int(words.starts[word]), int(words.starts[word + length - 1]))
+                    spans[index] = min(spans.get(index, span), span)
         return [
-            _shared_run(text, [task for task in self._tasks if task in found], runs.get(index))
+            _shared_ngram(text, [task for task in self._tasks if task in found], spans.get(index))
             for index, (text, found) in enumerate(zip(texts, tasks, strict=True))
         ]
 
 
-def _shared_run(text: str, tasks: Sequence[str], run: tuple[int, int] | None) -> SharedRun | None:
-    if run is None:
+def _shared_ngram(
+    text: str, tasks: Sequence[str], span: tuple[int, int] | None
+) -> SharedNgram | None:
+    if span is None:
         return None
-    shown = " ".join(text.lower()[run[0] :][:_SHOWN_CHARS].split())
-    return SharedRun(tuple(tasks), shown)
+    shown = " ".join(text.lower()[span[0] :][:_SHOWN_CHARS].split())
+    return SharedNgram(tuple(tasks), shown)
 
 
 def _ngrams(texts: Sequence[str], config: DecontaminationConfig) -> dict[int, Hashes]:
-    """Return the hashes of the runs of texts by their length, sorted, each once."""
+    """Return the sorted unique hashes of the n-grams of texts, by their length."""
     found: defaultdict[int, list[Hashes]] = defaultdict(list)
     for batch in slices(map(len, texts), _BATCH_CHARS):
         words = hash_words(read_characters(texts[batch]))
@@ -144,13 +146,13 @@ def _ngrams(texts: Sequence[str], config: DecontaminationConfig) -> dict[int, Ha
 
 
 def _are_in(hashes: Hashes, known: Hashes) -> NDArray[np.bool_]:
-    places = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
-    found: NDArray[np.bool_] = known[places] == hashes
+    positions = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+    found: NDArray[np.bool_] = known[positions] == hashes
     return found
 
 
 def _test_texts(test_set: TestSetConfig) -> Iterator[str]:
-    """Yield the texts of a test set; bad records are those of the step that evaluates it."""
+    """Yield the texts of a test set; bad records are left to the step that evaluates it."""
     settings = {column: f"tasks.{test_set.name}" for column in test_set.columns}
     for record in read_labelled(
         test_set.places,

@@ -1,7 +1,7 @@
-"""What a filter is: a plain object with a name that judges documents.
+"""The interface of filters: objects with a name that judge documents.
 
-Counts, the folder `rejected/`, metrics, the report and model cards follow from its attributes. One
-that travels to worker processes is pickled, so its class has to be importable there.
+Counts, the folder `rejected/`, metrics, the report and model cards are derived from the attributes
+of a filter. Filters are pickled to worker processes, so their classes must be importable there.
 """
 
 from __future__ import annotations
@@ -18,23 +18,24 @@ CHANGE_PREFIXES = ("dropped_", "changed_")
 
 
 class Reason:
-    """A reason why documents are rejected."""
+    """A reason for rejecting documents."""
 
     name: str
-    """As it stands in `rejected/`: lower-case words joined by underscores. The number of documents
-    is the metric `rejected_<name>`."""
+    """The reason in `rejected/`: lower-case words joined by underscores. The number of rejected
+    documents is the metric `rejected_<name>`."""
     description: str = ""
-    """What is filtered out, as a noun phrase such as "text in capitals"; empty: its name."""
+    """The documents that are rejected, as a noun phrase such as "text in capitals"; defaults to the
+    name."""
     changes: tuple[str, ...] = ()
-    """Names of the metrics that count what it changes in documents that are kept; they begin with
-    "dropped_" or "changed_"."""
+    """Names of metrics that count its changes in kept documents; they start with "dropped_" or
+    "changed_"."""
 
     def is_enabled(self, config: CorpusConfig) -> bool:
-        """Return whether it acts; its metrics then stand there even if nothing is rejected."""
+        """Return whether it is enabled; its metrics are then logged even if they are 0."""
         return True
 
     def describe(self, config: CorpusConfig) -> str:
-        """Return what is filtered out with these settings."""
+        """Return a description of the documents that are rejected with these settings."""
         return self.description or self.name.replace("_", " ")
 
     def reject(
@@ -50,38 +51,38 @@ class Reason:
 
 
 class Filter(Reason, ABC):
-    """A filter that judges each document by itself, so that any process can do it."""
+    """A filter that judges each document independently, so that it can run in any process."""
 
     def configured(self, config: CleanConfig) -> Filter:
-        """Return the filter as it judges with these settings; once a run, before any document.
+        """Return the filter with these settings; called once per run, before any document.
 
         Raises:
-            InputError: what the settings name cannot be read.
+            InputError: a file named by the settings cannot be read.
             RunError: the hub cannot be reached.
         """
         return self
 
     @abstractmethod
     def judge(self, documents: Sequence[Document]) -> Iterable[Verdict]:
-        """Return or yield a verdict for each document of a batch, in order; change none of them."""
+        """Return or yield a verdict for each document of a batch, in order; modify none of them."""
 
 
 class SequenceFilter(Reason, ABC):
-    """A filter that judges documents in the order in which they were read, by those before."""
+    """A filter that compares documents with earlier ones, in the order in which they were read."""
 
     judges_again: bool = False
-    """Whether it judges a document again when a later filter of this sort has changed its text."""
+    """Whether it judges a document again after a later sequence filter has changed its text."""
 
     @abstractmethod
     def judging(
         self, config: CleanConfig, folder: Path
     ) -> AbstractContextManager[Callable[[Prepared], Verdict]]:
-        """Return a context that gives the function that judges the documents of one run.
+        """Return a context manager that yields the function to judge the documents of one run.
 
-        It is called for each document that nothing before has rejected, and has to remember what
-        it compares later ones with.
+        The function is called for each document that no previous filter has rejected, and must
+        remember what later documents are compared with.
 
         Args:
             config: the settings.
-            folder: where temporary files may be made.
+            folder: a folder for temporary files.
         """

@@ -1,4 +1,4 @@
-"""FineWeb's own rules: lines that do not end, short lines, repeated lines."""
+"""FineWeb's own rules: unterminated lines, short lines, repeated lines."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class FineWeb(Filter):
     settings: FineWebConfig = FineWebConfig()
 
     def is_enabled(self, config: CorpusConfig) -> bool:
-        """Return whether the quality filters are on, this one among them."""
+        """Return whether the quality filters and this one are enabled."""
         return config.quality.enabled and config.quality.fineweb.enabled
 
     def configured(self, config: CleanConfig) -> FineWeb:
@@ -37,14 +37,14 @@ class FineWeb(Filter):
         return FineWeb(config.quality.fineweb)
 
     def judge(self, documents: Sequence[Document]) -> Iterator[Verdict]:
-        """Yield why each document is rejected."""
+        """Yield the rejection of each document, or None."""
         for document in documents:
             found = fineweb(document.text, self.settings)
             yield None if found is None else self.reject(found)
 
 
 def fineweb(text: str, config: FineWebConfig) -> str | None:
-    """Return why FineWeb's own rules reject a text; None if they do not.
+    """Return the reason why FineWeb's own rules reject a text; None if they do not.
 
     Source: Penedo et al. 2024 ("The FineWeb Datasets: Decanting the Web for the Finest Text Data
     at Scale"), section 3.3.

@@ -25,7 +25,7 @@ class GopherQuality(Filter):
     settings: GopherQualityConfig = GopherQualityConfig()
 
     def is_enabled(self, config: CorpusConfig) -> bool:
-        """Return whether the quality filters are on, this one among them."""
+        """Return whether the quality filters and this one are enabled."""
         return config.quality.enabled and config.quality.gopher_quality.enabled
 
     def configured(self, config: CleanConfig) -> GopherQuality:
@@ -33,7 +33,7 @@ class GopherQuality(Filter):
         return GopherQuality(config.quality.gopher_quality)
 
     def judge(self, documents: Sequence[Document]) -> Iterator[Verdict]:
-        """Yield why each document is rejected."""
+        """Yield the rejection of each document, or None."""
         for document, measures in zip(documents, measures_of(documents), strict=True):
             found = gopher_quality(document.text, measures, document.language, self.settings)
             yield None if found is None else self.reject(found)
@@ -42,10 +42,10 @@ class GopherQuality(Filter):
 def gopher_quality(
     text: str, measures: Measures, language: str, config: GopherQualityConfig
 ) -> str | None:
-    """Return why Gopher's quality rules reject a text; None if they do not.
+    """Return the reason why Gopher's quality rules reject a text; None if they do not.
 
-    In a language without a list of stop words, none are asked for; the length of words is not
-    judged where words are single characters.
+    Stop words are required only in languages with a list of them; the length of words is ignored if
+    words are single characters.
 
     Source: Rae et al. 2021 ("Scaling Language Models: Methods, Analysis & Insights from Training
     Gopher"), appendix A1.1, "Quality filtering".
@@ -72,7 +72,7 @@ def _stop_words(measures: Measures, language: str, config: GopherQualityConfig) 
     words = config.stop_words.get(language.partition("-")[0].lower())
     if not words:
         return None
-    # For so few words this takes a tenth of what np.isin does.
+    # For so few words, this takes a tenth of the time of np.isin.
     found = int((_hashes_of(words)[:, None] == measures.words).any(axis=1).sum())
     return below("stop_words", found, config.min_stop_words)
 

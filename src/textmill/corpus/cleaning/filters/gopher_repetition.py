@@ -1,4 +1,4 @@
-"""Gopher's repetition rules: lines, paragraphs and runs of words that occur again."""
+"""Gopher's repetition rules: repeated lines, paragraphs and word n-grams."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class GopherRepetition(Filter):
     settings: GopherRepetitionConfig = GopherRepetitionConfig()
 
     def is_enabled(self, config: CorpusConfig) -> bool:
-        """Return whether the quality filters are on, this one among them."""
+        """Return whether the quality filters and this one are enabled."""
         return config.quality.enabled and config.quality.gopher_repetition.enabled
 
     def configured(self, config: CleanConfig) -> GopherRepetition:
@@ -29,7 +29,7 @@ class GopherRepetition(Filter):
         return GopherRepetition(config.quality.gopher_repetition)
 
     def judge(self, documents: Sequence[Document]) -> Iterator[Verdict]:
-        """Yield why each document is rejected."""
+        """Yield the rejection of each document, or None."""
         settings = self.settings
         every = measures_of(documents, settings.top_ngrams, settings.duplicate_ngrams)
         for document, measures in zip(documents, every, strict=True):
@@ -38,7 +38,7 @@ class GopherRepetition(Filter):
 
 
 def gopher_repetition(text: str, measures: Measures, config: GopherRepetitionConfig) -> str | None:
-    """Return why Gopher's repetition rules reject a text; None if they do not.
+    """Return the reason why Gopher's repetition rules reject a text; None if they do not.
 
     Source: Rae et al. 2021 ("Scaling Language Models: Methods, Analysis & Insights from Training
     Gopher"), appendix A1.1, "Repetition removal" and table A1.
@@ -60,10 +60,10 @@ def gopher_repetition(text: str, measures: Measures, config: GopherRepetitionCon
 
 def _repeated(name: str, parts: list[str], text: str, config: GopherRepetitionConfig) -> str | None:
     duplicates, chars = count_duplicates(parts)
-    most, most_chars = {
+    max_share, max_char_share = {
         "paragraph": (config.max_duplicate_paragraphs, config.max_duplicate_paragraph_chars),
         "line": (config.max_duplicate_lines, config.max_duplicate_line_chars),
     }[name]
-    return above(f"duplicate_{name}s", duplicates / max(1, len(parts)), most) or above(
-        f"duplicate_{name}_chars", chars / max(1, len(text)), most_chars
+    return above(f"duplicate_{name}s", duplicates / max(1, len(parts)), max_share) or above(
+        f"duplicate_{name}_chars", chars / max(1, len(text)), max_char_share
     )

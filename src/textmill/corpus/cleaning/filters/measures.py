@@ -1,6 +1,6 @@
-"""What quality filters measure of texts, computed for many texts at once in linear time.
+"""Text statistics for quality filters, computed for many texts at once in linear time.
 
-Words are those of `shingles`: in scripts without spaces every character counts as one.
+Words are defined by `shingles`: in scripts without spaces, every character is a word.
 """
 
 from __future__ import annotations
@@ -29,39 +29,39 @@ from textmill.corpus.shingles import (
 )
 
 MAX_CHARS = 1 << 22
-"""Of a longer text only the beginning is measured."""
+"""Longer texts are measured up to this length."""
 _BATCH_CHARS = 1 << 17
 _IN_NUMBERS = np.array([ord(character) for character in ".,:'-–/"], np.uint32)
 _DIVIDERS = np.array([ord(character) for character in "-–—/"], np.uint32)
 _SINGLE = np.array(
     [ord(character) for character in ",:;!?¿¡()[]{}<>_#*&'\"“”‘’`´„«»，：；！？（）"], np.uint32
 )
-# A run's hash and the place where it begins share a number of 64 bits.
+# An n-gram's hash and the index of its first word are packed into 64 bits.
 _PLACE_BITS = 24
 _PLACE_MASK = np.uint64((1 << _PLACE_BITS) - 1)
 
 
 @dataclass(frozen=True)
 class Measures:
-    """Measures of one text."""
+    """Statistics of one text."""
 
     n_chars: int
-    """Characters that were measured."""
+    """Number of measured characters."""
     n_words: int
-    """A number with punctuation inside, such as 1,250.75 or 1914-18, is one."""
+    """A number with inner punctuation, such as 1,250.75 or 1914-18, counts as one word."""
     n_punctuation: int
-    """Other characters, without spaces; a run of the same one counts once, except for those that
-    enclose or separate, such as brackets."""
+    """Other characters except spaces; repetitions of the same one count once, except for brackets,
+    quotes and the like."""
     n_alphabetic: int
     """Words with at least one letter."""
     mean_word_length: float | None
-    """In characters; None where most words are characters in a script without spaces."""
+    """In characters; None if most words are characters in a script without spaces."""
     words: Hashes
-    """(words,) their hashes."""
+    """(words,) hashes of the words."""
     top_ngrams: dict[int, float]
-    """Share of the characters that are in the commonest run of so many words, by its length."""
+    """Share of characters in the most frequent n-gram, by n."""
     duplicate_ngrams: dict[int, float]
-    """Share of the characters that are in words of runs that occurred before, by their length."""
+    """Share of characters in words of repeated n-grams, by n."""
 
 
 def measures_of(
@@ -69,7 +69,7 @@ def measures_of(
     top_ngrams: Collection[int] = (),
     duplicate_ngrams: Collection[int] = (),
 ) -> list[Measures]:
-    """Return the measures of each document, which all filters share: see `measure`."""
+    """Return the measures of each document, cached for all filters: see `measure`."""
     missing = [
         document
         for document in documents
@@ -90,9 +90,9 @@ def measure(
     """Return the measures of each text.
 
     Args:
-        texts: any; at most `MAX_CHARS` characters of each count.
-        top_ngrams: lengths of the runs of words whose commonest is measured.
-        duplicate_ngrams: lengths of the runs of words whose repeats are measured.
+        texts: texts, of which at most `MAX_CHARS` characters are measured.
+        top_ngrams: lengths of n-grams of which the most frequent is measured.
+        duplicate_ngrams: lengths of n-grams of which repetitions are measured.
     """
     measured: list[Measures] = []
     for batch in slices(map(len, texts), _BATCH_CHARS):
@@ -145,7 +145,7 @@ def _count(
 
 
 def _continues_number(characters: Characters) -> NDArray[np.bool_]:
-    """Return (words,) whether each is the part of a number after punctuation inside it."""
+    """Return (words,) whether each is the part of a number after its inner punctuation."""
     codes, starts = characters.codes, characters.starts
     is_digit = (codes >= ord("0")) & (codes <= ord("9"))
     before = np.maximum(starts - 2, 0)
@@ -154,13 +154,12 @@ def _continues_number(characters: Characters) -> NDArray[np.bool_]:
 
 
 def _punctuation_places(characters: Characters, words: Words, lengths: NDArray[np.int64]) -> Places:
-    """Return the places of the punctuation that counts.
+    """Return the positions of punctuation tokens.
 
-    Of a run of the same character the first one counts, of brackets, quotes and the like each one.
+    A run of the same character is one token, but brackets, quotes and the like are one each.
     Punctuation between two letters is part of a word, as in "don't" and "3.5", except for hyphens,
     dashes and slashes; so are the full stop of an abbreviation, and hyphens at the end of a word,
-    as in "well--". These are the rules of spaCy's English tokenizer, where they hold in all
-    languages.
+    as in "well--". These are the language-independent rules of spaCy's English tokenizer.
     """
     codes, kinds = characters.codes, characters.kinds
     is_punctuation = kinds == MARK
@@ -180,12 +179,12 @@ def _punctuation_places(characters: Characters, words: Words, lengths: NDArray[n
     is_punctuation &= np.cumsum(covered[:-1], dtype=np.int8) == 0
     is_punctuation[begins[is_end]] = False
     is_punctuation[1:] &= (codes[1:] != codes[:-1]) | np.isin(codes[1:], _SINGLE)
-    is_punctuation[_shortening_stops(characters, words, lengths)] = False
+    is_punctuation[_abbreviation_stops(characters, words, lengths)] = False
     return np.flatnonzero(is_punctuation)
 
 
-def _shortening_stops(characters: Characters, words: Words, lengths: NDArray[np.int64]) -> Places:
-    """Return the places of full stops after initials and titles."""
+def _abbreviation_stops(characters: Characters, words: Words, lengths: NDArray[np.int64]) -> Places:
+    """Return the positions of full stops after initials and titles."""
     is_initial = (lengths == 1) & _alphabetic()[characters.codes[characters.starts]]
     is_short = np.isin(words.hashes, _titles()) | is_initial
     after: Places = characters.starts[is_short] + lengths[is_short]
@@ -208,7 +207,7 @@ def _has_letter(characters: Characters) -> NDArray[np.bool_]:
 
 @cache
 def _alphabetic() -> NDArray[np.bool_]:
-    """Return for each code point whether it is a letter."""
+    """Return (code points,) whether each is a letter."""
     codes = np.arange(sys.maxunicode + 1, dtype=np.uint32)
     every = codes.tobytes().decode("utf-32-le", "surrogatepass")
     found = np.zeros(len(every), np.bool_)
@@ -217,12 +216,12 @@ def _alphabetic() -> NDArray[np.bool_]:
     return found
 
 
-def _sorted_runs(words: Words, length: int) -> tuple[Places, NDArray[np.bool_]]:
-    """Return where all runs of words begin, equal ones together, and which ones are repeats.
+def _sorted_ngrams(words: Words, length: int) -> tuple[Places, NDArray[np.bool_]]:
+    """Return all n-grams, grouped by equality, and which ones are repetitions.
 
     Returns:
-        (runs,) index of the first word of each run, those of equal runs of a text one after the
-        other and ascending; and (runs,) whether the one before is equal.
+        (ngrams,) index of the first word of each n-gram, ascending within groups of equal n-grams
+        of a text; and (ngrams,) whether the previous one is equal.
     """
     hashes, first = hash_runs(words, length, keep_short=False)
     packed = (hashes & ~_PLACE_MASK) | first.astype(np.uint64)
@@ -238,11 +237,11 @@ def _sorted_runs(words: Words, length: int) -> tuple[Places, NDArray[np.bool_]]:
 def _top_share(
     words: Words, lengths: NDArray[np.int64], n: int, sizes: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Return (texts,) the share of the commonest run, of several the first; 0 if none is repeated.
+    """Return (texts,) the character share of the most frequent n-gram; 0 if none is repeated.
 
-    The characters between its words count.
+    Ties go to the first n-gram. Characters between its words are included.
     """
-    places, is_repeat = _sorted_runs(words, n)
+    places, is_repeat = _sorted_ngrams(words, n)
     heads = np.flatnonzero(~is_repeat)
     counts = np.diff(heads, append=len(places))
     heads, counts = heads[counts > 1], counts[counts > 1]
@@ -267,15 +266,15 @@ def _duplicate_shares(
 ) -> dict[int, NDArray[np.float64]]:
     shares: dict[int, NDArray[np.float64]] = {}
     for n in ngrams:
-        places, is_repeat = _sorted_runs(words, n)
-        again = places[is_repeat]
+        places, is_repeat = _sorted_ngrams(words, n)
+        repeated = places[is_repeat]
         edges = np.zeros(len(words.hashes) + 1, np.int64)
-        np.add.at(edges, again, 1)
-        np.add.at(edges, again + n, -1)
+        np.add.at(edges, repeated, 1)
+        np.add.at(edges, repeated + n, -1)
         is_covered = np.cumsum(edges[:-1]) > 0
         covered = _count(words.documents, len(sizes), lengths * is_covered)
         shares[n] = covered / sizes
-        # A text without a repeated run has no longer one either; only the others are searched.
+        # A text without repeated n-grams has no longer repeated ones: search only the others.
         has_repeat = covered[words.documents] > 0
         words = Words(
             words.hashes[has_repeat], words.documents[has_repeat], words.starts[has_repeat]

@@ -1,4 +1,4 @@
-"""Documents in languages that are not wanted."""
+"""Filtering by language."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from textmill.errors import listed
 
 @dataclass(frozen=True)
 class OtherLanguage(Filter):
-    """Rejects documents in other languages than those of the configuration."""
+    """Rejects documents in languages other than those of the configuration."""
 
     name = "language"
     description = "other languages"
     languages: tuple[str, ...] = ()
-    """BCP 47 tags; "de" stands for "de-AT" too."""
+    """BCP 47 tags; "de" includes "de-AT"."""
 
     def is_enabled(self, config: CorpusConfig) -> bool:
-        """Return whether languages are named."""
+        """Return whether languages are configured."""
         return bool(config.languages)
 
     def describe(self, config: CorpusConfig) -> str:
-        """Return what is filtered out with these settings."""
+        """Return a description of the documents that are rejected with these settings."""
         return f"languages other than {listed(config.languages)}"
 
     def configured(self, config: CleanConfig) -> OtherLanguage:
@@ -33,7 +33,7 @@ class OtherLanguage(Filter):
         return OtherLanguage(config.languages)
 
     def judge(self, documents: Sequence[Document]) -> Iterator[Verdict]:
-        """Yield the language of each document in another one."""
+        """Yield a rejection with the language of each document in another language."""
         for document in documents:
             tags = (document.language, document.language.partition("-")[0])
             is_wanted = any(tag in self.languages for tag in tags)

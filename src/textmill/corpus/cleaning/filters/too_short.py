@@ -1,4 +1,4 @@
-"""Documents that are too short."""
+"""Filtering by minimum length."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from textmill.corpus.cleaning.filters.contract import Filter
 
 @dataclass(frozen=True)
 class TooShort(Filter):
-    """Rejects documents of fewer characters than the configuration asks for."""
+    """Rejects documents with fewer than `corpus.min_chars` characters."""
 
     name = "too_short"
     description = "short documents"
     min_chars: int = 1
 
     def describe(self, config: CorpusConfig) -> str:
-        """Return what is filtered out with these settings."""
+        """Return a description of the documents that are rejected with these settings."""
         return f"documents below {config.min_chars} characters"
 
     def configured(self, config: CleanConfig) -> TooShort:
@@ -27,7 +27,7 @@ class TooShort(Filter):
         return TooShort(config.min_chars)
 
     def judge(self, documents: Sequence[Document]) -> Iterator[Verdict]:
-        """Yield how long each document is that is too short."""
+        """Yield a rejection with the length of each document that is too short."""
         for document in documents:
             n_chars = len(document.text)
             yield self.reject(f"{n_chars} characters") if n_chars < self.min_chars else None

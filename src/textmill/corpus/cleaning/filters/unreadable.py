@@ -1,6 +1,6 @@
-"""What never comes before a filter: records that cannot be read, and pages without text.
+"""Reasons of rejections before any filter: unreadable records, and pages without main content.
 
-Reading and extraction reject them; here they have their names.
+They are rejected while reading and extracting; this module only defines the reasons.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from textmill.corpus.cleaning.filters.contract import Reason
 
 
 class UnreadableRecord(Reason):
-    """A record that cannot be read; it may be cut off, and has no size."""
+    """An unreadable record; its raw text may be truncated, and has no size."""
 
     name = "bad_record"
     description = "records that cannot be read"
 
 
 class EmptyPage(Reason):
-    """An HTML page of which no main content can be extracted."""
+    """An HTML page without extractable main content."""
 
     name = "no_main_content"
     description = "pages without main content"
 
     def is_enabled(self, config: CorpusConfig) -> bool:
-        """Return False: no setting tells whether a source holds HTML."""
+        """Return False: the settings do not determine whether a source contains HTML."""
         return False

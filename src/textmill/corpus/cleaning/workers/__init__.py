@@ -1,3 +1,3 @@
-"""Documents prepared side by side, on this machine or a Ray cluster, and kept for a later run."""
+"""Parallel preparation of documents, on this machine or a Ray cluster, with a cache."""
 
 __all__ = ["cache", "pool"]

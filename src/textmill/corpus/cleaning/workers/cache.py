@@ -1,9 +1,9 @@
-"""Prepared documents kept on disk, so that a later run prepares only new ones.
+"""A cache of prepared documents on disk, so that later runs prepare only new documents.
 
-A document's id is a hash of what it is prepared from, whichever file holds it. A folder belongs to
-one way of preparing: the engine chooses another one when settings, code or packages change. A
-cache changes no result, and its failures cost only time: a damaged pack is removed and its
-documents are prepared again, and on a full disk no more are kept.
+The id of a document is a hash of the inputs of its preparation, independent of its file. A folder
+is specific to settings, code and packages: the engine selects another one if these change. The
+cache never changes results, and its failures only cost time: a damaged pack is removed and its
+documents are prepared again, and on a full disk no more documents are cached.
 """
 
 from __future__ import annotations
@@ -36,28 +36,28 @@ from textmill.files import CachePlace
 
 _PACK_BYTES = 64 << 20
 _OPEN_GROUPS = 4
-_MAX_READ = 16  # documents read for each one used: if they were shuffled, preparing is faster
+_MAX_READ = 16  # documents read per document used: beyond that (shuffled data), preparing is faster
 _FREE_READS = 1 << 14
-_PLACE = {"source", "file", "line"}  # a document is not prepared from its place
+_PLACE = {"source", "file", "line"}  # not inputs of the preparation
 _PREPARED_FROM = [f.name for f in fields(RawDocument) if f.name not in _PLACE]
 
 _Keys = NDArray[np.uint64]
 
 
 class PreparedCache:
-    """The prepared documents of earlier runs, and those of this one for later runs.
+    """Prepared documents of earlier runs, and of this run for later ones.
 
-    It takes 16 bytes of memory per document, and holds a few groups of documents.
+    Takes 16 bytes of memory per document, plus a few groups of documents.
 
     Args:
-        place: where they are; None keeps nothing.
+        place: location of the cache; None disables it.
     """
 
     def __init__(self, place: CachePlace | None) -> None:
         self._place = place
         self._began_s = time.time()
         self._writer: PackWriter | None = None
-        self._n_bytes = 0  # in the packs that are written
+        self._n_bytes = 0  # of the packs written by this run
         self._groups: list[tuple[Path, int]] = []
         self._read: OrderedDict[int, Group | None] = OrderedDict()
         self._n_read = self._n_used = 0
@@ -90,15 +90,15 @@ class PreparedCache:
             self._keys, self._group_of = every[order], np.concatenate(groups)[order]
 
     def find(self, documents: Sequence[RawDocument]) -> list[Prepared | None]:
-        """Return the prepared document of each that is known, None of the others."""
+        """Return the prepared document of each cached document, None for the others."""
         if not documents or not len(self._keys):
             return [None] * len(documents)
         ids = [_id(document) for document in documents]
         keys = _keys(ids)
-        # Of several, the one used last, which is in the order of a later run.
-        places = np.maximum(np.searchsorted(self._keys, keys, side="right"), 1) - 1
-        are_known = (self._keys[places] == keys).tolist()
-        numbers = self._group_of[places].tolist()
+        # If there are several, take the most recently used one, whose order matches later runs.
+        positions = np.maximum(np.searchsorted(self._keys, keys, side="right"), 1) - 1
+        are_known = (self._keys[positions] == keys).tolist()
+        numbers = self._group_of[positions].tolist()
         return [
             self._get(number, known, document.text) if is_known else None
             for number, known, document, is_known in zip(
@@ -127,10 +127,10 @@ class PreparedCache:
                 os.utime(pack)
             return read_group(pack, number_in_pack)
         except (ValueError, OSError, pa.ArrowException):
-            return None  # another run has removed it meanwhile
+            return None  # removed by another run in the meantime
 
     def add(self, documents: Sequence[RawDocument], prepared: Sequence[Prepared]) -> None:
-        """Add documents that were not known."""
+        """Add documents that were not cached."""
         for document, item in zip(documents, prepared, strict=True):
             if self._place is None:
                 return
@@ -158,7 +158,7 @@ class PreparedCache:
             self._give_up()
 
     def _give_up(self) -> None:
-        """Stop keeping documents: there is no room."""
+        """Stop caching: the disk or the quota is full."""
         if self._writer is not None:
             self._writer.discard()
         self._writer = self._place = None
@@ -181,5 +181,5 @@ def _id(document: RawDocument) -> bytes:
 
 
 def _keys(ids: Sequence[bytes]) -> _Keys:
-    """Return the first half of each id, as a number."""
+    """Return the first half of each id as an integer."""
     return np.frombuffer(b"".join(ids), np.uint64)[::2].copy()

@@ -24,22 +24,22 @@ _GROUP_DOCUMENTS = 512
 _SCHEMA = pa.schema(
     [
         ("id", pa.binary(ID_BYTES)),
-        ("text", pa.large_string()),  # null if it is the raw text
-        ("about", pa.large_string()),  # the fields without a column of their own, as JSON
+        ("text", pa.large_string()),  # null if equal to the raw text
+        ("about", pa.large_string()),  # the other fields, as JSON
         ("doc_id", pa.binary()),
         ("shingles", pa.large_list(pa.uint32())),  # null without a sketch
         ("bands", pa.large_list(pa.uint64())),
-        ("parts", pa.large_list(pa.uint64())),  # null if no repeated ones are looked for
+        ("parts", pa.large_list(pa.uint64())),  # null if repeated lines are not removed
     ]
 )
 _ABOUT = [f.name for f in fields(Prepared) if f.name not in ("text", "doc_id", "sketch", "parts")]
 
 
 class Group:
-    """Documents that were written together.
+    """A row group of documents.
 
     Args:
-        table: of the schema of packs.
+        table: rows in the schema of packs.
     """
 
     def __init__(self, table: pa.Table) -> None:
@@ -52,7 +52,7 @@ class Group:
         return len(self._rows)
 
     def get(self, known: bytes, raw: str) -> Prepared | None:
-        """Return a document by its id and its raw text; None if it is not here."""
+        """Return a document by its id and its raw text; None if it is not in the group."""
         row = self._rows.get(known)
         if row is None:
             return None
@@ -73,7 +73,7 @@ class Group:
 
 
 class _Lists:
-    """A column of lists of numbers, as arrays."""
+    """A column of lists of numbers, accessed as arrays."""
 
     def __init__(self, column: pa.LargeListArray) -> None:
         self._values = column.values.to_numpy()
@@ -94,14 +94,14 @@ def read_ids(pack: Path) -> Iterator[list[bytes]]:
         OSError: it cannot be read.
     """
     if digest_file(pack) != pack.name.removesuffix(SUFFIX):
-        raise ValueError(f"{pack} is not what its name says")
+        raise ValueError(f"{pack} is damaged: its digest differs from its name")
     with pq.ParquetFile(pack) as file:
         for number in range(file.num_row_groups):
             yield file.read_row_group(number, columns=["id"]).column(0).to_pylist()
 
 
 def read_group(pack: Path, number: int) -> Group:
-    """Return a group of a pack whose ids have been read.
+    """Return a group of a pack that `read_ids` has verified.
 
     Raises:
         ValueError, OSError: it cannot be read.
@@ -111,12 +111,12 @@ def read_group(pack: Path, number: int) -> Group:
 
 
 class PackWriter:
-    """Writes one pack; it appears whole or not at all.
+    """Writes one pack atomically.
 
-    Every method raises OSError if the disk does not take it.
+    Every method raises OSError if writing fails.
 
     Args:
-        folder: where it will be; one is written at a time.
+        folder: the folder of the pack, in which only one pack is written at a time.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -128,12 +128,12 @@ class PackWriter:
         self._rows: list[tuple[bytes, str | None, Prepared]] = []
         self._n_chars = 0
         self.n_bytes = 0
-        """Written so far."""
+        """Bytes written so far."""
 
     def add(self, known: bytes, raw: str, prepared: Prepared) -> None:
         """Add a document by its id, with its raw text."""
         text = None if prepared.text == raw else prepared.text
-        as_prepared = replace(prepared, changes=dict(prepared.changes))  # it may be changed later
+        as_prepared = replace(prepared, changes=dict(prepared.changes))  # the caller may modify it
         self._rows.append((known, text, as_prepared))
         self._n_chars += len(prepared.text)
         if self._n_chars >= _GROUP_CHARS or len(self._rows) >= _GROUP_DOCUMENTS:
@@ -156,18 +156,18 @@ class PackWriter:
         self._rows, self._n_chars = [], 0
 
     def finish(self) -> None:
-        """Write what is left."""
+        """Write the remaining rows and close the file."""
         if self._rows:
             self._flush()
         self._writer.close()
         self.n_bytes = self._file.stat().st_size
 
     def publish(self) -> None:
-        """Put a finished pack in its place."""
+        """Rename a finished pack to its digest, which makes it visible to readers."""
         self._file.replace(self._file.with_name(digest_file(self._file) + SUFFIX))
 
     def discard(self) -> None:
-        """Remove what was written."""
+        """Remove the unfinished pack."""
         with suppress(OSError):
             self._writer.close()
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Documents prepared in several processes, in the order in which they were read."""
+"""Preparation of documents in several processes, preserving their order."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from textmill.hardware import cluster_address
 
 Chunk = Sequence[RawDocument | BadRecord]
 
-# What is read ahead, and bounds the memory, in chunks: for each worker, and those that this process
-# prepares meanwhile, which are as many as it can while a worker starts.
-_WAITING = 2
-_HERE = 8
-_ALONE = 4  # chunks after which workers are worth the second that each takes to start
+# Chunks read ahead, which bounds the memory: per worker, and those that this process prepares
+# itself, enough for the time in which workers start.
+_QUEUED_PER_WORKER = 2
+_QUEUED_LOCALLY = 8
+_MIN_LOCAL_CHUNKS = 4  # before starting workers, which takes a second each
 
 
 @dataclass
 class _Work:
-    """A chunk whose documents are known already, or are being prepared."""
+    """A chunk whose documents are cached or being prepared."""
 
     chunk: Chunk
     known: list[Prepared | None]
@@ -41,16 +41,16 @@ class _Work:
 
 
 class Pool:
-    """Processes that prepare documents.
+    """A pool of processes that prepare documents.
 
-    The first chunks are prepared in this process, and later ones while all others are busy. The
-    number of processes changes no result, nor does the cache. The others are on a Ray cluster, if
-    there is one: see `hardware.cluster_address`.
+    This process prepares the first chunks, and later ones while all workers are busy. Neither the
+    number of processes nor the cache changes results. Workers are on a Ray cluster if there is one:
+    see `hardware.cluster_address`.
 
     Args:
-        preparer: prepares a chunk, in each of them.
-        n_workers: processes at most, including this one.
-        cache: documents that are prepared already.
+        preparer: prepares a chunk, in each process.
+        n_workers: maximum number of processes, including this one.
+        cache: cache of prepared documents.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Pool:
         self._cache = cache or PreparedCache(None)
         self._cluster = cluster_address()
         self._workers: _Processes | RayWorkers | None = None
-        self._n_here = self._most_busy = 0
+        self._n_local = self._max_busy = 0
 
     def __enter__(self) -> Self:
         return self
@@ -80,7 +80,8 @@ class Pool:
         for chunk in chunks:
             n_busy = sum(not work.future.done() for work in waiting)
             waiting.append(self._begin(chunk, n_busy))
-            while waiting and (waiting[0].future.done() or len(waiting) >= self._most_busy + _HERE):
+            max_waiting = self._max_busy + _QUEUED_LOCALLY
+            while waiting and (waiting[0].future.done() or len(waiting) >= max_waiting):
                 yield self._finish(waiting.popleft())
         while waiting:
             yield self._finish(waiting.popleft())
@@ -96,30 +97,30 @@ class Pool:
         elif (workers := self._free_workers(n_busy)) is not None:
             future = workers.submit(missing)
         else:
-            self._n_here += 1
+            self._n_local += 1
             future.set_result(self._preparer.prepare(missing))
         return _Work(chunk, known, missing, future)
 
     def _free_workers(self, n_busy: int) -> _Processes | RayWorkers | None:
-        """Return the workers if they are to prepare a chunk, None if this process is.
+        """Return the workers if they should prepare a chunk, None if this process should.
 
         Args:
-            n_busy: chunks that they have not finished.
+            n_busy: number of chunks that the workers have not finished.
         """
-        if self._n_here < _ALONE or (self._n_workers == 1 and self._cluster is None):
+        if self._n_local < _MIN_LOCAL_CHUNKS or (self._n_workers == 1 and self._cluster is None):
             return None
         if self._workers is None:
             self._workers = self._start()
-            self._most_busy = _WAITING * self._workers.n_workers
-        return self._workers if n_busy < self._most_busy else None
+            self._max_busy = _QUEUED_PER_WORKER * self._workers.n_workers
+        return self._workers if n_busy < self._max_busy else None
 
     def _finish(self, work: _Work) -> tuple[Chunk, list[Prepared]]:
         try:
             prepared = work.future.result()
         except (BrokenProcessPool, WorkerLost):
             raise RunError(
-                "a process that prepares documents died; the usual reason is that memory ran out: "
-                "run with fewer threads or workers, or divide the largest documents."
+                "a worker process that prepares documents died, usually because it ran out of "
+                "memory: use fewer threads or workers, or split the largest documents."
             ) from None
         self._cache.add(work.missing, prepared)
         new = iter(prepared)
@@ -136,9 +137,9 @@ class _Processes:
 
     def __init__(self, preparer: Preparer, n_workers: int) -> None:
         self.n_workers = n_workers
-        # Forking a process that has threads can leave locks held forever.
+        # Forking a multi-threaded process can deadlock.
         context = multiprocessing.get_context("spawn")
-        self._executor = ProcessPoolExecutor(n_workers, context, _begin, (preparer,))
+        self._executor = ProcessPoolExecutor(n_workers, context, _initialize, (preparer,))
 
     def submit(self, documents: list[RawDocument]) -> Future[list[Prepared]]:
         try:
@@ -152,17 +153,17 @@ class _Processes:
         self._executor.shutdown(cancel_futures=True)
 
 
-_preparer: Preparer | None = None  # of a worker's process
+_preparer: Preparer | None = None  # in a worker process
 
 
-def _begin(preparer: Preparer) -> None:
+def _initialize(preparer: Preparer) -> None:
     global _preparer
     _preparer = preparer
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    """Exit as soon as the step's process ends, which may be killed at any time."""
+def _exit_with_parent() -> None:
+    """Exit as soon as the step's process exits, which may be killed at any time."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

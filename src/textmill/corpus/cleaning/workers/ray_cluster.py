@@ -1,4 +1,4 @@
-"""Documents prepared by the workers of a Ray cluster."""
+"""Preparation of documents by workers on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from textmill.stage_times import STAGE_TIMES_VARIABLE
 
 
 class WorkerLost(Exception):
-    """A worker, or its machine, was lost."""
+    """A worker or its machine died."""
 
 
 class RayWorkers:
-    """One worker per free processor of a cluster.
+    """One worker per free CPU of a cluster.
 
     Args:
-        preparer: prepares documents, in each of them.
-        address: of the cluster, which was reached before.
+        preparer: prepares documents, in each worker.
+        address: address of the cluster, whose availability has been checked.
     """
 
     def __init__(self, preparer: Preparer, address: str) -> None:
-        # An import statement would put Ray's version into the keys of what it cannot change.
+        # An import statement would add Ray's version to keys, although it cannot change results.
         ray: Any = importlib.import_module("ray")
         ray.init(address, logging_level=logging.WARNING, log_to_driver=False)
         for module in imported():  # machines of a cluster may not have the user's files
             ray.cloudpickle.register_pickle_by_value(module)
         self._ray = ray
         shared = ray.put(preparer)
-        # Only free ones: a worker that waits for a processor would keep all others waiting.
+        # Only free CPUs: a worker waiting for a CPU would block all others.
         self.n_workers = max(1, int(ray.available_resources().get("CPU", 1)))
         kind = ray.remote(num_cpus=1, max_restarts=0)(_Worker)
         stage_times = os.environ.get(STAGE_TIMES_VARIABLE, "")
@@ -45,7 +45,7 @@ class RayWorkers:
         self._next = cycle(self._workers)
 
     def submit(self, documents: Sequence[RawDocument]) -> Future[list[Prepared]]:
-        """Return the future of documents that a worker prepares; workers take turns."""
+        """Submit documents to the next worker (round robin); return their future."""
         future: Future[list[Prepared]] = Future()
         remote = next(self._next).prepare.remote(list(documents)).future()
         remote.add_done_callback(lambda done: self._pass_on(done, future))
@@ -63,12 +63,12 @@ class RayWorkers:
             future.set_exception(error)
 
     def shutdown(self) -> None:
-        """End the workers, and leave the cluster."""
+        """Stop the workers and disconnect from the cluster."""
         self._ray.shutdown()
 
 
 class _Worker:
-    """A worker on the cluster; Ray gives it the preparer itself."""
+    """A Ray actor; it gets the deserialized preparer."""
 
     def __init__(self, preparer: Any, stage_times: str) -> None:
         self._preparer = preparer
