@@ -195,7 +195,7 @@ def test_runs_of_a_far_store_are_read_through_a_copy(
 ) -> None:
     runs = [make_run({"mood": rows(20, 10)}), make_run({"mood": rows(20, 15)})]
     near = compare(store, runs)
-    monkeypatch.setattr(artifacts, "_local_place", lambda run: None)
+    monkeypatch.setattr(artifacts, "_artifact_folder", lambda run: None)
     assert compare(store, runs) == near
     assert compare(store, runs) == near  # which finds the copies
     with pytest.raises(RunError, match="nothing.txt"):

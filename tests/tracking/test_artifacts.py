@@ -103,7 +103,7 @@ def test_a_damaged_file_is_refused_by_everything_that_reads_it(
 
 def test_a_lost_file_is_named(store: Store, run: Run, result: Result) -> None:
     (result.folder / "metrics.json").unlink()
-    with pytest.raises(RunError, match="has lost its artifact output/metrics.json"):
+    with pytest.raises(RunError, match="The artifact output/metrics.json of the run .* is lost"):
         read_output_json(store, run, "metrics.json")
     with pytest.raises(RunError, match=r"metrics\.json is missing"):
         result.metrics()
@@ -234,7 +234,7 @@ def test_a_manifest_that_was_not_published_is_not_believed(
 def far(store: Store, run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A published folder of a store that has to be read through copies."""
     folder = published(store, run_id, tmp_path / "out")
-    monkeypatch.setattr(artifacts, "_local_place", lambda run: None)
+    monkeypatch.setattr(artifacts, "_artifact_folder", lambda run: None)
     return folder
 
 

@@ -40,7 +40,7 @@ def n_runs(config: Config, store: Any) -> int:
 def test_another_file_on_other_data_is_refused_and_changes_nothing(make: Any, store: Any) -> None:
     run(make("a.txt"), "/home/me/a.yaml")
     other = make("b.txt")
-    with pytest.raises(InputError, match=r"holds runs of /home/me/a.yaml .*a.txt.* b.yaml names"):
+    with pytest.raises(InputError, match=r"contains runs of /home/me/a.yaml .*a.txt.* b.yaml uses"):
         run(other, "b.yaml")
     assert n_runs(other, store) == 1
 
@@ -72,5 +72,5 @@ def test_runs_that_repeat_others_neither_mix_nor_stand_for_them(make: Any) -> No
     run(make("a.txt"), "a.yaml")
     run(make("b.txt"), "demo", name="reproduce", scope="again")
     run(make("c.txt"), "a.yaml")
-    with pytest.raises(InputError, match="holds runs of a.yaml"):
+    with pytest.raises(InputError, match="contains runs of a.yaml"):
         run(make("d.txt"), "d.yaml")

@@ -55,7 +55,7 @@ def test_what_only_serves_a_comparison_is_no_result_of_the_parent(
     config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
 ) -> None:
     with open_pipeline("test", config, "tests", {}) as pipeline:
-        result = pipeline.run(probe("write"), seed, is_part=False)
+        result = pipeline.run(probe("write"), seed, is_recorded=False)
         assert pipeline.results == {}
     assert recorded_results(newest_parent(store)) == {}
     found = find_result(store, result.run_id)
@@ -272,7 +272,7 @@ def test_system_metrics_are_logged_when_wanted(
     calls: Calls,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(system, "EVERY_S", 0.1)
+    monkeypatch.setattr(system, "SAMPLING_INTERVAL_S", 0.1)
     tracking = config.tracking.model_copy(update={"system_metrics": True})
     watched = config.model_copy(update={"tracking": tracking})
     result = run_once(watched, probe("slow"), seed)

@@ -21,7 +21,13 @@ from textmill.config import TrackingConfig
 from textmill.errors import InputError, RunError
 from textmill.tracking.artifacts import artifact
 from textmill.tracking.database import opening
-from textmill.tracking.store import CUT_MARK, LONG_PARAMS, MAX_PARAM_CHARS, Store, metric_name
+from textmill.tracking.store import (
+    LONG_PARAMS,
+    MAX_PARAM_CHARS,
+    TRUNCATED_SUFFIX,
+    Store,
+    metric_name,
+)
 
 
 @pytest.fixture
@@ -191,7 +197,7 @@ def test_a_param_beyond_mlflows_limit_is_kept_whole_and_marked_as_cut(store: Sto
     run = store.client.get_run(run_id)
     assert run.data.params["short"] == "a"
     shown = run.data.params["prompt"]
-    assert (len(shown), shown.endswith(CUT_MARK)) == (MAX_PARAM_CHARS, True)
+    assert (len(shown), shown.endswith(TRUNCATED_SUFFIX)) == (MAX_PARAM_CHARS, True)
     assert json.loads(artifact(store, run, LONG_PARAMS).read_text()) == {"prompt": text}
 
 

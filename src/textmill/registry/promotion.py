@@ -24,7 +24,7 @@ from textmill.registry.versions import (
 from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, LM, PRETRAIN
 from textmill.steps.process import Stopped
 from textmill.tasks.kinds import definitions
-from textmill.tracking.intervals import Answered, read_answers
+from textmill.tracking.intervals import Predictions, read_predictions
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result, find_result
 from textmill.tracking.served.logged import find_logged_model, log_backbone, log_task_model
@@ -238,7 +238,7 @@ def _decide(
     if not {MODEL_RUN_TAG, TESTED_RUN_TAG, PARAMETERS_TAG} <= champion.tags.keys():
         return Decision(False, f"textmill did not register the champion v{champion.version}")
     store = registry.store
-    own = read_answers(store, store.client.get_run(challenger.tested.run_id))
+    own = read_predictions(store, store.client.get_run(challenger.tested.run_id))
     try:
         theirs, seconds = _champion_answers(
             registry, challenger, champion, remeasure, own.signatures
@@ -276,7 +276,7 @@ def _champion_answers(
     champion: ModelVersion,
     remeasure: Remeasure,
     signatures: Mapping[str, str],
-) -> tuple[Answered, float | None]:
+) -> tuple[Predictions, float | None]:
     """Return the champion's answers to the challenger's test examples, and the time they took.
 
     Where these had to be measured anew, because it was measured on other examples or its scores
@@ -290,7 +290,7 @@ def _champion_answers(
     answers = None
     if champion.tags.get(TEST_TAG) == challenger.test_digest:
         try:
-            answers = read_answers(store, store.client.get_run(run_id))
+            answers = read_predictions(store, store.client.get_run(run_id))
         except StoreError:
             raise
         except RunError:
@@ -300,7 +300,7 @@ def _champion_answers(
     if answers is None:
         tested = remeasure(find_result(store, champion.tags[MODEL_RUN_TAG]))
         run_id = tested.run_id
-        answers = read_answers(store, store.client.get_run(run_id))
+        answers = read_predictions(store, store.client.get_run(run_id))
         # The test set stands there only while all that was measured on it does.
         registry.delete_tags(challenger.name, champion, (TEST_TAG,))
         tags = {TESTED_RUN_TAG: run_id, **_score_tags(tested.metrics())}

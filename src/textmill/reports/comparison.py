@@ -15,7 +15,7 @@ from textmill.reports import side_by_side as pages
 from textmill.steps.graph import GRAPH
 from textmill.tracking.artifacts import read_artifact, read_manifest
 from textmill.tracking.environment import recorded_machine
-from textmill.tracking.intervals import Answered, read_answers
+from textmill.tracking.intervals import Predictions, read_predictions
 from textmill.tracking.lookup import command_of, find_run, peak_memory_mib
 from textmill.tracking.results import recorded_results
 from textmill.tracking.store import Store
@@ -164,10 +164,10 @@ def _packages(store: Store, run: PipelineRun) -> dict[str, str]:
 
 def _scores(store: Store, runs: Sequence[PipelineRun]) -> Iterator[pages.Score]:
     for task, label in tasks_of(runs[0]).items():
-        first = read_answers(store, runs[0].steps[label])
+        first = read_predictions(store, runs[0].steps[label])
         by_run = [list(_task_scores(task, 0, first, None))]
         for at, run in enumerate(runs[1:], 1):
-            own = read_answers(store, run.steps[label]) if label in run.steps else None
+            own = read_predictions(store, run.steps[label]) if label in run.steps else None
             by_run.append(list(_task_scores(task, at, own, first)) if own else [])
         if any(by_run[1:]):
             # A metric's rows stand together, a run each.
@@ -177,7 +177,7 @@ def _scores(store: Store, runs: Sequence[PipelineRun]) -> Iterator[pages.Score]:
 
 
 def _task_scores(
-    task: str, at: int, own: Answered, first: Answered | None
+    task: str, at: int, own: Predictions, first: Predictions | None
 ) -> Iterator[pages.Score]:
     """Yield the scores of a task in one run, tested against the first run's if that is another."""
     tested: Mapping[str, Any] = {}

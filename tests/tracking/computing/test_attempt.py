@@ -214,19 +214,19 @@ def test_a_step_killed_before_publication_is_published_and_not_computed_again(
             Store,
             "log_metrics",
             MlflowException("no route to host"),
-            "failed: no route to host.*waits in",
+            "failed: no route to host.*is kept in",
         ),
         (
             artifacts,
             "publish",
             MlflowException("no route to host"),
-            "failed: no route to host.*waits in",
+            "failed: no route to host.*is kept in",
         ),
         (
             artifacts,
             "publish",
             OSError(errno.ENOSPC, "No space left on device"),
-            "is full.*waits in",
+            "is full.*is kept in",
         ),
     ],
 )
@@ -253,7 +253,7 @@ def test_an_output_damaged_while_it_waited_is_computed_again(
     config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
 ) -> None:
     away = patch.object(artifacts, "publish", side_effect=StoreError("away"))
-    with away, pytest.raises(RunError, match="waits in"):
+    with away, pytest.raises(RunError, match="is kept in"):
         run_once(config, probe("write"), seed)
     (run,) = key_runs(store, "write", seed.seed)
     waiting = store.wip / run.data.tags["textmill.key"] / "out" / "seed.txt"
@@ -264,7 +264,7 @@ def test_an_output_damaged_while_it_waited_is_computed_again(
 
 
 @pytest.mark.parametrize("method", ["search_runs", "log_batch", "create_run"])
-def test_a_store_that_fails_between_steps_is_reported_in_words(
+def test_a_store_that_fails_between_steps_is_reported_in_one_message(
     config: Config, store: Store, probe: Probe, seed: SampleConfig, method: str
 ) -> None:
     error = MlflowException("the server is away")

@@ -27,7 +27,7 @@ from textmill.registry.prune import UnusedData, find_unused, remove
 from textmill.steps.raw_sources import Source
 from textmill.tracking.artifacts import output_folder
 from textmill.tracking.database.opening import make_database
-from textmill.tracking.database.relocation import HOMES, present_place
+from textmill.tracking.database.relocation import HOMES, current_path
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store
@@ -357,7 +357,7 @@ def test_the_database_of_a_newer_mlflow_is_refused_and_left_as_it_is(
     home.rename(newer)
     with closing(sqlite3.connect(newer / "mlflow.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
-    with pytest.raises(RunError, match="another version of MLflow.*it is as it was"):
+    with pytest.raises(RunError, match="another version of MLflow.*it is unchanged"):
         Store(at(made[0], newer).tracking)
     with closing(sqlite3.connect(newer / "mlflow.db")) as connection:
         version = connection.execute("SELECT version_num FROM alembic_version").fetchall()
@@ -401,6 +401,6 @@ def test_a_place_in_a_record_is_followed_into_the_store_alone(tmp_path: Path) ->
     file.parent.mkdir(parents=True)
     file.touch()
     recorded = str(file).replace(str(tmp_path), "/gone")
-    assert present_place(recorded, tmp_path) == str(file)
+    assert current_path(recorded, tmp_path) == str(file)
     for other in (f"{recorded}.missing", "/data/a.txt", "sample:a", str(file)):
-        assert present_place(other, tmp_path) == other
+        assert current_path(other, tmp_path) == other

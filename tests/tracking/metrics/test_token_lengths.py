@@ -1,4 +1,4 @@
-"""Specifies the picture of the lengths of documents."""
+"""Specifies the plot of document lengths."""
 
 from __future__ import annotations
 
