@@ -9,7 +9,7 @@ from mlflow.entities import Run
 
 from textmill.config import LANGUAGE_MODEL, Config
 from textmill.evaluation.metrics import Metric, Row
-from textmill.evaluation.significance import Answers, Interval, intervals
+from textmill.evaluation.significance import ExampleStatistics, Interval, intervals
 from textmill.steps.graph import EVALUATE_LM, GRAPH, LM
 from textmill.tasks.kinds import definitions
 from textmill.tasks.language_model.metrics import DOCUMENTS
@@ -31,7 +31,7 @@ class Predictions:
     extensions: tuple[str, ...] = ()
     """Names of the extensions that define further metrics."""
 
-    def tabulate(self, *others: Predictions) -> Answers:
+    def tabulate(self, *others: Predictions) -> ExampleStatistics:
         """Return the statistics per example of these predictions, followed by those of others.
 
         Raises:
@@ -83,8 +83,8 @@ def score_intervals(store: Store, results: Mapping[str, Result]) -> dict[str, In
     for task, label in GRAPH.scored(results).items():
         predictions = read_predictions(store, store.client.get_run(results[label].run_id))
         try:
-            answers = predictions.tabulate()
+            examples = predictions.tabulate()
         except ValueError:
             continue  # there are no test examples
-        found |= {f"{task}/{name}": value for name, value in intervals(answers, 0).items()}
+        found |= {f"{task}/{name}": value for name, value in intervals(examples, 0).items()}
     return found

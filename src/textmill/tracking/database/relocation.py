@@ -56,19 +56,19 @@ def relocate(database: Path, home: Path, check_unused: Callable[[str], None]) ->
         if str(home) in homes and all(_is_same(old, home) for old in homes):
             return None
         homes = homes or _homes_of_runs(connection, home)
-        gone = [old for old in homes if not _is_same(old, home)]
-        if gone:
-            check_unused(gone[0])
+        former = [old for old in homes if not _is_same(old, home)]
+        if former:
+            check_unused(former[0])
         connection.execute("BEGIN IMMEDIATE")
         try:
-            for old in gone:
+            for old in former:
                 _rewrite(connection, old, home)
-            _record(connection, {*homes, str(home)} - set(gone))
+            _record(connection, {*homes, str(home)} - set(former))
             connection.execute("COMMIT")
         except BaseException:
             connection.execute("ROLLBACK")
             raise
-    return gone[0] if gone else None
+    return former[0] if former else None
 
 
 def current_path(recorded: str, home: Path) -> str:
