@@ -136,7 +136,7 @@ def test_a_damaged_record_of_a_pipeline_is_refused(
         load_recorded(store, pipeline.run_id)
 
 
-def test_runs_of_a_version_that_recorded_no_digests_are_read_and_said_to_be_unverified(
+def test_results_without_recorded_digests_are_read_with_a_warning(
     config: Config, store: Store, run: Run, result: Result, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.client.delete_tag(result.run_id, MANIFEST_TAG)
@@ -195,7 +195,7 @@ def published(store: Store, run_id: str, out: Path) -> Path:
     return publish(store, run_id, out)
 
 
-def test_a_published_folder_moves_whole(store: Store, run_id: str, tmp_path: Path) -> None:
+def test_a_published_folder_is_moved_completely(store: Store, run_id: str, tmp_path: Path) -> None:
     folder = published(store, run_id, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert output_folder(store, run_id) == folder
@@ -268,6 +268,6 @@ def test_a_damaged_copy_of_one_file_is_fetched_again(
         output_file(store, run, name)
 
 
-def test_a_run_without_output_is_not_whole(store: Store, run_id: str) -> None:
+def test_a_run_without_output_is_incomplete(store: Store, run_id: str) -> None:
     with pytest.raises(RunError, match=f"{MANIFEST} is missing"):
         output_folder(store, run_id)

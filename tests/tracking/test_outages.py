@@ -268,7 +268,7 @@ def test_a_model_whose_upload_breaks_off_is_there_once(
     assert [output.model_id for output in outputs] == [model.model_id]
 
 
-def test_what_a_lost_answer_was_about_is_there_once(remote: Config, proxy: FaultyProxy) -> None:
+def test_a_call_whose_response_was_lost_has_effect_once(remote: Config, proxy: FaultyProxy) -> None:
     store = Store(remote.tracking)
     client: Any = store.client
 

@@ -51,7 +51,7 @@ def test_the_parent_says_which_run_a_reused_result_came_from(
     assert recorded_results(newest_parent(store)) == {"write": first.run_id}
 
 
-def test_what_only_serves_a_comparison_is_no_result_of_the_parent(
+def test_an_unrecorded_result_is_not_on_the_parent(
     config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
 ) -> None:
     with open_pipeline("test", config, "tests", {}) as pipeline:
@@ -94,7 +94,7 @@ def test_the_manifest_holds_the_digest_of_every_file(
     assert manifest["run_id"] == result.run_id
 
 
-def test_the_times_of_stages_stand_beside_the_result_and_are_no_part_of_it(
+def test_stage_times_are_in_the_manifest_and_not_in_the_digest(
     config: Config, store: Store, probe: Probe, seed: SampleConfig
 ) -> None:
     result = run_once(config, probe("staged"), seed)

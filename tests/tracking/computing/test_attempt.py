@@ -249,7 +249,7 @@ def test_a_store_that_fails_after_the_work_leaves_no_result_until_the_next_run(
     assert calls() == 1
 
 
-def test_an_output_damaged_while_it_waited_is_computed_again(
+def test_a_damaged_unpublished_output_is_computed_again(
     config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
 ) -> None:
     away = patch.object(artifacts, "publish", side_effect=StoreError("away"))
@@ -278,7 +278,7 @@ def test_a_store_that_fails_between_steps_is_reported_in_one_message(
     assert running(store) == []
 
 
-def test_a_result_whose_end_could_not_be_recorded_is_finished_and_not_computed_again(
+def test_a_published_result_whose_run_was_not_ended_is_reused(
     config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
 ) -> None:
     away = patch.object(MlflowClient, "set_terminated", side_effect=MlflowException("away"))
@@ -401,7 +401,7 @@ def test_damaged_metrics_are_cut_off_and_the_training_goes_on(
     assert f"{file}:3 is damaged" in caplog.text
 
 
-def test_what_waits_to_be_published_is_computed_again_if_its_manifest_is_damaged(
+def test_an_unpublished_output_with_a_damaged_manifest_is_computed_again(
     config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
 ) -> None:
     away = patch.object(artifacts, "publish", side_effect=StoreError("away"))

@@ -66,7 +66,7 @@ def response(status: int) -> requests.HTTPError:
     ],
     ids=str,
 )
-def test_only_what_a_server_may_recover_from_is_tried_again(error: Exception, passes: bool) -> None:
+def test_only_transient_errors_are_retried(error: Exception, passes: bool) -> None:
     assert is_transient(error) is passes
     server = Server(1, error)
     if passes:
@@ -77,7 +77,7 @@ def test_only_what_a_server_may_recover_from_is_tried_again(error: Exception, pa
         assert server.calls == 1
 
 
-def test_a_server_that_was_away_is_told_of_once_and_again_when_it_is_back(
+def test_an_outage_is_reported_once_at_its_start_and_end(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     patient = ServerRetries("http://here")

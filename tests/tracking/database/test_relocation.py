@@ -178,7 +178,7 @@ def test_pruning_a_copy_leaves_the_original_as_it_was(
     assert output_folder(Store(original.tracking), was.run_id) == was.folder
 
 
-def test_two_folders_whose_names_begin_alike_are_two_stores(
+def test_folders_with_a_common_prefix_are_different_stores(
     made: tuple[Config, Result], tmp_path: Path
 ) -> None:
     home = Path(made[0].tracking.home)
@@ -248,7 +248,7 @@ def test_a_store_in_use_under_another_name_is_not_moved(
     assert output_folder(Store(config.tracking), was.run_id) == was.folder
 
 
-def test_what_a_link_leads_to_is_not_emptied(made: tuple[Config, Result], tmp_path: Path) -> None:
+def test_the_target_of_a_link_is_not_deleted(made: tuple[Config, Result], tmp_path: Path) -> None:
     config, was = made
     home = Path(config.tracking.home)
     (home / "artifacts").rename(tmp_path / "larger disk")
@@ -295,7 +295,7 @@ def without_privilege(*command: str) -> list[str]:
 
 
 @pytest.mark.parametrize("is_old", [False, True])
-def test_a_store_that_can_be_read_alone_is_read_where_it_lies(
+def test_a_read_only_store_is_read_in_place(
     made: tuple[Config, Result], tmp_path: Path, is_old: bool
 ) -> None:
     config, was = made
@@ -378,7 +378,7 @@ def test_a_given_database_of_an_older_mlflow_is_refused_with_the_command(
 @pytest.mark.parametrize(
     ("mode", "others"), [("private", 0o077), ("group", 0o007), ("0750", 0o027)]
 )
-def test_what_is_made_is_as_private_as_was_said(
+def test_created_files_have_the_configured_permissions(
     config: Config, probe: Probe, calls: Calls, tmp_path: Path, mode: str, others: int
 ) -> None:
     home = tmp_path / "mlruns"

@@ -52,7 +52,7 @@ def append(work: Path, text: str) -> None:
         stream.write(text)
 
 
-def test_nothing_happens_before_there_is_a_file(tmp_path: Path) -> None:
+def test_a_missing_file_has_no_points(tmp_path: Path) -> None:
     server = Server()
     following = follower(server, tmp_path)
     following.poll()
@@ -69,7 +69,7 @@ def test_points_keep_name_step_time_and_value(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 10, -1])
-def test_a_half_written_last_line_waits_until_it_is_whole(tmp_path: Path, cut: int) -> None:
+def test_an_incomplete_last_line_is_read_once_complete(tmp_path: Path, cut: int) -> None:
     server = Server()
     following = follower(server, tmp_path)
     second = line(2, loss=1.5)
