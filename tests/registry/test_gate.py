@@ -177,7 +177,7 @@ def test_without_a_champion_a_model_has_to_beat_the_trivial_one(
 
 def test_a_floor_of_an_unknown_metric_is_named() -> None:
     config = PromotionConfig(floors={"topic": {"acuracy": 0.8}})
-    with pytest.raises(InputError, match=r"promotion.floors.topic.acuracy: .* it has accuracy"):
+    with pytest.raises(InputError, match=r"promotion.floors.topic.acuracy: .* use one of accuracy"):
         below_floor(config, "topic", "en", LABELS, {"accuracy": 0.9, "class/a/f1": 0.3})
 
 

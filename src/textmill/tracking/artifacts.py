@@ -33,7 +33,7 @@ from textmill.tracking.store import Store, StoreError, path_of
 OUTPUT = "output"
 """Name of a step's output folder in the artifacts of its run."""
 RECORD_TAG = "textmill.sha256."
-"""Prefix of tags of a pipeline run: followed by the name of an artifact; the digest of it."""
+"""Prefix of tags of a pipeline run with the digests of its artifacts, by name."""
 CONFIG = "config.yaml"
 FIX = "restore it from a backup, or choose another run."
 
