@@ -151,13 +151,13 @@ class Readers:
 
     def _promotion(self) -> str:
         from textmill.registry.promotion import champion_results, recipe_of
-        from textmill.reports.comparison import read_answers
+        from textmill.reports.comparison import read_predictions
 
         store = self._store()
         results = self._results(store)
         best = champion_results(store, self.config.experiment, "backbone")
         answers = [
-            read_answers(store, store.client.get_run(result.run_id))
+            read_predictions(store, store.client.get_run(result.run_id))
             for label, result in results.items()
             if label.startswith("evaluate")
         ]
@@ -205,7 +205,7 @@ class Readers:
         file = work / NAME
         points = read_entries(file.read_bytes(), file)[0] if file.exists() else []
         held = None if checkpoint is None else (checkpoint.name, digest_folder(checkpoint))
-        return json.dumps([WorkFolder(self.wip, "pretrain")._note, held, points])
+        return json.dumps([WorkFolder(self.wip, "pretrain")._state, held, points])
 
     def _prepared(self) -> str:
         """Return the prepared documents that a later run would find."""
@@ -222,10 +222,10 @@ class Readers:
         return json.dumps(found)
 
     def _experiment(self) -> str:
-        from textmill.tracking.experiment import refuse_another
+        from textmill.tracking.experiment import reject_other_pipeline
 
         store = self._store()
-        refuse_another(store, store.experiment("demo"), self.config, "another")
+        reject_other_pipeline(store, store.experiment("demo"), self.config, "another")
         return "nothing"
 
     def _fit(self) -> str:

@@ -45,7 +45,7 @@ def test_each_stage_has_its_own_time_and_all_have_the_bytes(folder: Path) -> Non
     assert {name: took["bytes"] for name, took in found.items()} == {"first": 1000, "second": 1000}
 
 
-def test_getting_items_is_a_stage_and_what_is_done_with_them_is_not(folder: Path) -> None:
+def test_only_producing_items_is_timed(folder: Path) -> None:
     def slow() -> Iterator[int]:
         for number in range(3):
             work(0.01)
@@ -87,7 +87,7 @@ def test_the_processes_of_a_step_are_summed(folder: Path) -> None:
     assert found["two"] == {"seconds": 1.0, "bytes": 4}
 
 
-def test_outside_a_step_nothing_is_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_a_step_no_times_are_stored(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(STAGE_TIMES_VARIABLE)
     timer = StageTimer()
     timer.start()

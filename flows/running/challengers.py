@@ -94,5 +94,5 @@ def _remeasure(context: Context, part: Part, inputs: Mapping[str, Result]) -> Re
         inputs,
         find_sources(part.reads(context.config)),
         part.task_config(context.config),
-        is_part=False,
+        is_recorded=False,
     )

@@ -1,4 +1,4 @@
-"""The locations that a configuration names: relative ones are made absolute."""
+"""Resolution of relative locations in a configuration."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def anchor(values: dict[str, Any], base: Path) -> None:
         elif isinstance(value, list):
             for item in value:
                 if isinstance(item, dict) and item.get("hub"):
-                    # Its files are named by split, not by path; it may be a folder itself.
+                    # The id of a dataset may be a local folder; its files are names of splits.
                     if (folder := base / Path(item["hub"]).expanduser()).is_dir():
                         item["hub"] = str(folder)
                 elif isinstance(item, dict):
                     anchor(item, base)
         elif key in LOCATION_KEYS and isinstance(value, str):
-            # Results go to the working folder, wherever the configuration lies.
+            # Results are stored relative to the working directory, not to the configuration file.
             values[key] = _absolute(value, Path.cwd() if key == "home" else base)
 
 
@@ -46,7 +46,7 @@ def anchored(key: str, value: Any) -> Any:
 
 
 def _extension(entry: Any, base: Path) -> Any:
-    """Return the path of a file or folder; the name of an installed module stays as it is."""
+    """Return the absolute path of a file or folder; names of installed modules are unchanged."""
     if not isinstance(entry, str):
         return entry
     is_path = entry.endswith(".py") or "/" in entry or (base / entry).is_dir()
@@ -54,7 +54,7 @@ def _extension(entry: Any, base: Path) -> Any:
 
 
 def _absolute(value: str, base: Path) -> str:
-    """Return a location from the root on; what is filled in later stays as it is."""
+    """Return an absolute location; `sample:` paths and interpolations are unchanged."""
     if not value or value.startswith(SAMPLE) or "${" in value:
         return value
     return str(base / Path(value).expanduser())

@@ -67,17 +67,17 @@ class StageTimer:
         self._seconds = {}
         self._last_s = None
         if folder := os.environ.get(STAGE_TIMES_VARIABLE):
-            _keep(Path(folder))
+            _store(Path(folder))
 
 
-def _keep(folder: Path) -> None:
-    """Write the times of this process, which may end at any time."""
+def _store(folder: Path) -> None:
+    """Write the times of this process atomically, as it may be killed at any time."""
     name = f"{platform.node()}-{os.getpid()}"  # processes may run on several machines
-    beside = folder / f".{name}"
+    staging = folder / f".{name}"
     with suppress(OSError):  # times are optional: a full disk must not fail the step
         folder.mkdir(exist_ok=True)
-        beside.write_text(json.dumps(_totals))
-        beside.replace(folder / f"{name}.json")
+        staging.write_text(json.dumps(_totals))
+        staging.replace(folder / f"{name}.json")
 
 
 def read_stage_times(folder: Path) -> dict[str, dict[str, float]]:
@@ -90,7 +90,7 @@ def read_stage_times(folder: Path) -> dict[str, dict[str, float]]:
                 total = found.setdefault(stage, {"seconds": 0.0, "bytes": 0})
                 for name, value in measured.items():
                     total[name] += value
-        # Damaged times must not lose the result.
+        # Damaged times must not fail the step.
         except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError):
             return {}
     return found

@@ -95,7 +95,7 @@ def test_a_metric_of_a_users_file_is_a_metric_of_its_kind(
     assert definitions("tagging") == metrics_of("tagging").METRICS
 
 
-def test_its_code_is_in_the_keys_of_what_scores_and_of_nothing_else(
+def test_metric_code_is_only_in_keys_of_scoring_steps(
     composed: Callable[..., Config], tmp_path: Path
 ) -> None:
     (tmp_path / "length.py").write_text(LENGTH)
@@ -119,7 +119,7 @@ def test_its_code_is_in_the_keys_of_what_scores_and_of_nothing_else(
     assert changed == {"textmill.extensions.length"}
 
 
-def test_a_key_does_not_know_where_an_extension_lies(
+def test_a_key_is_independent_of_the_extensions_location(
     composed: Callable[..., Config], tmp_path: Path
 ) -> None:
     (tmp_path / "here").mkdir()
@@ -144,7 +144,7 @@ def test_a_folder_with_the_modules_of_a_kind_is_a_kind_of_task(
     assert "textmill.tasks.classification.network" in describe_step(FINETUNE, task, {})["code"]
 
 
-def test_unknown_settings_of_its_tasks_are_named_with_those_that_it_has(
+def test_unknown_settings_of_an_extension_kind_have_a_suggestion(
     composed: Callable[..., Config],
 ) -> None:
     with pytest.raises(InputError, match=r"tasks.mood.lable is not a setting. Did you mean"):
@@ -167,11 +167,11 @@ def test_without_its_extension_a_kind_is_unknown(composed: Callable[..., Config]
         ),
         ("wrong.py", "import nothing_of_that_name", r"No module named 'nothing_of_that_name'"),
         ("half.py", "def f(:", r"half.py cannot be imported \(SyntaxError"),
-        ("my-file.py", "", r"'my-file' is no name in Python: rename it"),
+        ("my-file.py", "", r"'my-file' is not a valid identifier: rename it"),
         ("not_installed.at_all", None, r"extensions: not_installed.at_all cannot be imported"),
     ],
 )
-def test_what_cannot_be_loaded_is_named_with_the_reason(
+def test_an_extension_that_cannot_be_loaded_is_reported_with_the_reason(
     composed: Callable[..., Config], tmp_path: Path, name: str, content: str | None, message: str
 ) -> None:
     if content is not None:
@@ -187,7 +187,7 @@ def test_what_cannot_be_loaded_is_named_with_the_reason(
         ("tasks.mood.metrics=[own]", "tasks.mood.metrics is filled in from extensions"),
     ],
 )
-def test_what_is_filled_in_cannot_be_set(
+def test_derived_settings_cannot_be_set(
     composed: Callable[..., Config], tmp_path: Path, override: str, message: str
 ) -> None:
     composed()
@@ -201,7 +201,7 @@ def test_two_extensions_of_one_name_are_refused(
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "mine.py").write_text("")
-    with pytest.raises(InputError, match=r"have one name, 'mine': rename one"):
+    with pytest.raises(InputError, match=r"have the same name, 'mine': rename one"):
         composed("a/mine.py", "b/mine.py")
 
 
@@ -329,7 +329,7 @@ def test_a_filter_of_a_users_file_acts_before_texts_of_test_sets_in_any_process(
         ),
     ],
 )
-def test_an_invalid_filter_is_an_error_that_names_its_file(
+def test_an_invalid_filter_is_reported_with_its_file(
     composed: Callable[..., Config], tmp_path: Path, code: str, message: str
 ) -> None:
     (tmp_path / "mine.py").write_text(code)

@@ -125,7 +125,7 @@ def test_the_parent_has_a_report_with_the_scores_of_this_run(finished: Product) 
     scores = {k: v for k, v in parent.data.metrics.items() if not k.startswith("baseline/")}
     assert len(scores) >= 10
     assert [key for key, value in scores.items() if f">{value:,.3f}<" not in page] == []
-    for words in ("generated sample data are no results", "textmill run --config demo", "kept"):
+    for words in ("generated sample data are meaningless", "textmill run --config demo", "kept"):
         assert words in page
     assert len(page) < 2_000_000
     *_, last = (line for line in finished.first_err.splitlines() if "report: " in line)

@@ -68,7 +68,7 @@ def test_what_waits_says_what_has_changed_besides(finished: Product) -> None:
     assert (change["name"], change["now"]) == ("finetune.seed", 7)
     said = finished.run("status", *SMALL, "corpus.min_chars=30").stdout
     assert "config min_chars: was 20, is 30" in said
-    assert "waits     for clean; all else is as in run" in said
+    assert "waits     for clean; otherwise as in run" in said
 
 
 @pytest.mark.slow
@@ -133,7 +133,7 @@ def test_raw_files_that_have_changed_are_named(product: Product) -> None:
     done = product.run("status", "--config", "my.yaml")
     assert done.returncode == 0, done.stderr
     assert f"file {notes[0]}: changed\n" in done.stdout
-    assert f"file {notes[1]}: gone\n" in done.stdout
+    assert f"file {notes[1]}: removed\n" in done.stdout
     shutil.rmtree(notes[0].parent)
     done = product.run("status", "--config", "my.yaml")
     assert done.returncode == 0, done.stderr

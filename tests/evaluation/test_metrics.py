@@ -13,14 +13,14 @@ METRICS = (
 )
 
 
-def test_the_leading_metric_is_the_one_that_says_so() -> None:
+def test_the_leading_metric_has_the_flag_leads() -> None:
     assert leading(METRICS).name == "accuracy"
 
 
 @pytest.mark.parametrize(
     ("name", "is_lower"), [("length", True), ("accuracy", False), ("x", False)]
 )
-def test_only_a_metric_that_says_so_is_better_when_lower(name: str, is_lower: bool) -> None:
+def test_lower_is_better_only_if_defined(name: str, is_lower: bool) -> None:
     assert lower_is_better(METRICS, name) is is_lower
 
 

@@ -46,7 +46,7 @@ def test_the_label_shift_is_half_the_sum_of_differences(
     assert label_shift(known, new) == pytest.approx(distance)
 
 
-def test_nothing_is_said_within_the_limits() -> None:
+def test_values_within_the_limits_cross_none() -> None:
     assert crossed_limits(MEASURES, DriftConfig(tasks=("topic",))) == []
 
 
@@ -58,7 +58,7 @@ def test_nothing_is_said_within_the_limits() -> None:
         ({"tasks": ("topic", "mood")}, "labels of mood have shifted by 0.90"),
     ],
 )
-def test_each_limit_is_named_when_it_is_crossed(settings: dict[str, float], words: str) -> None:
+def test_each_crossed_limit_is_reported(settings: dict[str, float], words: str) -> None:
     (found,) = crossed_limits(MEASURES, DriftConfig.model_validate(settings))
     assert words in found
 

@@ -13,7 +13,7 @@ from sklearn.metrics import f1_score
 
 from textmill.config import KINDS, LANGUAGE_MODEL
 from textmill.evaluation import significance
-from textmill.evaluation.significance import Answers, Difference, differences, intervals
+from textmill.evaluation.significance import Difference, ExampleStatistics, differences, intervals
 from textmill.tasks.classification.metrics import class_scores
 from textmill.tasks.kinds import metrics_of
 from textmill.tasks.statistics import tabulate
@@ -285,9 +285,9 @@ def test_large_test_sets_take_seconds(kind: str, first: Rows, second: Rows) -> N
     assert time.monotonic() - started_s < 20  # 1 to 3 s on an idle machine
 
 
-def test_examples_without_a_difference_cost_nothing_and_say_nothing() -> None:
+def test_examples_without_a_difference_do_not_affect_the_p_value() -> None:
     first = [{"text": f"{i}", "reference": "a", "label": "a"} for i in range(12)]
     second = [row | {"label": "b" if i < 5 else "a"} for i, row in enumerate(first)]
     found = compare("classification", first, second)["accuracy"]
     assert found.p_value == pytest.approx(2 / 2**5, abs=0.01)
-    assert isinstance(tabulate("classification", [first]), Answers)
+    assert isinstance(tabulate("classification", [first]), ExampleStatistics)

@@ -11,7 +11,7 @@ from textmill.config import LANGUAGE_MODEL, PromotionConfig
 from textmill.errors import InputError
 from textmill.evaluation import significance
 from textmill.evaluation.metrics import Metric
-from textmill.evaluation.significance import Answers, Floats
+from textmill.evaluation.significance import ExampleStatistics, Floats
 from textmill.registry.gate import Cost, Decision, below_floor, decide, decide_alone
 from textmill.tasks.kinds import metrics_of
 from textmill.tasks.statistics import tabulate
@@ -30,10 +30,12 @@ def share(sums: Floats) -> Floats:
     return ratio
 
 
-def answers_of(*models: Any) -> Answers:
-    """Answers in numbers, from whether each model is right on each example."""
+def answers_of(*models: Any) -> ExampleStatistics:
+    """Return statistics from whether each model is right on each example."""
     right = np.array(models, dtype=np.float64)
-    return Answers(np.stack([right, np.ones_like(right)], axis=2), {"accuracy": share}, LABELS)
+    return ExampleStatistics(
+        np.stack([right, np.ones_like(right)], axis=2), {"accuracy": share}, LABELS
+    )
 
 
 def right(n: int, n_right: int, start: int = 0) -> list[bool]:
@@ -61,18 +63,18 @@ def test_a_model_as_good_or_worse_is_not_promoted() -> None:
 def test_a_gain_that_chance_explains_is_not_promoted() -> None:
     found = challenge(right(100, 50), right(100, 53, start=20), seed_noise=0)
     assert not found.is_promoted
-    assert found.reason.startswith("not surely better (p 0.")
+    assert found.reason.startswith("not significantly better (p 0.")
 
 
-def test_a_significant_gain_within_what_seeds_change_is_not_promoted() -> None:
+def test_a_significant_gain_within_the_variance_of_seeds_is_not_promoted() -> None:
     champion, challenger = right(1000, 800), right(1000, 835, start=40)
     assert challenge(champion, challenger, seed_noise=0).is_promoted
     found = challenge(champion, challenger, seed_noise=2)
     assert not found.is_promoted
-    assert found.reason.startswith("no more than another seed may change (0.05")
+    assert found.reason.startswith("within the variance of seeds (0.05")
 
 
-def test_retraining_that_varied_more_raises_what_is_needed() -> None:
+def test_a_larger_variance_of_retrained_models_raises_the_required_gain() -> None:
     answers = answers_of(right(1000, 700), right(1000, 800))
     assert decide(CONFIG, answers, SAME, SAME, [0.70, 0.71]).is_promoted
     assert decide(CONFIG, answers, SAME, SAME, [0.60]).is_promoted
@@ -119,7 +121,7 @@ def test_a_lower_loss_is_better() -> None:
     ("scores", "reason"),
     [
         ({"accuracy": 0.8}, None),
-        ({"accuracy": 0.79}, "accuracy 0.79 is below the least allowed, 0.8"),
+        ({"accuracy": 0.79}, "accuracy 0.79 is below the minimum of 0.8"),
     ],
 )
 def test_a_floor_has_to_be_reached(scores: dict[str, float], reason: str | None) -> None:
@@ -140,7 +142,7 @@ def test_a_floor_of_a_language_binds_its_tasks_that_have_the_score() -> None:
     low, high = {"bleu": 19.0, "chrf": 50.0}, {"bleu": 21.0, "chrf": 50.0}
     found = below_floor(config, "flags", "de", TEXTS, low)
     assert found is not None
-    assert found.reason == "bleu 19 is below the least allowed, 20"
+    assert found.reason == "bleu 19 is below the minimum of 20"
     assert below_floor(config, "flags", "de", TEXTS, high) is None
     assert below_floor(config, "flags", "en", TEXTS, low) is None
     assert below_floor(config, "de", "en", TEXTS, low) is None
@@ -175,7 +177,7 @@ def test_without_a_champion_a_model_has_to_beat_the_trivial_one(
 
 def test_a_floor_of_an_unknown_metric_is_named() -> None:
     config = PromotionConfig(floors={"topic": {"acuracy": 0.8}})
-    with pytest.raises(InputError, match=r"promotion.floors.topic.acuracy: .* it has accuracy"):
+    with pytest.raises(InputError, match=r"promotion.floors.topic.acuracy: .* use one of accuracy"):
         below_floor(config, "topic", "en", LABELS, {"accuracy": 0.9, "class/a/f1": 0.3})
 
 
@@ -237,6 +239,6 @@ def test_the_metric_that_decides_is_the_leading_one() -> None:
     answers = answers_of(right(100, 20), right(100, 90))
     nothing = {"x": lambda sums: np.zeros(len(sums))}
     definitions = (Metric("accuracy"), Metric("x", leads=True))
-    answers = Answers(answers.statistics, answers.metrics | nothing, definitions)
+    answers = ExampleStatistics(answers.statistics, answers.metrics | nothing, definitions)
     found = decide(CONFIG, answers, SAME, SAME)
     assert found.reason.startswith("not better: x 0 against 0")

@@ -115,7 +115,7 @@ def test_records_that_are_gone_are_named(store: Store, config: Config, tmp_path:
     clean = recorded_results(store.client.get_run(run_id))["clean"]
     (output_folder(store, clean) / "manifest.json").unlink()
     with pytest.raises(
-        RunError, match=f"The run {clean} has lost its artifact output/manifest.json"
+        RunError, match=f"The artifact output/manifest.json of the run {clean} is lost"
     ):
         load_recorded(store, run_id)
 

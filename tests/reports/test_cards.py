@@ -64,16 +64,16 @@ def results(tmp_path: Path) -> dict[str, Result]:
         "a GPT of 1,000,000 parameters (4 layers, 4 heads, 256 channels, 128 tokens of context",
         "pretrained on 2,000,000 tokens (causal objective, 600 steps)",
         "| accuracy | 0.910 | 0.880 | 0.500 |",
-        "On 40 test examples, used for nothing else (3 of them cut).",
+        "On 40 test examples, not used in training (3 of them truncated).",
         "| own | own.jsonl | own\\-own\\-own\\-own\\- |",
         "| train | train.csv |",
         "deep/test.csv",
         "Unicode repaired, HTML stripped, personal data redacted (email, phone, ip, card, iban",
-        "Filtered out of it: records that cannot be read, documents below 20 characters, exact",
+        "Filtered out: records that cannot be read, documents below 20 characters, exact",
         "Kept 900 of 1,000 documents.",
         "[finetune mood](http://mlflow/finetune mood)",
-        "Licences of the data, as they were given to textmill: unknown (own, the task's examples).",
-        "It reads 128 tokens at once: a longer text loses its end",
+        "Licences of the data, as configured: unknown (own, the task's examples).",
+        "Its context is 128 tokens: longer texts are truncated",
         "Languages of the pretraining text: not known.",
     ],
 )
@@ -90,7 +90,7 @@ def test_a_card_says_what_makes_the_scores_doubtful(
     notes += [Note("spelling", "the label '$a|b$ ' is read as '$a|b$'", is_doubt=False)]
     write_notes(notes, results["baseline mood"].folder)
     card = card_text(config, task, results)
-    assert "On 40 test examples (3 of them cut)." in card
+    assert "On 40 test examples (3 of them truncated)." in card
     assert r"**Doubtful:** 9 of 40 test texts are training texts too \(test lines 1, 2\)." in card
     assert r"the label '$a\|b$ ' is read as '$a\|b$'." in card
 
@@ -98,11 +98,11 @@ def test_a_card_says_what_makes_the_scores_doubtful(
 @pytest.mark.parametrize(
     ("n_bytes", "of_source", "words"),
     [
-        ({"en": 5}, "en", "en. In others"),
-        ({"und": 5}, "und", "not known. In others"),
+        ({"en": 5}, "en", "en. It is unreliable"),
+        ({"und": 5}, "und", "not known. It is unreliable"),
         ({"de": 150, "zh-Hans": 800, "und": 50}, "und", "zh\\-Hans 80.0%, de 15.0%, unknown 5.0%"),
-        ({"en": 4, "de": 6}, "auto", "de 60.0%, en 40.0% of the bytes, as they were identified."),
-        ({"en": 4}, "auto", "en, as they were identified."),
+        ({"en": 4, "de": 6}, "auto", "de 60.0%, en 40.0% of the bytes (identified automatically)."),
+        ({"en": 4}, "auto", "en (identified automatically)."),
         ({f"x{i}": i + 1 for i in range(20)}, "auto", "x19 9.5%, x18 9.0%, x17 8.6%, "),
     ],
 )
@@ -156,12 +156,12 @@ def test_a_card_without_evaluation_says_so(
     assert "Not evaluated yet." in card_text(config, task, results)
 
 
-def test_sample_data_are_said_to_be_sample_data(
+def test_a_card_warns_of_sample_data(
     config: Config, task: TaskConfig, results: dict[str, Result]
 ) -> None:
     assert "sample data" not in card_text(config, task, results)
     sample = Config.model_validate(config.model_dump() | {"sample": {}})
-    assert "generated sample data are no results" in card_text(sample, task, results)
+    assert "generated sample data are meaningless" in card_text(sample, task, results)
 
 
 def test_tags_are_shown_as_the_entities_they_name(
@@ -191,7 +191,7 @@ def test_names_bring_no_markup() -> None:
     assert plain("a|b\n# <i>[x](y)") == r"a\|b \# &lt;i&gt;\[x\]\(y\)"
 
 
-def test_the_card_stands_on_the_model_and_scores_stay(
+def test_the_card_is_on_the_model_and_keeps_its_scores(
     config: Config, store: Store, task: TaskConfig, results: dict[str, Result], tmp_path: Path
 ) -> None:
     client: Any = store.client
@@ -238,10 +238,10 @@ def test_the_card_of_a_backbone_says_what_it_is(
         "| own | own.jsonl |",
         "Kept 900 of 1,000 documents.",
         "[pretrain](http://mlflow/pretrain)",
-        "Licences of the data, as they were given to textmill: unknown (own).",
-        "It reads 128 tokens at once: what lies further back is forgotten.",
+        "Licences of the data, as configured: unknown (own).",
+        "Its context is 128 tokens: earlier text has no influence.",
     ):
         assert words in card
     assert "mood" not in card
     sample = Config.model_validate(config.model_dump() | {"sample": {}})
-    assert "no results" in backbone_card_text(sample, results)
+    assert "meaningless" in backbone_card_text(sample, results)

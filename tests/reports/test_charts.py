@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from textmill.reports.charts import histogram_chart, loss_chart, thin_out
+from textmill.reports.charts import histogram_chart, loss_chart, subsample
 
 CURVES = {"train": [(i, 9 / (i + 1)) for i in range(30)], "validation": [(10, 2.0), (20, 1.0)]}
 
@@ -17,7 +17,7 @@ def test_a_chart_is_one_svg_element_with_labelled_axes_and_a_legend() -> None:
     assert {"optimizer step", "loss (nats)", "train", "validation"} <= set(words)
 
 
-def test_colours_are_the_pages_and_nothing_is_loaded() -> None:
+def test_charts_use_colours_of_the_page_and_load_no_resources() -> None:
     svg = loss_chart(CURVES)
     assert "var(--series-1)" in svg
     assert "var(--soft)" in svg
@@ -45,7 +45,7 @@ def test_a_histogram_has_a_logarithmic_axis_and_no_colours_of_its_own() -> None:
 
 def test_many_points_are_thinned_out_between_the_first_and_the_last() -> None:
     points = [(i, float(i)) for i in range(1000)]
-    thin = thin_out(points, 10)
+    thin = subsample(points, 10)
     assert len(thin) == 10
     assert (thin[0], thin[-1]) == (points[0], points[-1])
-    assert thin_out(points[:7], 10) == points[:7]
+    assert subsample(points[:7], 10) == points[:7]

@@ -136,7 +136,7 @@ def test_costs_are_those_of_the_steps(compared: Comparison) -> None:
     assert other.seconds == (None, 2)
 
 
-def test_the_comparison_lies_on_the_last_run(store: Store, compared: Comparison) -> None:
+def test_the_comparison_is_logged_to_the_last_run(store: Store, compared: Comparison) -> None:
     name = log_comparison(store, compared)
     assert name == f"comparison/{compared.runs[0].run_id[:8]}.md"
     page = read_artifact(store, store.client.get_run(compared.runs[1].run_id), name)
@@ -147,7 +147,7 @@ def test_the_comparison_lies_on_the_last_run(store: Store, compared: Comparison)
     ("second", "signature", "note"),
     [
         (rows(20, 15, reference="b"), "v1", "the test examples are not the same"),
-        (rows(20, 15), "v2", "measured in another way"),
+        (rows(20, 15), "v2", "metrics computed differently"),
     ],
     ids=["other examples", "other signature"],
 )
@@ -166,7 +166,7 @@ def test_a_run_that_has_not_finished_is_refused(
     store: Store, make_run: MakeRun, status: str
 ) -> None:
     run_id = make_run({}, status=status)
-    with pytest.raises(InputError, match=f"has not finished .it is {status}"):
+    with pytest.raises(InputError, match=f"has not finished .{status}"):
         compare(store, [make_run({}), run_id])
 
 
@@ -178,7 +178,7 @@ def test_runs_without_a_common_task_are_refused(store: Store, make_run: MakeRun)
 def test_a_run_is_not_compared_with_itself(store: Store, make_run: MakeRun) -> None:
     run_id = make_run({"mood": rows(4, 2)})
     for names in ([run_id], [run_id, run_id[:20]]):
-        with pytest.raises(InputError, match="two or more different runs"):
+        with pytest.raises(InputError, match="at least two different runs"):
             compare(store, names)
 
 
@@ -195,7 +195,7 @@ def test_runs_of_a_far_store_are_read_through_a_copy(
 ) -> None:
     runs = [make_run({"mood": rows(20, 10)}), make_run({"mood": rows(20, 15)})]
     near = compare(store, runs)
-    monkeypatch.setattr(artifacts, "_local_place", lambda run: None)
+    monkeypatch.setattr(artifacts, "_artifact_folder", lambda run: None)
     assert compare(store, runs) == near
     assert compare(store, runs) == near  # which finds the copies
     with pytest.raises(RunError, match="nothing.txt"):

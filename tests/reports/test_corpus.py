@@ -21,14 +21,14 @@ CORPUS = Corpus(
 )
 
 
-def test_each_filter_is_given_what_those_before_it_have_left() -> None:
+def test_the_funnel_subtracts_filter_by_filter() -> None:
     stages = CORPUS.funnel()
     assert [(s.documents_left, s.bytes_left) for s in stages] == [(8, 1000), (6, 700), (6, 700)]
     assert [s.share for s in stages] == [0.2, 0.25, 0.0]
     assert [s.bytes_share for s in stages] == [1.0, 0.7, 0.7]
 
 
-def test_what_no_filter_rejected_and_is_not_kept_was_changed() -> None:
+def test_bytes_neither_rejected_nor_kept_were_changed() -> None:
     assert CORPUS.bytes_changed == 150
     assert CORPUS.funnel()[-1].bytes_left - CORPUS.bytes_changed == CORPUS.bytes_kept
 

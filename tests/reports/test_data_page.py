@@ -93,9 +93,7 @@ def config_with(config: Config, language: str) -> Config:
     return Config.model_validate(values)
 
 
-def test_filters_stand_in_the_order_in_which_they_act(
-    config: Config, results: dict[str, Result]
-) -> None:
+def test_filters_are_in_order_of_application(config: Config, results: dict[str, Result]) -> None:
     filters = gather_corpus(config, results).filters
     assert [(f.name, f.documents, f.n_bytes) for f in filters] == [
         ("bad_record", 1, None),
@@ -120,7 +118,7 @@ def test_sources_say_the_languages_that_were_found(
     assert source.rejected == {"bad_record": 1, "too_short": 2, "near_duplicate": 1}
 
 
-def test_languages_stand_by_bytes_with_the_tokens_of_their_words(
+def test_languages_are_sorted_by_bytes_with_tokens_per_word(
     config: Config, results: dict[str, Result]
 ) -> None:
     english, chinese = gather_corpus(config, results).languages
@@ -165,12 +163,14 @@ def test_the_time_of_a_step_is_taken_from_its_manifest(
     assert "clean" not in {item.name for item in gather_corpus(config, results).throughput}
 
 
-def test_tokenizer_and_tokens_are_told_of(config: Config, results: dict[str, Result]) -> None:
+def test_facts_on_tokenizer_and_tokens_are_included(
+    config: Config, results: dict[str, Result]
+) -> None:
     facts = gather_corpus(config, results).tokens
     assert (facts["vocabulary"], facts["tokens per byte"]) == ("2,048", "0.250")
 
 
-def test_the_page_of_the_data_lies_on_the_parent_run(
+def test_the_data_page_is_logged_to_the_parent_run(
     config: Config, results: dict[str, Result], store: Store
 ) -> None:
     config = config.model_copy(update={"experiment": f"data {time.time_ns()}"})

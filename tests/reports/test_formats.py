@@ -5,7 +5,7 @@ from __future__ import annotations
 from textmill.reports.formats import cut, duration
 
 
-def test_numbers_in_words() -> None:
+def test_numbers_are_formatted() -> None:
     assert [duration(s) for s in (None, 3.14, 101.2, 7265)] == [
         "–",
         "3.1 s",

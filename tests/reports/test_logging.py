@@ -35,7 +35,7 @@ def test_a_page_that_cannot_be_written_is_named_with_the_reason(config: Config) 
         log_page(pipeline, "page.html", fail)
 
 
-def test_a_page_that_cannot_be_made_fails_nothing_and_says_so_in_its_place(
+def test_a_page_that_cannot_be_created_is_replaced_by_a_notice(
     config: Config, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail() -> str:
@@ -43,7 +43,7 @@ def test_a_page_that_cannot_be_made_fails_nothing_and_says_so_in_its_place(
 
     with open_pipeline("test", config, "tests", {}) as pipeline:
         place = log_page(pipeline, "page.html", fail)
-    assert "could not be made" in Path(place).read_text()
+    assert "could not be created" in Path(place).read_text()
     assert "page page.html could not be created (KeyError: 'lost')" in caplog.text
 
 

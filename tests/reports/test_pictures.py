@@ -51,9 +51,7 @@ def test_they_are_drawn_once_and_are_artifacts_of_the_run_that_measured(
     assert Pictures(store).of("classification", evaluation) == (image,)
 
 
-def test_those_that_were_part_of_the_output_are_shown_as_they_are(
-    store: Store, evaluation: Result
-) -> None:
+def test_plots_in_the_output_of_early_versions_are_shown(store: Store, evaluation: Result) -> None:
     """Until 2026-11 the step itself drew them."""
     (evaluation.folder / "confusion_matrix.svg").write_bytes(b"<svg/>")
     (image,) = Pictures(store).of("classification", evaluation)
@@ -71,7 +69,7 @@ def test_those_that_make_the_page_too_large_are_linked(
     assert image.url
 
 
-def test_what_cannot_be_drawn_leaves_the_numbers(
+def test_a_failing_plot_does_not_fail_the_report(
     store: Store,
     evaluation: Result,
     monkeypatch: pytest.MonkeyPatch,

@@ -129,7 +129,9 @@ def points(key: str, values: list[float]) -> list[Metric]:
     return [Metric(key, value, 1000 + step, step) for step, value in enumerate(values)]
 
 
-def test_the_page_lies_on_the_parent_run(pipeline: Pipeline, mood: Config, store: Store) -> None:
+def test_the_report_is_logged_to_the_parent_run(
+    pipeline: Pipeline, mood: Config, store: Store
+) -> None:
     started_s = time.monotonic()
     place = log_report(pipeline, mood, SUMMARY, {}, {})
     assert time.monotonic() - started_s < 10  # 0.4 s on an idle machine
@@ -175,7 +177,7 @@ def test_the_previous_finished_run_of_the_experiment_is_compared(
     assert found.scores[1].previous is None
 
 
-def test_the_data_are_told_of_if_there_are_any(pipeline: Pipeline, mood: Config) -> None:
+def test_the_data_section_is_included_if_there_is_data(pipeline: Pipeline, mood: Config) -> None:
     corpus = gather(pipeline, mood, SUMMARY, {}, {}).corpus
     assert corpus is not None
     assert (corpus.documents_read, corpus.tokens["vocabulary"]) == (10, "2,048")
@@ -213,7 +215,7 @@ def test_samples_are_read_one_by_one(pipeline: Pipeline, mood: Config) -> None:
     assert gather(pipeline, mood, SUMMARY, {}, {}).samples == ("One.", "Two\nlines.")
 
 
-def test_steps_stand_in_the_order_of_the_work_with_what_they_took(
+def test_steps_are_in_execution_order_with_their_resources(
     pipeline: Pipeline, mood: Config, store: Store
 ) -> None:
     run_id = pipeline.results["evaluate mood"].run_id
@@ -230,7 +232,7 @@ def test_steps_stand_in_the_order_of_the_work_with_what_they_took(
     assert (steps[0].memory_mib, steps[0].gpu_memory_mib) == (None, None)
 
 
-def test_each_step_stands_in_the_tree_below_the_input_that_took_the_most_steps(
+def test_the_parent_of_a_step_in_the_tree_is_its_deepest_input(
     pipeline: Pipeline, mood: Config
 ) -> None:
     clean, baseline = gather(pipeline, mood, SUMMARY, {}, {}).lineage
@@ -244,7 +246,7 @@ def test_each_step_stands_in_the_tree_below_the_input_that_took_the_most_steps(
     assert [branch.label for branch in pretrain.children[1].children] == ["evaluate mood"]
 
 
-def test_a_reused_step_stands_below_the_equal_of_what_it_was_made_from(
+def test_a_reused_step_is_below_the_result_with_the_digest_of_its_input(
     pipeline: Pipeline, mood: Config
 ) -> None:
     file = pipeline.results["tokenizer"].folder / "manifest.json"
@@ -263,7 +265,7 @@ def test_a_step_says_how_large_its_output_is(pipeline: Pipeline, mood: Config) -
     assert 5000 < sizes["tokens"] < 6000
 
 
-def test_a_task_whose_branch_failed_is_told_of_and_left_out(
+def test_a_task_whose_branch_failed_is_reported_and_omitted(
     pipeline: Pipeline, mood: Config
 ) -> None:
     del pipeline.results["evaluate mood"]
@@ -286,7 +288,7 @@ def test_a_store_that_fails_is_a_run_error(
         log_report(pipeline, mood, SUMMARY, {}, {})
 
 
-def test_the_page_of_a_far_store_is_named_by_its_address(
+def test_the_report_in_a_remote_store_is_given_by_its_url(
     pipeline: Pipeline, mood: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(logging, "local_file", lambda *arguments: None)

@@ -17,7 +17,7 @@ def tagged(reference: str, tags: str) -> dict[str, object]:
 RIGHT = "O O B-PER I-PER O B-LOC O"
 
 
-def test_right_and_wrong_are_told_apart_and_counted() -> None:
+def test_right_and_wrong_examples_are_counted() -> None:
     rows = [labelled("a", "a", 0.9), labelled("a", "b", 0.8), labelled("b", "b", 0.7)]
     found = choose_examples("classification", rows, 1, 5)
     assert (found.n_right, found.n_wrong) == (2, 1)
@@ -31,7 +31,7 @@ def test_the_surest_mistakes_come_first() -> None:
     assert [example.certainty for example in shown] == [0.9, 0.7]
 
 
-def test_mistakes_of_many_kinds_are_shown_rather_than_one_sentence_again_and_again() -> None:
+def test_selected_mistakes_are_diverse() -> None:
     same = [
         {"text": f"the same sentence, number {i}", "reference": "a", "label": "b", "score": 0.99}
         for i in range(20)

@@ -60,12 +60,12 @@ def test_scores_have_intervals_and_the_p_value_against_the_first() -> None:
     assert "class/good" not in page
 
 
-def test_what_differs_is_shown_and_the_rest_is_said_to_be_the_same() -> None:
+def test_differences_are_shown_and_equal_sections_are_stated() -> None:
     page = render(comparison())
     assert cells(page, "seed") == [["seed", "0", "1"]]
     assert "a\\|b" in page
     assert cells(page, "pretrain")[0] == ["pretrain", "d" * 12, "e" * 12]
-    assert page.count("The same.") == 5
+    assert page.count("No differences.") == 5
     many = {f"key {i:03}": ("0", "1") for i in range(MAX_TABLE_ROWS + 7)}
     assert "… and 7 more" in render(comparison(packages=many))
 

@@ -71,7 +71,7 @@ def test_runs_of_different_tokens_are_an_error(store: Store, made: Make) -> None
 
 
 def test_a_run_without_a_pretraining_is_an_error(store: Store, made: Make) -> None:
-    with pytest.raises(InputError, match="has trained no backbone"):
+    with pytest.raises(InputError, match="has no pretrained backbone"):
         trained_runs(store, [made(16, 1000, steps=False)])
 
 

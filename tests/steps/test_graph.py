@@ -44,7 +44,7 @@ def labels(parts: Any) -> list[str]:
     return [part.label for part in parts]
 
 
-def test_a_whole_run_is_what_is_shared_and_then_task_by_task() -> None:
+def test_a_full_run_has_shared_steps_then_tasks() -> None:
     assert labels(GRAPH.parts(make())) == [
         *CHAIN,
         "evaluate-lm",
@@ -71,7 +71,7 @@ def test_every_step_is_there_with_the_module_of_its_function() -> None:
         ("baseline mood", ["baseline mood"]),
     ],
 )
-def test_a_part_of_the_run_is_what_is_asked_for_and_all_it_needs(
+def test_a_partial_run_is_the_requested_steps_with_their_inputs(
     label: str, needed: list[str]
 ) -> None:
     assert labels(GRAPH.up_to(make(), label)) == needed
@@ -108,7 +108,7 @@ def test_a_run_from_an_unknown_step_is_refused_with_the_known_ones() -> None:
         GRAPH.starting_at(make(), "finetine")
 
 
-def test_what_needs_a_step_is_what_follows_from_it() -> None:
+def test_dependents_of_a_step_follow_from_the_graph() -> None:
     config = make()
     parts = GRAPH.parts(config)
     assert labels(GRAPH.after(config, parts, "baseline mood")) == ["finetune mood", "evaluate mood"]
@@ -149,14 +149,14 @@ def test_a_label_is_read_as_it_is_written() -> None:
     assert GRAPH.parse("guess mood") is None
 
 
-def test_labels_stand_in_the_order_of_the_work_whatever_ended_first() -> None:
+def test_labels_are_in_execution_order() -> None:
     ended = ["evaluate topic", "guess", "finetune mood", "tokens", "clean", "baseline topic"]
     assert GRAPH.in_order(ended, ["mood", "topic"]) == [
         *("clean", "tokens", "finetune mood", "baseline topic", "evaluate topic", "guess")
     ]
 
 
-def test_scores_stand_under_the_name_of_the_task_or_lm() -> None:
+def test_scores_have_the_prefix_of_the_task_or_lm() -> None:
     found = GRAPH.scored(["clean", "evaluate-lm", "finetune mood", "evaluate mood", "guess mood"])
     assert found == {"lm": "evaluate-lm", "mood": "evaluate mood"}
 

@@ -128,7 +128,7 @@ def test_all_epochs_together_take_every_example_as_often(
     ("accumulate", "n_steps_", "validated"),
     [(1, 21, [7, 14, 21]), (4, 6, [2, 4, 6]), (5, 5, [2, 3, 5]), (9, 3, [1, 2, 3]), (50, 1, [1])],
 )
-def test_three_epochs_are_three_whatever_is_accumulated(
+def test_the_number_of_epochs_is_independent_of_accumulation(
     backbone: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -32,7 +32,7 @@ def test_the_predictions_of_each_baseline_reproduce_its_metrics(out: Path, name:
     assert scores == {key: metrics[f"{name}/{key}"] for key in scores}
 
 
-def test_the_classical_baseline_stands_under_plain_names_too(out: Path) -> None:
+def test_metrics_of_the_classical_baseline_are_repeated_without_prefix(out: Path) -> None:
     metrics = read_json(out / "metrics.json")
     assert metrics["accuracy"] == metrics["tfidf_logistic_regression/accuracy"]
     assert metrics["accuracy"] > metrics["majority/accuracy"] == 0.5

@@ -17,7 +17,7 @@ from textmill.files import read_json
 from textmill.tasks.baseline import baseline, find_notes, shared_metrics
 from textmill.tasks.finetune import split_examples
 from textmill.tasks.kinds import examples_of
-from textmill.tasks.leaks import find_shared, kept_examples, text_key
+from textmill.tasks.leaks import find_overlap, kept_examples, text_key
 
 Rows = list[dict[str, Any]]
 
@@ -38,7 +38,7 @@ def look(config: Any) -> tuple[dict[str, float], list[str]]:
     """Return the counts and the notes of a task's examples."""
     kind = examples_of(config.kind)
     train, test = (kind.read_examples(config, split) for split in ("train", "test"))
-    shared = find_shared(kind, train, test)
+    shared = find_overlap(kind, train, test)
     return shared_metrics(shared), [str(n) for n in find_notes(config, train, test, shared)]
 
 
@@ -62,7 +62,7 @@ def test_test_texts_that_are_training_texts_are_counted_with_their_lines(tmp_pat
     assert notes == [
         "2 of 3 test texts are training texts too, 1 of them with the same answer "
         "(test lines 2, 3)",
-        "2 of 7 examples have a text that stands under another label too "
+        "2 of 7 examples have a text that also occurs with another label "
         "(training lines 1; test lines 3)",
     ]
 
@@ -76,7 +76,7 @@ def test_test_texts_that_are_training_texts_are_counted_with_their_lines(tmp_pat
     ],
     ids=["in training", "in the test", "none"],
 )
-def test_one_text_under_two_labels_is_a_conflict_wherever_it_stands(
+def test_a_text_with_two_labels_is_a_conflict_in_any_split(
     tmp_path: Path, train: list[Any], test: list[Any], n_conflicting: int
 ) -> None:
     config = make_task(tmp_path, "classification", labelled(*train), labelled(*test))
@@ -113,7 +113,7 @@ TRAIN = labelled(*((f"text {n}", "ab"[n % 2]) for n in range(20)))
 TEST = labelled(("text 3", "b"), ("Text 4", "a"), ("new", "a"))
 
 
-def test_dropping_takes_from_training_and_never_from_the_test(tmp_path: Path) -> None:
+def test_only_training_examples_are_dropped(tmp_path: Path) -> None:
     config = make_task(tmp_path, "classification", TRAIN, TEST, on_leak="drop")
     train, validation = split_examples(config, examples_of("classification"))
     assert {e.text for e in (*train, *validation)} == {
@@ -146,11 +146,11 @@ def test_refusing_names_lines_and_the_setting(tmp_path: Path) -> None:
     clean = make_task(tmp_path, "classification", TRAIN, TEST[2:], on_leak="refuse")
     train = examples_of("classification").read_examples(clean, "train")
     test = examples_of("classification").read_examples(clean, "test")
-    shared = find_shared(examples_of("classification"), train, test)
+    shared = find_overlap(examples_of("classification"), train, test)
     assert kept_examples(clean, train, shared) is train
 
 
 def test_dropping_everything_is_refused(tmp_path: Path) -> None:
     config = make_task(tmp_path, "classification", TRAIN, TRAIN, on_leak="drop")
-    with pytest.raises(InputError, match="leaves nothing to train on: give another test file"):
+    with pytest.raises(InputError, match="leaves no training examples: set another test file"):
         baseline(config, {}, tmp_path)

@@ -43,7 +43,7 @@ def test_a_saved_model_gives_the_same_predictions(
     assert loaded(TEXTS) == predictor(TEXTS)
 
 
-def test_answers_keep_the_order_across_batches(backbone: Path) -> None:
+def test_predictions_keep_the_order_across_batches(backbone: Path) -> None:
     predictor = labelled(backbone)
     texts = [f"meal number {i} was {'lovely ' * (i % 5)}" for i in range(PREDICT_BATCH + 5)]
     scores = [answer["score"] for answer in predictor(texts)]
@@ -51,7 +51,7 @@ def test_answers_keep_the_order_across_batches(backbone: Path) -> None:
     assert scores == pytest.approx(alone, rel=1e-4)
 
 
-def test_no_texts_give_no_answers(backbone: Path) -> None:
+def test_no_texts_give_no_predictions(backbone: Path) -> None:
     assert labelled(backbone)([]) == []
 
 
@@ -65,7 +65,7 @@ def test_an_empty_text_gets_an_answer(backbone: Path) -> None:
 def test_a_folder_without_task_model_is_named(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "task.json").write_text(content)
-    with pytest.raises(InputError, match=f"{tmp_path} holds no task model"):
+    with pytest.raises(InputError, match=f"{tmp_path} is not a task model"):
         load_predictor(tmp_path)
 
 
@@ -112,7 +112,7 @@ def test_a_model_whose_kind_an_extension_defines_says_so(
     shutil.copytree(tuned[0], folder)
     task = json.loads((folder / "task.json").read_text())
     (folder / "task.json").write_text(json.dumps(task | {"kind": "poetry"}))
-    with pytest.raises(InputError, match=r"'poetry', is none of textmill's: name the extension"):
+    with pytest.raises(InputError, match=r"unknown kind of task 'poetry': add the extension"):
         load_predictor(folder)
 
 

@@ -150,7 +150,7 @@ SPECS = {
 
 
 @pytest.mark.parametrize("kind", ROWS)
-def test_a_model_is_asked_with_placeholders(backbone: Path, kind: str) -> None:
+def test_inputs_are_redacted_before_prediction(backbone: Path, kind: str) -> None:
     secret, plain = "the room of bob@example.com was sad", "the room of [EMAIL] was sad"
     predictor = answers_with(kind, SPECS[kind], ON, backbone)
     if kind == "tagging":

@@ -19,7 +19,7 @@ from textmill.errors import InputError
 from textmill.files import digest_file
 from textmill.tasks.classification.examples import read_examples
 from textmill.tasks.classification.settings import ClassificationConfig
-from textmill.tasks.labels import respelling_note
+from textmill.tasks.labels import normalization_note
 from textmill.tasks.rows import digest_split, location
 
 GOOD: list[Any] = [{"text": "fine", "label": "good"}, {"text": "poor", "label": "bad"}]
@@ -60,7 +60,7 @@ def test_examples_come_in_order_with_their_place(tmp_path: Path) -> None:
         ({"text": "x", "label": float("inf")}, "holds no label: inf is of type float"),
         ({"text": float("nan"), "label": "x"}, "holds no text: nan is of type float"),
         ({"text": "x", "label": ["good"]}, r"no label: \['good'\] is of type list"),
-        ({"text": "x", "label": {"is": "good"}}, "is of type dict, of which the setting can name"),
+        ({"text": "x", "label": {"is": "good"}}, "is of type dict: select a field"),
     ],
 )
 def test_a_bad_record_is_named_by_file_and_line(tmp_path: Path, row: Any, reason: str) -> None:
@@ -88,7 +88,7 @@ def test_a_missing_column_is_named_with_its_setting(tmp_path: Path, column: str)
 
 
 def test_a_file_without_examples_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="train.jsonl holds no examples for task 'mood'"):
+    with pytest.raises(InputError, match="train.jsonl has no examples for task 'mood'"):
         read_examples(task(tmp_path, []), "train")
 
 
@@ -119,14 +119,12 @@ def test_dates_and_numbers_of_parquet_are_labels_by_their_written_form(
 
 
 @pytest.mark.parametrize("label", ["pos ", " pos", "\u00a0pos", "pos\t"])
-def test_labels_that_differ_in_white_space_are_one_and_a_note_says_so(
-    tmp_path: Path, label: str
-) -> None:
+def test_white_space_in_labels_is_normalized_with_a_note(tmp_path: Path, label: str) -> None:
     rows = read_examples(
         task(tmp_path, [{"text": "x", "label": x} for x in ("pos", label)]), "train"
     )
     assert [e.label for e in rows] == ["pos", "pos"]
-    note = respelling_note(dict(rows.respelled))
+    note = normalization_note(dict(rows.normalized))
     assert note.startswith(f"the label {label!r} is read as 'pos'")
 
 
@@ -134,11 +132,11 @@ def test_labels_that_look_alike_are_one(tmp_path: Path) -> None:
     labels = ["caf\u00e9 bar", "cafe\u0301 bar", "caf\u00e9  bar"]
     rows = read_examples(task(tmp_path, [{"text": "x", "label": x} for x in labels]), "train")
     assert {e.label for e in rows} == {"caf\u00e9 bar"}
-    assert len(rows.respelled) == 2
+    assert len(rows.normalized) == 2
 
 
-def test_nothing_is_noted_of_labels_as_they_should_be(tmp_path: Path) -> None:
-    assert respelling_note(dict(read_examples(task(tmp_path, GOOD), "train").respelled)) == ""
+def test_labels_without_changes_give_no_note(tmp_path: Path) -> None:
+    assert normalization_note(dict(read_examples(task(tmp_path, GOOD), "train").normalized)) == ""
 
 
 @pytest.mark.parametrize("value", [1, "1", 1.0, "bad", " bad "])
@@ -156,7 +154,7 @@ def test_a_number_without_name_is_refused(tmp_path: Path, value: Any) -> None:
 
 
 def test_names_of_labels_are_different(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="must be different"):
+    with pytest.raises(ValueError, match="must be unique"):
         task(tmp_path, GOOD, label_names=["good", "good "])
 
 

@@ -103,7 +103,7 @@ def test_a_damaged_file_is_refused_by_everything_that_reads_it(
 
 def test_a_lost_file_is_named(store: Store, run: Run, result: Result) -> None:
     (result.folder / "metrics.json").unlink()
-    with pytest.raises(RunError, match="has lost its artifact output/metrics.json"):
+    with pytest.raises(RunError, match="The artifact output/metrics.json of the run .* is lost"):
         read_output_json(store, run, "metrics.json")
     with pytest.raises(RunError, match=r"metrics\.json is missing"):
         result.metrics()
@@ -136,7 +136,7 @@ def test_a_damaged_record_of_a_pipeline_is_refused(
         load_recorded(store, pipeline.run_id)
 
 
-def test_runs_of_a_version_that_recorded_no_digests_are_read_and_said_to_be_unverified(
+def test_results_without_recorded_digests_are_read_with_a_warning(
     config: Config, store: Store, run: Run, result: Result, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.client.delete_tag(result.run_id, MANIFEST_TAG)
@@ -195,7 +195,7 @@ def published(store: Store, run_id: str, out: Path) -> Path:
     return publish(store, run_id, out)
 
 
-def test_a_published_folder_moves_whole(store: Store, run_id: str, tmp_path: Path) -> None:
+def test_a_published_folder_is_moved_completely(store: Store, run_id: str, tmp_path: Path) -> None:
     folder = published(store, run_id, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert output_folder(store, run_id) == folder
@@ -234,7 +234,7 @@ def test_a_manifest_that_was_not_published_is_not_believed(
 def far(store: Store, run_id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A published folder of a store that has to be read through copies."""
     folder = published(store, run_id, tmp_path / "out")
-    monkeypatch.setattr(artifacts, "_local_place", lambda run: None)
+    monkeypatch.setattr(artifacts, "_artifact_folder", lambda run: None)
     return folder
 
 
@@ -268,6 +268,6 @@ def test_a_damaged_copy_of_one_file_is_fetched_again(
         output_file(store, run, name)
 
 
-def test_a_run_without_output_is_not_whole(store: Store, run_id: str) -> None:
+def test_a_run_without_output_is_incomplete(store: Store, run_id: str) -> None:
     with pytest.raises(RunError, match=f"{MANIFEST} is missing"):
         output_folder(store, run_id)

@@ -45,7 +45,7 @@ def test_a_run_without_scores_shows_its_steps(
         assert f"| write | {how} |" in note(store)
 
 
-def test_a_failed_run_says_why_and_what_succeeded(
+def test_the_description_of_a_failed_run_has_error_and_results(
     config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
 ) -> None:
     def fail() -> None:

@@ -45,7 +45,7 @@ def test_without_git_there_is_no_commit(monkeypatch: pytest.MonkeyPatch) -> None
     assert environment.git_commit() is None
 
 
-def test_a_checkout_of_another_user_has_no_commit_and_it_is_said_why(
+def test_a_checkout_of_another_user_has_no_commit_and_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     git = tmp_path / "git"
@@ -57,7 +57,7 @@ def test_a_checkout_of_another_user_has_no_commit_and_it_is_said_why(
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.delenv("TEXTMILL_COMMIT", raising=False)
     assert environment.git_commit() is None
-    assert "No commit is recorded: another user owns the checkout" in caplog.text
+    assert "The commit is not recorded: another user owns the checkout" in caplog.text
     assert "safe.directory" in caplog.text
 
 

@@ -58,7 +58,7 @@ def test_the_newest_finished_run_of_the_chain_counts(
     assert last_finished(store, own) == first
 
 
-def test_runs_are_found_by_their_event_whatever_became_of_them(
+def test_runs_are_found_by_event_in_any_status(
     own: Config, store: Store, probe: Probe, seed: SampleConfig, calls: object
 ) -> None:
     with pytest.raises(RunError):

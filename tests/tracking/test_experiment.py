@@ -40,7 +40,7 @@ def n_runs(config: Config, store: Any) -> int:
 def test_another_file_on_other_data_is_refused_and_changes_nothing(make: Any, store: Any) -> None:
     run(make("a.txt"), "/home/me/a.yaml")
     other = make("b.txt")
-    with pytest.raises(InputError, match=r"holds runs of /home/me/a.yaml .*a.txt.* b.yaml names"):
+    with pytest.raises(InputError, match=r"contains runs of /home/me/a.yaml .*a.txt.* b.yaml uses"):
         run(other, "b.yaml")
     assert n_runs(other, store) == 1
 
@@ -56,21 +56,21 @@ def test_files_that_share_data_may_share_an_experiment(make: Any) -> None:
     run(make("b.txt", task="t.jsonl"), "filtered.yaml")
 
 
-def test_what_was_moved_is_the_same_pipeline(make: Any, tmp_path: Path) -> None:
+def test_moved_data_is_the_same_pipeline(make: Any, tmp_path: Path) -> None:
     run(make("a.txt"), "/old/a.yaml")
     (tmp_path / "a.txt").unlink()
     run(make("b.txt"), "/new/a.yaml")
 
 
-def test_runs_that_failed_hold_nothing(make: Any) -> None:
+def test_failed_runs_do_not_claim_an_experiment(make: Any) -> None:
     with pytest.raises(ZeroDivisionError), open_pipeline("pipeline", make("a.txt"), "a.yaml", {}):
         raise ZeroDivisionError
     run(make("b.txt"), "b.yaml")
 
 
-def test_runs_that_repeat_others_neither_mix_nor_stand_for_them(make: Any) -> None:
+def test_reproductions_are_ignored(make: Any) -> None:
     run(make("a.txt"), "a.yaml")
     run(make("b.txt"), "demo", name="reproduce", scope="again")
     run(make("c.txt"), "a.yaml")
-    with pytest.raises(InputError, match="holds runs of a.yaml"):
+    with pytest.raises(InputError, match="contains runs of a.yaml"):
         run(make("d.txt"), "d.yaml")

@@ -30,7 +30,7 @@ def test_runs_whose_lock_is_free_are_closed_and_no_others(store: Store) -> None:
     assert [run.info.run_id for run in closed] == [dead]
 
 
-def test_dead_runs_are_known_whatever_the_machine_is_called(
+def test_dead_runs_are_recognized_after_a_change_of_hostname(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def opened(home: Path) -> Store:

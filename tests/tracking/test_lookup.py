@@ -44,7 +44,7 @@ def test_a_name_of_two_runs_is_ambiguous_and_both_are_named(
     store: Store, run_id: str, name: str
 ) -> None:
     second = make_run(store, name, kind="pipeline")
-    with pytest.raises(InputError, match=f"may be .*{second}.*{run_id}.*give more"):
+    with pytest.raises(InputError, match=f"ambiguous: .*{second}.*{run_id}.*Enter more"):
         find_run(store, name)
 
 
@@ -52,7 +52,7 @@ def test_a_beginning_of_many_ids_is_ambiguous(store: Store) -> None:
     ids = [make_run(store, "many", kind="pipeline") for _ in range(17)]
     digits = [run_id[0] for run_id in ids]
     twice = next(digit for digit in digits if digits.count(digit) > 1)
-    with pytest.raises(InputError, match="give more of the run's id"):
+    with pytest.raises(InputError, match="Enter more of the run's id"):
         find_run(store, twice)
 
 
@@ -75,7 +75,7 @@ def test_a_step_in_place_of_a_pipeline_is_refused_and_its_pipeline_named(
     tags = {"textmill.kind": "step", "mlflow.parentRunId": run_id}
     step = store.start_run(store.experiment("runs"), "clean", tags)
     store.end_run(step, "FINISHED")
-    with pytest.raises(InputError, match=f"a step, clean: name .* pipeline, {run_id}"):
+    with pytest.raises(InputError, match=f"a step, clean: use .* pipeline, {run_id}"):
         find_run(store, step)
     assert find_run(store, step, ("pipeline", "step")).info.run_id == step
 

@@ -98,9 +98,9 @@ def remote(config: Config, proxy: FaultyProxy, tmp_path: Path) -> Config:
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")
     monkeypatch.setattr(opening, "PING_TIMEOUT_S", 1)
-    monkeypatch.setattr(patience, "MAX_PAUSE_S", 0.05)
-    monkeypatch.setattr(follow, "SHIP_EVERY_S", 0.2)
-    monkeypatch.setattr(follow, "LAST_TRIES", 2)
+    monkeypatch.setattr(patience, "MAX_WAIT_S", 0.05)
+    monkeypatch.setattr(follow, "LOG_INTERVAL_S", 0.2)
+    monkeypatch.setattr(follow, "MAX_FINAL_ATTEMPTS", 2)
 
 
 class Outage:
@@ -199,7 +199,7 @@ def test_after_a_lasting_outage_the_next_run_publishes_what_was_computed(
     words: str,
     fault: Fault,
 ) -> None:
-    monkeypatch.setattr(patience, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(patience, "RETRY_TIMEOUT_S", 0.5)
     step = probe("train_in_view")
 
     def fail_at_the_end(request: str) -> Fault:
@@ -207,7 +207,7 @@ def test_after_a_lasting_outage_the_next_run_publishes_what_was_computed(
         return fault if done and words in request else Fault.NONE
 
     proxy.choose = fail_at_the_end
-    with pytest.raises(RunError, match=r"could not be finished: .*Its result waits in"):
+    with pytest.raises(RunError, match=r"could not be finished: .*Its result is kept in"):
         run_once(remote, step, seed)
     proxy.choose = lambda request: Fault.NONE
     close_dead_runs(Store(remote.tracking))  # as every start does
@@ -268,7 +268,7 @@ def test_a_model_whose_upload_breaks_off_is_there_once(
     assert [output.model_id for output in outputs] == [model.model_id]
 
 
-def test_what_a_lost_answer_was_about_is_there_once(remote: Config, proxy: FaultyProxy) -> None:
+def test_a_call_whose_response_was_lost_has_effect_once(remote: Config, proxy: FaultyProxy) -> None:
     store = Store(remote.tracking)
     client: Any = store.client
 

@@ -51,11 +51,11 @@ def test_the_parent_says_which_run_a_reused_result_came_from(
     assert recorded_results(newest_parent(store)) == {"write": first.run_id}
 
 
-def test_what_only_serves_a_comparison_is_no_result_of_the_parent(
+def test_an_unrecorded_result_is_not_on_the_parent(
     config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
 ) -> None:
     with open_pipeline("test", config, "tests", {}) as pipeline:
-        result = pipeline.run(probe("write"), seed, is_part=False)
+        result = pipeline.run(probe("write"), seed, is_recorded=False)
         assert pipeline.results == {}
     assert recorded_results(newest_parent(store)) == {}
     found = find_result(store, result.run_id)
@@ -94,7 +94,7 @@ def test_the_manifest_holds_the_digest_of_every_file(
     assert manifest["run_id"] == result.run_id
 
 
-def test_the_times_of_stages_stand_beside_the_result_and_are_no_part_of_it(
+def test_stage_times_are_in_the_manifest_and_not_in_the_digest(
     config: Config, store: Store, probe: Probe, seed: SampleConfig
 ) -> None:
     result = run_once(config, probe("staged"), seed)
@@ -272,7 +272,7 @@ def test_system_metrics_are_logged_when_wanted(
     calls: Calls,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(system, "EVERY_S", 0.1)
+    monkeypatch.setattr(system, "SAMPLING_INTERVAL_S", 0.1)
     tracking = config.tracking.model_copy(update={"system_metrics": True})
     watched = config.model_copy(update={"tracking": tracking})
     result = run_once(watched, probe("slow"), seed)

@@ -21,7 +21,13 @@ from textmill.config import TrackingConfig
 from textmill.errors import InputError, RunError
 from textmill.tracking.artifacts import artifact
 from textmill.tracking.database import opening
-from textmill.tracking.store import CUT_MARK, LONG_PARAMS, MAX_PARAM_CHARS, Store, metric_name
+from textmill.tracking.store import (
+    LONG_PARAMS,
+    MAX_PARAM_CHARS,
+    TRUNCATED_SUFFIX,
+    Store,
+    metric_name,
+)
 
 
 @pytest.fixture
@@ -37,7 +43,7 @@ def closed_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def test_an_address_where_nothing_listens_is_reported_soon(tmp_path: Path) -> None:
+def test_an_unreachable_address_is_reported_quickly(tmp_path: Path) -> None:
     uri = f"http://127.0.0.1:{closed_port()}"
     started = time.monotonic()
     with pytest.raises(RunError, match=f"{uri} does not answer .*tracking.uri"):
@@ -86,7 +92,7 @@ def test_a_failure_is_recorded_without_credentials(store: Store, run_id: str) ->
     assert tags["textmill.failure"] == "no route to http://***@host"
 
 
-def test_a_server_that_accepts_and_says_nothing_is_reported(
+def test_a_server_that_never_responds_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(opening, "PING_TIMEOUT_S", 0.3)
@@ -119,7 +125,7 @@ def test_a_damaged_database_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"7" * 32, b"{}", b"0" * 32 + b" 12345678"])
-def test_a_damaged_id_of_the_locks_is_made_anew_and_told_of(
+def test_a_damaged_id_of_the_locks_is_recreated_with_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
 ) -> None:
     config = TrackingConfig(home=str(tmp_path))
@@ -184,14 +190,14 @@ def test_a_deleted_experiment_is_refused(store: Store) -> None:
         store.experiment("gone")
 
 
-def test_a_param_beyond_mlflows_limit_is_kept_whole_and_marked_as_cut(store: Store) -> None:
+def test_a_long_param_is_truncated_and_logged_in_full(store: Store) -> None:
     text = "a long prompt " * 1000
     run_id = store.start_run(store.experiment("long"), "long", {})
     store.log_params(run_id, {"prompt": text, "short": "a"})
     run = store.client.get_run(run_id)
     assert run.data.params["short"] == "a"
     shown = run.data.params["prompt"]
-    assert (len(shown), shown.endswith(CUT_MARK)) == (MAX_PARAM_CHARS, True)
+    assert (len(shown), shown.endswith(TRUNCATED_SUFFIX)) == (MAX_PARAM_CHARS, True)
     assert json.loads(artifact(store, run, LONG_PARAMS).read_text()) == {"prompt": text}
 
 

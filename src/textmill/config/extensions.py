@@ -1,14 +1,14 @@
-"""Users' own modules, which bring filters, metrics and kinds of task: the setting `extensions`.
+"""Loading of extensions: modules of users with filters, metrics and kinds of task.
 
 A Python file, or a folder that is a package, is imported as a module of `textmill.extensions`; an
-installed module keeps its own name. What one may define:
+installed module keeps its own name. An extension may define:
 
-- `FILTERS`: filters of the corpus, in their order (see `textmill.corpus.cleaning.filters`);
-- `METRICS`: by kind of task, further metrics (see `textmill.evaluation.metrics`);
-- a folder with the modules of a kind of task (see `textmill.tasks.kinds`) is the kind of its name.
+- `FILTERS`: filters of the corpus, in order (see `textmill.corpus.cleaning.filters`);
+- `METRICS`: further metrics by kind of task (see `textmill.evaluation.metrics`);
+- a kind of task, if it is a folder with the modules of one (see `textmill.tasks.kinds`).
 
-The code of an extension is in the keys of the steps that load it, and goes with its models. What is
-loaded is configuration, so this module is in no key.
+The code of an extension is in the keys of the steps that load it, and is included in its models.
+Which extensions are loaded is configuration, so this module is in no key.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from textmill.errors import InputError
 
 PACKAGE = "textmill.extensions"
 FOLDERS_VARIABLE = "TEXTMILL_EXTENSION_FOLDERS"
-"""The environment variable by which the processes of a run find the files: folders, one or more."""
+"""Environment variable with the folders of extensions, for the processes of a run."""
 _OWN = Path(__file__).parents[1] / "extensions"
 _loaded: dict[str, Extension] = {}
 _names: set[str] = set()
@@ -37,41 +37,41 @@ _names: set[str] = set()
 
 @dataclass(frozen=True)
 class Extension:
-    """A module of a user's own."""
+    """An imported extension."""
 
     module: ModuleType
     place: Path
-    """Its file, or its folder: what goes with models that need it."""
+    """Its file or folder, which is included in models that need it."""
 
     @property
     def name(self) -> str:
-        """What it is imported as."""
+        """Its name as an imported module."""
         return self.module.__name__
 
     @property
     def kind(self) -> str | None:
-        """The kind of task that it is, if it is one."""
+        """The kind of task that it defines, if any."""
         is_kind = self.place.is_dir() and (self.place / "settings.py").is_file()
         return self.place.name if is_kind else None
 
 
 def load(entries: Iterable[str]) -> tuple[Extension, ...]:
-    """Import extensions, unless they are, and make their kinds of task known.
+    """Import extensions, unless they are imported already, and register their kinds of task.
 
     Args:
         entries: absolute paths of Python files or folders, or names of installed modules.
 
     Raises:
-        InputError: there is no such module, its code fails, or two have one name.
+        InputError: a module does not exist, its code fails, or two have the same name.
     """
     return tuple(map(_load, entries))
 
 
 @dataclass(frozen=True)
 class Known:
-    """What another process needs to import extensions that this one knows.
+    """The registered extensions, to be registered in another process.
 
-    They are known wherever it is unpickled; nothing is imported before it is needed.
+    Unpickling it registers them; they are imported lazily.
     """
 
     folders: tuple[str, ...]
@@ -79,12 +79,12 @@ class Known:
     kinds: dict[str, str]
 
     def __reduce__(self) -> tuple[Callable[..., Known], tuple[Any, ...]]:
-        """Return what makes it anew, and known."""
+        """Return the function that restores and registers it, and its arguments."""
         return _restore, (self.folders, self.names, self.kinds)
 
 
 def known() -> Known:
-    """Return what is known here, for another process."""
+    """Return the registered extensions, for another process."""
     kinds = {kind: package for kind, package in KINDS.items() if package in _names}
     return Known(_folders(), frozenset(_names), kinds)
 
@@ -97,9 +97,9 @@ def _restore(folders: tuple[str, ...], names: frozenset[str], kinds: dict[str, s
 
 
 def find(entry: str) -> Path | None:
-    """Return the file or folder of an extension, or None if there is none.
+    """Return the file or folder of an extension, or None if it does not exist.
 
-    It is not imported; of an installed module, the packages around it are.
+    It is not imported, but the parent packages of an installed module are.
     """
     if _is_path(entry):
         return Path(entry) if Path(entry).exists() else None
@@ -114,24 +114,24 @@ def find(entry: str) -> Path | None:
 
 
 def files_of(place: Path) -> dict[str, Path]:
-    """Return the Python files of an extension, by their names from the folder around it."""
+    """Return the Python files of an extension, by path relative to its parent folder."""
     files = sorted(place.rglob("*.py")) if place.is_dir() else [place]
     return {file.relative_to(place.parent).as_posix(): file for file in files}
 
 
 def modules(names: Iterable[str]) -> tuple[ModuleType, ...]:
-    """Return the extensions of these names; no others are imported, whoever names them."""
+    """Return registered extensions by name; other names are ignored and not imported."""
     return tuple(importlib.import_module(name) for name in names if name in _names)
 
 
 def imported() -> tuple[ModuleType, ...]:
-    """Return the modules of extensions that this process has imported, those inside them too."""
+    """Return the modules of extensions that this process has imported, including submodules."""
     roots = tuple(f"{name}." for name in _names)
     return tuple(sys.modules[n] for n in [*sys.modules] if f"{n}.".startswith(roots))
 
 
 def loaded() -> tuple[Extension, ...]:
-    """Return the extensions that this process has imported."""
+    """Return the extensions that this process has loaded."""
     return tuple(_loaded.values())
 
 
@@ -141,12 +141,12 @@ def search_path() -> tuple[str, ...]:
 
 
 def _folders() -> tuple[str, ...]:
-    """Return those of users."""
+    """Return the folders of users' extensions."""
     return tuple(filter(None, os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep)))
 
 
 def _add_folders(added: Iterable[str]) -> None:
-    """Let files of further folders be modules, also in processes that are started here."""
+    """Add folders to the search path of extensions, also for child processes."""
     os.environ[FOLDERS_VARIABLE] = os.pathsep.join(dict.fromkeys((*_folders(), *added)))
     if PACKAGE in sys.modules:
         sys.modules[PACKAGE].__path__[:] = search_path()
@@ -164,8 +164,8 @@ def _load(entry: str) -> Extension:
             package = KINDS.setdefault(extension.kind, extension.name)
             if package != extension.name:
                 raise InputError(
-                    f"extensions: {entry} is a kind of task called {extension.kind!r}, as "
-                    f"{package} is: rename its folder."
+                    f"extensions: {entry} defines the kind of task {extension.kind!r}, which "
+                    f"{package} defines already: rename its folder."
                 )
         _loaded[entry] = extension
         _names.add(extension.name)
@@ -177,19 +177,20 @@ def _load_file(place: Path) -> Extension:
     name = place.name.removesuffix(".py")
     if not file.is_file():
         raise InputError(
-            f"extensions: {file} does not exist: name a Python file, a folder that is a package, "
+            f"extensions: {file} does not exist: set a Python file, a folder that is a package, "
             "or an installed module."
         )
     if not name.isidentifier():
         raise InputError(
-            f"extensions: {place} cannot be imported, as {name!r} is no name in Python: rename it."
+            f"extensions: {place} cannot be imported, as {name!r} is not a valid identifier: "
+            "rename it."
         )
     _add_folders([str(place.parent)])
     extension = Extension(_import(f"{PACKAGE}.{name}", str(place)), place)
     found = Path(str(extension.module.__file__))
     if not found.samefile(file):
         raise InputError(
-            f"extensions: {place} and {found} have one name, {name!r}: rename one of them."
+            f"extensions: {place} and {found} have the same name, {name!r}: rename one of them."
         )
     return extension
 
@@ -203,10 +204,10 @@ def _load_module(name: str) -> Extension:
 
 
 def _import(name: str, entry: str) -> ModuleType:
-    """Return the module; what fails inside is a fault of its own, told with its line.
+    """Return an imported module.
 
     Raises:
-        InputError: it cannot be imported.
+        InputError: it cannot be imported; the message names the line that failed.
     """
     try:
         return importlib.import_module(name)
@@ -215,10 +216,10 @@ def _import(name: str, entry: str) -> ModuleType:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         raise InputError(
             f"extensions: {entry} cannot be imported ({type(error).__name__}: {error}; "
-            f"{frame.filename}, line {frame.lineno}): correct it, or remove it from extensions."
+            f"{frame.filename}, line {frame.lineno}): fix it, or remove it from extensions."
         ) from error
 
 
-# A served model carries the kind of task that it needs inside textmill.
+# A served model contains its kind of task inside its copy of textmill.
 for _place in _OWN.glob("*/settings.py"):
     KINDS.setdefault(_place.parent.name, f"{PACKAGE}.{_place.parent.name}")

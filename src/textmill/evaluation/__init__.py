@@ -1,3 +1,3 @@
-"""Scores and what they are compared with: metrics, baselines, plots."""
+"""Evaluation: metrics, significance tests, baselines' regression, drift measures, plots."""
 
 __all__ = ["metrics", "notes", "plots", "regression", "shift", "significance"]

@@ -1,6 +1,6 @@
-"""What a metric is, and how metrics are computed with `evaluate`, whatever they measure.
+"""Definitions of metrics, and their computation with Hugging Face `evaluate`.
 
-`evaluate.load("accuracy")` fetches a script from the hub; a metric that is built directly does not.
+Metrics are subclasses of `evaluate.Metric`: `evaluate.load` would download a script from the Hub.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of a kind of task: all that summaries, gate, report and comparisons know of it."""
+    """The definition of a metric of a kind of task."""
 
     name: str
     lower_is_better: bool = False
     leads: bool = False
-    """The metric that a model of its kind is promoted by; each kind has one."""
+    """Whether models of the kind are promoted by this metric; each kind has exactly one."""
     on_parent: bool = True
-    """Stands on the parent run, as `<task>/<metric>`, and so in the table of scores."""
+    """Whether it is logged on the parent run, as `<task>/<metric>`, and in the table of scores."""
     of_example: Callable[[Row], float] | None = None
-    """The metric of one row, if that of a test set is their mean: then nothing else is needed."""
+    """The value for one row, if the metric of a test set is the mean over its rows."""
 
 
 def leading(metrics: Iterable[Metric]) -> Metric:
-    """Return the metric that a model is promoted by."""
+    """Return the metric that models are promoted by."""
     return next(metric for metric in metrics if metric.leads)
 
 
 def lower_is_better(metrics: Iterable[Metric], name: str) -> bool:
-    """Return whether a score is an error; those without a definition, as of a class, are not."""
+    """Return whether lower is better; False for scores without a definition, as of a class."""
     return any(metric.lower_is_better for metric in metrics if metric.name == name)
 
 
 def means(metrics: Iterable[Metric], rows: Sequence[Row]) -> dict[str, float]:
-    """Return by name the metrics that are means over the rows; 0 of no rows."""
+    """Return the metrics that are means over rows, by name; 0 if there are no rows."""
     return {
         metric.name: sum(map(metric.of_example, rows)) / max(1, len(rows))
         for metric in metrics
@@ -56,14 +56,14 @@ def compute(
     references: Sequence[Any],
     **settings: str,
 ) -> dict[str, float]:
-    """Return the scores of a test set, by name, computed as a metric of `evaluate`.
+    """Return the scores of a test set, by name, computed by an `evaluate.Metric`.
 
     Args:
-        function: takes predictions and references as lists, and the settings.
+        function: computes scores from lists of predictions and references, and the settings.
         values: the features of `predictions` and `references`.
-        predictions: one for each test example.
-        references: theirs.
-        settings: of the function.
+        predictions: one per test example.
+        references: one per test example.
+        settings: keyword arguments of the function.
     """
     import evaluate
 
@@ -79,7 +79,7 @@ def compute(
         def _compute(self, **arguments: Any) -> dict[str, float]:
             return function(**arguments)
 
-    # In memory: the default writes to a cache that processes running side by side would share.
+    # The default cache on disk would be shared by concurrent processes.
     metric = Scores(keep_in_memory=True)
     scores = metric.compute(predictions=predictions, references=references, **settings)
     return {name: float(value) for name, value in scores.items()}

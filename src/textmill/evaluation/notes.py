@@ -1,4 +1,4 @@
-"""What a person should know of a task's examples before believing its scores."""
+"""Notes on problems of a task's examples, which affect how its scores are interpreted."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ LEAK = "leak"
 
 @dataclass(frozen=True)
 class Note:
-    """A finding, in words."""
+    """A finding about the examples of a task."""
 
     name: str
     what: str
     where: str = ""
-    """Lines of the files, counted from 1: the first of those that it is about."""
+    """Line numbers of the first affected examples, counted from 1."""
     is_doubt: bool = True
-    """Whether the scores say less for it."""
+    """Whether it makes the scores less reliable."""
 
     def __str__(self) -> str:
         return f"{self.what} ({self.where})" if self.where else self.what
 
 
 def write_notes(notes: Iterable[Note], folder: Path) -> None:
-    """Write notes into the output of a step."""
+    """Write notes to the output of a step."""
     write_json(folder / NAME, [asdict(note) for note in notes])
 
 
@@ -40,5 +40,5 @@ def read_notes(folder: Path) -> tuple[Note, ...]:
 
 
 def doubts(notes: Iterable[Note]) -> str:
-    """Return in words what takes something from the scores; empty if nothing does."""
+    """Return the findings that make scores less reliable, as text; empty if there are none."""
     return "; ".join(note.what for note in notes if note.is_doubt)

@@ -1,4 +1,4 @@
-"""Plots of scores, with labels as they are spelt."""
+"""Figures with reproducible bytes, and labels in any script."""
 
 from __future__ import annotations
 
@@ -14,20 +14,25 @@ import numpy as np
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
-_LABEL_CHARS = 40
-_ROOM_INCHES = 0.06  # beside a letter that the font lacks, which is wider than it is taken for
+_MAX_LABEL_CHARS = 40
+_PADDING_INCHES = 0.06  # per missing glyph, whose width matplotlib underestimates
 
 
 @contextmanager
 def open_figure(
     file: Path, size: tuple[float, float], labels: Sequence[str] = ()
 ) -> Iterator[Figure]:
-    """Yield a figure in inches, and write it as PNG: the same bytes on every machine.
+    """Yield a figure, and write it as PNG, with the same bytes on every machine.
 
-    Where the font lacks letters of the labels, or cannot set them in order, it becomes an SVG
-    beside that place, whose labels are text: whoever shows it takes a font that has them.
+    If the font lacks glyphs of the labels, or they run from right to left, it is written as SVG
+    with the suffix .svg instead: its labels are text, which viewers render in other fonts.
+
+    Args:
+        file: of the PNG.
+        size: width and height in inches.
+        labels: text in the figure that is not known in advance.
     """
-    # A dollar in a label begins no mathematics; the ticks of a logarithmic axis are mathematics.
+    # Dollar signs in labels are literal; without labels, log-scale ticks need mathtext.
     style = {"text.parse_math": not labels, "svg.fonttype": "none", "svg.hashsalt": file.stem}
     with mpl.rc_context(style), warnings.catch_warnings():  # type: ignore[arg-type]
         warnings.filterwarnings("ignore", "Glyph .* missing from")
@@ -37,8 +42,8 @@ def open_figure(
         n_missing = max(map(_n_missing, labels), default=0)
         if n_missing:
             file = file.with_suffix(".svg")
-            room = _ROOM_INCHES * n_missing
-            figure.set_layout_engine("constrained", w_pad=room, h_pad=room)
+            padding = _PADDING_INCHES * n_missing
+            figure.set_layout_engine("constrained", w_pad=padding, h_pad=padding)
             figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None})
         else:
             figure.savefig(content, format="png", metadata={"Software": None})
@@ -46,7 +51,7 @@ def open_figure(
 
 
 def _n_missing(label: str) -> int:
-    """Return how many letters of a label the font lacks; all, if they run from right to left."""
+    """Return the number of missing glyphs of a label; its length if it runs from right to left."""
     known = font_manager.get_font(font_manager.findfont("DejaVu Sans")).get_charmap()
     if any(unicodedata.bidirectional(character) in ("R", "AL") for character in label):
         return len(label)
@@ -54,13 +59,13 @@ def _n_missing(label: str) -> int:
 
 
 def shown_label(label: str) -> str:
-    """Return a label as a line of bounded length, without characters that show nothing."""
+    """Return a label truncated to one line, without unprintable characters."""
     line = "".join(c if c.isprintable() else "\ufffd" for c in label)
-    return line if len(line) <= _LABEL_CHARS else f"{line[: _LABEL_CHARS - 1]}…"
+    return line if len(line) <= _MAX_LABEL_CHARS else f"{line[: _MAX_LABEL_CHARS - 1]}…"
 
 
 def extra_inches(names: Sequence[str]) -> float:
-    """Return how much larger long names make a picture."""
+    """Return the additional figure size for long tick labels, in inches."""
     return 0.08 * (max([12, *map(len, names)]) - 12)
 
 
@@ -69,12 +74,12 @@ def plot_scaling_law(
     predict: Callable[[float, float], float],
     file: Path,
 ) -> None:
-    """Write the losses of runs and the law fitted to them, as PNG.
+    """Write a plot of the losses of runs and the scaling law fitted to them, as PNG.
 
     Args:
-        runs: by the number of parameters, tokens and loss (nats a token) of every run.
-        predict: the law's loss for parameters and tokens.
-        file: where.
+        runs: by number of parameters: tokens and loss (nats per token) of every run.
+        predict: returns the loss under the law for parameters and tokens.
+        file: of the PNG.
     """
     with open_figure(file, (7, 4.5)) as figure:
         axes = figure.subplots()
@@ -84,5 +89,5 @@ def plot_scaling_law(
             (line,) = axes.plot(grid, [predict(parameters, tokens) for tokens in grid])
             label = f"{parameters:,} parameters"
             axes.plot(*zip(*points, strict=True), "o", color=line.get_color(), label=label)
-        axes.set(xscale="log", xlabel="tokens", ylabel="validation loss, nats a token")
-        axes.legend(title="runs, and the law as lines")
+        axes.set(xscale="log", xlabel="tokens", ylabel="validation loss (nats per token)")
+        axes.legend(title="points: runs; lines: fitted law")

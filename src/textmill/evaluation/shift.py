@@ -1,4 +1,4 @@
-"""How unlike new text is to the text that a model was trained on: pure measures and limits."""
+"""Measures of drift between new text and training text, and their limits."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ def rare_share(counts: NDArray[np.int64], training: NDArray[np.int64], at_most: 
     """Return the share of tokens that were rare in training.
 
     Args:
-        counts: (vocab_size,), how often each token occurs in the text that is judged.
-        training: (vocab_size,), how often it occurs in the training split.
-        at_most: occurrences in training up to which a token is rare.
+        counts: (vocab_size,), count of each token in the evaluated text.
+        training: (vocab_size,), count of each token in the training split.
+        at_most: maximum count in training of a rare token.
     """
     return float(counts[training <= at_most].sum() / max(1, counts.sum()))
 
 
 def label_shift(new: Iterable[str], known: Iterable[str]) -> float:
-    """Return the total variation distance between the shares of labels, from 0 to 1.
+    """Return the total variation distance between the label distributions, from 0 to 1.
 
-    Given a model's predictions on both sides, it shows a shift of the labels without new labels:
-    what the model does wrong, it does wrong on both (Lipton et al. 2018, "Detecting and Correcting
-    for Label Shift with Black Box Predictors").
+    Applied to a model's predictions for both texts, it detects label shift without labelled data,
+    as the model's errors are the same on both (Lipton et al. 2018, "Detecting and Correcting for
+    Label Shift with Black Box Predictors").
     """
     left, right = Counter(new), Counter(known)
     n_left, n_right = max(1, left.total()), max(1, right.total())
@@ -36,7 +36,7 @@ def label_shift(new: Iterable[str], known: Iterable[str]) -> float:
 
 
 def crossed_limits(metrics: Mapping[str, float], config: DriftConfig) -> list[str]:
-    """Return a sentence part for each limit that the measures of the drift step exceed."""
+    """Return a description of each limit that the metrics of the drift step exceed."""
     found = []
     if metrics["bits_ratio"] > config.max_bits_ratio:
         found.append(

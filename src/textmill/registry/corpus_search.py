@@ -111,7 +111,7 @@ def _search_files(store: Store, words: str, found: FoundDocuments) -> None:
             continue
         lines = []
         for source in sources.values():
-            place = store.present_place(source["place"])
+            place = store.current_path(source["place"])
             key = (place, source["digest"], run.data.params.get("encoding", AUTO))
             try:
                 if key not in searched:

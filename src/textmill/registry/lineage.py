@@ -189,7 +189,7 @@ def _read_node(store: Store, run: Run) -> Node:
     manifest = read_manifest(store, run)
     inputs = {name: entry["run_id"] for name, entry in manifest["inputs"].items()}
     sources = tuple(
-        ReadData(name, store.present_place(s["place"]), s["digest"])
+        ReadData(name, store.current_path(s["place"]), s["digest"])
         for name, s in sorted(manifest["sources"].items())
     )
     return _node(run, manifest["key"], manifest["digest"], inputs, sources, manifest["packages"])
@@ -310,7 +310,7 @@ def _readers(store: Store, words: str) -> dict[str, Run]:
         if (read + paths) not in seen:
             manifest = read_manifest(store, run)
             seen[read + paths] = any(
-                {words, place} & {*map(store.present_place, (source["place"], *source["files"]))}
+                {words, place} & {*map(store.current_path, (source["place"], *source["files"]))}
                 or digests & {source["digest"], *source["files"].values()}
                 for source in manifest["sources"].values()
                 if is_in_corpus(source)

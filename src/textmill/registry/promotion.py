@@ -1,4 +1,4 @@
-"""What follows an evaluation: a model is registered, and challenges the champion."""
+"""Registration of evaluated models, and their promotion to champion."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from textmill.registry.versions import (
 from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, LM, PRETRAIN
 from textmill.steps.process import Stopped
 from textmill.tasks.kinds import definitions
-from textmill.tracking.intervals import Answered, read_answers
+from textmill.tracking.intervals import Predictions, read_predictions
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result, find_result
 from textmill.tracking.served.logged import find_logged_model, log_backbone, log_task_model
@@ -40,36 +40,36 @@ PARAMETERS_TAG = "textmill.parameters"
 SCORE_TAG = "score."
 
 Remeasure = Callable[[Result], Result]
-"""From a model to its evaluation on the challenger's test examples."""
+"""Evaluates a model on the challenger's test examples."""
 
 
 @dataclass(frozen=True)
 class Challenger:
-    """A model of a pipeline run, evaluated."""
+    """An evaluated model of a pipeline run."""
 
     name: str
     """The task, or `BACKBONE`."""
     metrics: tuple[Metric, ...]
-    """What is known of its metrics."""
+    """Definitions of its metrics."""
     floors: str
     """The name of its scores and floors: the task, or `lm`."""
     language: str
-    """Of what it answers, or "und"."""
+    """BCP 47 tag of its predictions, or "und"."""
     model: Result
     tested: Result
     test_digest: str
-    """Of the test examples, wherever they lie."""
+    """Digest of the test examples, independent of their location."""
     recipe: str
-    """Digest of all that made it, seeds aside."""
+    """Digest of code, configuration and data, except for seeds."""
     parameters: float
     trivial: Mapping[str, float]
-    """Scores of a model that has learned next to nothing, by metric."""
+    """Scores of the trivial baseline, by metric."""
     doubts: str = ""
-    """What takes something from its scores, in words: the gate names it beside its reason."""
+    """Findings that make its scores less reliable, added to the reason of the decision."""
 
 
 def task_challenger(pipeline: Pipeline, config: Config, task: TaskConfig) -> Challenger:
-    """Return the model of a task from the results of a pipeline, logged as a model."""
+    """Log the model of a task from the results of a pipeline, and return it as a challenger."""
     results = pipeline.results
     model, tested = results[FINETUNE.label(task.name)], results[EVALUATE.label(task.name)]
     log_task_model(pipeline.store, model.run_id, task, model.folder)
@@ -90,7 +90,7 @@ def task_challenger(pipeline: Pipeline, config: Config, task: TaskConfig) -> Cha
 
 
 def backbone_challenger(pipeline: Pipeline, config: Config) -> Challenger:
-    """Return the backbone from the results of a pipeline, logged as a model."""
+    """Log the backbone from the results of a pipeline, and return it as a challenger."""
     results = pipeline.results
     model = results[PRETRAIN.name]
     log_backbone(pipeline.store, model.run_id, model.folder)
@@ -113,9 +113,10 @@ def _under(prefix: str, metrics: Mapping[str, float]) -> dict[str, float]:
 
 
 def _language(config: Config, task: TaskConfig | None = None) -> str:
-    """Return the language that a translation is in; for all else, the corpus's, if it has one.
+    """Return the target language of a translation, otherwise the single language of the corpus.
 
-    That is the one that all its sources are said to be in, or else the only one that is kept.
+    That is the configured language of all sources, or the only language that cleaning keeps; "und"
+    if there are several.
     """
     if task is not None and task.answer_language is not None:
         return task.answer_language
@@ -126,12 +127,14 @@ def _language(config: Config, task: TaskConfig | None = None) -> str:
 
 
 def recipe_of(result: Result, results: Mapping[str, Result]) -> str:
-    """Return a digest of everything that made a result but for seeds."""
+    """Return a digest of everything that a result depends on, except for seeds."""
     manifest = result.manifest
     by_key = {other.key: other for other in results.values()}
     inputs = {
-        name: recipe_of(by_key[made["key"]], results) if made["key"] in by_key else made["digest"]
-        for name, made in manifest["inputs"].items()
+        name: recipe_of(by_key[entry["key"]], results)
+        if entry["key"] in by_key
+        else entry["digest"]
+        for name, entry in manifest["inputs"].items()
     }
     parts = {name: manifest[name] for name in ("step", "code", "packages")}
     sources = {name: source["digest"] for name, source in manifest["sources"].items()}
@@ -147,7 +150,7 @@ def _without_seeds(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a challenge."""
+    """The outcome of a challenge."""
 
     line: str
     is_promoted: bool
@@ -156,16 +159,16 @@ class Outcome:
 def challenge(
     pipeline: Pipeline, config: Config, challenger: Challenger, remeasure: Remeasure
 ) -> Outcome:
-    """Register a model unless it is there already, let it challenge, and say what came of it.
+    """Register a model unless it is registered already, and promote it if it passes the gate.
 
     Args:
-        pipeline: the run that made or found it.
+        pipeline: the run that computed or reused it.
         config: with the promotion section.
         challenger: the model.
-        remeasure: evaluates a champion that was measured on other test examples.
+        remeasure: evaluates a champion that was evaluated on other test examples.
 
     Raises:
-        InputError: the registered name is taken by something else, or a floor names no score.
+        InputError: the registered name is used by another project, or a floor is invalid.
         StoreError: the store failed.
     """
     registry = Registry(pipeline.store, config.experiment)
@@ -183,7 +186,7 @@ def _challenge(
     remeasure: Remeasure,
 ) -> str:
     name, scores = challenger.name, challenger.tested.metrics()
-    # First, as it names a floor that is wrong.
+    # First, as it raises InputError for an invalid floor.
     floors, language = challenger.floors, challenger.language
     missed = below_floor(config.promotion, floors, language, challenger.metrics, scores)
     versions = registry.versions(name)
@@ -199,13 +202,13 @@ def _challenge(
         assert logged is not None  # by task_challenger or backbone_challenger
         version = registry.register(name, logged, challenger.model.run_id, tags)
     else:
-        # An interruption must not leave the earlier decision beside the new test set.
+        # After an interruption, the earlier decision must not be taken for one on the new test set.
         registry.delete_tags(name, version, (DECISION_TAG, TEST_TAG))
         registry.set_tags(name, version, tags)
-    tested = {TEST_TAG: challenger.test_digest}  # last: with it the challenge is over
+    tested = {TEST_TAG: challenger.test_digest}  # set last: it marks the challenge as complete
     if champion is not None and champion.version == version.version:
         registry.record_decision(
-            name, version, PROMOTED, "measured on other test examples since", True
+            name, version, PROMOTED, "evaluated again on other test examples", True
         )
         registry.set_tags(name, version, tested)
         return f"kept champion v{version.version}: it is this model"
@@ -238,22 +241,22 @@ def _decide(
     if not {MODEL_RUN_TAG, TESTED_RUN_TAG, PARAMETERS_TAG} <= champion.tags.keys():
         return Decision(False, f"textmill did not register the champion v{champion.version}")
     store = registry.store
-    own = read_answers(store, store.client.get_run(challenger.tested.run_id))
+    own = read_predictions(store, store.client.get_run(challenger.tested.run_id))
     try:
-        theirs, seconds = _champion_answers(
+        theirs, seconds = _champion_predictions(
             registry, challenger, champion, remeasure, own.signatures
         )
     except (Stopped, StoreError):
         raise
     except (InputError, RunError) as error:
-        return Decision(False, f"the champion could not be measured on its test set: {error}")
+        return Decision(False, f"the champion could not be evaluated on its test set: {error}")
     if own.signatures != theirs.signatures:
-        return Decision(False, "its scores are not computed as the champion's are")
+        return Decision(False, "its metrics are computed differently from the champion's")
     try:
-        answers = theirs.tabulate(own)
+        examples = theirs.tabulate(own)
     except ValueError as error:
-        return Decision(False, f"no paired test with the champion: {error}")
-    metric = answers.leading
+        return Decision(False, f"a paired test with the champion is impossible: {error}")
+    metric = examples.leading
     retrained = [
         float(v.tags[f"{SCORE_TAG}{metric}"])
         for v in others
@@ -263,62 +266,64 @@ def _decide(
     ]
     return decide(
         config.promotion,
-        answers,
+        examples,
         Cost(float(champion.tags[PARAMETERS_TAG]), seconds),
         Cost(challenger.parameters, _seconds(store, challenger.tested.run_id)),
         retrained,
     )
 
 
-def _champion_answers(
+def _champion_predictions(
     registry: Registry,
     challenger: Challenger,
     champion: ModelVersion,
     remeasure: Remeasure,
     signatures: Mapping[str, str],
-) -> tuple[Answered, float | None]:
-    """Return the champion's answers to the challenger's test examples, and the time they took.
+) -> tuple[Predictions, float | None]:
+    """Return the champion's predictions for the challenger's test examples, and their time.
 
-    Where these had to be measured anew, because it was measured on other examples or its scores
-    were computed in another way (not with these signatures), its tags tell of that from now on.
+    The champion is evaluated again, and its tags updated, if it was evaluated on other examples or
+    with other metrics (different signatures).
 
     Raises:
-        InputError: the champion cannot answer them.
+        InputError: the champion cannot be evaluated on them.
         RunError: its result is lost, or the evaluation failed.
     """
     store, run_id = registry.store, champion.tags[TESTED_RUN_TAG]
-    answers = None
+    predictions = None
     if champion.tags.get(TEST_TAG) == challenger.test_digest:
         try:
-            answers = read_answers(store, store.client.get_run(run_id))
+            predictions = read_predictions(store, store.client.get_run(run_id))
         except StoreError:
             raise
         except RunError:
-            answers = None  # lost or damaged: measured anew
-        if answers is not None and answers.signatures != signatures:
-            answers = None
-    if answers is None:
+            predictions = None  # lost or damaged: evaluate again
+        if predictions is not None and predictions.signatures != signatures:
+            predictions = None
+    if predictions is None:
         tested = remeasure(find_result(store, champion.tags[MODEL_RUN_TAG]))
         run_id = tested.run_id
-        answers = read_answers(store, store.client.get_run(run_id))
-        # The test set stands there only while all that was measured on it does.
+        predictions = read_predictions(store, store.client.get_run(run_id))
+        # Removed while the tags are updated, so that an interruption leaves no stale scores.
         registry.delete_tags(challenger.name, champion, (TEST_TAG,))
         tags = {TESTED_RUN_TAG: run_id, **_score_tags(tested.metrics())}
         registry.set_tags(challenger.name, champion, tags | {TEST_TAG: challenger.test_digest})
-    return answers, _seconds(store, run_id)
+    return predictions, _seconds(store, run_id)
 
 
 def champion_results(store: Store, experiment: str, model: str) -> tuple[Result, Result] | None:
-    """Return the champion of a task, or of the backbone, and its evaluation, or None.
+    """Return the champion of a task or backbone with its evaluation, or None if there is none.
 
     Raises:
-        RunError: one of them is missing or damaged.
+        RunError: one of the results is missing or damaged.
     """
     champion = Registry(store, experiment).champion(model)
     if champion is None or not {MODEL_RUN_TAG, TESTED_RUN_TAG} <= champion.tags.keys():
         return None
-    made, tested = (find_result(store, champion.tags[t]) for t in (MODEL_RUN_TAG, TESTED_RUN_TAG))
-    return made, tested
+    trained, tested = (
+        find_result(store, champion.tags[tag]) for tag in (MODEL_RUN_TAG, TESTED_RUN_TAG)
+    )
+    return trained, tested
 
 
 def _seconds(store: Store, run_id: str) -> float | None:

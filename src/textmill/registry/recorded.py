@@ -127,8 +127,8 @@ def load_recorded(
 def _read_step(store: Store, label: str, run: Run) -> RecordedStep:
     manifest = read_manifest(store, run)
     for source in manifest["sources"].values():  # some lie in the store, which may have moved
-        source["place"] = store.present_place(source["place"])
-        source["files"] = {store.present_place(k): v for k, v in source["files"].items()}
+        source["place"] = store.current_path(source["place"])
+        source["files"] = {store.current_path(k): v for k, v in source["files"].items()}
     metrics: dict[str, float] = {}
     if "metrics.json" in manifest["files"]:
         metrics = read_output_json(store, run, "metrics.json")

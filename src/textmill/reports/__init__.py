@@ -1,3 +1,3 @@
-"""Pages about runs: the report, the data, model cards, runs side by side."""
+"""Pages about runs: report, data page, model cards, comparison of runs."""
 
 __all__ = ["cards", "comparison", "data_page", "report", "side_by_side", "trained_runs"]

@@ -1,4 +1,4 @@
-"""Model cards: what a model is, what it was made from, how good it is, and where it ends.
+"""Model cards: description, scores, training data and limitations of a model.
 
 Source: Mitchell et al. 2019, "Model Cards for Model Reporting".
 """
@@ -39,7 +39,7 @@ from textmill.tracking.tags import BACKBONE
 
 NAME = "model_card.md"
 TAG = "mlflow.note.content"
-"""What MLflow's page of a logged model shows as its description."""
+"""The tag that MLflow shows as the description of a logged model."""
 
 MAX_LABELS = 40
 MAX_SOURCES = 15
@@ -47,21 +47,20 @@ MAX_NAME_CHARS = 60
 DIGEST_CHARS = 16
 
 SAMPLE_WARNING = (
-    "**Made from generated sample data: it shows that the chain works, and is of no other "
-    "use. The scores of generated sample data are no results.**"
+    "**Trained on generated sample data: it only shows that the pipeline works. Scores on "
+    "generated sample data are meaningless.**"
 )
 UNKNOWN = "unknown"
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 
 
 def log_card(pipeline: Pipeline, config: Config, task: TaskConfig) -> None:
-    """Write the card of a task's model from the results so far, as its description and as a file.
+    """Log the card of a task's model from the results so far, as its description and as a file.
 
-    A card without scores never takes the place of another: a model that is only fine-tuned again,
-    and found, may have been evaluated before.
+    A card without scores never replaces another: a reused model may have been evaluated before.
 
     Raises:
-        StoreError: the store does not take it.
+        StoreError: the store failed.
     """
     has_scores = EVALUATE.label(task.name) in pipeline.results
     run_id = pipeline.results[FINETUNE.label(task.name)].run_id
@@ -70,10 +69,10 @@ def log_card(pipeline: Pipeline, config: Config, task: TaskConfig) -> None:
 
 
 def log_backbone_card(pipeline: Pipeline, config: Config) -> None:
-    """Write the card of the backbone, once it is evaluated, like that of a task's model.
+    """Log the card of an evaluated backbone, as its description and as a file.
 
     Raises:
-        StoreError: the store does not take it.
+        StoreError: the store failed.
     """
     run_id = pipeline.results[PRETRAIN.name].run_id
     with best_effort("the model card of the backbone"), pipeline.store.as_store_errors():
@@ -81,7 +80,7 @@ def log_backbone_card(pipeline: Pipeline, config: Config) -> None:
 
 
 def _write(store: Store, run_id: str, card: str, has_scores: bool) -> None:
-    """Put a card on the model that a run has logged."""
+    """Attach a card to the logged model of a run."""
     model = find_logged_model(store, run_id)
     if model is None or model.tags.get(TAG) == card:
         return
@@ -90,7 +89,7 @@ def _write(store: Store, run_id: str, card: str, has_scores: bool) -> None:
             file = Path(folder, NAME)
             file.write_text(card, encoding="utf-8")
             store.client.log_model_artifact(model.model_id, str(file))
-            # Last: the description says that the file is there as well.
+            # Last, as a description implies that the file exists.
             store.client.set_logged_model_tags(model.model_id, {TAG: card})
 
 
@@ -98,10 +97,9 @@ def card_text(config: Config, task: TaskConfig, results: Mapping[str, Result]) -
     """Return the card of a task's model in Markdown.
 
     Args:
-        config: the configuration that the results were made with.
+        config: the configuration of the results.
         task: the task.
-        results: by label, at least of pretraining, fine-tuning and what comes before; the scores
-            are there once the task is evaluated.
+        results: by label, at least up to fine-tuning; scores are included if the task is evaluated.
     """
     parts = [f"# {task.name}", *_about(config, task, results)]
     parts += ["## Scores", *_scores(task, results)]
@@ -117,8 +115,8 @@ def backbone_card_text(config: Config, results: Mapping[str, Result]) -> str:
     """Return the card of a backbone in Markdown.
 
     Args:
-        config: the configuration that the results were made with.
-        results: by label, at least of pretraining, of what comes before, and of its evaluation.
+        config: the configuration of the results.
+        results: by label, at least up to pretraining and its evaluation.
     """
     page = page_of(LANGUAGE_MODEL)
     parts = [f"# {BACKBONE}"]
@@ -146,7 +144,7 @@ def backbone_card_text(config: Config, results: Mapping[str, Result]) -> str:
 
 
 def _base(config: Config, results: Mapping[str, Result]) -> str:
-    """Return what the backbone is and what it was trained on, without the full stop."""
+    """Return a description of the backbone and its training, without the full stop."""
     shape, training, base = config.model, config.pretrain, results[PRETRAIN.name].metrics()
     return (
         f"A GPT of {base['parameters']:,.0f} parameters ({shape.n_layer} layers, "
@@ -175,7 +173,7 @@ def _about(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> I
 
 
 def _labels(labels: list[str]) -> list[str]:
-    """Return labels as they are read: of tags, the entity types that they name."""
+    """Return the labels to show; for IOB2 tags, the entity types."""
     if "O" in labels and all(label == "O" or label[:2] in ("B-", "I-") for label in labels):
         labels = [label[2:] for label in labels if label.startswith("B-")]
     return [plain(label) for label in labels]
@@ -195,17 +193,17 @@ def _scores(task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
             lines.append(f"| {key.replace('_', ' ')} | {shown} |")
     yield "\n".join(lines)
     notes = read_notes(results[BASELINE.label(task.name)].folder)
-    use = "" if any(note.name == LEAK for note in notes) else ", used for nothing else"
+    use = "" if any(note.name == LEAK for note in notes) else ", not used in training"
     yield (
         f"On {tested['test_examples']:,.0f} test examples{use} "
-        f"({tested['cut_examples']:,.0f} of them cut)."
+        f"({tested['cut_examples']:,.0f} of them truncated)."
     )
     for note in notes:
         yield f"{'**Doubtful:** ' if note.is_doubt else ''}{escaped(str(note))}."
 
 
 def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]) -> Iterator[str]:
-    lines = ["| data | place | SHA-256 |", "|---|---|---|"]
+    lines = ["| data | location | SHA-256 |", "|---|---|---|"]
     for label in labels:
         if label not in results:
             continue
@@ -227,54 +225,55 @@ def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]
     }
     made = [name for name, is_made in changes.items() if is_made]
     yield (
-        f"Changes to the pretraining text: {', '.join(made) or 'none'}. Filtered out of it: "
+        f"Changes to the pretraining text: {', '.join(made) or 'none'}. Filtered out: "
         f"{', '.join(described(corpus).values())}. Kept {counts.documents_kept:,} of "
         f"{counts.documents_read:,} documents."
     )
 
 
 def _licences(config: Config, *others: str) -> str:
-    """Return the terms of each source, as they were given, and what else has its own."""
+    """Return the licence of each source as configured; other data has an unknown one."""
     by_terms: dict[str, list[str]] = {}
     for source in config.corpus.sources:
         by_terms.setdefault(source.licence, []).append(plain(source.name))
     by_terms.setdefault(UNKNOWN, []).extend(others)
     listed = "; ".join(
-        f"{plain(terms)} ({_few(names)})" for terms, names in sorted(by_terms.items()) if names
+        f"{plain(terms)} ({_abbreviate(names)})"
+        for terms, names in sorted(by_terms.items())
+        if names
     )
-    return f"Licences of the data, as they were given to textmill: {listed}."
+    return f"Licences of the data, as configured: {listed}."
 
 
-def _few(names: list[str]) -> str:
+def _abbreviate(names: list[str]) -> str:
     more = len(names) - MAX_SOURCES
     return ", ".join(names[:MAX_SOURCES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _runs(results: Mapping[str, Result], *trained: str) -> str:
-    """Return links to the runs that made the model, whose pages lead to everything else."""
+    """Return links to the runs of the steps that created the model."""
     labels = (CLEAN.name, TOKENIZER.name, TOKENS.name, *trained)
     return ", ".join(f"[{label}]({results[label].url})" for label in labels if label in results)
 
 
 def _end_of(place: str) -> str:
-    """Return the end of a long path: there it says what it is."""
+    """Return the end of a long path, its most specific part."""
     return place if len(place) <= MAX_NAME_CHARS else f"… {place[2 - MAX_NAME_CHARS :]}"
 
 
 def _limits(config: Config, results: Mapping[str, Result], cutting: str) -> Iterator[str]:
     yield "\n".join(
         [
-            f"- It reads {config.model.block_size} tokens at once: {cutting}.",
-            f"- Languages of the pretraining text: {_languages(config, results)}. In others it is "
-            "unreliable.",
-            "- It repeats the mistakes and prejudices of its data, and can be wrong when it is "
-            "sure.",
+            f"- Its context is {config.model.block_size} tokens: {cutting}.",
+            f"- Languages of the pretraining text: {_languages(config, results)}. It is unreliable "
+            "in other languages.",
+            "- It reproduces errors and biases of its data, and can be confidently wrong.",
         ]
     )
 
 
 def _languages(config: Config, results: Mapping[str, Result]) -> str:
-    """Return the languages of the text that was kept, the largest first, with their shares."""
+    """Return the languages of the corpus with their shares, largest first."""
     found = summary_of(results[CLEAN.name], config).total.bytes_by_language
     if not found.keys() - {UNDETERMINED}:
         return "not known"
@@ -286,16 +285,16 @@ def _languages(config: Config, results: Mapping[str, Result]) -> str:
             f"{UNKNOWN if tag == UNDETERMINED else plain(tag)} {n_bytes / total:.1%}"
             for tag, n_bytes in found.items()
         ]
-    listed = _few(shown) + (" of the bytes" if len(found) > 1 else "")
+    listed = _abbreviate(shown) + (" of the bytes" if len(found) > 1 else "")
     is_identified = any(source.language == AUTO for source in config.corpus.sources)
-    return listed + (", as they were identified" if is_identified else "")
+    return listed + (" (identified automatically)" if is_identified else "")
 
 
 def plain(text: str) -> str:
-    """Return a name from outside as Markdown that shows it and does nothing else."""
+    """Return an untrusted name as one line of escaped Markdown, truncated."""
     return escaped(cut(" ".join(text.split()), MAX_NAME_CHARS))
 
 
 def escaped(text: str) -> str:
-    """Return a line of text as Markdown that shows it and does nothing else."""
+    """Return a line of untrusted text as escaped Markdown."""
     return _MARKUP.sub(r"\\\1", html.escape(text, quote=False))

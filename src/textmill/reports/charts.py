@@ -1,4 +1,4 @@
-"""Curves as inline SVG that takes its colours from the page around it."""
+"""Charts as inline SVG that uses the colours of the page."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 Points = Sequence[tuple[int, float]]
 
-# Stand-ins that become the page's variables, so that a chart follows light and dark.
+# Placeholders that are replaced by CSS variables, so that charts follow light and dark mode.
 _INK, _LINE = "#010203", "#010204"
 _SERIES = ("#010205", "#010206", "#010207", "#010208")
 _VARIABLES = {_INK: "--soft", _LINE: "--line"} | {
     colour: f"--series-{number}" for number, colour in enumerate(_SERIES, 1)
 }
-_FEW_POINTS = 20
+_MAX_POINTS_WITH_MARKERS = 20
 _SIZE_INCHES = (5.0, 2.9)
 _MARGINS = {"left": 0.13, "right": 0.99, "bottom": 0.16, "top": 0.98}
 """Of losses, whose tick labels are short; a layout engine would draw the figure twice."""
@@ -37,18 +37,18 @@ _STYLE: dict[Any, Any] = {  # matplotlib's stubs know each setting's name as a t
 
 
 def loss_chart(curves: Mapping[str, Points], xlabel: str = "optimizer step") -> str:
-    """Return the curves over the steps, as an SVG element to stand inside a page.
+    """Return the loss curves as an inline SVG element.
 
     Args:
         curves: by name, points of step and loss in nats.
-        xlabel: what the steps are.
+        xlabel: label of the horizontal axis.
     """
     with _drawing(sorted(curves.items())) as figure:
         figure.subplots_adjust(**_MARGINS)
         axes = figure.subplots()
         for colour, (name, points) in zip(_SERIES, sorted(curves.items()), strict=False):
             steps, values = [step for step, _ in points], [value for _, value in points]
-            marker = "o" if len(points) < _FEW_POINTS else None
+            marker = "o" if len(points) < _MAX_POINTS_WITH_MARKERS else None
             axes.plot(
                 steps, values, label=name, color=colour, marker=marker, markersize=3, linewidth=1.4
             )
@@ -60,13 +60,13 @@ def loss_chart(curves: Mapping[str, Points], xlabel: str = "optimizer step") -> 
 
 
 def histogram_chart(edges: Sequence[int], counts: Sequence[int], xlabel: str, ylabel: str) -> str:
-    """Return a histogram over a logarithmic axis, as an SVG element to stand inside a page.
+    """Return a histogram with a logarithmic axis as an inline SVG element.
 
     Args:
-        edges: (bins + 1,) where each bin begins, ascending from at least 1, and the last one ends.
+        edges: (bins + 1,) edges of the bins, ascending from at least 1.
         counts: (bins,)
-        xlabel: what is measured.
-        ylabel: what is counted.
+        xlabel: label of the horizontal axis.
+        ylabel: label of the vertical axis.
     """
     from matplotlib.ticker import LogLocator, NullLocator
 
@@ -88,11 +88,11 @@ def histogram_chart(edges: Sequence[int], counts: Sequence[int], xlabel: str, yl
 @contextmanager
 def _drawing(data: object) -> Iterator[Figure]:
     """Yield a figure in the style of the page."""
-    # Loaded here, as tables in a terminal take their words from pages too.
+    # Imported here, as commands that print tables import this module as well.
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    # Ids are hashes of what they name: with the data as salt, charts on one page differ.
+    # Ids are salted hashes: with the data as salt, they are unique on a page and reproducible.
     with mpl.rc_context(_STYLE | {"svg.hashsalt": repr(data)}):
         yield Figure(figsize=_SIZE_INCHES)
 
@@ -103,15 +103,15 @@ def _drawn(figure: Figure) -> str:
     return _inline(content.getvalue())
 
 
-def thin_out(points: Points, most: int) -> Points:
-    """Return at most so many points, evenly spaced, the first and the last among them."""
-    if len(points) <= most:
+def subsample(points: Points, max_points: int) -> Points:
+    """Return at most `max_points` evenly spaced points, including the first and the last."""
+    if len(points) <= max_points:
         return points
-    return [points[i * (len(points) - 1) // (most - 1)] for i in range(most)]
+    return [points[i * (len(points) - 1) // (max_points - 1)] for i in range(max_points)]
 
 
 def _inline(document: str) -> str:
-    """Return the svg element of a document, sized by the page and without ids of no use."""
+    """Return the svg element of a document, without fixed size, styles and unused ids."""
     svg = document[document.index("<svg") :]
     svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
     svg = re.sub(r"<(metadata|style)\b.*?</\1>", "", svg, flags=re.DOTALL)

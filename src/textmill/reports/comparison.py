@@ -1,4 +1,4 @@
-"""Pipeline runs compared: found in the store, and put side by side."""
+"""Comparison of pipeline runs, gathered from the store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from textmill.reports import side_by_side as pages
 from textmill.steps.graph import GRAPH
 from textmill.tracking.artifacts import read_artifact, read_manifest
 from textmill.tracking.environment import recorded_machine
-from textmill.tracking.intervals import Answered, read_answers
+from textmill.tracking.intervals import Predictions, read_predictions
 from textmill.tracking.lookup import command_of, find_run, peak_memory_mib, read_runs
 from textmill.tracking.results import recorded_results
 from textmill.tracking.store import Store
@@ -40,21 +40,21 @@ class PipelineRun:
 
 
 def compare(store: Store, names: Sequence[str]) -> pages.Comparison:
-    """Return what differs between pipeline runs, and how their scores stand to the first's.
+    """Return the differences between pipeline runs, with scores relative to the first run.
 
     Args:
-        store: where they are.
-        names: ids, unique beginnings of ids, or names of pipeline runs.
+        store: that contains the runs.
+        names: ids, unique prefixes of ids, or names of pipeline runs.
 
     Raises:
-        InputError: a run is not there, is ambiguous, is none of a pipeline, or has not finished;
-            or the others have no task in common with the first.
+        InputError: a run does not exist, is ambiguous, is not of a pipeline, or has not finished;
+            or a run has no task in common with the first.
         RunError: a result is missing or damaged, or the store failed.
     """
     found = [find_finished(store, name) for name in names]
     ids = [run.info.run_id for run in found]
     if len(ids) < 2 or len(set(ids)) < len(ids):
-        raise InputError("compare needs two or more different runs: name each of them once.")
+        raise InputError("compare requires at least two different runs: list each of them once.")
     runs = open_runs(store, found)
     for run in runs[1:]:
         if not set(tasks_of(run)) & set(tasks_of(runs[0])):
@@ -77,10 +77,10 @@ def compare(store: Store, names: Sequence[str]) -> pages.Comparison:
 
 
 def log_comparison(store: Store, comparison: pages.Comparison) -> str:
-    """Make the comparison an artifact of the last run, and return where it is among its artifacts.
+    """Log the comparison as an artifact of the last run, and return the artifact's path.
 
     Raises:
-        StoreError: the store does not take it.
+        StoreError: the store failed.
     """
     *others, last = comparison.runs
     name = f"{FOLDER}/{'-'.join(run.run_id[:8] for run in others)}.md"
@@ -89,22 +89,22 @@ def log_comparison(store: Store, comparison: pages.Comparison) -> str:
 
 
 def find_finished(store: Store, words: str) -> Run:
-    """Return the finished pipeline run that is meant; the words are those of `find_run`.
+    """Return the finished pipeline run with an id or name, as in `find_run`.
 
     Raises:
-        InputError: there is none or more than one, or it has not finished.
+        InputError: no or several runs match, or the run has not finished.
     """
     run = find_run(store, words)
     if run.info.status != "FINISHED":
         raise InputError(
-            f"The run {words!r} has not finished (it is {run.info.status}): run its command again, "
-            "or name another."
+            f"The run {words!r} has not finished ({run.info.status}): run its command again, "
+            "or use another run."
         )
     return run
 
 
 def open_runs(store: Store, runs: Sequence[Run]) -> list[PipelineRun]:
-    """Return pipeline runs with their steps, those that they share read once."""
+    """Return pipeline runs with their steps; shared steps are read only once."""
     results = [sorted(recorded_results(run).items()) for run in runs]
     steps = read_runs(store, (run_id for found in results for _, run_id in found))
     manifests = {run_id: read_manifest(store, step) for run_id, step in steps.items()}
@@ -155,7 +155,7 @@ def _merged(run: PipelineRun, part: str) -> dict[str, str]:
 
 
 def _packages(store: Store, run: PipelineRun) -> dict[str, str]:
-    """Return the versions of all installed packages; of those that compute, as the steps saw."""
+    """Return the versions of installed packages; for those in keys, the versions in manifests."""
     text = read_artifact(store, run.run, "environment.txt")
     installed = dict(line.split("==", 1) for line in text.splitlines() if "==" in line)
     return installed | _merged(run, "packages")
@@ -163,27 +163,27 @@ def _packages(store: Store, run: PipelineRun) -> dict[str, str]:
 
 def _scores(store: Store, runs: Sequence[PipelineRun]) -> Iterator[pages.Score]:
     for task, label in tasks_of(runs[0]).items():
-        first = read_answers(store, runs[0].steps[label])
+        first = read_predictions(store, runs[0].steps[label])
         by_run = [list(_task_scores(task, 0, first, None))]
         for at, run in enumerate(runs[1:], 1):
-            own = read_answers(store, run.steps[label]) if label in run.steps else None
+            own = read_predictions(store, run.steps[label]) if label in run.steps else None
             by_run.append(list(_task_scores(task, at, own, first)) if own else [])
         if any(by_run[1:]):
-            # A metric's rows stand together, a run each.
+            # Grouped by metric, one row per run.
             names = dict.fromkeys(score.metric for scores in by_run for score in scores)
             for name in names:
                 yield from (s for scores in by_run for s in scores if s.metric == name)
 
 
 def _task_scores(
-    task: str, at: int, own: Answered, first: Answered | None
+    task: str, at: int, own: Predictions, first: Predictions | None
 ) -> Iterator[pages.Score]:
-    """Yield the scores of a task in one run, tested against the first run's if that is another."""
+    """Yield the scores of a task in one run, tested against those of the first run, if given."""
     tested: Mapping[str, Any] = {}
     note = ""
     if first is not None:
         if (own.kind, own.signatures) != (first.kind, first.signatures):
-            note = "measured in another way"
+            note = "metrics computed differently"
         else:
             try:
                 pair = first.tabulate(own)

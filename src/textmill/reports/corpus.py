@@ -1,4 +1,4 @@
-"""What the data part of a page says: what text went in, what was rejected and why."""
+"""The content of the data section of a page: sources, filters, languages, duplicates."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Source:
-    """One source of raw text, and what became of it."""
+    """One source of raw text, with counts of kept and rejected documents."""
 
     name: str
     place: str
     languages: Mapping[str, int]
-    """Documents kept by language, the commonest first."""
+    """Kept documents by language, most frequent first."""
     documents_read: int
     documents_kept: int
     bytes_read: int
     bytes_kept: int
     rejected: Mapping[str, int]
-    """Documents by the filter that rejected them."""
+    """Rejected documents by filter."""
     is_identified: bool = False
-    """Whether the languages are those found, not what the configuration says."""
+    """Whether languages were identified automatically, not configured."""
     encodings: Mapping[str, int] = field(default_factory=dict)
-    """Files that were read in another encoding than UTF-8, by its name."""
+    """Number of files by encoding, if it is not UTF-8."""
 
-    def main_reasons(self, most: int = 3) -> list[tuple[str, int]]:
-        """Return the filters that have rejected most, with the number of documents."""
+    def main_reasons(self, max_filters: int = 3) -> list[tuple[str, int]]:
+        """Return the filters that rejected the most documents, with their number."""
         used = [(name, count) for name, count in self.rejected.items() if count]
-        return sorted(used, key=lambda item: -item[1])[:most]
+        return sorted(used, key=lambda item: -item[1])[:max_filters]
 
 
 @dataclass(frozen=True)
@@ -42,109 +42,110 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Filter:
-    """A filter, and what it has rejected."""
+    """A filter with the number and examples of rejected documents."""
 
     name: str
     documents: int
     n_bytes: int | None
-    """Bytes as they were read; None if they are not known."""
+    """Bytes of rejected documents as they were read; None if unknown."""
     examples: tuple[Rejected, ...] = ()
     description: str = ""
-    """What it filters out; empty if that is not known, as of a filter of an earlier version."""
+    """What it filters out; empty if unknown, as for filters of earlier versions."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A filter in the funnel: what it was given and what it has left."""
+    """A filter in the funnel, with what remains after it."""
 
     filter: Filter
     documents_left: int
     bytes_left: int
     share: float
-    """Of the documents that it was given, those that it rejected."""
+    """Share of its input documents that it rejected."""
     bytes_share: float
-    """Of all bytes read, those that are left."""
+    """Share of all bytes read that remain."""
 
 
 @dataclass(frozen=True)
 class Language:
-    """What was kept in one language."""
+    """The kept documents in one language."""
 
     tag: str
     documents: int
     n_bytes: int
     bytes_per_token: float | None = None
-    """On the validation split, as the tokens of a word."""
+    """On the validation split, like `tokens_per_word`."""
     tokens_per_word: float | None = None
     is_by_character: bool = False
-    """Whether they are tokens of a character, as the script has no spaces."""
+    """Whether `tokens_per_word` is per character, as the script has no spaces."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A document that was kept, and its duplicates that were not."""
+    """A kept document and its rejected duplicates."""
 
     text: str | None
-    """Of the document that was kept; None if that is not known."""
+    """Of the kept document; None if unknown."""
     source: str
     exact: int
-    """Duplicates of it that were rejected, the same or nearly so."""
+    """Number of rejected exact duplicates."""
     near: int
+    """Number of rejected near duplicates."""
     copy: str
-    """The duplicate that is least like it."""
+    """The least similar duplicate."""
     copy_source: str
     similarity: float
-    """Of that one, from 0 to 1 (Jaccard)."""
+    """Jaccard similarity of that duplicate, from 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Throughput:
-    """How long it took to get through some text."""
+    """The time that a step or stage took to process text."""
 
     name: str
     n_bytes: int
     seconds: float
-    """Of wall time; of a stage, of one processor core's."""
+    """Wall time; for a stage, CPU time."""
     is_stage: bool = False
-    """Whether it is a part of the step before it."""
+    """Whether it is a stage of the preceding step."""
 
     @property
     def bytes_per_s(self) -> float:
-        """Bytes of text a second."""
+        """Bytes of text per second."""
         return self.n_bytes / max(self.seconds, 1e-3)
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """How many documents have which length."""
+    """A histogram of document lengths."""
 
     edges: tuple[int, ...]
-    """Where each bin begins, in characters, and where the last one ends."""
+    """Edges of the bins, in characters."""
     counts: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """What text went in and how it was changed."""
+    """The content of the data section."""
 
     sources: tuple[Source, ...]
     filters: tuple[Filter, ...]
-    """In the order in which they act."""
+    """In the order of application."""
     languages: tuple[Language, ...]
-    """By bytes, the largest first."""
+    """By bytes, largest first."""
     changes: Mapping[str, int]
-    """Documents repaired, and lines removed, by the name of the change."""
+    """Numbers of repaired documents and removed lines, by change."""
     redacted: Mapping[str, int]
-    """Replacements in what was kept by placeholder."""
+    """Numbers of replacements in kept documents, by placeholder."""
     tokens: Mapping[str, str]
-    """Facts about tokenizer and tokens, in words."""
+    """Formatted facts about tokenizer and tokens."""
     contaminated: Mapping[str, int] = field(default_factory=dict)
-    """Documents rejected because they hold text of a task's test set, by task."""
+    """Documents rejected because they contain text of a test set, by task."""
     lengths: Histogram | None = None
     clusters: tuple[Cluster, ...] = ()
     """The largest clusters of duplicates."""
     cluster_sizes: Mapping[str, int] = field(default_factory=dict)
-    """Clusters by the number of their duplicates, in words."""
+    """Numbers of clusters, by range of the number of duplicates."""
     throughput: tuple[Throughput, ...] = ()
 
     @property
@@ -154,21 +155,21 @@ class Corpus:
 
     @property
     def documents_kept(self) -> int:
-        """Documents of all sources that were kept."""
+        """Kept documents of all sources."""
         return sum(source.documents_kept for source in self.sources)
 
     @property
     def bytes_read(self) -> int:
-        """Bytes of all documents that could be read."""
+        """Bytes of all readable documents."""
         return sum(source.bytes_read for source in self.sources)
 
     @property
     def bytes_kept(self) -> int:
-        """Bytes of all documents that were kept, after all changes."""
+        """Bytes of all kept documents, after all changes."""
         return sum(source.bytes_kept for source in self.sources)
 
     def funnel(self) -> list[Stage]:
-        """Return what is left after each filter."""
+        """Return the remaining documents and bytes after each filter."""
         documents, n_bytes = self.documents_read, self.bytes_read
         stages = []
         for item in self.filters:
@@ -180,6 +181,6 @@ class Corpus:
 
     @property
     def bytes_changed(self) -> int:
-        """Bytes that documents kept have lost by being repaired, stripped and redacted."""
+        """Bytes removed from kept documents by repair, stripping and redaction."""
         rejected = sum(item.n_bytes or 0 for item in self.filters)
         return self.bytes_read - rejected - self.bytes_kept

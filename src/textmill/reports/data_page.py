@@ -1,4 +1,4 @@
-"""What a page says of the data, gathered from the results of the steps up to the tokens."""
+"""The data page, and the data section of the report, gathered from the results of steps."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from textmill.tracking.results import Result
 
 NAME = "data.html"
 N_REJECTED = 3
-"""Rejected documents shown for each reason."""
+"""Number of rejected documents shown for each filter."""
 
 
 def log_data_page(pipeline: Pipeline, config: Config) -> str:
-    """Write the page of the data and make it an artifact of the parent run.
+    """Create the data page and log it as an artifact of the parent run.
 
     Args:
         pipeline: the run, with at least the result of the step clean.
-        config: the configuration with which it was made.
+        config: the configuration of the run.
 
     Returns:
-        The file on this machine, or its page where the store is elsewhere.
+        The local file, or the URL of the artifact if the store is remote.
 
     Raises:
         RunError: the store cannot be read or written.
@@ -53,10 +53,10 @@ def _gather(pipeline: Pipeline, config: Config) -> report.DataPage:
 
 
 def gather_corpus(config: Config, results: Mapping[str, Result]) -> data.Corpus:
-    """Return what the page says of the data.
+    """Return the content of the data section.
 
     Args:
-        config: the configuration with which the results were made.
+        config: the configuration of the results.
         results: by label, at least that of the step clean.
     """
     clean = results[CLEAN.name]
@@ -80,7 +80,7 @@ def gather_corpus(config: Config, results: Mapping[str, Result]) -> data.Corpus:
 
 
 def summary_of(clean: Result, config: Config) -> Summary:
-    """Return what the step clean has counted."""
+    """Return the summary of the step clean."""
     sources = [source.name for source in config.corpus.sources]
     return Summary.of_metrics(clean.metrics(), sources)
 
@@ -105,7 +105,7 @@ def _source(source: SourceConfig, filters: list[str], sources: Mapping[str, Coun
 def _filters(
     clean: Result, names: list[str], counts: Counts, config: Config
 ) -> Iterator[data.Filter]:
-    list(clean.files("rejected/*"))  # checks them
+    list(clean.files("rejected/*"))  # verifies them
     examples = rejected_examples(clean.folder, N_REJECTED)
     descriptions = described(config.corpus)
     for name in names:
@@ -145,7 +145,7 @@ def _languages(counts: Counts, results: Mapping[str, Result]) -> tuple[data.Lang
 
 
 def _redacted(config: Config, counts: Counts) -> dict[str, int]:
-    """Return how often each placeholder was put in; nothing where redaction is switched off."""
+    """Return the number of replacements by placeholder; empty if redaction is disabled."""
     redaction = config.corpus.redaction
     kinds = redaction.kinds if redaction.enabled else ()
     return {PLACEHOLDERS[kind]: counts.changes[f"{REDACTED}{kind}"] for kind in kinds}
@@ -169,9 +169,9 @@ def _token_facts(results: Mapping[str, Result]) -> dict[str, str]:
 
 
 def _lengths(receipts: Mapping[str, Any]) -> data.Histogram | None:
-    """Return the bins from the first to the last with a document; None without any."""
+    """Return the histogram from the first to the last non-empty bin; None if all are empty."""
     edges, counts = receipts["length_edges"], receipts["lengths"]
-    filled = [place for place, count in enumerate(counts[:-1]) if count]
+    filled = [bin_index for bin_index, count in enumerate(counts[:-1]) if count]
     if not filled:
         return None
     first, last = filled[0], filled[-1]
@@ -192,28 +192,28 @@ def _cluster(item: Mapping[str, Any]) -> data.Cluster:
 
 
 def _cluster_sizes(sizes: list[list[int]]) -> dict[str, int]:
-    """Return how many clusters have 1, 2 to 3, 4 to 7, … duplicates, those that there are."""
+    """Return the numbers of clusters with 1, 2 to 3, 4 to 7, … duplicates, if not 0."""
     found: dict[int, int] = {}
     for size, n_clusters in sizes:
-        least = 1 << (size.bit_length() - 1)
-        found[least] = found.get(least, 0) + n_clusters
+        low = 1 << (size.bit_length() - 1)
+        found[low] = found.get(low, 0) + n_clusters
     return {
-        f"{least:,}" if least == 1 else f"{least:,}–{2 * least - 1:,}": n_clusters
-        for least, n_clusters in sorted(found.items())
+        f"{low:,}" if low == 1 else f"{low:,}–{2 * low - 1:,}": n_clusters
+        for low, n_clusters in sorted(found.items())
     }
 
 
 def _throughput(results: Mapping[str, Result]) -> Iterator[data.Throughput]:
-    """Yield how fast the steps were when they were computed."""
+    """Yield the throughput of the steps when they were computed."""
     counts = Summary.of_metrics(results[CLEAN.name].metrics()).total
     kept = counts.bytes_kept
     sizes = {CLEAN.name: counts.bytes_read, TOKENIZER.name: kept, TOKENS.name: kept}
     for label, n_bytes in sizes.items():
         if label in results:
-            # No part of the digest, nor of metrics.json: the same result may take another time.
-            made = results[label].manifest
-            if "seconds" in made:
-                yield data.Throughput(label, int(n_bytes), made["seconds"])
-            stages = made.get("stages", {}).items()
-            for stage, took in sorted(stages, key=lambda item: -item[1]["seconds"]):
-                yield data.Throughput(stage, int(took["bytes"]), took["seconds"], is_stage=True)
+            # Times are in the manifest, as the digest of a result must not depend on them.
+            manifest = results[label].manifest
+            if "seconds" in manifest:
+                yield data.Throughput(label, int(n_bytes), manifest["seconds"])
+            stages = manifest.get("stages", {}).items()
+            for stage, times in sorted(stages, key=lambda item: -item[1]["seconds"]):
+                yield data.Throughput(stage, int(times["bytes"]), times["seconds"], is_stage=True)

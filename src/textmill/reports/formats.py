@@ -1,20 +1,20 @@
-"""Texts, times and numbers as reports and comparisons show them."""
+"""Formatting of texts, durations and numbers."""
 
 from __future__ import annotations
 
 import math
 
 MAX_CHARS = 600
-"""Characters of a text that are shown."""
+"""Default maximum length of a text."""
 
 
 def cut(text: str, max_chars: int = MAX_CHARS) -> str:
-    """Return a text, its end replaced by an ellipsis if it is too long."""
+    """Return a text, truncated with an ellipsis if it is too long."""
     return text if len(text) <= max_chars else f"{text[:max_chars].rstrip()} …"
 
 
 def duration(seconds: float | None) -> str:
-    """Return a time in words."""
+    """Return a formatted duration, or a dash for None."""
     if seconds is None:
         return "–"
     if seconds < 60:
@@ -25,5 +25,5 @@ def duration(seconds: float | None) -> str:
 
 
 def number(value: float | None, form: str = ",.0f") -> str:
-    """Return a number in the given form, or a dash where there is none."""
+    """Return a formatted number, or a dash for None and NaN."""
     return "–" if value is None or math.isnan(value) else format(value, form)

@@ -1,4 +1,4 @@
-"""Pages that a pipeline run leaves as artifacts of its parent run."""
+"""Logging of pages as artifacts of a pipeline's parent run."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from textmill.tracking.store import artifact_url
 if TYPE_CHECKING:
     from textmill.tracking.pipeline import Pipeline
 
-UNMADE = """<!doctype html>
+FAILED_PAGE = """<!doctype html>
 <meta charset="utf-8">
-<title>not made</title>
-<p>This page could not be made: the terminal says why. The numbers of the run are complete.</p>
+<title>failed</title>
+<p>This page could not be created: see the log for the reason. The run's metrics are complete.</p>
 """
 
 
 def log_page(pipeline: Pipeline, name: str, make: Callable[[], str]) -> str:
-    """Make a page and make it an artifact of the parent run; return where it is found.
+    """Create a page and log it as an artifact of the parent run.
 
-    What goes wrong with the making leaves a page that says so.
+    If creating it fails, a page that reports the failure is logged.
 
     Args:
         pipeline: the run.
         name: of the file.
-        make: gathers what the page says from the store, and returns it as HTML.
+        make: returns the page as HTML.
 
     Returns:
-        The file on this machine, or its page where the store is elsewhere.
+        The local file, or the URL of the artifact if the store is remote.
 
     Raises:
         RunError: the store cannot be read or written.
     """
     try:
-        content = UNMADE
+        content = FAILED_PAGE
         with best_effort(f"the page {name}"), pipeline.store.as_store_errors():
             content = make()
         with pipeline.store.as_store_errors(), tempfile.TemporaryDirectory() as folder:
@@ -54,5 +54,5 @@ def log_page(pipeline: Pipeline, name: str, make: Callable[[], str]) -> str:
 
 
 def time_of(time_ms: int) -> str:
-    """Return a point in time in words."""
+    """Return a formatted timestamp."""
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(time_ms / 1000))

@@ -1,6 +1,6 @@
-"""Pictures of a model's answers: drawn once, and kept beside the run that measured them.
+"""Plots of a model's predictions: created once, and logged to the run of the evaluation.
 
-They are no part of its output: another label of an axis changes no result.
+They are not in its output, so that a changed axis label recomputes nothing.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from textmill.tracking.results import Result
 from textmill.tracking.store import Store, artifact_url
 
 MAX_INLINE_BYTES = 1_000_000
-"""Of all pictures inside a page together; the others are linked."""
+"""Maximum total size of inline images on a page; others are linked."""
 TYPES = {".png": "image/png", ".svg": "image/svg+xml"}
 FOLDER = "plots"
 
 
 class Pictures:
-    """The pictures of a page, inline as long as there is room."""
+    """Provides the plots of a page, inline up to `MAX_INLINE_BYTES`."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._room = MAX_INLINE_BYTES
+        self._bytes_left = MAX_INLINE_BYTES
 
     def of(self, kind: str, evaluation: Result) -> tuple[Image, ...]:
-        """Return the pictures of an evaluation's predictions; none if drawing fails.
+        """Return the plots of an evaluation's predictions; none if plotting fails.
 
         Raises:
-            StoreError: the store does not take or give them.
+            StoreError: the store failed.
         """
-        # Until 2026-11 they were part of the output.
+        # Before 2026-11 they were part of the output.
         old = [file for suffix in TYPES for file in evaluation.files(f"*{suffix}")]
         if old:
             return tuple(self._image(file, evaluation.url, "output") for file in old)
@@ -46,7 +46,7 @@ class Pictures:
             return tuple(self._image(file, evaluation.url, FOLDER) for file in files)
 
     def _kept(self, evaluation: Result) -> Iterator[Path]:
-        """Yield local copies of the pictures that were drawn before."""
+        """Yield local copies of plots that were logged before."""
         client = self._store.client
         entries = client.list_artifacts(evaluation.run_id, FOLDER)
         if names := sorted(one.path for one in entries if Path(one.path).suffix in TYPES):
@@ -54,16 +54,16 @@ class Pictures:
             yield from (artifact(self._store, run, name) for name in names)
 
     def _draw(self, kind: str, evaluation: Result, folder: Path) -> list[Path]:
-        """Return new pictures, which are artifacts of the evaluation's run from now on."""
-        with best_effort("the picture of the scores"):
+        """Create the plots and log them to the evaluation's run; return their files."""
+        with best_effort("the plot of the scores"):
             page_of(kind).plot(evaluation.lines(PREDICTIONS), folder)
         self._store.client.log_artifacts(evaluation.run_id, str(folder), FOLDER)
         return sorted(folder.iterdir())
 
     def _image(self, file: Path, run_url: str, place: str) -> Image:
         uri = None
-        if file.stat().st_size <= self._room:
-            self._room -= file.stat().st_size
+        if file.stat().st_size <= self._bytes_left:
+            self._bytes_left -= file.stat().st_size
             content = base64.b64encode(file.read_bytes()).decode()
             uri = f"data:{TYPES[file.suffix]};base64,{content}"
         caption = file.stem.replace("_", " ").capitalize()

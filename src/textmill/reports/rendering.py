@@ -1,4 +1,4 @@
-"""A pipeline run as one HTML page that needs nothing beside itself."""
+"""The report of a pipeline run as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from textmill.reports.selected_examples import Examples
 
 @dataclass(frozen=True)
 class Score:
-    """One score of a model on a task, beside what it is compared with."""
+    """One score of a model on a task, with the scores that it is compared with."""
 
     task: str
     metric: str
@@ -32,7 +32,7 @@ class Score:
     previous: float | None = None
     """The model's score in the previous run."""
     interval: Interval | None = None
-    """Its 95 % interval: how much other test examples would change it."""
+    """Its 95 % confidence interval."""
     lower_is_better: bool = False
 
     @property
@@ -45,12 +45,12 @@ class Score:
 
     @property
     def change(self) -> float | None:
-        """What the score has grown by since the previous run."""
+        """The difference to the score of the previous run, or None."""
         return None if self.previous is None else self.model - self.previous
 
     @property
     def trend(self) -> Literal["better", "worse", ""]:
-        """Whether a change that can be seen is for the better."""
+        """Whether the change, if visible after rounding, is an improvement."""
         if self.previous is None or f"{self.change:.3f}".strip("-") == "0.000":
             return ""
         return "better" if self._gain_over(self.previous) > 0 else "worse"
@@ -66,12 +66,12 @@ class Previous:
     name: str
     url: str
     differences: Mapping[str, tuple[str, str]]
-    """Settings that differ: by name, their value there and here."""
+    """Changed settings: previous and current value, by name."""
 
 
 @dataclass(frozen=True)
 class Curves:
-    """The losses of one training."""
+    """The loss curves of one training."""
 
     title: str
     curves: Mapping[str, Points]
@@ -79,7 +79,7 @@ class Curves:
 
 @dataclass(frozen=True)
 class Image:
-    """A picture: inline, or too large for that and only linked."""
+    """An image: inline, or only linked if it is too large."""
 
     caption: str
     data_uri: str | None
@@ -94,21 +94,21 @@ class Task:
     kind: str
     facts: Mapping[str, str]
     baselines: Mapping[str, Mapping[str, float]]
-    """Scores of every simple model, by its name."""
+    """Scores of every baseline, by its name."""
     images: tuple[Image, ...]
     examples: Examples
     notes: tuple[Note, ...] = ()
-    """What to know of its examples before believing its scores."""
+    """Notes on problems of its examples."""
 
     @property
     def is_leaking(self) -> bool:
-        """Whether test texts are training texts too, and were left there."""
+        """Whether test texts are also training texts, and were not dropped."""
         return any(note.name == LEAK and note.is_doubt for note in self.notes)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step: where its result is, and what it took to compute."""
+    """One step, with its result and the resources that it used."""
 
     label: str
     url: str
@@ -117,9 +117,9 @@ class Step:
     is_reused: bool
     seconds: float | None
     memory_mib: float | None
-    """Most memory in use on the machine while it ran."""
+    """Peak memory use of the machine while it ran."""
     processor_percent: float | None
-    """Mean use of all processor cores while it ran."""
+    """Mean utilization of all CPU cores while it ran."""
     gpu_memory_mib: float | None = None
     n_bytes: int | None = None
     """Size of its output."""
@@ -127,21 +127,21 @@ class Step:
 
 @dataclass(frozen=True)
 class Branch:
-    """One step in the tree of what was made from what."""
+    """One step in the lineage tree."""
 
     label: str
     url: str
     digest: str
     sources: tuple[str, ...]
-    """Raw data that it read, in words."""
+    """Descriptions of the raw data that it read."""
     further: tuple[str, ...]
-    """Steps whose output it read besides that of the one above it."""
+    """Further input steps besides its parent in the tree."""
     children: tuple[Branch, ...]
 
 
 @dataclass(frozen=True)
 class Origin:
-    """How to repeat the run."""
+    """How to reproduce the run."""
 
     command: str
     config_name: str
@@ -151,14 +151,14 @@ class Origin:
 
     @property
     def short_commit(self) -> str:
-        """The commit as people quote it, and whether there were changes to it."""
+        """The abbreviated commit, with "+changes" if it was modified."""
         commit, plus, changes = self.commit.partition("+")
         return f"{commit[:12]}{plus}{changes}"
 
 
 @dataclass(frozen=True)
 class Report:
-    """All that the page says; nothing else enters it."""
+    """The content of the report; the page depends on nothing else."""
 
     experiment: str
     run_name: str
@@ -170,40 +170,40 @@ class Report:
     seconds: float
     """Wall time of the run so far."""
     failures: Mapping[str, str]
-    """Branches that failed, and why."""
+    """Error messages of failed branches."""
     scores: tuple[Score, ...]
     previous: Previous | None
     corpus: Corpus | None
     curves: tuple[Curves, ...]
     tasks: tuple[Task, ...]
     samples: tuple[str, ...]
-    """Texts written by the language model."""
+    """Texts generated by the language model."""
     steps: tuple[Step, ...]
     lineage: tuple[Branch, ...] = ()
-    """What was made from what, the steps first that began with raw data alone."""
+    """Lineage trees; the roots are steps that only read raw data."""
 
     @property
     def computed_s(self) -> float:
-        """Time of the steps computed in this run; those side by side count each."""
+        """Total time of the steps computed in this run; parallel steps are added up."""
         return sum(step.seconds or 0.0 for step in self.steps if not step.is_reused)
 
     @property
     def longest_s(self) -> float:
-        """Time of the longest step; 1 where none is known."""
+        """Time of the longest step; 1 if none is known."""
         return max((step.seconds or 0.0 for step in self.steps), default=0.0) or 1.0
 
     def scores_of_tasks(self) -> list[tuple[str, list[Score]]]:
-        """Return the scores in groups, a task each."""
+        """Return the scores, grouped by task."""
         return [(task, list(group)) for task, group in groupby(self.scores, lambda s: s.task)]
 
     def tasks_where_ahead(self, who: str) -> list[str]:
-        """Return the tasks in whose first score the model, or its baseline, is better."""
+        """Return the tasks for which `who` ("model" or "baseline") has the better first score."""
         return [task for task, (first, *_) in self.scores_of_tasks() if first.ahead == who]
 
 
 @dataclass(frozen=True)
 class DataPage:
-    """The data part alone, of a run that has no scores."""
+    """The content of the data page."""
 
     experiment: str
     run_name: str
@@ -214,19 +214,19 @@ class DataPage:
 
 
 def render(report: Report) -> str:
-    """Return the page; the same report gives the same bytes."""
+    """Return the report as HTML; deterministic."""
     return _environment().get_template("report.html.j2").render(report=report)
 
 
 def render_data(page: DataPage) -> str:
-    """Return the page of the data alone; the same page gives the same bytes."""
+    """Return the data page as HTML; deterministic."""
     return _environment().get_template("data.html.j2").render(page=page)
 
 
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        autoescape=True,  # texts of a corpus are anything, HTML included
+        autoescape=True,  # texts of a corpus are untrusted and may contain HTML
         loader=PackageLoader("textmill.reports", "."),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -237,7 +237,7 @@ def _environment() -> Environment:
         "cut": cut,
         "duration": duration,
         "histogram": lambda lengths: Markup(
-            histogram_chart(lengths.edges, lengths.counts, "characters in a document", "documents")
+            histogram_chart(lengths.edges, lengths.counts, "characters per document", "documents")
         ),
         "number": number,
         "size": partial(naturalsize, format="%.3g"),

@@ -1,4 +1,4 @@
-"""The report of a pipeline run: gathered from the store, and put beside the run's numbers."""
+"""The report of a pipeline run, gathered from the store and logged to its parent run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textmill.evaluation.metrics import lower_is_better
 from textmill.evaluation.notes import read_notes
 from textmill.evaluation.significance import Interval
 from textmill.reports import rendering as pages
-from textmill.reports.charts import Points, thin_out
+from textmill.reports.charts import Points, subsample
 from textmill.reports.data_page import gather_corpus
 from textmill.reports.logging import log_page, time_of
 from textmill.reports.pictures import Pictures
@@ -29,10 +29,10 @@ from textmill.tracking.store import Store, artifact_url
 NAME = "report.html"
 
 N_WRONG, N_RIGHT = 6, 4
-"""Test examples shown of each task."""
+"""Number of test examples shown for each task."""
 DIGEST_CHARS = 12
 MAX_POINTS = 400
-"""Points of a curve."""
+"""Maximum number of points of a curve."""
 CURVES = ("train/loss", "validation/loss")
 PROCESSOR = "system/cpu_utilization_percentage"
 GPU_MEMORY = "system/gpu_{}_memory_usage_megabytes"
@@ -45,17 +45,17 @@ def log_report(
     intervals: Mapping[str, Interval],
     failures: Mapping[str, str],
 ) -> str:
-    """Write the report and make it an artifact of the parent run; return where it is found.
+    """Create the report and log it as an artifact of the parent run.
 
     Args:
         pipeline: the run, with the results of its steps.
-        config: the configuration with which they were made.
-        summary: the scores, as the parent run carries them.
+        config: the configuration of the run.
+        summary: the metrics of the parent run.
         intervals: of the scores, by the same names.
-        failures: the branches that failed, and why.
+        failures: error messages of failed branches.
 
     Returns:
-        The file on this machine, or its page where the store is elsewhere.
+        The local file, or the URL of the artifact if the store is remote.
 
     Raises:
         RunError: the store cannot be read or written.
@@ -72,7 +72,7 @@ def gather(
     intervals: Mapping[str, Interval],
     failures: Mapping[str, str],
 ) -> pages.Report:
-    """Return what the report says; the arguments are those of `log_report`."""
+    """Return the content of the report; arguments as in `log_report`."""
     store = pipeline.store
     parent = store.client.get_run(pipeline.run_id)
     tags = parent.data.tags
@@ -121,7 +121,7 @@ def _scores(
     intervals: Mapping[str, Interval],
     previous: Mapping[str, float],
 ) -> tuple[pages.Score, ...]:
-    """Return the models' scores beside those they are compared with."""
+    """Return the models' scores with those they are compared with."""
     metrics = metrics_by_task(config)
     scores = []
     for key, value in summary.items():
@@ -136,7 +136,7 @@ def _scores(
 
 
 def _previous(pipeline: Pipeline, parent: Run, summary: Mapping[str, float]) -> Run | None:
-    """Return the newest earlier finished run of the experiment that has one of these scores."""
+    """Return the newest earlier finished run of the experiment with any of these scores."""
     condition = (
         "attributes.status='FINISHED' and tags.`textmill.kind`='pipeline' "
         f"and attributes.start_time < {parent.info.start_time}"
@@ -169,7 +169,7 @@ def _curves(pipeline: Pipeline, results: Mapping[str, Result]) -> Iterator[pages
 
 def _points(pipeline: Pipeline, result: Result, key: str) -> Points:
     history = pipeline.store.client.get_metric_history(result.run_id, key)
-    return thin_out(sorted({point.step: point.value for point in history}.items()), MAX_POINTS)
+    return subsample(sorted({point.step: point.value for point in history}.items()), MAX_POINTS)
 
 
 def _task(task: TaskConfig, results: Mapping[str, Result], pictures: Pictures) -> pages.Task:
@@ -192,7 +192,7 @@ def _task(task: TaskConfig, results: Mapping[str, Result], pictures: Pictures) -
 
 
 def _baselines(result: Result) -> dict[str, dict[str, float]]:
-    """Return the overall scores of every simple model, each of which has a folder."""
+    """Return the overall scores of every baseline, each of which has a folder."""
     names = [file.parent.name for file in result.files(f"*/{PREDICTIONS}")]
     scores: dict[str, dict[str, float]] = {name: {} for name in names}
     for key, value in result.metrics().items():
@@ -218,7 +218,7 @@ def _step(store: Store, result: Result, run: Run) -> pages.Step:
     def history(key: str) -> list[float]:
         return history_of(store, run, key)
 
-    processor = history(PROCESSOR)[1:]  # psutil's first answer is always 0
+    processor = history(PROCESSOR)[1:]  # psutil's first value is always 0
     gpus = [history(GPU_MEMORY.format(i)) for i in range(16) if GPU_MEMORY.format(i) in last]
     return pages.Step(
         label=result.label,
@@ -235,9 +235,9 @@ def _step(store: Store, result: Result, run: Run) -> pages.Step:
 
 
 def _lineage(results: Mapping[str, Result]) -> tuple[pages.Branch, ...]:
-    """Return the steps as trees, each below the one of its inputs that took the most steps."""
+    """Return the steps as trees; the parent of a step is its deepest input."""
     manifests = {label: result.manifest for label, result in results.items()}
-    # By digest: a reused step's manifest names the runs that made its input back then.
+    # By digest: the manifest of a reused step names the runs that created its inputs at that time.
     label_of: dict[str, str] = {}
     depths: dict[str, int] = {}
     above: dict[str, list[str]] = {}

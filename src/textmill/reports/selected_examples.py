@@ -1,4 +1,4 @@
-"""Test examples that a model got right and wrong, ready to be shown, whatever the kind of task."""
+"""Selection of correct and wrong predictions to show in the report."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from textmill.tasks.shown import Shown, page_of
 
 N_CANDIDATES = 200
-"""Wrong examples, the surest ones, that those to be shown are chosen from."""
+"""Number of the most confident wrong examples to select from."""
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Some examples of each sort, and how many there are."""
+    """Selected correct and wrong examples, with the total numbers."""
 
     right: tuple[Shown, ...] = ()
     wrong: tuple[Shown, ...] = ()
@@ -25,11 +25,10 @@ class Examples:
 
 
 def choose_examples(kind: str, rows: Sequence[Row], n_right: int, n_wrong: int) -> Examples:
-    """Return examples from the rows of a predictions file.
+    """Return selected examples from the rows of a predictions file.
 
-    The wrong ones begin with the one the model was surest of, and each further one is the least
-    like those before it; the right ones are spread over the file, those with something marked
-    before those without.
+    Wrong ones start with the most confident; each further one is the least similar to those before
+    it. Correct ones are evenly spaced in the file; if any have highlights, only those are selected.
     """
     shown = list(map(page_of(kind).show, rows))
     wrong = [example for example in shown if not example.is_right]
@@ -43,17 +42,17 @@ def choose_examples(kind: str, rows: Sequence[Row], n_right: int, n_wrong: int) 
     )
 
 
-def _varied(items: Sequence[Shown], most: int) -> list[Shown]:
-    """Return up to so many items, the surest first, then each the least like those before it.
+def _varied(items: Sequence[Shown], max_items: int) -> list[Shown]:
+    """Return diverse items: the most confident, then each the least similar to those before it.
 
-    Items are compared by what they share with the nearest one chosen (Carbonell & Goldstein 1998,
-    "The Use of MMR"); where two are equally unlike, the surer one is taken.
+    Similarity is that to the nearest selected item (Carbonell & Goldstein 1998, "The Use of MMR");
+    ties are broken by confidence.
     """
     candidates = sorted(items, key=lambda example: -example.certainty)[:N_CANDIDATES]
     features = [_features(example) for example in candidates]
     nearest = [0.0] * len(candidates)
     chosen: list[int] = []
-    while len(chosen) < min(most, len(candidates)):
+    while len(chosen) < min(max_items, len(candidates)):
         rest = [i for i in range(len(candidates)) if i not in chosen]
         best = min(rest, key=lambda i: nearest[i])
         chosen.append(best)
@@ -65,9 +64,9 @@ def _varied(items: Sequence[Shown], most: int) -> list[Shown]:
 
 
 def _features(example: Shown) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the pieces of an example's text, and its mistakes."""
+    """Return words and character bigrams of an example's text, and its mistakes."""
     text = "".join(part.text for part in example.segments).lower()
-    # Words, where there are some; neighbouring characters serve languages without spaces.
+    # Character bigrams for languages without spaces.
     pieces = frozenset(text.split()) | frozenset(map("".join, pairwise(text)))
     return pieces, example.mistakes
 
@@ -78,8 +77,8 @@ def _overlap(one: tuple[frozenset[str], ...], other: tuple[frozenset[str], ...])
     return sum(shares) / len(shares)
 
 
-def _spread(items: Sequence[Shown], most: int) -> list[Shown]:
-    """Return up to so many items, evenly spaced."""
-    if len(items) <= most:
+def _spread(items: Sequence[Shown], max_items: int) -> list[Shown]:
+    """Return up to `max_items` evenly spaced items."""
+    if len(items) <= max_items:
         return list(items)
-    return [items[i * len(items) // most] for i in range(most)]
+    return [items[i * len(items) // max_items] for i in range(max_items)]

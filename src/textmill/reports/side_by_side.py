@@ -1,4 +1,4 @@
-"""Pipeline runs side by side: as Markdown that a terminal shows well too, and as plain values."""
+"""Rendering of a comparison of pipeline runs, as Markdown with aligned tables or for JSON."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from textmill.reports.formats import cut, duration, number
 
 MAX_VALUE_CHARS = 60
 MAX_TABLE_ROWS = 40
-"""Rows shown of what differs in settings, packages and so on; the plain values hold all."""
+"""Maximum number of differences per table in Markdown; the JSON output contains all."""
 DIGEST_CHARS = 12
 
 Differing = Mapping[str, tuple[str, ...]]
-"""By name, the value in each run, where they are not all equal; empty where a run has none."""
+"""By name, the values in all runs if they differ; empty if a run has none."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One of the runs."""
+    """One of the compared runs."""
 
     name: str
     run_id: str
@@ -32,12 +32,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Score:
-    """A score of one run, and how it stands to that of the first."""
+    """A score of one run, with its difference to that of the first run."""
 
     task: str
     metric: str
     run: int
-    """Number of the run, from 0."""
+    """Index of the run."""
     value: float
     interval: Interval | None = None
     against_first: Difference | None = None
@@ -47,28 +47,28 @@ class Score:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a step took in each run; None where a run has no such step."""
+    """The resources that a step used in each run; None if a run has no such step."""
 
     step: str
     seconds: tuple[float | None, ...]
     memory_mib: tuple[float | None, ...]
-    """Most memory in use on the machine while it ran."""
+    """Peak memory use of the machine while it ran."""
     is_reused: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that is said; nothing else enters the page."""
+    """The content of a comparison; its rendering depends on nothing else."""
 
     runs: tuple[Run, ...]
     settings: Differing
     data: Differing
-    """Digests of the raw files that steps read."""
+    """Digests of raw files."""
     results: Differing
     """Digests of the steps' outputs."""
     commits: Differing
     modules: Differing
-    """Digests of the syntax trees that the steps are made of, by module."""
+    """Digests of the syntax trees of the steps' code, by module."""
     packages: Differing
     machine: Differing
     scores: tuple[Score, ...]
@@ -76,26 +76,26 @@ class Comparison:
 
 
 def differing(values: Sequence[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
-    """Return what is not equal in all mappings, by key in order."""
+    """Return the entries that differ between mappings, sorted by key."""
     keys = sorted({key for mapping in values for key in mapping})
     rows = {key: tuple(mapping.get(key, "") for mapping in values) for key in keys}
     return {key: row for key, row in rows.items() if len(set(row)) > 1}
 
 
 def plain_values(comparison: Comparison) -> dict[str, Any]:
-    """Return the comparison as values for JSON."""
+    """Return the comparison as JSON-serializable values."""
     return dataclasses.asdict(comparison)
 
 
 def render(comparison: Comparison) -> str:
-    """Return the comparison as Markdown; the same comparison gives the same text."""
+    """Return the comparison as Markdown; deterministic."""
     return "\n".join(_lines(comparison)) + "\n"
 
 
 def _lines(comparison: Comparison) -> Iterator[str]:
     runs = comparison.runs
     numbers = [str(i) for i in range(1, len(runs) + 1)]
-    yield "# Runs compared"
+    yield "# Comparison of runs"
     yield from _table(
         ["", "run", "id", "date"],
         [[n, run.name, run.run_id, run.date] for n, run in zip(numbers, runs, strict=True)],
@@ -116,7 +116,7 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     ):
         yield f"## {title}"
         if not found:
-            yield from ("", "The same.", "")
+            yield from ("", "No differences.", "")
             continue
         rows = [[name, *(value or "–" for value in values)] for name, values in found.items()]
         yield from _table(["differs", *numbers], rows[:MAX_TABLE_ROWS])
@@ -130,7 +130,7 @@ def _scores(comparison: Comparison) -> Iterator[str]:
     rows = []
     for score in comparison.scores:
         if "/" in score.metric:
-            continue  # of a class or a type: many, and told by the JSON output
+            continue  # of a class or entity type: only in the JSON output
         difference = score.against_first
         rows.append(
             [
@@ -144,9 +144,9 @@ def _scores(comparison: Comparison) -> Iterator[str]:
             ]
         )
     yield from _table(["score", "run", "value", "95 %", "gain over 1", "95 %", "p"], rows)
-    yield "Gains are positive where the run is better, also where lower is better. Intervals:"
-    yield "percentile bootstrap over the test examples. p: two-sided paired approximate"
-    yield "randomization, of each row by itself. Neither holds what another seed would change."
+    yield "Gains are positive if the run is better, also if lower is better. Intervals: percentile"
+    yield "bootstrap over the test examples. p: two-sided paired approximate randomization, not"
+    yield "corrected for multiple comparisons. Neither includes the variance between seeds."
     yield ""
 
 
@@ -177,7 +177,7 @@ def _p(p_value: float) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield a Markdown table whose columns are as wide as their widest cell."""
+    """Yield a Markdown table with aligned columns."""
 
     def cell(text: str) -> str:
         return cut(" ".join(text.split()), MAX_VALUE_CHARS).replace("|", "\\|")

@@ -1,4 +1,4 @@
-"""What finished pretrainings say of how the loss falls with size and tokens."""
+"""Finished pretraining runs, as data points for a scaling law."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ LOSS = "validation/loss"
 
 
 def trained_runs(store: Store, names: Sequence[str]) -> tuple[list[TrainedRun], str]:
-    """Return the pretrainings of pipeline runs, and the sources of the text of all of them.
+    """Return the pretraining of each pipeline run, and the names of the sources of their corpus.
 
     Args:
-        store: where they are.
-        names: ids, beginnings of ids, or names of pipeline runs.
+        store: that contains the runs.
+        names: ids, prefixes of ids, or names of pipeline runs.
 
     Raises:
-        InputError: a run cannot be used; it has no pretraining; or the runs are of different
+        InputError: a run is invalid or has no pretraining; or the runs were trained on different
             tokens, so that their losses cannot be compared.
         RunError: a result is missing or damaged.
     """
@@ -37,13 +37,13 @@ def trained_runs(store: Store, names: Sequence[str]) -> tuple[list[TrainedRun], 
         [run] = open_runs(store, [find_finished(store, name)])
         step = run.steps.get(PRETRAIN.name)
         if step is None:
-            raise InputError(f"The run {name!r} has trained no backbone: name one that did.")
+            raise InputError(f"The run {name!r} has no pretrained backbone: use one that has.")
         tokens[run.manifests[PRETRAIN.name]["inputs"]["tokens"]["digest"]] = name
         if len(tokens) > 1:
             one, other = list(tokens.values())[:2]
             raise InputError(
                 f"The runs {one!r} and {other!r} were trained on different tokens, so their losses "
-                "cannot be compared: give runs with the same corpus and tokenizer."
+                "cannot be compared: use runs with the same corpus and tokenizer."
             )
         metrics = step.data.metrics
         config = read_config(output_file(store, step, "config.json").parent)

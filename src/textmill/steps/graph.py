@@ -1,8 +1,8 @@
-"""The graph of the pipeline: every step once, with all that anything else has to know of it.
+"""The graph of the pipeline: the single definition of all steps.
 
-From it follow the order of the work, what a command needs, what runs side by side, which modules
-are loaded in advance, how results are labelled and shown, and what a result is made from. Functions
-are named as strings, and no step's code is imported: what orders steps never loads torch.
+It determines the order of execution, partial runs, parallel branches, preloaded modules, labels of
+results and lineage. Functions are given as strings, and no step's code is imported, so that the
+scheduling process never imports torch.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from textmill.steps.parts import CorpusSource, Folder, Graph, NewText, PerTask, 
 from textmill.steps.step import Step
 
 LM = "lm"
-"""What the scores of the language model stand under, as those of a task under its name."""
+"""Prefix of the language model's scores, in place of the name of a task."""
 
 
 def _clean_config(config: Config) -> CleanConfig:
-    tests = tuple(map(as_test_set, _cleared_of(config)))
+    tests = tuple(map(as_test_set, _decontamination_tasks(config)))
     return CleanConfig(**dict(config.corpus), test_sets=tests)
 
 
 def as_test_set(task: TaskConfig) -> TestSetConfig:
-    """Return what the corpus is compared with of a task."""
+    """Return the test set of a task that the corpus is decontaminated from."""
     return TestSetConfig(
         name=task.name,
         places=tuple(getattr(task, setting) for setting in task.settings_of("test")),
@@ -42,14 +42,14 @@ def as_test_set(task: TaskConfig) -> TestSetConfig:
     )
 
 
-def _cleared_of(config: Config) -> tuple[TaskConfig, ...]:
-    """Return the tasks whose test examples the corpus is cleared of."""
+def _decontamination_tasks(config: Config) -> tuple[TaskConfig, ...]:
+    """Return the tasks whose test examples are removed from the corpus."""
     return config.tasks if config.corpus.decontamination.enabled else ()
 
 
 def _clean_reads(config: Config) -> tuple[Raw, ...]:
     sources = map(CorpusSource, config.corpus.sources)
-    return (*sources, *(Split(task, "test") for task in _cleared_of(config)))
+    return (*sources, *(Split(task, "test") for task in _decontamination_tasks(config)))
 
 
 def _tokenizer_reads(config: Config) -> tuple[Raw, ...]:
@@ -77,13 +77,13 @@ def _folder(key: str, place: str | None, *files: str) -> tuple[Raw, ...]:
 
 
 def _baseline_config(task: TaskConfig) -> TaskConfig:
-    """Return the task without how it is fine-tuned, which must not change a baseline's key."""
+    """Return the task with default fine-tuning settings, which must not affect a baseline's key."""
     default = type(task).model_fields["finetune"].default
     return task.model_copy(update={"finetune": default})
 
 
 def _finetune_reads(task: TaskConfig) -> tuple[Raw, ...]:
-    """Return the splits that fine-tuning reads; the test, only to leave its texts out."""
+    """Return the splits that fine-tuning reads; the test split only to drop its texts."""
     is_read = {
         "train": True,
         "validation": task.validation is not None,
@@ -97,7 +97,7 @@ def _itself(task: TaskConfig) -> TaskConfig:
 
 
 def _finetune_config(task: TaskConfig) -> TaskConfig:
-    """Return the task without how it is scored, which must not change a model's key."""
+    """Return the task without further metrics, which must not affect a model's key."""
     return task.model_copy(update={"metrics": ()})
 
 
@@ -174,7 +174,7 @@ GRAPH = Graph(
             _finetune_config,
             {"backbone": PRETRAIN},
             reads=_finetune_reads,
-            after=(BASELINE,),  # it finds bad examples in seconds, before hours of work
+            after=(BASELINE,),  # reports invalid examples in seconds, before hours of training
         ),
         PerTask(
             EVALUATE,
@@ -194,4 +194,4 @@ GRAPH = Graph(
         ),
     )
 )
-"""The pipeline, and the measuring of drift, which is run by itself."""
+"""The pipeline, and the drift step, which runs separately."""

@@ -1,9 +1,9 @@
-"""What a step is, and the code and packages that it is made of.
+"""The definition of steps, and the code and packages that they depend on.
 
 A step is a plain function `(config, inputs, out)` that reads input folders and fills an output
-folder. A training step takes a fourth argument, its work folder, which survives a kill: it keeps
-checkpoints and `metrics.jsonl` there and goes on from them. Another may take a place for a cache.
-Functions are named as strings, so that the process that orders steps never loads torch.
+folder. A training step has a fourth argument, its work folder: it writes checkpoints and
+`metrics.jsonl` there, and resumes from them after a kill. Another step may have a cache folder.
+Functions are given as strings, so that the scheduling process never imports torch.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from textmill.config import KINDS, extensions
 from textmill.files import digest_bytes, digest_file
 
 PACKAGE = "textmill"
-# Not part of any step's code: the key holds the validated values themselves, and errors, digests
-# and times do not enter results.
+# Excluded from the code of steps: keys contain the validated configuration itself, and errors,
+# digests and times do not affect results.
 NOT_CODE = {
     "textmill.config",
     "textmill.errors",
@@ -34,51 +34,51 @@ NOT_CODE = {
 }
 
 
-_parsing = threading.Lock()
+_ast_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step: what it is called, which function computes it, and how it has to be run."""
+    """A step: its name, its function, and how it is executed."""
 
     name: str
     function: str
-    """`module:function`, imported only in the process that computes."""
+    """`module:function`, imported only in the process that computes the step."""
     is_training: bool = False
-    """Trains a model: takes a work folder, and is resumed from its checkpoints."""
+    """Whether it trains a model, with a work folder and checkpoints to resume from."""
     needs_torch: bool = False
-    """Runs in a process forked from one that has loaded torch already."""
+    """Whether its process is forked from one that has imported torch."""
     has_workers: bool = False
-    """Starts processes of its own, as many as it may use threads."""
+    """Whether it starts worker processes, one per thread that it may use."""
     has_cache: bool = False
-    """Takes a place for what it has prepared, which later runs of it need not prepare again."""
+    """Whether it has a cache folder for prepared documents, which later runs reuse."""
     loads: tuple[str, ...] = ()
-    """Modules that it loads by name; `{kind}` stands for the package of its kind of task, and
-    `{filters}` and `{metrics}` for the extensions that its configuration names under these."""
+    """Modules that it imports by name; `{kind}` is replaced by the package of its kind of task,
+    `{filters}` and `{metrics}` by the extensions in these fields of its configuration."""
 
     @property
     def module(self) -> str:
-        """The module that holds the function."""
+        """The module of the function."""
         return self.function.partition(":")[0]
 
     def label(self, task: str | None = None) -> str:
-        """Return what a result of it is called, with the name of the task that it belongs to."""
+        """Return the label of its result, with the name of its task, if any."""
         return self.name if task is None else f"{self.name} {task}"
 
 
 @dataclass(frozen=True)
 class Code:
-    """What a step's code consists of."""
+    """The code of a step."""
 
     modules: dict[str, str]
-    """Digest of the syntax tree of every textmill module that the step reaches."""
+    """Digest of the syntax tree of every textmill module that the step imports, transitively."""
     packages: dict[str, str]
     """Version of every installed package that those modules import, and of Python."""
 
 
 @dataclass(frozen=True)
 class _Module:
-    """A module as its file was when it was read."""
+    """A parsed module."""
 
     file: Path
     content: str
@@ -86,21 +86,21 @@ class _Module:
     code: str
     """Digest of the syntax tree, without docstrings."""
     imported: frozenset[str]
-    """The modules it imports anywhere inside, but for those that only types are taken from."""
+    """The modules that it imports anywhere, except under `if TYPE_CHECKING`."""
 
 
 def read_code(steps: Iterable[Step]) -> None:
-    """Read the code of steps, which keys are made from as long as this process lives."""
+    """Read the code of steps now, as keys of this process are computed from it."""
     for step in steps:
         code_of(step)
 
 
 def edited_file(step: Step, values: Mapping[str, Any] | None = None) -> Path | None:
-    """Return a file of a step's code that says something else than its key, if there is one."""
+    """Return a file of a step's code that was edited after it was read, or None."""
     for name in code_of(step, values).modules:
         read = _read_module(name)
         try:
-            # Comparing the files first spares the slow reading of their code.
+            # Parsing is slow, so the digests of the files are compared first.
             if digest_file(read.file) != read.content and _parse(name).code != read.code:
                 return read.file
         except (OSError, SyntaxError, ValueError):
@@ -109,22 +109,22 @@ def edited_file(step: Step, values: Mapping[str, Any] | None = None) -> Path | N
 
 
 def code_of(step: Step, values: Mapping[str, Any] | None = None) -> Code:
-    """Return the modules that a step reaches through imports, and the packages they use.
+    """Return the modules that a step imports, transitively, and the packages that they import.
 
-    Every file is read once: that it is edited later does not change what this returns.
+    Every file is read only once per process, so later edits do not change the result.
 
     Args:
         step: the step.
-        values: of its configuration; None: any, so the code of all kinds of task.
+        values: of its configuration; None for the code of all kinds of task.
     """
     modules: dict[str, str] = {}
     packages = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
-    waiting = [step.module, *_with_parents(step.module)]
+    pending = [step.module, *_with_parents(step.module)]
     for name in _loaded_by_name(step, values):
-        waiting += _with_parents(name)
-    own = {PACKAGE, *(name.partition(".")[0] for name in waiting)}
-    while waiting:
-        name = waiting.pop()
+        pending += _with_parents(name)
+    own = {PACKAGE, *(name.partition(".")[0] for name in pending)}
+    while pending:
+        name = pending.pop()
         if name in modules:
             continue
         module = _read_module(name)
@@ -132,25 +132,25 @@ def code_of(step: Step, values: Mapping[str, Any] | None = None) -> Code:
         for other in module.imported:
             top = other.partition(".")[0]
             if top in own:
-                reached = _with_parents(other)
-                waiting.extend(reached if not reached & NOT_CODE else ())
+                found = _with_parents(other)
+                pending.extend(found if not found & NOT_CODE else ())
             elif top not in sys.stdlib_module_names:
                 packages |= {dist: _version(dist) for dist in _distributions().get(top, ())}
     return Code(dict(sorted(modules.items())), dict(sorted(packages.items())))
 
 
 def _loaded_by_name(step: Step, values: Mapping[str, Any] | None) -> Iterator[str]:
-    """Yield the modules that a step loads by name; those of extensions that are gone are none."""
-    places: dict[str, Sequence[str]] = {"kind": list(KINDS.values())}
+    """Yield the modules that a step imports by name, except for extensions that do not exist."""
+    packages: dict[str, Sequence[str]] = {"kind": list(KINDS.values())}
     if values is not None:
         kind = values.get("kind")
-        corpus = values.get("corpus") or values  # what measures drift cleans as the corpus is
-        places = {"filters": corpus.get("filters") or (), "metrics": values.get("metrics") or ()}
-        places["kind"] = [KINDS[kind]] if kind in KINDS else []
+        corpus = values.get("corpus") or values  # the drift step has the corpus as a section
+        packages = {"filters": corpus.get("filters") or (), "metrics": values.get("metrics") or ()}
+        packages["kind"] = [KINDS[kind]] if kind in KINDS else []
     for name in step.loads:
         placeholder, is_pattern, _ = name.removeprefix("{").partition("}")
-        for place in places.get(placeholder, ()) if is_pattern else ("",):
-            loaded = name.format(**{placeholder: place})
+        for package in packages.get(placeholder, ()) if is_pattern else ("",):
+            loaded = name.format(**{placeholder: package})
             if _file_of(loaded) is not None:
                 yield loaded
 
@@ -165,9 +165,9 @@ def _parse(name: str) -> _Module:
     if file is None:
         raise FileNotFoundError(name)
     content = file.read_bytes()
-    # Two threads that build trees at once fail with "AST constructor recursion depth mismatch"
-    # (seen on CPython 3.11): its depth counter belongs to the interpreter, not to the thread.
-    with _parsing:
+    # Concurrent threads fail with "AST constructor recursion depth mismatch" (seen on CPython
+    # 3.11), as the depth counter is global to the interpreter.
+    with _ast_lock:
         tree = ast.parse(content)
     imported: set[str] = set()
     for node in _nodes_that_run(tree):
@@ -185,20 +185,20 @@ def _parse(name: str) -> _Module:
 
 
 def _nodes_that_run(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of a tree, but for those under `if TYPE_CHECKING`, which never runs."""
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop()
+    """Yield the nodes of a tree, except those under `if TYPE_CHECKING`, which never run."""
+    pending = [tree]
+    while pending:
+        node = pending.pop()
         yield node
         match node:
             case ast.If(test=ast.Name(id="TYPE_CHECKING"), orelse=orelse):
-                waiting += orelse
+                pending += orelse
             case _:
-                waiting += ast.iter_child_nodes(node)
+                pending += ast.iter_child_nodes(node)
 
 
 def _drop_docstring(node: ast.AST) -> None:
-    """Remove strings that stand as statements: docstrings of definitions and of fields."""
+    """Remove string statements: docstrings of definitions and fields."""
     body = getattr(node, "body", None)
     if isinstance(body, list):
         node.body = [  # type: ignore[attr-defined]
@@ -218,22 +218,22 @@ def _is_module(name: str, importer: str) -> bool:
 
 
 def _file_of(name: str) -> Path | None:
-    """Return the file of a module; `find_spec` of a submodule would import the package around."""
+    """Return the file of a module, without importing its parents, as `find_spec` would."""
     top, *inner = name.split(".")
     spec = importlib.util.find_spec(top)
     if spec is None or spec.origin is None:
         return None
     if not inner:
         return Path(spec.origin)
-    places = [Path(spec.origin).parent.joinpath(*inner)]
+    paths = [Path(spec.origin).parent.joinpath(*inner)]
     if name.startswith(f"{extensions.PACKAGE}."):
-        places = [Path(folder, *inner[1:]) for folder in extensions.search_path()]
-    files = (file for place in places for file in (Path(f"{place}.py"), place / "__init__.py"))
+        paths = [Path(folder, *inner[1:]) for folder in extensions.search_path()]
+    files = (file for path in paths for file in (Path(f"{path}.py"), path / "__init__.py"))
     return next((file for file in files if file.is_file()), None)
 
 
 def _with_parents(name: str) -> set[str]:
-    """Return a module and the packages around it, whose code runs at its import too."""
+    """Return a module and its parent packages, which are imported with it."""
     parts = name.split(".")
     return {".".join(parts[:end]) for end in range(2, len(parts) + 1)}
 

@@ -1,4 +1,4 @@
-"""Tasks: one file for each kind, and the steps that work with any of them."""
+"""Tasks: one folder for each kind, and the steps that all kinds share."""
 
 __all__ = [
     "baseline",

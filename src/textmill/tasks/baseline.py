@@ -1,4 +1,4 @@
-"""The step that measures simple models on a task, for comparison."""
+"""The step that evaluates baselines of a task."""
 
 from __future__ import annotations
 
@@ -10,38 +10,39 @@ from textmill.config import TaskConfig
 from textmill.evaluation.notes import LEAK, Note, write_notes
 from textmill.files import write_json
 from textmill.tasks.kinds import baselines_of, examples_of, metrics_of
-from textmill.tasks.labels import respelling_note
-from textmill.tasks.leaks import Shared, find_shared, kept_examples, lines_of
+from textmill.tasks.labels import normalization_note
+from textmill.tasks.leaks import Overlap, find_overlap, kept_examples, lines_of
 from textmill.tasks.predictions import score, signature_tags, write_predictions
 from textmill.tasks.rows import Rows
 
 
 def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
-    """Write predictions and metrics of every baseline, in a folder each, and notes.json.
+    """Write the predictions of every baseline to its own folder, metrics.json and notes.json.
 
-    The notes say what a person should know of the examples, whose counts are metrics, and what a
-    baseline leaves out to save memory.
+    The notes describe problems of the examples, and limits of a baseline to save memory.
 
-    The metrics of the classical baseline stand under their own names too, without a prefix, and
-    those of the one that learns next to nothing under `trivial/`.
+    The metrics of the classical baseline are repeated without a prefix, and those of the trivial
+    baseline under `trivial/`.
 
     Args:
         config: the task.
-        inputs: nothing.
+        inputs: unused.
         out: an empty folder.
 
     Raises:
-        InputError: the examples cannot be used, such as a test label that training lacks.
+        InputError: the examples are invalid, such as a test label that training lacks.
     """
     kind, models = examples_of(config.kind), baselines_of(config.kind)
     train, test = kind.read_examples(config, "train"), kind.read_examples(config, "test")
-    shared = find_shared(kind, train, test)
+    shared = find_overlap(kind, train, test)
     notes = list(find_notes(config, train, test, shared))
     train = kept_examples(config, train, shared)
     kind.check_examples(config, kind.make_spec(config, train), test)
     metrics: dict[str, float] = dict(shared_metrics(shared))
-    for name, answers, note in models.baselines(train, test):
-        rows = [kind.reference(e) | answer for e, answer in zip(test, answers, strict=True)]
+    for name, predictions, note in models.baselines(train, test):
+        rows = [
+            kind.reference(e) | prediction for e, prediction in zip(test, predictions, strict=True)
+        ]
         if note:
             notes.append(Note(name, f"{name.replace('_', ' ')}: {note}", is_doubt=False))
         folder = out / name
@@ -59,16 +60,16 @@ def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
 
 
 def find_notes(
-    config: TaskConfig, train: Rows[Any], test: Rows[Any], shared: Shared
+    config: TaskConfig, train: Rows[Any], test: Rows[Any], shared: Overlap
 ) -> Iterator[Note]:
-    """Yield what is to be said of the examples, before anything is trained on them."""
+    """Yield notes about leaked, conflicting and normalized examples."""
     if shared.leaked:
         what = f"{len(shared.leaked):,} of {len(test):,} test texts are training texts too"
-        if shared.n_whole < len(shared.leaked):
-            what += f", {shared.n_whole:,} of them with the same answer"
+        if shared.n_same_answer < len(shared.leaked):
+            what += f", {shared.n_same_answer:,} of them with the same answer"
         is_dropped = config.on_leak == "drop"
         if is_dropped:
-            what += f"; {len(shared.copied):,} training examples are dropped for it"
+            what += f"; {len(shared.copied):,} training examples are dropped"
         yield Note(LEAK, what, lines_of("test", test, shared.leaked), not is_dropped)
     n_conflicting = sum(map(len, shared.conflicting))
     if n_conflicting:
@@ -78,16 +79,16 @@ def find_notes(
         )
         yield Note(
             "conflict",
-            f"{n_conflicting:,} of {len(train) + len(test):,} examples have a text that stands "
-            "under another label too",
+            f"{n_conflicting:,} of {len(train) + len(test):,} examples have a text that also "
+            "occurs with another label",
             "; ".join(filter(None, where)),
         )
-    if note := respelling_note({**train.respelled, **test.respelled}):
+    if note := normalization_note({**train.normalized, **test.normalized}):
         yield Note("spelling", note, is_doubt=False)
 
 
-def shared_metrics(shared: Shared) -> dict[str, float]:
-    """Return the counts of what is shared, by name."""
+def shared_metrics(shared: Overlap) -> dict[str, float]:
+    """Return the numbers of leaked and conflicting examples, by metric."""
     return {
         "leaked_examples": len(shared.leaked),
         "conflicting_examples": sum(map(len, shared.conflicting)),

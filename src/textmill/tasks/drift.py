@@ -1,4 +1,4 @@
-"""The step that measures how unlike new text is to the last training corpus."""
+"""The step that measures the drift of new text from the training corpus."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from textmill.training.likelihood import document_nll, language_metrics, packed
 
 
 def measure_drift(config: DriftStepConfig, inputs: Mapping[str, Path], out: Path) -> None:
-    """Write the measures of new text beside those of the validation split, as metrics.json.
+    """Write metrics of new text and of the validation split to metrics.json.
 
-    Documents that cleaning would drop are counted and not measured, and so are too few.
+    Documents that cleaning rejects are only counted, as are all if they are too few.
 
     Args:
-        config: where the new text lies, and how it is cleaned.
+        config: location of the new text, and how it is cleaned.
         inputs: `backbone`, `tokens` and `language` (the backbone's evaluation), and for each task
             of the section `model TASK` and `evaluation TASK`: folders of those steps.
         out: an empty folder.
@@ -50,7 +50,7 @@ def measure_drift(config: DriftStepConfig, inputs: Mapping[str, Path], out: Path
 def _language_measures(
     config: DriftConfig, inputs: Mapping[str, Path], texts: Sequence[str]
 ) -> dict[str, float]:
-    """Return what the backbone and its tokenizer make of the texts."""
+    """Return metrics of the texts under the backbone and its tokenizer."""
     network = models.load(inputs["backbone"])
     index = read_index(inputs["tokens"])
     vocab_size = index["vocab_size"]
@@ -80,17 +80,17 @@ def _language_measures(
 
 
 def _token_counts(split: Path, vocab_size: int) -> NDArray[np.int64]:
-    """Return how often each token occurs in the documents of a split, ENDs left out."""
+    """Return the count of each token in the documents of a split, without END tokens."""
     total = np.zeros(vocab_size, np.int64)
     for shard in read_shards(split):
         total += np.bincount(shard.ids, minlength=vocab_size)
         total -= np.bincount(shard.ids[shard.starts - 1], minlength=vocab_size)
-        total[shard.ids[-1]] -= 1  # the END behind the last document
+        total[shard.ids[-1]] -= 1  # the END after the last document
     return total
 
 
 def _task_shift(inputs: Mapping[str, Path], name: str, texts: Sequence[str]) -> float:
-    """Return how far the labels predicted for the texts are from those for the test examples."""
+    """Return the shift of predicted labels from the test examples to the texts."""
     with (inputs[f"evaluation {name}"] / PREDICTIONS).open(encoding="utf-8") as rows:
         known = [json.loads(row)["label"] for row in rows]
     predictions = load_predictor(inputs[f"model {name}"]).stream(texts)

@@ -1,4 +1,4 @@
-"""The step that measures a task model on test examples it has never seen."""
+"""The step that evaluates a task model on the test examples."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from textmill.tasks.predictor import load_predictor
 
 
 def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
-    """Write predictions.jsonl, the metrics that they give, and how these are computed.
+    """Write predictions.jsonl, metrics.json, and the signatures of the metrics as tags.json.
 
     Args:
         config: the task.
@@ -22,18 +22,18 @@ def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
         out: an empty folder.
 
     Raises:
-        InputError: the test examples cannot be used.
+        InputError: the test examples are invalid.
     """
     kind = examples_of(config.kind)
     predictor = load_predictor(inputs["model"])
     examples = kind.read_examples(config, "test")
     kind.check_examples(config, predictor.spec, examples)
-    # Texts of like length share a batch, so that little is padded.
+    # Batches of similar lengths need little padding.
     by_length = sorted(range(len(examples)), key=lambda i: len(kind.model_input(examples[i])))
-    answers = predictor([kind.model_input(examples[i]) for i in by_length])
+    predictions = predictor([kind.model_input(examples[i]) for i in by_length])
     rows: list[dict[str, Any]] = [{} for _ in examples]
-    for i, answer in zip(by_length, answers, strict=True):
-        rows[i] = kind.reference(examples[i]) | answer
+    for i, prediction in zip(by_length, predictions, strict=True):
+        rows[i] = kind.reference(examples[i]) | prediction
     write_predictions(rows, out)
     metrics = score(config, rows)
     metrics["test_examples"] = len(rows)

@@ -1,4 +1,4 @@
-"""The step that fine-tunes a backbone for a task, whatever its kind."""
+"""The step that fine-tunes a backbone for a task of any kind."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from textmill.errors import InputError
 from textmill.files import digest_file, write_json
 from textmill.model.layout import load_state, load_weights, save_weights
 from textmill.tasks.kinds import Examples, Network, examples_of, network_of
-from textmill.tasks.leaks import find_shared, kept_examples
+from textmill.tasks.leaks import find_overlap, kept_examples
 from textmill.tasks.model_folder import save_task_model
 from textmill.training.batches import Batches, by_length, in_order, n_steps
 from textmill.training.fit import fit
 from textmill.training.module import FitModule
 from textmill.training.objectives import Batch
 
-VALIDATION_BATCH = 64
+VALIDATION_BATCH_SIZE = 64
 
 
 class FinetuneModule(FitModule):
-    """A task's network; keeps the weights that were best on the validation examples.
+    """A task's network; keeps the weights with the best validation score.
 
     Args:
         network: the network of the task.
-        kind: how its kind trains.
-        selection: the validation metric by which the best epoch is kept.
+        kind: the network module of its kind.
+        selection: the validation metric that selects the best epoch.
         config: the task's finetune section.
-        n_batches: micro-batches of all epochs together.
-        validation: batches to select by.
+        n_batches: micro-batches of all epochs.
+        validation: validation batches.
         best: folder for the best weights.
     """
 
@@ -63,32 +63,32 @@ class FinetuneModule(FitModule):
         self.best_score = (float("-inf"), float("-inf"))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        """Return what a micro-batch adds to the task's loss."""
+        """Return the contribution of a micro-batch to the task's loss."""
         return {"loss": self.kind.loss(self.network, batch, self.label_smoothing)}
 
     def validate(self) -> dict[str, float]:
-        """Return the task's validation metrics, and keep the weights if they are the best yet."""
+        """Return the task's validation metrics, and save the weights if they are the best."""
         device = self.device
         batches = ({k: v.to(device) for k, v in batch.items()} for batch in self.validation)
         metrics = self.kind.validate(self.network, batches)
         score = (metrics[self.selection], -metrics["loss"])
         if score > self.best_score:
             self.best_score = score
-            beside = self.best.with_name(".best")
-            shutil.rmtree(beside, ignore_errors=True)
-            beside.mkdir()
-            save_weights(self.network.state_dict(), beside)
+            staging = self.best.with_name(".best")
+            shutil.rmtree(staging, ignore_errors=True)
+            staging.mkdir()
+            save_weights(self.network.state_dict(), staging)
             shutil.rmtree(self.best, ignore_errors=True)
-            beside.rename(self.best)
+            staging.rename(self.best)
         return {f"validation/{name}": value for name, value in metrics.items()}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the best score."""
+        """Add the best score to the checkpoint."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["best_score"] = self.best_score
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the best score, if its weights are there: a kill may have come between."""
+        """Restore the best score, unless the process was killed before its weights were saved."""
         super().on_load_checkpoint(checkpoint)
         if self.best.exists():
             self.best_score = checkpoint["best_score"]
@@ -104,14 +104,14 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
         work: a folder with the checkpoints of an interrupted run, if any.
 
     Raises:
-        InputError: the examples cannot be used.
+        InputError: the examples are invalid.
     """
     settings = config.finetune
     torch.manual_seed(settings.seed)
     kind, trained = examples_of(config.kind), network_of(config.kind)
     train, validation = split_examples(config, kind)
     if config.validation is None:
-        spec = kind.make_spec(config, [*train, *validation])  # a label may occur once alone
+        spec = kind.make_spec(config, [*train, *validation])  # a label may occur only once
     else:
         spec = kind.make_spec(config, train)
         kind.check_examples(config, spec, validation)
@@ -135,7 +135,7 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
         settings,
         settings.epochs * n_batches,
         Batches(
-            in_order(len(held_out), VALIDATION_BATCH),
+            in_order(len(held_out), VALIDATION_BATCH_SIZE),
             lambda rows: trained.collate([held_out[row] for row in rows]),
         ),
         work / "best",
@@ -165,19 +165,19 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
 
 
 def ends_of_epochs(config: FinetuneConfig, n_batches: int) -> set[int]:
-    """Return the optimizer steps, counted from 1, that take the last example of an epoch.
+    """Return the optimizer steps, counted from 1, that contain the last batch of an epoch.
 
-    A step may take the first examples of the next epoch as well, or end several short epochs.
+    A step may also contain the first batches of the next epoch, or several short epochs.
 
     Args:
-        config: epochs, and micro-batches in a step.
-        n_batches: micro-batches in an epoch.
+        config: with the numbers of epochs and of micro-batches per optimizer step.
+        n_batches: micro-batches per epoch.
     """
     return {n_steps(epoch * n_batches, config.accumulate) for epoch in range(1, config.epochs + 1)}
 
 
 def split_examples(config: TaskConfig, kind: Examples) -> tuple[list[Any], list[Any]]:
-    """Return training and validation examples; without a validation file, a seeded share.
+    """Return training and validation examples; without a validation file, a seeded random split.
 
     Raises:
         InputError: there are too few examples to split.
@@ -185,14 +185,14 @@ def split_examples(config: TaskConfig, kind: Examples) -> tuple[list[Any], list[
     train = kind.read_examples(config, "train")
     if config.on_leak == "drop":
         test = kind.read_examples(config, "test")
-        train = kept_examples(config, train, find_shared(kind, train, test))
+        train = kept_examples(config, train, find_overlap(kind, train, test))
     if config.validation is not None:
         return train, kind.read_examples(config, "validation")
     n_validation = round(len(train) * config.validation_share)
     if not 0 < n_validation < len(train):
         raise InputError(
-            f"tasks.{config.name}: {len(train)} training examples are too few to split off "
-            f"validation_share={config.validation_share}: give more, or a validation file."
+            f"tasks.{config.name}: too few training examples ({len(train)}) to split off "
+            f"validation_share={config.validation_share}: add more, or set a validation file."
         )
     indices = np.random.default_rng(config.finetune.seed).permutation(len(train))
     chosen = set(indices[:n_validation].tolist())

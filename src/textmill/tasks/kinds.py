@@ -1,9 +1,9 @@
-"""The kinds of task: a folder of this package for each, whose modules define the names listed here.
+"""The kinds of task: each is a folder of this package whose modules implement these protocols.
 
-A new kind is a folder beside the others, and its name in config/tasks.py. Its modules are loaded by
-name where they are needed: reading examples needs no torch, a model of one kind is not made of the
-code of another, and how answers are shown and compared is part of no result: what `page.py` and
-`statistics.py` define stands in shown.py and statistics.py.
+A new kind is another folder, and its name in config/tasks.py. Modules are loaded by name when they
+are needed: reading examples does not import torch, and the key of a step contains only the modules
+of its kind that it uses. The protocols of `page.py` and `statistics.py`, which are in no key, are
+in shown.py and statistics.py.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 class Examples(Protocol):
-    """Reads and checks labelled examples: `examples.py`; no torch."""
+    """Reading and checking of labelled examples: `examples.py`; does not import torch."""
 
     SELECTION: str
-    """The validation metric by which the best epoch is kept."""
+    """The validation metric that selects the best epoch."""
     ONE_ANSWER: bool
-    """Whether a text has one right answer, so that two examples with others are in conflict."""
+    """Whether each text has one correct answer, so that examples with different ones conflict."""
     Spec: Any
-    """What a fine-tuned model has to know besides its weights."""
+    """The class of the settings of a fine-tuned model besides its weights, such as its labels."""
 
     def read_examples(self, config: Any, split: str) -> Rows[Any]: ...
     def make_spec(self, config: Any, train: Sequence[Any]) -> Any: ...
@@ -42,10 +42,10 @@ class Examples(Protocol):
 
 
 class Network(Protocol):
-    """Trains and asks a model: `network.py`."""
+    """Training and prediction: `network.py`."""
 
     PREDICT_BATCH: int
-    """Texts that are answered at once."""
+    """Batch size of prediction."""
 
     def build(self, backbone: Any, spec: Any, dropout: float, is_causal: bool) -> nn.Module: ...
     def encode(
@@ -65,12 +65,12 @@ class Network(Protocol):
 
 
 class Baselines(Protocol):
-    """Simple models to compare with: `baselines.py`; no torch."""
+    """Simple models for comparison: `baselines.py`; does not import torch."""
 
     CLASSICAL_BASELINE: str
-    """The baseline whose scores stand beside the model's."""
+    """The baseline that the model is compared with."""
     TRIVIAL_BASELINE: str
-    """The baseline that learns next to nothing."""
+    """The baseline that learns almost nothing."""
 
     def baselines(
         self, train: Sequence[Any], test: Sequence[Any]
@@ -78,17 +78,17 @@ class Baselines(Protocol):
 
 
 class Metrics(Protocol):
-    """Scores predictions: `metrics.py`; no torch."""
+    """Scoring of predictions: `metrics.py`; does not import torch."""
 
     METRICS: tuple[Metric, ...]
-    """What is known of its metrics; what has no definition is a detail of one that has."""
+    """The definitions of its metrics; scores without one, such as of a class, are details."""
 
     def score(self, config: Any, rows: Sequence[Row]) -> dict[str, float]: ...
     def signatures(self, config: Any) -> dict[str, str]: ...
 
 
 def examples_of(kind: str) -> Examples:
-    """Return how a kind reads its examples.
+    """Return the examples module of a kind.
 
     Raises:
         KeyError: there is no such kind.
@@ -97,7 +97,7 @@ def examples_of(kind: str) -> Examples:
 
 
 def network_of(kind: str) -> Network:
-    """Return how a kind trains and asks a model; loads torch.
+    """Return the network module of a kind; imports torch.
 
     Raises:
         KeyError: there is no such kind.
@@ -106,7 +106,7 @@ def network_of(kind: str) -> Network:
 
 
 def baselines_of(kind: str) -> Baselines:
-    """Return the simple models of a kind.
+    """Return the baselines module of a kind.
 
     Raises:
         KeyError: there is no such kind.
@@ -115,7 +115,7 @@ def baselines_of(kind: str) -> Baselines:
 
 
 def metrics_of(kind: str) -> Metrics:
-    """Return the metrics of a kind, or of the language model.
+    """Return the metrics module of a kind, or of the language model.
 
     Raises:
         KeyError: there is no such kind.
@@ -124,12 +124,12 @@ def metrics_of(kind: str) -> Metrics:
 
 
 def definitions(kind: str, extensions: Iterable[str] = ()) -> tuple[Metric, ...]:
-    """Return what is known of the metrics of a kind, or of the language model.
+    """Return the definitions of the metrics of a kind, or of the language model.
 
     Args:
         kind: the kind.
-        extensions: names of those that define further ones; what this process does not know is
-            left out.
+        extensions: names of extensions with further metrics; those that are not loaded are
+            ignored.
     """
     further = (module.METRICS.get(kind, ()) for module in modules(extensions))
     return (*metrics_of(kind).METRICS, *chain.from_iterable(further))

@@ -1,4 +1,4 @@
-"""Labels, tags and texts as records hold them: what can be used, and what a message says."""
+"""Parsing of labels, tags and texts in records, with error messages for invalid values."""
 
 from __future__ import annotations
 
@@ -9,108 +9,103 @@ import unicodedata
 
 from textmill.config import LabelledConfig
 
-_WRITTEN = (bool, int, float, decimal.Decimal, datetime.date, datetime.time)
-"""Values that are labels by their written form."""
-_SHOWN_CHARS = 60
+_LABEL_TYPES = (bool, int, float, decimal.Decimal, datetime.date, datetime.time)
+"""Types besides strings that are converted to labels with `str`."""
+MAX_SHOWN_CHARS = 60
 
 
 def as_text(value: object, column: str) -> str:
-    """Return the text that a column holds.
+    """Return the text in a column.
 
     Raises:
-        ValueError: it holds something else; the message says what.
+        ValueError: the value is empty or not a string.
     """
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"column {column!r} holds no text: {described(value)}")
+        raise ValueError(f"column {column!r} holds no text: {describe_value(value)}")
     return value
 
 
 def as_list(value: object, column: str) -> list[object]:
-    """Return the list that a column holds, which has an entry at least.
+    """Return the non-empty list in a column.
 
     Raises:
-        ValueError: it holds something else.
+        ValueError: the value is empty or not a list.
     """
     if not isinstance(value, list) or not value:
-        raise ValueError(f"column {column!r} holds no list of strings: {described(value)}")
+        raise ValueError(f"column {column!r} holds no list of strings: {describe_value(value)}")
     return value
 
 
 def as_words(value: object, column: str) -> tuple[str, ...]:
-    """Return the list of words that a column holds.
+    """Return the list of words in a column.
 
     Raises:
-        ValueError: it holds something else.
+        ValueError: the value is not a non-empty list of strings.
     """
     words = as_list(value, column)
     for word in words:
         if not isinstance(word, str):
             raise ValueError(
-                f"column {column!r} holds an entry that is no string: {described(word)}"
+                f"column {column!r} holds an entry that is not a string: {describe_value(word)}"
             )
     return tuple(map(str, words))
 
 
-def described(value: object) -> str:
-    """Return what a value is, for a message."""
+def describe_value(value: object) -> str:
+    """Return the type and beginning of an invalid value, for an error message."""
     if value is None:
         return "it is null"
     if isinstance(value, str) and not value.strip():
         return "it is empty"
     shown = repr(value)
-    shown = shown if len(shown) <= _SHOWN_CHARS else f"{shown[:_SHOWN_CHARS]} …"
-    advice = (
-        ", of which the setting can name a column with a dot" if isinstance(value, dict) else ""
-    )
+    shown = shown if len(shown) <= MAX_SHOWN_CHARS else f"{shown[:MAX_SHOWN_CHARS]} …"
+    advice = ": select a field of it as COLUMN.FIELD" if isinstance(value, dict) else ""
     return f"{shown} is of type {type(value).__name__}{advice}"
 
 
-def same_spelling(label: str) -> str:
-    """Return a label in the one spelling of those that look alike.
-
-    Without outer white space, with single spaces, and in Unicode's composed form (NFC).
-    """
+def normalize_label(label: str) -> str:
+    """Return a label with single spaces, stripped, and in Unicode's composed form (NFC)."""
     return unicodedata.normalize("NFC", " ".join(label.split()))
 
 
 class Labels:
-    """Reads the labels, or the tags, of a split.
+    """Parses the labels or tags of a split.
 
     Args:
-        config: whose `label_names` name numbers.
-        column: which holds them.
+        config: the task; its `label_names` map numbers to names.
+        column: the column of labels or tags.
     """
 
     def __init__(self, config: LabelledConfig, column: str) -> None:
         self._setting = f"tasks.{config.name}.label_names"
         self._names = config.label_names
         self._column = column
-        self.respelled: dict[str, str] = {}
-        """Labels that are read as another spelling of theirs."""
+        self.normalized: dict[str, str] = {}
+        """Labels that were changed by normalization."""
 
     def label(self, value: object) -> str:
-        """Return the label that a value stands for.
+        """Return the label of a value.
 
         Raises:
-            ValueError: it stands for none.
+            ValueError: the value is not a label.
         """
         if self._names:
             return self._named(value)
-        is_endless = isinstance(value, float | decimal.Decimal) and not math.isfinite(value)
+        is_infinite = isinstance(value, float | decimal.Decimal) and not math.isfinite(value)
         if isinstance(value, str) and value.strip():
-            label = same_spelling(value)
+            label = normalize_label(value)
             if label != value:
-                self.respelled[value] = label
+                self.normalized[value] = label
             return label
-        if isinstance(value, _WRITTEN) and not is_endless:
+        if isinstance(value, _LABEL_TYPES) and not is_infinite:
             return str(value)
-        raise ValueError(f"column {self._column!r} holds no label: {described(value)}")
+        raise ValueError(f"column {self._column!r} holds no label: {describe_value(value)}")
 
     def tags(self, value: object) -> tuple[str, ...]:
-        """Return the tags that a list stands for.
+        """Return the tags of a list.
 
         Raises:
-            ValueError: it is no list, or an entry is no tag.
+            ValueError: the value is not a list of tags.
         """
         return tuple(self._tag(item) for item in as_list(value, self._column))
 
@@ -120,43 +115,44 @@ class Labels:
         if isinstance(value, int | float) and not isinstance(value, bool):
             raise ValueError(
                 f"column {self._column!r} holds numbers, such as {value}, and the file has no "
-                f"names for them: list these in their order, {self._setting}=[O,B-PER,I-PER,…]"
+                f"names for them: list the names in order, {self._setting}=[O,B-PER,I-PER,…]"
             )
         if not isinstance(value, str):
             raise ValueError(
-                f"column {self._column!r} holds an entry that is no string: {described(value)}"
+                f"column {self._column!r} holds an entry that is not a string: "
+                f"{describe_value(value)}"
             )
         prefix = value.lstrip()[:2]
         if prefix not in ("B-", "I-"):
             return value.strip()
-        tag = f"{prefix}{same_spelling(value.lstrip()[2:])}"
+        tag = f"{prefix}{normalize_label(value.lstrip()[2:])}"
         if tag != value:
-            self.respelled[value] = tag
+            self.normalized[value] = tag
         return tag
 
     def _named(self, value: object) -> str:
-        """Return the name of a number; names themselves, and numbers in text, are taken as well."""
-        written = value
+        """Return the name of a number; accepts names, and numbers as text, as well."""
+        text = value
         if isinstance(value, str):
-            written = same_spelling(value)
-            if written in self._names:
-                return str(written)
+            text = normalize_label(value)
+            if text in self._names:
+                return str(text)
         try:
-            number = int(str(written).removesuffix(".0"))
+            number = int(str(text).removesuffix(".0"))
             if 0 <= number < len(self._names) and not isinstance(value, bool):
                 return self._names[number]
         except ValueError:
             pass
         raise ValueError(
-            f"column {self._column!r} holds {str(value)[:_SHOWN_CHARS]!r}, for which "
-            f"{self._setting} has no name: it has those of 0 to {len(self._names) - 1}"
+            f"column {self._column!r} holds {str(value)[:MAX_SHOWN_CHARS]!r}, for which "
+            f"{self._setting} has no name: it names the numbers from 0 to {len(self._names) - 1}"
         )
 
 
-def respelling_note(respelled: dict[str, str]) -> str:
-    """Return in words which labels are read as another spelling; empty if none are."""
-    if not respelled:
+def normalization_note(normalized: dict[str, str]) -> str:
+    """Return a note about labels that were changed by normalization; empty if none were."""
+    if not normalized:
         return ""
-    (written, label), *others = sorted(respelled.items())
-    more = f" and {len(others)} more alike" if others else ""
-    return f"the label {written!r} is read as {label!r}{more}: white space sets no labels apart"
+    (original, label), *others = sorted(normalized.items())
+    more = f", and {len(others)} more in the same way" if others else ""
+    return f"the label {original!r} is read as {label!r}{more}: white space is normalized"

@@ -1,7 +1,7 @@
-"""Test examples that are training examples too, and texts under more than one label.
+"""Leaked examples (in both training and test), and conflicting labels of a text.
 
-Texts are compared without regard to case, to white space and to how Unicode composes a letter:
-copies that differ in these alone are what spreadsheets and scrapers make of one text.
+Texts are compared without regard to case, white space and Unicode composition, in which copies from
+spreadsheets and scrapers differ.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from textmill.tasks.rows import Rows
 
 
 @dataclass(frozen=True)
-class Shared:
-    """What training and test examples share; all are indices."""
+class Overlap:
+    """The overlap of training and test examples, as indices."""
 
     leaked: tuple[int, ...]
-    """Test examples whose text is that of a training example."""
+    """Test examples whose text is also a training text."""
     copied: tuple[int, ...]
-    """Training examples whose text is that of a test example."""
-    n_whole: int
-    """Leaked examples whose answer is that of the training example as well."""
+    """Training examples whose text is also a test text."""
+    n_same_answer: int
+    """Number of leaked examples with the same answer in training."""
     conflicting: tuple[tuple[int, ...], tuple[int, ...]]
-    """Training and test examples whose text has another label elsewhere."""
+    """Training and test examples whose text also occurs with another label."""
 
 
-def find_shared(kind: Examples, train: Sequence[Any], test: Sequence[Any]) -> Shared:
-    """Return what the examples share; texts that may have several answers are in no conflict."""
+def find_overlap(kind: Examples, train: Sequence[Any], test: Sequence[Any]) -> Overlap:
+    """Return the overlap of the examples; no conflicts if a text may have several answers."""
     keys = tuple([text_key(kind.model_input(e)) for e in examples] for examples in (train, test))
     answers: tuple[defaultdict[bytes, set[Any]], ...] = (defaultdict(set), defaultdict(set))
     for split, examples in enumerate((train, test)):
@@ -46,10 +46,10 @@ def find_shared(kind: Examples, train: Sequence[Any], test: Sequence[Any]) -> Sh
         for key in {*answers[0], *answers[1]}
         if kind.ONE_ANSWER and len(answers[0].get(key, set()) | answers[1].get(key, set())) > 1
     }
-    return Shared(
+    return Overlap(
         leaked=leaked,
         copied=tuple(i for i, key in enumerate(keys[0]) if key in answers[1]),
-        n_whole=sum(_answer(kind, test[i]) in answers[0][keys[1][i]] for i in leaked),
+        n_same_answer=sum(_answer(kind, test[i]) in answers[0][keys[1][i]] for i in leaked),
         conflicting=(
             tuple(i for i, key in enumerate(keys[0]) if key in conflicts),
             tuple(i for i, key in enumerate(keys[1]) if key in conflicts),
@@ -58,7 +58,7 @@ def find_shared(kind: Examples, train: Sequence[Any], test: Sequence[Any]) -> Sh
 
 
 def text_key(text: str | Sequence[str]) -> bytes:
-    """Return what texts that count as one have in common; of words, their running text."""
+    """Return a hash that is equal for texts that count as the same; words are joined."""
     words = text.split() if isinstance(text, str) else text
     plain = unicodedata.normalize("NFC", " ".join(" ".join(words).split())).casefold()
     return hashlib.blake2b(plain.encode(errors="surrogatepass"), digest_size=16).digest()
@@ -69,33 +69,33 @@ def _answer(kind: Examples, example: Any) -> Any:
     return tuple(answer) if isinstance(answer, list) else answer
 
 
-def kept_examples(config: TaskConfig, train: Rows[Any], shared: Shared) -> Rows[Any]:
-    """Return the training examples that `on_leak` leaves.
+def kept_examples(config: TaskConfig, train: Rows[Any], shared: Overlap) -> Rows[Any]:
+    """Return the training examples that remain after applying `on_leak`.
 
     Raises:
-        InputError: it refuses what is shared, or nothing is left.
+        InputError: `on_leak` is "refuse" and there are leaks, or no example remains.
     """
     setting = f"tasks.{config.name}.on_leak"
     if config.on_leak == "refuse" and shared.leaked:
         raise InputError(
             f"tasks.{config.name}: {len(shared.leaked):,} test texts are training texts too "
-            f"({lines_of('training', train, shared.copied)}), and {setting} refuses that: take "
-            "them out of the training file, or set it to drop, which does so, or to report."
+            f"({lines_of('training', train, shared.copied)}), which {setting}=refuse forbids: "
+            "remove them from the training file, or set it to drop, which does so, or to report."
         )
     if config.on_leak != "drop" or not shared.copied:
         return train
     copied = set(shared.copied)
     kept: Rows[Any] = Rows(example for i, example in enumerate(train) if i not in copied)
-    kept.n_bad, kept.respelled = train.n_bad, train.respelled
+    kept.n_bad, kept.normalized = train.n_bad, train.normalized
     if not kept:
         raise InputError(
             f"tasks.{config.name}: every training text is a test text too, so {setting}=drop "
-            "leaves nothing to train on: give another test file."
+            "leaves no training examples: set another test file."
         )
     return kept
 
 
 def lines_of(split: str, examples: Sequence[Any], indices: Sequence[int]) -> str:
-    """Return where examples stand, without their file: results do not tell where files lie."""
+    """Return the line numbers of examples, without the file: results do not depend on its path."""
     numbers = [examples[i].place.rpartition(":")[2] for i in indices]
     return f"{split} lines {listed(numbers)}" if numbers else ""

@@ -1,4 +1,4 @@
-"""The folder of a task model: its weights and settings, the tokenizer, and what its kind knows."""
+"""The folder of a task model: weights, network configuration, tokenizer and task settings."""
 
 from __future__ import annotations
 
@@ -43,27 +43,27 @@ def save_task_model(
 
 
 def read_task(folder: Path) -> tuple[str, bool, Any, RedactionConfig]:
-    """Return what a task model is: its kind, whether its attention is causal, and its settings.
+    """Return kind, whether attention is causal, spec and redaction of a task model.
 
     Raises:
-        InputError: the folder holds no task model.
+        InputError: the folder is not a task model.
     """
     file = folder / TASK_FILE
     try:
         task = parse_json(read_untrusted(file, MAX_SETTINGS_BYTES), file)
         if task["kind"] not in KINDS:
             raise InputError(
-                f"{file}: its kind of task, {task['kind']!r}, is none of textmill's: name the "
-                "extension that defines it under extensions."
+                f"{file}: unknown kind of task {task['kind']!r}: add the extension that defines it "
+                "to extensions."
             )
         kind, is_causal = examples_of(task["kind"]), bool(task["is_causal"])
         spec = TypeAdapter(kind.Spec).validate_python(task["spec"])
-        # Models that are older than this entry were trained on texts as they were.
+        # Models without this entry were trained on unredacted texts.
         stored = task.get("redaction")
         redaction = RedactionConfig.model_validate(stored) if stored is not None else UNREDACTED
         return task["kind"], is_causal, spec, redaction
     except (OSError, RunError):
-        raise InputError(f"{folder} holds no task model: {TASK_FILE} cannot be read.") from None
+        raise InputError(f"{folder} is not a task model: {TASK_FILE} cannot be read.") from None
     except (LookupError, TypeError, ValidationError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{file} is damaged ({reason}): make or fetch it again.") from None
+        raise InputError(f"{file} is damaged ({reason}): create or download it again.") from None

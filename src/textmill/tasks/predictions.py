@@ -1,4 +1,4 @@
-"""What steps that measure models write: predictions, their scores, and how these are computed."""
+"""The output of evaluations: predictions, scores, and signatures of metrics."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from textmill.tasks.kinds import definitions, metrics_of
 
 PREDICTIONS = "predictions.jsonl"
 SIGNATURE_TAG = "signature."
-"""Begins the tags of a run that say how its metrics were computed."""
+"""Prefix of the tags with the signatures of metrics."""
 
 
 def write_predictions(rows: Sequence[dict[str, Any]], folder: Path) -> None:
-    """Write predictions.jsonl, one object for each test example."""
+    """Write predictions.jsonl, one object per test example."""
     lines = "".join(map(json_line, rows))
     write_atomic(folder / PREDICTIONS, lines.encode())
 
 
 def score(config: TaskConfig, rows: Sequence[Row]) -> dict[str, float]:
-    """Return the metrics of a task from the rows of its predictions, by name."""
+    """Return the metrics of predictions, by name."""
     scores = metrics_of(config.kind).score(config, rows)
     return scores | means(definitions(config.kind, config.metrics), rows)
 
 
 def signature_tags(signatures: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags of a run that say how its metrics were computed."""
+    """Return the tags with the signatures of metrics."""
     return {f"{SIGNATURE_TAG}{metric}": signature for metric, signature in signatures.items()}

@@ -1,4 +1,4 @@
-"""Answers of task models."""
+"""Prediction with task models."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class Predictor:
-    """Answers texts, or whatever its kind of task reads, with the predictions of a task model.
+    """Predicts with a task model for texts, or other inputs of its kind of task.
 
     Args:
         network: in eval mode.
         tokenizer: the backbone's.
         kind: name of the kind of task.
-        spec: what the kind has to know.
-        redaction: how the texts that it was trained on were redacted, and so are those it is asked.
+        spec: the kind's settings of the model.
+        redaction: the redaction of its training texts, applied to inputs as well.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Predictor:
 
     @torch.inference_mode()
     def stream(self, inputs: Sequence[Any]) -> Iterator[dict[str, Any]]:
-        """Yield one prediction for each input, in their order, a batch at a time."""
+        """Yield one prediction for each input, in their order, computed in batches."""
         size = self.kind.PREDICT_BATCH
         for at in range(0, len(inputs), size):
             batch = inputs[at : at + size]
@@ -64,7 +64,7 @@ def load_predictor(folder: Path | str) -> Predictor:
     """Return the predictor of a task model folder.
 
     Raises:
-        InputError: the folder holds no task model.
+        InputError: the folder is not a task model.
     """
     folder = Path(folder)
     name, is_causal, spec, redaction = read_task(folder)

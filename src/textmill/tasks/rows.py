@@ -1,4 +1,4 @@
-"""Reading the labelled examples of a task, whatever its kind."""
+"""Reading of the labelled examples of a task of any kind."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ log = logging.getLogger(__name__)
 
 
 class Rows(list[T]):
-    """Examples of a split, and what is to be said of them."""
+    """Examples of a split."""
 
     n_bad = 0
-    """Records that could not be used."""
-    respelled: Mapping[str, str] = {}
-    """Labels that are read as another spelling of theirs."""
+    """Number of invalid records."""
+    normalized: Mapping[str, str] = {}
+    """Labels that were changed by normalization."""
 
 
 def read_rows(
@@ -40,11 +40,11 @@ def read_rows(
     Args:
         config: the task.
         split: train, validation or test.
-        columns: the needed columns by the setting that names them.
-        parse: makes an example of a record and its place; a ValueError says why it cannot.
+        columns: the required columns, by setting.
+        parse: returns the example of a record and its location (FILE:LINE), or raises ValueError.
 
     Raises:
-        InputError: a file or column is missing, or too many records cannot be used.
+        InputError: a file or column is missing, or too many records are invalid.
     """
     settings = {column: f"tasks.{config.name}.{key}" for key, column in columns.items()}
     rows: Rows[T] = Rows()
@@ -74,29 +74,29 @@ def read_rows(
             for name in (encoding.replace("cp", "windows-") for encoding in encodings)
         )
         raise InputError(
-            f"{bad[0]} ({len(bad)} of {len(bad) + len(rows)} records cannot be used; {likely}"
-            f"correct them, or set {setting}.max_bad_share to leave so many out)."
+            f"{bad[0]} ({len(bad)} of {len(bad) + len(rows)} records are invalid; {likely}"
+            f"fix them, or raise {setting}.max_bad_share to skip them)."
         )
     if bad:
-        log.warning("%s (%d records are left out).", bad[0], len(bad))
+        log.warning("%s (%d invalid records are skipped).", bad[0], len(bad))
     rows.n_bad = len(bad)
     if not rows:
-        raise InputError(f"{location(config, split)} holds no examples for task {config.name!r}.")
+        raise InputError(f"{location(config, split)} has no examples for task {config.name!r}.")
     return rows
 
 
 def location(config: TaskConfig, setting: str) -> str:
-    """Return the file that a setting names, or the name of a split on the hub."""
+    """Return the file in a setting, or the name of a split on the Hugging Face Hub."""
     value = getattr(config, setting)
     assert isinstance(value, str)
     return value
 
 
 def check_place(config: TaskConfig, setting: str) -> None:
-    """Raise InputError unless the file that a setting names may be read.
+    """Raise InputError if the file in a setting must not be read.
 
     Raises:
-        InputError: it leads out of its folder and must not, or is a named pipe or a device.
+        InputError: it is a forbidden symbolic link out of its folder, a named pipe or a device.
     """
     if not config.hub:
         links = Links(config.follow_links, f"tasks.{config.name}.follow_links")
@@ -104,11 +104,11 @@ def check_place(config: TaskConfig, setting: str) -> None:
 
 
 def digest_split(config: TaskConfig, setting: str) -> str:
-    """Return a digest of the file that a setting names, or of a split on the hub.
+    """Return the digest of the file in a setting, or of a split on the Hugging Face Hub.
 
     Raises:
         InputError: the file does not exist.
-        RunError: the hub cannot be asked.
+        RunError: the Hub cannot be reached.
     """
     place = location(config, setting)
     if config.hub:
@@ -116,8 +116,8 @@ def digest_split(config: TaskConfig, setting: str) -> str:
     check_place(config, setting)
     if Path(place).is_dir():
         raise InputError(
-            f"tasks.{config.name}.{setting}: {place} is a folder: name the file, or set hub to the "
-            "folder of a data set and this to a split."
+            f"tasks.{config.name}.{setting}: {place} is a folder: set a file, or set hub to the "
+            "folder of a dataset and this to a split."
         )
     if not Path(place).is_file():
         raise InputError(f"tasks.{config.name}.{setting}: the file {place} does not exist.")

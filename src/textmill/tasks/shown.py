@@ -1,4 +1,4 @@
-"""Test examples and answers as they are shown to people and described to MLflow, by their kind."""
+"""Presentation of examples and predictions in reports, and their schema in MLflow, by kind."""
 
 from __future__ import annotations
 
@@ -14,58 +14,58 @@ Mark = Literal["", "right", "missed", "spurious", "wrong"]
 
 ColumnType = Literal["string", "double", "long", "boolean"]
 Column = ColumnType | list[Mapping[str, ColumnType]]
-"""The type of a column of answers: of MLflow's types, or a list of objects with such fields."""
+"""The type of a column of predictions: one of MLflow's, or a list of objects with such fields."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """A stretch of a text, marked or not."""
+    """A span of a text, highlighted or not."""
 
     text: str
     mark: Mark = ""
     label: str = ""
-    """What the mark says, such as the type of an entity."""
+    """The label of a highlighted span, such as an entity type."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One test example with the model's answer."""
+    """One test example with the model's prediction."""
 
     segments: tuple[Segment, ...]
-    """The text; its parts join to the whole."""
+    """The text, in consecutive segments."""
     facts: tuple[tuple[str, str], ...]
     """Names and values below the text, such as reference and prediction."""
     is_right: bool
     certainty: float = 0.0
-    """How sure the model was, where it says so: of wrong answers, the surest come first."""
+    """The model's confidence, if it has one: wrong predictions are shown most confident first."""
     mistakes: frozenset[str] = frozenset()
-    """What was taken for what, where that can be said in a word."""
+    """Categories of mistakes, such as the confused labels."""
 
 
-def cut_fact(row: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Return the fact that a text was cut; none if it was not."""
-    return (("note", "longer than the context, cut"),) if row.get("is_cut") else ()
+def truncation_fact(row: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the fact that a text was truncated; none if it was not."""
+    return (("note", "longer than the context, truncated"),) if row.get("is_cut") else ()
 
 
 class Page(Protocol):
-    """How a model and its answers are shown: `page.py`."""
+    """Presentation of a model and its predictions: `page.py`."""
 
     DOES: str
-    """What a model of this kind does, as "translates a text"."""
+    """What a model of this kind does, such as "translates a text"."""
     LONG_TEXTS: str
-    """What becomes of texts beyond the context."""
+    """How texts longer than the context are handled."""
     ANSWER: Mapping[str, Column]
-    """The columns of an answer, by name."""
+    """The columns of a prediction, by name."""
 
     def show(self, row: Row) -> Shown:
-        """Return a row of the predictions as it is shown."""
+        """Return the presentation of a row of the predictions."""
 
     def plot(self, rows: Sequence[Row], folder: Path) -> None:
-        """Draw pictures of the predictions into a folder."""
+        """Write plots of the predictions to a folder."""
 
 
 def page_of(kind: str) -> Page:
-    """Return how a kind shows its answers.
+    """Return the page module of a kind.
 
     Raises:
         KeyError: there is no such kind.

@@ -1,4 +1,4 @@
-"""Answers of models to the same test examples, as statistics for tests of significance."""
+"""Statistics per test example of models' predictions, for significance tests."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Protocol, cast
 import numpy as np
 
 from textmill.evaluation.metrics import Row
-from textmill.evaluation.significance import Answers, Counts, OfSums, ratio
+from textmill.evaluation.significance import Counts, ExampleStatistics, OfSums, ratio
 from textmill.tasks.kinds import definitions, load_part
 
 
 class Statistics(Protocol):
-    """What metrics are functions of, by which models are compared: `statistics.py`."""
+    """Sufficient statistics of the metrics, to compare models: `statistics.py`."""
 
     EXAMPLE_FIELDS: tuple[str, ...]
-    """The fields of a row that tell its test example from others."""
+    """The fields of a row that identify its test example."""
 
     def count(self, models: Sequence[Sequence[Row]], signatures: Mapping[str, str]) -> Counts:
-        """Return the statistics of models on the same examples, from the rows of each."""
+        """Return the statistics of models on the same examples, from the rows of each model."""
 
 
 def statistics_of(kind: str) -> Statistics:
-    """Return what the metrics of a kind, or of the language model, are functions of.
+    """Return the statistics module of a kind, or of the language model.
 
     Raises:
         KeyError: there is no such kind.
@@ -36,17 +36,17 @@ def tabulate(
     models: Sequence[Sequence[Row]],
     signatures: Mapping[str, str] | None = None,
     extensions: Sequence[str] = (),
-) -> Answers:
-    """Return the answers of models to the same test examples as statistics.
+) -> ExampleStatistics:
+    """Return the statistics per example of models' predictions for the same test examples.
 
     Args:
         kind: the kind of task, or `LANGUAGE_MODEL`.
         models: the rows of each model's predictions file.
-        signatures: how the metrics were computed, by metric; translation needs that of `bleu`.
-        extensions: names of those that define further metrics.
+        signatures: by metric; translation needs that of `bleu`.
+        extensions: names of extensions with further metrics.
 
     Raises:
-        ValueError: the examples are not the same in the same order, or there are none.
+        ValueError: the examples differ, also in order, or there are none.
     """
     fields = statistics_of(kind).EXAMPLE_FIELDS
     first = [[row[field] for field in fields] for row in models[0]]
@@ -66,7 +66,7 @@ def tabulate(
             metrics[metric.name] = _mean_of(column, n_counted)
             values = [[[metric.of_example(row)] for row in rows] for rows in models]
             statistics.append(np.array(values, np.float64))
-    return Answers(np.concatenate(statistics, axis=2), metrics, metrics_of_kind)
+    return ExampleStatistics(np.concatenate(statistics, axis=2), metrics, metrics_of_kind)
 
 
 def _of_columns(columns: slice, of: OfSums) -> OfSums:
@@ -74,5 +74,5 @@ def _of_columns(columns: slice, of: OfSums) -> OfSums:
 
 
 def _mean_of(column: int, count: int) -> OfSums:
-    """Return the mean of a statistic; another column counts the examples."""
+    """Return the mean of a statistic, given the columns of its sum and of the example count."""
     return lambda sums: ratio(sums[:, column], sums[:, count])

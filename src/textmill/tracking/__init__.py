@@ -1,4 +1,4 @@
-"""Steps recorded in MLflow and reused from it: the store, runs, results, served models."""
+"""Experiment tracking in MLflow: the store, runs, reuse of results, served models."""
 
 __all__ = [
     "artifacts",

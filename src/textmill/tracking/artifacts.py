@@ -1,7 +1,7 @@
-"""The artifacts of runs: published whole, and checked by their digests whenever they are read.
+"""The artifacts of runs: published atomically, and verified by their digests when they are read.
 
-The database is what is trusted: it holds the digest of every result's manifest, and of each record
-of a pipeline's run. A manifest holds the digests of all other files of its result.
+The database is the root of trust: it holds the digest of every result's manifest, and of each
+record of a pipeline run. A manifest holds the digests of all other files of its result.
 """
 
 from __future__ import annotations
@@ -31,73 +31,73 @@ from textmill.steps.manifest import MANIFEST_TAG, load_manifest
 from textmill.tracking.store import Store, StoreError, path_of
 
 OUTPUT = "output"
-"""Name of a step's output folder among its run's artifacts."""
+"""Name of a step's output folder in the artifacts of its run."""
 RECORD_TAG = "textmill.sha256."
-"""With the name of an artifact of a pipeline's run: the digest of its content."""
+"""Prefix of tags of a pipeline run with the digests of its artifacts, by name."""
 CONFIG = "config.yaml"
 FIX = "restore it from a backup, or choose another run."
 
 
 def publish(store: Store, run_id: str, out: Path) -> Path:
-    """Make a finished output folder the run's artifact, whole; return where it can be read.
+    """Publish a finished output folder atomically as an artifact; return a local folder of it.
 
     Raises:
-        StoreError: the store does not take it.
+        StoreError: the store failed.
     """
     store.set_tags(run_id, {MANIFEST_TAG: digest_file(out / MANIFEST)})
     apply(store.permissions, out)
     sync_folder(out)
-    place = _local_place(store.client.get_run(run_id))
+    place = _artifact_folder(store.client.get_run(run_id))
     if place is None:
         store.client.log_artifacts(run_id, str(out), OUTPUT)
         return output_folder(store, run_id)
     if not store.holds(place.as_uri(), by_link=True):
         raise StoreError(f"{place} is outside of the store {store.home}: run again.")
     target = place / OUTPUT
-    beside = place / f".{OUTPUT}"
+    staging = place / f".{OUTPUT}"
     place.mkdir(parents=True, exist_ok=True)
-    for leftover in (target, beside):
+    for leftover in (target, staging):
         shutil.rmtree(leftover, ignore_errors=True)
     try:
-        shutil.move(out, beside)  # may cross file systems
+        shutil.move(out, staging)  # may cross file systems, which is not atomic
     except OSError:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
         raise
-    beside.rename(target)
+    staging.rename(target)
     return target
 
 
 def local_file(store: Store, run_id: str, name: str) -> Path | None:
-    """Return the path of an artifact on this machine, or None if the store is elsewhere."""
-    place = _local_place(store.client.get_run(run_id))
+    """Return the local path of an artifact, or None if the artifact store is remote."""
+    place = _artifact_folder(store.client.get_run(run_id))
     return None if place is None else place / name
 
 
 def output_folder(store: Store, run: Run | str) -> Path:
-    """Return a local folder with the output of a run, named by its id or given; files are checked.
+    """Return a local folder with the verified output of a run, downloaded if necessary.
 
     Raises:
         RunError: the artifacts are missing or damaged.
     """
     if isinstance(run, str):
         run = store.client.get_run(run)
-    run_id, place = run.info.run_id, _local_place(run)
+    run_id, place = run.info.run_id, _artifact_folder(run)
     folder = store.home / "cache" / run_id / OUTPUT if place is None else place / OUTPUT
-    damage = _damage(run, folder)
+    damage = _find_damage(run, folder)
     if damage is not None and place is None:
         with store.lock(f"{run_id}.lock"), store.as_store_errors():
-            # Another process may have fetched it meanwhile.
-            damage = _damage(run, folder)
+            # Another process may have downloaded it since.
+            damage = _find_damage(run, folder)
             if damage is not None:
                 _fetch_output(store, run_id, folder)
-                damage = _damage(run, folder)
+                damage = _find_damage(run, folder)
     if damage is not None:
         raise RunError(damage)
     return folder
 
 
 def output_file(store: Store, run: Run, name: str) -> Path:
-    """Return a local copy of one file of a run's output, checked by its digest.
+    """Return the verified local path of one file of a run's output.
 
     Raises:
         RunError: it is missing or damaged.
@@ -108,20 +108,20 @@ def output_file(store: Store, run: Run, name: str) -> Path:
         expected = read_manifest(store, run)["files"].get(name)
         if expected is None:
             raise RunError(f"The result of the run {run.info.run_id} has no file {name}.")
-    return _checked(store, run, f"{OUTPUT}/{name}", expected)
+    return _verified(store, run, f"{OUTPUT}/{name}", expected)
 
 
 def artifact(store: Store, run: Run, name: str) -> Path:
-    """Return a local copy of one artifact of a run, checked if its digest was recorded.
+    """Return the local path of an artifact of a run, verified if its digest was recorded.
 
     Raises:
         RunError: it is missing or damaged.
     """
-    return _checked(store, run, name, run.data.tags.get(f"{RECORD_TAG}{name}"))
+    return _verified(store, run, name, run.data.tags.get(f"{RECORD_TAG}{name}"))
 
 
 def read_artifact(store: Store, run: Run, name: str) -> str:
-    """Return the text of one artifact, without fetching others, checked as `artifact` does.
+    """Return the text of an artifact, verified if its digest was recorded.
 
     Raises:
         RunError: it is missing or damaged.
@@ -134,26 +134,26 @@ def read_artifact(store: Store, run: Run, name: str) -> str:
 
 
 def log_record(store: Store, run_id: str, name: str, text: str) -> None:
-    """Log a text as an artifact of a run, with its digest, which `artifact` checks.
+    """Log a text as an artifact of a run, with its digest.
 
     Raises:
-        StoreError: the store does not take it.
+        StoreError: the store failed.
     """
     store.set_tags(run_id, {f"{RECORD_TAG}{name}": digest_bytes(text.encode())})
     store.client.log_text(run_id, text, name)
 
 
 def log_config(store: Store, run_id: str, values: dict[str, Any]) -> None:
-    """Log the resolved configuration of a pipeline's run.
+    """Log the resolved configuration of a pipeline run.
 
     Raises:
-        StoreError: the store does not take it.
+        StoreError: the store failed.
     """
     log_record(store, run_id, CONFIG, yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
 
 
 def read_config(store: Store, run: Run) -> dict[str, Any]:
-    """Return the configuration of a pipeline's run as it was recorded.
+    """Return the recorded configuration of a pipeline run.
 
     Raises:
         RunError: it is missing or damaged.
@@ -165,7 +165,7 @@ def read_config(store: Store, run: Run) -> dict[str, Any]:
         reason = str(error).splitlines()[0]
         raise RunError(f"{CONFIG} of {run.info.run_name} is damaged ({reason}): {FIX}") from None
     if not isinstance(values, dict):
-        raise RunError(f"{CONFIG} of {run.info.run_name} is damaged (it holds no settings): {FIX}")
+        raise RunError(f"{CONFIG} of {run.info.run_name} is damaged (it is not a mapping): {FIX}")
     return values
 
 
@@ -198,16 +198,16 @@ def read_output_lines(store: Store, run: Run, name: str) -> list[dict[str, Any]]
     return parse_lines(file.read_bytes(), file)
 
 
-def _local_place(run: Run) -> Path | None:
-    """Return the folder of a run's artifacts, or None if the store is elsewhere."""
+def _artifact_folder(run: Run) -> Path | None:
+    """Return the local folder of a run's artifacts, or None if the artifact store is remote."""
     return path_of(run.info.artifact_uri)
 
 
-def _damage(run: Run, folder: Path) -> str | None:
-    """Return what is wrong with a run's output in a folder, or None if it is what was written."""
+def _find_damage(run: Run, folder: Path) -> str | None:
+    """Return what is missing or damaged in a folder with a run's output, or None."""
     manifest = folder / MANIFEST
     if not manifest.exists():
-        return f"{folder} is not whole: {MANIFEST} is missing."
+        return f"{folder} is incomplete: {MANIFEST} is missing."
     try:
         expected = load_manifest(manifest, run.data.tags)["files"]
         present = digest_folder(folder)
@@ -221,23 +221,23 @@ def _damage(run: Run, folder: Path) -> str | None:
     return None
 
 
-def _checked(store: Store, run: Run, name: str, expected: str | None) -> Path:
-    """Return a local copy of one artifact, of this digest if one is known."""
-    file = _copy(store, run, name)
+def _verified(store: Store, run: Run, name: str, expected: str | None) -> Path:
+    """Return the local path of an artifact, verified if its digest is given."""
+    file = _local_copy(store, run, name)
     if expected is None:
         return file
     try:
         return check_digest(file, expected)
     except RunError:
-        if _local_place(run) is not None:
+        if _artifact_folder(run) is not None:
             raise
-    _fetch(store, run.info.run_id, name, file)  # the copy may have been damaged since
+    _fetch(store, run.info.run_id, name, file)  # the cached copy may be damaged
     return check_digest(file, expected)
 
 
-def _copy(store: Store, run: Run, name: str) -> Path:
-    """Return a local copy of one artifact, fetched unless it is here."""
-    run_id, place = run.info.run_id, _local_place(run)
+def _local_copy(store: Store, run: Run, name: str) -> Path:
+    """Return the local path of an artifact, downloaded unless it is cached."""
+    run_id, place = run.info.run_id, _artifact_folder(run)
     if place is not None:
         file = place / name
     else:
@@ -245,24 +245,24 @@ def _copy(store: Store, run: Run, name: str) -> Path:
         if not file.exists():
             _fetch(store, run_id, name, file)
     if not file.is_file():
-        raise RunError(f"The run {run_id} has lost its artifact {name}: {file} is missing.")
+        raise RunError(f"The artifact {name} of the run {run_id} is lost: {file} is missing.")
     return file
 
 
 def _fetch(store: Store, run_id: str, name: str, file: Path) -> None:
-    """Make a local copy of one artifact; it appears whole, in place of one that was there."""
+    """Download an artifact; an existing copy is replaced atomically."""
     with store.as_store_errors():
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=file.parent) as beside:
-            copy = store.client.download_artifacts(run_id, name, beside)
+        with tempfile.TemporaryDirectory(dir=file.parent) as staging:
+            copy = store.client.download_artifacts(run_id, name, staging)
             Path(copy).replace(file)
 
 
 def _fetch_output(store: Store, run_id: str, folder: Path) -> None:
-    """Make a local copy of a run's output; it appears whole."""
-    beside = folder.parent / "download"
-    for leftover in (beside, folder):
+    """Download a run's output; its folder appears atomically."""
+    staging = folder.parent / "download"
+    for leftover in (staging, folder):
         shutil.rmtree(leftover, ignore_errors=True)
-    beside.mkdir(parents=True)
-    store.client.download_artifacts(run_id, OUTPUT, str(beside))
-    (beside / OUTPUT).rename(folder)
+    staging.mkdir(parents=True)
+    store.client.download_artifacts(run_id, OUTPUT, str(staging))
+    (staging / OUTPUT).rename(folder)

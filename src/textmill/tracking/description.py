@@ -1,4 +1,4 @@
-"""The description that MLflow shows on a run's page: how it ended, its pages and its results."""
+"""The description on a run's page in MLflow: failure, links to pages, scores and results."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 NOTE_TAG = "mlflow.note.content"
 MAX_CHARS = 7900
-"""Of 8,000, at which MLflow cuts a tag."""
+"""Below 8,000, where MLflow truncates a tag."""
 MAX_FAILURE_CHARS = 2000
-STOPPED = "**Stopped** before its end: the same command continues from here."
+STOPPED = "**Stopped** before it finished: run the same command again to resume."
 
 
 def describe(
@@ -23,28 +23,28 @@ def describe(
     champions: Sequence[str],
     results: Iterable[Result],
 ) -> str:
-    """Return the description of a pipeline's run, in Markdown.
+    """Return the description of a pipeline run, in Markdown.
 
     Args:
         status: RUNNING, FINISHED, FAILED or KILLED.
-        failure: why it failed, if it did.
-        pages: addresses of its pages, by file name.
-        scores: a table; empty where nothing was scored.
-        champions: what came of its models, a line each.
-        results: of its steps, which are named where there are no scores, or not all of them.
+        failure: the error message, if it failed.
+        pages: URLs of its pages, by file name.
+        scores: a table; empty if nothing was scored.
+        champions: outcome of the promotion of its models, one line per model.
+        results: of its steps; listed if the run failed or has no scores.
     """
     parts = [
-        *_end(status, failure),
+        *_outcome(status, failure),
         " · ".join(f"[{_title(name)}]({url})" for name, url in pages.items()),
         scores,
         "\n".join(f"- {line}" for line in champions),
-        "" if scores and not failure else "\n".join(_steps(results)),
+        "" if scores and not failure else "\n".join(_steps_table(results)),
     ]
     text = "\n\n".join(part for part in parts if part)
     return text if len(text) <= MAX_CHARS else f"{text[: MAX_CHARS - 2].rstrip()} …"
 
 
-def _end(status: str, failure: str | None) -> Iterator[str]:
+def _outcome(status: str, failure: str | None) -> Iterator[str]:
     if failure:
         shown = failure if len(failure) <= MAX_FAILURE_CHARS else f"{failure[:MAX_FAILURE_CHARS]} …"
         yield f"**Failed.** {shown}"
@@ -56,7 +56,7 @@ def _title(name: str) -> str:
     return name.removesuffix(".html").capitalize()
 
 
-def _steps(results: Iterable[Result]) -> Iterator[str]:
+def _steps_table(results: Iterable[Result]) -> Iterator[str]:
     rows = [(result.label, "reused" if result.is_reused else "computed") for result in results]
     if rows:
         yield "| step | result |\n|---|---|"

@@ -1,4 +1,4 @@
-"""What a run was made with: packages, machine and commit."""
+"""The environment of a run: packages, machine and commit."""
 
 from __future__ import annotations
 
@@ -14,54 +14,55 @@ from mlflow.entities import Run
 import textmill
 
 COMMIT_VARIABLE = "TEXTMILL_COMMIT"
-DUBIOUS = "dubious ownership"
-"""What git says of a checkout that another user owns."""
+DUBIOUS_OWNERSHIP = "dubious ownership"
+"""Part of git's error message about a checkout that another user owns."""
 MACHINE_TAG = "textmill.machine"
-"""What a run was made on: `hardware.describe()` as JSON."""
+"""The machine of a run: `hardware.describe()` as JSON."""
 
 log = logging.getLogger(__name__)
 
 
 def packages() -> str:
     """Return the installed packages as lines of a requirements file."""
-    # Every access to the metadata of one reads its file again.
+    # Every access to `metadata` reads its file again: one access per distribution.
     found = {
         f"{metadata['Name']}=={metadata['Version']}"
-        for metadata in (one.metadata for one in importlib.metadata.distributions())
+        for metadata in (package.metadata for package in importlib.metadata.distributions())
     }
     return "\n".join(sorted(found, key=str.lower)) + "\n"
 
 
 def recorded_machine(run: Run) -> dict[str, str]:
-    """Return what a run was made on, as `hardware.describe()` says it; empty if unknown."""
+    """Return the machine of a run, as `hardware.describe()` returned it; empty if unknown."""
     tags = run.data.tags
     if MACHINE_TAG in tags:
         return dict(json.loads(tags[MACHINE_TAG]))
-    prefix = f"{MACHINE_TAG}."  # runs from before 2026-11-28 have a tag for each fact
+    prefix = f"{MACHINE_TAG}."  # runs from before 2026-11-28 have one tag per property
     return {k.removeprefix(prefix): v for k, v in tags.items() if k.startswith(prefix)}
 
 
 def git_commit() -> str | None:
-    """Return the commit of textmill's own checkout, with "+changes" if it has any, or None.
+    """Return the commit of textmill's checkout, with "+changes" if it is modified, or None.
 
-    An image has no checkout: there it is what the image was built with.
+    In a Docker image, which has no checkout, it is the commit that the image was built from.
     """
     folder = Path(textmill.__file__).parent
     try:
-        _git(folder, "ls-files", "--error-unmatch", "__init__.py")  # else it is another's checkout
+        # Fails if textmill is installed inside the checkout of another project.
+        _git(folder, "ls-files", "--error-unmatch", "__init__.py")
         commit = _git(folder, "rev-parse", "HEAD")
         return f"{commit}+changes" if _git(folder, "status", "--porcelain") else commit
     except subprocess.CalledProcessError as error:
-        if DUBIOUS in error.stderr:
+        if DUBIOUS_OWNERSHIP in error.stderr:
             log.warning(
-                "No commit is recorded: another user owns the checkout of textmill, %s, and git "
-                "does not read it. If you trust it: git config --global --add safe.directory "
-                "FOLDER, with the folder that git names: %s",
+                "The commit is not recorded: another user owns the checkout of textmill, %s, and "
+                "git refuses to read it. If you trust it, run git config --global --add "
+                "safe.directory FOLDER, with the folder in git's message: %s",
                 folder,
                 " ".join(error.stderr.split())[:300],
             )
     except (OSError, subprocess.SubprocessError):
-        pass  # no git, or one that does not answer
+        pass  # git is not installed, or timed out
     return os.environ.get(COMMIT_VARIABLE) or None
 
 
@@ -73,6 +74,6 @@ def _git(folder: Path, *arguments: str) -> str:
         text=True,
         timeout=10,
         check=True,
-        env=os.environ | {"LC_ALL": "C"},  # its messages are read
+        env=os.environ | {"LC_ALL": "C"},  # its error messages are parsed
     )
     return done.stdout.strip()

@@ -1,4 +1,4 @@
-"""What earlier pipeline runs have done: for the triggers of retraining."""
+"""Earlier pipeline runs, for the triggers of retraining."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from textmill.tracking.tags import DATA_TAG
 log = logging.getLogger(__name__)
 
 EVENT_TAG = "textmill.event"
-"""Trigger and data digest for which a run was made; no second one is, once it has finished."""
+"""Trigger and data digest that a run was started for; a finished run is not repeated."""
 
 
 @dataclass(frozen=True)
 class PastRun:
-    """A pipeline run of the experiment, as the triggers see it."""
+    """An earlier pipeline run of the experiment."""
 
     run_id: str
     url: str
     status: str
     """MLflow's: RUNNING, FINISHED, FAILED or KILLED."""
     data: str | None
-    """Digest of the raw files that it has read, if it has finished."""
+    """Digest of the raw files that it read, if it has finished."""
     results: dict[str, str]
-    """The runs of its steps by label."""
+    """Run ids of its steps, by label."""
 
 
 def last_finished(store: Store, config: Config) -> PastRun | None:
-    """Return the newest run of the whole chain in the experiment that has finished."""
+    """Return the newest finished run of the whole pipeline in the experiment, or None."""
     condition = "attributes.status='FINISHED' and tags.`textmill.pipeline`='pipeline'"
     return next(iter(_search(store, config, condition, 1)), None)
 
 
 def runs_for(store: Store, config: Config, event: str) -> list[PastRun]:
-    """Return the runs that were made for an event in the experiment, the newest first."""
+    """Return the runs that were started for an event in the experiment, newest first."""
     condition = f"tags.`textmill.kind`='pipeline' and tags.`{EVENT_TAG}`='{event}'"
     return _search(store, config, condition, 1000)
 
@@ -58,7 +58,7 @@ def result_of(store: Store, past: PastRun, label: str) -> Result | None:
 
 
 def find_sample(store: Store, config: SampleConfig) -> Path | None:
-    """Return the folder of sample data that were generated already and are whole, or None."""
+    """Return the folder of sample data that was generated before and is intact, or None."""
     key = key_of(describe_step(SAMPLE, config, {}))
     for run in store.search(f"attributes.status='FINISHED' and tags.`textmill.key`='{key}'"):
         try:
@@ -66,7 +66,7 @@ def find_sample(store: Store, config: SampleConfig) -> Path | None:
         except StoreError:
             raise
         except RunError as error:
-            # An older one may be whole, or the chain generates them again.
+            # An older result may be intact; otherwise the pipeline generates the data again.
             log.warning("Sample data cannot be used: %s", error)
     return None
 

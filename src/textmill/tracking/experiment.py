@@ -1,4 +1,4 @@
-"""Whose an experiment is: two pipelines on different data are not to mix in one."""
+"""The check that an experiment does not mix pipelines on different data."""
 
 from __future__ import annotations
 
@@ -13,25 +13,27 @@ from textmill.tracking.store import Store, StoreError
 
 CONFIG_TAG = "textmill.config"
 PIPELINE_TAG = "textmill.pipeline"
-"""What runs: pipeline for the whole chain, or the name of a part."""
+"""The flow of a run: `pipeline` for all steps, or the name of a part."""
 REPRODUCE = "reproduce"
 
 
-def refuse_another(store: Store, experiment_id: str, config: Config, config_name: str) -> None:
-    """Return unless the experiment holds another pipeline, whose data are others.
+def reject_other_pipeline(
+    store: Store, experiment_id: str, config: Config, config_name: str
+) -> None:
+    """Raise InputError if the experiment contains runs of another pipeline.
 
-    Data that change are ordinary, and so are configurations that share data. Another pipeline is
-    one from another file, none of whose data the configuration names, though they are still there
-    (else the whole may have been moved, or belong to another machine).
+    Changed data and configurations that share data are allowed. A run belongs to another pipeline
+    if it was composed from another file and shares no data with the configuration, although its
+    data still exists (otherwise it may have been moved, or be on another machine).
 
     Args:
-        store: where to look.
-        experiment_id: of the experiment that the configuration names.
+        store: that contains the experiment.
+        experiment_id: of the experiment of the configuration.
         config: the configuration.
-        config_name: what it was composed from.
+        config_name: the name or file that it was composed from.
 
     Raises:
-        InputError: it does.
+        InputError: the experiment contains runs of another pipeline.
     """
     condition = f"attributes.status='FINISHED' and tags.`{PIPELINE_TAG}` != '{REPRODUCE}'"
     found = store.search(condition, 1, experiment_id)
@@ -39,23 +41,24 @@ def refuse_another(store: Store, experiment_id: str, config: Config, config_name
         return
     newest = found[0]
     try:
-        theirs = set(_places(read_config(store, newest)))
+        theirs = set(_data_locations(read_config(store, newest)))
     except StoreError:
         raise
     except (RunError, LookupError, TypeError, AttributeError):
-        return  # lost or damaged: nothing is known of its data
-    if theirs & set(_places(config.model_dump(mode="json"))) or not any(map(_is_there, theirs)):
+        return  # missing or damaged: its data is unknown
+    ours = set(_data_locations(config.model_dump(mode="json")))
+    if theirs & ours or not any(map(_exists, theirs)):
         return
     raise InputError(
-        f"The experiment {config.experiment!r} holds runs of {newest.data.tags[CONFIG_TAG]} on "
-        f"other data ({listed(sorted(theirs))}), and {config_name} names "
-        "none of these: their champions, triggers and comparisons would mix. Set experiment=NAME "
-        "in one of the two. Nothing was changed."
+        f"The experiment {config.experiment!r} contains runs of {newest.data.tags[CONFIG_TAG]} on "
+        f"other data ({listed(sorted(theirs))}), none of which {config_name} uses: their "
+        "champions, triggers and comparisons would mix. Set experiment=NAME in one of the two. "
+        "Nothing was changed."
     )
 
 
-def _places(values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield where a configuration's data lie: files, globs, or hub:ID."""
+def _data_locations(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the locations of a configuration's data: files, globs, or hub:ID."""
     for part in (*values["corpus"]["sources"], *values["tasks"]):
         if part.get("hub"):
             yield f"hub:{part['hub']}"
@@ -63,5 +66,5 @@ def _places(values: Mapping[str, Any]) -> Iterator[str]:
             yield from (part[name] for name in ("path", "train", "test") if part.get(name))
 
 
-def _is_there(place: str) -> bool:
-    return place.startswith(("hub:", "sample:")) or bool(glob.glob(place))
+def _exists(location: str) -> bool:
+    return location.startswith(("hub:", "sample:")) or bool(glob.glob(location))

@@ -1,4 +1,4 @@
-"""What models have answered to test examples, and how sure that makes their scores."""
+"""Predictions for test examples, and confidence intervals of the scores."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mlflow.entities import Run
 
 from textmill.config import LANGUAGE_MODEL, Config
 from textmill.evaluation.metrics import Metric, Row
-from textmill.evaluation.significance import Answers, Interval, intervals
+from textmill.evaluation.significance import ExampleStatistics, Interval, intervals
 from textmill.steps.graph import EVALUATE_LM, GRAPH, LM
 from textmill.tasks.kinds import definitions
 from textmill.tasks.language_model.metrics import DOCUMENTS
@@ -22,27 +22,28 @@ from textmill.tracking.store import Store
 
 
 @dataclass(frozen=True)
-class Answered:
-    """The test examples of an evaluation with a model's answers."""
+class Predictions:
+    """The test examples of an evaluation with a model's predictions."""
 
     kind: str
     rows: list[Row]
     signatures: dict[str, str]
+    """Signatures of the metrics that have one, such as sacreBLEU's, by metric."""
     extensions: tuple[str, ...] = ()
-    """Names of those that define further metrics."""
+    """Names of the extensions that define further metrics."""
 
-    def tabulate(self, *others: Answered) -> Answers:
-        """Return these answers, and after them those of others, as statistics.
+    def tabulate(self, *others: Predictions) -> ExampleStatistics:
+        """Return the statistics per example of these predictions, followed by those of others.
 
         Raises:
-            ValueError: the test examples are not the same, or there are none.
+            ValueError: the test examples differ, or there are none.
         """
-        rows = [answered.rows for answered in (self, *others)]
+        rows = [predictions.rows for predictions in (self, *others)]
         return tabulate(self.kind, rows, self.signatures, self.extensions)
 
 
-def read_answers(store: Store, run: Run) -> Answered:
-    """Return the answers of an evaluation's run.
+def read_predictions(store: Store, run: Run) -> Predictions:
+    """Return the predictions of the run of an evaluation.
 
     Raises:
         RunError: the files are missing or damaged.
@@ -57,24 +58,24 @@ def read_answers(store: Store, run: Run) -> Answered:
         for tag, value in run.data.tags.items()
         if tag.startswith(SIGNATURE_TAG)
     }
-    return Answered(kind, rows, signed, tuple(manifest["config"].get("metrics", ())))
+    return Predictions(kind, rows, signed, tuple(manifest["config"].get("metrics", ())))
 
 
 def metrics_by_task(config: Config) -> dict[str, tuple[Metric, ...]]:
-    """Return what is known of the metrics of each task; the language model is the task `lm`."""
+    """Return the metrics of each task; the language model is the task `lm`."""
     of_tasks = {task.name: definitions(task.kind, task.metrics) for task in config.tasks}
     return {LM: definitions(LANGUAGE_MODEL), **of_tasks}
 
 
 def score_intervals(store: Store, results: Mapping[str, Result]) -> dict[str, Interval]:
-    """Return the scores of a pipeline's evaluations with their 95 % intervals.
+    """Return the scores of a pipeline's evaluations with 95 % confidence intervals.
 
     Args:
-        store: where the results are.
+        store: that contains the results.
         results: by label.
 
     Returns:
-        By `<task>/<metric>`; the language model is the task `lm`.
+        Intervals by `<task>/<metric>`; the language model is the task `lm`.
 
     Raises:
         RunError: a result is missing or damaged.
@@ -83,10 +84,10 @@ def score_intervals(store: Store, results: Mapping[str, Result]) -> dict[str, In
     ids = {task: results[label].run_id for task, label in GRAPH.scored(results).items()}
     runs = read_runs(store, ids.values())
     for task, run_id in ids.items():
-        answered = read_answers(store, runs[run_id])
+        predictions = read_predictions(store, runs[run_id])
         try:
-            answers = answered.tabulate()
+            examples = predictions.tabulate()
         except ValueError:
-            continue  # nothing was tested
-        found |= {f"{task}/{name}": value for name, value in intervals(answers, 0).items()}
+            continue  # there are no test examples
+        found |= {f"{task}/{name}": value for name, value in intervals(examples, 0).items()}
     return found

@@ -1,4 +1,4 @@
-"""Which runs are alive, as their process holds their lock; dead ones are closed."""
+"""Liveness of runs: the process of a running one holds its lock; killed runs are closed."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from textmill.tracking.description import NOTE_TAG, STOPPED
 from textmill.tracking.store import Store
 
 LOCKS_TAG = "textmill.locks"
-"""The id of the folder of locks that a run's lock lies in."""
+"""The id of the folder that contains a run's lock."""
 LOCK_TAG = "textmill.lock"
 """The name of the lock that a run's process holds."""
-START_S = 5  # longer than a pipeline takes to start its run
+START_TIMEOUT_S = 5
+"""Longer than a pipeline takes to create its run."""
 
 log = logging.getLogger(__name__)
 
 
 def lock_tags(store: Store, lock: str) -> dict[str, str]:
-    """Return the tags by which a later start sees whether a run's process still lives."""
+    """Return the tags of a run that name the lock of its process, for `close_dead_runs`."""
     return {LOCKS_TAG: store.locks_id, LOCK_TAG: lock}
 
 
 @contextmanager
 def no_pipeline_starts(store: Store) -> Iterator[None]:
-    """Keep other pipelines of this machine from starting meanwhile."""
+    """Prevent other pipelines on this machine from starting inside the block."""
     lock = store.lock("start.lock")
     try:
-        lock.acquire(timeout=START_S)
+        lock.acquire(timeout=START_TIMEOUT_S)
     except Timeout:
-        log.info("Waiting for textmill prune, which is removing results.")
+        log.info("Waiting until textmill prune has removed results.")
         lock.acquire()
     try:
         yield
@@ -42,7 +43,7 @@ def no_pipeline_starts(store: Store) -> Iterator[None]:
 
 
 def close_dead_runs(store: Store) -> list[Run]:
-    """Close the runs that killed processes of this home left RUNNING; return them.
+    """Set runs that killed processes of this home left RUNNING to KILLED; return them.
 
     Raises:
         RunError: the store is read-only.
@@ -54,7 +55,7 @@ def close_dead_runs(store: Store) -> list[Run]:
         lock = store.lock(run.data.tags[LOCK_TAG])
         try:
             with lock.acquire(timeout=0):
-                # Its process may have ended it properly since the search.
+                # Its process may have ended it since the search.
                 if store.client.get_run(run.info.run_id).info.status == "RUNNING":
                     store.end_run(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
                     if run.data.tags.get("textmill.kind") == "pipeline":

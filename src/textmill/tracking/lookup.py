@@ -1,4 +1,4 @@
-"""Finding a run by what a person calls it."""
+"""Lookup of runs by id or name, and of their recorded commands and metrics."""
 
 from __future__ import annotations
 
@@ -14,34 +14,36 @@ from textmill.tracking.store import Store
 from textmill.tracking.tags import COMMAND_TAG
 
 KIND = "textmill.kind"
-MAX_NAMED = 5
 MAX_PER_QUERY = 500
+MAX_SUGGESTIONS = 5
 MEMORY = "system/system_memory_usage_megabytes"
 
 
 def find_run(store: Store, words: str, kinds: Collection[str] = ("pipeline",)) -> Run:
-    """Return the one run of ours that is meant.
+    """Return the run with an id or name.
 
     Args:
-        store: where to look.
-        words: the run's id, a beginning that no other id has, or its name.
-        kinds: what it may be: pipeline, step, or both.
+        store: to search.
+        words: the run's id, an unambiguous prefix of it, or its name.
+        kinds: allowed kinds of run: pipeline, step, or both.
 
     Raises:
-        InputError: there is none, there are several, or it is another kind of run.
+        InputError: no run matches, several do, or it is another kind of run.
     """
     found: list[Run] = []
     if re.fullmatch("[0-9a-f]{1,32}", words):
         found = store.search(f"attributes.run_id LIKE '{words}%'")
     if not found and words and not {'"', "`"} & set(words):
         found = store.search(f'attributes.run_name = "{words}"')
-    meant = [run for run in found if run.data.tags.get(KIND) in kinds]
-    if len(meant) == 1:
-        return meant[0]
-    if meant:
-        raise InputError(f"{words!r} may be {_listed(meant)}: give more of the run's id.")
+    matching = [run for run in found if run.data.tags.get(KIND) in kinds]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        raise InputError(
+            f"{words!r} is ambiguous: it matches {_listed(matching)}. Enter more of the run's id."
+        )
     if not found:
-        newest = store.search(f"tags.`{KIND}`='pipeline'", MAX_NAMED)
+        newest = store.search(f"tags.`{KIND}`='pipeline'", MAX_SUGGESTIONS)
         hint = f" The newest are {_listed(newest)}." if newest else ""
         raise InputError(f"There is no run {words!r} in {store.name}.{hint}")
     other = found[0]
@@ -49,7 +51,7 @@ def find_run(store: Store, words: str, kinds: Collection[str] = ("pipeline",)) -
         raise InputError(f"The run {words!r} ({other.info.run_name}) was not made by textmill.")
     parent = other.data.tags.get("mlflow.parentRunId", "")
     raise InputError(
-        f"{words!r} is the run of a step, {other.info.run_name}: name the run of its pipeline, "
+        f"{words!r} is the run of a step, {other.info.run_name}: use the run of its pipeline, "
         f"{parent}."
     )
 
@@ -76,21 +78,21 @@ def _listed(runs: list[Run]) -> str:
 
 
 def command_of(run: Run) -> str:
-    """Return the words of a terminal that did the same as a run, or nothing if it has none.
+    """Return the command line of a run, or "" if none is recorded.
 
-    What was recorded before commands were recorded without credentials is shown without them, too.
+    Credentials are removed: early versions recorded them.
     """
     words = shlex.split(run.data.tags.get(COMMAND_TAG, ""))
     return shlex.join(redact_override(word) if "=" in word else word for word in words)
 
 
 def history_of(store: Store, run: Run, key: str) -> list[float]:
-    """Return all values of a metric of a run, in their order."""
+    """Return all values of a metric of a run, in order."""
     if key not in run.data.metrics:
         return []
     return [point.value for point in store.client.get_metric_history(run.info.run_id, key)]
 
 
 def peak_memory_mib(store: Store, run: Run) -> float | None:
-    """Return the most memory in use on the machine while a step ran, if it was watched."""
+    """Return the peak memory use of the machine while a step ran, or None if not recorded."""
     return max(history_of(store, run, MEMORY), default=None)

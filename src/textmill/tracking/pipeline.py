@@ -1,4 +1,4 @@
-"""A pipeline run: the parent in MLflow, and the tracked steps under it."""
+"""A pipeline run: the parent run in MLflow, and the tracked steps below it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from textmill.tracking.computing.request import Request, raw_dataset
 from textmill.tracking.computing.step_run import end_run
 from textmill.tracking.database.connection import PIPELINE_LOCK
 from textmill.tracking.description import NOTE_TAG, describe
-from textmill.tracking.experiment import CONFIG_TAG, PIPELINE_TAG, refuse_another
+from textmill.tracking.experiment import CONFIG_TAG, PIPELINE_TAG, reject_other_pipeline
 from textmill.tracking.liveness import lock_tags, no_pipeline_starts
 from textmill.tracking.metrics.follow import Progress
 from textmill.tracking.results import Result, results_tags
@@ -38,7 +38,7 @@ from textmill.tracking.tags import DATA_TAG
 from textmill.tracking.user_code import log_extensions
 
 log = logging.getLogger(__name__)
-_adding = threading.Lock()
+_results_lock = threading.Lock()
 
 
 @dataclass
@@ -46,15 +46,15 @@ class Pipeline(ParentRun):
     """A running pipeline: `run` computes a step or finds its result."""
 
     sources: list[Source] = field(default_factory=list)
-    """The raw files that the steps have read so far; one may stand here twice."""
+    """The raw files that the steps have read so far, perhaps with duplicates."""
     results: dict[str, Result] = field(default_factory=dict)
-    """What the steps gave so far, by label."""
+    """Results of the steps so far, by label."""
     pages: list[str] = field(default_factory=list)
-    """Files among its artifacts that people read."""
+    """Names of its artifacts that are linked in its description."""
     scores: str = ""
     """The table of scores, in Markdown."""
     champions: list[str] = field(default_factory=list)
-    """What came of its models, a line each."""
+    """Outcome of the promotion of its models, one line per model."""
 
     def run(
         self,
@@ -65,24 +65,25 @@ class Pipeline(ParentRun):
         task: TaskConfig | None = None,
         threads: int | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
-        is_part: bool = True,
+        is_recorded: bool = True,
         only_reuse: bool = False,
     ) -> Result:
-        """Return the result of a step: found by its key, or computed now.
+        """Return the result of a step: reused if its key is known, or computed.
 
         Args:
-            step: what to do.
+            step: the step.
             config: the step's own configuration.
-            inputs: results of earlier steps, by the names that the step knows them by.
-            sources: raw files that the configuration names.
+            inputs: results of earlier steps, by input name.
+            sources: raw files in the configuration.
             task: the task that the step belongs to, if any.
-            threads: processor threads for the step; None for all.
-            on_progress: called as a training step goes on.
-            is_part: False for what only serves a comparison: the parent does not name the result.
+            threads: CPU threads for the step; None for all.
+            on_progress: called with the progress of a training step.
+            is_recorded: whether to record the result on the parent run; False for a result that
+                is only used in a comparison.
             only_reuse: raise InputError instead of computing the step.
 
         Raises:
-            InputError: the step could not use its input, or has no stored result to reuse.
+            InputError: the input of the step is invalid, or it has no stored result to reuse.
             RunError: the step failed or was stopped, or the tracking store failed.
         """
         request = Request(step, config, inputs or {}, sources, task)
@@ -95,19 +96,19 @@ class Pipeline(ParentRun):
                     "`textmill status` shows what has changed."
                 )
             result = result or attempt.compute(threads or hardware.n_cores(), on_progress)
-        if is_part:
+        if is_recorded:
             self.sources.extend(sources)
             self.store.log_datasets(self.run_id, map(raw_dataset, sources))
-            with _adding:
-                # Another dict: who reads this one is not to see it change.
+            with _results_lock:
+                # A new dict, as other threads may be iterating over this one.
                 self.results = {**self.results, request.label: result}
-                runs = {name: made.run_id for name, made in self.results.items()}
+                runs = {name: item.run_id for name, item in self.results.items()}
                 self.store.set_tags(self.run_id, results_tags(runs))
         return result
 
     @contextmanager
     def _only_attempt(self, attempt: Attempt) -> Iterator[None]:
-        """Hold the lock of an attempt; another pipeline that computes the same is waited for."""
+        """Hold the lock of an attempt; wait while another pipeline computes the same result."""
         label = attempt.request.label
         lock = self.store.lock(attempt.lock)
         with self.store.as_store_errors():
@@ -125,10 +126,10 @@ class Pipeline(ParentRun):
             lock.release()
 
     def record_scores(self, metrics: Mapping[str, float], table: str) -> None:
-        """Put the scores on the parent run: as metrics, and as a table in its description.
+        """Record the scores on the parent run: as metrics, and as a table in its description.
 
         Raises:
-            StoreError: the tracking store does not take them.
+            StoreError: the tracking store failed.
         """
         self.store.log_metrics(self.run_id, metrics)
         self.store.client.log_text(self.run_id, table, "scores.md")
@@ -136,12 +137,12 @@ class Pipeline(ParentRun):
         self.describe("RUNNING")
 
     def describe(self, status: str, failure: str | None = None) -> None:
-        """Set the description of the parent run; the arguments are those of `describe`.
+        """Set the description of the parent run; arguments as in `description.describe`.
 
         Raises:
-            StoreError: the tracking store does not take it.
+            StoreError: the tracking store failed.
         """
-        # Without the server's address, which may be another one tomorrow.
+        # Relative URLs, as the server's address may change.
         urls = {
             name: "#" + artifact_url(self.url, name).partition("#")[2]
             for name in dict.fromkeys(self.pages)
@@ -158,25 +159,25 @@ def open_pipeline(
     tags: Mapping[str, str],
     scope: str | None = None,
 ) -> Iterator[Pipeline]:
-    """Yield a pipeline with a new parent run, which is ended with the right status.
+    """Yield a pipeline with a new parent run, and set the final status of the run.
 
     Args:
-        name: what runs, such as "pipeline" or "finetune".
+        name: name of the flow, such as "pipeline" or "finetune".
         config: the whole configuration.
         config_name: the name or file that it was composed from.
         tags: further tags of the parent and its steps' runs, such as the Prefect flow run's id.
-        scope: a name under which alone results are looked up and kept, so that no other pipeline
-            finds them, nor this one those of others; None shares all.
+        scope: restricts reuse: results are shared only among pipelines with the same scope; None
+            for all without one.
 
     Raises:
-        InputError: the experiment holds another pipeline.
-        RunError: the tracking store does not answer, or its disk is full.
+        InputError: the experiment contains runs of another pipeline.
+        RunError: the tracking store does not respond, or its disk is full.
     """
     store = Store(config.tracking)
     store.reserve_space()
     experiment_id = store.experiment(config.experiment)
-    if scope is None:  # what only repeats another run mixes with none
-        refuse_another(store, experiment_id, config, config_name)
+    if scope is None:  # a reproduction is never a champion, and starts no trigger
+        reject_other_pipeline(store, experiment_id, config, config_name)
     shared = {
         CONFIG_TAG: config_name,
         environment.MACHINE_TAG: json.dumps(hardware.describe()),
@@ -198,10 +199,10 @@ def open_pipeline(
             shared,
             scope,
             config.cluster.max_trainings,
-            # What repeats a run is to find out whether it comes out the same.
+            # A reproduction recomputes everything, without the cache of prepared documents.
             config.tracking.prepared_gib if scope is None else 0,
         )
-        status = "KILLED"  # what becomes of it when a signal ends this process
+        status = "KILLED"  # if a signal stops this process
         failure: str | None = None
         try:
             values = redact_values(config.model_dump(mode="json"))

@@ -1,4 +1,4 @@
-"""The raw data that a configuration names: found, with the digests that keys are made from."""
+"""The raw data of a configuration, with the digests that enter keys."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from textmill.tasks.rows import digest_split, location
 
 
 def find_sources(raw: Iterable[Raw]) -> tuple[Source, ...]:
-    """Return raw data as sources of a step, with the digests that their content has now.
+    """Return raw data as sources of a step, with the current digests of their content.
 
     Raises:
         InputError: a file is missing.
-        RunError: the hub cannot be asked.
+        RunError: the Hugging Face Hub cannot be reached.
     """
     return tuple(source for one in raw for source in _find(one))
 
@@ -38,7 +38,7 @@ def _find(raw: Raw) -> Iterator[Source]:
             yield _folder_source(raw)
         case NewText(drift):
             from textmill.corpus.cleaning.new_text import (
-                digest_new_text,  # loads all that cleans text
+                digest_new_text,  # slow to import
             )
 
             digest_now = partial(digest_new_text, drift)
@@ -46,7 +46,7 @@ def _find(raw: Raw) -> Iterator[Source]:
 
 
 def is_generated(raw: Raw) -> bool:
-    """Return whether raw data lie in sample data that have not been placed yet."""
+    """Return whether raw data is part of the sample data (a `sample:` path)."""
     match raw:
         case CorpusSource(config):
             place = config.path
@@ -58,7 +58,7 @@ def is_generated(raw: Raw) -> bool:
 
 
 def with_sample(config: Config, folder: str) -> Config:
-    """Return the configuration with `sample:` paths inside a folder."""
+    """Return the configuration with `sample:` paths resolved in a folder."""
 
     def place(value: Any) -> Any:
         if isinstance(value, dict):
@@ -73,7 +73,7 @@ def with_sample(config: Config, folder: str) -> Config:
 
 
 def _corpus_source(config: SourceConfig) -> Source:
-    """Return a source of the corpus with its digest, and those of its files."""
+    """Return a source of the corpus with the digests of its content and files."""
     digest_now = partial(digest_source, config)
     if config.hub is not None:
         digest = digest_source(config)
@@ -103,14 +103,14 @@ def _split_sources(split: Split) -> Iterator[Source]:
 
 
 def _folder_source(folder: Folder) -> Source:
-    """Return a folder that a step starts from as its source."""
+    """Return the folder of initial weights that a step reads as its source."""
     place = Path(folder.place)
     files = [place / name for name in folder.files]
     for file in files:
         reject_special_file(file)
         if not file.is_file():
             raise InputError(
-                f"{folder.key}={place}: {file} is missing: name a folder that holds it."
+                f"{folder.key}={place}: {file} is missing: set a folder that contains it."
             )
         reject_escaping_link(file, place)
 

@@ -1,4 +1,4 @@
-"""What the tracked steps have come to."""
+"""Results of tracked steps, with verified access to their files."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from textmill.tracking.artifacts import output_folder
 from textmill.tracking.store import Store
 
 RESULTS_TAG = "textmill.results"
-"""Of a pipeline's run: the runs of its steps' results by label, as JSON. What one tag cannot hold
-follows in `textmill.results.2` and so on."""
+"""Of a pipeline run: run ids of its steps' results by label, as JSON. What exceeds one tag
+continues in `textmill.results.2` and so on."""
 MAX_TAG_CHARS = 7000
-"""Of 8,000, at which MLflow cuts a tag with no more than a warning."""
+"""Below 8,000, where MLflow truncates a tag with only a warning."""
 METRICS = "metrics.json"
 _OLD_TAG = "textmill.result."
-"""Begins the tags, one for each result, of runs from before 2026-11-28."""
+"""Prefix of the tags of runs from before 2026-11-28, one per result."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """A finished step, whose files are read through it: checked by the digests in its manifest."""
+    """The result of a finished step; its methods verify files by the digests in its manifest."""
 
     label: str
     """Name of the step, with its task."""
@@ -53,12 +53,12 @@ class Result:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What it is, what it was made from and by, and the digests of its files.
+        """Step, configuration, inputs and code of the result, and the digests of its files.
 
         Raises:
             RunError: it is missing or damaged.
         """
-        if self.manifest_digest is None:  # looked through when the result was found
+        if self.manifest_digest is None:  # nothing to verify it by
             return dict(read_json(self.folder / MANIFEST))
         return self._manifest
 
@@ -67,7 +67,7 @@ class Result:
         return load_manifest(self.folder / MANIFEST, {MANIFEST_TAG: str(self.manifest_digest)})
 
     def files(self, pattern: str) -> Iterator[Path]:
-        """Yield the files whose names fit a pattern in their order, each checked by its digest.
+        """Yield the files whose names match a pattern, sorted and verified.
 
         Raises:
             RunError: one is missing or damaged.
@@ -78,11 +78,11 @@ class Result:
 
     @property
     def _digests(self) -> dict[str, str]:
-        """The digests of its files; none where not even that of the manifest was recorded."""
+        """The digests of its files; empty if the digest of the manifest was not recorded."""
         return {} if self.manifest_digest is None else dict(self.manifest["files"])
 
     def file(self, name: str) -> Path:
-        """Return a file by its name, checked by its digest.
+        """Return the path of a file, verified by its digest.
 
         Raises:
             RunError: it is missing or damaged.
@@ -94,17 +94,17 @@ class Result:
         return check_digest(self.folder / name, self._digests[name])
 
     def json(self, name: str) -> Any:
-        """Return the value of a JSON file; it raises what `file` raises."""
+        """Return the value of a JSON file; errors as in `file`."""
         file = self.file(name)
         return parse_json(file.read_bytes(), file)
 
     def lines(self, name: str) -> list[dict[str, Any]]:
-        """Return the objects of a JSON Lines file; it raises what `file` raises."""
+        """Return the objects of a JSON Lines file; errors as in `file`."""
         file = self.file(name)
         return parse_lines(file.read_bytes(), file)
 
     def metrics(self) -> dict[str, float]:
-        """Return the numbers that the step computed; it raises what `file` raises."""
+        """Return the metrics that the step computed; errors as in `file`."""
         has_metrics = METRICS in self._digests or (
             self.manifest_digest is None and (self.folder / METRICS).exists()
         )
@@ -112,7 +112,7 @@ class Result:
 
 
 def find_result(store: Store, run_id: str) -> Result:
-    """Return the result of a step that has finished, of whichever pipeline.
+    """Return the result of the run of a finished step, of any pipeline.
 
     Raises:
         RunError: it is missing or damaged.
@@ -123,7 +123,7 @@ def find_result(store: Store, run_id: str) -> Result:
 
 
 def result_of(store: Store, run: Run, folder: Path, label: str, *, is_reused: bool) -> Result:
-    """Return the result of a run that has finished and whose output lies in the folder."""
+    """Return the result of a finished run with the given output folder."""
     manifest = load_manifest(folder / MANIFEST, run.data.tags)
     return Result(
         label=label,
@@ -138,11 +138,7 @@ def result_of(store: Store, run: Run, folder: Path, label: str, *, is_reused: bo
 
 
 def results_tags(runs: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags that record the runs of a pipeline's results.
-
-    Args:
-        runs: id of the run of each result, by label.
-    """
+    """Return the tags that record the results of a pipeline: run ids by label."""
     parts: list[dict[str, str]] = [{}]
     for label, run_id in runs.items():
         if len(json.dumps({**parts[-1], label: run_id})) > MAX_TAG_CHARS:
@@ -155,7 +151,7 @@ def results_tags(runs: Mapping[str, str]) -> dict[str, str]:
 
 
 def recorded_results(run: Run) -> dict[str, str]:
-    """Return the ids of the runs of a pipeline's results, by label such as "finetune topic".
+    """Return the run ids of a pipeline's results, by label such as "finetune topic".
 
     Raises:
         RunError: the tag is damaged.
@@ -173,5 +169,5 @@ def recorded_results(run: Run) -> dict[str, str]:
 
 
 def input_of(result: Result, name: str) -> str:
-    """Return the run whose result was an input of another one, by the name that it had there."""
+    """Return the run id of an input of a result, by input name."""
     return str(result.manifest["inputs"][name]["run_id"])

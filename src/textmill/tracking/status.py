@@ -1,7 +1,7 @@
-"""What a run would do: which results it would reuse, which steps it would compute, and why.
+"""The plan of a run: which results it would reuse, which steps it would compute, and why.
 
-Nothing is computed and nothing is written; raw data are read for their digests. Of a result that
-would be reused, the manifest is checked and that no file is missing; a run checks every byte.
+Nothing is computed or written; raw data is read for its digests. Reused results are checked for
+an intact manifest and missing files only, while a run verifies all content.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from textmill.tracking.raw_data import find_sources, is_generated, with_sample
 from textmill.tracking.store import Store, StoreError
 
 MAX_CANDIDATES = 30
-"""Newest results of a step among which the nearest is looked for."""
+"""Newest results of a step to compare it with."""
 MAX_CHARS = 60
-"""Of a value that is shown in the terminal."""
+"""Maximum length of a value in the terminal."""
 
 State = Literal["reused", "compute", "waits", "fails"]
 SUMMARY: dict[State, str] = {
     "reused": "reused",
     "compute": "to be computed",
-    "waits": "waiting for what is to be computed",
-    "fails": "that cannot run",
+    "waits": "waiting for other steps",
+    "fails": "unable to run",
 }
 
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that differs from an earlier result of the step; None where there is none."""
+    """One difference from an earlier result of the step; a value is None if it did not exist."""
 
     kind: Literal["config", "input", "source", "file", "module", "package"]
     name: str
@@ -56,67 +56,67 @@ class Change:
 
 @dataclass(frozen=True)
 class PartStatus:
-    """What a run would do about one step."""
+    """The status of one step: whether a run would reuse or compute it, and why."""
 
     label: str
     state: State
     run_id: str | None
-    """Of the result that would be reused, or else of the nearest earlier one."""
+    """Run of the result to reuse, or of the most similar earlier one."""
     changes: tuple[Change, ...] = ()
-    """Since that result."""
+    """Changes since that result."""
     waits_for: tuple[str, ...] = ()
-    """Inputs that are still to be computed: only then it is known whether the step is."""
+    """Inputs that must be computed before it is known whether the step can be reused."""
     problem: str | None = None
-    """Why it cannot run, or why the result with its key cannot be used."""
+    """Why the step cannot run, or why the result with its key cannot be reused."""
 
 
 def find_status(config: Config) -> list[PartStatus]:
-    """Return what a run of a configuration would do, step by step in the order of the work.
+    """Return the status of each step of a configuration, in the order of execution.
 
     Raises:
         RunError: the tracking store cannot be read.
     """
-    return list(_Look(_open_store(config.tracking), config).parts())
+    return list(_StatusFinder(_open_store(config.tracking), config).parts())
 
 
 def _open_store(config: TrackingConfig) -> Store | None:
-    """Return the store, or None where the first run has still to make it."""
+    """Return the store, or None if no run has created it yet."""
     is_default = config.uri is None and "MLFLOW_TRACKING_URI" not in os.environ
     if is_default and not check_database(Path(config.home).absolute() / DATABASE):
         return None
     return Store(config)
 
 
-class _Look:
-    """Follows the graph through a store."""
+class _StatusFinder:
+    """Finds the status of steps in the order of the graph."""
 
     def __init__(self, store: Store | None, config: Config) -> None:
         self.store = store
         self.config = config
-        self.is_placed = config.sample is None
-        """Whether all raw data can be read; sample data may have to be generated first."""
+        self.has_all_data = config.sample is None
+        """Whether all raw data exists; sample data may have to be generated first."""
         self.digests: dict[str, str] = {}
-        """Of the results that would be reused, by label."""
+        """Digests of the results to reuse, by label."""
 
     def parts(self) -> Iterator[PartStatus]:
-        """Yield what a run would do, step by step."""
+        """Yield the status of each step."""
         for part in GRAPH.parts(self.config):
-            found = self.look(part)
+            found = self.status_of(part)
             yield found
             if found.state == "reused" and part.comes_first:
-                self.place_sample(found)
+                self.resolve_sample(found)
 
-    def place_sample(self, sample: PartStatus) -> None:
-        """Read what is in the sample data from the result that would be reused."""
+    def resolve_sample(self, sample: PartStatus) -> None:
+        """Resolve `sample:` paths of the configuration in the sample data to reuse."""
         assert self.store is not None
         folder = local_file(self.store, str(sample.run_id), OUTPUT)
-        if folder is None:  # it is fetched, as a run would do
+        if folder is None:  # downloaded, as in a run
             folder = output_folder(self.store, str(sample.run_id))
         self.config = with_sample(self.config, str(folder))
-        self.is_placed = True
+        self.has_all_data = True
 
-    def look(self, part: Part) -> PartStatus:
-        """Return what a run would do about one part, and remember what it gives to later ones."""
+    def status_of(self, part: Part) -> PartStatus:
+        """Return the status of a part; keep the digest of a reused result for later parts."""
         inputs = GRAPH.inputs(part, self.config)
         raw = part.reads(self.config)
         waits = dict.fromkeys(label for label in inputs.values() if label not in self.digests)
@@ -137,17 +137,17 @@ class _Look:
                 self.digests[part.label] = read_manifest(self.store, run)["digest"]
                 return PartStatus(part.label, "reused", run.info.run_id)
         nearest, changes = self.nearest(part, description, sources)
-        # With something else changed it is computed whatever its inputs come to.
+        # If anything else changed, it is computed whatever its inputs will be.
         state: State = "waits" if waits and nearest is not None and not changes else "compute"
         run_id = None if nearest is None else nearest.info.run_id
         return PartStatus(part.label, state, run_id, changes, tuple(waits), problem)
 
     def find(self, store: Store, key: str) -> tuple[Run | None, str | None]:
-        """Return the run with a key whose result can be used, or why there is none."""
+        """Return the run with a usable result for a key, or the problem with its result."""
         problem = None
         for run in store.search(f"attributes.status='FINISHED' and tags.`textmill.key`='{key}'"):
             try:
-                _check_whole(store, run)
+                _check_complete(store, run)
             except StoreError:
                 raise
             except RunError as error:
@@ -159,7 +159,7 @@ class _Look:
     def nearest(
         self, part: Part, description: Mapping[str, Any], sources: tuple[Source, ...]
     ) -> tuple[Run | None, tuple[Change, ...]]:
-        """Return the earlier result of a step that differs least, and in what."""
+        """Return the earlier result of a step with the fewest changes, and the changes."""
         if self.store is None:
             return None, ()
         condition = f"attributes.status='FINISHED' and tags.`textmill.step`='{part.step.name}'"
@@ -172,7 +172,7 @@ class _Look:
             except StoreError:
                 raise
             except RunError:
-                continue  # what is damaged is nothing to compare with
+                continue  # a damaged manifest cannot be compared
             changes = tuple(self.changes(description, sources, manifest))
             if best[0] is None or len(changes) < len(best[1]):
                 best = run, changes
@@ -183,8 +183,8 @@ class _Look:
     def changes(
         self, now: Mapping[str, Any], sources: tuple[Source, ...], then: Mapping[str, Any]
     ) -> Iterator[Change]:
-        """Yield how a step differs from an earlier result, as far as its inputs are known."""
-        # As JSON has it, and the manifest.
+        """Yield the differences of a step from an earlier result; unknown inputs are skipped."""
+        # Through JSON, so that types equal those in the manifest.
         config = json.loads(json.dumps(now["config"]))
         yield from _differing("config", flatten(then["config"]), flatten(config))
         for name, digest in now["inputs"].items():
@@ -198,7 +198,7 @@ class _Look:
     def changed_sources(
         self, sources: tuple[Source, ...], then: Mapping[str, Any]
     ) -> Iterator[Change]:
-        """Yield the files that differ, or the sources, of which single files are not known."""
+        """Yield the changed files; or the changed sources, if their files are not recorded."""
         assert self.store is not None
         for source in sources:
             before = then.get(source.name)
@@ -207,19 +207,20 @@ class _Look:
                 continue
             if before["digest"] == source.digest:
                 continue
-            files = {self.store.present_place(k): v for k, v in before.get("files", {}).items()}
+            files = {self.store.current_path(k): v for k, v in before.get("files", {}).items()}
             found = list(_differing("file", files, source.files))
-            # Files that all lie elsewhere now say less than their source.
+            # If all files were moved, report the source instead of every file.
             if files.keys() & source.files.keys():
                 yield from found
             else:
                 yield Change("source", source.place, before["digest"], source.digest)
-        gone = sorted(then.keys() - {source.name for source in sources}) if self.is_placed else ()
-        for name in gone:
+        if not self.has_all_data:
+            return
+        for name in sorted(then.keys() - {source.name for source in sources}):
             yield Change("source", name, then[name]["digest"], None)
 
 
-def _check_whole(store: Store, run: Run) -> None:
+def _check_complete(store: Store, run: Run) -> None:
     """Raise RunError if the manifest of a result is damaged, or a file is missing."""
     manifest = read_manifest(store, run)
     folder = local_file(store, run.info.run_id, OUTPUT)
@@ -235,11 +236,11 @@ def _differing(
     then: Mapping[str, Any],
     now: Mapping[str, Any],
 ) -> Iterator[Change]:
-    """Yield what differs; of settings, a section that only one side has counts once."""
+    """Yield the differences; a config section that only one side has is one difference."""
     seen: set[str] = set()
     for key in sorted(then.keys() | now.keys()):
         before, after = then.get(key), now.get(key)
-        # An empty list has no sections, which stand for themselves on the other side.
+        # A list that is empty on one side is reported by its items on the other.
         is_empty = key not in then.keys() & now.keys() and [before, after] in (
             [[], None],
             [None, []],
@@ -257,7 +258,7 @@ def _differing(
 
 
 def _whole_section(key: str, others: Mapping[str, Any]) -> str:
-    """Return the largest section around a key of which the others have nothing."""
+    """Return the outermost section of a key that has no key in `others`."""
     parts = key.split(".")
     for end in range(1, len(parts)):
         section = ".".join(parts[:end])
@@ -272,7 +273,7 @@ def as_values(parts: list[PartStatus]) -> list[dict[str, Any]]:
 
 
 def as_text(parts: list[PartStatus]) -> str:
-    """Return the status as lines: one for each step, and below it what has changed."""
+    """Return the status as text: a line per step, followed by its changes."""
     width = max((len(part.label) for part in parts), default=0)
     lines: list[str] = []
     for part in parts:
@@ -285,7 +286,7 @@ def as_text(parts: list[PartStatus]) -> str:
 
 
 def _reasons(part: PartStatus) -> list[str]:
-    """Return why a step is in its state, a line for each reason."""
+    """Return the reasons for the state of a step, one per line."""
     if part.state == "reused":
         return [f"run {part.run_id}"]
     lines = [part.problem] if part.problem else []
@@ -293,31 +294,32 @@ def _reasons(part: PartStatus) -> list[str]:
         return lines
     waits = f"waits for {listed(part.waits_for)}"
     if part.state == "waits":
-        return [f"for {listed(part.waits_for)}; all else is as in run {part.run_id}"]
+        return [f"for {listed(part.waits_for)}; otherwise as in run {part.run_id}"]
     if part.run_id is None:
         return [*lines, "no earlier result" + (f"; {waits}" if part.waits_for else "")]
     if part.changes:
-        lines += [_words(change) for change in part.changes if change.kind != "module"]
+        lines += [_describe(change) for change in part.changes if change.kind != "module"]
         if modules := [change.name for change in part.changes if change.kind == "module"]:
             lines.append(f"code changed: {listed(modules)}")
         lines.append(f"compared with run {part.run_id}")
     return [*lines, *([waits] if part.waits_for else [])] or [f"run {part.run_id} cannot be used"]
 
 
-def _words(change: Change) -> str:
-    """Return one change in words."""
+def _describe(change: Change) -> str:
     match change.kind:
         case "input":
-            return f"input {change.name}: another result"
+            return f"input {change.name}: changed"
         case "source" | "file":
-            what = "new" if change.before is None else "gone" if change.now is None else "changed"
+            what = (
+                "added" if change.before is None else "removed" if change.now is None else "changed"
+            )
             return f"{change.kind} {change.name}: {what}"
         case _:
-            before, now = (_short(value) for value in redact_values([change.before, change.now]))
+            before, now = (_shorten(value) for value in redact_values([change.before, change.now]))
             return f"{change.kind} {change.name}: was {before}, is {now}"
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     if value is None:
         return "not set"
     text = str(value)

@@ -1,4 +1,4 @@
-"""The MLflow store: the one place where results live."""
+"""The MLflow store, which contains all results."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ from textmill.tracking.database.connection import Connection
 from textmill.tracking.database.connection import (
     StoreError as StoreError,  # raised by all methods here
 )
-from textmill.tracking.database.relocation import present_place
+from textmill.tracking.database.relocation import current_path
 
-MAX_PER_BATCH = 100  # params and tags that MLflow takes in one call
-MAX_METRICS = 1000
+MAX_PER_BATCH = 100  # MLflow's limit of params and tags per call
+MAX_METRICS = 1000  # MLflow's limit per call
 MAX_PARAM_CHARS = 6000
 LONG_PARAMS = "long_params.json"
-CUT_MARK = f" … (cut; whole in {LONG_PARAMS})"
-MAX_RUNS = 50_000  # that MLflow gives in one answer
-FOREIGN = re.compile(r"[^/\w.\- :]")
-"""What the name of a metric may not hold."""
+TRUNCATED_SUFFIX = f" … (cut; whole in {LONG_PARAMS})"
+MAX_RUNS = 50_000  # MLflow's limit per search
+INVALID_METRIC_CHARS = re.compile(r"[^/\w.\- :]")
+"""Characters that MLflow does not allow in the name of a metric."""
 KIND_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-"""Tells MLflow that an experiment holds training runs, and no traces of chats."""
+"""Tags that mark an experiment as one of training runs, not of traces of generative AI."""
 TRAINING_VIEW = "?workflowType=machine_learning"
-"""At the end of a page's address: MLflow 3.17 shows its pages for generative AI otherwise, where
-the kind of the experiment is not asked for."""
+"""Query of a page's URL, without which MLflow 3.17 shows its pages for generative AI, whatever the
+kind of the experiment."""
 RESERVE_BYTES = 1 << 20
 
 log = logging.getLogger(__name__)
 
 
 class Store(Connection):
-    """An MLflow tracking store: its runs with what they log, and their results.
+    """An MLflow tracking store: runs with params, metrics, tags and artifacts.
 
-    Every method, and every method of its client, raises a StoreError when the store fails.
+    Every method, and every method of its client, raises StoreError if the store fails.
     """
 
     def reserve_space(self) -> None:
@@ -58,19 +58,19 @@ class Store(Connection):
 
         Raises:
             RunError: the store is read-only.
-            StoreError: the disk has no space for it.
+            StoreError: the disk is full.
         """
         self.check_writable()
         with self.as_store_errors():
             if not self.reserve.exists():
-                # Not zeros: some file systems take no room for them.
+                # Random bytes, as some file systems allocate no blocks for zeros.
                 write_atomic(self.reserve, os.urandom(RESERVE_BYTES))
 
     def experiment(self, name: str) -> str:
-        """Return the id of the experiment of that name, made if need be.
+        """Return the id of an experiment by name, created if necessary.
 
         Raises:
-            InputError: the experiment was deleted, or keeps its files outside of the store.
+            InputError: the experiment was deleted, or stores its artifacts outside of the store.
         """
         with self.lock("open.lock"):
             found = self.client.get_experiment_by_name(name)
@@ -79,8 +79,8 @@ class Store(Connection):
         place = found.artifact_location
         if not self.holds(place, by_link=True):
             raise InputError(
-                f"The MLflow experiment {name!r} keeps its files in {place}, outside of the store "
-                f"{self.home}: set experiment=NAME for another one."
+                f"The MLflow experiment {name!r} stores its artifacts in {place}, outside of the "
+                f"store {self.home}: set experiment=NAME for another one."
             )
         if found.lifecycle_stage != "active":
             raise InputError(
@@ -92,16 +92,16 @@ class Store(Connection):
         return str(found.experiment_id)
 
     def find_experiment(self, name: str) -> str | None:
-        """Return the id of the experiment of that name, or None if there is none."""
+        """Return the id of an experiment by name, or None if it does not exist."""
         found = self.client.get_experiment_by_name(name)
         return None if found is None else str(found.experiment_id)
 
     def holds(self, place: str, by_link: bool = False) -> bool:
-        """Return whether a place that MLflow names lies in the store, whose files are ours.
+        """Return whether an artifact location is inside the store.
 
         Args:
-            place: its URI; one of another machine, or of a store that is no folder, is ours.
-            by_link: whether it may lie elsewhere, where a link in the store leads to it.
+            place: its URI; always inside if it is remote, or the store is not a folder.
+            by_link: whether a location that is only reached by a symbolic link is inside.
         """
         path = path_of(place)
         if self.artifact_root is None or path is None:
@@ -109,18 +109,18 @@ class Store(Connection):
         is_below = by_link and path.is_relative_to(self.home)
         return is_below or path.resolve().is_relative_to(self.home.resolve())
 
-    def present_place(self, place: str) -> str:
-        """Return where something lies now that a record says to be in this store, or anywhere."""
-        return place if self.artifact_root is None else present_place(place, self.home)
+    def current_path(self, place: str) -> str:
+        """Return the current path of a recorded path; it differs if the store was moved."""
+        return place if self.artifact_root is None else current_path(place, self.home)
 
     def start_run(self, experiment_id: str, name: str, tags: Mapping[str, str]) -> str:
-        """Return the id of a new run."""
+        """Create a run and return its id."""
         start = {START_TAG: uuid.uuid4().hex}
         run = self.client.create_run(experiment_id, run_name=name, tags={**tags, **start})
         return str(run.info.run_id)
 
     def end_run(self, run_id: str, status: str, failure: str | None = None) -> None:
-        """Set the final status of a run: FINISHED, FAILED or KILLED; and why it failed."""
+        """Set the final status of a run (FINISHED, FAILED or KILLED) and its error message."""
 
         def end() -> None:
             self.client.set_terminated(run_id, status)
@@ -130,18 +130,18 @@ class Store(Connection):
         try:
             end()
         except StoreError:
-            self.reserve.unlink(missing_ok=True)  # the disk may be full: this makes room
+            self.reserve.unlink(missing_ok=True)  # the disk may be full: free the reserved space
             end()
 
     def search(
         self, condition: str, max_runs: int = 1000, experiment_id: str | None = None
     ) -> list[Run]:
-        """Return the runs for which the condition holds, the newest first.
+        """Return the runs that match a condition, newest first.
 
         Args:
-            condition: in MLflow's language.
-            max_runs: how many at most.
-            experiment_id: whose runs; None: those of all experiments.
+            condition: in MLflow's search syntax.
+            max_runs: maximum number of runs.
+            experiment_id: the experiment to search; None for all.
         """
         experiments = [experiment_id] if experiment_id else self._experiment_ids()
         order = ["attributes.start_time DESC"]
@@ -155,15 +155,15 @@ class Store(Connection):
     def log_params(self, run_id: str, values: Mapping[str, Any]) -> None:
         """Log a nested configuration as params with dotted names.
 
-        What is too long for MLflow, which cuts it with no more than a warning, is marked as cut,
-        and kept whole as an artifact.
+        Values that exceed MLflow's limit, where it would truncate them with only a warning, are
+        marked as truncated, and logged in full as an artifact.
         """
         texts = {key: str(value) for key, value in flatten(redact_values(values)).items()}
         long = {key: text for key, text in texts.items() if len(text) > MAX_PARAM_CHARS}
         if long:
             self.client.log_dict(run_id, long, LONG_PARAMS)
-            kept = MAX_PARAM_CHARS - len(CUT_MARK)
-            texts |= {key: f"{text[:kept]}{CUT_MARK}" for key, text in long.items()}
+            kept = MAX_PARAM_CHARS - len(TRUNCATED_SUFFIX)
+            texts |= {key: f"{text[:kept]}{TRUNCATED_SUFFIX}" for key, text in long.items()}
         params = [Param(key, text) for key, text in texts.items()]
         for start in range(0, len(params), MAX_PER_BATCH):
             self.client.log_batch(run_id, params=params[start : start + MAX_PER_BATCH])
@@ -171,17 +171,17 @@ class Store(Connection):
     def log_metrics(
         self, run_id: str, values: Mapping[str, float], time_ms: int | None = None
     ) -> None:
-        """Log numbers under their names; those with the same time, logged again, count once."""
+        """Log metrics by name; logging them again with the same time has no effect."""
         if time_ms is None:
             time_ms = int(time.time() * 1000)
         self.log_points(run_id, [Metric(k, float(v), time_ms, 0) for k, v in values.items()])
 
-    def log_points(self, run_id: str, points: list[Metric], is_patient: bool = True) -> None:
-        """Log points of metrics over time; points sent twice count once.
+    def log_points(self, run_id: str, points: list[Metric], retry: bool = True) -> None:
+        """Log points of metrics over time; logging a point again has no effect.
 
-        Characters that MLflow takes for no part of a metric's name are written as their code.
+        Characters that MLflow does not allow in names are escaped (see `metric_name`).
         """
-        client = self.client if is_patient else self.at_once()
+        client = self.client if retry else self.client_without_retries()
         points = [Metric(metric_name(p.key), p.value, p.timestamp, p.step) for p in points]
         for start in range(0, len(points), MAX_METRICS):
             client.log_batch(run_id, metrics=points[start : start + MAX_METRICS])
@@ -191,7 +191,7 @@ class Store(Connection):
         self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()])
 
     def log_datasets(self, run_id: str, inputs: Iterable[Dataset]) -> None:
-        """Record what data a run read, with its digest."""
+        """Log the datasets that a run read, with their digests."""
         entries = []
         for name, place, digest, context in inputs:
             from mlflow.data.meta_dataset import MetaDataset
@@ -201,17 +201,17 @@ class Store(Connection):
             tags = [InputTag("mlflow.data.context", context)]
             entries.append(DatasetInput(dataset._to_mlflow_entity(), tags))
         if entries:
-            # MLflow looks for a data set and then adds it: of two runs that log the same one at the
-            # same time, one would fail (seen on SQLite, "UNIQUE constraint failed: datasets").
+            # MLflow searches for a dataset, then inserts it: if two runs log the same one at the
+            # same time, one fails (seen on SQLite, "UNIQUE constraint failed: datasets").
             with self.lock("datasets.lock"):
                 self.client.log_inputs(run_id, entries)
 
     def run_url(self, experiment_id: str, run_id: str) -> str:
-        """Return the address of a run's page."""
+        """Return the URL of a run's page."""
         return f"{self.ui_url}/#/experiments/{experiment_id}/runs/{run_id}{TRAINING_VIEW}"
 
     def experiment_url(self, name: str) -> str | None:
-        """Return the address of an experiment's training runs, or None where it has none yet."""
+        """Return the URL of an experiment's runs, or None if the experiment does not exist."""
         found = self.client.get_experiment_by_name(name)
         if found is None:
             return None
@@ -219,24 +219,27 @@ class Store(Connection):
 
 
 Dataset = tuple[str, str, str, str]
-"""Name, place, digest, and what the data is for (such as "training")."""
+"""Name, location, digest, and purpose of the data (such as "training")."""
 
 
 def path_of(uri: str) -> Path | None:
-    """Return the path of a place that MLflow names, or None if it is on another machine."""
+    """Return the path of an artifact location, or None if it is remote."""
     is_local = is_local_uri(uri)  # type: ignore[no-untyped-call]
     return Path(local_file_uri_to_path(uri)) if is_local else None  # type: ignore[no-untyped-call]
 
 
 def artifact_url(run_url: str, name: str) -> str:
-    """Return the page of a run's artifact."""
+    """Return the URL of an artifact's page."""
     page, _, view = run_url.partition("?")
     return f"{page}/artifacts/{name}?{view}"
 
 
 def metric_name(name: str) -> str:
-    """Return a name as MLflow accepts it: labels may hold any character, as in R&D or C++."""
-    spelt = FOREIGN.sub(lambda match: f":{ord(match.group()):x}:", name)
-    # A part of nothing, or of dots, would be taken for another place in the tree of names.
-    parts = spelt.split("/")
+    """Return a metric's name with the characters escaped that MLflow does not allow.
+
+    Names contain labels, which may contain any character, as in R&D or C++.
+    """
+    escaped = INVALID_METRIC_CHARS.sub(lambda match: f":{ord(match.group()):x}:", name)
+    # MLflow reads names as paths, and rejects empty, "." and ".." components.
+    parts = escaped.split("/")
     return "/".join(part if part.strip(".") else f":{part.replace('.', '2e:')}" for part in parts)

@@ -1,4 +1,4 @@
-"""Names of tags that more than one part reads; apart, so that reading one loads little."""
+"""Names of tags that several modules read; in a module of its own that imports nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ DIGEST_TAG = "textmill.digest"
 DATA_TAG = "textmill.data"
 """Digest of all raw files that a finished pipeline has read."""
 COMMAND_TAG = "textmill.command"
-"""The words of a terminal that do the same."""
+"""The command line of the run, without credentials."""
 TESTED_RUN_TAG = "textmill.run.evaluate"
 BACKBONE = "backbone"
-"""What the backbone is called beside the models of tasks."""
+"""Name of the backbone among the models of tasks."""

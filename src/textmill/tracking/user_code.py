@@ -1,4 +1,4 @@
-"""The code of extensions that a pipeline's run was given, kept with the run."""
+"""The code of a pipeline run's extensions, recorded with the run."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ FOLDER = "extensions"
 
 
 def log_extensions(store: Store, run_id: str, extensions: Iterable[Extension]) -> None:
-    """Log the Python files of extensions as artifacts of a pipeline's run.
+    """Log the Python files of extensions as artifacts of a pipeline run.
 
     Raises:
-        StoreError: the store does not take them.
+        StoreError: the store failed.
     """
     for extension in extensions:
         for name, file in files_of(extension.place).items():
@@ -30,16 +30,16 @@ def log_extensions(store: Store, run_id: str, extensions: Iterable[Extension]) -
 def recorded_extensions(
     store: Store, run: Run, entries: Iterable[str], use_recorded: bool
 ) -> tuple[str, ...]:
-    """Return what a run's extensions are to be loaded from: from where they were, if unchanged.
+    """Return where to load a run's extensions from: the original locations, if unchanged.
 
     Args:
-        store: the run's.
-        run: a pipeline's.
-        entries: its `extensions`, as they were recorded.
-        use_recorded: load what is missing or has changed from the code that the run recorded.
+        store: the store of the run.
+        run: the run of a pipeline.
+        entries: its recorded `extensions` setting.
+        use_recorded: whether to load missing or changed extensions from the recorded code.
 
     Raises:
-        InputError: one is missing or has changed, and recorded code is not to be used.
+        InputError: an extension is missing or has changed, and `use_recorded` is False.
         RunError: recorded code is missing or damaged.
     """
     prefix = f"{RECORD_TAG}{FOLDER}/"
@@ -61,9 +61,9 @@ def _place(store: Store, run: Run, entry: str, digests: dict[str, str], use_reco
         return entry
     if not use_recorded:
         raise InputError(
-            f"extensions: {entry} is missing, or has changed since the run. Bring it back; or read "
-            f"what the run recorded of it, its artifacts {FOLDER}/{name}, and if you trust that "
-            "code, add --recorded-extensions."
+            f"extensions: {entry} is missing, or has changed since the run. Restore it; or review "
+            f"the recorded code, in the artifacts {FOLDER}/{name} of the run, and if you trust it, "
+            "add --recorded-extensions."
         )
     folder = store.home / "cache" / FOLDER / str(run.info.run_id)
     for file in own:

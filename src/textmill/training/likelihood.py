@@ -1,4 +1,4 @@
-"""What text costs a language model: the loss of documents in packed blocks, and its measures."""
+"""The likelihood of text under a language model: loss of documents, and derived metrics."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from textmill.training.batches import Batches, in_order, to_tensors
 from textmill.training.objectives import Batch, token_nll
 
 BATCH_BLOCKS = 8
-"""Blocks read at once: their logits are large, and more at once (32) was no faster."""
+"""Batch size in blocks: logits are large, and a larger batch (32) was no faster."""
 
 
 def packed(
     blocks: PackedBlocks, batch_size: int = BATCH_BLOCKS, chosen: Sequence[int] | None = None
 ) -> Batches:
-    """Return packed blocks, all of them or those chosen, in batches."""
+    """Return batches of packed blocks, either all or the chosen ones."""
     indices = range(len(blocks)) if chosen is None else chosen
     rows = [[indices[i] for i in batch] for batch in in_order(len(indices), batch_size)]
     return Batches(rows, lambda indices: to_tensors(blocks.rows(indices)))
@@ -31,13 +31,13 @@ def packed(
 def document_nll(
     network: GPT, batches: Iterable[Batch], n_documents: int, is_causal: bool = True
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return what the documents of packed blocks cost a model, and how many targets they have.
+    """Return negative log-likelihood and number of targets of every document in packed blocks.
 
     Args:
         network: the model.
         batches: packed blocks, on the CPU.
-        n_documents: of the split that the blocks are from.
-        is_causal: whether a token sees only those before it.
+        n_documents: number of documents in the split.
+        is_causal: whether attention is causal.
 
     Returns:
         Summed negative log-likelihood (nats) and targets of every document, (n_documents,) each.

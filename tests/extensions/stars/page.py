@@ -1,4 +1,4 @@
-"""How stars are shown: with a histogram of errors."""
+"""Presentation of predictions: with a histogram of errors."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ DOES = "gives a text stars"
 
 
 def plot(rows: Sequence[Row], folder: Path) -> None:
-    """Draw how far answers are off."""
+    """Write a histogram of errors."""
     with open_figure(folder / "errors.png", (5, 3)) as figure:
         figure.subplots().hist(list(map(error, rows)))

@@ -1,4 +1,4 @@
-"""The settings of a task that gives stars."""
+"""The settings of stars."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from textmill.config import LabelledConfig
 
 
 class StarsConfig(LabelledConfig):
-    """A number of stars for a text."""
+    """Stars: a number of stars for a text."""
 
     TEXT_SETTINGS = ("text",)
 
     kind: Literal["stars"]
     text: str = "text"
-    """Column that holds the text."""
+    """Column of the text."""
     label: str = "stars"
-    """Column that holds the number."""
+    """Column of the number."""
 
 
 SETTINGS = StarsConfig

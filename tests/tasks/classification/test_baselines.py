@@ -30,7 +30,7 @@ def test_tfidf_beats_the_majority_on_separable_texts() -> None:
     assert majority(LABELS, 3) != expected
 
 
-def test_tfidf_answers_alike_each_time() -> None:
+def test_tfidf_is_deterministic() -> None:
     answers = [tfidf_logistic_regression(TEXTS, LABELS, ["meal room"])[0] for _ in range(2)]
     assert answers[0] == answers[1]
     assert type(answers[0][0]) is str
@@ -43,28 +43,28 @@ def test_tfidf_reads_scripts_without_blanks_and_single_characters() -> None:
     assert tfidf_logistic_regression(["a", "b"] * 3, ["x", "y"] * 3, ["b"])[0] == ["y"]
 
 
-def test_many_classes_are_told_apart_one_by_one_and_a_note_says_so(
+def test_many_classes_use_one_vs_rest_with_a_note(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Two classes never are: they have one row of coefficients."""
-    monkeypatch.setattr(regression, "LBFGS_CELLS", 1)
+    monkeypatch.setattr(regression, "MAX_MULTINOMIAL_CELLS", 1)
     texts, labels = [*TEXTS, "plain soup"] * 5, [*LABELS, "none"] * 5
     answers, note = tfidf_logistic_regression(texts, labels, ["lovely", "awful", "a plain soup"])
     assert answers == ["good", "bad", "none"]
-    assert note == "3 classes, each told apart from all others by itself to save memory"
+    assert note == "3 classes, one-vs-rest to save memory"
     assert tfidf_logistic_regression(TEXTS, LABELS, ["lovely"]) == (["good"], "")
 
 
 def test_where_that_is_not_enough_the_commonest_features_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(regression, "LBFGS_CELLS", 1)
-    monkeypatch.setattr(regression, "COEFFICIENTS", 3 * 4)
+    monkeypatch.setattr(regression, "MAX_MULTINOMIAL_CELLS", 1)
+    monkeypatch.setattr(regression, "MAX_COEFFICIENTS", 3 * 4)
     texts = ["good day", "bad day", "plain day"] * 5 + ["once only"]
     labels = ["good", "bad", "none"] * 5 + ["none"]
     answers, note = tfidf_logistic_regression(texts, labels, ["good", "bad", "plain"])
     assert answers == ["good", "bad", "none"]
-    assert note.endswith("; on the 4 commonest of 10 features")
+    assert note.endswith("; on the 4 most frequent of 10 features")
 
 
 MANY_CLASSES = """

@@ -40,17 +40,17 @@ def test_a_confusion_matrix_grows_with_its_classes(tmp_path: Path) -> None:
     assert n_pixels(tmp_path / "2.png") < n_pixels(tmp_path / "12.png")
 
 
-def test_the_picture_of_answers_is_their_confusion_matrix(tmp_path: Path) -> None:
+def test_the_plot_of_predictions_is_a_confusion_matrix(tmp_path: Path) -> None:
     plot([{"label": "a", "reference": "b"}, {"label": "b", "reference": "b"}], tmp_path)
     assert (tmp_path / "confusion_matrix.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_an_answer_stands_below_its_text_with_its_probability() -> None:
+def test_a_prediction_is_shown_with_its_probability() -> None:
     row = {"text": "fine", "reference": "good", "label": "bad", "score": 0.8, "is_cut": True}
     shown = show(row)
     assert shown.facts == (
         ("reference", "good"),
         ("prediction", "bad (80% sure)"),
-        ("note", "longer than the context, cut"),
+        ("note", "longer than the context, truncated"),
     )
     assert (shown.is_right, shown.certainty) == (False, 0.8)

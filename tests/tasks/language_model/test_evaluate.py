@@ -68,7 +68,7 @@ def metrics(folders: dict[str, Path]) -> dict[str, Any]:
     return values
 
 
-def test_the_loss_is_that_of_the_documents_run_apart(
+def test_the_loss_equals_that_of_separate_documents(
     folders: dict[str, Path], metrics: dict[str, Any]
 ) -> None:
     network, tokenizer = models.load(folders["backbone"]), load_tokenizer(folders["backbone"])
@@ -114,7 +114,7 @@ def test_documents_of_several_shards_keep_their_order(
     assert sizes.tolist() == document_sizes(whole.shards, tokenizer).tolist()
 
 
-def test_the_baseline_stands_beside_the_model(
+def test_metrics_include_the_unigram_baseline(
     folders: dict[str, Path], metrics: dict[str, Any]
 ) -> None:
     loss = unigram_loss(folders["tokens"])
@@ -134,7 +134,7 @@ def test_the_unigram_loss_by_hand(tmp_path: Path) -> None:
     assert unigram_loss(tmp_path) == pytest.approx(expected)
 
 
-def test_the_samples_are_prompts_with_what_the_model_writes(folders: dict[str, Path]) -> None:
+def test_the_samples_are_prompts_with_completions(folders: dict[str, Path]) -> None:
     network, tokenizer = models.load(folders["backbone"]), load_tokenizer(folders["backbone"])
     samples = read_json(folders["out"] / "samples.json")
     expected = [p + "".join(stream_text(network, tokenizer, p, GENERATION)) for p in ("The", "那")]

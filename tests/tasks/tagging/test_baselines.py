@@ -11,7 +11,7 @@ SENTENCES = [["Ann", "Lee", "sleeps"], ["Bob", "Lee", "runs"], ["we", "met", "An
 TAGS = [["B-PER", "I-PER", "O"], ["B-PER", "I-PER", "O"], ["O", "O", "B-PER"], ["B-PER", "O"]]
 
 
-def test_the_word_regression_of_one_tag_alone_answers_it() -> None:
+def test_the_word_regression_with_a_single_tag_predicts_it() -> None:
     words, tags = [["Ann", "Bob"], ["Dora"]], [["B-PER", "B-PER"], ["B-PER"]]
     answers, _ = word_logistic_regression(words, tags, [["Eve", "reads"]])
     assert answers == [["B-PER", "B-PER"]]
@@ -27,19 +27,19 @@ def test_the_word_regression_judges_a_new_word_by_its_neighbours_and_shape() -> 
     assert answers == ([["B-PER", "I-PER", "O"]], "")
 
 
-def test_many_classes_are_told_apart_one_by_one_and_a_note_says_so(
+def test_many_classes_use_one_vs_rest_with_a_note(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(regression, "LBFGS_CELLS", 1)
+    monkeypatch.setattr(regression, "MAX_MULTINOMIAL_CELLS", 1)
     tagged, note = word_logistic_regression(SENTENCES * 20, TAGS * 20, [["Zoe", "Lee", "sleeps"]])
     assert tagged == [["B-PER", "I-PER", "O"]]
-    assert note.startswith("3 classes, each")
+    assert note.startswith("3 classes, one-vs-rest")
 
 
 def test_where_that_is_not_enough_the_commonest_features_are_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(regression, "LBFGS_CELLS", 1)
-    monkeypatch.setattr(regression, "COEFFICIENTS", 3 * 4)
+    monkeypatch.setattr(regression, "MAX_MULTINOMIAL_CELLS", 1)
+    monkeypatch.setattr(regression, "MAX_COEFFICIENTS", 3 * 4)
     _, note = word_logistic_regression(SENTENCES, TAGS, [["Zoe", "Lee"]])
-    assert "; on the 4 commonest of " in note
+    assert "; on the 4 most frequent of " in note

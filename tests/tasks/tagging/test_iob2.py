@@ -36,7 +36,7 @@ def test_spans_end_where_another_entity_begins() -> None:
     assert spans(tags) == [(0, 2, "PER"), (2, 3, "PER"), (4, 5, "LOC")]
 
 
-def test_a_tag_that_continues_nothing_belongs_to_no_entity() -> None:
+def test_an_inside_tag_that_continues_no_entity_is_ignored() -> None:
     assert spans(["I-PER", "B-PER", "I-LOC", "I-PER"]) == [(1, 2, "PER")]
     assert spans(["B-PER", "O", "I-PER"]) == [(0, 1, "PER")]
 
@@ -57,7 +57,7 @@ def test_the_best_tags_are_those_of_an_exhaustive_search(seed: int) -> None:
     assert best_tags(scores, TAGS) == [TAGS[i] for i in best]
 
 
-def test_f1_counts_whole_entities_alone() -> None:
+def test_f1_counts_only_exact_entities() -> None:
     # Two guesses, of which one is right; three entities.
     guessed = [["B-PER", "I-PER", "O"], ["B-LOC"]]
     true = [["B-PER", "O", "B-PER"], ["B-LOC"]]

@@ -18,7 +18,15 @@ from textmill.files import read_json
 from textmill.tasks.evaluate import evaluate
 from textmill.tasks.predictor import Predictor, load_predictor
 from textmill.tasks.tagging.examples import Example, Spec, check_examples, make_spec, read_examples
-from textmill.tasks.tagging.network import NO_LABEL, Tagger, build, collate, encode, loss, predict
+from textmill.tasks.tagging.network import (
+    IGNORE_INDEX,
+    Tagger,
+    build,
+    collate,
+    encode,
+    loss,
+    predict,
+)
 from textmill.tasks.tagging.settings import TaggingConfig
 
 SPEC = Spec(("O", "B-PER", "I-PER"), False)
@@ -84,7 +92,7 @@ def test_types_that_differ_in_white_space_alone_are_one(tmp_path: Path) -> None:
     write_rows(tmp_path / "train.jsonl", [{"tokens": list("abcde"), "ner_tags": tags}])
     rows = read_examples(make_config(tmp_path), "train")
     assert rows[0].tags == ("B-PER", "I-PER", "B-PER", "O", "B-New York")
-    assert rows.respelled == {
+    assert rows.normalized == {
         "I-PER ": "I-PER",
         "B- PER": "B-PER",
         "B-New  York": "B-New York",
@@ -94,11 +102,17 @@ def test_types_that_differ_in_white_space_alone_are_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "named"),
     [
-        ({"tokens": ["a", "b"], "ner_tags": ["O"]}, "2 words in column 'tokens' and 1 tags"),
+        ({"tokens": ["a", "b"], "ner_tags": ["O"]}, "2 words in column 'tokens', but 1 tags"),
         ({"tokens": ["a", "b"], "ner_tags": ["O", "I-PER"]}, "entity begins with B-PER"),
         ({"tokens": "a b", "ner_tags": ["O"]}, "'tokens' holds no list"),
-        ({"tokens": ["a", 3], "ner_tags": ["O", "O"]}, "'tokens' holds an entry that is no string"),
-        ({"tokens": ["a"], "ner_tags": [[]]}, r"'ner_tags' holds an entry that is no string: \[\]"),
+        (
+            {"tokens": ["a", 3], "ner_tags": ["O", "O"]},
+            "'tokens' holds an entry that is not a string",
+        ),
+        (
+            {"tokens": ["a"], "ner_tags": [[]]},
+            r"'ner_tags' holds an entry that is not a string: \[\]",
+        ),
         ({"tokens": ["a"], "ner_tags": "O"}, "'ner_tags' holds no list of strings: 'O' is of type"),
         (
             {"tokens": ["a"], "ner_tags": [0]},
@@ -121,7 +135,7 @@ def test_the_spec_holds_both_tags_of_every_type(tmp_path: Path) -> None:
 
 
 def test_examples_without_an_entity_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="tasks.ner: the training examples hold no entity"):
+    with pytest.raises(InputError, match="tasks.ner: the training examples have no entities"):
         make_spec(make_config(tmp_path), [Example(("a",), ("O",), "")])
 
 
@@ -165,7 +179,7 @@ def test_padding_does_not_change_the_loss(network: Tagger, backbone: Path) -> No
         48,
     )
     both = collate(examples)
-    assert both["labels"].tolist() == [[1, 0, NO_LABEL, NO_LABEL], [0, 0, 0, 1]]
+    assert both["labels"].tolist() == [[1, 0, IGNORE_INDEX, IGNORE_INDEX], [0, 0, 0, 1]]
     apart = [loss(network, collate([e]), 0.0) * len(e.labels) for e in examples]
     torch.testing.assert_close(loss(network, both, 0.0), sum(apart) / 6)
 

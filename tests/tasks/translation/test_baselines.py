@@ -33,7 +33,7 @@ def test_model_1_after_two_iterations_by_hand() -> None:
     assert ibm_model_1(HAUS, 2)["das"] == pytest.approx(expected)
 
 
-def test_model_1_tells_the_words_apart() -> None:
+def test_model_1_aligns_words() -> None:
     table = ibm_model_1(HAUS, 50)
     best = {word: max(likely, key=lambda t: likely[t]) for word, likely in table.items()}
     assert best == {"das": "the", "Haus": "house", "Buch": "book", "ein": "a"}
@@ -58,7 +58,7 @@ DEUTSCH = ["Hund", "Mann", "Schläft.", "Er rennt", "rennt", ".", ",", "und der 
 DEUTSCH += ["und", "Ein Hund"]
 
 
-def test_words_are_replaced_with_their_spelling_and_marks() -> None:
+def test_translations_have_common_spelling_and_punctuation() -> None:
     texts = ["A man runs, and the dog runs.", "the Dog", "Quux runs (dog)!"]
     expected = ["Ein Mann rennt, und der Hund rennt.", "der Hund", "Quux rennt (Hund)!"]
     assert word_by_word(ENGLISH, DEUTSCH, texts) == (expected, "")
@@ -67,7 +67,7 @@ def test_words_are_replaced_with_their_spelling_and_marks() -> None:
 def test_fewer_pairs_are_learned_from_where_they_would_take_too_much_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(baselines, "MODEL1_ENTRIES", 6)  # two for each of the first three pairs
+    monkeypatch.setattr(baselines, "MAX_MODEL1_ALIGNMENTS", 6)  # two per pair
     answers, note = word_by_word(["Dog", "Man", "red", "hot"], ["Hund", "Mann", "rot", "heiss"],
                                  ["red", "hot"])  # fmt: skip
     assert answers == ["rot", "hot"]

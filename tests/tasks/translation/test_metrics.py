@@ -68,12 +68,12 @@ def test_translations_like_their_references_score_a_hundred() -> None:
 @pytest.mark.parametrize(
     ("language", "tokenizer"), [("de", "13a"), ("zh", "zh"), ("ZH-Hant-TW", "zh"), ("und", "13a")]
 )
-def test_the_language_decides_how_bleu_tells_words_apart(language: str, tokenizer: str) -> None:
+def test_the_language_selects_the_tokenizer_of_bleu(language: str, tokenizer: str) -> None:
     assert bleu_tokenizer(language) == tokenizer
 
 
 @pytest.mark.parametrize(("is_there", "tokenizer"), [(True, "ja-mecab"), (False, "char")])
-def test_japanese_is_taken_apart_by_mecab_where_that_is_installed(
+def test_japanese_is_tokenized_by_mecab_if_installed(
     monkeypatch: pytest.MonkeyPatch, is_there: bool, tokenizer: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "MeCab", sys if is_there else None)

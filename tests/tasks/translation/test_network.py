@@ -191,7 +191,9 @@ def test_a_translation_that_does_not_end_is_flagged(network: Translator, backbon
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n"])
-def test_nothing_is_translated_into_nothing(network: Translator, backbone: Path, text: str) -> None:
+def test_an_empty_text_has_an_empty_translation(
+    network: Translator, backbone: Path, text: str
+) -> None:
     answers = list(predict(network, load_tokenizer(backbone), SPEC, [text, "room"]))
     assert answers[0] == {"translation": "", "is_cut": False}
 
@@ -283,8 +285,8 @@ def test_both_files_of_a_split_have_a_digest(tmp_path: Path) -> None:
     ("further", "named"),
     [
         ({"finetune": {"attention": "bidirectional"}}, "'causal'"),
-        ({"hub": "a/b", "train_target": "x"}, "leave out train_target and test_target, or hub"),
-        ({"validation_target": "x"}, "set validation too"),
+        ({"hub": "a/b", "train_target": "x"}, "remove train_target and test_target, or hub"),
+        ({"validation_target": "x"}, "set validation"),
         ({"source_share": 1.0}, "less than 1"),
     ],
 )
@@ -321,7 +323,7 @@ def test_the_evaluation_writes_scores_and_signatures_that_its_predictions_give(
     assert {file.suffix for file in tmp_path.iterdir()} == {".json", ".jsonl"}
 
 
-def test_the_baselines_are_copying_and_words_one_by_one(
+def test_the_baselines_are_copying_and_word_by_word(
     tuned: tuple[TranslationConfig, Path], tmp_path: Path
 ) -> None:
     baseline(tuned[0], {}, tmp_path)

@@ -6,7 +6,7 @@ from textmill.tasks.shown import Segment
 from textmill.tasks.translation.page import show
 
 
-def test_a_translation_stands_below_its_source_and_reference() -> None:
+def test_a_translation_is_shown_with_source_and_reference() -> None:
     row = {"text": "Guten Tag", "reference": "Hello", "translation": "Hi", "is_cut": True}
     shown = show(row)
     assert show(row | {"translation": "Hello "}).is_right
@@ -15,5 +15,5 @@ def test_a_translation_stands_below_its_source_and_reference() -> None:
     assert shown.facts == (
         ("reference", "Hello"),
         ("translation", "Hi"),
-        ("note", "longer than the context, cut"),
+        ("note", "longer than the context, truncated"),
     )

@@ -214,19 +214,19 @@ def test_a_step_killed_before_publication_is_published_and_not_computed_again(
             Store,
             "log_metrics",
             MlflowException("no route to host"),
-            "failed: no route to host.*waits in",
+            "failed: no route to host.*is kept in",
         ),
         (
             artifacts,
             "publish",
             MlflowException("no route to host"),
-            "failed: no route to host.*waits in",
+            "failed: no route to host.*is kept in",
         ),
         (
             artifacts,
             "publish",
             OSError(errno.ENOSPC, "No space left on device"),
-            "is full.*waits in",
+            "is full.*is kept in",
         ),
     ],
 )
@@ -249,11 +249,11 @@ def test_a_store_that_fails_after_the_work_leaves_no_result_until_the_next_run(
     assert calls() == 1
 
 
-def test_an_output_damaged_while_it_waited_is_computed_again(
+def test_a_damaged_unpublished_output_is_computed_again(
     config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
 ) -> None:
     away = patch.object(artifacts, "publish", side_effect=StoreError("away"))
-    with away, pytest.raises(RunError, match="waits in"):
+    with away, pytest.raises(RunError, match="is kept in"):
         run_once(config, probe("write"), seed)
     (run,) = key_runs(store, "write", seed.seed)
     waiting = store.wip / run.data.tags["textmill.key"] / "out" / "seed.txt"
@@ -264,7 +264,7 @@ def test_an_output_damaged_while_it_waited_is_computed_again(
 
 
 @pytest.mark.parametrize("method", ["search_runs", "log_batch", "create_run"])
-def test_a_store_that_fails_between_steps_is_reported_in_words(
+def test_a_store_that_fails_between_steps_is_reported_in_one_message(
     config: Config, store: Store, probe: Probe, seed: SampleConfig, method: str
 ) -> None:
     error = MlflowException("the server is away")
@@ -278,7 +278,7 @@ def test_a_store_that_fails_between_steps_is_reported_in_words(
     assert running(store) == []
 
 
-def test_a_result_whose_end_could_not_be_recorded_is_finished_and_not_computed_again(
+def test_a_published_result_whose_run_was_not_ended_is_reused(
     config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
 ) -> None:
     away = patch.object(MlflowClient, "set_terminated", side_effect=MlflowException("away"))
@@ -401,7 +401,7 @@ def test_damaged_metrics_are_cut_off_and_the_training_goes_on(
     assert f"{file}:3 is damaged" in caplog.text
 
 
-def test_what_waits_to_be_published_is_computed_again_if_its_manifest_is_damaged(
+def test_an_unpublished_output_with_a_damaged_manifest_is_computed_again(
     config: Config, store: Store, probe: Probe, seed: SampleConfig, calls: Calls
 ) -> None:
     away = patch.object(artifacts, "publish", side_effect=StoreError("away"))

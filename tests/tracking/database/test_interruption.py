@@ -35,7 +35,7 @@ def test_within_a_call_it_waits_for_the_end_of_the_outermost() -> None:
     assert done == ["inner", "outer"]
 
 
-def test_asked_twice_it_does_not_wait_and_nothing_is_left() -> None:
+def test_a_second_signal_interrupts_immediately() -> None:
     done = []
 
     def call() -> None:
@@ -61,7 +61,7 @@ def test_a_call_that_fails_gives_way_to_the_signal() -> None:
         call()
 
 
-def test_other_threads_hold_nothing_up() -> None:
+def test_other_threads_do_not_delay_signals() -> None:
     inside, over = threading.Event(), threading.Event()
 
     def work() -> None:

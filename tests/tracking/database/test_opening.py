@@ -44,10 +44,10 @@ def test_a_server_of_another_major_version_is_refused(version: str, is_refused: 
 DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
     "emptied": (lambda file: file.write_bytes(b""), "is empty"),
     "deleted": (Path.unlink, "is missing"),
-    "cut": (lambda file: file.write_bytes(file.read_bytes()[:-5000]), "is cut off"),
-    "cut to a page": (lambda file: file.write_bytes(file.read_bytes()[:4096]), "is cut off"),
-    "cut in its head": (lambda file: file.write_bytes(file.read_bytes()[:50]), "is no SQLite"),
-    "another file": (lambda file: file.write_bytes(b"x" * 9000), "is no SQLite database"),
+    "cut": (lambda file: file.write_bytes(file.read_bytes()[:-5000]), "is truncated"),
+    "cut to a page": (lambda file: file.write_bytes(file.read_bytes()[:4096]), "is truncated"),
+    "cut in its head": (lambda file: file.write_bytes(file.read_bytes()[:50]), "is not an SQLite"),
+    "another file": (lambda file: file.write_bytes(b"x" * 9000), "is not an SQLite database"),
 }
 
 

@@ -11,7 +11,7 @@ import tenacity
 from mlflow.exceptions import MlflowException, RestException
 
 from textmill.tracking.database import patience
-from textmill.tracking.database.patience import Patience, is_passing
+from textmill.tracking.database.patience import ServerRetries, is_transient
 
 
 class Clock:
@@ -66,24 +66,24 @@ def response(status: int) -> requests.HTTPError:
     ],
     ids=str,
 )
-def test_only_what_a_server_may_recover_from_is_tried_again(error: Exception, passes: bool) -> None:
-    assert is_passing(error) is passes
+def test_only_transient_errors_are_retried(error: Exception, passes: bool) -> None:
+    assert is_transient(error) is passes
     server = Server(1, error)
     if passes:
-        assert Patience("here").call(server) == "answer"
+        assert ServerRetries("here").call(server) == "answer"
     else:
         with pytest.raises(type(error)):
-            Patience("here").call(server)
+            ServerRetries("here").call(server)
         assert server.calls == 1
 
 
-def test_a_server_that_was_away_is_told_of_once_and_again_when_it_is_back(
+def test_an_outage_is_reported_once_at_its_start_and_end(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    patient = Patience("http://here")
+    patient = ServerRetries("http://here")
     assert patient.call(Server(5)) == "answer"
     assert [record.message for record in caplog.records] == [
-        "The tracking server http://here fails; trying again for 120 s.",
+        "The tracking server http://here fails; retrying for 120 s.",
         "The tracking server http://here works again.",
     ]
 
@@ -91,10 +91,10 @@ def test_a_server_that_was_away_is_told_of_once_and_again_when_it_is_back(
 def test_it_ends_after_two_minutes_and_then_waits_no_more_until_a_call_succeeds(
     clock: Clock,
 ) -> None:
-    patient, begun_s = Patience("http://here"), time.monotonic()
+    patient, begun_s = ServerRetries("http://here"), time.monotonic()
     with pytest.raises(MlflowException):
         patient.call(Server(999))
-    assert 90 <= clock.now - 100 <= patience.PATIENCE_S
+    assert 90 <= clock.now - 100 <= patience.RETRY_TIMEOUT_S
     at_the_end = Server(999)
     with pytest.raises(MlflowException):
         patient.call(at_the_end)

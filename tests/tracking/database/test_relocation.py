@@ -27,7 +27,7 @@ from textmill.registry.prune import UnusedData, find_unused, remove
 from textmill.steps.raw_sources import Source
 from textmill.tracking.artifacts import output_folder
 from textmill.tracking.database.opening import make_database
-from textmill.tracking.database.relocation import HOMES, present_place
+from textmill.tracking.database.relocation import HOMES, current_path
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store
@@ -178,7 +178,7 @@ def test_pruning_a_copy_leaves_the_original_as_it_was(
     assert output_folder(Store(original.tracking), was.run_id) == was.folder
 
 
-def test_two_folders_whose_names_begin_alike_are_two_stores(
+def test_folders_with_a_common_prefix_are_different_stores(
     made: tuple[Config, Result], tmp_path: Path
 ) -> None:
     home = Path(made[0].tracking.home)
@@ -248,7 +248,7 @@ def test_a_store_in_use_under_another_name_is_not_moved(
     assert output_folder(Store(config.tracking), was.run_id) == was.folder
 
 
-def test_what_a_link_leads_to_is_not_emptied(made: tuple[Config, Result], tmp_path: Path) -> None:
+def test_the_target_of_a_link_is_not_deleted(made: tuple[Config, Result], tmp_path: Path) -> None:
     config, was = made
     home = Path(config.tracking.home)
     (home / "artifacts").rename(tmp_path / "larger disk")
@@ -295,7 +295,7 @@ def without_privilege(*command: str) -> list[str]:
 
 
 @pytest.mark.parametrize("is_old", [False, True])
-def test_a_store_that_can_be_read_alone_is_read_where_it_lies(
+def test_a_read_only_store_is_read_in_place(
     made: tuple[Config, Result], tmp_path: Path, is_old: bool
 ) -> None:
     config, was = made
@@ -357,7 +357,7 @@ def test_the_database_of_a_newer_mlflow_is_refused_and_left_as_it_is(
     home.rename(newer)
     with closing(sqlite3.connect(newer / "mlflow.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
-    with pytest.raises(RunError, match="another version of MLflow.*it is as it was"):
+    with pytest.raises(RunError, match="another version of MLflow.*it is unchanged"):
         Store(at(made[0], newer).tracking)
     with closing(sqlite3.connect(newer / "mlflow.db")) as connection:
         version = connection.execute("SELECT version_num FROM alembic_version").fetchall()
@@ -378,7 +378,7 @@ def test_a_given_database_of_an_older_mlflow_is_refused_with_the_command(
 @pytest.mark.parametrize(
     ("mode", "others"), [("private", 0o077), ("group", 0o007), ("0750", 0o027)]
 )
-def test_what_is_made_is_as_private_as_was_said(
+def test_created_files_have_the_configured_permissions(
     config: Config, probe: Probe, calls: Calls, tmp_path: Path, mode: str, others: int
 ) -> None:
     home = tmp_path / "mlruns"
@@ -401,6 +401,6 @@ def test_a_place_in_a_record_is_followed_into_the_store_alone(tmp_path: Path) ->
     file.parent.mkdir(parents=True)
     file.touch()
     recorded = str(file).replace(str(tmp_path), "/gone")
-    assert present_place(recorded, tmp_path) == str(file)
+    assert current_path(recorded, tmp_path) == str(file)
     for other in (f"{recorded}.missing", "/data/a.txt", "sample:a", str(file)):
-        assert present_place(other, tmp_path) == other
+        assert current_path(other, tmp_path) == other

@@ -23,9 +23,9 @@ class Server:
         self.refusals = refusals
         self.taken: list[tuple[str, int, float]] = []
 
-    def log_points(self, run_id: str, points: list[Metric], is_patient: bool = True) -> None:
+    def log_points(self, run_id: str, points: list[Metric], retry: bool = True) -> None:
         assert run_id == "run"
-        self.was_waited_for = is_patient
+        self.was_waited_for = retry
         if self.refusals:
             self.refusals -= 1
             raise StoreError("the server is away")
@@ -34,7 +34,7 @@ class Server:
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(follow, "SHIP_EVERY_S", 0.0)
+    monkeypatch.setattr(follow, "LOG_INTERVAL_S", 0.0)
     monkeypatch.setattr(tenacity.nap, "time", SimpleNamespace(sleep=lambda seconds: None))
 
 
@@ -52,7 +52,7 @@ def append(work: Path, text: str) -> None:
         stream.write(text)
 
 
-def test_nothing_happens_before_there_is_a_file(tmp_path: Path) -> None:
+def test_a_missing_file_has_no_points(tmp_path: Path) -> None:
     server = Server()
     following = follower(server, tmp_path)
     following.poll()
@@ -69,7 +69,7 @@ def test_points_keep_name_step_time_and_value(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 10, -1])
-def test_a_half_written_last_line_waits_until_it_is_whole(tmp_path: Path, cut: int) -> None:
+def test_an_incomplete_last_line_is_read_once_complete(tmp_path: Path, cut: int) -> None:
     server = Server()
     following = follower(server, tmp_path)
     second = line(2, loss=1.5)
@@ -92,7 +92,7 @@ def test_a_server_that_fails_delays_points_and_gets_each_once(tmp_path: Path) ->
 
 
 def test_finish_tries_several_times(tmp_path: Path) -> None:
-    server = Server(refusals=follow.LAST_TRIES - 1)
+    server = Server(refusals=follow.MAX_FINAL_ATTEMPTS - 1)
     append(tmp_path, line(1, loss=1.0))
     follower(server, tmp_path).finish()
     assert server.taken == [("loss", 1, 1.0)]
@@ -103,7 +103,7 @@ def test_finish_gives_up_after_some_tries_with_the_reason(tmp_path: Path) -> Non
     append(tmp_path, line(1, loss=1.0))
     with pytest.raises(StoreError, match="the server is away"):
         follower(server, tmp_path).finish()
-    assert server.refusals == 99 - follow.LAST_TRIES
+    assert server.refusals == 99 - follow.MAX_FINAL_ATTEMPTS
 
 
 def test_a_running_step_does_not_wait_for_the_server_and_a_finished_one_does(
@@ -138,7 +138,7 @@ def test_an_outage_is_reported_once(tmp_path: Path, caplog: pytest.LogCaptureFix
         append(tmp_path, line(step, loss=1.0))
         following.poll()
     assert [record.message for record in caplog.records] == [
-        "Metrics wait to be sent. the server is away"
+        "Metrics could not be logged yet. the server is away"
     ]
 
 
@@ -159,7 +159,7 @@ def test_points_are_sent_in_intervals(tmp_path: Path, monkeypatch: pytest.Monkey
     now: list[float] = [100.0]
     clock: Any = SimpleNamespace(monotonic=lambda: now[0])
     monkeypatch.setattr(follow, "time", clock)
-    monkeypatch.setattr(follow, "SHIP_EVERY_S", 2.0)
+    monkeypatch.setattr(follow, "LOG_INTERVAL_S", 2.0)
     server = Server()
     following = follower(server, tmp_path)
     counts = []

@@ -1,4 +1,4 @@
-"""Specifies the picture of the lengths of documents."""
+"""Specifies the plot of document lengths."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from textmill.corpus.tokens.token_shards import write_shards
 from textmill.tracking.metrics.token_lengths import token_lengths
 
 
-def test_every_document_stands_in_a_bar_by_its_tokens_without_the_end(tmp_path: Path) -> None:
+def test_the_histogram_counts_tokens_without_end(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     write_shards(tmp_path / "train", [[7], [7, 8], [7] * 99, [7] * 99], np.dtype(np.uint16), 50)
     (axes,) = token_lengths(tmp_path).axes

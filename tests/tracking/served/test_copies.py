@@ -27,7 +27,7 @@ def check(copy: Path) -> None:
     check_copy(copy / "artifacts" / "output")
 
 
-def test_a_whole_copy_passes_and_what_was_added_does_no_harm(copy: Path) -> None:
+def test_an_intact_copy_passes_also_with_additional_files(copy: Path) -> None:
     (copy / "registered_model_meta").write_text("MLflow adds it to downloads")
     (copy / "code" / "__pycache__").mkdir()
     check(copy)
@@ -63,7 +63,7 @@ def test_digests_that_are_none_are_no_reason_to_believe(copy: Path, content: str
         check(copy)
 
 
-def test_a_copy_of_an_early_version_is_said_to_be_unverified(
+def test_a_copy_of_an_early_version_is_reported_as_unverified(
     copy: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (copy / "MLmodel").write_text("flavors: {}")

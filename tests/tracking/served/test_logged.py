@@ -68,7 +68,7 @@ def backbone(store: Store, model_folder: Callable[[str], Path], tmp_path_factory
 
 
 @pytest.mark.filterwarnings("ignore")  # MLflow calls pandas and pydantic in outdated ways
-def test_a_backbone_answers_texts_by_what_it_writes_after_them(backbone: Any) -> None:
+def test_a_backbone_predicts_completions(backbone: Any) -> None:
     logged, folder = backbone
     texts = pd.DataFrame({"text": ["the room", "a lovely meal"]})
     settings = {"max_new_tokens": 6, "temperature": 0.5, "top_k": 9, "seed": 3}
@@ -81,7 +81,7 @@ def test_a_backbone_answers_texts_by_what_it_writes_after_them(backbone: Any) ->
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_a_backbone_is_asked_with_placeholders(backbone: Any) -> None:
+def test_prompts_are_redacted_before_completion(backbone: Any) -> None:
     model = mlflow.pyfunc.load_model(backbone[0].model_uri)
     texts = ["ask bob@example.com", "ask [EMAIL]", "ask [IBAN]"]
     secret, plain, other = model.predict(pd.DataFrame({"text": texts}))["continuation"]
@@ -94,7 +94,9 @@ def test_a_model_is_logged_once_with_its_task(logged: LoggedModel) -> None:
     assert logged.status == LoggedModelStatus.READY
 
 
-def test_a_model_lies_among_the_artifacts_of_its_store(store: Store, logged: LoggedModel) -> None:
+def test_a_model_is_stored_with_the_artifacts_of_its_store(
+    store: Store, logged: LoggedModel
+) -> None:
     assert str(logged.artifact_location).startswith((store.home / "artifacts").as_uri())
 
 

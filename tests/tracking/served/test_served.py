@@ -83,7 +83,7 @@ def expected(model_folder: Callable[[str], Path], kind: str) -> list[dict[str, A
     return load_predictor(model_folder(kind))(TEXTS)
 
 
-def test_a_fresh_process_that_refuses_pickles_gets_the_same_answers(
+def test_a_fresh_process_that_refuses_pickles_gets_the_same_predictions(
     store: Store,
     model_uri: Callable[[str], str],
     kind: str,

@@ -1,4 +1,4 @@
-"""Simple classifiers: the commonest label, and logistic regression on TF-IDF."""
+"""Baselines of classification: the most frequent label, and logistic regression on TF-IDF."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from textmill.evaluation.regression import logistic_regression
 from textmill.tasks.classification.examples import Example
 
 CLASSICAL_BASELINE = "tfidf_logistic_regression"
-"""The baseline whose scores stand beside the model's."""
+"""The baseline that the model is compared with."""
 
 TRIVIAL_BASELINE = "majority"
-"""The baseline that learns next to nothing."""
+"""The baseline that learns almost nothing."""
 
 
 def baselines(
     train: Sequence[Example], test: Sequence[Example]
 ) -> Iterator[tuple[str, list[dict[str, Any]], str]]:
-    """Yield name and predictions of each simple model, and what was done to save memory."""
+    """Yield name and predictions of each baseline, and a note if it was limited to save memory."""
     texts, labels = [e.text for e in train], [e.label for e in train]
     yield "majority", [{"label": label} for label in majority(labels, len(test))], ""
     answers, note = tfidf_logistic_regression(texts, labels, [e.text for e in test])
@@ -30,7 +30,7 @@ def baselines(
 
 
 def majority(labels: Sequence[str], n: int) -> list[str]:
-    """Return the commonest label n times; among equally common ones the first by name."""
+    """Return the most frequent label n times; ties are broken by name."""
     counts = Counter(labels)
     return [min(counts, key=lambda label: (-counts[label], label))] * n
 
@@ -38,9 +38,9 @@ def majority(labels: Sequence[str], n: int) -> list[str]:
 def tfidf_logistic_regression(
     texts: Sequence[str], labels: Sequence[str], test: Sequence[str]
 ) -> tuple[list[str], str]:
-    """Return the labels for the test texts by logistic regression on TF-IDF of words and pairs.
+    """Return labels of the test texts by logistic regression on TF-IDF of unigrams and bigrams.
 
-    And what was done to save memory; empty: nothing.
+    Also returns a note on how it was limited to save memory; empty if it was not.
     """
     vectorizer = TfidfVectorizer(
         tokenizer=split_words, token_pattern=None, ngram_range=(1, 2), sublinear_tf=True

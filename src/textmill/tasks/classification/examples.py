@@ -1,4 +1,4 @@
-"""Texts with one label each: how they are read and checked."""
+"""Reading and checking of texts with one label each."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from textmill.tasks.labels import Labels, as_text
 from textmill.tasks.rows import Rows, read_rows
 
 SELECTION = "accuracy"
-"""The validation metric by which the best epoch is kept."""
+"""The validation metric that selects the best epoch."""
 
 ONE_ANSWER = True
-"""Whether a text has one right answer, so that two examples with others are in conflict."""
+"""Whether each text has one correct answer, so that examples with different ones conflict."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A text with its label, and where it stands."""
+    """A text with its label, and its location (FILE:LINE)."""
 
     text: str
     label: str
@@ -30,7 +30,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Spec:
-    """What a fine-tuned model has to know besides its weights."""
+    """Settings of a fine-tuned model besides its weights."""
 
     labels: tuple[str, ...]
 
@@ -39,7 +39,7 @@ def read_examples(config: ClassificationConfig, split: str) -> Rows[Example]:
     """Return the examples of a split.
 
     Raises:
-        InputError: the data cannot be used; the message names the file, the line and the fix.
+        InputError: the data is invalid; the message names the file, the line and the fix.
     """
 
     def parse(values: dict[str, Any], place: str) -> Example:
@@ -48,7 +48,7 @@ def read_examples(config: ClassificationConfig, split: str) -> Rows[Example]:
 
     labels = Labels(config, config.label)
     rows = read_rows(config, split, {"text": config.text, "label": config.label}, parse)
-    rows.respelled = labels.respelled
+    rows.normalized = labels.normalized
     return rows
 
 
@@ -56,7 +56,7 @@ def make_spec(config: ClassificationConfig, train: Sequence[Example]) -> Spec:
     """Return the labels of the training examples.
 
     Raises:
-        InputError: all examples have one label.
+        InputError: all examples have the same label.
     """
     labels = tuple(sorted({example.label for example in train}))
     if len(labels) < 2:
@@ -68,7 +68,7 @@ def make_spec(config: ClassificationConfig, train: Sequence[Example]) -> Spec:
 
 
 def check_examples(config: ClassificationConfig, spec: Spec, examples: Sequence[Example]) -> None:
-    """Check that all labels are known.
+    """Raise InputError if a label does not occur in training.
 
     Raises:
         InputError: a label does not occur in training.
@@ -83,10 +83,10 @@ def check_examples(config: ClassificationConfig, spec: Spec, examples: Sequence[
 
 
 def reference(example: Example) -> dict[str, Any]:
-    """Return what a prediction is compared with, as it stands in the predictions file."""
+    """Return the fields of the predictions file that are the input and reference of an example."""
     return {"text": example.text, "reference": example.label}
 
 
 def model_input(example: Example) -> str:
-    """Return what a model is given."""
+    """Return the input of the model."""
     return example.text

@@ -1,4 +1,4 @@
-"""The metrics of a classification."""
+"""The metrics of classification."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from textmill.evaluation.metrics import Metric, Row, compute
 from textmill.tasks.classification.settings import ClassificationConfig
 
 METRICS = (Metric("accuracy", leads=True), Metric("f1_macro"))
-"""What the parent run carries; every class has precision, recall and F1 besides."""
+"""Metrics on the parent run; each class also has precision, recall and F1."""
 
 
 def score(config: ClassificationConfig, rows: Sequence[Row]) -> dict[str, float]:
-    """Return the metrics of rows that hold a label and its reference."""
+    """Return the metrics of rows with predicted and reference labels."""
     import datasets
 
     values = datasets.Value("string")
@@ -25,8 +25,7 @@ def score(config: ClassificationConfig, rows: Sequence[Row]) -> dict[str, float]
 def class_scores(predictions: list[str], references: list[str]) -> dict[str, float]:
     """Accuracy, macro-averaged F1, and precision, recall and F1 of every class.
 
-    Classes are told apart by name; the macro average runs over all classes that occur among the
-    references or the predictions.
+    The macro average is over all classes that occur in the references or the predictions.
     """
     from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
@@ -46,7 +45,7 @@ def class_scores(predictions: list[str], references: list[str]) -> dict[str, flo
 
 
 def signatures(config: ClassificationConfig) -> dict[str, str]:
-    """Return how each metric was computed, in the form of sacrebleu's signatures."""
+    """Return the signature of each metric, in the format of sacreBLEU."""
     version = importlib.metadata.version("scikit-learn")
     return {
         "accuracy": f"version:scikit-learn {version}",

@@ -1,4 +1,4 @@
-"""Classification: one label for a text, from the mean of its final hidden states."""
+"""The network of classification: a linear layer on the mean of the final hidden states."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 from textmill.tasks.classification.examples import Example, Spec
 
 PREDICT_BATCH = 32
-"""Texts that are answered at once."""
+"""Batch size of prediction."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """An example in numbers."""
+    """A tokenized example."""
 
     ids: list[int]
-    """The tokens of the text after a document end."""
+    """END and the tokens of the text."""
     label: int
     is_cut: bool
-    """The text was longer than the context and lost its end."""
+    """Whether the text was truncated to the context."""
 
 
 class Classifier(nn.Module):
@@ -42,7 +42,7 @@ class Classifier(nn.Module):
     def __init__(self, backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> None:
         super().__init__()
         self.backbone = backbone
-        backbone.lm_head = nn.Identity()  # its output layer has no part in this
+        backbone.lm_head = nn.Identity()  # replaced by the task head
         self.is_causal = is_causal
         self.drop = nn.Dropout(dropout)
         self.head = nn.Linear(backbone.config.n_embd, len(spec.labels))
@@ -57,14 +57,14 @@ class Classifier(nn.Module):
 
 
 def build(backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> Classifier:
-    """Return the network of the task around a backbone."""
+    """Return the task's network on top of a backbone."""
     return Classifier(backbone, spec, dropout, is_causal)
 
 
 def encode(
     tokenizer: Tokenizer, spec: Spec, examples: Sequence[Example], block_size: int
 ) -> list[Encoded]:
-    """Return the examples in numbers; texts beyond the context lose their end."""
+    """Return the tokenized examples; texts longer than the context are truncated."""
     texts = _encode_texts(tokenizer, [example.text for example in examples], block_size)
     return [
         Encoded(ids, spec.labels.index(example.label), is_cut)
@@ -84,7 +84,7 @@ def collate(examples: Sequence[Encoded]) -> Batch:
 
 
 def loss(network: Classifier, batch: Batch, label_smoothing: float) -> Tensor:
-    """Return what the batch adds to the mean cross-entropy of its step's labels, in nats."""
+    """Return the contribution of a batch to its step's mean cross-entropy, in nats per label."""
     logits = network(batch["input_ids"], batch["documents"]).float()
     return mean_cross_entropy(logits, batch["labels"], batch["n_targets"], label_smoothing)
 
@@ -108,7 +108,7 @@ def predict(
     inputs: Sequence[str],
     redaction: RedactionConfig = UNREDACTED,
 ) -> Iterator[dict[str, Any]]:
-    """Yield a prediction for each text: label, its probability, and whether the text was cut."""
+    """Yield a prediction for each text: label, its probability, and whether it was truncated."""
     block_size = network.backbone.config.block_size
     texts = [redact(text, redaction)[0] for text in inputs]
     encoded = _encode_texts(tokenizer, texts, block_size)
@@ -122,6 +122,6 @@ def predict(
 def _encode_texts(
     tokenizer: Tokenizer, texts: Sequence[str], block_size: int
 ) -> list[tuple[list[int], bool]]:
-    """Return the token ids of each text after a document end, and whether it had to be cut."""
+    """Return END and the token ids of each text, and whether it was truncated."""
     encodings = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
     return [([END_ID, *e.ids][:block_size], len(e.ids) >= block_size) for e in encodings]

@@ -1,4 +1,4 @@
-"""How a classifier and its answers are shown."""
+"""Presentation of classifiers and their predictions."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from pathlib import Path
 
 from textmill.evaluation.metrics import Row
 from textmill.evaluation.plots import extra_inches, open_figure, shown_label
-from textmill.tasks.shown import Column, Segment, Shown, cut_fact
+from textmill.tasks.shown import Column, Segment, Shown, truncation_fact
 
 DOES = "gives a text one label"
-LONG_TEXTS = "a longer text loses its end, and `is_cut` says so"
+LONG_TEXTS = "longer texts are truncated, and `is_cut` is true"
 ANSWER: Mapping[str, Column] = {"label": "string", "score": "double", "is_cut": "boolean"}
 MAX_CLASSES = 30
-"""Of more classes a confusion matrix shows those with the most mistakes."""
+"""Maximum number of classes in a confusion matrix; those with the most mistakes are shown."""
 
 
 def show(row: Row) -> Shown:
-    """Return a text with its label and the predicted one."""
+    """Return a text with its reference and predicted labels."""
     predicted = row["label"] + (f" ({row['score']:.0%} sure)" if "score" in row else "")
     return Shown(
         segments=(Segment(row["text"]),),
-        facts=(("reference", row["reference"]), ("prediction", predicted), *cut_fact(row)),
+        facts=(("reference", row["reference"]), ("prediction", predicted), *truncation_fact(row)),
         is_right=row["label"] == row["reference"],
         certainty=row.get("score", 0.0),
         mistakes=frozenset({f"{row['reference']} → {row['label']}"}),
@@ -36,9 +36,9 @@ def plot(rows: Sequence[Row], folder: Path) -> None:
 
 
 def plot_confusion(predictions: list[str], references: list[str], file: Path) -> None:
-    """Write the confusion matrix, each row normalised by the number of its references, as PNG.
+    """Write the confusion matrix, normalized by row (reference), as PNG.
 
-    Of many classes, those that most mistakes have to do with are shown, with answers among them.
+    If there are too many classes, it is restricted to those with the most mistakes.
     """
     from sklearn.metrics import ConfusionMatrixDisplay
 

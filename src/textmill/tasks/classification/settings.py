@@ -1,4 +1,4 @@
-"""The settings of a classification."""
+"""The settings of classification."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from textmill.config import LabelledConfig
 
 
 class ClassificationConfig(LabelledConfig):
-    """One label for a text."""
+    """Classification: one label for a text."""
 
     TEXT_SETTINGS = ("text",)
 
     kind: Literal["classification"]
     text: str = "text"
-    """Column that holds the text."""
+    """Column of the text."""
     label: str = "label"
-    """Column that holds the label."""
+    """Column of the label."""
 
 
 SETTINGS = ClassificationConfig

@@ -1,4 +1,4 @@
-"""What the metrics of a classification are functions of, and sums over its examples."""
+"""Statistics of the metrics of classification, summable over examples."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from textmill.evaluation.metrics import Row
 from textmill.evaluation.significance import Counts, Floats, f1_of, ratio
 
 EXAMPLE_FIELDS = ("text", "reference")
-"""The fields of a row that tell its test example from others."""
+"""The fields of a row that identify its test example."""
 
 
 def count(models: Sequence[Sequence[Row]], signatures: Mapping[str, str]) -> Counts:
-    """Count right, predicted and expected examples of every label, all that accuracy needs."""
+    """Return the counts of correct, predicted and reference examples for every label."""
     names = {row[field] for rows in models for row in rows for field in ("label", "reference")}
     labels = {label: i for i, label in enumerate(sorted(names))}
     statistics = np.zeros((len(models), len(models[0]), 3 * len(labels)))

@@ -1,3 +1,3 @@
-"""The language model: scored and shown as the kinds of task are, and no task that can be set."""
+"""The language model: scored and presented like a kind of task, but not configurable as one."""
 
 __all__ = ["evaluate", "metrics"]

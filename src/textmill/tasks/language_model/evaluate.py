@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def evaluate_lm(config: GenerationConfig, inputs: Mapping[str, Path], out: Path) -> None:
-    """Write the loss on the validation split and of each document, and sample texts.
+    """Write the loss on the validation split and of each of its documents, and sampled texts.
 
     Args:
         config: prompts and sampling.
@@ -59,9 +59,9 @@ def evaluate_lm(config: GenerationConfig, inputs: Mapping[str, Path], out: Path)
 
 
 def document_sizes(shards: Sequence[Shard], tokenizer: Tokenizer) -> NDArray[np.int64]:
-    """Return the bytes and the targets of every document, (documents, 2).
+    """Return the numbers of bytes and targets of every document, (documents, 2).
 
-    A byte-level token is spelled with one character per byte.
+    The spelling of a byte-level token has one character per byte.
     """
     spelling = [tokenizer.id_to_token(i) or "" for i in range(tokenizer.get_vocab_size())]
     n_bytes = np.array([len(token) for token in spelling])
@@ -81,7 +81,7 @@ def unigram_loss(tokens: Path) -> float:
     vocab_size = read_index(tokens)["vocab_size"]
 
     def count(split: str) -> NDArray[np.int64]:
-        # The END that opens a shard is no target.
+        # The END at the start of a shard is not a target.
         shards = read_shards(tokens / split)
         counts = [np.bincount(shard.ids[1:], minlength=vocab_size) for shard in shards]
         total: NDArray[np.int64] = np.sum(counts, axis=0)

@@ -7,9 +7,8 @@ from textmill.evaluation.metrics import Metric
 METRICS = (
     Metric("val_loss", lower_is_better=True),
     Metric("perplexity", lower_is_better=True),
-    Metric("bits_per_byte", lower_is_better=True, leads=True),  # whatever the tokenizer
+    Metric("bits_per_byte", lower_is_better=True, leads=True),  # independent of the tokenizer
 )
-"""What the parent run carries."""
+"""Metrics on the parent run."""
 DOCUMENTS = "documents.jsonl"
-"""What every validation document costs, by which two models can be compared document by document,
-whatever their tokenizers."""
+"""The loss of every validation document, to compare models with different tokenizers."""

@@ -1,4 +1,4 @@
-"""How a language model and its answers are shown."""
+"""Presentation of language models and their predictions."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from collections.abc import Mapping
 from textmill.tasks.shown import Column
 
 DOES = "continues a text"
-LONG_TEXTS = "what lies further back is forgotten"
+LONG_TEXTS = "earlier text has no influence"
 ANSWER: Mapping[str, Column] = {"continuation": "string"}

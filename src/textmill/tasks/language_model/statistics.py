@@ -1,4 +1,4 @@
-"""What the metrics of a language model are functions of, and sums over documents."""
+"""Statistics of the metrics of a language model, summable over documents."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from textmill.evaluation.metrics import Row
 from textmill.evaluation.significance import Counts, Floats, ratio
 
 EXAMPLE_FIELDS = ("bytes",)
-"""The fields of a row that tell its document from others."""
+"""The fields of a row that identify its document."""
 
 
 def count(models: Sequence[Sequence[Row]], signatures: Mapping[str, str]) -> Counts:
-    """Sum negative log-likelihood (nats), targets and bytes of documents."""
+    """Return negative log-likelihood (nats), targets and bytes of every document."""
     fields = ("nll", "targets", "bytes")
     statistics = np.array([[[r[f] for f in fields] for r in rows] for rows in models], np.float64)
 

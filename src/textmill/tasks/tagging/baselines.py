@@ -1,4 +1,4 @@
-"""Simple taggers: a word's commonest tag, and logistic regression on its spelling."""
+"""Baselines of tagging: a word's most frequent tag, and logistic regression on its spelling."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from textmill.tasks.tagging.examples import Example
 from textmill.tasks.tagging.iob2 import OUTSIDE, best_tags, tags_of, types_in
 
 CLASSICAL_BASELINE = "word_logistic_regression"
-"""The baseline whose scores stand beside the model's."""
+"""The baseline that the model is compared with."""
 
 TRIVIAL_BASELINE = "word_lookup"
-"""The baseline that learns next to nothing."""
+"""The baseline that learns almost nothing."""
 
 Words = Sequence[str]
 Tags = Sequence[str]
@@ -26,20 +26,20 @@ Tags = Sequence[str]
 def baselines(
     train: Sequence[Example], test: Sequence[Example]
 ) -> Iterator[tuple[str, list[dict[str, Any]], str]]:
-    """Yield name and predictions of each simple model, and what was done to save memory."""
+    """Yield name and predictions of each baseline, and a note if it was limited to save memory."""
     words, tags = [e.words for e in train], [e.tags for e in train]
-    asked = [e.words for e in test]
-    yield "word_lookup", [{"tags": row} for row in word_lookup(words, tags, asked)], ""
-    answers, note = word_logistic_regression(words, tags, asked)
+    test_words = [e.words for e in test]
+    yield "word_lookup", [{"tags": row} for row in word_lookup(words, tags, test_words)], ""
+    answers, note = word_logistic_regression(words, tags, test_words)
     yield CLASSICAL_BASELINE, [{"tags": row} for row in answers], note
 
 
 def word_lookup(
     words: Sequence[Words], tags: Sequence[Tags], test: Sequence[Words]
 ) -> list[list[str]]:
-    """Return for each test word the tag that it has most often in training; O if it is new.
+    """Return the most frequent training tag of each test word; O for unknown words.
 
-    An I- tag that continues nothing becomes the B- of its type.
+    An I- tag that does not continue an entity becomes the B- tag of its type.
     """
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for row, row_tags in zip(words, tags, strict=True):
@@ -62,12 +62,12 @@ def word_logistic_regression(
 ) -> tuple[list[list[str]], str]:
     """Return the best valid tags by a logistic regression on each word, its shape and neighbours.
 
-    And what was done to save memory; empty: nothing. The words are judged one by one; only the rule
-    that an I- tag continues an entity joins them.
+    Also returns a note on how it was limited to save memory; empty if it was not. Words are
+    classified independently; decoding then enforces valid IOB2.
     """
     labels = tags_of(name for row in tags for name in types_in(row))
     used = {tag for row in tags for tag in row}
-    if len(used) == 1:  # nothing to tell apart
+    if len(used) == 1:  # logistic regression needs two classes
         return [[*used] * len(row) for row in test], ""
     vectorizer = DictVectorizer()
     features = vectorizer.fit_transform(f for row in words for f in _word_features(row))
@@ -76,15 +76,15 @@ def word_logistic_regression(
     answers = []
     for row in test:
         scores = np.full((len(row), len(labels)), -np.inf)
-        asked = vectorizer.transform(_word_features(row))[:, columns]
-        probabilities = model.predict_proba(asked)
+        row_features = vectorizer.transform(_word_features(row))[:, columns]
+        probabilities = model.predict_proba(row_features)
         scores[:, model.classes_] = np.log(np.maximum(probabilities, np.finfo(float).tiny))
         answers.append(best_tags(scores, labels))
     return answers, note
 
 
 def _word_features(words: Words) -> Iterator[dict[str, str | bool]]:
-    """Yield what is known of each word without its meaning: spelling, shape, neighbours."""
+    """Yield the features of each word: spelling, shape, neighbours."""
     for index, word in enumerate(words):
         features: dict[str, str | bool] = {
             "word": word,
@@ -102,7 +102,7 @@ def _word_features(words: Words) -> Iterator[dict[str, str | bool]]:
 
 
 def _shape(word: str) -> str:
-    """Return the classes of a word's characters, runs shortened: "McDonald" becomes "XxXx"."""
+    """Return the character classes of a word, with runs collapsed: "McDonald" becomes "XxXx"."""
     shape = ""
     for character in word:
         kind = "X" if character.isupper() else "x" if character.isalpha() else character

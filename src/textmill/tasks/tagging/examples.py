@@ -1,4 +1,4 @@
-"""Words with a tag each: how they are read and checked."""
+"""Reading and checking of words with one tag each."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from textmill.tasks.tagging.iob2 import (
 from textmill.tasks.tagging.settings import TaggingConfig
 
 SELECTION = "f1"
-"""The validation metric by which the best epoch is kept."""
+"""The validation metric that selects the best epoch."""
 
 ONE_ANSWER = True
-"""Whether a text has one right answer, so that two examples with others are in conflict."""
+"""Whether each text has one correct answer, so that examples with different ones conflict."""
 
 _PLACEHOLDERS = frozenset(PLACEHOLDERS.values())
 
@@ -31,7 +31,7 @@ Words = Sequence[str]
 
 @dataclass(frozen=True)
 class Example:
-    """Words with their tags, and where they stand."""
+    """Words with their tags, and their location (FILE:LINE)."""
 
     words: tuple[str, ...]
     tags: tuple[str, ...]
@@ -40,19 +40,19 @@ class Example:
 
 @dataclass(frozen=True)
 class Spec:
-    """What a fine-tuned model has to know besides its weights."""
+    """Settings of a fine-tuned model besides its weights."""
 
     labels: tuple[str, ...]
     """The tags, in the order of the network's outputs."""
     is_by_character: bool
-    """Every word of the training examples was one character, as in Chinese."""
+    """Whether every word of the training examples is one character, as in Chinese."""
 
 
 def read_examples(config: TaggingConfig, split: str) -> Rows[Example]:
     """Return the examples of a split.
 
     Raises:
-        InputError: the data cannot be used; the message names the file, the line and the fix.
+        InputError: the data is invalid; the message names the file, the line and the fix.
     """
 
     def parse(values: dict[str, Any], place: str) -> Example:
@@ -60,7 +60,7 @@ def read_examples(config: TaggingConfig, split: str) -> Rows[Example]:
         tags = labels.tags(values[config.tags])
         if len(words) != len(tags):
             raise ValueError(
-                f"there are {len(words)} words in column {config.tokens!r} and {len(tags)} tags "
+                f"there are {len(words)} words in column {config.tokens!r}, but {len(tags)} tags "
                 f"in column {config.tags!r}"
             )
         check_tags(tags)
@@ -68,21 +68,21 @@ def read_examples(config: TaggingConfig, split: str) -> Rows[Example]:
 
     labels = Labels(config, config.tags)
     rows = read_rows(config, split, {"tokens": config.tokens, "tags": config.tags}, parse)
-    rows.respelled = labels.respelled
+    rows.normalized = labels.normalized
     return rows
 
 
 def make_spec(config: TaggingConfig, train: Sequence[Example]) -> Spec:
-    """Return the tags of the training examples' entity types.
+    """Return the tags of all entity types in the training examples.
 
     Raises:
-        InputError: there is no entity.
+        InputError: there are no entities.
     """
     types = {name for example in train for name in types_in(example.tags)}
     if not types:
         raise InputError(
-            f"tasks.{config.name}: the training examples hold no entity, all tags are O: "
-            "give examples with B- tags."
+            f"tasks.{config.name}: the training examples have no entities, all tags are O: "
+            "add examples with B- tags."
         )
     is_by_character = all(
         len(word) == 1 or word in _PLACEHOLDERS for example in train for word in example.words
@@ -91,10 +91,10 @@ def make_spec(config: TaggingConfig, train: Sequence[Example]) -> Spec:
 
 
 def check_examples(config: TaggingConfig, spec: Spec, examples: Sequence[Example]) -> None:
-    """Check that all entity types are known.
+    """Raise InputError if an entity type does not occur in training.
 
     Raises:
-        InputError: a type does not occur in training.
+        InputError: an entity type does not occur in training.
     """
     known = types_in(spec.labels)
     for example in examples:
@@ -107,10 +107,10 @@ def check_examples(config: TaggingConfig, spec: Spec, examples: Sequence[Example
 
 
 def reference(example: Example) -> dict[str, Any]:
-    """Return what a prediction is compared with, as it stands in the predictions file."""
+    """Return the fields of the predictions file that are the input and reference of an example."""
     return {"tokens": list(example.words), "reference": list(example.tags)}
 
 
 def model_input(example: Example) -> Words:
-    """Return what a model is given."""
+    """Return the input of the model."""
     return example.words

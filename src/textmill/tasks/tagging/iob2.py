@@ -17,24 +17,24 @@ OUTSIDE = "O"
 Span = tuple[int, int, str]
 """The first word of an entity, the word after its last, and its type."""
 Counts = list[int]
-"""Entities that are right, that were predicted, and that were expected."""
+"""Numbers of correct, predicted and reference entities."""
 
 
 def tags_of(types: Iterable[str]) -> tuple[str, ...]:
-    """Return all tags for the entity types: O, then B and I of each type by name."""
+    """Return all tags of entity types: O, then B- and I- of each type, sorted by name."""
     return (OUTSIDE, *(f"{part}-{name}" for name in sorted(set(types)) for part in "BI"))
 
 
 def types_in(tags: Iterable[str]) -> set[str]:
-    """Return the entity types that the tags name."""
+    """Return the entity types of the tags."""
     return {tag[2:] for tag in tags if tag != OUTSIDE}
 
 
 def check_tags(tags: Sequence[str]) -> None:
-    """Check that the tags are strict IOB2.
+    """Raise ValueError if the tags are not strict IOB2.
 
     Raises:
-        ValueError: a tag has another form, or an I- tag does not continue an entity of its type.
+        ValueError: a tag is malformed, or an I- tag does not continue an entity of its type.
     """
     before = OUTSIDE
     for index, tag in enumerate(tags):
@@ -50,7 +50,7 @@ def check_tags(tags: Sequence[str]) -> None:
 def spans(tags: Sequence[str]) -> list[Span]:
     """Return the entities: first word, word after the last, type.
 
-    An I- tag that continues no entity of its type begins none and belongs to none.
+    An I- tag that does not continue an entity of its type is ignored.
     """
     found: list[Span] = []
     for index, tag in enumerate(tags):
@@ -62,10 +62,10 @@ def spans(tags: Sequence[str]) -> list[Span]:
 
 
 def count_entities(guessed: Sequence[str], true: Sequence[str]) -> dict[str, Counts]:
-    """Return the entities of one text by type: right, predicted and expected.
+    """Return the numbers of correct, predicted and reference entities of a text, by type.
 
-    The one place where entities are compared. One is right when its type, letter by letter, its
-    first and its last word are (Tjong Kim Sang & De Meulder 2003, section 2.3).
+    All metrics compare entities with this function. An entity is correct if its type, its first
+    word and its last word are (Tjong Kim Sang & De Meulder 2003, section 2.3).
     """
     predicted, expected = set(spans(guessed)), set(spans(true))
     counts: dict[str, Counts] = {}
@@ -78,7 +78,7 @@ def count_entities(guessed: Sequence[str], true: Sequence[str]) -> dict[str, Cou
 def count_all_entities(
     predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]
 ) -> dict[str, Counts]:
-    """Return the entities of all texts by type, the types by name: right, predicted, expected."""
+    """Return the numbers of correct, predicted and reference entities of all texts, by type."""
     total: dict[str, Counts] = {}
     for guessed, true in zip(predictions, references, strict=True):
         for name, counts in count_entities(guessed, true).items():
@@ -88,7 +88,7 @@ def count_all_entities(
 
 
 def entity_scores(counts: Counts) -> dict[str, float]:
-    """Return precision, recall and F1 of counts; 0 where there is nothing to divide by."""
+    """Return precision, recall and F1 of counts; 0 if the denominator is 0."""
     right, predicted, expected = counts
     return {
         "precision": right / max(1, predicted),
@@ -98,12 +98,12 @@ def entity_scores(counts: Counts) -> dict[str, float]:
 
 
 def overall(counts: Iterable[Counts]) -> Counts:
-    """Return the counts of all types together."""
+    """Return the sum of the counts of all types."""
     return [sum(column) for column in zip([0, 0, 0], *counts, strict=True)]
 
 
 def entity_f1(predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> float:
-    """Return F1 over all entities; 0 where there are none at all."""
+    """Return F1 over all entities; 0 if there are none."""
     counts = count_all_entities(predictions, references)
     return entity_scores(overall(counts.values()))["f1"]
 
@@ -117,11 +117,11 @@ def best_tags(scores: NDArray[np.floating], tags: tuple[str, ...]) -> list[str]:
     """
     if not len(scores):
         return []
-    barrier = _barrier(tags)
-    total = scores[0] + barrier[tags.index(OUTSIDE)]  # a text begins as after a word outside
+    transitions = _transition_scores(tags)
+    total = scores[0] + transitions[tags.index(OUTSIDE)]  # as if the word before were outside
     came_from = np.zeros(scores.shape, dtype=np.intp)
     for word in range(1, len(scores)):
-        paths = total[:, None] + barrier
+        paths = total[:, None] + transitions
         came_from[word] = paths.argmax(axis=0)
         total = paths.max(axis=0) + scores[word]
     path = [int(total.argmax())]
@@ -131,10 +131,10 @@ def best_tags(scores: NDArray[np.floating], tags: tuple[str, ...]) -> list[str]:
 
 
 @cache
-def _barrier(tags: tuple[str, ...]) -> NDArray[np.float64]:
-    """Return (tags, tags): 0 where the second tag may follow the first, minus infinity elsewhere.
+def _transition_scores(tags: tuple[str, ...]) -> NDArray[np.float64]:
+    """Return (tags, tags): 0 if the second tag may follow the first, otherwise minus infinity.
 
-    Before an I- tag only the B- and I- of its type are allowed; before the others, everything.
+    An I- tag may only follow the B- or I- tag of its type.
     """
     return np.array(
         [

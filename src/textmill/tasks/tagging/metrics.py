@@ -1,7 +1,7 @@
-"""The metrics of a tagging task.
+"""The metrics of tagging.
 
-Entities are counted by ourselves: seqeval, which tests compare with, takes the types `A` and `A-`
-for one, and knows none that is called `micro avg`.
+Not computed by seqeval, which tests compare with: it confuses the types `A` and `A-`, and fails for
+a type named `micro avg`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from textmill.tasks.tagging.iob2 import count_all_entities, entity_scores, overa
 from textmill.tasks.tagging.settings import TaggingConfig
 
 METRICS = (Metric("f1", leads=True), Metric("precision"), Metric("recall"))
-"""What the parent run carries; every type of entity has the same."""
+"""Metrics on the parent run; each entity type has them as well."""
 
 
 def score(config: TaggingConfig, rows: Sequence[Row]) -> dict[str, float]:
-    """Return the metrics of rows that hold tags and their reference."""
+    """Return the metrics of rows with predicted and reference tags."""
     import datasets
 
     values = datasets.List(datasets.Value("string"))
@@ -29,8 +29,7 @@ def score(config: TaggingConfig, rows: Sequence[Row]) -> dict[str, float]:
 def scores_by_type(predictions: list[list[str]], references: list[list[str]]) -> dict[str, float]:
     """Entity-level precision, recall and F1, overall and by type.
 
-    An entity is right where its span and its type are; an I- tag that continues nothing begins
-    none.
+    An entity is correct if its span and type are; an I- tag does not begin an entity.
     """
     counts = count_all_entities(predictions, references)
     scores = entity_scores(overall(counts.values()))
@@ -41,6 +40,6 @@ def scores_by_type(predictions: list[list[str]], references: list[list[str]]) ->
 
 
 def signatures(config: TaggingConfig) -> dict[str, str]:
-    """Return how each metric was computed, in the form of sacrebleu's signatures."""
+    """Return the signature of each metric, in the format of sacreBLEU."""
     signature = "average:micro|match:span and type|scheme:IOB2|version:1"
     return dict.fromkeys(("precision", "recall", "f1"), signature)

@@ -1,4 +1,4 @@
-"""Tagging: the entities of a text, from a tag for each of its words."""
+"""The network of tagging: a linear layer on the mean of each word's final hidden states."""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ if TYPE_CHECKING:
 from textmill.tasks.tagging.examples import Example, Spec, Words
 
 PREDICT_BATCH = 32
-"""Texts that are answered at once."""
+"""Batch size of prediction."""
 
-NO_LABEL = -100
-"""Stands for padding among the labels; F.cross_entropy leaves it out."""
+IGNORE_INDEX = -100
+"""Label of padding, which F.cross_entropy ignores."""
 
-WINDOWS = 32
-"""Windows of long texts that go through the network at once."""
+WINDOW_BATCH_SIZE = 32
+"""Batch size of the windows of long texts."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """An example in numbers."""
+    """A tokenized example."""
 
     ids: list[int]
-    """The tokens of the words after a document end."""
+    """END and the tokens of the words."""
     words: list[int]
-    """The number of the word that each token belongs to; -1 for the document end."""
+    """The index of the word that each token belongs to; -1 for END."""
     labels: list[int]
     """The tag of each word."""
     is_cut: bool
-    """The words were longer than the context, and the last are left out."""
+    """Whether the words were truncated to the context."""
 
 
 class Tagger(nn.Module):
@@ -62,7 +62,7 @@ class Tagger(nn.Module):
     def __init__(self, backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> None:
         super().__init__()
         self.backbone = backbone
-        backbone.lm_head = nn.Identity()  # its output layer has no part in this
+        backbone.lm_head = nn.Identity()  # replaced by the task head
         self.is_causal = is_causal
         self.labels = spec.labels
         self.drop = nn.Dropout(dropout)
@@ -74,25 +74,25 @@ class Tagger(nn.Module):
         Args:
             input_ids: (B, T).
             documents: (B, T), -1 on padding.
-            words: (B, T), the word of each token, below W; -1 for tokens of no word.
+            words: (B, T), the word index of each token, below W; -1 for END and padding.
         """
         hidden = self.backbone.hidden(input_ids, documents, is_causal=self.is_causal)
         n_words = int(words.max()) + 1
-        belongs = words[:, None, :] == torch.arange(n_words, device=words.device)[:, None]
-        share = belongs / belongs.sum(dim=2, keepdim=True).clamp(min=1)  # (B, W, T)
-        logits: Tensor = self.head(self.drop(share.to(hidden.dtype) @ hidden))
+        is_in_word = words[:, None, :] == torch.arange(n_words, device=words.device)[:, None]
+        weights = is_in_word / is_in_word.sum(dim=2, keepdim=True).clamp(min=1)  # (B, W, T)
+        logits: Tensor = self.head(self.drop(weights.to(hidden.dtype) @ hidden))
         return logits
 
 
 def build(backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> Tagger:
-    """Return the network of the task around a backbone."""
+    """Return the task's network on top of a backbone."""
     return Tagger(backbone, spec, dropout, is_causal)
 
 
 def encode(
     tokenizer: Tokenizer, spec: Spec, examples: Sequence[Example], block_size: int
 ) -> list[Encoded]:
-    """Return the examples in numbers; words beyond the context are left out."""
+    """Return the tokenized examples; words beyond the context are dropped."""
     encoded = []
     for example in examples:
         words = _encode_words(tokenizer, spec, example.words, block_size)
@@ -108,7 +108,7 @@ def collate(examples: Sequence[Encoded]) -> Batch:
     n_targets, (), counts the labels without padding.
     """
     n_words = max(len(example.labels) for example in examples)
-    labels = torch.full((len(examples), n_words), NO_LABEL)
+    labels = torch.full((len(examples), n_words), IGNORE_INDEX)
     for row, example in enumerate(examples):
         labels[row, : len(example.labels)] = torch.tensor(example.labels)
     n_targets = torch.tensor(sum(len(example.labels) for example in examples))
@@ -117,7 +117,7 @@ def collate(examples: Sequence[Encoded]) -> Batch:
 
 
 def loss(network: Tagger, batch: Batch, label_smoothing: float) -> Tensor:
-    """Return what the batch adds to the mean cross-entropy of its step's tags, in nats."""
+    """Return the contribution of a batch to its step's mean cross-entropy, in nats per tag."""
     logits = network(batch["input_ids"], batch["documents"], batch["words"])
     scores, labels = logits.flatten(0, 1).float(), batch["labels"].flatten()
     return mean_cross_entropy(scores, labels, batch["n_targets"], label_smoothing)
@@ -133,11 +133,11 @@ def validate(network: Tagger, batches: Iterable[Batch]) -> dict[str, float]:
         labels = batch["labels"]
         nll += float(
             F.cross_entropy(
-                logits.flatten(0, 1), labels.flatten(), ignore_index=NO_LABEL, reduction="sum"
+                logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORE_INDEX, reduction="sum"
             )
         )
         for scores, row in zip(_log_probabilities(logits), labels.tolist(), strict=True):
-            references.append([network.labels[label] for label in row if label != NO_LABEL])
+            references.append([network.labels[label] for label in row if label != IGNORE_INDEX])
             predictions.append(best_tags(scores[: len(references[-1])], network.labels))
     n_words = sum(map(len, references))
     return {"f1": entity_f1(predictions, references), "loss": nll / n_words}
@@ -152,8 +152,8 @@ def predict(
 ) -> Iterator[dict[str, Any]]:
     """Yield the entities of each text with character offsets, or the tags of given words.
 
-    A text beyond the context is read in windows, so none is cut. The network is given placeholders
-    for personal data; entities and their offsets are those of the text as it was given.
+    Texts longer than the context are split into windows, so none is truncated. Personal data is
+    replaced by placeholders for the network; entities and offsets refer to the original text.
     """
     block_size = network.backbone.config.block_size
     pattern = _word_pattern(spec.is_by_character)
@@ -183,7 +183,7 @@ def predict(
 
 @cache
 def _word_pattern(is_by_character: bool) -> re.Pattern[str]:
-    """Return a pattern whose matches are the words of a text; a placeholder is one."""
+    """Return a pattern that matches the words of a text; a placeholder is one word."""
     word = r"\S" if is_by_character else word_pattern().pattern
     return re.compile("|".join([*map(re.escape, PLACEHOLDERS.values()), word]))
 
@@ -191,10 +191,10 @@ def _word_pattern(is_by_character: bool) -> re.Pattern[str]:
 def _encode_words(
     tokenizer: Tokenizer, spec: Spec, words: Words, block_size: int
 ) -> list[list[int]]:
-    """Return the tokens of each word, as in running text; no word fills more than the context."""
-    blank = "" if spec.is_by_character else " "
-    # Published data hold words without a character, which need a token to be judged by.
-    forms = [(f"{blank}{word}" if index else word) or " " for index, word in enumerate(words)]
+    """Return the tokens of each word as in running text, truncated to the context."""
+    space = "" if spec.is_by_character else " "
+    # Published datasets contain empty words, which need a token to be classified by.
+    forms = [(f"{space}{word}" if index else word) or " " for index, word in enumerate(words)]
     encodings = tokenizer.encode_batch_fast(forms, add_special_tokens=False)
     return [encoding.ids[: block_size - 1] for encoding in encodings]
 
@@ -202,7 +202,7 @@ def _encode_words(
 def _windows(
     words: Sequence[list[int]], block_size: int
 ) -> Iterator[tuple[list[int], list[int], int]]:
-    """Yield tokens, the word that each belongs to, and the number of words, of each window."""
+    """Yield the tokens of each window, their word indices, and the number of words."""
     at = 0
     while at < len(words):
         ids, owners, n_words = [END_ID], [-1], 0
@@ -226,8 +226,8 @@ def _score_windows(
     network: Tagger, windows: Sequence[tuple[list[int], list[int], int]]
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the log-probabilities of each window's words, (words, labels)."""
-    for at in range(0, len(windows), WINDOWS):
-        chunk = windows[at : at + WINDOWS]
+    for at in range(0, len(windows), WINDOW_BATCH_SIZE):
+        chunk = windows[at : at + WINDOW_BATCH_SIZE]
         batch = _pad_windows([(ids, owners) for ids, owners, _ in chunk])
         logits = network(batch["input_ids"], batch["documents"], batch["words"])
         for scores, (_, _, n_words) in zip(_log_probabilities(logits), chunk, strict=True):

@@ -1,4 +1,4 @@
-"""How a tagger and its answers are shown."""
+"""Presentation of taggers and their predictions."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 
 from textmill.evaluation.metrics import Row
 from textmill.evaluation.plots import extra_inches, open_figure, shown_label
-from textmill.tasks.shown import Column, Segment, Shown, cut_fact
+from textmill.tasks.shown import Column, Segment, Shown, truncation_fact
 from textmill.tasks.tagging.iob2 import Span, spans
 from textmill.tasks.tagging.metrics import scores_by_type
 
 DOES = "finds the entities of a text"
-LONG_TEXTS = "a longer text is read in windows, so an entity across a border may be missed"
+LONG_TEXTS = "longer texts are split into windows, and an entity across two windows may be missed"
 ANSWER: Mapping[str, Column] = {
     "entities": [{"text": "string", "type": "string", "start": "long", "end": "long"}],
     "is_cut": "boolean",
@@ -20,7 +20,7 @@ ANSWER: Mapping[str, Column] = {
 
 
 def show(row: Row) -> Shown:
-    """Return words with their entities: right, missed, spurious, or wrong in type or extent."""
+    """Return words with their entities: right, missed, spurious, or wrong in type or span."""
     words, reference, predicted = row["tokens"], spans(row["reference"]), spans(row["tags"])
     segments: list[Segment] = []
     at = 0
@@ -35,14 +35,14 @@ def show(row: Row) -> Shown:
     segments.append(Segment(" ".join(words[at:])))
     return Shown(
         segments=tuple(segment for segment in segments if segment.text),
-        facts=cut_fact(row),
+        facts=truncation_fact(row),
         is_right=reference == predicted,
         mistakes=frozenset(f"{s.mark} {s.label}" for s in segments if s.mark not in ("", "right")),
     )
 
 
 def _overlapping(reference: Sequence[Span], predicted: Sequence[Span]) -> list[list[Span]]:
-    """Return the different spans of both, in groups that share words, in order."""
+    """Return the distinct spans of both in order, grouped by overlap."""
     groups: list[list[Span]] = []
     end = -1
     for span in sorted({*reference, *predicted}):
@@ -57,7 +57,7 @@ def _overlapping(reference: Sequence[Span], predicted: Sequence[Span]) -> list[l
 def _marked(
     words: Sequence[str], start: int, end: int, expected: Sequence[Span], found: Sequence[Span]
 ) -> Segment:
-    """Return the words of a group of spans, marked by how the found ones compare."""
+    """Return the words of a group of spans, highlighted by how the predicted ones compare."""
     text = " ".join(words[start:end])
     if not found:
         return Segment(text, "missed", expected[0][2])
@@ -76,13 +76,13 @@ def _marked(
 
 
 def plot(rows: Sequence[Row], folder: Path) -> None:
-    """Draw precision, recall and F1 by entity type."""
+    """Write a plot of precision, recall and F1 by entity type."""
     scores = scores_by_type([r["tags"] for r in rows], [r["reference"] for r in rows])
     plot_entity_scores(scores, folder / "entity_scores.png")
 
 
 def plot_entity_scores(scores: Mapping[str, float], file: Path) -> None:
-    """Write precision, recall and F1 of every entity type as bars, as PNG."""
+    """Write a bar chart of precision, recall and F1 by entity type, as PNG."""
     found = (name.removeprefix("type/") for name in scores if name.startswith("type/"))
     types = sorted({name.rpartition("/")[0] for name in found})
     names = [shown_label(name) for name in types]

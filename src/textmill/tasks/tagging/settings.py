@@ -8,15 +8,15 @@ from textmill.config import LabelledConfig
 
 
 class TaggingConfig(LabelledConfig):
-    """The entities of a text, from a tag for each of its words."""
+    """Tagging: the entities of a text, from a tag for each of its words."""
 
     TEXT_SETTINGS = ("tokens",)
 
     kind: Literal["tagging"]
     tokens: str = "tokens"
-    """Column that holds the list of words."""
+    """Column of the list of words."""
     tags: str = "ner_tags"
-    """Column that holds the list of their tags in strict IOB2: O, B-TYPE, I-TYPE."""
+    """Column of the list of their tags in strict IOB2: O, B-TYPE, I-TYPE."""
 
 
 SETTINGS = TaggingConfig

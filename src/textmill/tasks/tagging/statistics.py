@@ -1,4 +1,4 @@
-"""What the metrics of a tagging task are functions of, and sums over its examples."""
+"""Statistics of the metrics of tagging, summable over examples."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from textmill.evaluation.significance import Counts, Floats, OfSums, f1_of, rati
 from textmill.tasks.tagging.iob2 import count_entities
 
 EXAMPLE_FIELDS = ("tokens", "reference")
-"""The fields of a row that tell its test example from others."""
+"""The fields of a row that identify its test example."""
 
 
 def count(models: Sequence[Sequence[Row]], signatures: Mapping[str, str]) -> Counts:
-    """Count right, predicted and expected entities of every type."""
+    """Return the counts of correct, predicted and reference entities of every type."""
     found = [[count_entities(row["tags"], row["reference"]) for row in rows] for rows in models]
     names = {name for rows in found for counts in rows for name in counts}
     types = {name: i for i, name in enumerate(sorted(names))}

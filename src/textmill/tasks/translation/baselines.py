@@ -1,4 +1,4 @@
-"""Simple translators: the source itself, and a table of words."""
+"""Baselines of translation: the source itself, and word-by-word translation."""
 
 from __future__ import annotations
 
@@ -16,54 +16,54 @@ from textmill.safety.characters import UNSPACED
 from textmill.tasks.translation.examples import Example
 
 CLASSICAL_BASELINE = "word_by_word"
-"""The baseline whose scores stand beside the model's."""
+"""The baseline that the model is compared with."""
 
 TRIVIAL_BASELINE = "copy_source"
-"""The baseline that learns next to nothing."""
+"""The baseline that learns almost nothing."""
 
 Words = Sequence[str]
 
-MODEL1_PAIRS = 50_000
-"""Sentence pairs that a word table is learned from; more would take memory and add little."""
-MODEL1_ENTRIES = 16_000_000
-"""Of source words that a target word could come from, in all pairs together, some 200 bytes each:
-fewer pairs are learned from where sentences are long."""
-_NO_BLANK_BEFORE = re.compile(rf"[{UNSPACED}.,;:!?)\]}}%’”»、。，；：！？）】》」』…]")
-_NO_BLANK_AFTER = re.compile(rf"[{UNSPACED}(\[{{‘“«„、。，；：！？（【《「『]")
+MAX_MODEL1_PAIRS = 50_000
+"""Maximum number of sentence pairs for training; more would need memory and improve little."""
+MAX_MODEL1_ALIGNMENTS = 16_000_000
+"""Maximum number of possible alignments of source and target words in all pairs, about 200 bytes
+each: with long sentences, fewer pairs are used."""
+_NO_SPACE_BEFORE = re.compile(rf"[{UNSPACED}.,;:!?)\]}}%’”»、。，；：！？）】》」』…]")
+_NO_SPACE_AFTER = re.compile(rf"[{UNSPACED}(\[{{‘“«„、。，；：！？（【《「『]")
 
 
 def baselines(
     train: Sequence[Example], test: Sequence[Example]
 ) -> Iterator[tuple[str, list[dict[str, Any]], str]]:
-    """Yield name and predictions of each simple model, and what was done to save memory."""
-    asked = [e.source for e in test]
-    yield "copy_source", [{"translation": text} for text in copy_source(asked)], ""
-    answers, note = word_by_word([e.source for e in train], [e.target for e in train], asked)
+    """Yield name and predictions of each baseline, and a note if it was limited to save memory."""
+    texts = [e.source for e in test]
+    yield "copy_source", [{"translation": text} for text in copy_source(texts)], ""
+    answers, note = word_by_word([e.source for e in train], [e.target for e in train], texts)
     yield CLASSICAL_BASELINE, [{"translation": text} for text in answers], note
 
 
 def copy_source(sources: Sequence[str]) -> list[str]:
-    """Return the texts as they are: what translations share with their source scores something."""
+    """Return the texts unchanged; translations that share words with the source score above 0."""
     return list(sources)
 
 
 def word_by_word(
     sources: Sequence[str], targets: Sequence[str], test: Sequence[str], n_iterations: int = 8
 ) -> tuple[list[str], str]:
-    """Return the test texts with every word replaced by the likeliest one of the other language.
+    """Return the test texts with every word replaced by its most probable translation.
 
-    And what was done to save memory; empty: nothing. The likelihoods are those of IBM Model 1; a
-    word that training lacks stays as it is. In scripts without spaces every character counts as a
+    Also returns a note on how it was limited to save memory; empty if it was not. Probabilities are
+    those of IBM Model 1; unknown words are kept. In scripts without spaces, every character is a
     word.
     """
-    spelled = [split_words(text) for text in targets[:MODEL1_PAIRS]]
-    forms = _forms(spelled)
+    spelled = [split_words(text) for text in targets[:MAX_MODEL1_PAIRS]]
+    forms = _common_spellings(spelled)
     pairs = [
         (split_words(source.lower()), [word.lower() for word in target])
         for source, target in zip(sources, spelled, strict=False)
     ]
     n_entries = np.cumsum([(len(source) + 1) * len(target) for source, target in pairs])
-    n_learned = max(1, int(np.searchsorted(n_entries, MODEL1_ENTRIES, side="right")))
+    n_learned = max(1, int(np.searchsorted(n_entries, MAX_MODEL1_ALIGNMENTS, side="right")))
     table = ibm_model_1(pairs[:n_learned], n_iterations)
     best = {
         word: min(likely, key=lambda target: (-likely[target], target))
@@ -83,10 +83,10 @@ def word_by_word(
 def ibm_model_1(
     pairs: Sequence[tuple[Words, Words]], n_iterations: int
 ) -> dict[str, dict[str, float]]:
-    """Return t(target word | source word) for all that occur together, by expectation maximisation.
+    """Return t(target word | source word) of co-occurring words, by expectation maximization.
 
-    Each target word comes from one of the source words, or from none of them, all equally likely
-    beforehand. Source: Brown et al. 1993, section 4.1, with the empty word of section 3.
+    Each target word is aligned to one source word or the empty word, with a uniform prior. Source:
+    Brown et al. 1993, section 4.1, with the empty word of section 3.
     """
     empty = ""
     source_ids: dict[str, int] = {empty: 0}
@@ -100,7 +100,7 @@ def ibm_model_1(
         columns.append(np.repeat(t, len(s)))
         slots.append(np.repeat(np.arange(n_slots, n_slots + len(t)), len(s)))
         n_slots += len(t)
-    # One entry for each source word that a target word in its place (its slot) could come from.
+    # One entry for each possible alignment of a source word to a target position (slot).
     slot = np.concatenate(slots)
     together = np.concatenate(rows) * len(target_ids) + np.concatenate(columns)
     cells, cell = np.unique(together, return_inverse=True)
@@ -119,12 +119,13 @@ def ibm_model_1(
     return dict(table)
 
 
-def _forms(texts: Sequence[Words]) -> dict[str, str]:
-    """Return the commonest spelling of every lower-case word; a text's first word counts little."""
+def _common_spellings(texts: Sequence[Words]) -> dict[str, str]:
+    """Return the most frequent spelling of every lower-case word."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for words in texts:
         for index, word in enumerate(words):
-            # Capitals at the beginning say nothing, unless the word stands nowhere else.
+            # The first word is capitalized in any case: it counts only if the word occurs nowhere
+            # else.
             counts[word.lower()][word] += 1 if index == 0 else 1000
     return {word: min(seen, key=lambda form: (-seen[form], form)) for word, seen in counts.items()}
 
@@ -132,6 +133,6 @@ def _forms(texts: Sequence[Words]) -> dict[str, str]:
 def _join(words: Sequence[str]) -> str:
     text = ""
     for before, word in pairwise(("", *words)):
-        is_apart = text and not _NO_BLANK_BEFORE.match(word) and not _NO_BLANK_AFTER.match(before)
-        text += f" {word}" if is_apart else word
+        has_space = text and not _NO_SPACE_BEFORE.match(word) and not _NO_SPACE_AFTER.match(before)
+        text += f" {word}" if has_space else word
     return text

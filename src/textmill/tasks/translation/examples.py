@@ -1,4 +1,4 @@
-"""Texts with their translation: how they are read and checked."""
+"""Reading and checking of texts with their translations."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from textmill.tasks.labels import as_text
 from textmill.tasks.rows import Rows, read_rows
 from textmill.tasks.translation.settings import TranslationConfig
 
-# BLEU would need every validation text to be written after every epoch, one token after the other;
-# the share of right next tokens takes a single pass.
+# BLEU would require generating every validation text after every epoch; the accuracy of next tokens
+# takes a single forward pass.
 SELECTION = "token_accuracy"
-"""The validation metric by which the best epoch is kept."""
+"""The validation metric that selects the best epoch."""
 
 ONE_ANSWER = False
-"""Whether a text has one right answer, so that two examples with others are in conflict."""
+"""Whether each text has one correct answer, so that examples with different ones conflict."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A text with its translation, and where it stands."""
+    """A text with its translation, and its location (FILE:LINE)."""
 
     source: str
     target: str
@@ -31,17 +31,17 @@ class Example:
 
 @dataclass(frozen=True)
 class Spec:
-    """What a fine-tuned model has to know besides its weights."""
+    """Settings of a fine-tuned model besides its weights."""
 
     source_share: float
-    """Largest share of the context that the source may take."""
+    """Maximum share of the context for the source."""
 
 
 def read_examples(config: TranslationConfig, split: str) -> Rows[Example]:
     """Return the examples of a split.
 
     Raises:
-        InputError: the data cannot be used; the message names the file, the line and the fix.
+        InputError: the data is invalid; the message names the file, the line and the fix.
     """
 
     def parse(values: dict[str, Any], place: str) -> Example:
@@ -53,19 +53,19 @@ def read_examples(config: TranslationConfig, split: str) -> Rows[Example]:
 
 
 def make_spec(config: TranslationConfig, train: Sequence[Example]) -> Spec:
-    """Return how much room a source has."""
+    """Return the maximum share of the context for the source."""
     return Spec(config.source_share)
 
 
 def check_examples(config: TranslationConfig, spec: Spec, examples: Sequence[Example]) -> None:
-    """Check nothing: any text can be translated."""
+    """Accept all examples: any text can be translated."""
 
 
 def reference(example: Example) -> dict[str, Any]:
-    """Return what a prediction is compared with, as it stands in the predictions file."""
+    """Return the fields of the predictions file that are the input and reference of an example."""
     return {"text": example.source, "reference": example.target}
 
 
 def model_input(example: Example) -> str:
-    """Return what a model is given."""
+    """Return the input of the model."""
     return example.source

@@ -1,4 +1,4 @@
-"""The metrics of a translation task: corpus-level BLEU and chrF, from 0 to 100.
+"""The metrics of translation: corpus-level BLEU and chrF, from 0 to 100.
 
 Sources: Papineni et al. 2002 (BLEU), Popović 2015 (chrF), Post 2018 (sacrebleu, and signatures).
 """
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from sacrebleu.metrics.chrf import CHRF
 
 METRICS = (Metric("bleu", leads=True), Metric("chrf"))
-"""What the parent run carries."""
+"""Metrics on the parent run."""
 
 
 def score(config: TranslationConfig, rows: Sequence[Row]) -> dict[str, float]:
-    """Return the metrics of rows that hold a translation and its reference."""
+    """Return the metrics of rows with predicted and reference translations."""
     import datasets
 
     values = datasets.Value("string")
@@ -34,7 +34,7 @@ def score(config: TranslationConfig, rows: Sequence[Row]) -> dict[str, float]:
 def corpus_scores(
     predictions: list[str], references: list[str], target_language: str
 ) -> dict[str, float]:
-    """BLEU and chrF as sacrebleu computes them, with one reference for each text."""
+    """BLEU and chrF by sacreBLEU, with one reference per text."""
     return {
         name: float(metric.corpus_score(predictions, [references]).score)
         for name, metric in _sacrebleu(target_language).items()
@@ -42,7 +42,7 @@ def corpus_scores(
 
 
 def signatures(config: TranslationConfig) -> dict[str, str]:
-    """Return how each metric was computed: sacrebleu's own signatures."""
+    """Return sacreBLEU's signature of each metric."""
     metrics = _sacrebleu(config.target_language)
     for metric in metrics.values():
         metric.corpus_score([""], [[""]])  # the number of references is part of the signature
@@ -57,10 +57,10 @@ def _sacrebleu(target_language: str) -> dict[str, BLEU | CHRF]:
 
 
 def bleu_tokenizer(target_language: str) -> str:
-    """Return the name of sacrebleu's tokenizer for a language given by its BCP 47 tag.
+    """Return the name of sacreBLEU's tokenizer for a language, given as a BCP 47 tag.
 
-    Japanese needs MeCab; where it is not installed, every character counts as a word, because 13a
-    would take a sentence without spaces for one.
+    Japanese needs MeCab; if it is not installed, every character is a word, as 13a would not split
+    sentences without spaces.
     """
     match target_language.lower().split("-")[0]:
         case "zh":
@@ -73,7 +73,7 @@ def bleu_tokenizer(target_language: str) -> str:
 
 def _has_mecab() -> bool:
     try:
-        import MeCab  # noqa: F401  # not searched for: what is imported is part of a step's key
+        import MeCab  # noqa: F401  # imported, not only located, so that it enters the step's key
     except ImportError:
         return False
     return True

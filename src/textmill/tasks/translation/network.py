@@ -1,4 +1,4 @@
-"""Translation: a text in another language, written token by token after its source."""
+"""The network of translation: the backbone, which continues the source with its translation."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 from textmill.tasks.translation.examples import Example, Spec
 
-# A step of decoding costs hardly more for many texts than for few.
+# A decoding step costs little more for a large batch than for a small one.
 PREDICT_BATCH = 128
-"""Texts that are answered at once."""
+"""Batch size of prediction."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """An example in numbers."""
+    """A tokenized example."""
 
     ids: list[int]
-    """The source and the target, each after its mark, and a document end."""
+    """SOURCE, source tokens, TARGET, target tokens, END."""
     n_source: int
-    """The tokens before the target, both marks included."""
+    """Number of tokens before the target, including both special tokens."""
     is_cut: bool
-    """The source or the target was longer than its room and lost its end."""
+    """Whether the source or the target was truncated."""
 
 
 class Translator(nn.Module):
-    """A backbone that goes on writing after a source; it has no weights besides the backbone's."""
+    """A backbone that continues the source with its translation; it adds no weights."""
 
     def __init__(self, backbone: GPT) -> None:
         super().__init__()
@@ -49,34 +49,33 @@ class Translator(nn.Module):
         """Return the logits at the positions kept by the mask, (N, vocab_size), row by row.
 
         Args:
-            input_ids: (B, T); padding stands at the end, where no token sees it.
+            input_ids: (B, T), padded at the end, where causal attention ignores it.
             is_target: (B, T), bool, True where the next token belongs to the target.
         """
-        hidden = self.backbone.hidden(input_ids)[is_target]  # the output layer is the costliest
+        hidden = self.backbone.hidden(input_ids)[is_target]  # the output layer is expensive
         logits: Tensor = self.backbone.lm_head(hidden)
         return logits
 
 
 def build(backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> Translator:
-    """Return the network of the task around a backbone."""
-    assert is_causal  # the configuration allows nothing else
+    """Return the task's network on top of a backbone."""
+    assert is_causal  # enforced by the configuration
     return Translator(backbone)
 
 
 def encode(
     tokenizer: Tokenizer, spec: Spec, examples: Sequence[Example], block_size: int
 ) -> list[Encoded]:
-    """Return the examples in numbers; sources and targets beyond their room lose their end.
+    """Return the tokenized examples; long sources and targets are truncated.
 
-    A target that lost its end is not followed by a document end: the model would learn to stop in
-    mid-sentence.
+    A truncated target is not followed by END: the model would learn to stop in mid-sentence.
     """
     prompts = _encode_sources(tokenizer, spec, [e.source for e in examples], block_size)
     targets = [example.target.strip() for example in examples]
     encodings = tokenizer.encode_batch_fast(targets, add_special_tokens=False)
     encoded = []
     for (prompt, is_source_cut), target in zip(prompts, encodings, strict=True):
-        # The last token is predicted and never read, so there is room for one more.
+        # One more than the context, as the last token is only a target.
         whole = [*prompt, *target.ids, END_ID]
         ids = whole[: block_size + 1]
         encoded.append(Encoded(ids, len(prompt), is_source_cut or len(ids) < len(whole)))
@@ -86,8 +85,8 @@ def encode(
 def collate(examples: Sequence[Encoded]) -> Batch:
     """Return a batch: input_ids, documents, targets and loss_mask (B, T), padded.
 
-    targets is the next token of each, and loss_mask tells where that belongs to the target;
-    n_targets, (), counts these positions.
+    targets are the next tokens, and loss_mask is True where these belong to the translation;
+    n_targets, (), is the number of such positions.
     """
     batch = pad([example.ids[:-1] for example in examples])
     targets = pad([example.ids[1:] for example in examples])["input_ids"]
@@ -98,14 +97,14 @@ def collate(examples: Sequence[Encoded]) -> Batch:
 
 
 def loss(network: Translator, batch: Batch, label_smoothing: float) -> Tensor:
-    """Return what the batch adds to the mean cross-entropy of its step's target tokens, in nats."""
+    """Return the contribution of a batch to its step's mean cross-entropy, in nats per token."""
     logits = network(batch["input_ids"], batch["loss_mask"]).float()
     targets = batch["targets"][batch["loss_mask"]]
     return mean_cross_entropy(logits, targets, batch["n_targets"], label_smoothing)
 
 
 def validate(network: Translator, batches: Iterable[Batch]) -> dict[str, float]:
-    """Return the share of right next tokens of the targets, and their loss, over the batches."""
+    """Return accuracy and loss of the next target tokens over the batches."""
     n_right = n = 0
     nll = 0.0
     for batch in batches:
@@ -124,9 +123,9 @@ def predict(
     inputs: Sequence[str],
     redaction: RedactionConfig = UNREDACTED,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the translation of each text, and whether the text or its translation was cut.
+    """Yield the translation of each text, and whether the text or its translation was truncated.
 
-    Where the text holds personal data, its translation holds placeholders.
+    Personal data in a text is replaced by placeholders, also in its translation.
     """
     block_size = network.backbone.config.block_size
     texts = [redact(text, redaction)[0] for text in inputs]
@@ -134,7 +133,7 @@ def predict(
     answers = complete(network.backbone, [ids for ids, _ in prompts], END_ID)
     for text, (_, is_cut), (ids, has_ended) in zip(inputs, prompts, answers, strict=True):
         if not text.strip():
-            yield {"translation": "", "is_cut": False}  # out of nothing the model makes something
+            yield {"translation": "", "is_cut": False}  # the model would invent a translation
             continue
         yield {"translation": tokenizer.decode(ids), "is_cut": is_cut or not has_ended}
 
@@ -142,8 +141,10 @@ def predict(
 def _encode_sources(
     tokenizer: Tokenizer, spec: Spec, texts: Sequence[str], block_size: int
 ) -> list[tuple[list[int], bool]]:
-    """Return the tokens of each source between its marks, and whether it had to be cut."""
-    room = max(1, int(spec.source_share * block_size) - 2)
+    """Return SOURCE, the tokens of each source and TARGET, and whether it was truncated."""
+    max_tokens = max(1, int(spec.source_share * block_size) - 2)
     sources = [text.strip() for text in texts]
     encodings = tokenizer.encode_batch_fast(sources, add_special_tokens=False)
-    return [([SOURCE_ID, *e.ids[:room], TARGET_ID], len(e.ids) > room) for e in encodings]
+    return [
+        ([SOURCE_ID, *e.ids[:max_tokens], TARGET_ID], len(e.ids) > max_tokens) for e in encodings
+    ]

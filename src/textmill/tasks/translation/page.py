@@ -1,4 +1,4 @@
-"""How a translation model and its answers are shown."""
+"""Presentation of translation models and their predictions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 
 from textmill.evaluation.metrics import Row
 from textmill.evaluation.plots import open_figure
-from textmill.tasks.shown import Column, Segment, Shown, cut_fact
+from textmill.tasks.shown import Column, Segment, Shown, truncation_fact
 
 DOES = "translates a text"
-LONG_TEXTS = "a longer text loses its end, and `is_cut` says so"
+LONG_TEXTS = "longer texts are truncated, and `is_cut` is true"
 ANSWER: Mapping[str, Column] = {"translation": "string", "is_cut": "boolean"}
 
 
@@ -23,14 +23,14 @@ def show(row: Row) -> Shown:
         facts=(
             ("reference", row["reference"]),
             ("translation", row["translation"]),
-            *cut_fact(row),
+            *truncation_fact(row),
         ),
         is_right=row["translation"].strip() == row["reference"].strip(),
     )
 
 
 def plot(rows: Sequence[Row], folder: Path) -> None:
-    """Draw how good single translations are, and how that depends on the length."""
+    """Write a plot of sentence scores, overall and by source length."""
     sources, predictions = [r["text"] for r in rows], [r["translation"] for r in rows]
     references = [r["reference"] for r in rows]
     plot_sentence_scores(sources, predictions, references, folder / "sentence_scores.png")
@@ -39,9 +39,9 @@ def plot(rows: Sequence[Row], folder: Path) -> None:
 def plot_sentence_scores(
     sources: Sequence[str], predictions: Sequence[str], references: Sequence[str], file: Path
 ) -> None:
-    """Write the chrF of single texts, how often each value occurs and by length, as PNG.
+    """Write a histogram of sentence-level chrF, and box plots by source length, as PNG.
 
-    chrF and not BLEU, which says little about a single sentence.
+    Not BLEU, which is unreliable for single sentences.
     """
     from sacrebleu.metrics.chrf import CHRF
 
@@ -49,7 +49,7 @@ def plot_sentence_scores(
     pairs = zip(predictions, references, strict=True)
     scores = np.array([chrf.sentence_score(guess, [true]).score for guess, true in pairs])
     lengths = np.array([len(source) for source in sources])
-    # Groups of equally many texts, from the shortest to the longest.
+    # Quantiles of the texts by length.
     groups = np.array_split(np.argsort(lengths, kind="stable"), min(6, len(lengths)))
     with open_figure(file, (9, 3.5)) as figure:
         left, right = figure.subplots(1, 2)

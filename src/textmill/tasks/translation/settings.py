@@ -1,4 +1,4 @@
-"""The settings of a translation task."""
+"""The settings of translation."""
 
 from __future__ import annotations
 
@@ -10,53 +10,55 @@ from textmill.config import FinetuneConfig, Location, TaskConfig
 
 
 class TranslationFinetuneConfig(FinetuneConfig):
-    """Fine-tuning of a translation task: the target is written from its beginning to its end."""
+    """Fine-tuning of a translation task; the target is generated from left to right."""
 
     attention: Literal["causal"] = "causal"
 
 
 class TranslationConfig(TaskConfig):
-    """A text in another language."""
+    """Translation: a text in another language."""
 
     TEXT_SETTINGS = ("source", "target")
 
     kind: Literal["translation"]
     source: str = "source"
-    """Column that holds the text to translate."""
+    """Column of the text to translate."""
     target: str = "target"
-    """Column that holds its translation."""
+    """Column of its translation."""
     target_language: str = "und"
-    """BCP 47 tag of the target's language, by which BLEU tells words apart; "und" when unknown."""
+    """BCP 47 tag of the target's language, which selects BLEU's tokenizer; "und" if unknown."""
     train_target: Location | None = None
-    """Plain text with the translation of each line of `train`, which then is plain text too."""
+    """Plain text file with the translation of each line of `train`, also a plain text file."""
     test_target: Location | None = None
     """The same for `test`."""
     validation_target: Location | None = None
     """The same for `validation`."""
     source_share: float = Field(0.5, gt=0, lt=1)
-    """Largest share of the context that a source may take; a longer one is cut."""
+    """Maximum share of the context for a source; longer ones are truncated."""
     finetune: TranslationFinetuneConfig = TranslationFinetuneConfig()
 
     @property
     def answer_language(self) -> str:
-        """BCP 47 tag of the language of its answers."""
+        """BCP 47 tag of the language of its predictions."""
         return self.target_language
 
     @model_validator(mode="after")
     def _columns_differ(self) -> Self:
         if self.source == self.target:
-            raise ValueError(f"source and target are one column, {self.source!r}: name two.")
+            raise ValueError(
+                f"source and target are the same column, {self.source!r}: set different ones."
+            )
         return self
 
     @model_validator(mode="after")
     def _targets_have_sources(self) -> Self:
         if self.hub is not None and (self.train_target or self.test_target):
             raise ValueError(
-                "a hub data set has columns for source and target: leave out train_target and "
+                "a hub dataset has columns for source and target: remove train_target and "
                 "test_target, or hub."
             )
         if self.validation_target is not None and (self.validation is None or self.hub is not None):
-            raise ValueError("validation_target needs a file of sources: set validation too.")
+            raise ValueError("validation_target requires a file of sources: set validation.")
         return self
 
 

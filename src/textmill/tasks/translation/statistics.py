@@ -1,4 +1,4 @@
-"""What the metrics of a translation task are functions of, and sums over its examples."""
+"""Statistics of the metrics of translation, summable over examples."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from textmill.evaluation.metrics import Row
 from textmill.evaluation.significance import Counts, Floats, OfSums
 
 EXAMPLE_FIELDS = ("text", "reference")
-"""The fields of a row that tell its test example from others."""
+"""The fields of a row that identify its test example."""
 
 
 def count(models: Sequence[Sequence[Row]], signatures: Mapping[str, str]) -> Counts:
-    """Count what sacrebleu does in a sentence, of BLEU and of chrF, side by side.
+    """Return sacreBLEU's statistics of every sentence, for BLEU and chrF.
 
-    The tokenizer of BLEU is the one that its signature names.
+    The tokenizer of BLEU is taken from its signature.
 
     Raises:
-        ValueError: it names none.
+        ValueError: the signature does not name a tokenizer.
     """
     from sacrebleu.metrics.bleu import BLEU
     from sacrebleu.metrics.chrf import CHRF

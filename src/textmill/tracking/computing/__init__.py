@@ -1,3 +1,3 @@
-"""One step of a pipeline, from what is asked of it to its published result."""
+"""Execution of one tracked step: request, attempt, MLflow run, published result."""
 
 __all__ = ["attempt", "parent", "request", "step_run"]

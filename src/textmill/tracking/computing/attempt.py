@@ -1,4 +1,4 @@
-"""One step of a pipeline: found by its key, or computed and published."""
+"""One step of a pipeline: reused by its key, or computed and published."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from textmill.tracking.computing.step_run import (
     KEY_TAG,
     describe_run,
     end_run,
-    keep_log,
+    log_work_files,
     record_output,
     resume_run,
 )
 from textmill.tracking.computing.work_folder import WorkFolder
 from textmill.tracking.liveness import lock_tags
 from textmill.tracking.metrics.follow import Follower, Progress
-from textmill.tracking.metrics.system import watch_system
+from textmill.tracking.metrics.system import log_system_metrics
 from textmill.tracking.results import Result, result_of
 from textmill.tracking.store import StoreError
 from textmill.tracking.tags import THREADS_TAG
@@ -45,7 +45,7 @@ class Attempt:
 
     Args:
         parent: the pipeline's run.
-        request: the step, and what it is computed from.
+        request: the step with its configuration and inputs.
     """
 
     def __init__(self, parent: ParentRun, request: Request) -> None:
@@ -53,7 +53,7 @@ class Attempt:
         self.store = parent.store
         self.request = request
         self.name = f"{request.key}-{parent.scope}" if parent.scope else request.key
-        """What others find the result, its lock and its work in progress by."""
+        """Name of the result, its lock and its work folder."""
         self.prepared: str | None = None
         if request.step.has_cache and parent.prepared_gib:
             assert isinstance(request.config, CleanConfig)
@@ -61,11 +61,11 @@ class Attempt:
 
     @property
     def lock(self) -> str:
-        """Name of the lock that an attempt at this result holds."""
+        """Name of the lock that is held while the result is computed."""
         return f"{self.name}.lock"
 
     def find(self) -> Result | None:
-        """Return the result of a finished run with this key, if there is a whole one."""
+        """Return an intact result of a finished run with this key, or None."""
         label = self.request.label
         condition = f"attributes.status='FINISHED' and tags.`{KEY_TAG}`='{self.name}'"
         for run in self.store.search(condition):
@@ -73,43 +73,40 @@ class Attempt:
                 folder = artifacts.output_folder(self.store, run)
                 return result_of(self.store, run, folder, label, is_reused=True)
             except RunError as error:
-                log.warning(
-                    "The result of %s cannot be used, it is computed again: %s", label, error
-                )
+                log.warning("The result of %s cannot be reused: %s", label, error)
         return None
 
     def compute(self, threads: int, on_progress: Callable[[Progress], None]) -> Result:
-        """Compute the step in a process of its own and publish its output folder.
+        """Compute the step in its own process and publish its output folder.
 
         Args:
-            threads: processor threads for the step.
-            on_progress: called as a training step goes on.
+            threads: CPU threads for the step.
+            on_progress: called with the progress of a training step.
 
         Raises:
-            InputError: the step could not use its input.
+            InputError: the input of the step is invalid.
             RunError: the step failed or was stopped, or the tracking store failed.
         """
         store, request = self.store, self.request
         folder = WorkFolder(store.wip / self.name, request.label)
         run_id = self._resume_or_start(folder, threads)
         follower = Follower(store, run_id, folder.work / "metrics.jsonl", on_progress)
-        status = "KILLED"  # what becomes of it when a signal ends this process
+        status = "KILLED"  # if a signal stops this process
         failure: str | None = None
         try:
             with store.as_store_errors():
                 truncate_damaged(folder.work)
-                folder.note_run(run_id)
+                folder.set_run(run_id)
                 describe_run(store, run_id, request)
                 published = self._published(run_id)
                 if published is None:
                     if not folder.is_complete():
-                        with watch_system(follower, self.parent.system_metrics):
-                            self._fill(folder, run_id, threads, follower)
+                        with log_system_metrics(follower, self.parent.system_metrics):
+                            self._compute_output(folder, run_id, threads, follower)
                     follower.finish()
                     record_output(store, run_id, request, folder.out, follower.points)
-                    keep_log(store, run_id, folder.work)
-                    # After the rest, as it moves the output away: what fails before is repeated by
-                    # the next attempt.
+                    log_work_files(store, run_id, folder.work)
+                    # Last, as it moves the output: the next attempt repeats what failed before.
                     published = artifacts.publish(store, run_id, folder.out)
                 store.end_run(run_id, "FINISHED")
             status = "FINISHED"
@@ -118,24 +115,24 @@ class Attempt:
         except Exception as error:
             status, failure = "FAILED", redact(str(error))
             if isinstance(error, OSError | StoreError):
-                kept = f" Its result waits in {folder.out}." if folder.is_complete() else ""
+                kept = f" Its result is kept in {folder.out}." if folder.is_complete() else ""
                 raise RunError(f"{request.label} could not be finished: {error}{kept}") from error
             raise
         finally:
             if status != "FINISHED":
                 if not folder.is_complete():
                     folder.discard_output()
-                keep_log(store, run_id, folder.work)
+                log_work_files(store, run_id, folder.work)
                 end_run(store, run_id, status, failure)
         folder.remove()
         run = store.client.get_run(run_id)
         return result_of(store, run, published, request.label, is_reused=False)
 
     def _published(self, run_id: str) -> Path | None:
-        """Return the output of a run of which nothing but the end could not be recorded."""
+        """Return the output that an earlier attempt published, if only ending its run failed."""
         place = artifacts.local_file(self.store, run_id, artifacts.OUTPUT)
         if place is None or not place.exists():
-            return None  # what is published in a store elsewhere waits here still
+            return None  # remote: the output is still in the work folder
         try:
             return artifacts.output_folder(self.store, run_id)
         except StoreError:
@@ -143,8 +140,10 @@ class Attempt:
         except RunError:
             return None
 
-    def _fill(self, folder: WorkFolder, run_id: str, threads: int, follower: Follower) -> None:
-        """Compute the output folder, and complete it with its manifest."""
+    def _compute_output(
+        self, folder: WorkFolder, run_id: str, threads: int, follower: Follower
+    ) -> None:
+        """Compute the output folder and write its manifest."""
         store, request = self.store, self.request
         folder.begin_output()
         warm_up()
@@ -163,13 +162,13 @@ class Attempt:
             cache,
             store.permissions,
         )
-        shutil.rmtree(job.stage_times, ignore_errors=True)  # of an attempt that was cut off
+        shutil.rmtree(job.stage_times, ignore_errors=True)  # of an interrupted attempt
         seconds = self._run(job, follower)
         request.check_unchanged()
         if cache is not None:
             keep_prepared(cache, began_s)
         files = digest_folder(folder.out)
-        made = {
+        outcome = {
             "run_id": run_id,
             "files": files,
             "digest": digest_values(files),
@@ -177,14 +176,14 @@ class Attempt:
             "stages": read_stage_times(job.stage_times),
             "time_ms": int(time.time() * 1000),
         }
-        folder.complete_output(request.manifest() | made)
+        folder.complete_output(request.manifest() | outcome)
 
     def _run(self, job: Job, follower: Follower) -> float:
-        """Compute the step as soon as a slot is free; return the seconds that this took."""
+        """Compute the step once a slot is free; return its duration in seconds."""
         is_training = job.step.is_training
         max_at_once = self.parent.max_trainings if is_training else None
         with held_slot(self.store.locks, max_at_once, self.request.label):
-            if is_training:  # it may have waited for hours, and takes as many
+            if is_training:  # it may have waited for hours, and may run for hours
                 self.request.check_unchanged()
             stopwatch = Stopwatch(job.work / "seconds" if is_training else None)
 
@@ -199,7 +198,7 @@ class Attempt:
             return stopwatch.seconds()
 
     def _resume_or_start(self, folder: WorkFolder, threads: int) -> str:
-        """Return the run to compute in: the interrupted one of this key, or else a new one."""
+        """Return the run to compute in: an interrupted one with this key, or a new one."""
         parent, request = self.parent, self.request
         tags = {
             **parent.tags,
@@ -208,7 +207,7 @@ class Attempt:
             "textmill.kind": "step",
             "textmill.step": request.step.name,
             KEY_TAG: self.name,
-            # No part of the key, but sums of floats may round differently with another number.
+            # Not in the key, although floating-point sums may round differently.
             THREADS_TAG: str(threads),
         }
         if self.prepared:

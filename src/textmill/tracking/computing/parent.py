@@ -1,4 +1,4 @@
-"""The MLflow run that the runs of a pipeline's steps belong to, and how its steps are computed."""
+"""The parent MLflow run of a pipeline's steps, and how its steps are computed."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from textmill.tracking.store import Store
 
 @dataclass
 class ParentRun:
-    """The run of a pipeline, as far as its steps need to know."""
+    """The run of a pipeline, with the settings that its steps need."""
 
     store: Store
     experiment_id: str
     run_id: str
     system_metrics: bool
-    """Whether the use of the machine is measured while a step is computed."""
+    """Whether to log MLflow's system metrics while a step is computed."""
     tags: Mapping[str, str]
     """Tags that the steps' runs share with the parent."""
     scope: str | None = None
-    """None shares results with all pipelines; else they are shared under this name alone."""
+    """Results are shared only among pipelines with the same scope; None: all without one."""
     max_trainings: int | None = None
-    """Trainings that run at once on this machine; None sets no limit."""
+    """Maximum number of concurrent trainings on this machine; None sets no limit."""
     prepared_gib: float = 0
-    """Maximum disk space for prepared documents; 0 keeps and uses none."""
+    """Maximum disk space of the cache of prepared documents; 0 disables the cache."""
     cluster: str | None = None
-    """Address of a Ray cluster for the workers of steps that have some."""
+    """Address of a Ray cluster for the workers of steps that use workers."""
     compute: Callable[[Job, Callable[[], None]], None] | None = None
-    """Computes a job elsewhere, as `run_job` does here; None: here."""
+    """Computes a job on another machine, in place of `run_job`; None: on this machine."""
 
     @property
     def url(self) -> str:
-        """The page of the run."""
+        """URL of the run's page."""
         return self.store.run_url(self.experiment_id, self.run_id)

@@ -1,4 +1,4 @@
-"""What a pipeline asks of a step: its settings and inputs, and the key that they come to."""
+"""A request for a step's result: configuration and inputs, and the key computed from them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from textmill.tracking.store import Dataset
 
 @dataclass(frozen=True)
 class Request:
-    """A step with all that its result depends on."""
+    """A step with everything that its result depends on."""
 
     step: Step
     config: BaseModel
     inputs: Mapping[str, Result]
-    """Results of earlier steps, by the names that the step knows them by."""
+    """Results of earlier steps, by input name."""
     sources: tuple[Source, ...]
-    """Raw files that the configuration names."""
+    """Raw files in the configuration."""
     task: TaskConfig | None
 
     @cached_property
@@ -37,7 +37,7 @@ class Request:
 
     @cached_property
     def description(self) -> dict[str, Any]:
-        """All that can change the result."""
+        """Everything that can change the result: configuration, digests of inputs, code."""
         digests = {name: result.digest for name, result in self.inputs.items()}
         digests |= {f"source:{source.name}": source.digest for source in self.sources}
         return describe_step(self.step, self.config, digests)
@@ -48,7 +48,7 @@ class Request:
         return key_of(self.description)
 
     def manifest(self) -> dict[str, Any]:
-        """Return what a manifest says of the request; what came of it is added."""
+        """Return the manifest's entries about the request; the outcome is added later."""
         inputs = {
             name: {"run_id": result.run_id, "key": result.key, "digest": result.digest}
             for name, result in self.inputs.items()
@@ -65,23 +65,23 @@ class Request:
         return self.description | {"key": self.key, "inputs": inputs, "sources": sources}
 
     def datasets(self) -> list[Dataset]:
-        """Return what the step reads, as MLflow records it."""
-        made = [(n, str(r.folder), r.digest, self.step.name) for n, r in self.inputs.items()]
-        return [*map(raw_dataset, self.sources), *made]
+        """Return the step's inputs as MLflow datasets."""
+        results = [(n, str(r.folder), r.digest, self.step.name) for n, r in self.inputs.items()]
+        return [*map(raw_dataset, self.sources), *results]
 
     def check_unchanged(self) -> None:
-        """Raise an error unless code and raw files are those that the key was made from.
+        """Raise an error if code or raw files have changed since the key was computed.
 
         Raises:
             InputError: raw files have changed.
             RunError: code has been edited.
         """
         if file := edited_file(self.step, self.description["config"]):
-            raise RunError(f"{file} was edited after the run of {self.label} began: run again.")
+            raise RunError(f"{file} was edited after the run of {self.label} started: run again.")
         for source in self.sources:
             source.check()
 
 
 def raw_dataset(source: Source) -> Dataset:
-    """Return raw data as MLflow records them."""
+    """Return raw data as an MLflow dataset."""
     return source.name, source.place, source.digest, source.context

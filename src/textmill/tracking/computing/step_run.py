@@ -21,19 +21,19 @@ from textmill.tracking.store import Store, StoreError
 from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG
 
 KEY_TAG = "textmill.key"
-"""Of a step's run: the key of its result, with its scope."""
+"""Tag of a step's run: the key of its result, with its scope."""
 FAILURE_TAG = "textmill.failure"
 
 log = logging.getLogger(__name__)
 
 
 def resume_run(store: Store, run_id: str | None, tags: Mapping[str, str], label: str) -> str | None:
-    """Return the run of an interrupted step, running again with new tags; None if there is none.
+    """Resume the run of an interrupted step and return its id, or None if there is none.
 
     Args:
-        store: where the run should be.
-        run_id: that is noted beside the work in progress.
-        tags: the run's, among them its key, which has to be the same.
+        store: that contains the run.
+        run_id: recorded in the work folder.
+        tags: new tags of the run; their key must equal that of the run.
         label: of the step, for a message.
     """
     if run_id is None:
@@ -55,10 +55,10 @@ def resume_run(store: Store, run_id: str | None, tags: Mapping[str, str], label:
 
 
 def describe_run(store: Store, run_id: str, request: Request) -> None:
-    """Record what a run computes from what; again for a resumed run, which may lack it.
+    """Log the configuration and inputs of a run; repeated for a resumed run, which may lack them.
 
     Raises:
-        StoreError: the store does not take it.
+        StoreError: the store failed.
     """
     store.log_params(run_id, key_values(request.config))
     store.log_datasets(run_id, request.datasets())
@@ -67,37 +67,37 @@ def describe_run(store: Store, run_id: str, request: Request) -> None:
 def record_output(
     store: Store, run_id: str, request: Request, out: Path, points: list[Metric]
 ) -> None:
-    """Log the numbers and tags of a complete output, a plot of its losses, and a trained model.
+    """Log the metrics and tags of a complete output, a plot of its losses, and a trained model.
 
-    All of it is the same when it is logged again, because an earlier run could not publish.
+    Idempotent: it is repeated if publishing the output failed afterwards.
 
     Args:
-        store: where the run is.
+        store: that contains the run.
         run_id: of the step.
-        request: what was computed.
+        request: the computed request.
         out: the output, with its manifest.
-        points: of the metrics over the steps, if it has trained.
+        points: training metrics over the optimizer steps; empty for other steps.
 
     Raises:
-        StoreError: the store does not take it.
+        StoreError: the store failed.
     """
-    made = read_json(out / MANIFEST)
-    numbers, tags = {}, {}
+    manifest = read_json(out / MANIFEST)
+    metrics, tags = {}, {}
     if (out / "metrics.json").exists():
-        numbers = read_json(out / "metrics.json")
+        metrics = read_json(out / "metrics.json")
     if (out / "tags.json").exists():
         tags = read_json(out / "tags.json")
-    stages = made.get("stages", {})
-    times = {"seconds": made["seconds"]}
-    times |= {f"seconds/{name}": took["seconds"] for name, took in stages.items()}
-    store.log_metrics(run_id, numbers | times, made["time_ms"])
+    stages = manifest.get("stages", {})
+    times = {"seconds": manifest["seconds"]}
+    times |= {f"seconds/{name}": stage["seconds"] for name, stage in stages.items()}
+    store.log_metrics(run_id, metrics | times, manifest["time_ms"])
     own = {
         PLACES_TAG: "\n".join(source.place for source in request.sources),
-        DIGEST_TAG: made["digest"],
+        DIGEST_TAG: manifest["digest"],
     }
     store.set_tags(run_id, tags | own)
     if points:
-        with best_effort("the picture of the losses"), store.as_store_errors():
+        with best_effort("the plot of the losses"), store.as_store_errors():
             store.client.log_figure(run_id, loss_curve(points), "plots/loss.png")
     if request.step is FINETUNE and request.task:
         log_task_model(store, run_id, request.task, out)
@@ -107,19 +107,19 @@ def record_output(
         log_token_lengths(store, run_id, out)
 
 
-def keep_log(store: Store, run_id: str, work: Path) -> None:
-    """Log what the step's process has written to the terminal, and its metrics over time."""
+def log_work_files(store: Store, run_id: str, work: Path) -> None:
+    """Log the output of the step's process, and its metrics over time, as artifacts."""
     for name in ("worker.log", "metrics.jsonl"):
         file = work / name
         if file.exists() and file.stat().st_size:
-            # A store that does not take it has failed already, or fails at what comes next.
+            # If the store is down, another call has failed or will fail.
             with suppress(OSError, StoreError):
                 store.client.log_artifact(run_id, str(file), "log")
 
 
 def end_run(store: Store, run_id: str, status: str, failure: str | None) -> None:
-    """Set a run's status; a run that the store leaves open is closed by the next start."""
+    """Set the final status of a run; if that fails, the next start closes the run."""
     try:
         store.end_run(run_id, status, failure)
     except StoreError as problem:
-        log.warning("The run %s could not be ended properly. %s", run_id, problem)
+        log.warning("The status of the run %s could not be set. %s", run_id, problem)

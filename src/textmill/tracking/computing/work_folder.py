@@ -1,4 +1,4 @@
-"""The folder of work in progress: an output that grows, what training resumes from, and a note."""
+"""The folder of work in progress on a step: output, checkpoints and a state file."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 from textmill.errors import RunError
 from textmill.files import MANIFEST, digest_file, digest_folder, read_json, write_json
 
-NOTE = "run.json"
-"""The run that the work belongs to, and the digest of a manifest that waits to be published."""
+STATE = "run.json"
+"""The state file: the MLflow run, and the digest of the manifest of an unpublished output."""
 
 log = logging.getLogger(__name__)
 
 
 class WorkFolder:
-    """Work in progress on one step; it outlives the process, and the next attempt resumes it.
+    """Work in progress on one step, which the next attempt resumes if the process is killed.
 
     Args:
-        folder: of this step alone; made by the first note.
+        folder: of this step only; created by `set_run`.
         label: of the step, for messages.
     """
 
@@ -28,53 +28,53 @@ class WorkFolder:
         self.folder = folder
         self.label = label
         self.out = folder / "out"
-        """The output, complete when its manifest is there."""
+        """The output, complete if it has a manifest."""
         self.work = folder / "work"
         """Log, metrics and checkpoints."""
-        self._note = self._read_note()
+        self._state = self._read_state()
 
-    def _read_note(self) -> dict[str, Any]:
-        """Return what is noted; nothing where the note is damaged."""
-        file = self.folder / NOTE
+    def _read_state(self) -> dict[str, Any]:
+        """Return the content of the state file, or an empty dict if it is missing or damaged."""
+        file = self.folder / STATE
         try:
             values = read_json(file) if file.exists() else {}
         except (OSError, RunError) as error:
-            log.warning("%s begins a new run: %s cannot be read (%s).", self.label, file, error)
+            log.warning("%s starts a new run: %s cannot be read (%s).", self.label, file, error)
             return {}
         return values if isinstance(values, dict) else {}
 
     @property
     def run_id(self) -> str | None:
-        """The MLflow run that the work belongs to, where one is noted."""
-        noted = self._note.get("run_id")
-        return noted if isinstance(noted, str) else None
+        """Id of the MLflow run that the work belongs to, or None if unknown."""
+        run_id = self._state.get("run_id")
+        return run_id if isinstance(run_id, str) else None
 
-    def note_run(self, run_id: str) -> None:
-        """Note the MLflow run that the work belongs to."""
+    def set_run(self, run_id: str) -> None:
+        """Record the MLflow run that the work belongs to."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._note |= {"run_id": run_id}
-        write_json(self.folder / NOTE, self._note)
+        self._state |= {"run_id": run_id}
+        write_json(self.folder / STATE, self._state)
 
     def begin_output(self) -> None:
-        """Make an empty output folder, and the folder beside it that is kept."""
+        """Create an empty output folder, and the work folder unless it exists."""
         self.discard_output()
         self.out.mkdir(parents=True)
         self.work.mkdir(exist_ok=True)
 
     def complete_output(self, manifest: dict[str, Any]) -> None:
-        """Write the manifest of a finished output, and note its digest.
+        """Write the manifest of a finished output, and record its digest.
 
-        What waits here for a store that fails is to be the same when it is published.
+        The digest verifies an output that is published later because the store failed.
         """
         write_json(self.out / MANIFEST, manifest)
-        self._note |= {"manifest": digest_file(self.out / MANIFEST)}
-        write_json(self.folder / NOTE, self._note)
+        self._state |= {"manifest": digest_file(self.out / MANIFEST)}
+        write_json(self.folder / STATE, self._state)
 
     def is_complete(self) -> bool:
-        """Return whether the output is whole: it waits here if publishing it failed."""
+        """Return whether the output is complete and intact, but not yet published."""
         manifest = self.out / MANIFEST
         try:
-            if digest_file(manifest) != self._note.get("manifest"):
+            if digest_file(manifest) != self._state.get("manifest"):
                 return False
             files: dict[str, str] = read_json(manifest)["files"]
             return digest_folder(self.out) == files
@@ -82,7 +82,7 @@ class WorkFolder:
             return False
 
     def discard_output(self) -> None:
-        """Remove what there is of an output."""
+        """Remove the output."""
         shutil.rmtree(self.out, ignore_errors=True)
 
     def remove(self) -> None:

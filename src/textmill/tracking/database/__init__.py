@@ -1,3 +1,3 @@
-"""The connection to a tracking store: opened, patient, found again where it was moved to."""
+"""The connection to a tracking store: opening, retries, and relocation of moved stores."""
 
 __all__ = ["client", "connection", "interruption", "mlflow_app", "opening", "relocation", "skinny"]

@@ -1,7 +1,7 @@
-"""MLflow's client, with its failures in words, whose calls are done once however often repeated.
+"""MLflow's client with idempotent retries and readable error messages.
 
-An answer may be lost after the server did what it was asked for. What only sets something can be
-asked for again; what makes or deletes something is looked for before that.
+A response may be lost after the server has done its work. Calls that set something can simply be
+repeated; before a call that creates something is repeated, its result is searched for.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from mlflow.tracking import MlflowClient
 from textmill.tracking.database.interruption import delayed_interrupts
 
 READS = ("get_", "search_", "list_", "download_", "load_")
-"""Begin the names of calls that change nothing."""
+"""Prefixes of the names of read-only calls."""
 START_TAG = "textmill.start"
-"""A number of its own for every run, by which it is found if its id never arrived."""
+"""A unique id of every run, chosen by the client, to find it if the response was lost."""
 
 
 class Client:
-    """MLflow's client: failures in words, calls whole when a signal comes.
+    """MLflow's client; its calls raise StoreError, and signals do not interrupt them.
 
     Args:
-        bare: MLflow's own.
-        carry_out: calls a function, perhaps more than once, and raises its failures in words.
-        check_writable: raises an error where the store is read-only.
+        bare: MLflow's own client.
+        run_call: calls a function, perhaps repeatedly, and converts its exceptions.
+        check_writable: raises RunError if the store is read-only.
     """
 
     def __init__(
         self,
         bare: MlflowClient,
-        carry_out: Callable[[Callable[[], Any]], Any],
+        run_call: Callable[[Callable[[], Any]], Any],
         check_writable: Callable[[], None],
     ) -> None:
         self.bare = bare
-        self._carry_out = carry_out
+        self._run_call = run_call
         self._check_writable = check_writable
 
     def __getattr__(self, name: str) -> Any:
@@ -56,15 +56,17 @@ class Client:
                     is_repeat = True
                     return method(*arguments, **named)
 
-            return self._carry_out(attempt)
+            return self._run_call(attempt)
 
         return call if callable(method) else method
 
     def _repeat(self, name: str, *arguments: Any, **named: Any) -> Any:
-        """Return the answer of a call, which an earlier try may have done already."""
-        made = MADE[name](self.bare, *arguments, **named) if name in MADE else None
-        if made is not None:
-            return made
+        """Repeat a call that may have succeeded, and return its result."""
+        created = (
+            FIND_CREATED[name](self.bare, *arguments, **named) if name in FIND_CREATED else None
+        )
+        if created is not None:
+            return created
         try:
             return getattr(self.bare, name)(*arguments, **named)
         except MlflowException as error:
@@ -74,7 +76,7 @@ class Client:
 
 
 def is_missing(error: BaseException | None) -> bool:
-    """Return whether the store has answered that there is no such thing."""
+    """Return whether the error means that the requested resource does not exist."""
     code = ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)
     return isinstance(error, MlflowException) and error.error_code == code
 
@@ -103,11 +105,11 @@ def _version(client: MlflowClient, name: str, source: str, run_id: str, **_: Any
     return next((v for v in found if (v.source, v.run_id) == (source, run_id)), None)
 
 
-MADE: dict[str, Callable[..., Any]] = {
+FIND_CREATED: dict[str, Callable[..., Any]] = {
     "create_experiment": _experiment,
     "create_run": _run,
     "create_logged_model": _logged_model,
     "create_registered_model": _registered_model,
     "create_model_version": _version,
 }
-"""For calls that make something: what finds it, given the same arguments, and gives the answer."""
+"""For calls that create something: a function with the same arguments that finds it, or None."""

@@ -1,4 +1,4 @@
-"""The connection to an MLflow store: where it is, its client, and its failures in words."""
+"""The connection to an MLflow store: its location, client, locks and errors."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
-# MLflow reads these when it needs them. Trying again is ours: at the start an address that does not
-# answer is reported at once, in the middle of a run it is waited for, and people are told.
+# MLflow reads these lazily. Its retries are replaced by ours: at startup, an unreachable server is
+# reported immediately; during a run, calls are retried, with a warning.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-# Where a server keeps artifacts in S3, MLflow would fetch them from there by itself: machines that
-# reach the server alone could not, and *.gz files would arrive unpacked (seen with MLflow 3.17).
+# If a server stores artifacts in S3, MLflow would download them from S3 directly: that fails on
+# machines that only reach the server, and decompresses *.gz files (seen with MLflow 3.17).
 os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD", "false")
 os.environ.setdefault("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", "false")
 
@@ -38,36 +38,36 @@ from textmill.secrets import register_secrets, without_credentials
 from textmill.steps.access import restrict
 from textmill.tracking.database import opening
 from textmill.tracking.database.client import Client
-from textmill.tracking.database.patience import Answer, Patience
+from textmill.tracking.database.patience import Answer, ServerRetries
 from textmill.tracking.database.relocation import relocate
 from textmill.web.addresses import bypass_proxies, local_address
 from textmill.web.login import use_login
 
 DATABASE = "mlflow.db"
 PIPELINE_LOCK = "pipeline-"
-"""Begins the names of the locks that running pipelines hold."""
+"""Prefix of the names of locks that running pipelines hold."""
 
 log = logging.getLogger(__name__)
 
 
 class StoreError(RunError):
-    """The tracking store failed, or its disk is full; what is finished stays."""
+    """The tracking store failed, or its disk is full; finished results are kept."""
 
 
 class Connection:
-    """A store as MLflow's client reaches it, and the folder beside it for work in progress.
+    """A connection to an MLflow store, with its folder for work in progress.
 
-    Every method of the client raises a StoreError when the store fails. A server that is away in
-    the middle of a run is waited for first.
+    Every method of the client raises StoreError if the store fails; calls to a server are retried
+    first.
 
-    A store in a folder is brought up to date when it is opened: if it was moved or copied, its
-    records name where it is now. One that may only be read is read from a copy of its database.
+    A store in a folder is updated when it is opened: if it was moved or copied, its records are
+    rewritten to the new location. A read-only store is read from a copy of its database.
 
     Args:
-        config: where it is; without a URI, a database in the home folder.
+        config: its location; without a URI, a database in the home folder.
 
     Raises:
-        RunError: the tracking address does not answer, or the database cannot be opened.
+        RunError: the tracking server does not respond, or the database cannot be opened.
     """
 
     def __init__(self, config: TrackingConfig) -> None:
@@ -80,20 +80,20 @@ class Connection:
         self.locks = self.wip / "locks"
         self.reserve = self.wip / "reserve"
         self.read_only: str | None = None
-        """Why the store cannot be written, where it is read-only."""
+        """Why the store is read-only, or None if it is writable."""
         database = self.home / DATABASE
         default = sqlite_url(database)
         given = config.uri.get_secret_value() if config.uri else None
         self.uri = register_secrets(given or os.environ.get("MLFLOW_TRACKING_URI") or default)
         self.name = self.uri
-        """What the store is called in messages."""
-        self.patience = Patience(self.uri)
+        """Name of the store in messages."""
+        self.retries = ServerRetries(self.uri)
         is_default = self.uri == default
         self.artifact_root = (self.home / "artifacts").as_uri() if is_default else None
         try:
             with self.as_store_errors():
-                if is_default and (obstacle := _obstacle(self.home)):
-                    self.client = self._open_copy(database, obstacle)
+                if is_default and (reason := _read_only_reason(self.home)):
+                    self.client = self._open_copy(database, reason)
                 else:
                     self.client = self._open_writable(database if is_default else None)
         except OSError as error:
@@ -104,37 +104,37 @@ class Connection:
 
     def _open_writable(self, database: Path | None) -> MlflowClient:
         self.locks.mkdir(parents=True, exist_ok=True)
-        # First starts at the same time would race on the migrations of the database.
+        # Concurrent first starts would race on the migrations of the database.
         with FileLock(self.locks / "open.lock"):
             self.locks_id = self._locks_id()
             client = self._open(database)
             if database is not None:
-                moved_from = relocate(database, self.home, self._check_free)
+                moved_from = relocate(database, self.home, self._check_unused)
                 if moved_from is not None:
-                    log.warning("The store %s was in %s before.", self.home, moved_from)
+                    log.warning("The store %s was moved from %s.", self.home, moved_from)
             return client
 
     def _locks_id(self) -> str:
-        """Return what tells this folder of locks from others, on machines of whatever name."""
+        """Return the id of this folder of locks, created once; unique across machines."""
         file = self.locks / "id"
         known, _, digest = (file.read_bytes() if file.exists() else b"").partition(b" ")
-        # Those of early versions have no digest.
+        # Ids written by early versions have no digest.
         if re.fullmatch(rb"[0-9a-f]{32}", known) and digest in (b"", _short_digest(known)):
             return known.decode()
         if file.exists():
             log.warning(
-                "%s was damaged and is made anew: end the runs that a killed process may have left "
-                "RUNNING before in MLflow, as textmill does not know them any more.",
+                "%s was damaged and is recreated: in MLflow, end earlier runs that a killed "
+                "process left RUNNING, as textmill cannot recognize them any more.",
                 file,
             )
         known = uuid.uuid4().hex.encode()
         write_atomic(file, known + b" " + _short_digest(known))
         return known.decode()
 
-    def _open_copy(self, database: Path, obstacle: str) -> MlflowClient:
-        """Open a read-only store: by a copy of its database, which ends with this."""
+    def _open_copy(self, database: Path, reason: str) -> MlflowClient:
+        """Open a read-only store through a temporary copy of its database."""
         self.locks_id = ""
-        self.read_only = obstacle
+        self.read_only = reason
         self._private = tempfile.TemporaryDirectory(prefix="textmill-")
         opening.check_database(database)
         copy = self.private / DATABASE
@@ -146,22 +146,22 @@ class Connection:
 
     @property
     def private(self) -> Path:
-        """A folder, as long as this lives, for what could not be written into a read-only store."""
+        """A temporary folder for files that cannot be written into a read-only store."""
         return Path(self._private.name)
 
-    def _check_free(self, other: str) -> None:
-        """Raise RunError unless no pipeline runs in the store under another name.
+    def _check_unused(self, other: str) -> None:
+        """Raise RunError if a pipeline is running in the store under another path.
 
         Raises:
-            RunError: one does; its files would be looked for in another place.
+            RunError: a pipeline is running; relocation would break the paths of its files.
         """
         for lock in sorted(self.locks.glob(f"{PIPELINE_LOCK}*.lock")):
             try:
                 FileLock(lock).acquire(timeout=0).lock.release()
             except Timeout:
                 raise RunError(
-                    f"A pipeline is running in {self.home}, which it knows as {other}: use the "
-                    "store under that name, or wait until the pipeline has ended."
+                    f"A pipeline is running in {self.home} under the path {other}: use the store "
+                    "under that path, or wait until the pipeline has ended."
                 ) from None
 
     def _open(self, database: Path | None) -> MlflowClient:
@@ -169,30 +169,30 @@ class Connection:
             opening.ping(self.uri)
             opening.check_version(self.uri)
         self.use()
-        # It logs, with a trace, the same errors that it raises.
+        # It logs the errors that it raises, with a traceback.
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         try:
-            # Of our own, the place is known; an address spells some of its characters otherwise.
+            # The path of our own database is known; a URI escapes some of its characters.
             file = database or opening.database_file(self.uri)
-            is_there = file is not None and opening.check_database(file)
+            exists = file is not None and opening.check_database(file)
             if database is None:
-                client = opening.open_address(self.uri)
+                client = opening.open_uri(self.uri)
             else:
-                if not is_there:
+                if not exists:
                     opening.make_database(database)
                 client = opening.open_database(database)
         except (MlflowException, SQLAlchemyError, ImportError) as error:
-            # The last is for a driver that is not installed, such as psycopg2.
+            # ImportError: a driver such as psycopg2 is not installed.
             if is_disk_full(error):
                 raise
             raise RunError(
                 f"The tracking store {self.name} cannot be opened: {_first_line(error)}. "
                 "Check tracking.uri and MLFLOW_TRACKING_URI."
             ) from None
-        return cast(MlflowClient, Client(client, self.patiently, self.check_writable))
+        return cast(MlflowClient, Client(client, self.call_with_retries, self.check_writable))
 
     def check_writable(self) -> None:
-        """Raise RunError unless the store can be written.
+        """Raise RunError if the store is read-only.
 
         Raises:
             RunError: it is read-only.
@@ -200,11 +200,11 @@ class Connection:
         if self.read_only is not None:
             raise RunError(
                 f"The store {self.home} is read-only ({self.read_only}): set "
-                "tracking.home to a folder of yours, such as a copy of it."
+                "tracking.home to a writable folder, such as a copy of it."
             )
 
     def lock(self, name: str) -> FileLock:
-        """Return a lock that processes with this home share.
+        """Return a lock that all processes with this home share.
 
         Raises:
             RunError: the store is read-only.
@@ -213,25 +213,25 @@ class Connection:
         return FileLock(self.locks / name)
 
     def use(self) -> None:
-        """Make this the store of MLflow's own functions, which know one for the whole process.
+        """Make this the store of MLflow's fluent functions, which use one URI per process.
 
-        Has to come before what MLflow does without a client: logging and registering models.
+        Required before MLflow logs or registers models, which it does without a client.
         """
         given = os.environ.get("MLFLOW_TRACKING_URI")
         mlflow.set_tracking_uri(self.uri)
-        # MLflow puts the address into the environment too, where the next store of this process
-        # would take it for the user's wish.
+        # MLflow sets the environment variable as well, which the next store of this process would
+        # read as the user's setting.
         os.environ.pop("MLFLOW_TRACKING_URI", None)
         if given is not None:
             os.environ["MLFLOW_TRACKING_URI"] = given
 
-    def at_once(self) -> MlflowClient:
-        """Return a client that waits for no server."""
+    def client_without_retries(self) -> MlflowClient:
+        """Return a client that fails immediately if the server does not respond."""
         bare = cast(Client, self.client).bare
-        return cast(MlflowClient, Client(bare, self._once, self.check_writable))
+        return cast(MlflowClient, Client(bare, self._call_once, self.check_writable))
 
-    def _once(self, attempt: Callable[[], Answer]) -> Answer:
-        """Return what a function returns.
+    def _call_once(self, attempt: Callable[[], Answer]) -> Answer:
+        """Return the result of a function.
 
         Raises:
             StoreError: the store failed.
@@ -239,21 +239,21 @@ class Connection:
         with self.as_store_errors():
             return attempt()
 
-    def patiently(self, attempt: Callable[[], Answer]) -> Answer:
-        """Return what a function returns, called again while the server it needs is away.
+    def call_with_retries(self, attempt: Callable[[], Answer]) -> Answer:
+        """Return the result of a function, retried while the server does not respond.
 
         Raises:
-            StoreError: the store failed, or the server stayed away.
+            StoreError: the store failed, or the server did not respond until the timeout.
         """
         with self.as_store_errors():
-            return self.patience.call(attempt) if self.uri.startswith("http") else attempt()
+            return self.retries.call(attempt) if self.uri.startswith("http") else attempt()
 
     @contextmanager
     def as_store_errors(self) -> Iterator[None]:
-        """Raise every failure of the store, and a full disk, as one message.
+        """Convert exceptions of the store, and a full disk, to StoreError.
 
         Raises:
-            StoreError: in place of the exceptions of MLflow and the libraries under it.
+            StoreError: in place of the exceptions of MLflow and its libraries.
         """
         try:
             yield
@@ -265,12 +265,12 @@ class Connection:
                 raise
             raise StoreError(
                 f"The tracking store {self.name} failed: {_first_line(error)}. Run again when it "
-                "works: finished steps are kept, and not computed again."
+                "works: finished steps are kept and reused."
             ) from error
 
 
-def _obstacle(home: Path) -> str | None:
-    """Return why an existing store is read-only, or None if it can be written."""
+def _read_only_reason(home: Path) -> str | None:
+    """Return why an existing store is read-only, or None if it is writable or does not exist."""
     database = home / DATABASE
     if not database.exists():
         return None

@@ -1,7 +1,7 @@
-"""Signals that wait until a call of the store is through.
+"""Signals delayed until a call to the store has finished.
 
-An exception that a signal handler raises in the middle of a database transaction leaves it open,
-and the next write, which is to close the run, then waits for its lock in vain.
+An exception that a signal handler raises during a database transaction leaves the transaction open,
+so that the next write, which closes the run, would time out waiting for its lock.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _depth = 0
-_waiting: Callable[[], None] | None = None
+_pending: Callable[[], None] | None = None
 
 
 @contextmanager
 def delayed_interrupts() -> Iterator[None]:
-    """Put off what `interrupt` is given until the block ends; only the main thread gets signals."""
-    global _depth, _waiting
+    """Delay actions of `interrupt` until the block ends; no effect outside the main thread."""
+    global _depth, _pending
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -26,16 +26,16 @@ def delayed_interrupts() -> Iterator[None]:
         yield
     finally:
         _depth -= 1
-        if _depth == 0 and _waiting is not None:
-            act, _waiting = _waiting, None
-            act()
+        if _depth == 0 and _pending is not None:
+            action, _pending = _pending, None
+            action()
 
 
-def interrupt(act: Callable[[], None]) -> None:
-    """Do what a signal asks for, now or after the running call; asked twice, now."""
-    global _waiting
-    if _depth and _waiting is None:
-        _waiting = act
+def interrupt(action: Callable[[], None]) -> None:
+    """Run the action of a signal after the current call; at a second signal, immediately."""
+    global _pending
+    if _depth and _pending is None:
+        _pending = action
     else:
-        _waiting = None
-        act()
+        _pending = None
+        action()

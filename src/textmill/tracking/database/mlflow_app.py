@@ -1,11 +1,11 @@
-r"""MLflow's server, behind the guard.
+r"""MLflow's server, with a login and checks of Host and Origin.
 
     python -m textmill.tracking.database.mlflow_app --fd DESCRIPTOR
     python -m textmill.tracking.database.mlflow_app --host 0.0.0.0 --port 5000 \
         --allowed-hosts mlflow:5000
 
-The store comes from the environment, by MLflow's own names, as processes' arguments can be seen by
-everybody: MLFLOW_BACKEND_STORE_URI, MLFLOW_ARTIFACTS_DESTINATION.
+The store is set by MLflow's environment variables MLFLOW_BACKEND_STORE_URI and
+MLFLOW_ARTIFACTS_DESTINATION, as every user can see the arguments of processes.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ database_uri = sqlite:///{folder}/users.db
 authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 auth_cache_ttl_seconds = 3600
 """
-"""Passwords are not changed while it runs, and their hash takes a while."""
+"""The cache avoids a slow password hash per request; passwords never change at run time."""
 
 
 def create_app() -> App:
-    """Return MLflow's application."""
+    """Return MLflow's ASGI application."""
     if "MLFLOW_AUTH_CONFIG_PATH" in os.environ:
         from mlflow.server.auth import create_app as create
 
@@ -40,19 +40,19 @@ def create_app() -> App:
 
 
 def main() -> None:
-    """Serve the tracking API and its page."""
+    """Serve the tracking API and MLflow's web interface."""
     arguments = parser("MLflow's server")
-    arguments.add_argument("--workers", type=int, help="processes")
+    arguments.add_argument("--workers", type=int, help="number of worker processes")
     given = arguments.parse_args()
-    # MLflow checks Host and Origin as well, and by default lets in every port of this machine. It
-    # reads this when it is imported.
+    # MLflow checks Host and Origin as well, and by default allows every port of localhost. It reads
+    # these variables when it is imported.
     names = [name for host in set_allowed_hosts(given) for name in (host, f"{host}:*")]
     os.environ["MLFLOW_SERVER_ALLOWED_HOSTS"] = ",".join(names)
     origins = [f"{scheme}://{name}" for name in names for scheme in ("http", "https")]
     os.environ["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] = ",".join(origins)
     for name in ("MLFLOW_AUTH_CONFIG_PATH", "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE"):
         os.environ.pop(name, None)
-    # Five more processes, for which textmill has no use.
+    # Would start five more processes, which textmill does not use.
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     with tempfile.TemporaryDirectory(prefix="textmill-login-") as folder:
         login = login_from(given)
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def _open_store() -> None:
-    """Say where the store is, and make its database once, before there are several processes."""
+    """Configure the store, and create its database once, before worker processes start."""
     from mlflow.environment_variables import _MLFLOW_SGI_NAME
     from mlflow.server import constants
     from mlflow.server.handlers import initialize_backend_stores
@@ -83,9 +83,9 @@ def _open_store() -> None:
 
 
 def _set_up_login(folder: Path, user: str, password: str) -> None:
-    """Make a list of users with this one alone, for MLflow's basic authentication.
+    """Create a database of users with a single user, for MLflow's basic authentication.
 
-    It is made anew at every start: a login that is no longer set lets nobody in.
+    It is recreated at every start, so that a former login is no longer valid.
     """
     file = folder / "auth.ini"
     file.write_text(SETTINGS.format(folder=folder), encoding="utf-8")

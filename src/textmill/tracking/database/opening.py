@@ -1,4 +1,4 @@
-"""Opening a tracking store: a server that answers and fits, or a database that is whole and new."""
+"""Opening a tracking store: checks of a server, or checks, creation and upgrade of a database."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ log = logging.getLogger(__name__)
 
 
 def ping(uri: str) -> None:
-    """Raise RunError unless an MLflow server answers.
+    """Raise RunError if the MLflow server does not respond.
 
     Raises:
-        RunError: nothing answers there.
+        RunError: the server does not respond.
     """
     try:
         with urllib.request.urlopen(request(f"{uri.rstrip('/')}/health"), timeout=PING_TIMEOUT_S):
@@ -44,41 +44,41 @@ def ping(uri: str) -> None:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise RunError(
             f"The tracking server {uri} does not answer ({reason}): start it, or set tracking.uri "
-            "and MLFLOW_TRACKING_URI to one that does."
+            "or MLFLOW_TRACKING_URI to another one."
         ) from None
 
 
 def check_version(uri: str) -> None:
-    """Raise RunError if an MLflow server says that it is of another major version.
+    """Raise RunError if an MLflow server has another major version.
 
     Raises:
-        RunError: its version has another major number; calls would fail in the middle of a run.
+        RunError: the major version differs; calls would fail during a run.
     """
     try:
-        asked = request(f"{uri.rstrip('/')}/version")
-        with urllib.request.urlopen(asked, timeout=PING_TIMEOUT_S) as answer:
-            theirs = answer.read(99).decode().strip()
+        version_request = request(f"{uri.rstrip('/')}/version")
+        with urllib.request.urlopen(version_request, timeout=PING_TIMEOUT_S) as response:
+            theirs = response.read(99).decode().strip()
     except (OSError, ValueError, HTTPException):
-        return  # what stands before a server need not pass this address on
+        return  # a reverse proxy may not forward this path
     major = theirs.partition(".")[0]
     if major.isdigit() and major != mlflow.__version__.partition(".")[0]:
         raise RunError(
-            f"The tracking server {uri} runs MLflow {theirs}, and textmill MLflow "
-            f"{mlflow.__version__}: both need the same major version."
+            f"The tracking server {uri} runs MLflow {theirs}, and textmill uses MLflow "
+            f"{mlflow.__version__}: install the same major version in both."
         )
 
 
 def database_file(uri: str) -> Path | None:
-    """Return the file of an SQLite database, or None if the address names something else."""
+    """Return the file of an SQLite database, or None if the URI is of another kind."""
     name = make_url(uri).database if uri.startswith("sqlite:") else None
     return None if name is None or name == ":memory:" else Path(name)
 
 
 def check_database(file: Path) -> bool:
-    """Return whether the database of a store is there, and not merely its results.
+    """Return whether the database of a store exists.
 
     Raises:
-        RunError: results lie beside it and it is gone or empty, or it is cut off or no database.
+        RunError: it is missing although there are results, or is empty, truncated or invalid.
     """
     if not file.exists():
         if any(file.parent.glob("artifacts/[!.]*")):
@@ -90,57 +90,58 @@ def check_database(file: Path) -> bool:
     with file.open("rb") as stream:
         head = stream.read(_HEADER_BYTES)
     if not head.startswith(_SQLITE) or len(head) < _HEADER_BYTES:
-        raise _damaged(file, "is no SQLite database any more")
+        raise _damaged(file, "is not an SQLite database")
     page_bytes, n_pages = int.from_bytes(head[16:18]), int.from_bytes(head[28:32])
-    # A journal says that a write was cut off, which SQLite makes good by itself.
-    is_at_rest = not file.with_name(f"{file.name}-journal").exists() and head[24:28] == head[92:96]
-    if is_at_rest and size < (page_bytes if page_bytes != 1 else 1 << 16) * n_pages:
-        raise _damaged(file, "is cut off")
+    # With a journal, a write was interrupted: SQLite rolls it back when it opens the file.
+    has_journal = file.with_name(f"{file.name}-journal").exists()
+    is_size_valid = not has_journal and head[24:28] == head[92:96]
+    if is_size_valid and size < (page_bytes if page_bytes != 1 else 1 << 16) * n_pages:
+        raise _damaged(file, "is truncated")
     return True
 
 
 def _damaged(file: Path, what: str) -> RunError:
     return RunError(
-        f"{file} cannot be opened: it {what}. All results in {file.parent} are known by it: "
-        "restore it from a backup. To begin anew, move the whole folder away. Nothing was changed."
+        f"{file} cannot be opened: it {what}. It indexes all results in {file.parent}: restore it "
+        "from a backup, or move the whole folder away to start over. Nothing was changed."
     )
 
 
 def make_database(file: Path) -> None:
-    """Make MLflow's database whole or not at all: it cannot open one that is half-made."""
-    beside = file.with_name(f".{file.name}")
+    """Create MLflow's database atomically: MLflow cannot open a partially created one."""
+    staging = file.with_name(f".{file.name}")
 
     def remove() -> None:
-        for leftover in file.parent.glob(f"{beside.name}*"):  # SQLite has a journal beside it
+        for leftover in file.parent.glob(f"{staging.name}*"):  # with SQLite's journal
             leftover.unlink()
 
     remove()
     try:
-        beside.touch()  # SQLite by itself would let nobody else of a group write
-        MlflowClient(sqlite_url(beside)).search_experiments(max_results=1)
-        with closing(sqlite3.connect(beside)) as connection, connection:
-            # MLflow would put what is logged without an experiment into the working folder.
-            place = (file.parent / "artifacts" / "0").as_uri()
-            connection.execute("UPDATE experiments SET artifact_location = ?", [place])
-        beside.rename(file)
+        staging.touch()  # respects the umask; SQLite would create it without group permissions
+        MlflowClient(sqlite_url(staging)).search_experiments(max_results=1)
+        with closing(sqlite3.connect(staging)) as connection, connection:
+            # MLflow's default experiment would store its artifacts in the working directory.
+            location = (file.parent / "artifacts" / "0").as_uri()
+            connection.execute("UPDATE experiments SET artifact_location = ?", [location])
+        staging.rename(file)
     finally:
         remove()
 
 
 def open_database(file: Path) -> MlflowClient:
-    """Return a client of our own database, which is brought to this version of MLflow if need be.
+    """Return a client of our own database, upgraded to this version of MLflow if necessary.
 
     Raises:
         MlflowException, SQLAlchemyError: it cannot be opened.
-        RunError: it is of another version of MLflow, and cannot be brought to this one.
+        RunError: it was created by another version of MLflow and cannot be upgraded.
     """
     uri = sqlite_url(file)
-    if is_of_another_version(uri):
+    if has_other_schema(uri):
         upgrade(file)
-    return open_address(uri)
+    return open_uri(uri)
 
 
-def open_address(uri: str) -> MlflowClient:
+def open_uri(uri: str) -> MlflowClient:
     """Return a client of a tracking store.
 
     Raises:
@@ -148,20 +149,20 @@ def open_address(uri: str) -> MlflowClient:
         RunError: it is a database of another version of MLflow.
     """
     is_database = urlsplit(uri).scheme.partition("+")[0] in DATABASE_ENGINES
-    if is_database and is_of_another_version(uri):
+    if is_database and has_other_schema(uri):
         raise RunError(
-            f"The database {uri} was made by another version of MLflow than "
-            f"{mlflow.__version__}: keep a copy of it, then run mlflow db upgrade '{uri}'."
+            f"The database {uri} was created by another version of MLflow than "
+            f"{mlflow.__version__}: back it up, then run mlflow db upgrade '{uri}'."
         )
     client = MlflowClient(uri)
     client.search_experiments(max_results=1)
     return client
 
 
-def is_of_another_version(uri: str) -> bool:
-    """Return whether another version of MLflow has made a database.
+def has_other_schema(uri: str) -> bool:
+    """Return whether the schema of a database is that of another version of MLflow.
 
-    MLflow would tell only sometimes, and at other times change it without a word.
+    MLflow reports this only sometimes, and otherwise migrates the database silently.
 
     Raises:
         MlflowException, SQLAlchemyError: it cannot be opened.
@@ -175,45 +176,45 @@ def is_of_another_version(uri: str) -> bool:
 
 
 def upgrade(file: Path) -> None:
-    """Bring a database to this version of MLflow; a copy of it as it was stays beside it.
+    """Upgrade a database to this version of MLflow, after a backup beside it.
 
     Raises:
-        RunError: MLflow cannot do so.
+        RunError: the upgrade failed; the database is unchanged.
     """
-    kept = file.with_name(f"{file.name}.before-{mlflow.__version__}")
-    copy_database(file, kept)
+    backup = file.with_name(f"{file.name}.before-{mlflow.__version__}")
+    copy_database(file, backup)
     command = [sys.executable, "-m", "mlflow", "db", "upgrade", sqlite_url(file)]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if done.returncode != 0:
-        with closing(sqlite3.connect(kept)) as copy, closing(sqlite3.connect(file)) as half_done:
-            copy.backup(half_done)
-        kept.unlink()
+        with closing(sqlite3.connect(backup)) as copy, closing(sqlite3.connect(file)) as failed:
+            copy.backup(failed)
+        backup.unlink()
         reason = next(reversed(done.stderr.strip().splitlines()), f"status {done.returncode}")
         raise RunError(
-            f"{file} was made by another version of MLflow, and {mlflow.__version__} cannot "
-            f"upgrade it ({reason}): it is as it was. Install the MLflow that made it, or a newer "
-            "one."
+            f"{file} was created by another version of MLflow, and {mlflow.__version__} cannot "
+            f"upgrade it ({reason}): it is unchanged. Install the MLflow version that created it, "
+            "or a newer one."
         )
     log.warning(
-        "Upgraded %s, of an older MLflow, to %s; as it was it is %s.",
+        "Upgraded %s from an older version of MLflow to %s; the backup is %s.",
         file,
         mlflow.__version__,
-        kept.name,
+        backup.name,
     )
 
 
 def copy_database(file: Path, target: Path) -> None:
-    """Copy a database as it is between two transactions, even one that may only be read."""
+    """Copy a consistent state of a database, even one that is read-only."""
     target.unlink(missing_ok=True)
-    address = f"{file.as_uri()}?mode=ro"
+    uri = f"{file.as_uri()}?mode=ro"
     try:
         with (
-            closing(sqlite3.connect(address, uri=True)) as source,
+            closing(sqlite3.connect(uri, uri=True)) as source,
             closing(sqlite3.connect(target)) as copy,
         ):
             source.backup(copy)
     except sqlite3.OperationalError:
-        # A transaction was cut off: SQLite may not undo it there, but it can in the copy.
+        # A transaction was interrupted: SQLite can roll it back in the copy only.
         for part in file.parent.glob(f"{file.name}*"):
             if part.name.removeprefix(file.name) in ("", "-journal", "-wal"):
                 shutil.copyfile(part, f"{target}{part.name.removeprefix(file.name)}")

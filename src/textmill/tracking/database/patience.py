@@ -1,4 +1,4 @@
-"""Trying again while a tracking server is away, so that an outage costs time and no work."""
+"""Retries during outages of a tracking server, so that an outage delays a run but loses no work."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tenacity import (
     wait_exponential,
 )
 
-PATIENCE_S = 120.0
-MAX_PAUSE_S = 15.0
+RETRY_TIMEOUT_S = 120.0
+MAX_WAIT_S = 15.0
 SERVER_ERROR = 500
 
 Answer = TypeVar("Answer")
@@ -28,53 +28,53 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Patience:
-    """Repeats what a server does not answer, or answers by an error of its own.
+class ServerRetries:
+    """Retries calls that a server does not answer, or answers with a server error.
 
-    Once it has been waited for in vain, calls are tried only once each until one succeeds: what a
-    failing run has still to do at its end must not wait anew each time.
+    After a timeout, each call is tried only once until one succeeds: the last calls of a failing
+    run must not time out one after the other.
     """
 
     server: str
-    _is_away: bool = False
-    _is_given_up: bool = False
+    _is_down: bool = False
+    _has_timed_out: bool = False
 
     def call(self, attempt: Callable[[], Answer]) -> Answer:
-        """Return the answer of a call, which is made again and again for two minutes.
+        """Return the result of a call, retried for up to `RETRY_TIMEOUT_S` seconds.
 
         Raises:
-            Exception: what the call raised last, or at once where trying again cannot help.
+            Exception: the last error of the call, or the first one that is not transient.
         """
         retrying = Retrying(
-            retry=retry_if_exception(is_passing),
-            wait=wait_exponential(max=MAX_PAUSE_S),
-            stop=self._is_over,
+            retry=retry_if_exception(is_transient),
+            wait=wait_exponential(max=MAX_WAIT_S),
+            stop=self._should_stop,
             before_sleep=lambda _: self._warn(),
             reraise=True,
         )
         try:
             answer = retrying(attempt)
         except Exception as error:
-            self._is_given_up |= is_passing(error)
+            self._has_timed_out |= is_transient(error)
             raise
-        if self._is_away:
+        if self._is_down:
             log.warning("The tracking server %s works again.", self.server)
-        self._is_away = self._is_given_up = False
+        self._is_down = self._has_timed_out = False
         return answer
 
-    def _is_over(self, state: RetryCallState) -> bool:
-        return self._is_given_up or stop_before_delay(PATIENCE_S)(state)
+    def _should_stop(self, state: RetryCallState) -> bool:
+        return self._has_timed_out or stop_before_delay(RETRY_TIMEOUT_S)(state)
 
     def _warn(self) -> None:
-        if not self._is_away:
+        if not self._is_down:
             log.warning(
-                "The tracking server %s fails; trying again for %d s.", self.server, PATIENCE_S
+                "The tracking server %s fails; retrying for %d s.", self.server, RETRY_TIMEOUT_S
             )
-        self._is_away = True
+        self._is_down = True
 
 
-def is_passing(error: BaseException) -> bool:
-    """Return whether the cause may be gone soon: the server is away, or has failed itself."""
+def is_transient(error: BaseException) -> bool:
+    """Return whether a retry may succeed: the server did not respond, or had an internal error."""
     if isinstance(error, RestException):
         return bool(error.get_http_status_code() >= SERVER_ERROR)  # type: ignore[no-untyped-call]
     if isinstance(error, RequestException):

@@ -1,8 +1,8 @@
-"""Moved and copied stores: the places in MLflow's tables, made those where the store lies now.
+"""Relocation of moved and copied stores: paths in MLflow's tables are rewritten.
 
-MLflow records where files lie by absolute places. The database of a store also records under which
-folders it has been: rows below one of those are below the present folder when it is opened
-elsewhere. Places that were never below a folder of the store belong to others, and stay.
+MLflow records absolute paths. The database of a store also records the folders that it has been in:
+when it is opened in another folder, paths below those are rewritten to the current one. All other
+paths are outside of the store, and are kept.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import Any
 
 from mlflow.utils.file_utils import local_file_uri_to_path
 
-WAIT_S = 20
-"""For other processes to end their transactions."""
+LOCK_TIMEOUT_S = 20
+"""Timeout for transactions of other processes."""
 HOMES = "textmill_homes"
-"""A table of ours, which MLflow passes over: the folders that the rows below may name."""
-PLACES = {
+"""Our own table, which MLflow ignores: the folders that the store has been in."""
+PATH_COLUMNS = {
     ("experiments", "artifact_location"): "",
     ("runs", "artifact_uri"): "",
     ("logged_models", "artifact_location"): "",
@@ -32,61 +32,61 @@ PLACES = {
     ("tags", "value"): "key = 'textmill.places'",
     ("trace_tags", "value"): "key = 'mlflow.artifactLocation'",
 }
-"""Where MLflow's tables name places, and of which rows."""
-OWN_PLACE = re.compile(r"(?P<home>.*)/artifacts/(?P<run>[0-9a-f]{32})/artifacts(?:/|$)")
-"""The folder of a run's files, below the home of its store."""
+"""Columns of MLflow's tables that contain paths, and a condition for their rows."""
+ARTIFACT_PATH = re.compile(r"(?P<home>.*)/artifacts/(?P<run>[0-9a-f]{32})/artifacts(?:/|$)")
+"""The path of a run's artifacts, below the home of its store."""
 
 
-def relocate(database: Path, home: Path, check_free: Callable[[str], None]) -> str | None:
-    """Make the rows of a store that was moved or copied name where it is now.
+def relocate(database: Path, home: Path, check_unused: Callable[[str], None]) -> str | None:
+    """Rewrite the paths in the database of a store that was moved or copied.
 
-    One process at a time may do so.
+    Not safe for concurrent calls: the caller holds a lock.
 
     Args:
         database: of the store.
-        home: its folder, where it is now.
-        check_free: called before anything is changed, with the folder where it was; raises an
-            exception where the store is in use under that.
+        home: the current folder of the store.
+        check_unused: called with the former folder before any change; raises an exception if the
+            store is in use under that path.
 
     Returns:
-        The folder that it was in, or None if it is there still.
+        The former folder, or None if the store was not moved.
     """
-    with closing(sqlite3.connect(database, WAIT_S, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(database, LOCK_TIMEOUT_S, isolation_level=None)) as connection:
         homes = _homes(connection)
         if str(home) in homes and all(_is_same(old, home) for old in homes):
             return None
         homes = homes or _homes_of_runs(connection, home)
-        gone = [old for old in homes if not _is_same(old, home)]
-        if gone:
-            check_free(gone[0])
+        former = [old for old in homes if not _is_same(old, home)]
+        if former:
+            check_unused(former[0])
         connection.execute("BEGIN IMMEDIATE")
         try:
-            for old in gone:
+            for old in former:
                 _rewrite(connection, old, home)
-            _record(connection, {*homes, str(home)} - set(gone))
+            _record(connection, {*homes, str(home)} - set(former))
             connection.execute("COMMIT")
         except BaseException:
             connection.execute("ROLLBACK")
             raise
-    return gone[0] if gone else None
+    return former[0] if former else None
 
 
-def present_place(place: str, home: Path) -> str:
-    """Return where a file lies now that a record, which cannot change, says to be in a store.
+def current_path(recorded: str, home: Path) -> str:
+    """Return the current path of a file that an immutable record refers to.
 
     Args:
-        place: what is recorded, of this store or of anything else.
-        home: of the store; the files of its runs are there, whatever it was called before.
+        recorded: a recorded path, of this store or any other file.
+        home: the current folder of the store.
     """
-    match = OWN_PLACE.match(place)
+    match = ARTIFACT_PATH.match(recorded)
     if match is None or match["home"] == str(home):
-        return place
-    here = f"{home}{place[match.end('home') :]}"
-    return here if os.path.exists(here) else place
+        return recorded
+    current = f"{home}{recorded[match.end('home') :]}"
+    return current if os.path.exists(current) else recorded
 
 
 def _is_same(old: str, home: Path) -> bool:
-    """Return whether a folder by another name is the present one: a link leads there, or back."""
+    """Return whether a recorded folder is the current one, perhaps through a symbolic link."""
     try:
         return old == str(home) or os.path.samefile(old, home)
     except OSError:
@@ -100,10 +100,10 @@ def _homes(connection: sqlite3.Connection) -> list[str]:
 
 
 def _homes_of_runs(connection: sqlite3.Connection, home: Path) -> list[str]:
-    """Return the former folders of a store of an older textmill, which did not record them.
+    """Return the former folders of a store of an early version, which did not record them.
 
-    Runs of ours tell it; where somebody has put their files elsewhere on purpose, they are there
-    still, and not here.
+    They are inferred from the artifact paths of textmill's runs. Paths that still exist and are not
+    in this store were chosen by the user.
     """
     runs = connection.execute(
         "SELECT artifact_uri FROM runs WHERE run_uuid IN "
@@ -111,7 +111,7 @@ def _homes_of_runs(connection: sqlite3.Connection, home: Path) -> list[str]:
     )
     found: dict[str, bool] = {}
     for (uri,) in runs:
-        match = OWN_PLACE.match(_path(uri or ""))
+        match = ARTIFACT_PATH.match(_path(uri or ""))
         if match is not None:
             old, run = match["home"], match["run"]
             found[old] = found.get(old, False) or (home / "artifacts" / run).exists()
@@ -129,17 +129,17 @@ def _rewrite(connection: sqlite3.Connection, old: str, home: Path) -> None:
         return _moved(text, old, home)
 
     connection.create_function("moved", 1, moved, deterministic=True)
-    for table, column in _places(connection):
-        which = PLACES[table, column] or "TRUE"
+    for table, column in _path_columns(connection):
+        condition = PATH_COLUMNS[table, column] or "TRUE"
         connection.execute(
             f"UPDATE {table} SET {column} = moved({column}) "
-            f"WHERE {which} AND {column} IS NOT NULL AND {column} != moved({column})"
+            f"WHERE {condition} AND {column} IS NOT NULL AND {column} != moved({column})"
         )
 
 
-def _places(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
-    """Yield the tables and columns that this version of MLflow has."""
-    for table, column in PLACES:
+def _path_columns(connection: sqlite3.Connection) -> Iterator[tuple[str, str]]:
+    """Yield the tables and columns with paths that this version of MLflow has."""
+    for table, column in PATH_COLUMNS:
         columns = connection.execute(f"PRAGMA table_info({table})")
         if column in {row[1] for row in columns}:
             yield table, column
@@ -150,33 +150,33 @@ def _tables(connection: sqlite3.Connection) -> set[str]:
 
 
 def _moved(text: str, old: str, home: Path) -> str:
-    """Return a column's value, with what lies below the old folder below the present one."""
-    if text.startswith("{"):  # the source of a data set
+    """Return a column's value with paths below the old folder rewritten to the current one."""
+    if text.startswith("{"):  # the source of a dataset
         try:
             return json.dumps(_moved_values(json.loads(text), old, home))
         except ValueError:
             return text
-    return "\n".join(_moved_place(place, old, home) for place in text.split("\n"))
+    return "\n".join(_moved_path(path, old, home) for path in text.split("\n"))
 
 
 def _moved_values(value: Any, old: str, home: Path) -> Any:
     if isinstance(value, dict):
         return {key: _moved_values(item, old, home) for key, item in value.items()}
-    return _moved_place(value, old, home) if isinstance(value, str) else value
+    return _moved_path(value, old, home) if isinstance(value, str) else value
 
 
-def _moved_place(place: str, old: str, home: Path) -> str:
-    """Return a path, or a file URI, below the present folder if it was below the old one."""
-    path = _path(place)
+def _moved_path(location: str, old: str, home: Path) -> str:
+    """Return a path or file URI, rewritten to the current folder if it was below the old one."""
+    path = _path(location)
     below = path.removeprefix(old)
     if not path.startswith(old) or below[:1] not in ("", "/"):
-        return place
+        return location
     moved = f"{home}{below}"
-    return Path(moved).as_uri() if place.startswith("file:") else moved
+    return Path(moved).as_uri() if location.startswith("file:") else moved
 
 
-def _path(place: str) -> str:
-    """Return the path of a place that may be a file URI."""
-    if not place.startswith("file:"):
-        return place
-    return str(local_file_uri_to_path(place))  # type: ignore[no-untyped-call]
+def _path(location: str) -> str:
+    """Return the path of a path or file URI."""
+    if not location.startswith("file:"):
+        return location
+    return str(local_file_uri_to_path(location))  # type: ignore[no-untyped-call]

@@ -1,3 +1,3 @@
-"""Metrics on their way to MLflow while a step computes."""
+"""Metrics and plots that are logged to MLflow while or after a step runs."""
 
 __all__ = ["follow", "loss_curve", "system", "token_lengths"]

@@ -1,4 +1,4 @@
-"""Shipping the metrics that a training step appends to its work folder."""
+"""Logging of the metrics that a training step appends to a file in its work folder."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from textmill.tracking.store import Store, StoreError
 from textmill.training.metrics_file import read_entries
 
-SHIP_EVERY_S = 2.0
-LAST_TRIES = 5
+LOG_INTERVAL_S = 2.0
+MAX_FINAL_ATTEMPTS = 5
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training step has come."""
+    """Progress of a training step."""
 
     step: int
     total_steps: int
     metrics: dict[str, float]
-    """The newest value of every metric."""
+    """The latest value of every metric."""
 
 
 @dataclass
 class Follower:
-    """Follows a growing metrics.jsonl, and ships its points to a run in batches.
+    """Follows a growing metrics.jsonl, and logs its points to a run in batches.
 
-    A server that does not answer delays the points and loses none: they wait for the next try.
+    If a server does not respond, the points are kept for the next attempt.
     """
 
     store: Store
@@ -43,43 +43,43 @@ class Follower:
     on_progress: Callable[[Progress], None]
     points: list[Metric] = field(default_factory=list)
     """All points read so far."""
-    _waiting: list[Metric] = field(default_factory=list)
+    _pending: list[Metric] = field(default_factory=list)
     _offset: int = 0
-    _next_ship_s: float = 0.0
-    _is_late: bool = False
+    _next_log_s: float = 0.0
+    _has_failed: bool = False
     _total_steps: int = 0
     _newest: dict[str, float] = field(default_factory=dict)
 
     def poll(self) -> None:
-        """Read what is new; ship it if the last time is long enough ago."""
+        """Read new points, and log them if `LOG_INTERVAL_S` has passed since the last time."""
         self._read()
-        if time.monotonic() >= self._next_ship_s:
-            self._next_ship_s = time.monotonic() + SHIP_EVERY_S
+        if time.monotonic() >= self._next_log_s:
+            self._next_log_s = time.monotonic() + LOG_INTERVAL_S
             try:
-                self._ship(is_patient=False)
-                self._is_late = False
+                self._log_pending(retry=False)
+                self._has_failed = False
             except StoreError as error:
-                if not self._is_late:  # an outage is reported once
-                    log.warning("Metrics wait to be sent. %s", error)
-                self._is_late = True
+                if not self._has_failed:  # an outage is reported once
+                    log.warning("Metrics could not be logged yet. %s", error)
+                self._has_failed = True
 
     def add(self, points: list[Metric]) -> None:
-        """Take points from elsewhere, to be shipped with the others; from any thread."""
-        self._waiting += points
+        """Add points from another source, to be logged with the others; thread-safe."""
+        self._pending += points
 
     def finish(self) -> None:
-        """Ship all that is left.
+        """Log all remaining points.
 
         Raises:
-            StoreError: the store does not take the points after several tries.
+            StoreError: the store still failed after several attempts.
         """
         self._read()
         Retrying(
             retry=retry_if_exception_type(StoreError),
             wait=wait_exponential(),
-            stop=stop_after_attempt(LAST_TRIES),
+            stop=stop_after_attempt(MAX_FINAL_ATTEMPTS),
             reraise=True,
-        )(self._ship)
+        )(self._log_pending)
 
     def _read(self) -> None:
         if not self.file.exists():
@@ -87,12 +87,12 @@ class Follower:
         with self.file.open("rb") as stream:
             stream.seek(self._offset)
             content = stream.read()
-        entries, size = read_entries(content, self.file)  # the last line may be half-written
+        entries, size = read_entries(content, self.file)  # the last line may be incomplete
         self._offset += size
         for entry in entries:
-            self._take(entry)
+            self._process(entry)
 
-    def _take(self, entry: dict[str, object]) -> None:
+    def _process(self, entry: dict[str, object]) -> None:
         if "total_steps" in entry:
             self._total_steps = int(str(entry["total_steps"]))
             return
@@ -102,12 +102,12 @@ class Follower:
         assert isinstance(metrics, dict)
         points = [Metric(name, value, time_ms, step) for name, value in metrics.items()]
         self.points += points
-        self._waiting += points
+        self._pending += points
         self._newest |= metrics
         self.on_progress(Progress(step, self._total_steps, dict(self._newest)))
 
-    def _ship(self, is_patient: bool = True) -> None:
-        waiting = self._waiting[:]
-        if waiting:
-            self.store.log_points(self.run_id, waiting, is_patient)
-            del self._waiting[: len(waiting)]
+    def _log_pending(self, retry: bool = True) -> None:
+        pending = self._pending[:]
+        if pending:
+            self.store.log_points(self.run_id, pending, retry)
+            del self._pending[: len(pending)]

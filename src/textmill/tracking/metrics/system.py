@@ -1,4 +1,4 @@
-"""The use of processor, memory, disk, network and GPUs while a step runs."""
+"""System metrics (CPU, memory, disk, network, GPUs) while a step runs."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
 from textmill.tracking.metrics.follow import Follower
 
-EVERY_S = 5
+SAMPLING_INTERVAL_S = 5
 
 
 class SystemMonitor(SystemMetricsMonitor):
-    """MLflow's monitor, whose points a follower ships.
+    """MLflow's system metrics monitor, whose points a follower logs.
 
-    MLflow's own way of sending them ends for good at the first call that a server does not answer.
+    MLflow's own monitor stops for good at the first call that fails.
     """
 
     def __init__(self, follower: Follower) -> None:
         self._follower = follower
         super().__init__(  # type: ignore[no-untyped-call]
-            follower.run_id, EVERY_S, resume_logging=True, tracking_uri=follower.store.uri
+            follower.run_id,
+            SAMPLING_INTERVAL_S,
+            resume_logging=True,
+            tracking_uri=follower.store.uri,
         )
 
     def monitor(self) -> None:
-        """Measure in intervals until `finish`; runs in a thread of its own."""
+        """Sample metrics until `finish`; runs in its own thread."""
         while True:
             self.collect_metrics()  # type: ignore[no-untyped-call]
             if self._shutdown_event.wait(self.sampling_interval):
@@ -36,7 +39,7 @@ class SystemMonitor(SystemMetricsMonitor):
             self.publish_metrics(metrics)
 
     def publish_metrics(self, metrics: dict[str, float]) -> None:
-        """Hand the numbers of one interval to the follower."""
+        """Pass the metrics of one interval to the follower."""
         now, step = int(time.time() * 1000), self._logging_step
         prefix = self._metrics_prefix
         self._follower.add([Metric(prefix + k, float(v), now, step) for k, v in metrics.items()])
@@ -46,9 +49,9 @@ class SystemMonitor(SystemMetricsMonitor):
 
 
 @contextmanager
-def watch_system(follower: Follower, is_wanted: bool) -> Iterator[None]:
-    """Measure as long as the block runs, if that is wanted."""
-    if not is_wanted:
+def log_system_metrics(follower: Follower, is_enabled: bool) -> Iterator[None]:
+    """Log system metrics while the block runs, if enabled."""
+    if not is_enabled:
         yield
         return
     monitor = SystemMonitor(follower)

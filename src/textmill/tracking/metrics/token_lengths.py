@@ -1,6 +1,6 @@
-"""The picture of the lengths of documents.
+"""The plot of document lengths.
 
-It is no part of the step's output: another label of an axis trains no model again.
+It is not in the step's output, so that a changed axis label recomputes nothing.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 
 def log_token_lengths(store: Store, run_id: str, tokens: Path) -> None:
-    """Log the picture to the run that made a tokens folder.
+    """Log the plot of a tokens folder to the run of its step.
 
     Raises:
-        StoreError: the store does not take it.
+        StoreError: the store failed.
     """
-    with best_effort("the picture of the lengths"), store.as_store_errors():
+    with best_effort("the plot of document lengths"), store.as_store_errors():
         store.client.log_figure(run_id, token_lengths(tokens), "plots/token_lengths.png")
 
 
 def token_lengths(tokens: Path) -> Figure:
-    """Return the histogram of the tokens in the training documents of a tokens folder.
+    """Return a histogram of tokens per training document.
 
     Raises:
-        InputError: there are none.
+        InputError: there are no training documents.
     """
     from matplotlib.figure import Figure
 
@@ -40,5 +40,5 @@ def token_lengths(tokens: Path) -> Figure:
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     axes.hist(lengths, bins=np.geomspace(1, lengths.max() + 1, 40).tolist())
-    axes.set(xscale="log", xlabel="tokens in a document", ylabel="documents")
+    axes.set(xscale="log", xlabel="tokens per document", ylabel="documents")
     return figure

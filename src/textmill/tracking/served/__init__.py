@@ -1,3 +1,3 @@
-"""Models as MLflow keeps and serves them."""
+"""Models logged to and served by MLflow."""
 
 __all__ = ["logged"]

@@ -1,7 +1,7 @@
-"""The copies of models that MLflow keeps: digests that go with them, wherever they are loaded.
+"""Digests inside MLflow's copies of models, verified wherever a copy is loaded.
 
-They are served where no store can be asked, so a copy is checked by a file of its own. One damaged
-file is always noticed: it differs from the digests, or the digests differ from it.
+Copies are served without access to the store, so each contains a file with its digests. Any single
+damaged file is detected, including the file of digests.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from textmill.errors import RunError
 from textmill.files import DIGESTS, check_digests, write_digests
 
 METADATA = {"digests": DIGESTS}
-"""In the file MLmodel of a copy that has digests."""
+"""Entry in the MLmodel file of a copy with digests."""
 MLMODEL = "MLmodel"
 
 log = logging.getLogger(__name__)
 
 
 def save_model(path: str, **given: Any) -> None:
-    """Save a model as `mlflow.pyfunc.save_model` does, with the digests of its files.
+    """Save a model like `mlflow.pyfunc.save_model`, with the digests of its files.
 
-    MLflow calls this for the flavor that this module is.
+    MLflow calls this function, as this module serves as a flavor.
     """
-    import mlflow.pyfunc  # not before a model is logged: it takes seconds
+    import mlflow.pyfunc  # takes seconds to import
 
     mlflow.pyfunc.save_model(path=path, **given)
     write_digests(Path(path))
 
 
 def check_copy(model: Path) -> None:
-    """Check a copy of a model as it is loaded; one of an early version has no digests.
+    """Verify a copy of a model; a copy of an early version without digests logs a warning.
 
     Args:
         model: the folder of weights inside the copy.
@@ -42,7 +42,7 @@ def check_copy(model: Path) -> None:
     """
     copy = next((folder for folder in model.parents if (folder / MLMODEL).is_file()), None)
     if copy is None:
-        raise RunError(f"{model} lies in no MLflow model: {MLMODEL} is missing.")
+        raise RunError(f"{model} is not in an MLflow model: {MLMODEL} is missing.")
     content = (copy / MLMODEL).read_bytes()
     if (copy / DIGESTS).exists() or DIGESTS.encode() in content:
         check_digests(copy)

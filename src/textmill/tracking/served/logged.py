@@ -1,4 +1,4 @@
-"""Models as MLflow LoggedModels: a signature, an example, weights as safetensors."""
+"""Models as MLflow LoggedModels, with signature, input example and safetensors weights."""
 
 from __future__ import annotations
 
@@ -26,39 +26,39 @@ from textmill.tracking.served import copies
 from textmill.tracking.store import Store, path_of
 from textmill.tracking.tags import BACKBONE
 
-# MLflow would write MLmodel once more, with the names of variables that were read meanwhile.
+# MLflow would rewrite MLmodel, adding the names of the environment variables that were read.
 os.environ.setdefault("MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING", "false")
 
 READY = LoggedModelStatus.READY
-# Not imported: they would load torch.
+# Referred to by path, as importing them would import torch.
 SERVED = str(Path(__file__).with_name("served.py"))
 SERVED_BACKBONE = str(Path(__file__).with_name("served_backbone.py"))
 REQUIREMENTS = (
     *("torch", "numpy", "pandas", "pydantic", "safetensors", "tokenizers"),
-    *("phonenumbers", "python-stdnum"),  # what is asked is redacted
+    *("phonenumbers", "python-stdnum"),  # to redact requests
 )
 PACKAGE = Path(textmill.__file__).parent
 EXAMPLE = "The waiter was friendly, and the soup was warm."
 
 
 def log_task_model(store: Store, run_id: str, task: TaskConfig, folder: Path) -> None:
-    """Log the model folder of a fine-tuning run as its LoggedModel, once.
+    """Log the model folder of a fine-tuning run as its LoggedModel, unless it is logged already.
 
-    The model carries textmill's own code, so that it loads where textmill is not installed.
+    The model includes textmill's code, so that it can be loaded without textmill installed.
     """
     signature = ModelSignature(
         inputs=Schema([ColSpec("string", "text")]), outputs=answer_schema(task.kind)
     )
     tags = {"textmill.task": task.name, "textmill.kind": "task_model"}
-    with _code(task.kind) as code:
+    with _code_folder(task.kind) as code:
         model = (task.name, tags, folder, SERVED, signature, code)
-        store.patiently(partial(_log, store, run_id, *model))
+        store.call_with_retries(partial(_log, store, run_id, *model))
 
 
 def log_backbone(store: Store, run_id: str, folder: Path) -> None:
-    """Log the output folder of a pretraining run as its LoggedModel, once.
+    """Log the output folder of a pretraining run as its LoggedModel, unless it is logged already.
 
-    It answers texts by what it writes after them; how long and how freely are parameters.
+    It predicts completions; length and sampling are parameters of the prediction.
     """
     config = GenerationConfig()
     params = [
@@ -74,11 +74,11 @@ def log_backbone(store: Store, run_id: str, folder: Path) -> None:
     )
     tags = {"textmill.kind": BACKBONE}
     model = (BACKBONE, tags, folder, SERVED_BACKBONE, signature, PACKAGE)
-    store.patiently(partial(_log, store, run_id, *model))
+    store.call_with_retries(partial(_log, store, run_id, *model))
 
 
 def answer_schema(kind: str) -> Schema:
-    """Return the columns of the answers of a kind of task, or of the language model."""
+    """Return the schema of the predictions of a kind of task, or of the language model."""
 
     def column(name: str, of: Column) -> ColSpec:
         if isinstance(of, str):
@@ -90,8 +90,8 @@ def answer_schema(kind: str) -> Schema:
 
 
 @contextmanager
-def _code(kind: str) -> Iterator[Path]:
-    """Yield the folder of textmill's code; with the kind of task in it, if that is an extension."""
+def _code_folder(kind: str) -> Iterator[Path]:
+    """Yield a folder of textmill's code, including the kind of task if it is an extension."""
     places = [extension.place for extension in loaded() if extension.kind == kind]
     if not places:
         yield PACKAGE
@@ -105,13 +105,13 @@ def _code(kind: str) -> Iterator[Path]:
 
 
 def find_logged_model(store: Store, run_id: str) -> LoggedModel | None:
-    """Return the model that a run has logged whole, or None."""
-    begun = _begun_models(store, store.client.get_run(run_id))
-    return next((model for model in begun if model.status == READY), None)
+    """Return the completely logged model of a run, or None."""
+    models = _logged_models(store, store.client.get_run(run_id))
+    return next((model for model in models if model.status == READY), None)
 
 
-def _begun_models(store: Store, run: Run) -> list[LoggedModel]:
-    """Return the models that a run has logged, whole or not."""
+def _logged_models(store: Store, run: Run) -> list[LoggedModel]:
+    """Return the logged models of a run, complete or not."""
     condition = f"source_run_id='{run.info.run_id}'"
     return list(store.client.search_logged_models([run.info.experiment_id], condition))
 
@@ -126,17 +126,17 @@ def _log(
     signature: ModelSignature,
     code: Path,
 ) -> None:
-    """Log a model of a run, unless it is there."""
+    """Log a model of a run, unless it is complete; an incomplete one is completed."""
     store.use()
     run = store.client.get_run(run_id)
     outputs = run.outputs.model_outputs if run.outputs is not None else []
-    begun = _begun_models(store, run)
-    if any(model.status == READY for model in begun):
+    models = _logged_models(store, run)
+    if any(model.status == READY for model in models):
         return  # logged before the run was interrupted
-    # Left to itself, MLflow puts it into the default experiment, whose files lie elsewhere.
+    # `Model.log` would create it in the default experiment, with another artifact location.
     model = (
-        begun[0]
-        if begun
+        models[0]
+        if models
         else store.client.create_logged_model(
             run.info.experiment_id,
             name,
@@ -160,4 +160,4 @@ def _log(
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS],
     )
     if (place := path_of(model.artifact_location)) is not None:
-        apply(store.permissions, place)  # the code has those of the installed package
+        apply(store.permissions, place)  # the code still has those of the installed package

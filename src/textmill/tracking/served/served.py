@@ -1,4 +1,4 @@
-"""A task model behind MLflow's pyfunc interface, logged as code (never pickled)."""
+"""A task model as an MLflow pyfunc model, logged as code (never pickled)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from textmill.tracking.served.copies import check_copy
 
 
 class TaskModel(PythonModel):
-    """Answers a data frame with the column `text` by one row of predictions for each text."""
+    """Predicts one row for each text in the column `text` of a data frame."""
 
     predictor: Predictor
 
@@ -36,15 +36,15 @@ class TaskModel(PythonModel):
         """Return the predictions for the texts, in their order.
 
         Raises:
-            ValueError: a row holds no text.
+            ValueError: a value is not a string.
         """
         texts = model_input["text"].tolist()
         for number, text in enumerate(texts):
             if not isinstance(text, str):
-                raise ValueError(f"row {number}, column 'text': {text!r} is no text.")
+                raise ValueError(f"row {number}, column 'text': {text!r} is not a string.")
         return pd.DataFrame(self.predictor(texts))
 
 
-# MLflow has loaded this, and has begun before textmill could switch it off.
+# MLflow started its telemetry before it loaded this file, which imports textmill's opt-out.
 mlflow.telemetry.set_telemetry_client()  # type: ignore[no-untyped-call]
 mlflow.models.set_model(TaskModel())

@@ -1,4 +1,4 @@
-"""A backbone behind MLflow's pyfunc interface, logged as code (never pickled)."""
+"""A backbone as an MLflow pyfunc model, logged as code (never pickled)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from textmill.training.writing import stream_text
 
 
 class Backbone(PythonModel):
-    """Answers a data frame with the column `text` by what it writes after each text."""
+    """Predicts a completion for each text in the column `text` of a data frame."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the weights.
@@ -39,7 +39,7 @@ class Backbone(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, object] | None = None,
     ) -> pd.DataFrame:
-        """Return the continuations of the texts, in their order; params as GenerationConfig's."""
+        """Return the completions of the texts, in their order; params as in GenerationConfig."""
         config = GenerationConfig.model_validate(params or {})
         texts = [
             "".join(stream_text(self.network, self.tokenizer, prompt, config))
@@ -48,6 +48,6 @@ class Backbone(PythonModel):
         return pd.DataFrame({"continuation": texts})
 
 
-# MLflow has loaded this, and has begun before textmill could switch it off.
+# MLflow started its telemetry before it loaded this file, which imports textmill's opt-out.
 mlflow.telemetry.set_telemetry_client()  # type: ignore[no-untyped-call]
 mlflow.models.set_model(Backbone())
