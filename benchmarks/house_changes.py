@@ -117,6 +117,7 @@ CHANGES = {
         max_conf=0,
         folder="step",
         edits=(
+            Edit(_CONFIG, '    "TaskConfig",\n', '    "SubsampleConfig",\n    "TaskConfig",\n'),
             Edit(
                 _CONFIG,
                 "class Config(Settings):\n",
