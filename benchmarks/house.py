@@ -3,9 +3,10 @@
     python -m benchmarks.house [kind filter step score]
 
 Each change of `house_changes.py` is applied to a copy of the tracked sources. The copy has to pass
-mypy and the contracts on imports, and is run on tiny data, where `house_trials.py` says what the
-change has to bring about. Prints the files that each touches beside its target, tests and
-documentation aside; exits with 1 if a target is missed, or a change does not work.
+mypy, the contracts on imports and the tests of modules and public names, and is run on tiny data,
+where `house_trials.py` says what the change has to bring about. Prints the files that each touches
+beside its target, tests and documentation aside; exits with 1 if a target is missed, or a change
+does not work.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.house_changes import CHANGES, apply, copy_sources, touched
+from benchmarks.house_changes import CHANGES, TESTS, apply, copy_sources, touched
 from benchmarks.house_trials import TRIALS, Product
 
 
@@ -39,6 +40,7 @@ def measure(name: str, folder: Path) -> tuple[list[str], list[str]]:
     product = Product(tree, home)
     product.python("-m", "mypy", f"--cache-dir={folder.parent / 'mypy'}", cwd=tree)
     product.python(str(Path(sys.executable).with_name("lint-imports")), cwd=tree)
+    product.python("-m", "pytest", "-q", "-p", "no:cacheprovider", *TESTS, cwd=tree)
     claims = TRIALS[name](product)
     return files, [claim for claim, is_so in claims.items() if not is_so]
 

@@ -14,7 +14,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 FILES = Path(__file__).with_name("house_files")
-COPIED = ("src", "flows", "conf", "pyproject.toml")
+TESTS = ("tests/test_house.py", "tests/test_exported_members.py")
+"""What they hold of modules and public names may need a file more."""
+COPIED = ("src", "flows", "conf", "pyproject.toml", *TESTS)
 STARS = "tests/extensions/stars"
 """A kind of task that tests load as an extension; here it becomes one of textmill's own."""
 
@@ -52,6 +54,7 @@ class Change:
 
 _GRAPH = "src/textmill/steps/graph.py"
 _CONFIG = "src/textmill/config/__init__.py"
+_EXPORTED = "tests/test_exported_members.py"
 
 CHANGES = {
     "kind": Change(
@@ -62,6 +65,11 @@ CHANGES = {
         folder="kind",
         copies={STARS: "src/textmill/tasks/stars"},
         edits=(
+            Edit(
+                _EXPORTED,
+                '    "textmill.tasks.tagging": [',
+                '    "textmill.tasks.stars": [],\n    "textmill.tasks.tagging": [',
+            ),
             Edit(
                 "src/textmill/config/tasks.py",
                 '("classification", ',
@@ -118,6 +126,7 @@ CHANGES = {
         folder="step",
         edits=(
             Edit(_CONFIG, '    "TaskConfig",\n', '    "SubsampleConfig",\n    "TaskConfig",\n'),
+            Edit(_EXPORTED, '"TaskConfig",', '"SubsampleConfig", "TaskConfig",'),
             Edit(
                 _CONFIG,
                 "class Config(Settings):\n",
@@ -208,14 +217,16 @@ def apply(change: Change, tree: Path) -> None:
 
 
 def touched(tree: Path) -> list[str]:
-    """Return the files that differ from the checkout's, sorted; a new folder stands for its files.
+    """Return the files that differ from the checkout's, sorted, but for tests.
 
-    The folder ends in a slash.
+    A new folder, which ends in a slash, stands for its files.
     """
     found = set()
     for file in tree.rglob("*"):
         name = file.relative_to(tree)
-        if file.is_symlink() or not file.is_file() or "__pycache__" in name.parts:
+        if file.is_symlink() or not file.is_file():
+            continue
+        if name.parts[0] == "tests" or "__pycache__" in name.parts:
             continue
         original = ROOT / name
         if not original.exists():
