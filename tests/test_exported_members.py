@@ -287,12 +287,14 @@ PACKAGES = sorted(name for name, file in MODULES.items() if file.name == "__init
 LARGE = ("torch", "mlflow", "prefect", "hydra", "datasets", "pyarrow", "transformers")
 LOADING = ("textmill.model",)
 """Packages whose `__init__` defines what it exports."""
-DOTTED = re.compile(r"\b(?:textmill|textmill_flows)(?:\.\w+)+")
+DOTTED = re.compile(r"\b(?:textmill|textmill_flows)(?:\.\w+)+\b(?!:)")
+"""Not `module:function`, by which the graph names what a step runs: listing it here as well would
+put a new step into the keys of all that load the package around it."""
 
 
 @cache
 def mentioned(module: str) -> frozenset[str]:
-    """Return the dotted names that a module imports, or loads by name as steps do."""
+    """Return the dotted names that a module imports, or loads by name."""
     text = MODULES[module].read_text(encoding="utf-8")
     imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
     names = {f"{node.module}.{alias.name}" for node in imports for alias in node.names}
