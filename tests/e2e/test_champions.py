@@ -60,7 +60,7 @@ def test_champions_are_chosen_by_hand_and_answer(trained: Product) -> None:
     older = trained.run("predict", "topic", "The harbour is old.").stdout
     assert json.loads(older)["score"] != json.loads(newest)["score"]
     done = trained.run("rollback", "topic")
-    assert (done.returncode, "no champion before" in done.stderr) == (2, True)
+    assert (done.returncode, "no previous champion" in done.stderr) == (2, True)
     done = trained.run("promote", "topic", "--version", "2")
     assert (done.returncode, champion(trained, "topic")) == (0, 2)
     assert trained.run("predict", "topic", "The harbour is old.").stdout == newest
@@ -111,7 +111,7 @@ def test_two_runs_are_compared_in_the_terminal_as_json_and_in_mlflow(trained: Pr
         (["compare", "abcd"], "There is no run 'abcd'"),
         (["promote", "topc"], "this experiment has demo.backbone, demo.topic"),
         (["promote", "topic", "--version", "99"], "has no version 99"),
-        (["rollback", "backbone"], "no champion before"),
+        (["rollback", "backbone"], "no previous champion"),
     ],
 )
 def test_what_is_not_there_is_named(trained: Product, words: list[str], named: str) -> None:
