@@ -30,7 +30,7 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, in Hydra's grammar."),
 ]
-LAST_SENDING_S = 15
+EXIT_TIMEOUT_S = 15
 """Timeout for Prefect to send its states and logs after Ctrl-C, if its server is unreachable."""
 TAKE_TEXT = ("generate", "predict")
 """Commands with a text argument."""
@@ -99,7 +99,7 @@ def exit_on_error() -> Iterator[None]:
 def _end_without_interrupts() -> None:
     """Ignore further Ctrl-C while final messages and states are sent, up to a timeout."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    timer = threading.Timer(LAST_SENDING_S, os._exit, (130,))
+    timer = threading.Timer(EXIT_TIMEOUT_S, os._exit, (130,))
     timer.daemon = True
     timer.start()
 

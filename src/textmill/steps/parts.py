@@ -182,10 +182,10 @@ class Graph:
     def __post_init__(self) -> None:
         known: set[str] = set()
         for node in self.nodes:
-            assert node.step.name not in known, f"{node.step.name} stands twice"
+            assert node.step.name not in known, f"{node.step.name} is listed twice"
             further = node.task_inputs.values() if isinstance(node, Shared) else ()
             for needed in (*node.inputs.values(), *node.after, *further):
-                assert needed.name in known, f"{node.step.name} stands before {needed.name}"
+                assert needed.name in known, f"{node.step.name} is listed before {needed.name}"
             known.add(node.step.name)
 
     @property
