@@ -1,9 +1,14 @@
-"""The network of classification: a linear layer on the mean of the final hidden states."""
+"""The network of classification: a linear layer on the mean of the final hidden states.
+
+A text longer than the context is read in windows: the mean is over the tokens of all of them, which
+equals the mean of the windows' logits, weighted by their lengths.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,18 +27,25 @@ if TYPE_CHECKING:
 from textmill.tasks.classification.examples import Example, Spec
 
 PREDICT_BATCH = 32
-"""Batch size of prediction."""
+"""Batch size of prediction, in texts and in windows."""
+MAX_TRAINING_WINDOWS = 4
+"""Maximum windows of a training example, which bounds the memory of a batch."""
 
 
 @dataclass(frozen=True)
 class Encoded:
     """A tokenized example."""
 
-    ids: list[int]
-    """END and the tokens of the text."""
+    windows: list[list[int]]
+    """The tokens of the text in windows, each after END."""
     label: int
     is_cut: bool
-    """Whether the text was truncated to the context."""
+    """Whether windows were left out."""
+
+    @property
+    def ids(self) -> list[int]:
+        """The tokens of all windows."""
+        return list(chain.from_iterable(self.windows))
 
 
 class Classifier(nn.Module):
@@ -47,13 +59,36 @@ class Classifier(nn.Module):
         self.drop = nn.Dropout(dropout)
         self.head = nn.Linear(backbone.config.n_embd, len(spec.labels))
 
-    def forward(self, input_ids: Tensor, documents: Tensor) -> Tensor:
-        """Return the logits, (B, labels), of texts (B, T); documents is -1 on padding."""
+    def forward(self, input_ids: Tensor, documents: Tensor, texts: Tensor | None = None) -> Tensor:
+        """Return the logits of every text, (B, labels).
+
+        Args:
+            input_ids: (W, T), the windows of the texts.
+            documents: (W, T), -1 on padding.
+            texts: (W,), the index of each window's text, in order; None: a window is a text.
+        """
+        return self.classify(*self.sum_hidden(input_ids, documents), texts)
+
+    def sum_hidden(self, input_ids: Tensor, documents: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the sum of each window's hidden states, (W, C), and its number of tokens, (W, 1).
+
+        The arguments are those of `forward`.
+        """
         hidden = self.backbone.hidden(input_ids, documents, is_causal=self.is_causal)
         is_token = (documents >= 0).unsqueeze(-1).to(hidden.dtype)
-        mean = (hidden * is_token).sum(dim=1) / is_token.sum(dim=1)
-        logits: Tensor = self.head(self.drop(mean))
+        return (hidden * is_token).sum(dim=1), is_token.sum(dim=1)
+
+    def classify(self, sums: Tensor, counts: Tensor, texts: Tensor | None) -> Tensor:
+        """Return the logits of every text, (B, labels), from `sum_hidden` of its windows."""
+        if texts is not None and len(texts) > int(texts[-1]) + 1:
+            sums, counts = (_sum_by_text(values, texts) for values in (sums, counts))
+        logits: Tensor = self.head(self.drop(sums / counts))
         return logits
+
+
+def _sum_by_text(values: Tensor, texts: Tensor) -> Tensor:
+    """Return the sum of the windows' values, (W, C), of each text, (B, C)."""
+    return values.new_zeros(int(texts[-1]) + 1, values.shape[1]).index_add(0, texts, values)
 
 
 def build(backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> Classifier:
@@ -64,20 +99,24 @@ def build(backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> Classif
 def encode(
     tokenizer: Tokenizer, spec: Spec, examples: Sequence[Example], block_size: int
 ) -> list[Encoded]:
-    """Return the tokenized examples; texts longer than the context are truncated."""
-    texts = _encode_texts(tokenizer, [example.text for example in examples], block_size)
+    """Return the tokenized examples; of long texts, up to MAX_TRAINING_WINDOWS evenly spaced."""
+    texts = _windows(tokenizer, [example.text for example in examples], block_size)
     return [
-        Encoded(ids, spec.labels.index(example.label), is_cut)
-        for example, (ids, is_cut) in zip(examples, texts, strict=True)
+        Encoded(
+            _evenly_spaced(windows, MAX_TRAINING_WINDOWS),
+            spec.labels.index(example.label),
+            len(windows) > MAX_TRAINING_WINDOWS,
+        )
+        for example, windows in zip(examples, texts, strict=True)
     ]
 
 
 def collate(examples: Sequence[Encoded]) -> Batch:
-    """Return a batch: input_ids and documents (B, T), padded to its longest text; labels (B,).
+    """Return a batch: input_ids and documents (W, T), padded; texts (W,); labels (B,).
 
-    n_targets, (), counts the labels.
+    texts is the index of each window's text; n_targets, (), counts the labels.
     """
-    return pad([example.ids for example in examples]) | {
+    return _pad_windows([example.windows for example in examples]) | {
         "labels": torch.tensor([example.label for example in examples]),
         "n_targets": torch.tensor(len(examples)),
     }
@@ -85,7 +124,7 @@ def collate(examples: Sequence[Encoded]) -> Batch:
 
 def loss(network: Classifier, batch: Batch, label_smoothing: float) -> Tensor:
     """Return the contribution of a batch to its step's mean cross-entropy, in nats per label."""
-    logits = network(batch["input_ids"], batch["documents"]).float()
+    logits = network(batch["input_ids"], batch["documents"], batch["texts"]).float()
     return mean_cross_entropy(logits, batch["labels"], batch["n_targets"], label_smoothing)
 
 
@@ -94,7 +133,7 @@ def validate(network: Classifier, batches: Iterable[Batch]) -> dict[str, float]:
     n_right = n = 0
     nll = 0.0
     for batch in batches:
-        logits = network(batch["input_ids"], batch["documents"]).float()
+        logits = network(batch["input_ids"], batch["documents"], batch["texts"]).float()
         n_right += int((logits.argmax(dim=-1) == batch["labels"]).sum())
         nll += float(F.cross_entropy(logits, batch["labels"], reduction="sum"))
         n += len(logits)
@@ -108,20 +147,46 @@ def predict(
     inputs: Sequence[str],
     redaction: RedactionConfig = UNREDACTED,
 ) -> Iterator[dict[str, Any]]:
-    """Yield a prediction for each text: label, its probability, and whether it was truncated."""
+    """Yield a prediction for each text: label and its probability; no text is truncated."""
     block_size = network.backbone.config.block_size
     texts = [redact(text, redaction)[0] for text in inputs]
-    encoded = _encode_texts(tokenizer, texts, block_size)
-    batch = pad([ids for ids, _ in encoded])
-    probabilities = network(batch["input_ids"], batch["documents"]).float().softmax(dim=-1)
-    scores, labels = probabilities.max(dim=-1)
-    for label, score, (_, is_cut) in zip(labels.tolist(), scores.tolist(), encoded, strict=True):
-        yield {"label": spec.labels[label], "score": score, "is_cut": is_cut}
+    batch = _pad_windows(_windows(tokenizer, texts, block_size))
+    chunks = zip(
+        batch["input_ids"].split(PREDICT_BATCH),
+        batch["documents"].split(PREDICT_BATCH),
+        strict=True,
+    )
+    sums, counts = zip(*(network.sum_hidden(*chunk) for chunk in chunks), strict=True)
+    logits = network.classify(torch.cat(sums), torch.cat(counts), batch["texts"])
+    scores, labels = logits.float().softmax(dim=-1).max(dim=-1)
+    for label, score in zip(labels.tolist(), scores.tolist(), strict=True):
+        yield {"label": spec.labels[label], "score": score, "is_cut": False}
 
 
-def _encode_texts(
-    tokenizer: Tokenizer, texts: Sequence[str], block_size: int
-) -> list[tuple[list[int], bool]]:
-    """Return END and the token ids of each text, and whether it was truncated."""
+def _windows(tokenizer: Tokenizer, texts: Sequence[str], block_size: int) -> list[list[list[int]]]:
+    """Return the tokens of each text in windows of nearly equal length, each after END."""
     encodings = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-    return [([END_ID, *e.ids][:block_size], len(e.ids) >= block_size) for e in encodings]
+    return [
+        [[END_ID, *window] for window in _split(encoding.ids, block_size - 1)]
+        for encoding in encodings
+    ]
+
+
+def _split(ids: list[int], max_length: int) -> list[list[int]]:
+    """Return the fewest parts of at most that length, whose lengths differ by at most one."""
+    n = max(1, -(-len(ids) // max_length))
+    ends = [len(ids) * part // n for part in range(n + 1)]
+    return [ids[start:end] for start, end in pairwise(ends)]
+
+
+def _evenly_spaced(windows: list[list[int]], n: int) -> list[list[int]]:
+    """Return at most n windows, evenly spaced, with the first and the last."""
+    if len(windows) <= n:
+        return windows
+    return [windows[i * (len(windows) - 1) // (n - 1)] for i in range(n)]
+
+
+def _pad_windows(texts: Sequence[list[list[int]]]) -> Batch:
+    """Return the windows of the texts: input_ids and documents (W, T), texts (W,)."""
+    owners = [text for text, windows in enumerate(texts) for _ in windows]
+    return pad([*chain.from_iterable(texts)]) | {"texts": torch.tensor(owners)}

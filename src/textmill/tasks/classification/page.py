@@ -11,7 +11,7 @@ from textmill.evaluation.plots import extra_inches, open_figure, shown_label
 from textmill.tasks.shown import Column, Segment, Shown, truncation_fact
 
 DOES = "gives a text one label"
-LONG_TEXTS = "longer texts are truncated, and `is_cut` is true"
+LONG_TEXTS = "longer texts are split into windows, of which training uses up to four"
 ANSWER: Mapping[str, Column] = {"label": "string", "score": "double", "is_cut": "boolean"}
 MAX_CLASSES = 30
 """Maximum number of classes in a confusion matrix; those with the most mistakes are shown."""
