@@ -14,10 +14,10 @@ from prefect import Flow
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-from textmill.config import Config
+from textmill.config import Config, key_values
 from textmill.errors import RunError
-from textmill.steps.graph import SAMPLE
-from textmill.steps.step import read_code
+from textmill.steps.graph import GRAPH
+from textmill.steps.step import code_of
 from textmill.tasks.shown import page_of
 from textmill.tasks.statistics import statistics_of
 from textmill.tracking.store import Store
@@ -42,7 +42,8 @@ def load(place: str, config: Config) -> Flow[..., Any]:
     flow: Flow[..., Any] = getattr(importlib.import_module(module), name)
     # What every run needs is loaded now, while Prefect's server starts.
     Store(config.tracking)  # creates the database of a first run
-    read_code([SAMPLE])
+    for part in GRAPH.parts(config):
+        code_of(part.step, key_values(part.configure(config)))
     for kind in {task.kind for task in config.tasks}:
         page_of(kind)
         statistics_of(kind)
