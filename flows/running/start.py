@@ -14,10 +14,12 @@ from prefect import Flow
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
-from textmill.config import Config
+from textmill.config import Config, key_values
 from textmill.errors import RunError
-from textmill.steps.graph import SAMPLE
-from textmill.steps.step import read_code
+from textmill.steps.graph import GRAPH
+from textmill.steps.step import code_of
+from textmill.tasks.shown import page_of
+from textmill.tasks.statistics import statistics_of
 from textmill.tracking.store import Store
 from textmill_flows.running.console import terminal
 from textmill_flows.running.context import task_runner
@@ -38,8 +40,13 @@ def load(place: str, config: Config) -> Flow[..., Any]:
     """
     module, _, name = place.partition(":")
     flow: Flow[..., Any] = getattr(importlib.import_module(module), name)
-    Store(config.tracking)  # creates the database while Prefect's server starts
-    read_code([SAMPLE])  # scans the installed packages in the meantime
+    # What every run needs is loaded now, while Prefect's server starts.
+    Store(config.tracking)  # creates the database of a first run
+    for part in GRAPH.parts(config):
+        code_of(part.step, key_values(part.configure(config)))
+    for kind in {task.kind for task in config.tasks}:
+        page_of(kind)
+        statistics_of(kind)
     return flow.with_options(task_runner=task_runner(config))
 
 

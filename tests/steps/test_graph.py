@@ -206,7 +206,7 @@ def test_a_task_is_compared_by_its_columns_of_text() -> None:
     ids=["before what it needs", "twice"],
 )
 def test_a_graph_that_cannot_be_followed_is_refused(nodes: tuple[Shared, ...]) -> None:
-    with pytest.raises(AssertionError, match="stands"):
+    with pytest.raises(AssertionError, match="is listed"):
         Graph(nodes)
 
 

@@ -96,6 +96,12 @@ def test_the_function_of_every_step_exists(step: Step) -> None:
     assert callable(getattr(importlib.import_module(module), name))
 
 
+def test_distributions_are_those_of_the_standard_library() -> None:
+    expected = importlib.metadata.packages_distributions()
+    found = steps._distributions()
+    assert {name: set(found[name]) for name in expected} == {k: {*v} for k, v in expected.items()}
+
+
 @pytest.mark.parametrize(
     ("step", "present", "absent"),
     [

@@ -125,7 +125,7 @@ def test_sizes_and_tokens_that_are_another_models_are_refused(
     described["model"]["vocab"]["~~~"] = 100_000
     (folder / "tokenizer.json").write_text(json.dumps(described))
     with pytest.raises(
-        InputError, match="has token ids up to 100000, but the vocabulary of the model"
+        InputError, match="has token ids up to 100000, but the model's vocabulary size is 320"
     ):
         load_predictor(folder)
     config = json.loads((folder / "config.json").read_text())
