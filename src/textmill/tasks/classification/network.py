@@ -151,12 +151,9 @@ def predict(
     block_size = network.backbone.config.block_size
     texts = [redact(text, redaction)[0] for text in inputs]
     batch = _pad_windows(_windows(tokenizer, texts, block_size))
-    chunks = zip(
-        batch["input_ids"].split(PREDICT_BATCH),
-        batch["documents"].split(PREDICT_BATCH),
-        strict=True,
-    )
-    sums, counts = zip(*(network.sum_hidden(*chunk) for chunk in chunks), strict=True)
+    rows = [slice(at, at + PREDICT_BATCH) for at in range(0, len(batch["texts"]), PREDICT_BATCH)]
+    parts = [network.sum_hidden(batch["input_ids"][row], batch["documents"][row]) for row in rows]
+    sums, counts = zip(*parts, strict=True)
     logits = network.classify(torch.cat(sums), torch.cat(counts), batch["texts"])
     scores, labels = logits.float().softmax(dim=-1).max(dim=-1)
     for label, score in zip(labels.tolist(), scores.tolist(), strict=True):
