@@ -32,10 +32,10 @@ class PromotionConfig(Settings):
     enabled: bool = True
     """Register the models of a run, and compare them with the champions."""
     must_beat: Literal["baseline", "trivial"] | None = "baseline"
-    """Simple model than which no model may be worse to be promoted: the classical baseline of its
-    kind (TF-IDF, IBM Model 1), or the trivial model; None allows worse ones. The only simple model
-    of the backbone is the trivial one, token frequencies. The first model of a task has to be
-    better than the trivial model too."""
+    """The simple model that a promoted model must not be worse than: the classical baseline of its
+    kind (such as TF-IDF or IBM Model 1), or the trivial model, which the first model of a task must
+    be better than in either case; None: neither. The backbone has only the trivial one, token
+    frequencies."""
     alpha: float = Field(0.01, gt=0, lt=0.5)
     """Maximum p-value (one-sided, paired, on the same test set) at which a challenger is better.
 
