@@ -25,6 +25,7 @@ data_root: .
 corpus:
   sources: [{{name: own, path: texts.jsonl}}]
   validation_share: 0.2
+promotion: {{must_beat: trivial}}
 """
 SETTINGS = [one for one in SMALL if not one.startswith(("sample.", "tasks.", "tokenizer."))]
 SETTINGS.append("tokenizer.vocab_size=280")

@@ -18,6 +18,13 @@ TESTING = ("CI", "GITHUB_ACTIONS", "PYTEST_CURRENT_TEST")
 """Variables with which MLflow and Prefect send nothing, whatever else is set."""
 
 
+def outside_environment() -> dict[str, str]:
+    """Return the environment without what tests in this process and their runners have set."""
+    ours = ("PREFECT_", "TEXTMILL_")
+    others = ("MLFLOW_TRACKING_URI", *TESTING)
+    return {k: v for k, v in os.environ.items() if not k.startswith(ours) and k not in others}
+
+
 class Product:
     """The installed command in a working folder of its own.
 
@@ -40,9 +47,7 @@ class Product:
         """What the run that made `finished` wrote on standard error."""
 
     def start(self, *words: str) -> subprocess.Popen[str]:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
-        for name in ("MLFLOW_TRACKING_URI", *TESTING):
-            environment.pop(name, None)
+        environment = outside_environment()
         environment |= {"PYTHONPATH": str(HOOK), "FOREIGN_HOSTS": str(self.folder / "foreign")}
         if self.prefect_home is not None:
             environment["PREFECT_HOME"] = str(self.prefect_home)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import SMALL
+from tests.e2e.conftest import SMALL, outside_environment
 
 LARGER = [
     "tokenizer.vocab_size=2000",
@@ -62,6 +62,7 @@ def test_a_full_disk_is_one_message_and_a_later_run_goes_on(
         ["unshare", "--map-root-user", "--mount", "sh", "-c", script],
         text=True,
         capture_output=True,
+        env=outside_environment(),
     )
     said = done.stdout.splitlines()
     assert "Traceback" not in done.stderr, done.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import SMALL, Product
+from tests.e2e.conftest import SMALL, Product, outside_environment
 
 LARGE = {
     "datasets",
@@ -61,6 +61,7 @@ def test_a_command_loads_no_more_than_it_needs(
     done = subprocess.run(
         [sys.executable, "-c", CODE, json.dumps(sorted(LARGE)), *words],
         cwd=finished.folder,
+        env=outside_environment(),
         capture_output=True,
         text=True,
     )

@@ -83,7 +83,10 @@ def test_changed_data_stop_it_before_anything_is_computed(made: Product, tmp_pat
     [
         (["abcdef0123456789"], "There is no run 'abcdef0123456789'"),
         ([""], "There is no run ''"),
-        (["0", "pretrain.seed=3"], "pretrain.seed=3: what a run is computed from"),
+        (
+            ["0", "pretrain.seed=3"],
+            "pretrain.seed=3: a run is reproduced with its recorded settings",
+        ),
         (["0", "--moved", "here"], "There is no run '0'"),
     ],
 )

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import textmill
-from tests.e2e.conftest import SMALL, Product
+from tests.e2e.conftest import SMALL, Product, outside_environment
 
 TASK = '{"text": "a fine day", "label": "good"}\n{"text": "a grey day", "label": "bad"}\n'
 
@@ -84,7 +84,14 @@ def test_an_edited_module_is_named_with_the_steps_that_it_is_part_of(
         "import sys; sys.path.insert(0, sys.argv.pop(1)); from textmill_flows.cli import app; app()"
     )
     words = [sys.executable, "-c", code, str(tmp_path), "status", "--json", *SMALL]
-    done = subprocess.run(words, cwd=finished.folder, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        words,
+        cwd=finished.folder,
+        env=outside_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     found = {part["label"]: part for part in json.loads(done.stdout)}
     changes = [(c["kind"], c["name"]) for c in found["tokenizer"]["changes"]]
     assert changes == [("module", "textmill.corpus.tokens.tokenizer")]
@@ -170,7 +177,9 @@ def test_a_store_that_can_be_read_alone_is_read(finished: Product, tmp_path: Pat
     words = [str(Path(sys.executable).with_name("textmill")), "status", "--json", *SMALL]
     if os.geteuid() == 0:  # bound by permissions like others
         words = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search", *words]
-    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        words, cwd=tmp_path, env=outside_environment(), capture_output=True, text=True
+    )
     for path in [home, *home.rglob("*")]:
         path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o200)
     assert done.returncode == 0, done.stderr

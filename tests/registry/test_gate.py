@@ -12,7 +12,15 @@ from textmill.errors import InputError
 from textmill.evaluation import significance
 from textmill.evaluation.metrics import Metric
 from textmill.evaluation.significance import ExampleStatistics, Floats
-from textmill.registry.gate import Cost, Decision, below_floor, decide, decide_alone
+from textmill.registry.gate import (
+    Cost,
+    Decision,
+    Reference,
+    below_floor,
+    decide,
+    decide_alone,
+    worse_than,
+)
 from textmill.tasks.kinds import metrics_of
 from textmill.tasks.statistics import tabulate
 
@@ -167,12 +175,60 @@ def test_without_a_champion_a_model_has_to_beat_the_trivial_one(
     trivial: dict[str, float],
     is_promoted: bool,
 ) -> None:
-    decision = decide_alone(metrics, scores, trivial)
+    reference = Reference("trivial model", trivial)
+    decision = decide_alone(metrics, scores, reference, reference)
     assert decision.is_promoted == is_promoted
+    assert decide_alone(metrics, scores, reference, None) == Decision(True, "the first")
     if not is_promoted:
         (metric,) = trivial
         pair = f"{metric} {scores[metric]:.4g} against {trivial[metric]:.4g}"
         assert decision.reason == f"no better than the trivial model: {pair}"
+
+
+@pytest.mark.parametrize(
+    ("metrics", "scores", "baseline", "pair"),
+    [
+        (LABELS, {"accuracy": 0.862}, {"accuracy": 0.904}, "accuracy 0.862 against 0.904"),
+        (LABELS, {"accuracy": 0.904}, {"accuracy": 0.904}, None),
+        (LABELS, {"accuracy": 0.91, "f1_macro": 0.1}, {"accuracy": 0.9, "f1_macro": 0.9}, None),
+        (LANGUAGE, {"bits_per_byte": 2.9}, {"bits_per_byte": 2.8}, "bits_per_byte 2.9 against 2.8"),
+        (LANGUAGE, {"bits_per_byte": 2.8}, {"bits_per_byte": 2.9}, None),
+        (TEXTS, {"bleu": 3.0, "chrf": 1.0}, {"bleu": 2.0, "chrf": 40.0}, None),
+        (TEXTS, {"bleu": 1.0}, {"chrf": 40.0}, None),
+    ],
+)
+def test_a_model_is_worse_than_a_reference_by_the_leading_metric(
+    metrics: tuple[Metric, ...],
+    scores: dict[str, float],
+    baseline: dict[str, float],
+    pair: str | None,
+) -> None:
+    found = worse_than(Reference("baseline of words", baseline), metrics, scores)
+    assert found == (f"worse than the baseline of words: {pair}" if pair else "")
+    assert worse_than(None, metrics, scores) == ""
+
+
+@pytest.mark.parametrize(
+    ("baseline", "reason"),
+    [
+        ({"accuracy": 0.5}, "the first, and better than the baseline of words"),
+        ({"accuracy": 0.6}, "the first, and equal to the baseline of words"),
+        ({}, "the first"),
+    ],
+)
+def test_the_first_champion_is_compared_with_the_reference(
+    baseline: dict[str, float], reason: str
+) -> None:
+    trivial = Reference("trivial model", {"accuracy": 0.4})
+    reference = Reference("baseline of words", baseline)
+    found = decide_alone(LABELS, {"accuracy": 0.6}, trivial, reference)
+    assert found == Decision(True, reason)
+
+
+def test_a_model_that_equals_baseline_and_trivial_model_has_learned_nothing() -> None:
+    nothing = {"accuracy": 0.6}
+    trivial, baseline = Reference("trivial model", nothing), Reference("baseline of words", nothing)
+    assert not decide_alone(LABELS, nothing, trivial, baseline).is_promoted
 
 
 def test_a_floor_of_an_unknown_metric_is_named() -> None:

@@ -96,18 +96,19 @@ def make_challenger(
         client.log_outputs(model.run_id, [LoggedModelOutput(logged.model_id, 0)])
         client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
         tested = evaluated(n_right, test_set)
-        trivial = {"accuracy": 0.05}
         made = Challenger(
-            "mood",
-            definitions("classification"),
-            "mood",
-            "en",
-            model,
-            tested,
-            test_set,
-            "recipe",
-            1e6,
-            trivial,
+            name="mood",
+            kind="classification",
+            metrics=definitions("classification"),
+            floors="mood",
+            language="en",
+            model=model,
+            tested=tested,
+            test_digest=test_set,
+            recipe="recipe",
+            parameters=1e6,
+            trivial={"accuracy": 0.05},
+            baseline={},
         )
         return replace(made, **further)
 
@@ -182,6 +183,98 @@ def test_a_first_model_that_has_learned_nothing_is_no_champion(
         "accuracy 0.5 against 0.5"
     )
     assert champion(registry) is None
+
+
+WORDS = "the baseline tfidf_logistic_regression"
+
+
+def test_a_first_model_that_is_worse_than_the_baseline_is_no_champion(
+    promote: Promote, make_challenger: MakeChallenger, registry: Registry
+) -> None:
+    baseline = {"accuracy": 0.5}
+    line = promote(make_challenger(199, baseline=baseline))
+    expected = f"worse than {WORDS}: accuracy 0.4975 against 0.5"
+    assert line == f"mood: kept no champion, rejected v1: {expected}"
+    assert versions(registry)[0].tags[REASON_TAG] == expected
+    line = promote(make_challenger(200, baseline=baseline))
+    assert line == f"mood: promoted v2: the first, and equal to {WORDS}"
+    assert champion(registry) == "2"
+
+
+@pytest.mark.parametrize(
+    ("must_beat", "reason"),
+    [
+        ("baseline", f"kept no champion, rejected v1: worse than {WORDS}: accuracy 0.25 against"),
+        ("trivial", "kept no champion, rejected v1: worse than the trivial model: accuracy 0.25 a"),
+        (None, "promoted v1: the first"),
+    ],
+)
+def test_the_model_that_a_champion_must_beat_is_a_setting(
+    promote: Promote, make_challenger: MakeChallenger, must_beat: str | None, reason: str
+) -> None:
+    bad = make_challenger(100, baseline={"accuracy": 0.5}, trivial={"accuracy": 0.3})
+    assert promote(bad, must_beat=must_beat).startswith(f"mood: {reason}")
+
+
+def test_without_scores_of_a_baseline_the_trivial_model_is_the_reference(
+    promote: Promote, make_challenger: MakeChallenger
+) -> None:
+    line = promote(make_challenger(100, baseline={"leaked_examples": 0.0}))
+    assert line == "mood: promoted v1: the first, and better than the trivial model"
+
+
+def test_a_kind_without_scores_of_simple_models_has_no_reference(
+    promote: Promote, make_challenger: MakeChallenger
+) -> None:
+    without: dict[str, dict[str, float]] = {"baseline": {}, "trivial": {}}
+    assert promote(make_challenger(100, **without)) == "mood: promoted v1: the first"
+    assert promote(make_challenger(300, **without)).startswith("mood: promoted v2: better")
+
+
+def test_a_better_model_than_the_champion_that_is_worse_than_the_baseline_is_rejected(
+    promote: Promote, make_challenger: MakeChallenger, registry: Registry
+) -> None:
+    promote(make_challenger(200), must_beat=None)
+    baseline = {"accuracy": 0.8}
+    assert promote(make_challenger(300, baseline=baseline)) == (
+        f"mood: kept champion v1, rejected v2: worse than {WORDS}: accuracy 0.75 against 0.8; "
+        f"champion v1 is worse than {WORDS}: accuracy 0.5 against 0.8"
+    )
+    free = make_challenger(300, baseline=baseline, recipe="another")
+    assert promote(free, must_beat=None).startswith("mood: promoted v3: better")
+    assert champion(registry) == "3"
+
+
+def test_a_champion_that_is_worse_than_the_baseline_stays_and_the_reason_says_so(
+    promote: Promote,
+    make_challenger: MakeChallenger,
+    evaluated: Callable[..., Result],
+    registry: Registry,
+) -> None:
+    first = make_challenger(200)
+    promote(first)
+    baseline = {"accuracy": 0.51}
+    worse = f"worse than {WORDS}: accuracy 0.505 against 0.51"
+    line = promote(
+        make_challenger(205, "second", baseline=baseline), lambda model: evaluated(202, "second")
+    )
+    assert line.startswith("mood: kept champion v1, rejected v2: ")
+    assert line.endswith(f": accuracy 0.5125 against 0.505; champion v1 is {worse}")
+    better = make_challenger(300, "second", baseline=baseline)
+    assert "worse" not in promote(better)
+    assert champion(registry) == "3"
+
+
+def test_a_champion_that_is_worse_than_the_baseline_on_other_test_examples_says_so(
+    promote: Promote, make_challenger: MakeChallenger, registry: Registry
+) -> None:
+    first = make_challenger(200, baseline={"accuracy": 0.4})
+    assert promote(first).startswith("mood: promoted v1: the first, and better than the baseline")
+    line = promote(replace(first, test_digest="second", baseline={"accuracy": 0.6}))
+    worse = f"it is worse than {WORDS}: accuracy 0.5 against 0.6"
+    assert line == f"mood: kept champion v1: it is this model; {worse}"
+    assert versions(registry)[0].tags[REASON_TAG].endswith(worse)
+    assert champion(registry) == "1"
 
 
 def test_a_better_model_replaces_the_champion_and_a_worse_one_does_not(

@@ -7,6 +7,9 @@ the difference between two seeds is significant without being an improvement (Re
 2017, "Reporting Score Distributions Makes a Difference"). So the p-value must be below alpha, and
 the gain larger than both sources explain at that alpha.
 
+Before that, a challenger must not be worse than a simple model, which needs no champion and is
+cheaper to train and to explain: here, a difference counts even if it is not significant.
+
 The variance between seeds is unknown until a model has been retrained. Bouthillier et al. 2021
 ("Accounting for Variance in Machine Learning Benchmarks", section 3) find that the sample of test
 examples varies scores more than initial weights or data order: so the variance between seeds is
@@ -53,6 +56,14 @@ class Cost:
     """Prediction time for the test examples, if known."""
 
 
+@dataclass(frozen=True)
+class Reference:
+    """A simple model, evaluated on the challenger's test examples."""
+
+    name: str
+    scores: Mapping[str, float]
+
+
 def below_floor(
     config: PromotionConfig,
     task: str,
@@ -89,23 +100,47 @@ def below_floor(
     return None
 
 
+def worse_than(
+    reference: Reference | None, metrics: Sequence[Metric], scores: Mapping[str, float]
+) -> str:
+    """Return by how much a model is worse than a reference; empty if it is not, or unknown.
+
+    Args:
+        reference: the simple model; None: none is required.
+        metrics: of their kind of task; the leading one decides.
+        scores: of the model on the same test examples, by metric.
+    """
+    gain = _gain_over(reference, metrics, scores) if reference else None
+    if reference is None or gain is None or gain >= 0:
+        return ""
+    return f"worse than the {reference.name}: {_pair(reference, metrics, scores)}"
+
+
 def decide_alone(
-    metrics: Sequence[Metric], scores: Mapping[str, float], trivial: Mapping[str, float]
+    metrics: Sequence[Metric],
+    scores: Mapping[str, float],
+    trivial: Reference,
+    reference: Reference | None,
 ) -> Decision:
-    """Return whether a model is promoted if there is no champion.
+    """Return whether a model that is not worse than the reference becomes the first champion.
 
     Args:
         metrics: of its kind of task.
         scores: by metric.
-        trivial: scores of the trivial baseline; empty if there is none.
+        trivial: the trivial model; a model that equals it has learned nothing.
+        reference: the required simple model, possibly the trivial one; None: none is required.
     """
-    metric = leading(metrics).name
-    if metric not in scores or metric not in trivial:
+    if reference is None:
         return Decision(True, "the first")
-    if _gain(metrics, metric, trivial[metric], scores[metric]) <= 0:
-        pair = f"{metric} {scores[metric]:.4g} against {trivial[metric]:.4g}"
-        return Decision(False, f"no better than the trivial model: {pair}")
-    return Decision(True, "the first, and better than the trivial model")
+    gain = _gain_over(trivial, metrics, scores)
+    if gain is not None and gain <= 0:
+        pair = _pair(trivial, metrics, scores)
+        return Decision(False, f"no better than the {trivial.name}: {pair}")
+    gain = _gain_over(reference, metrics, scores)
+    if gain is None:
+        return Decision(True, "the first")
+    word = "better than" if gain > 0 else "equal to"
+    return Decision(True, f"the first, and {word} the {reference.name}")
 
 
 def decide(
@@ -177,6 +212,21 @@ def _saving(config: PromotionConfig, champion: Cost, challenger: Cost) -> str:
             if share >= config.saving:
                 return f"{share:.0%} fewer {name}"
     return ""
+
+
+def _gain_over(
+    reference: Reference, metrics: Sequence[Metric], scores: Mapping[str, float]
+) -> float | None:
+    """Return the gain over a reference by the leading metric; None if one lacks it."""
+    metric = leading(metrics).name
+    if metric not in scores or metric not in reference.scores:
+        return None
+    return _gain(metrics, metric, reference.scores[metric], scores[metric])
+
+
+def _pair(reference: Reference, metrics: Sequence[Metric], scores: Mapping[str, float]) -> str:
+    metric = leading(metrics).name
+    return f"{metric} {scores[metric]:.4g} against {reference.scores[metric]:.4g}"
 
 
 def _gain(metrics: Sequence[Metric], name: str, before: float, after: float) -> float:

@@ -11,19 +11,22 @@ from mlflow.entities.model_registry import ModelVersion
 
 from textmill.config import AUTO, LANGUAGE_MODEL, Config, TaskConfig
 from textmill.errors import InputError, RunError
-from textmill.evaluation.metrics import Metric
+from textmill.evaluation.metrics import Metric, leading
 from textmill.evaluation.notes import doubts, read_notes
 from textmill.files import digest_values
-from textmill.registry.gate import Cost, Decision, below_floor, decide, decide_alone
-from textmill.registry.versions import (
-    DECISION_TAG,
-    KEY_TAG,
-    MODEL_RUN_TAG,
-    Registry,
+from textmill.registry.gate import (
+    Cost,
+    Decision,
+    Reference,
+    below_floor,
+    decide,
+    decide_alone,
+    worse_than,
 )
+from textmill.registry.versions import DECISION_TAG, KEY_TAG, MODEL_RUN_TAG, Registry
 from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, LM, PRETRAIN
 from textmill.steps.process import Stopped
-from textmill.tasks.kinds import definitions
+from textmill.tasks.kinds import baselines_of, definitions
 from textmill.tracking.intervals import Predictions, read_predictions
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result, find_result
@@ -38,6 +41,7 @@ PIPELINE_RUN_TAG = "textmill.run.pipeline"
 RECIPE_TAG = "textmill.recipe"
 PARAMETERS_TAG = "textmill.parameters"
 SCORE_TAG = "score."
+TRIVIAL = "trivial model"
 
 Remeasure = Callable[[Result], Result]
 """Evaluates a model on the challenger's test examples."""
@@ -49,6 +53,8 @@ class Challenger:
 
     name: str
     """The task, or `BACKBONE`."""
+    kind: str
+    """The kind of task, or `LANGUAGE_MODEL`."""
     metrics: tuple[Metric, ...]
     """Definitions of its metrics."""
     floors: str
@@ -64,6 +70,8 @@ class Challenger:
     parameters: float
     trivial: Mapping[str, float]
     """Scores of the trivial baseline, by metric."""
+    baseline: Mapping[str, float]
+    """Scores of the classical baseline, by metric; empty for the backbone."""
     doubts: str = ""
     """Findings that make its scores less reliable, added to the reason of the decision."""
 
@@ -73,9 +81,10 @@ def task_challenger(pipeline: Pipeline, config: Config, task: TaskConfig) -> Cha
     results = pipeline.results
     model, tested = results[FINETUNE.label(task.name)], results[EVALUATE.label(task.name)]
     log_task_model(pipeline.store, model.run_id, task, model.folder)
-    sources = tested.manifest["sources"]
+    sources, simple = tested.manifest["sources"], results[BASELINE.label(task.name)]
     return Challenger(
         name=task.name,
+        kind=task.kind,
         metrics=definitions(task.kind, task.metrics),
         floors=task.name,
         language=_language(config, task),
@@ -84,8 +93,9 @@ def task_challenger(pipeline: Pipeline, config: Config, task: TaskConfig) -> Cha
         test_digest=digest_values(sorted(source["digest"] for source in sources.values())),
         recipe=recipe_of(model, results),
         parameters=results[PRETRAIN.name].metrics()["parameters"],
-        trivial=_under("trivial/", results[BASELINE.label(task.name)].metrics()),
-        doubts=doubts(read_notes(results[BASELINE.label(task.name)].folder)),
+        trivial=_under("trivial/", simple.metrics()),
+        baseline=simple.metrics(),
+        doubts=doubts(read_notes(simple.folder)),
     )
 
 
@@ -96,6 +106,7 @@ def backbone_challenger(pipeline: Pipeline, config: Config) -> Challenger:
     log_backbone(pipeline.store, model.run_id, model.folder)
     return Challenger(
         name=BACKBONE,
+        kind=LANGUAGE_MODEL,
         metrics=definitions(LANGUAGE_MODEL),
         floors=LM,
         language=_language(config),
@@ -105,6 +116,7 @@ def backbone_challenger(pipeline: Pipeline, config: Config) -> Challenger:
         recipe=recipe_of(model, results),
         parameters=model.metrics()["parameters"],
         trivial=_under("unigram/", results[EVALUATE_LM.name].metrics()),
+        baseline={},
     )
 
 
@@ -207,18 +219,14 @@ def _challenge(
         registry.set_tags(name, version, tags)
     tested = {TEST_TAG: challenger.test_digest}  # set last: it marks the challenge as complete
     if champion is not None and champion.version == version.version:
-        registry.record_decision(
-            name, version, PROMOTED, "evaluated again on other test examples", True
-        )
+        worse = worse_than(_reference(config, challenger), challenger.metrics, scores)
+        remark = f"; it is {worse}" if worse else ""
+        reason = f"evaluated again on other test examples{remark}"
+        registry.record_decision(name, version, PROMOTED, reason, True)
         registry.set_tags(name, version, tested)
-        return f"kept champion v{version.version}: it is this model"
-    if missed is not None:
-        decision = missed
-    elif champion is None:
-        decision = decide_alone(challenger.metrics, scores, challenger.trivial)
-    else:
-        others = [v for v in versions if v.version != version.version]
-        decision = _decide(registry, config, challenger, champion, others, remeasure)
+        return f"kept champion v{version.version}: it is this model{remark}"
+    others = [v for v in versions if v.version != version.version]
+    decision = missed or _decide(registry, config, challenger, champion, others, remeasure)
     if challenger.doubts:
         decision = replace(decision, reason=f"{decision.reason}; but {challenger.doubts}")
     word = PROMOTED if decision.is_promoted else "rejected"
@@ -230,7 +238,47 @@ def _challenge(
     return f"kept {kept}, rejected v{version.version}: {decision.reason}"
 
 
+def _reference(config: Config, challenger: Challenger) -> Reference | None:
+    """Return the simple model that no champion of the kind may be worse than; None: any may be."""
+    required = config.promotion.must_beat
+    if required == "baseline" and leading(challenger.metrics).name in challenger.baseline:
+        # Imported for decisions only: the baselines of most kinds import scikit-learn.
+        name = baselines_of(challenger.kind).CLASSICAL_BASELINE
+        return Reference(f"baseline {name}", challenger.baseline)
+    return None if required is None else Reference(TRIVIAL, challenger.trivial)
+
+
 def _decide(
+    registry: Registry,
+    config: Config,
+    challenger: Challenger,
+    champion: ModelVersion | None,
+    others: list[ModelVersion],
+    remeasure: Remeasure,
+) -> Decision:
+    """Return the decision on a model that is not below a floor."""
+    metrics, scores = challenger.metrics, challenger.tested.metrics()
+    reference = _reference(config, challenger)
+    if worse := worse_than(reference, metrics, scores):
+        decision = Decision(False, worse)
+    elif champion is None:
+        trivial = Reference(TRIVIAL, challenger.trivial)
+        return decide_alone(metrics, scores, trivial, reference)
+    else:
+        decision = _compare(registry, config, challenger, champion, others, remeasure)
+    if decision.is_promoted:
+        return decision
+    champion = registry.champion(challenger.name)  # again: it may have been evaluated since
+    if champion is None or champion.tags.get(TEST_TAG) != challenger.test_digest:
+        return decision
+    metric = leading(metrics).name
+    score = champion.tags.get(f"{SCORE_TAG}{metric}")
+    worse = worse_than(reference, metrics, {metric: float(score)} if score else {})
+    remark = f"; champion v{champion.version} is {worse}" if worse else ""
+    return replace(decision, reason=f"{decision.reason}{remark}")
+
+
+def _compare(
     registry: Registry,
     config: Config,
     challenger: Challenger,
