@@ -73,7 +73,7 @@ def results(tmp_path: Path) -> dict[str, Result]:
         "Kept 900 of 1,000 documents.",
         "[finetune mood](http://mlflow/finetune mood)",
         "Licences of the data, as configured: unknown (own, the task's examples).",
-        "Its context is 128 tokens: longer texts are truncated",
+        "Its context is 128 tokens: longer texts are split into windows",
         "Languages of the pretraining text: not known.",
     ],
 )
