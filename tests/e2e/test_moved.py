@@ -67,7 +67,7 @@ def test_a_copy_under_another_name_works_and_leaves_the_original_alone(
     again = copy.run("run", *SMALL)
     assert again.returncode == 0, again.stderr
     assert "computed" not in again.stderr
-    assert "was in" in again.stderr  # one line says that it has moved
+    assert "was moved from" in again.stderr
     for words in (["predict", "topic", "a text"], ["generate", "The"], ["lineage", run_id]):
         done = copy.run(*words)
         assert done.returncode == 0, done.stderr
