@@ -150,7 +150,8 @@ class Readers:
         return "\n".join([*cards, backbone_card_text(self.config, results)])
 
     def _promotion(self) -> str:
-        from textmill.registry.promotion import champion_results, recipe_of
+        from textmill.registry.challenger import recipe_of
+        from textmill.registry.promotion import champion_results
         from textmill.reports.comparison import read_predictions
 
         store = self._store()

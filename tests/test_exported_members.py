@@ -142,6 +142,7 @@ PUBLIC = {
         "save",
     ],
     "textmill.registry": [
+        "challenger",
         "drawing",
         "lineage",
         "promotion",

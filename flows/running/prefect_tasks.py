@@ -21,9 +21,9 @@ from textmill.steps.graph import GRAPH
 from textmill.steps.parts import Part
 from textmill.tracking.raw_data import find_sources, with_sample
 from textmill.tracking.results import Result
-from textmill_flows.running.challengers import promote
 from textmill_flows.running.context import Context, log, outcome, run_step
 from textmill_flows.running.recording import quiet
+from textmill_flows.running.registration import promote
 from textmill_flows.running.scores import record
 
 Branches = Mapping[str, tuple[Part, ...]]

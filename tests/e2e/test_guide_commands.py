@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.conftest import HOOK, SMALL, TESTING, Product
+from tests.e2e.conftest import HOOK, SMALL, Product, outside_environment
 from tests.e2e.servers import free_port
 from tests.guides import AFTER_THE_DEMO, DOCS, blocks, pages, script
 
@@ -67,8 +67,8 @@ def test_the_commands_of_a_page_work(
     home = tmp_path_factory.getbasetemp() / "prefect"
     environment = {
         name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("PREFECT_", "MLFLOW_", "TEXTMILL_")) and name not in TESTING
+        for name, value in outside_environment().items()
+        if not name.startswith("MLFLOW_")
     } | {
         "PATH": os.pathsep.join([str(command.parent), str(program.parent), os.environ["PATH"]]),
         "PYTHONPATH": str(HOOK),

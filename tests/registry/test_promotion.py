@@ -17,13 +17,14 @@ from mlflow.entities.model_registry import ModelVersion
 from textmill.config import Config
 from textmill.errors import InputError, RunError
 from textmill.files import MANIFEST, digest_folder, digest_values, write_json
-from textmill.registry.promotion import Challenger, _language, challenge, recipe_of
+from textmill.registry.challenger import Challenger
+from textmill.registry.promotion import challenge
 from textmill.registry.versions import DECISION_TAG, REASON_TAG, Registry
 from textmill.tasks.kinds import definitions
 from textmill.tracking.artifacts import publish
 from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.results import Result, find_result
-from textmill.tracking.store import Store, StoreError
+from textmill.tracking.store import StoreError
 
 _numbers = itertools.count(1)
 N = 400
@@ -304,44 +305,6 @@ def test_a_model_below_its_floor_is_never_champion(
     assert champion(registry) == "2"
 
 
-@pytest.mark.parametrize(
-    ("settings", "language"),
-    [
-        ({"kind": "translation", "target_language": "de"}, "de"),
-        ({"kind": "translation"}, "und"),
-        ({"kind": "classification"}, "en"),
-        (None, "en"),
-    ],
-)
-def test_floors_of_a_language_apply_to_its_tasks(
-    mood: Config, settings: dict[str, str] | None, language: str
-) -> None:
-    task = {"name": "t", "train": "a.csv", "test": "b.csv"} | (settings or {"kind": "tagging"})
-    sources = [{"name": name, "path": "a.txt", "language": "en"} for name in ("one", "two")]
-    values = mood.model_dump() | {"corpus": {"sources": sources}, "tasks": [task]}
-    config = Config.model_validate(values)
-    assert _language(config, config.tasks[0] if settings else None) == language
-
-
-@pytest.mark.parametrize(
-    ("of_sources", "kept", "language"),
-    [
-        (("en", "de"), (), "und"),
-        (("auto",), (), "und"),
-        (("auto", "en"), ("en", "de"), "und"),
-        (("auto", "en"), ("en",), "en"),
-        (("zh-Hans", "zh-Hant", "de"), ("zh",), "zh"),
-        (("en-GB",), ("en",), "en-GB"),
-    ],
-)
-def test_a_corpus_has_a_language_if_no_other_is_in_it(
-    mood: Config, of_sources: tuple[str, ...], kept: tuple[str, ...], language: str
-) -> None:
-    sources = [{"name": name, "path": "a.txt", "language": name} for name in of_sources]
-    values = mood.model_dump() | {"corpus": {"sources": sources, "languages": kept}}
-    assert _language(Config.model_validate(values)) == language
-
-
 def test_a_wrong_floor_is_named_before_anything_is_registered(
     promote: Promote, make_challenger: MakeChallenger, registry: Registry
 ) -> None:
@@ -548,30 +511,3 @@ def test_a_champion_registered_outside_textmill_is_kept(
     line = promote(make_challenger(300))
     assert "textmill did not register the champion v2" in line
     assert champion(registry) == "2"
-
-
-def test_a_recipe_is_all_but_seeds(store: Store, tmp_path: Path) -> None:
-    def made(name: str, seed: int = 0, source: str = "s", **further: Any) -> Result:
-        folder = tmp_path / f"{name} {next(_numbers)}"
-        folder.mkdir()
-        manifest = {
-            "step": name,
-            "config": {"finetune": {"seed": seed, "epochs": 3}, "list": [{"seed": seed}]},
-            "code": {"textmill": "c"},
-            "packages": {"numpy": "2"},
-            "sources": {"train": {"place": str(folder), "digest": source}},
-            "inputs": {},
-        }
-        write_json(folder / MANIFEST, manifest | further)
-        return Result(name, f"{folder}", "run", "url", folder, f"digest of {folder}", False)
-
-    def tuned(backbone: Result, seed: int = 0, **further: Any) -> str:
-        made_from = {"backbone": {"key": backbone.key, "digest": backbone.digest}}
-        model = made("finetune", seed, inputs=made_from, **further)
-        return recipe_of(model, {"pretrain": backbone, "finetune": model})
-
-    recipe = tuned(made("pretrain"))
-    assert tuned(made("pretrain", seed=5), seed=7) == recipe
-    assert tuned(made("pretrain", source="t")) != recipe
-    assert tuned(made("pretrain"), code={"textmill": "d"}) != recipe
-    assert tuned(made("pretrain"), config={"finetune": {"epochs": 4}}) != recipe

@@ -1,3 +1,12 @@
 """Registered models: the gate, promotion, lineage, reproduction, pruning."""
 
-__all__ = ["drawing", "lineage", "promotion", "prune", "recorded", "reproduction", "versions"]
+__all__ = [
+    "challenger",
+    "drawing",
+    "lineage",
+    "promotion",
+    "prune",
+    "recorded",
+    "reproduction",
+    "versions",
+]

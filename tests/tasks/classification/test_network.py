@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from textmill import model as models
 from textmill.corpus.tokens.tokenizer import END_ID, PAD_ID, load_tokenizer
@@ -25,16 +26,20 @@ from textmill.tasks.classification.network import (
     validate,
 )
 from textmill.tasks.classification.settings import ClassificationConfig
+from textmill.training.objectives import Batch
 
 SPEC = Spec(("bad", "good", "so-so"))
 BLOCK_SIZE = 48
-INPUTS = ("input_ids", "documents", "texts")
 
 
 @pytest.fixture(params=["bidirectional", "causal"])
 def network(request: pytest.FixtureRequest, backbone: Path) -> Classifier:
     torch.manual_seed(1)
     return build(models.load(backbone), SPEC, 0.0, request.param == "causal").eval()
+
+
+def inputs(batch: Batch) -> tuple[Tensor, ...]:
+    return batch["input_ids"], batch["documents"], batch["texts"]
 
 
 def example(label: str, place: str = "test.jsonl:4") -> Example:
@@ -126,15 +131,15 @@ def test_padding_does_not_change_the_logits(network: Classifier) -> None:
     short, long = Encoded([[1, 9, 12, 30]], 0, False), Encoded([[1, *range(20, 40)]], 1, False)
     alone, beside = collate([short]), collate([short, long])
     with torch.no_grad():
-        lone = network(alone["input_ids"], alone["documents"])[0]
-        padded = network(beside["input_ids"], beside["documents"])[0]
+        lone = network(*inputs(alone))[0]
+        padded = network(*inputs(beside))[0]
     torch.testing.assert_close(padded, lone)
 
 
 def test_logits_come_from_the_mean_hidden_state(network: Classifier) -> None:
     batch = collate([Encoded([[1, 9, 12, 30]], 0, False)])
     with torch.no_grad():
-        logits = network(batch["input_ids"], batch["documents"])
+        logits = network(*inputs(batch))
         hidden = network.backbone.hidden(
             batch["input_ids"], batch["documents"], is_causal=network.is_causal
         )
@@ -149,9 +154,9 @@ def test_windows_contribute_to_the_logits_of_their_text_by_their_length(
     batch = collate([Encoded([[1, 44]], 0, False), Encoded(parts, 1, False)])
     windows = collate([Encoded([part], 0, False) for part in parts])
     with torch.no_grad():
-        whole = network(batch["input_ids"], batch["documents"], batch["texts"])
-        single = network(windows["input_ids"], windows["documents"])
-        alone = network(*(collate([Encoded([[1, 44]], 0, False)])[k] for k in INPUTS))
+        whole = network(*inputs(batch))
+        single = network(*inputs(windows))
+        alone = network(*inputs(collate([Encoded([[1, 44]], 0, False)])))
     torch.testing.assert_close(whole[1], (4 * single[0] + 3 * single[1]) / 7)
     torch.testing.assert_close(whole[:1], alone)
 
@@ -159,7 +164,7 @@ def test_windows_contribute_to_the_logits_of_their_text_by_their_length(
 def test_the_loss_is_the_cross_entropy_of_the_labels(network: Classifier) -> None:
     batch = collate([Encoded([[1, 9]], 0, False), Encoded([[1, 9, 12]], 2, False)])
     with torch.no_grad():
-        log_p = F.log_softmax(network(batch["input_ids"], batch["documents"]), dim=-1)
+        log_p = F.log_softmax(network(*inputs(batch)), dim=-1)
         expected = -(log_p[0, 0] + log_p[1, 2]) / 2
         torch.testing.assert_close(loss(network, batch, 0.0), expected)
         smoothed = 0.7 * expected - 0.3 * log_p.mean()
@@ -184,7 +189,7 @@ def test_predictions_carry_the_likeliest_label_and_its_probability(
         answers = list(predict(network, tokenizer, SPEC, texts))
         monkeypatch.setattr(module, "MAX_TRAINING_WINDOWS", 10_000)
         batch = collate(encode(tokenizer, SPEC, [Example(t, "bad", "") for t in texts], BLOCK_SIZE))
-        p = network(*(batch[name] for name in INPUTS)).softmax(dim=-1)
+        p = network(*inputs(batch)).softmax(dim=-1)
     assert [a["label"] for a in answers] == [SPEC.labels[i] for i in p.argmax(dim=-1)]
     assert [a["score"] for a in answers] == pytest.approx(p.max(dim=-1).values.tolist())
     assert not any(a["is_cut"] for a in answers)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -59,13 +60,13 @@ class Classifier(nn.Module):
         self.drop = nn.Dropout(dropout)
         self.head = nn.Linear(backbone.config.n_embd, len(spec.labels))
 
-    def forward(self, input_ids: Tensor, documents: Tensor, texts: Tensor | None = None) -> Tensor:
+    def forward(self, input_ids: Tensor, documents: Tensor, texts: Tensor) -> Tensor:
         """Return the logits of every text, (B, labels).
 
         Args:
             input_ids: (W, T), the windows of the texts.
             documents: (W, T), -1 on padding.
-            texts: (W,), the index of each window's text, in order; None: a window is a text.
+            texts: (W,), the index of each window's text, ascending.
         """
         return self.classify(*self.sum_hidden(input_ids, documents), texts)
 
@@ -78,17 +79,15 @@ class Classifier(nn.Module):
         is_token = (documents >= 0).unsqueeze(-1).to(hidden.dtype)
         return (hidden * is_token).sum(dim=1), is_token.sum(dim=1)
 
-    def classify(self, sums: Tensor, counts: Tensor, texts: Tensor | None) -> Tensor:
+    def classify(self, sums: Tensor, counts: Tensor, texts: Tensor) -> Tensor:
         """Return the logits of every text, (B, labels), from `sum_hidden` of its windows."""
-        if texts is not None and len(texts) > int(texts[-1]) + 1:
-            sums, counts = (_sum_by_text(values, texts) for values in (sums, counts))
+        n_texts = int(texts[-1]) + 1
+        sums, counts = (
+            values.new_zeros(n_texts, values.shape[1]).index_add(0, texts, values)
+            for values in (sums, counts)
+        )
         logits: Tensor = self.head(self.drop(sums / counts))
         return logits
-
-
-def _sum_by_text(values: Tensor, texts: Tensor) -> Tensor:
-    """Return the sum of the windows' values, (W, C), of each text, (B, C)."""
-    return values.new_zeros(int(texts[-1]) + 1, values.shape[1]).index_add(0, texts, values)
 
 
 def build(backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> Classifier:
@@ -178,9 +177,8 @@ def _split(ids: list[int], max_length: int) -> list[list[int]]:
 
 def _evenly_spaced(windows: list[list[int]], n: int) -> list[list[int]]:
     """Return at most n windows, evenly spaced, with the first and the last."""
-    if len(windows) <= n:
-        return windows
-    return [windows[i * (len(windows) - 1) // (n - 1)] for i in range(n)]
+    chosen = np.linspace(0, len(windows) - 1, min(n, len(windows)), dtype=int)
+    return [windows[i] for i in chosen]
 
 
 def _pad_windows(texts: Sequence[list[list[int]]]) -> Batch:

@@ -13,12 +13,8 @@ from prefect.states import Completed, Failed
 
 from textmill.config import TaskConfig
 from textmill.errors import InputError, RunError
-from textmill.registry.promotion import (
-    Challenger,
-    backbone_challenger,
-    challenge,
-    task_challenger,
-)
+from textmill.registry.challenger import Challenger, backbone_challenger, task_challenger
+from textmill.registry.promotion import challenge
 from textmill.steps.graph import CLEAN, EVALUATE, EVALUATE_LM, GRAPH, LM, TOKENS
 from textmill.steps.parts import Part
 from textmill.tracking.raw_data import find_sources
