@@ -21,7 +21,7 @@ _VARIABLES = {_INK: "--soft", _LINE: "--line"} | {
 }
 _MAX_POINTS_WITH_MARKERS = 20
 _SIZE_INCHES = (5.0, 2.9)
-_MARGINS = {"left": 0.13, "right": 0.99, "bottom": 0.16, "top": 0.98}
+_MARGINS = {"left": 0.13, "right": 0.94, "bottom": 0.16, "top": 0.98}
 """Of losses, whose tick labels are short; a layout engine would draw the figure twice."""
 _STYLE: dict[Any, Any] = {  # matplotlib's stubs know each setting's name as a type
     "axes.edgecolor": _LINE,
