@@ -36,7 +36,8 @@ def plan(
         raise InputError("--money needs a price: set cluster.price_per_hour.")
     limit_spinning()
     set_up_torch(n_cores())  # as in a training's process
-    from textmill.training.planning.plan import compute_optimal, forecast, measure_speed
+    from textmill.training.planning.law import compute_optimal
+    from textmill.training.planning.plan import forecast, measure_speed
 
     model = config.model.model_copy(
         update={"vocab_size": config.model.vocab_size or config.tokenizer.vocab_size}
@@ -92,7 +93,7 @@ def fit(config: TrackingConfig, runs: Sequence[str], file: Path) -> Iterator[str
     from textmill.evaluation.plots import plot_scaling_law
     from textmill.reports.trained_runs import trained_runs
     from textmill.tracking.store import Store
-    from textmill.training.planning.plan import predicted_loss
+    from textmill.training.planning.law import predicted_loss
     from textmill.training.planning.scaling import fit_law
 
     store = Store(config)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,17 @@ from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 
-from textmill.config import TaskConfig
+from textmill.config import TaskConfig, open_sizes
 from textmill.errors import InputError, RunError
 from textmill.evaluation.notes import read_notes
 from textmill.reports.cards import log_backbone_card, log_card
-from textmill.steps.graph import GRAPH
+from textmill.steps.chosen import FILE as SIZES
+from textmill.steps.chosen import read_sizes, with_sizes
+from textmill.steps.graph import BUDGET, GRAPH
 from textmill.steps.parts import Part
 from textmill.tracking.raw_data import find_sources, with_sample
 from textmill.tracking.results import Result
-from textmill_flows.running.context import Context, log, outcome, run_step
+from textmill_flows.running.context import Context, log, outcome, run_step, say
 from textmill_flows.running.recording import quiet
 from textmill_flows.running.registration import promote
 from textmill_flows.running.scores import record
@@ -42,7 +44,10 @@ def run_parts(context: Context, parts: tuple[Part, ...]) -> None:
         context.config = with_sample(context.config, str(sample.folder))
     failures = run_checks(context, stages.checks)
     for part in stages.trunk:
-        compute(context, part)
+        if part.step is BUDGET:
+            choose_sizes(context, part, failures)
+        else:
+            compute(context, part)
     scored = {name: branch for name, branch in stages.branches.items() if branch[-1].scores}
     if scored:
         # Parts that depend on a failed check are skipped.
@@ -52,6 +57,23 @@ def run_parts(context: Context, parts: tuple[Part, ...]) -> None:
         run_branches(context, can_run, errors)
     for name in stages.branches.keys() - scored.keys():
         run_in_order(context, stages.branches[name])
+
+
+def choose_sizes(context: Context, part: Part, failed: Collection[str]) -> None:
+    """Compute the sizes for the budget, and continue with them; failed tasks have no part in it.
+
+    Raises:
+        InputError: the budget is too small.
+        RunError: the step failed.
+    """
+    config = context.config
+    tasks = tuple(task for task in config.tasks if task.name not in failed)
+    context.config = config.model_copy(update={"tasks": tasks})
+    sizes = read_sizes(compute(context, part).file(SIZES))
+    context.config = with_sizes(config, sizes)
+    context.pipeline.log_sizes(open_sizes(config), context.config)
+    for reason in sizes.reasons:
+        say(f"{part.label}: {reason}")
 
 
 def as_task(part: Part) -> Task[..., State[Any]]:

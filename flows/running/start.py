@@ -16,7 +16,7 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 
 from textmill.config import Config, key_values
 from textmill.errors import RunError
-from textmill.steps.graph import GRAPH
+from textmill.steps.graph import GRAPH, awaits_sizes
 from textmill.steps.step import code_of
 from textmill.tasks.shown import page_of
 from textmill.tasks.statistics import statistics_of
@@ -43,7 +43,8 @@ def load(place: str, config: Config) -> Flow[..., Any]:
     # What every run needs is loaded now, while Prefect's server starts.
     Store(config.tracking)  # creates the database of a first run
     for part in GRAPH.parts(config):
-        code_of(part.step, key_values(part.configure(config)))
+        is_open = awaits_sizes(part, config)
+        code_of(part.step, None if is_open else key_values(part.configure(config)))
     for kind in {task.kind for task in config.tasks}:
         page_of(kind)
         statistics_of(kind)

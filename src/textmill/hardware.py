@@ -118,6 +118,13 @@ def describe() -> dict[str, str]:
     }
 
 
+def machine_class(accelerator: str, devices: int = 1) -> str:
+    """Return a description of what determines the speed of trainings here."""
+    if accelerator == "cuda":
+        return ", ".join(gpu_names()[:devices]) or "GPU"
+    return f"{_cpu_name() or 'unknown processor'}, {n_cores()} cores"
+
+
 def limit_spinning() -> None:
     """Limit the spinning of torch's idle threads; must be called before torch is imported."""
     os.environ.setdefault("GOMP_SPINCOUNT", str(SPIN_COUNT))

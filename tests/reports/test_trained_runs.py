@@ -17,7 +17,7 @@ from textmill.model import GPT
 from textmill.reports.trained_runs import trained_runs
 from textmill.tracking.artifacts import publish
 from textmill.tracking.store import Store
-from textmill.training.planning.plan import predicted_loss
+from textmill.training.planning.law import predicted_loss
 from textmill_flows.answering.forecast import fit
 
 LAW = ScalingLaw(e=0.5, a=20.0, b=30.0, alpha=0.4, beta=0.3)

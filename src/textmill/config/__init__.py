@@ -12,6 +12,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from textmill.config.budget import BudgetStepConfig, MeasureStepConfig, Positive, Sizes
 from textmill.config.data import (
     UNREDACTED,
     CleanConfig,
@@ -21,6 +22,7 @@ from textmill.config.data import (
     HtmlConfig,
     LimitsConfig,
     NearDuplicatesConfig,
+    OpenTokenizerConfig,
     RedactionConfig,
     RedactionKind,
     RepeatedLinesConfig,
@@ -69,6 +71,8 @@ from textmill.config.training import (
     Accelerator,
     FinetuneConfig,
     ModelConfig,
+    OpenModelConfig,
+    OpenPretrainConfig,
     OptimizationConfig,
     Packing,
     Precision,
@@ -76,6 +80,7 @@ from textmill.config.training import (
     PretrainStepConfig,
     TokensConfig,
 )
+from textmill.errors import listed
 
 RESERVED = {
     "lm": "the language model's scores",
@@ -88,6 +93,7 @@ __all__ = [
     "AUTO",
     "Accelerator",
     "AnyTask",
+    "BudgetStepConfig",
     "C4Config",
     "CleanConfig",
     "ClusterConfig",
@@ -109,10 +115,14 @@ __all__ = [
     "LabelledConfig",
     "LimitsConfig",
     "Location",
+    "MeasureStepConfig",
     "ModelConfig",
     "NOT_IN_KEY",
     "NearDuplicatesConfig",
     "NotifyConfig",
+    "OpenModelConfig",
+    "OpenPretrainConfig",
+    "OpenTokenizerConfig",
     "OptimizationConfig",
     "Packing",
     "Precision",
@@ -127,6 +137,7 @@ __all__ = [
     "SampleConfig",
     "ScalingLaw",
     "Settings",
+    "Sizes",
     "SourceConfig",
     "TaskConfig",
     "TestSetConfig",
@@ -139,6 +150,7 @@ __all__ = [
     "flatten",
     "key_values",
     "masked",
+    "open_sizes",
     "problems",
     "settings_of",
 ]
@@ -155,10 +167,15 @@ class Config(Settings):
     """Folder of the data that files in conf/ refer to."""
     sample: SampleConfig | None = None
     """Generate sample data; paths that begin with `sample:` are inside it."""
+    budget_minutes: Positive | None = None
+    """Minutes of pretraining and of the tasks on this machine, half for each; sizes that are not
+    set are chosen for it. None: all sizes must be set."""
+    budget_gib: Positive | None = None
+    """Maximum memory of the trainings, in GiB, for which sizes are chosen; None: no maximum."""
     corpus: CorpusConfig
-    tokenizer: TokenizerConfig = TokenizerConfig()
-    model: ModelConfig = ModelConfig()
-    pretrain: PretrainConfig = PretrainConfig()
+    tokenizer: OpenTokenizerConfig = TokenizerConfig()
+    model: OpenModelConfig = ModelConfig()
+    pretrain: OpenPretrainConfig = PretrainConfig()
     finetune: FinetuneConfig = FinetuneConfig()
     """Defaults for every task's own finetune section."""
     tasks: tuple[AnyTask, ...] = ()
@@ -192,8 +209,22 @@ class Config(Settings):
         return self
 
     @model_validator(mode="after")
+    def _sizes_are_set_or_have_a_budget(self) -> Self:
+        if self.budget_minutes is None and (missing := open_sizes(self)):
+            raise ValueError(
+                f"{listed(missing)} {'are' if len(missing) > 1 else 'is'} not set, and there is no "
+                "budget_minutes to choose for: set them, or set budget_minutes."
+            )
+        if self.pretrain.init_from is not None and self.model.n_layer is None:
+            raise ValueError(
+                "pretrain.init_from needs the sizes of that model: set model to its preset, or "
+                "model.n_layer, n_head, n_embd and block_size."
+            )
+        return self
+
+    @model_validator(mode="after")
     def _overlap_leaves_targets(self) -> Self:
-        if self.pretrain.overlap >= self.model.block_size:
+        if self.model.block_size is not None and self.pretrain.overlap >= self.model.block_size:
             raise ValueError(
                 f"pretrain.overlap={self.pretrain.overlap} leaves no target in a block of "
                 f"model.block_size={self.model.block_size} tokens: set pretrain.overlap below it."
@@ -223,3 +254,27 @@ class Config(Settings):
             if name in names:
                 raise ValueError(f"the name {name!r} is reserved for {owner}: rename the task.")
         return self
+
+
+def open_sizes(config: Config) -> list[str]:
+    """Return the settings of a configuration that are to be chosen for its budget."""
+    missing = []
+    if config.tokenizer.vocab_size is None and config.tokenizer.init_from is None:
+        missing.append("tokenizer.vocab_size")
+    missing += [
+        f"model.{name}"
+        for name in ("n_layer", "n_head", "n_embd", "block_size")
+        if getattr(config.model, name) is None
+    ]
+    missing += [
+        f"pretrain.{name}"
+        for name in ("max_steps", "warmup_steps")
+        if getattr(config.pretrain, name) is None
+    ]
+    if config.budget_minutes is not None:
+        missing += [
+            f"tasks.{task.name}.finetune.max_steps"
+            for task in config.tasks
+            if task.finetune.max_steps is None
+        ]
+    return missing

@@ -284,15 +284,18 @@ class CleanConfig(CorpusConfig):
     test_sets: tuple[TestSetConfig, ...] = ()
 
 
-class TokenizerConfig(Settings):
-    """The tokenizer: the conf/tokenizer/ group. Every kind can encode any text."""
+class OpenTokenizerConfig(Settings):
+    """The tokenizer: the conf/tokenizer/ group. Every kind can encode any text.
+
+    A size that is None is chosen for budget_minutes.
+    """
 
     kind: Literal["bpe", "unigram", "byte", "character"] = "bpe"
     """Byte-level BPE as in GPT-2; a unigram language model over bytes; single bytes; or single
     characters, with rare ones encoded as bytes."""
     init_from: Location | None = None
     """Folder of a tokenizer.json to use, such as GPT-2's, instead of training one; bpe only."""
-    vocab_size: int = Field(8192, ge=BYTE_VOCAB_SIZE)
+    vocab_size: int | None = Field(8192, ge=BYTE_VOCAB_SIZE)
     """Vocabulary size, including special tokens and the 256 bytes; for characters, the maximum."""
     min_frequency: int = Field(2, ge=1)
     """Minimum frequency of a pair (bpe) or character (character) to become a token."""
@@ -303,7 +306,7 @@ class TokenizerConfig(Settings):
 
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:
-        if self.kind == "byte" and self.vocab_size != BYTE_VOCAB_SIZE:
+        if self.kind == "byte" and self.vocab_size not in (None, BYTE_VOCAB_SIZE):
             raise ValueError(
                 f"tokenizer.kind=byte has {BYTE_VOCAB_SIZE} entries, not "
                 f"tokenizer.vocab_size={self.vocab_size}: set tokenizer.vocab_size="
@@ -315,3 +318,16 @@ class TokenizerConfig(Settings):
                 "set tokenizer.kind=bpe, or remove init_from."
             )
         return self
+
+    def sized(self) -> TokenizerConfig:
+        """Return the same tokenizer, whose size must be set unless it is that of `init_from`."""
+        values = dict(self)
+        if self.vocab_size is None and self.init_from is not None:
+            del values["vocab_size"]  # not used
+        return TokenizerConfig(**values)
+
+
+class TokenizerConfig(OpenTokenizerConfig):
+    """A tokenizer whose size is set."""
+
+    vocab_size: int = Field(8192, ge=BYTE_VOCAB_SIZE)

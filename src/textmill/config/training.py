@@ -15,18 +15,21 @@ Precision = Literal["auto", "32", "bf16"]
 Packing = Literal["whole", "fill"]
 
 
-class ModelConfig(Settings):
-    """Architecture and shape of the transformer: the conf/model/ group."""
+class OpenModelConfig(Settings):
+    """Architecture and shape of the transformer: the conf/model/ group.
 
-    n_layer: int = Field(4, gt=0)
-    n_head: int = Field(4, gt=0)
+    Sizes that are None are chosen for budget_minutes.
+    """
+
+    n_layer: int | None = Field(4, gt=0)
+    n_head: int | None = Field(4, gt=0)
     """Attention heads per layer; must divide n_embd."""
     n_kv_head: int | None = Field(None, gt=0)
     """Key and value heads for grouped-query attention (Ainslie et al. 2023); must divide n_head.
     None: n_head."""
-    n_embd: int = Field(256, gt=0)
+    n_embd: int | None = Field(256, gt=0)
     """Width of the residual stream, in channels."""
-    block_size: int = Field(128, gt=1)
+    block_size: int | None = Field(128, gt=1)
     """Context length in tokens."""
     vocab_size: int | None = Field(None, gt=0)
     """Rows of the embedding; None: the tokenizer's vocabulary size."""
@@ -45,16 +48,18 @@ class ModelConfig(Settings):
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
+        if self.n_kv_head is not None and self.n_head is not None and self.n_head % self.n_kv_head:
+            raise ValueError(
+                f"n_head={self.n_head} is not a multiple of n_kv_head={self.n_kv_head}: "
+                "change one of them, or remove n_kv_head."
+            )
+        if self.n_embd is None or self.n_head is None:
+            return self
         if self.n_embd % self.n_head:
             fits = self.n_head * math.ceil(self.n_embd / self.n_head)
             raise ValueError(
                 f"n_embd={self.n_embd} is not a multiple of n_head={self.n_head}: "
                 f"set n_embd to {fits}, or change n_head."
-            )
-        if self.n_kv_head is not None and self.n_head % self.n_kv_head:
-            raise ValueError(
-                f"n_head={self.n_head} is not a multiple of n_kv_head={self.n_kv_head}: "
-                "change one of them, or remove n_kv_head."
             )
         if self.position == "rotary" and (self.n_embd // self.n_head) % 2:
             raise ValueError(
@@ -62,6 +67,19 @@ class ModelConfig(Settings):
                 f"{self.n_embd // self.n_head}: change n_embd or n_head, or set position=learned."
             )
         return self
+
+    def sized(self) -> ModelConfig:
+        """Return the same model, whose sizes must be set."""
+        return ModelConfig(**dict(self))
+
+
+class ModelConfig(OpenModelConfig):
+    """A model whose sizes are all set."""
+
+    n_layer: int = Field(4, gt=0)
+    n_head: int = Field(4, gt=0)
+    n_embd: int = Field(256, gt=0)
+    block_size: int = Field(128, gt=1)
 
 
 class OptimizationConfig(Settings):
@@ -116,8 +134,11 @@ class OptimizationConfig(Settings):
         return self
 
 
-class PretrainConfig(OptimizationConfig):
-    """Pretraining of the backbone: the conf/pretrain/ group."""
+class OpenPretrainConfig(OptimizationConfig):
+    """Pretraining of the backbone: the conf/pretrain/ group.
+
+    Numbers of steps that are None are chosen for budget_minutes.
+    """
 
     objective: Literal["causal", "masked", "hybrid"] = "causal"
     """causal: predict the next token; masked: predict masked ones; hybrid: both in every batch."""
@@ -157,9 +178,9 @@ class PretrainConfig(OptimizationConfig):
     in proportion to size."""
     sample_tokens: int = Field(32, ge=0)
     """Length of the text sampled at every validation; 0: none."""
-    max_steps: int = Field(600, gt=0)
+    max_steps: int | None = Field(600, gt=0)
     """Optimizer steps."""
-    warmup_steps: int = Field(50, ge=0)
+    warmup_steps: int | None = Field(50, ge=0)
     """Steps of linear warm-up."""
     validate_every_steps: int = Field(200, gt=0)
     validation_blocks: int = Field(512, gt=0)
@@ -167,6 +188,8 @@ class PretrainConfig(OptimizationConfig):
 
     @model_validator(mode="after")
     def _warmup_fits(self) -> Self:
+        if self.warmup_steps is None or self.max_steps is None:
+            return self
         if self.warmup_steps >= self.max_steps:
             raise ValueError(
                 f"warmup_steps={self.warmup_steps} is not below max_steps={self.max_steps}: "
@@ -205,6 +228,17 @@ class PretrainConfig(OptimizationConfig):
             )
         return self
 
+    def sized(self) -> PretrainConfig:
+        """Return the same training, whose numbers of steps must be set."""
+        return PretrainConfig(**dict(self))
+
+
+class PretrainConfig(OpenPretrainConfig):
+    """A pretraining whose numbers of steps are all set."""
+
+    max_steps: int = Field(600, gt=0)
+    warmup_steps: int = Field(50, ge=0)
+
 
 class FinetuneConfig(OptimizationConfig):
     """Fine-tuning of one task: the finetune section, which each task may override."""
@@ -215,6 +249,9 @@ class FinetuneConfig(OptimizationConfig):
     """Passes over the training examples; the best epoch on the validation split is kept. If
     accumulate does not divide an epoch's batches, a step spans two epochs, and the last is smaller.
     """
+    max_steps: int | None = Field(None, gt=0)
+    """Maximum optimizer steps, at which the learning rate ends its schedule; None: chosen for
+    budget_minutes, if that is set, or else no maximum."""
     warmup_share: float = Field(0.1, ge=0, lt=1)
     """Share of the steps with linear warm-up."""
     label_smoothing: float = Field(0.05, ge=0, lt=1)

@@ -7,17 +7,37 @@ scheduling process never imports torch.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TypeVar
+
+from textmill import hardware
 from textmill.config import (
     KINDS,
+    BudgetStepConfig,
     CleanConfig,
     Config,
     DriftStepConfig,
+    MeasureStepConfig,
+    OpenModelConfig,
+    OpenPretrainConfig,
+    OptimizationConfig,
     PretrainStepConfig,
     TaskConfig,
     TestSetConfig,
     TokensConfig,
+    open_sizes,
 )
-from textmill.steps.parts import CorpusSource, Folder, Graph, NewText, PerTask, Raw, Shared, Split
+from textmill.steps.parts import (
+    CorpusSource,
+    Folder,
+    Graph,
+    NewText,
+    Part,
+    PerTask,
+    Raw,
+    Shared,
+    Split,
+)
 from textmill.steps.step import Step
 
 LM = "lm"
@@ -52,6 +72,64 @@ def _clean_reads(config: Config) -> tuple[Raw, ...]:
     return (*sources, *(Split(task, "test") for task in _decontamination_tasks(config)))
 
 
+SPEED_SETTINGS = ("micro_batch_size", "accumulate", "optimizer", "accelerator", "precision")
+"""Settings of any training that affect its time; others must not affect the chosen sizes."""
+PRETRAIN_SPEED_SETTINGS = (
+    *SPEED_SETTINGS,
+    "objective",
+    "masked_share",
+    "activation_checkpointing",
+    "compile",
+    "devices",
+)
+MODEL_SIZES = ("n_layer", "n_head", "n_kv_head", "n_embd", "block_size", "vocab_size")
+PRETRAIN_SIZES = ("max_steps", "warmup_steps", "validate_every_steps", "validation_blocks")
+S = TypeVar("S", bound=OptimizationConfig)
+
+
+def _only(config: S, names: Iterable[str]) -> S:
+    """Return a configuration with defaults for all settings but these."""
+    return type(config)().model_copy(update={name: getattr(config, name) for name in names})
+
+
+def _measure_config(config: Config) -> MeasureStepConfig:
+    training = OpenPretrainConfig(**dict(config.pretrain))
+    return MeasureStepConfig(
+        machine=hardware.machine_class(training.accelerator, training.devices),
+        model=OpenModelConfig(**{**dict(config.model), **dict.fromkeys(MODEL_SIZES)}),
+        pretrain=_only(training, PRETRAIN_SPEED_SETTINGS),
+    )
+
+
+def _budget_config(config: Config) -> BudgetStepConfig:
+    assert config.budget_minutes is not None
+    training = OpenPretrainConfig(**dict(config.pretrain))
+    return BudgetStepConfig(
+        budget_minutes=config.budget_minutes,
+        budget_gib=config.budget_gib,
+        side_by_side=min(config.cluster.max_parallel_tasks, 1 + len(config.tasks)),
+        tokenizer=config.tokenizer,
+        model=config.model,
+        pretrain=_only(training, (*PRETRAIN_SPEED_SETTINGS, *PRETRAIN_SIZES)),
+        tasks=tuple(map(_budgeted, config.tasks)),
+        law=config.plan,
+    )
+
+
+def _budgeted(task: TaskConfig) -> TaskConfig:
+    """Return a task with the settings that affect its time."""
+    kept = (*SPEED_SETTINGS, "epochs", "max_steps", "attention")
+    return task.model_copy(update={"finetune": _only(task.finetune, kept), "metrics": ()})
+
+
+def _budget_reads(config: Config) -> tuple[Raw, ...]:
+    return (*_tokenizer_reads(config), *(Split(task, "train") for task in config.tasks))
+
+
+def _has_open_sizes(config: Config) -> bool:
+    return bool(open_sizes(config))
+
+
 def _tokenizer_reads(config: Config) -> tuple[Raw, ...]:
     place = config.tokenizer.init_from
     return _folder("tokenizer.init_from", place, "tokenizer.json")
@@ -59,8 +137,8 @@ def _tokenizer_reads(config: Config) -> tuple[Raw, ...]:
 
 def _pretrain_config(config: Config) -> PretrainStepConfig:
     return PretrainStepConfig(
-        model=config.model,
-        pretrain=config.pretrain,
+        model=config.model.sized(),
+        pretrain=config.pretrain.sized(),
         weights=config.corpus.weights,
         redaction=config.corpus.redaction,
     )
@@ -110,6 +188,8 @@ CLEAN = Step(
     has_cache=True,
     loads=(FILTERS,),
 )
+MEASURE = Step("measure", "textmill.training.planning.measure:measure", needs_torch=True)
+BUDGET = Step("budget", "textmill.tasks.budget:budget")
 TOKENIZER = Step("tokenizer", "textmill.corpus.tokens.vocabulary:train_tokenizer")
 TOKENS = Step("tokens", "textmill.corpus.tokens.corpus_tokens:tokenize")
 PRETRAIN = Step("pretrain", "textmill.training.pretrain:pretrain", True, True)
@@ -143,13 +223,27 @@ DRIFT = Step(
 
 GRAPH = Graph(
     (
-        Shared(SAMPLE, lambda config: config.sample, comes_first=True),
+        Shared(
+            SAMPLE,
+            lambda config: config.sample,
+            comes_first=True,
+            is_needed=lambda config: config.sample is not None,
+        ),
         Shared(CLEAN, _clean_config, reads=_clean_reads),
+        Shared(MEASURE, _measure_config, is_needed=_has_open_sizes),
+        Shared(
+            BUDGET,
+            _budget_config,
+            {"corpus": CLEAN, "speed": MEASURE},
+            reads=_budget_reads,
+            is_needed=_has_open_sizes,
+        ),
         Shared(
             TOKENIZER,
-            lambda config: config.tokenizer,
+            lambda config: config.tokenizer.sized(),
             {"corpus": CLEAN},
             reads=_tokenizer_reads,
+            after=(BUDGET,),
         ),
         Shared(TOKENS, lambda _: TokensConfig(), {"corpus": CLEAN, "tokenizer": TOKENIZER}),
         Shared(
@@ -157,6 +251,7 @@ GRAPH = Graph(
             _pretrain_config,
             {"tokens": TOKENS, "tokenizer": TOKENIZER},
             reads=_pretrain_reads,
+            after=(BUDGET,),
         ),
         Shared(
             EVALUATE_LM,
@@ -174,7 +269,8 @@ GRAPH = Graph(
             _finetune_config,
             {"backbone": PRETRAIN},
             reads=_finetune_reads,
-            after=(BASELINE,),  # reports invalid examples in seconds, before hours of training
+            # BASELINE reports invalid examples in seconds, before hours of training.
+            after=(BASELINE, BUDGET),
         ),
         PerTask(
             EVALUATE,
@@ -195,3 +291,8 @@ GRAPH = Graph(
     )
 )
 """The pipeline, and the drift step, which runs separately."""
+
+
+def awaits_sizes(part: Part, config: Config) -> bool:
+    """Return whether sizes in a part's configuration are still to be chosen for the budget."""
+    return BUDGET in part.node.after and _has_open_sizes(config)

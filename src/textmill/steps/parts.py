@@ -65,7 +65,7 @@ class _Node(Generic[C]):
 
     step: Step
     configure: Callable[[C], BaseModel | None]
-    """Returns the step's configuration; None if the step is not needed."""
+    """Returns the step's configuration, if it is needed and all sizes are chosen."""
     inputs: Mapping[str, Step] = field(default_factory=dict)
     """Steps whose results it reads, by input name."""
     reads: Callable[[C], tuple[Raw, ...]] = lambda _: ()
@@ -80,6 +80,8 @@ class Shared(_Node[Config]):
 
     comes_first: bool = False
     """Whether it generates raw data that other steps read."""
+    is_needed: Callable[[Config], bool] = lambda _: True
+    """Returns whether a configuration needs the step."""
     is_part: bool = True
     """Whether it is part of a pipeline run; other steps run when a trigger needs them."""
     scores: str | None = None
@@ -136,19 +138,19 @@ class Part:
 
     def configure(self, config: Config) -> BaseModel:
         """Return the step's configuration."""
-        made = self._configure(config)
+        if isinstance(self.node, Shared):
+            made = self.node.configure(config)
+        else:
+            task = self.task_config(config)
+            made = None if task is None else self.node.configure(task)
         assert made is not None, f"{self.label} is not part of this configuration"
         return made
 
     def exists(self, config: Config) -> bool:
         """Return whether the step is needed for this configuration."""
-        return self._configure(config) is not None
-
-    def _configure(self, config: Config) -> BaseModel | None:
         if isinstance(self.node, Shared):
-            return self.node.configure(config)
-        task = self.task_config(config)
-        return None if task is None else self.node.configure(task)
+            return self.node.is_needed(config)
+        return self.task_config(config) is not None
 
     def reads(self, config: Config) -> tuple[Raw, ...]:
         """Return the raw data that the step reads."""
@@ -244,7 +246,7 @@ class Graph:
             label = waiting.pop()
             if label not in needed:
                 needed.add(label)
-                waiting.extend(self.needs(known[label], config))
+                waiting.extend(self.needs(known[label], config) & known.keys())
         return tuple(part for part in parts if part.label in needed)
 
     def starting_at(self, config: Config, name: str) -> tuple[tuple[Part, ...], frozenset[str]]:

@@ -6,15 +6,16 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from filelock import Timeout
 from pydantic import BaseModel
 
 from textmill import hardware
-from textmill.config import Config, TaskConfig, key_values
+from textmill.config import Config, TaskConfig, flatten, key_values, open_sizes
 from textmill.config.extensions import load
 from textmill.errors import InputError
 from textmill.secrets import redact, redact_values
@@ -136,6 +137,19 @@ class Pipeline(ParentRun):
         self.scores = table
         self.describe("RUNNING")
 
+    def log_sizes(self, names: Iterable[str], config: Config) -> None:
+        """Log sizes chosen for the budget as parameters of the parent run.
+
+        Args:
+            names: the settings that were open.
+            config: the configuration with the chosen sizes.
+
+        Raises:
+            StoreError: the tracking store failed.
+        """
+        values = flatten(key_values(config))
+        self.store.log_params(self.run_id, {name: values[name] for name in names})
+
     def describe(self, status: str, failure: str | None = None) -> None:
         """Set the description of the parent run; arguments as in `description.describe`.
 
@@ -149,6 +163,15 @@ class Pipeline(ParentRun):
         }
         text = describe(status, failure, urls, self.scores, self.champions, self.results.values())
         self.store.set_tags(self.run_id, {NOTE_TAG: text})
+
+
+def _without_open_sizes(config: Config) -> dict[str, Any]:
+    """Return the parameters of a configuration, except for sizes that are chosen later.
+
+    MLflow does not allow to change a parameter.
+    """
+    chosen_later = open_sizes(config)
+    return {k: v for k, v in flatten(key_values(config)).items() if k not in chosen_later}
 
 
 @contextmanager
@@ -206,7 +229,7 @@ def open_pipeline(
         failure: str | None = None
         try:
             values = redact_values(config.model_dump(mode="json"))
-            store.log_params(run_id, key_values(config))
+            store.log_params(run_id, _without_open_sizes(config))
             log_config(store, run_id, values)
             log_extensions(store, run_id, load(config.extensions))
             log_record(store, run_id, "environment.txt", environment.packages())

@@ -20,11 +20,19 @@ from textmill.config import Config, TrackingConfig, flatten
 from textmill.errors import InputError, RunError, listed
 from textmill.files import MANIFEST
 from textmill.secrets import redact_values
-from textmill.steps.graph import GRAPH, SAMPLE
+from textmill.steps.chosen import FILE as SIZES
+from textmill.steps.chosen import read_sizes, with_sizes
+from textmill.steps.graph import BUDGET, GRAPH, SAMPLE, awaits_sizes
 from textmill.steps.key import describe_step, key_of
 from textmill.steps.parts import Part
 from textmill.steps.raw_sources import Source
-from textmill.tracking.artifacts import OUTPUT, local_file, output_folder, read_manifest
+from textmill.tracking.artifacts import (
+    OUTPUT,
+    local_file,
+    output_file,
+    output_folder,
+    read_manifest,
+)
 from textmill.tracking.database.connection import DATABASE
 from textmill.tracking.database.opening import check_database
 from textmill.tracking.raw_data import find_sources, is_generated, with_sample
@@ -105,6 +113,8 @@ class _StatusFinder:
             yield found
             if found.state == "reused" and part.comes_first:
                 self.resolve_sample(found)
+            if found.state == "reused" and part.step is BUDGET:
+                self.resolve_sizes(found)
 
     def resolve_sample(self, sample: PartStatus) -> None:
         """Resolve `sample:` paths of the configuration in the sample data to reuse."""
@@ -115,8 +125,16 @@ class _StatusFinder:
         self.config = with_sample(self.config, str(folder))
         self.has_all_data = True
 
+    def resolve_sizes(self, budget: PartStatus) -> None:
+        """Set the sizes of the configuration to those in the result to reuse."""
+        assert self.store is not None
+        run = self.store.client.get_run(str(budget.run_id))
+        self.config = with_sizes(self.config, read_sizes(output_file(self.store, run, SIZES)))
+
     def status_of(self, part: Part) -> PartStatus:
         """Return the status of a part; keep the digest of a reused result for later parts."""
+        if awaits_sizes(part, self.config):
+            return PartStatus(part.label, "waits", None, waits_for=(BUDGET.label(),))
         inputs = GRAPH.inputs(part, self.config)
         raw = part.reads(self.config)
         waits = dict.fromkeys(label for label in inputs.values() if label not in self.digests)
@@ -294,7 +312,8 @@ def _reasons(part: PartStatus) -> list[str]:
         return lines
     waits = f"waits for {listed(part.waits_for)}"
     if part.state == "waits":
-        return [f"for {listed(part.waits_for)}; otherwise as in run {part.run_id}"]
+        otherwise = f"; otherwise as in run {part.run_id}" if part.run_id else ""
+        return [f"for {listed(part.waits_for)}{otherwise}"]
     if part.run_id is None:
         return [*lines, "no earlier result" + (f"; {waits}" if part.waits_for else "")]
     if part.changes:

@@ -9,7 +9,7 @@ import pytest
 
 from textmill.config import ScalingLaw
 from textmill.errors import InputError
-from textmill.training.planning.plan import predicted_loss
+from textmill.training.planning.law import predicted_loss
 from textmill.training.planning.scaling import TrainedRun, fit_law
 
 LAW = ScalingLaw(e=1.5, a=60.0, b=200.0, alpha=0.3, beta=0.35)

@@ -1,3 +1,3 @@
-"""Planning of trainings: measured throughput, forecasts, and scaling laws."""
+"""Planning of trainings: measured throughput, forecasts, scaling laws, and sizes for a budget."""
 
-__all__ = ["plan", "scaling", "speed"]
+__all__ = ["cost", "law", "measure", "plan", "scaling", "sizes", "speed", "trial"]

@@ -1,0 +1,53 @@
+"""Configuration of the steps that choose sizes for a budget, and the sizes that they choose."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from textmill.config.data import OpenTokenizerConfig
+from textmill.config.running import ScalingLaw
+from textmill.config.settings import Settings
+from textmill.config.tasks import AnyTask
+from textmill.config.training import OpenModelConfig, OpenPretrainConfig
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class MeasureStepConfig(Settings):
+    """Configuration of the measure step: only settings that affect the speed."""
+
+    machine: str
+    """Class of the machine that trains, such as its processor and number of cores."""
+    model: OpenModelConfig
+    """The architecture."""
+    pretrain: OpenPretrainConfig
+
+
+class BudgetStepConfig(Settings):
+    """Configuration of the budget step: only settings that affect sizes and times."""
+
+    budget_minutes: Positive
+    budget_gib: Positive | None = None
+    side_by_side: int = Field(gt=0)
+    """Number of branches over tasks that run in parallel."""
+    tokenizer: OpenTokenizerConfig
+    model: OpenModelConfig
+    pretrain: OpenPretrainConfig
+    tasks: tuple[AnyTask, ...] = ()
+    law: ScalingLaw = ScalingLaw()
+
+
+class Sizes(BaseModel):
+    """The sizes chosen for a budget: of each section, the value of every setting that was open."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tokenizer: dict[str, int] = {}
+    model: dict[str, int] = {}
+    pretrain: dict[str, int] = {}
+    tasks: dict[str, dict[str, int]] = {}
+    """Of the finetune section of each task, by its name."""
+    reasons: tuple[str, ...] = ()
+    """What was chosen and why, one sentence each."""

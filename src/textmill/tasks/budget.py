@@ -1,0 +1,130 @@
+"""The step `budget`: chooses the sizes of models and trainings for a budget of time and memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+from textmill.config import BudgetStepConfig, OpenTokenizerConfig, TaskConfig
+from textmill.corpus.reading.labelled import read_labelled
+from textmill.corpus.reading.records import BadRecord
+from textmill.corpus.tokens.corpus_texts import corpus_shards, read_sample
+from textmill.corpus.tokens.vocabulary import TRAINERS, convert
+from textmill.errors import InputError
+from textmill.files import read_json, write_json
+from textmill.training.planning.cost import Cost, Point
+from textmill.training.planning.sizes import TaskTexts, Text, choose
+
+SIZES = "sizes.json"
+VOCABULARIES = (512, 1024, 2048, 4096, 8192, 16384)
+SAMPLE_BYTES = 1 << 21
+"""Text on which vocabularies are tried."""
+MIN_COUNT = 100
+"""Minimum occurrences of an entry in the training text, of all but RARE_SHARE of them."""
+RARE_SHARE = 0.05
+MAX_LENGTHS = 10_000
+"""Examples of a task whose lengths are read."""
+
+
+def budget(config: BudgetStepConfig, inputs: Mapping[str, Path], out: Path) -> None:
+    """Write the chosen sizes with the reasons as sizes.json, and the forecast as metrics.json.
+
+    Args:
+        config: the budget, and the sizes that are set.
+        inputs: `corpus` and `speed`, output folders of the steps `clean` and `measure`.
+        out: an empty folder.
+
+    Raises:
+        InputError: the budget is too small for any model, or for the tasks.
+    """
+    points = [Point.model_validate(values) for values in read_json(inputs["speed"] / "points.json")]
+    text = read_text(config.tokenizer, inputs["corpus"])
+    tasks = [read_task(task) for task in config.tasks]
+    sizes, metrics = choose(config, text, tasks, Cost(points))
+    write_json(out / SIZES, sizes.model_dump(mode="json"))
+    write_json(out / "metrics.json", metrics)
+
+
+def read_text(config: OpenTokenizerConfig, corpus: Path) -> Text:
+    """Return the size of a corpus, with the bytes per token of the vocabularies that it can have.
+
+    Raises:
+        InputError: there is no text.
+    """
+    n_bytes = _n_bytes(corpus / "train")
+    sample = list(read_sample(corpus, "train", SAMPLE_BYTES))
+    if not n_bytes or not sample:
+        raise InputError(
+            "The corpus has no text to train on: add text, or check data/rejected of the step "
+            "clean for the reasons of rejection."
+        )
+    return Text(
+        n_bytes=n_bytes,
+        validation_bytes=_n_bytes(corpus / "validation"),
+        bytes_per_token=dict(_vocabularies(config, sample, n_bytes)),
+    )
+
+
+def _n_bytes(folder: Path) -> int:
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    sizes = (
+        pc.sum(pc.binary_length(pq.read_table(shard, columns=["text"])["text"])).as_py()
+        for shard in corpus_shards(folder)
+    )
+    return sum(size or 0 for size in sizes)
+
+
+def _vocabularies(
+    config: OpenTokenizerConfig, sample: Sequence[str], n_bytes: int
+) -> Iterator[tuple[int, float]]:
+    """Yield sizes of the vocabulary with their bytes per token, the smallest first.
+
+    These are the size that is set; or those of which all but a few entries occur often (Gowda & May
+    2020), and at least the smallest.
+    """
+    sample_bytes = sum(len(text.encode()) for text in sample)
+    if config.init_from is not None:
+        tokenizer = convert(Path(config.init_from))
+        counts = Counter(i for e in tokenizer.encode_batch_fast(sample) for i in e.ids)
+        yield tokenizer.get_vocab_size(), sample_bytes / counts.total()
+        return
+    for size in VOCABULARIES if config.vocab_size is None else (config.vocab_size,):
+        trained = config.model_copy(update={"vocab_size": size}).sized()
+        tokenizer = TRAINERS[config.kind](trained, iter(sample))
+        counts = Counter(i for e in tokenizer.encode_batch_fast(sample) for i in e.ids)
+        rank = int((1 - RARE_SHARE) * tokenizer.get_vocab_size())
+        frequent = counts.most_common(rank)
+        in_text = n_bytes / sample_bytes * (frequent[-1][1] if len(frequent) == rank else 0)
+        is_first = size == VOCABULARIES[0] or config.vocab_size is not None
+        if not is_first and in_text < MIN_COUNT:
+            return
+        yield size, sample_bytes / counts.total()
+
+
+def read_task(config: TaskConfig) -> TaskTexts:
+    """Return the training texts of a task; invalid records are left to its own steps.
+
+    Raises:
+        InputError: a file or column is missing.
+        RunError: the hub cannot be reached.
+    """
+    lengths = list(_lengths(config))
+    return TaskTexts(config, max(1, len(lengths)), list(islice(lengths, MAX_LENGTHS)) or [0])
+
+
+def _lengths(config: TaskConfig) -> Iterator[int]:
+    """Yield the bytes of the texts of each example."""
+    columns = {getattr(config, name): f"tasks.{config.name}" for name in config.TEXT_SETTINGS}
+    places = [getattr(config, setting) for setting in config.settings_of("train")]
+    records = read_labelled(
+        places, columns, config.hub, config.subset, config.revision, config.encoding
+    )
+    for record in records:
+        if not isinstance(record, BadRecord):
+            values = (record.values[column] for column in columns)
+            texts = (" ".join(map(str, v)) if isinstance(v, list) else str(v) for v in values)
+            yield sum(len(text.encode()) for text in texts)
