@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from textmill.compose import CONF, compose
-from textmill.config import Config, TrackingConfig
+from textmill.config import Config, TrackingConfig, open_sizes
 from textmill.errors import InputError
 from textmill.hardware import limit_spinning, n_cores, set_up_torch
 from textmill.steps.access import as_user
+from textmill.steps.chosen import FILE as SIZES
+from textmill.steps.chosen import read_sizes, with_sizes
+from textmill.steps.graph import BUDGET, GRAPH
+from textmill.tracking.artifacts import output_folder
+from textmill.tracking.raw_data import with_sample
+from textmill.tracking.status import find_status
+from textmill.tracking.store import Store
 
 
 def plan(
@@ -39,17 +48,20 @@ def plan(
     from textmill.training.planning.law import compute_optimal
     from textmill.training.planning.plan import forecast, measure_speed
 
-    model = config.model.model_copy(
-        update={"vocab_size": config.model.vocab_size or config.tokenizer.vocab_size}
-    )
-    speed = measure_speed(model, config.pretrain)
+    if open_sizes(config):
+        config, reasons = _chosen(config)
+        yield from reasons
+    vocab_size = config.model.vocab_size or config.tokenizer.sized().vocab_size
+    model = config.model.model_copy(update={"vocab_size": vocab_size}).sized()
+    training = config.pretrain.sized()
+    speed = measure_speed(model, training)
     yield (
         f"{_number(speed.parameters)} parameters: {speed.tokens_per_s:,.0f} tokens/s, "
         f"{_number(speed.flops_per_s)} FLOP/s, {speed.mfu:.0%} of this machine's peak."
     )
-    taken = forecast(model, config.pretrain, speed)
+    taken = forecast(model, training, speed)
     yield (
-        f"pretrain, {config.pretrain.max_steps:,} steps: {_number(taken.tokens)} tokens, "
+        f"pretrain, {training.max_steps:,} steps: {_number(taken.tokens)} tokens, "
         f"{_duration(taken.hours)}, {_number(taken.flops)} FLOPs, "
         f"{_number(speed.memory_bytes)}B of memory{_cost(config, taken.hours)}."
     )
@@ -66,9 +78,9 @@ def plan(
         f"{_number(best.parameters)} parameters, {_number(best.tokens)} tokens (Hoffmann et al. "
         f"2022 expect {best.loss:.2f} nats per token on their text)."
     )
-    per_step = config.pretrain.accumulate * config.pretrain.micro_batch_size * model.block_size
+    per_step = training.accumulate * training.micro_batch_size * model.block_size
     name, parameters = min(
-        _presets(config, model.vocab_size or 0),
+        _presets(config, vocab_size),
         key=lambda preset: abs(preset[1] - best.parameters),
     )
     steps = round(flops / (6 * parameters) / per_step)
@@ -76,6 +88,34 @@ def plan(
         f"The nearest preset is model={name} with {_number(parameters)}: "
         f"textmill pretrain model={name} pretrain.max_steps={steps}"
     )
+
+
+def _chosen(config: Config) -> tuple[Config, tuple[str, ...]]:
+    """Return a configuration with the sizes that a run would choose, and the reasons.
+
+    Steps that lead to the choice and have no stored result are computed in a temporary folder.
+
+    Raises:
+        InputError: the data cannot be used, or the budget is too small.
+        RunError: a stored result is damaged.
+    """
+    known = {part.label: part.run_id for part in find_status(config) if part.state == "reused"}
+    folders: dict[str, Path] = {}
+    with TemporaryDirectory() as temporary:
+        for part in GRAPH.up_to(config, BUDGET.label()):
+            if run_id := known.get(part.label):
+                folder = output_folder(Store(config.tracking), run_id)
+            else:
+                folder = Path(temporary, part.label)
+                folder.mkdir()
+                inputs = {name: folders[of] for name, of in GRAPH.inputs(part, config).items()}
+                module, _, name = part.step.function.partition(":")
+                getattr(import_module(module), name)(part.configure(config), inputs, folder)
+            folders[part.label] = folder
+            if part.comes_first:
+                config = with_sample(config, str(folder))
+        sizes = read_sizes(folders[BUDGET.label()] / SIZES)
+    return with_sizes(config, sizes), sizes.reasons
 
 
 def fit(config: TrackingConfig, runs: Sequence[str], file: Path) -> Iterator[str]:
@@ -126,7 +166,10 @@ def _presets(config: Config, vocab_size: int) -> Iterator[tuple[str, int]]:
     from textmill.model import GPT
 
     for file in sorted((CONF / "model").glob("*.yaml")):
-        model = compose("demo", [f"model={file.stem}"]).model
+        found = compose("demo", [f"model={file.stem}", "budget_minutes=1"]).model
+        if found.n_layer is None:
+            continue
+        model = found.sized()
         alike = model.activation, model.position, model.norm_placement
         if alike == (config.model.activation, config.model.position, config.model.norm_placement):
             with torch.device("meta"):

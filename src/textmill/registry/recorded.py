@@ -18,11 +18,18 @@ from textmill.corpus.reading.sources import digest_source
 from textmill.errors import InputError, RunError, listed
 from textmill.files import digest_file
 from textmill.locations import SAMPLE
-from textmill.steps.graph import CLEAN, DRIFT, GRAPH
+from textmill.steps.chosen import FILE as SIZES
+from textmill.steps.chosen import read_sizes, with_sizes
+from textmill.steps.graph import BUDGET, CLEAN, DRIFT, GRAPH, MEASURE
 from textmill.steps.raw_sources import INIT_FROM
 from textmill.steps.step import Code, code_of
 from textmill.tasks.rows import digest_split
-from textmill.tracking.artifacts import read_config, read_manifest, read_output_json
+from textmill.tracking.artifacts import (
+    output_file,
+    read_config,
+    read_manifest,
+    read_output_json,
+)
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.experiment import PIPELINE_TAG
 from textmill.tracking.lookup import find_run, read_runs
@@ -34,6 +41,8 @@ from textmill.tracking.user_code import recorded_extensions
 COMMIT_TAG = "mlflow.source.git.commit"
 SAME_MACHINE = ("processor", "gpus")
 """Properties that define the type of a machine; results on another type may round differently."""
+CHOOSING = (MEASURE.label(), BUDGET.label())
+"""Steps that choose sizes for a budget, which a reproduction does not repeat."""
 DIGEST_CHARS = 12
 FIX_DATA = "Restore the data, or give its new folder: --moved OLD=NEW"
 COMMIT = "[0-9a-f]{40}"
@@ -62,7 +71,7 @@ class Recorded:
     run: Run
     config: Config
     steps: Mapping[str, RecordedStep]
-    """By label, in execution order."""
+    """By label, in execution order, without those that chose the sizes."""
 
     @property
     def run_id(self) -> str:
@@ -121,6 +130,11 @@ def load_recorded(
     # Not by time: a reused result may be older than its inputs.
     ordered = GRAPH.in_order(runs, [task.name for task in config.tasks])
     steps = {label: _read_step(store, label, runs[label]) for label in ordered}
+    if BUDGET.label() in steps:
+        file = output_file(store, steps[BUDGET.label()].run, SIZES)
+        config = with_sizes(config, read_sizes(file))
+        # A measurement is never repeated exactly: the sizes are taken as they were chosen.
+        steps = {label: step for label, step in steps.items() if label not in CHOOSING}
     return Recorded(run, _with_fixed_revisions(config, steps), steps)
 
 

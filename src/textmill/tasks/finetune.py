@@ -36,7 +36,7 @@ class FinetuneModule(FitModule):
         kind: the network module of its kind.
         selection: the validation metric that selects the best epoch.
         config: the task's finetune section.
-        n_batches: micro-batches of all epochs.
+        n_batches: micro-batches of the whole training.
         validation: validation batches.
         best: folder for the best weights.
     """
@@ -128,12 +128,15 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
         [len(example.ids) for example in encoded], settings.micro_batch_size, settings.seed
     )
     n_batches = len(order(0))
+    n_total = settings.epochs * n_batches
+    if settings.max_steps is not None:
+        n_total = min(n_total, settings.max_steps * settings.accumulate)
     module = FinetuneModule(
         network,
         trained,
         kind.SELECTION,
         settings,
-        settings.epochs * n_batches,
+        n_total,
         Batches(
             in_order(len(held_out), VALIDATION_BATCH_SIZE),
             lambda rows: trained.collate([held_out[row] for row in rows]),

@@ -472,7 +472,7 @@ def _rounded(value: float) -> int:
     """Return a number of steps with few digits."""
     if value < 10**N_DIGITS:
         return max(0, int(value))
-    unit = 10 ** (int(math.log10(value)) - N_DIGITS + 1)
+    unit: int = 10 ** (int(math.log10(value)) - N_DIGITS + 1)
     return round(value / unit) * unit
 
 
