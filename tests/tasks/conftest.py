@@ -50,6 +50,7 @@ def write_rows(file: Path, rows: Iterable[Any]) -> Path:
 
 QUICK = {
     "epochs": 6,
+    "patience": None,
     "micro_batch_size": 16,
     "learning_rate": 1e-2,
     "accelerator": "cpu",

@@ -211,10 +211,14 @@ class FinetuneConfig(OptimizationConfig):
 
     weight_decay: float = Field(0.01, ge=0)
     beta2: float = Field(0.98, ge=0, lt=1)
-    epochs: int = Field(3, gt=0)
-    """Passes over the training examples; the best epoch on the validation split is kept. If
+    epochs: int | None = Field(None, gt=0)
+    """Maximum passes over the training examples; the best epoch on the validation split is kept. If
     accumulate does not divide an epoch's batches, a step spans two epochs, and the last is smaller.
-    """
+    None: from the number of examples, so that few examples are seen more often."""
+    max_steps: int | None = Field(None, gt=0)
+    """Maximum optimizer steps, if the epochs have more; None: no limit."""
+    patience: int | None = Field(3, gt=0)
+    """Training stops after this many epochs without a better validation score; None: never."""
     warmup_share: float = Field(0.1, ge=0, lt=1)
     """Share of the steps with linear warm-up."""
     label_smoothing: float = Field(0.05, ge=0, lt=1)

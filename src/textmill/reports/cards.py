@@ -166,8 +166,9 @@ def _about(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> I
         more = len(labels) - MAX_LABELS
         yield f"Labels: {shown}{f', and {more} more' if more > 0 else ''}."
     base = _base(config, results)
+    epochs = results[FINETUNE.label(task.name)].metrics()["epochs"]
     yield (
-        f"Base: {base[0].lower()}{base[1:]}, then fine-tuned for {task.finetune.epochs} epochs "
+        f"Base: {base[0].lower()}{base[1:]}, then fine-tuned for {epochs:.3g} epochs "
         f"with {task.finetune.attention} attention."
     )
 

@@ -57,6 +57,8 @@ class FitModule(pl.LightningModule, ABC):
         """Global index of this device's next micro-batch."""
         self.identity: Mapping[str, Any] = {}
         """Everything the result depends on: checkpoints with another identity are rejected."""
+        self.is_finished = False
+        """Whether training stops at the validation that has set it, before the last step."""
         self._random_state: dict[str, Tensor] | None = None
         self._n_targets: Tensor | None = None
         """Targets of the step, over all devices."""
