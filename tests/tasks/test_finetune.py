@@ -17,7 +17,13 @@ from textmill.model.layout import load_weights
 from textmill.tasks.classification.examples import Spec
 from textmill.tasks.classification.network import build
 from textmill.tasks.classification.settings import ClassificationConfig
-from textmill.tasks.finetune import FinetuneModule, default_epochs, finetune, split_examples
+from textmill.tasks.finetune import (
+    FinetuneModule,
+    default_epochs,
+    finetune,
+    split_examples,
+    training_examples,
+)
 from textmill.tasks.kinds import examples_of, network_of
 from textmill.tasks.predictor import load_predictor
 
@@ -35,6 +41,10 @@ def made(folder: Path) -> tuple[Path, Path]:
     out.mkdir()
     work.mkdir()
     return out, work
+
+
+def split(config: ClassificationConfig) -> tuple[list[Any], list[Any]]:
+    return split_examples(config, KIND, training_examples(config, KIND))
 
 
 def points(work: Path, name: str) -> list[float]:
@@ -75,7 +85,7 @@ def test_the_best_validation_accuracy_is_that_of_the_kept_epoch(
     assert len(seen) == toy.finetune.epochs
     best = read_json(tuned[0] / "metrics.json")["best_validation_accuracy"]
     assert best == max(seen)
-    _, validation = split_examples(toy, KIND)
+    _, validation = split(toy)
     answers = load_predictor(tuned[0])([e.text for e in validation])
     right = [a["label"] == e.label for a, e in zip(answers, validation, strict=True)]
     assert sum(right) / len(right) == best
@@ -165,7 +175,7 @@ def test_the_validation_split_is_seeded_disjoint_and_complete(toy: Classificatio
     everything = {e.place for e in KIND.read_examples(toy, "train")}
     splits = []
     for seed in (0, 0, 1):
-        train, validation = split_examples(with_finetune(toy, seed=seed), KIND)
+        train, validation = split(with_finetune(toy, seed=seed))
         places = {e.place for e in train}, {e.place for e in validation}
         assert places[0] | places[1] == everything
         assert len(train) + len(validation) == len(everything)
@@ -179,12 +189,12 @@ def test_a_label_that_only_validation_holds_is_known(
     toy: ClassificationConfig, backbone: Path, tmp_path: Path
 ) -> None:
     rows = Path(toy.train).read_text().splitlines()
-    _, validation = split_examples(toy, KIND)
+    _, validation = split(toy)
     line = int(validation[0].place.rpartition(":")[2])
     rows[line - 1] = json.dumps({"text": "one of a kind", "label": "rare"})
     (tmp_path / "train.jsonl").write_text("\n".join(rows))
     config = toy.model_copy(update={"train": str(tmp_path / "train.jsonl")})
-    train, validation = split_examples(config, KIND)
+    train, validation = split(config)
     assert {e.label for e in train} == {"bad", "good"}
     out, work = tmp_path / "out", tmp_path / "work"
     out.mkdir()
@@ -194,7 +204,7 @@ def test_a_label_that_only_validation_holds_is_known(
 
 
 def test_a_validation_file_is_used_as_it_is(toy: ClassificationConfig) -> None:
-    train, validation = split_examples(toy.model_copy(update={"validation": toy.test}), KIND)
+    train, validation = split(toy.model_copy(update={"validation": toy.test}))
     assert (len(train), len(validation)) == (120, 40)
 
 
@@ -202,4 +212,4 @@ def test_a_validation_file_is_used_as_it_is(toy: ClassificationConfig) -> None:
 def test_a_share_that_leaves_nothing_is_refused(toy: ClassificationConfig, share: float) -> None:
     config = toy.model_copy(update={"validation_share": share})
     with pytest.raises(InputError, match=rf"tasks.mood: .*\(120\).*validation_share={share}"):
-        split_examples(config, KIND)
+        split(config)

@@ -13,6 +13,7 @@ from textmill.config.settings import NOT_IN_KEY, Location, Settings
 Accelerator = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "32", "bf16"]
 Packing = Literal["whole", "fill"]
+Candidate = Literal["average", "network", "baseline"]
 
 
 class ModelConfig(Settings):
@@ -219,6 +220,12 @@ class FinetuneConfig(OptimizationConfig):
     """Maximum optimizer steps, if the epochs have more; None: no limit."""
     patience: int | None = Field(3, gt=0)
     """Training stops after this many epochs without a better validation score; None: never."""
+    candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)] = (
+        *("average", "network", "baseline"),
+    )
+    """Models of which the one with the best validation score becomes the task's model; of equals,
+    the first. network: the fine-tuned one; baseline: the classical baseline; average: both, by the
+    mean of their probabilities, if the kind of task has any."""
     warmup_share: float = Field(0.1, ge=0, lt=1)
     """Share of the steps with linear warm-up."""
     label_smoothing: float = Field(0.05, ge=0, lt=1)

@@ -63,7 +63,7 @@ def task_challenger(pipeline: Pipeline, config: Config, task: TaskConfig) -> Cha
         tested=tested,
         test_digest=digest_values(sorted(source["digest"] for source in sources.values())),
         recipe=recipe_of(model, results),
-        parameters=results[PRETRAIN.name].metrics()["parameters"],
+        parameters=model.metrics()["parameters"],
         trivial=_under("trivial/", simple.metrics()),
         baseline=simple.metrics(),
         doubts=doubts(read_notes(simple.folder)),

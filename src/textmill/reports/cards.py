@@ -10,6 +10,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from textmill.config import AUTO, LANGUAGE_MODEL, Config, TaskConfig
 from textmill.corpus.cleaning.filters.chain import described
@@ -29,7 +30,7 @@ from textmill.steps.graph import (
     TOKENS,
 )
 from textmill.steps.raw_sources import is_in_corpus
-from textmill.tasks.kinds import metrics_of
+from textmill.tasks.kinds import NETWORK, metrics_of
 from textmill.tasks.shown import page_of
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
@@ -50,6 +51,7 @@ SAMPLE_WARNING = (
     "**Trained on generated sample data: it only shows that the pipeline works. Scores on "
     "generated sample data are meaningless.**"
 )
+_ERRORS = "- It reproduces errors and biases of its data, and can be confidently wrong."
 UNKNOWN = "unknown"
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 
@@ -107,7 +109,10 @@ def card_text(config: Config, task: TaskConfig, results: Mapping[str, Result]) -
     parts += ["## Data", *_data(config, results, labels)]
     parts.append(f"MLflow runs: {_runs(results, PRETRAIN.name, FINETUNE.label(task.name))}.")
     licences = _licences(config, "the task's examples")
-    parts += [licences, "## Limits", *_limits(config, results, page_of(task.kind).LONG_TEXTS)]
+    limits = [_ERRORS]
+    if NETWORK in _task_model(task, results)["members"]:
+        limits = _limits(config, results, page_of(task.kind).LONG_TEXTS)
+    parts += [licences, "## Limits", "\n".join(limits)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -138,7 +143,7 @@ def backbone_card_text(config: Config, results: Mapping[str, Result]) -> str:
     parts += [
         _licences(config),
         "## Limits",
-        *_limits(config, results, page.LONG_TEXTS),
+        "\n".join(_limits(config, results, page.LONG_TEXTS)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -159,18 +164,26 @@ def _about(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> I
         yield SAMPLE_WARNING
     kind = task.kind.replace("_", " ")
     yield f"A model that {page_of(task.kind).DOES} ({kind}), fine-tuned by textmill."
-    spec = results[FINETUNE.label(task.name)].json("task.json")["spec"]
-    labels = _labels(spec.get("labels", ()))
+    model = _task_model(task, results)
+    yield f"It is {model['choice']}."
+    labels = _labels(model["spec"].get("labels", ()))
     if labels:
         shown = ", ".join(labels[:MAX_LABELS])
         more = len(labels) - MAX_LABELS
         yield f"Labels: {shown}{f', and {more} more' if more > 0 else ''}."
+    if NETWORK not in model["members"]:
+        return
     base = _base(config, results)
     epochs = results[FINETUNE.label(task.name)].metrics()["epochs"]
     yield (
         f"Base: {base[0].lower()}{base[1:]}, then fine-tuned for {epochs:.3g} epochs "
         f"with {task.finetune.attention} attention."
     )
+
+
+def _task_model(task: TaskConfig, results: Mapping[str, Result]) -> Any:
+    """Return the settings of a task's model."""
+    return results[FINETUNE.label(task.name)].json("task.json")
 
 
 def _labels(labels: list[str]) -> list[str]:
@@ -262,15 +275,13 @@ def _end_of(place: str) -> str:
     return place if len(place) <= MAX_NAME_CHARS else f"… {place[2 - MAX_NAME_CHARS :]}"
 
 
-def _limits(config: Config, results: Mapping[str, Result], cutting: str) -> Iterator[str]:
-    yield "\n".join(
-        [
-            f"- Its context is {config.model.block_size} tokens: {cutting}.",
-            f"- Languages of the pretraining text: {_languages(config, results)}. It is unreliable "
-            "in other languages.",
-            "- It reproduces errors and biases of its data, and can be confidently wrong.",
-        ]
-    )
+def _limits(config: Config, results: Mapping[str, Result], cutting: str) -> list[str]:
+    return [
+        f"- Its context is {config.model.block_size} tokens: {cutting}.",
+        f"- Languages of the pretraining text: {_languages(config, results)}. It is unreliable in "
+        "other languages.",
+        _ERRORS,
+    ]
 
 
 def _languages(config: Config, results: Mapping[str, Result]) -> str:

@@ -179,6 +179,7 @@ def _task(task: TaskConfig, results: Mapping[str, Result], pictures: Pictures) -
     numbers = {**tuned, **{key: tested[key] for key in counts if key in tested}}
     facts = {key.replace("_", " "): f"{numbers[key]:,.0f}" for key in counts if key in numbers}
     facts["epochs"] = f"{tuned['epochs']:.3g}"
+    facts["model"] = results[FINETUNE.label(task.name)].json("task.json")["choice"]
     rows = result.lines(PREDICTIONS)
     return pages.Task(
         name=task.name,

@@ -114,8 +114,8 @@ TOKENIZER = Step("tokenizer", "textmill.corpus.tokens.vocabulary:train_tokenizer
 TOKENS = Step("tokens", "textmill.corpus.tokens.corpus_tokens:tokenize")
 PRETRAIN = Step("pretrain", "textmill.training.pretrain:pretrain", True, True)
 FURTHER_METRICS = "{metrics}"
-EXAMPLES, NETWORK, BASELINES, METRICS = (
-    f"{{kind}}.{part}" for part in ("examples", "network", "baselines", "metrics")
+EXAMPLES, NETWORK, ANSWERS, BASELINES, METRICS = (
+    f"{{kind}}.{part}" for part in ("examples", "network", "answers", "baselines", "metrics")
 )
 BASELINE = Step(
     "baseline",
@@ -123,13 +123,17 @@ BASELINE = Step(
     loads=(EXAMPLES, BASELINES, METRICS, FURTHER_METRICS),
 )
 FINETUNE = Step(
-    "finetune", "textmill.tasks.finetune:finetune", True, True, loads=(EXAMPLES, NETWORK)
+    "finetune",
+    "textmill.tasks.finetune:finetune",
+    True,
+    True,
+    loads=(EXAMPLES, NETWORK, ANSWERS, BASELINES, METRICS),
 )
 EVALUATE = Step(
     "evaluate",
     "textmill.tasks.evaluate:evaluate",
     needs_torch=True,
-    loads=(EXAMPLES, NETWORK, METRICS, FURTHER_METRICS),
+    loads=(EXAMPLES, NETWORK, ANSWERS, BASELINES, METRICS, FURTHER_METRICS),
 )
 EVALUATE_LM = Step(
     "evaluate-lm", "textmill.tasks.language_model.evaluate:evaluate_lm", needs_torch=True
@@ -138,7 +142,13 @@ DRIFT = Step(
     "drift",
     "textmill.tasks.drift:measure_drift",
     needs_torch=True,
-    loads=(*(part.format(kind=KINDS["classification"]) for part in (EXAMPLES, NETWORK)), FILTERS),
+    loads=(
+        *(
+            part.format(kind=KINDS["classification"])
+            for part in (EXAMPLES, NETWORK, ANSWERS, BASELINES)
+        ),
+        FILTERS,
+    ),
 )
 
 GRAPH = Graph(

@@ -17,9 +17,11 @@ from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.errors import InputError
 from textmill.files import digest_file, write_json
 from textmill.model.layout import load_state, load_weights, save_weights
+from textmill.tasks.candidates import choose
 from textmill.tasks.kinds import Examples, Network, examples_of, network_of
 from textmill.tasks.leaks import find_overlap, kept_examples
 from textmill.tasks.model_folder import save_task_model
+from textmill.tasks.predictor import network_scorer
 from textmill.training.batches import Batches, by_length, in_order, n_steps
 from textmill.training.fit import fit
 from textmill.training.module import FitModule
@@ -110,7 +112,7 @@ class FinetuneModule(FitModule):
 
 
 def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Path) -> None:
-    """Fine-tune a backbone and write the task model: weights, tokenizer, task.json.
+    """Fine-tune a backbone and write the task's model, the best of the candidates.
 
     Args:
         config: the task.
@@ -124,7 +126,8 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
     settings = config.finetune
     torch.manual_seed(settings.seed)
     kind, trained = examples_of(config.kind), network_of(config.kind)
-    train, validation = split_examples(config, kind)
+    examples = training_examples(config, kind)
+    train, validation = split_examples(config, kind, examples)
     if config.validation is None:
         spec = kind.make_spec(config, [*train, *validation])  # a label may occur only once
     else:
@@ -171,10 +174,13 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
 
     fit(module, order, collate, ends_of_epochs(n_epochs, per_epoch, settings.accumulate), work)
     load_state(network, load_weights(work / "best"), work / "best")
-    save_task_model(network, config, spec, inputs["backbone"], out)
+    scorer = network_scorer(config.kind, spec, network.eval(), tokenizer)
+    choice = choose(config, spec, network, scorer, (train, validation), examples)
+    save_task_model(config, spec, choice, network, inputs["backbone"], out)
     write_json(
         out / "metrics.json",
         {
+            **choice.metrics,
             "train_examples": len(encoded),
             "validation_examples": len(held_out),
             "cut_examples": sum(example.is_cut for example in encoded),
@@ -205,27 +211,38 @@ def ends_of_epochs(n_epochs: int, per_epoch: int, accumulate: int) -> set[int]:
     return {n_steps(epoch * per_epoch, accumulate) for epoch in range(1, n_epochs + 1)}
 
 
-def split_examples(config: TaskConfig, kind: Examples) -> tuple[list[Any], list[Any]]:
+def training_examples(config: TaskConfig, kind: Examples) -> list[Any]:
+    """Return the examples of the training files, without test examples if these are dropped.
+
+    Raises:
+        InputError: the examples are invalid.
+    """
+    train = kind.read_examples(config, "train")
+    if config.on_leak != "drop":
+        return train
+    test = kind.read_examples(config, "test")
+    return kept_examples(config, train, find_overlap(kind, train, test))
+
+
+def split_examples(
+    config: TaskConfig, kind: Examples, examples: list[Any]
+) -> tuple[list[Any], list[Any]]:
     """Return training and validation examples; without a validation file, a seeded random split.
 
     Raises:
         InputError: there are too few examples to split.
     """
-    train = kind.read_examples(config, "train")
-    if config.on_leak == "drop":
-        test = kind.read_examples(config, "test")
-        train = kept_examples(config, train, find_overlap(kind, train, test))
     if config.validation is not None:
-        return train, kind.read_examples(config, "validation")
-    n_validation = round(len(train) * config.validation_share)
-    if not 0 < n_validation < len(train):
+        return examples, kind.read_examples(config, "validation")
+    n_validation = round(len(examples) * config.validation_share)
+    if not 0 < n_validation < len(examples):
         raise InputError(
-            f"tasks.{config.name}: too few training examples ({len(train)}) to split off "
+            f"tasks.{config.name}: too few training examples ({len(examples)}) to split off "
             f"validation_share={config.validation_share}: add more, or set a validation file."
         )
-    indices = np.random.default_rng(config.finetune.seed).permutation(len(train))
+    indices = np.random.default_rng(config.finetune.seed).permutation(len(examples))
     chosen = set(indices[:n_validation].tolist())
     return (
-        [example for i, example in enumerate(train) if i not in chosen],
-        [example for i, example in enumerate(train) if i in chosen],
+        [example for i, example in enumerate(examples) if i not in chosen],
+        [example for i, example in enumerate(examples) if i in chosen],
     )

@@ -8,10 +8,19 @@ import sys
 import pytest
 
 from textmill.evaluation import regression
-from textmill.tasks.classification.baselines import majority, tfidf_logistic_regression
+from textmill.tasks.classification.baselines import fit, majority
+from textmill.tasks.classification.examples import Example, Spec
 
 TEXTS = ["lovely meal", "a lovely room", "superb and lovely", "awful meal", "an awful room"]
 LABELS = ["good", "good", "good", "bad", "bad"]
+
+
+def tfidf_logistic_regression(
+    texts: list[str], labels: list[str], test: list[str]
+) -> tuple[list[str], str]:
+    spec = Spec(tuple(sorted(set(labels))))
+    model = fit(spec, [Example(*pair, "") for pair in zip(texts, labels, strict=True)])
+    return [spec.labels[int(row.argmax())] for row in model.score(test)], model.note
 
 
 @pytest.mark.parametrize(
@@ -21,13 +30,13 @@ LABELS = ["good", "good", "good", "bad", "bad"]
 def test_the_majority_is_the_commonest_label_and_of_equal_ones_the_first_by_name(
     labels: list[str], winner: str
 ) -> None:
-    assert majority(labels, 3) == [winner] * 3
+    assert majority(labels) == winner
 
 
 def test_tfidf_beats_the_majority_on_separable_texts() -> None:
     test, expected = ["lovely staff", "awful staff", "awful window"], ["good", "bad", "bad"]
     assert tfidf_logistic_regression(TEXTS, LABELS, test) == (expected, "")
-    assert majority(LABELS, 3) != expected
+    assert [majority(LABELS)] * 3 != expected
 
 
 def test_tfidf_is_deterministic() -> None:

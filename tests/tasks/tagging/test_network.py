@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.tasks.conftest import QUICK, tune, write_rows
+from tests.tasks.conftest import QUICK, predictor_of, tune, write_rows
 from textmill import model as models
 from textmill.corpus.tokens.tokenizer import END_ID, load_tokenizer
 from textmill.errors import InputError
@@ -25,7 +25,6 @@ from textmill.tasks.tagging.network import (
     collate,
     encode,
     loss,
-    predict,
 )
 from textmill.tasks.tagging.settings import TaggingConfig
 
@@ -196,7 +195,8 @@ def test_words_beyond_the_context_are_left_out_of_training_and_counted(backbone:
 def test_a_long_text_is_read_to_its_end(network: Tagger, backbone: Path) -> None:
     torch.nn.init.constant_(network.head.bias[1], 1e3)  # whatever it reads is a B-PER
     text = " ".join(f"w{i}" for i in range(500))
-    by_words, by_text = predict(network, load_tokenizer(backbone), SPEC, [text.split(), text])
+    predict = predictor_of("tagging", network, load_tokenizer(backbone), SPEC)
+    by_words, by_text = predict([text.split(), text])
     assert by_words["tags"] == ["B-PER"] * 500
     assert [entity["text"] for entity in by_text["entities"]] == text.split()
     assert by_text["entities"][-1]["end"] == len(text)
@@ -211,14 +211,14 @@ def test_words_without_a_character_are_tagged_like_others(
     tokenizer, spec = load_tokenizer(backbone), Spec(SPEC.labels, is_by_character)
     (encoded,) = encode(tokenizer, spec, [Example(tuple(words), ("O",) * len(words), "")], 48)
     assert set(encoded.words) == {-1, *range(len(words))}
-    (answer,) = predict(network, tokenizer, spec, [words])
+    (answer,) = predictor_of("tagging", network, tokenizer, spec)([words])
     assert len(answer["tags"]) == len(words)
 
 
 @pytest.mark.parametrize("text", ["", " ", "\N{GREEK SMALL LETTER OMEGA}", "?!", "x" * 5000])
 def test_odd_texts_are_answered(network: Tagger, backbone: Path, text: str) -> None:
     torch.nn.init.constant_(network.head.bias[1], 1e3)  # whatever it reads is a B-PER
-    (answer,) = predict(network, load_tokenizer(backbone), SPEC, [text])
+    (answer,) = predictor_of("tagging", network, load_tokenizer(backbone), SPEC)([text])
     for entity in answer["entities"]:
         assert text[entity["start"] : entity["end"]] == entity["text"]
     assert "".join(entity["text"] for entity in answer["entities"]) == text.strip()
@@ -238,7 +238,7 @@ def test_texts_of_all_scripts_are_read_word_by_word(
     network: Tagger, backbone: Path, text: str, words: list[str]
 ) -> None:
     torch.nn.init.constant_(network.head.bias[1], 1e3)  # whatever it reads is a B-PER
-    (answer,) = predict(network, load_tokenizer(backbone), SPEC, [text])
+    (answer,) = predictor_of("tagging", network, load_tokenizer(backbone), SPEC)([text])
     assert [entity["text"] for entity in answer["entities"]] == words
 
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from pydantic import ValidationError
 
-from tests.tasks.conftest import QUICK, tune, write_rows
+from tests.tasks.conftest import QUICK, predictor_of, tune, write_rows
 from textmill import model as models
 from textmill.corpus.tokens.tokenizer import END_ID, PAD_ID, SOURCE_ID, TARGET_ID, load_tokenizer
 from textmill.errors import InputError
@@ -31,7 +31,6 @@ from textmill.tasks.translation.network import (
     collate,
     encode,
     loss,
-    predict,
     validate,
 )
 from textmill.tasks.translation.settings import TranslationConfig
@@ -177,8 +176,9 @@ def test_texts_are_translated_as_if_each_were_alone(network: Translator, backbon
     tokenizer = load_tokenizer(backbone)
     texts = ["the room", "x", "meal " * 30, "\N{GREEK SMALL LETTER OMEGA}", "a lovely meal and"]
     network = network.double()  # so that no rounding decides between two tokens
-    together = list(predict(network, tokenizer, SPEC, texts))
-    assert together == [next(predict(network, tokenizer, SPEC, [text])) for text in texts]
+    predict = predictor_of("translation", network, tokenizer, SPEC)
+    together = predict(texts)
+    assert together == [predict([text])[0] for text in texts]
     assert together[2]["is_cut"]
 
 
@@ -186,7 +186,7 @@ def test_a_translation_that_does_not_end_is_flagged(network: Translator, backbon
     tokenizer = load_tokenizer(backbone)
     with torch.no_grad():
         network.backbone.wte.weight[END_ID] = 0.0  # tied: its logit is nought, others are larger
-    (answer,) = predict(network, tokenizer, SPEC, ["the room"])
+    (answer,) = predictor_of("translation", network, tokenizer, SPEC)(["the room"])
     assert answer["is_cut"]
 
 
@@ -194,12 +194,13 @@ def test_a_translation_that_does_not_end_is_flagged(network: Translator, backbon
 def test_an_empty_text_has_an_empty_translation(
     network: Translator, backbone: Path, text: str
 ) -> None:
-    answers = list(predict(network, load_tokenizer(backbone), SPEC, [text, "room"]))
+    answers = predictor_of("translation", network, load_tokenizer(backbone), SPEC)([text, "room"])
     assert answers[0] == {"translation": "", "is_cut": False}
 
 
 def test_a_very_long_text_is_cut_and_answered(network: Translator, backbone: Path) -> None:
-    (answer,) = predict(network, load_tokenizer(backbone), SPEC, ["word " * 50_000])
+    predict = predictor_of("translation", network, load_tokenizer(backbone), SPEC)
+    (answer,) = predict(["word " * 50_000])
     assert answer["is_cut"]
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,26 +12,16 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from textmill.config import UNREDACTED, RedactionConfig
 from textmill.corpus.tokens.tokenizer import END_ID
-from textmill.corpus.words import word_pattern
 from textmill.model import GPT
-from textmill.safety.placeholders import PLACEHOLDERS
-from textmill.safety.pretokenized import redact_split, redact_words
-from textmill.tasks.tagging.iob2 import (
-    best_tags,
-    entity_f1,
-    spans,
-)
+from textmill.tasks.tagging.answers import Prepared, log_of
+from textmill.tasks.tagging.iob2 import best_tags, entity_f1
 from textmill.training.batches import pad
 from textmill.training.objectives import Batch, mean_cross_entropy
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 from textmill.tasks.tagging.examples import Example, Spec, Words
-
-PREDICT_BATCH = 32
-"""Batch size of prediction."""
 
 IGNORE_INDEX = -100
 """Label of padding, which F.cross_entropy ignores."""
@@ -136,56 +124,30 @@ def validate(network: Tagger, batches: Iterable[Batch]) -> dict[str, float]:
                 logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORE_INDEX, reduction="sum"
             )
         )
-        for scores, row in zip(_log_probabilities(logits), labels.tolist(), strict=True):
+        for scores, row in zip(_probabilities(logits), labels.tolist(), strict=True):
             references.append([network.labels[label] for label in row if label != IGNORE_INDEX])
-            predictions.append(best_tags(scores[: len(references[-1])], network.labels))
+            logs = log_of(scores[: len(references[-1])])
+            predictions.append(best_tags(logs, network.labels))
     n_words = sum(map(len, references))
     return {"f1": entity_f1(predictions, references), "loss": nll / n_words}
 
 
-def predict(
-    network: Tagger,
-    tokenizer: Tokenizer,
-    spec: Spec,
-    inputs: Sequence[str | Words],
-    redaction: RedactionConfig = UNREDACTED,
-) -> Iterator[dict[str, Any]]:
-    """Yield the entities of each text with character offsets, or the tags of given words.
+def score(
+    network: Tagger, tokenizer: Tokenizer, spec: Spec, prepared: Sequence[Prepared]
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the probabilities of the tags of each text's words, (words, tags).
 
-    Texts longer than the context are split into windows, so none is truncated. Personal data is
-    replaced by placeholders for the network; entities and offsets refer to the original text.
+    Texts longer than the context are split into windows, so none is truncated.
     """
     block_size = network.backbone.config.block_size
-    pattern = _word_pattern(spec.is_by_character)
-    found = [list(pattern.finditer(item)) if isinstance(item, str) else [] for item in inputs]
-    words = [
-        redact_split(item, [match.span() for match in matches], redaction)
-        if isinstance(item, str)
-        else redact_words(item, redaction)
-        for item, matches in zip(inputs, found, strict=True)
-    ]
     windows = [
-        list(_windows(_encode_words(tokenizer, spec, row, block_size), block_size)) for row in words
+        list(_windows(_encode_words(tokenizer, spec, item.words, block_size), block_size))
+        for item in prepared
     ]
     scores = _score_windows(network, [window for row in windows for window in row])
-    for item, matches, row in zip(inputs, found, windows, strict=True):
+    for row in windows:
         parts = [next(scores) for _ in row]
-        tags = best_tags(np.concatenate(parts), spec.labels) if parts else []
-        if not isinstance(item, str):
-            yield {"tags": tags, "is_cut": False}
-            continue
-        entities = []
-        for first, end, name in spans(tags):
-            start, stop = matches[first].start(), matches[end - 1].end()
-            entities.append({"text": item[start:stop], "type": name, "start": start, "end": stop})
-        yield {"entities": entities, "is_cut": False}
-
-
-@cache
-def _word_pattern(is_by_character: bool) -> re.Pattern[str]:
-    """Return a pattern that matches the words of a text; a placeholder is one word."""
-    word = r"\S" if is_by_character else word_pattern().pattern
-    return re.compile("|".join([*map(re.escape, PLACEHOLDERS.values()), word]))
+        yield np.concatenate(parts) if parts else np.empty((0, len(spec.labels)), np.float32)
 
 
 def _encode_words(
@@ -225,15 +187,15 @@ def _pad_windows(windows: Sequence[tuple[list[int], list[int]]]) -> Batch:
 def _score_windows(
     network: Tagger, windows: Sequence[tuple[list[int], list[int], int]]
 ) -> Iterator[NDArray[np.float32]]:
-    """Yield the log-probabilities of each window's words, (words, labels)."""
+    """Yield the probabilities of each window's words, (words, labels)."""
     for at in range(0, len(windows), WINDOW_BATCH_SIZE):
         chunk = windows[at : at + WINDOW_BATCH_SIZE]
         batch = _pad_windows([(ids, owners) for ids, owners, _ in chunk])
         logits = network(batch["input_ids"], batch["documents"], batch["words"])
-        for scores, (_, _, n_words) in zip(_log_probabilities(logits), chunk, strict=True):
+        for scores, (_, _, n_words) in zip(_probabilities(logits), chunk, strict=True):
             yield scores[:n_words]
 
 
-def _log_probabilities(logits: Tensor) -> NDArray[np.float32]:
-    scores: NDArray[np.float32] = logits.float().log_softmax(dim=-1).detach().cpu().numpy()
+def _probabilities(logits: Tensor) -> NDArray[np.float32]:
+    scores: NDArray[np.float32] = logits.float().softmax(dim=-1).detach().cpu().numpy()
     return scores

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from textmill.config import UNREDACTED, RedactionConfig
 from textmill.corpus.tokens.tokenizer import END_ID, SOURCE_ID, TARGET_ID
 from textmill.model import GPT, complete
-from textmill.safety.redaction import redact
 from textmill.training.batches import pad
 from textmill.training.objectives import Batch, mean_cross_entropy
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 from textmill.tasks.translation.examples import Example, Spec
-
-# A decoding step costs little more for a large batch than for a small one.
-PREDICT_BATCH = 128
-"""Batch size of prediction."""
 
 
 @dataclass(frozen=True)
@@ -116,26 +110,15 @@ def validate(network: Translator, batches: Iterable[Batch]) -> dict[str, float]:
     return {"token_accuracy": n_right / n, "loss": nll / n}
 
 
-def predict(
-    network: Translator,
-    tokenizer: Tokenizer,
-    spec: Spec,
-    inputs: Sequence[str],
-    redaction: RedactionConfig = UNREDACTED,
-) -> Iterator[dict[str, Any]]:
-    """Yield the translation of each text, and whether the text or its translation was truncated.
-
-    Personal data in a text is replaced by placeholders, also in its translation.
-    """
+def score(
+    network: Translator, tokenizer: Tokenizer, spec: Spec, prepared: Sequence[str]
+) -> Iterator[tuple[str, bool]]:
+    """Yield the translation of each text, and whether the text or its translation was truncated."""
     block_size = network.backbone.config.block_size
-    texts = [redact(text, redaction)[0] for text in inputs]
-    prompts = _encode_sources(tokenizer, spec, texts, block_size)
+    prompts = _encode_sources(tokenizer, spec, prepared, block_size)
     answers = complete(network.backbone, [ids for ids, _ in prompts], END_ID)
-    for text, (_, is_cut), (ids, has_ended) in zip(inputs, prompts, answers, strict=True):
-        if not text.strip():
-            yield {"translation": "", "is_cut": False}  # the model would invent a translation
-            continue
-        yield {"translation": tokenizer.decode(ids), "is_cut": is_cut or not has_ended}
+    for (_, is_cut), (ids, has_ended) in zip(prompts, answers, strict=True):
+        yield tokenizer.decode(ids), is_cut or not has_ended
 
 
 def _encode_sources(
