@@ -141,8 +141,8 @@ def simple(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_damaged_baseline_is_named(simple: Path, tmp_path: Path) -> None:
     def without_feature(folder: Path) -> None:
-        ngrams = json.loads((folder / VALUES).read_text())["ngrams"]
-        (folder / VALUES).write_text(json.dumps({"ngrams": ngrams[1:]}))
+        ngrams = json.loads((folder / VALUES).read_text())
+        (folder / VALUES).write_text(json.dumps(ngrams | {"words": ngrams["words"][1:]}))
 
     def with_arrays(**changed: np.ndarray) -> Callable[[Path], None]:
         def change(folder: Path) -> None:

@@ -113,21 +113,72 @@ def logistic_regression(
     if n_classes * max(n_features, n_examples) <= MAX_MULTINOMIAL_CELLS or n_classes == 2:
         fitted = LogisticRegression(C=C, max_iter=max_iter).fit(features, labels)
         return _classifier(fitted.coef_, fitted.intercept_, classes), ""
-    columns, used = np.empty(0, np.int64), features[:, :]  # with the 32-bit indices of LIBLINEAR
-    n_kept = MAX_COEFFICIENTS // n_classes
+    columns, used, limit = _most_frequent(features, n_classes)
     note = f"{n_classes:,} classes, one-vs-rest to save memory"
-    if n_kept < n_features:
-        counts = np.bincount(features.indices, minlength=n_features)
-        columns = np.sort(np.argsort(-counts, kind="stable")[:n_kept])
-        used = features[:, columns]
-        note += f"; on the {n_kept:,} most frequent of {n_features:,} features"
-    binary = LogisticRegression(
-        C=C, max_iter=max_iter, solver="liblinear", dual=True, random_state=0
-    )
-    each = OneVsRestClassifier(binary).fit(used, labels).estimators_
+    note += f"; {limit}" if limit else ""
+    each = OneVsRestClassifier(_binary_regression(C, max_iter)).fit(used, labels).estimators_
     coefficients = np.vstack([one.coef_ for one in each])
     intercepts = np.hstack([one.intercept_ for one in each])
     return _classifier(coefficients, intercepts, classes, columns, is_multinomial=False), note
+
+
+def naive_bayes_regression(
+    features: csr_matrix, labels: Sequence[int], C: float
+) -> tuple[LinearClassifier, str]:
+    """Return logistic regressions of each class against the rest, on naive-Bayes features.
+
+    The features are multiplied by their log-count ratios in the class and the rest, with one
+    added to each count (Wang & Manning 2012, section 2.3, here with logistic regression instead of
+    an SVM). The fitted coefficients contain these ratios.
+
+    Args:
+        features: (examples, features), not negative.
+        labels: (examples,), the number of each example's class.
+        C: inverse of the regularization strength.
+
+    Returns:
+        The fitted model, and a note on how it was limited to save memory.
+    """
+    numbers = np.asarray(labels, np.int64)
+    classes = np.unique(numbers)
+    rows = classes if len(classes) > 2 else classes[1:]
+    columns, used, note = _most_frequent(features, max(1, len(rows)))
+    present = (used > 0).astype(np.float64)
+    coefficients, intercepts = np.empty((len(rows), used.shape[1])), np.empty(len(rows))
+    for row, number in enumerate(rows):
+        ratios = _log_count_ratios(present, numbers == number)
+        fitted = _binary_regression(C).fit(used.multiply(ratios).tocsr(), numbers == number)
+        coefficients[row] = fitted.coef_[0] * ratios
+        intercepts[row] = fitted.intercept_[0]
+    return _classifier(coefficients, intercepts, classes, columns, is_multinomial=False), note
+
+
+def _log_count_ratios(present: csr_matrix, is_class: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the logarithms of the features' shares in a class, relative to the rest."""
+    own, other = (1 + np.asarray(present[mask].sum(axis=0))[0] for mask in (is_class, ~is_class))
+    ratios: NDArray[np.float64] = np.log(own / own.sum()) - np.log(other / other.sum())
+    return ratios
+
+
+def _most_frequent(
+    features: csr_matrix, n_classes: int
+) -> tuple[NDArray[np.int64], csr_matrix, str]:
+    """Return the columns of the features that memory allows, these features, and a note.
+
+    The columns are empty, and the note too, if memory allows all.
+    """
+    n_features = features.shape[1]
+    n_kept = MAX_COEFFICIENTS // n_classes
+    if n_kept >= n_features:
+        return np.empty(0, np.int64), features[:, :], ""  # with the 32-bit indices of LIBLINEAR
+    counts = np.bincount(features.indices, minlength=n_features)
+    columns = np.sort(np.argsort(-counts, kind="stable")[:n_kept])
+    note = f"on the {n_kept:,} most frequent of {n_features:,} features to save memory"
+    return columns, features[:, columns], note
+
+
+def _binary_regression(C: float, max_iter: int = 1000) -> LogisticRegression:
+    return LogisticRegression(C=C, max_iter=max_iter, solver="liblinear", dual=True, random_state=0)
 
 
 def _classifier(

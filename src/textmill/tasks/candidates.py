@@ -25,7 +25,7 @@ from textmill.tasks.kinds import (
     metrics_of,
 )
 from textmill.tasks.model_folder import Choice
-from textmill.tasks.pooling import average, fit_weights
+from textmill.tasks.averaging import average, fit_weights
 from textmill.tasks.predictor import Scorer, score_in_batches
 
 MAX_COMPARED = 2000

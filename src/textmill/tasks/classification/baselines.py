@@ -1,4 +1,8 @@
-"""Baselines of classification: the most frequent label, and logistic regression on TF-IDF."""
+"""Baselines of classification: the most frequent label, and naive-Bayes regression on n-grams.
+
+The second is NB-SVM (Wang & Manning 2012) with logistic regression, on words, pairs of words, and
+character n-grams within words.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +13,22 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from textmill.corpus.words import split_words
-from textmill.evaluation.regression import LinearClassifier, logistic_regression
+from textmill.evaluation.regression import LinearClassifier, naive_bayes_regression
 from textmill.tasks.baseline_files import VALUES, damaged, read_baseline, write_baseline
 from textmill.tasks.classification.examples import Example, Spec
 
-CLASSICAL_BASELINE = "tfidf_logistic_regression"
+CLASSICAL_BASELINE = "naive_bayes_logistic_regression"
 """The baseline that the model is compared with, and that can be a part of it."""
 
 TRIVIAL_BASELINE = "majority"
 """The baseline that learns almost nothing."""
+
+MIN_TEXTS_WITHOUT_RARE = 1000
+"""Training texts from which n-grams that occur in only one text are left out: most do."""
 
 
 def baselines(
@@ -41,32 +49,33 @@ def majority(labels: Sequence[str]) -> str:
     return min(counts, key=lambda label: (-counts[label], label))
 
 
-def fit(spec: Spec, train: Sequence[Example]) -> TfidfLogisticRegression:
-    """Return a logistic regression on TF-IDF of unigrams and bigrams."""
-    vectorizer = _vectorizer()
-    features = vectorizer.fit_transform([example.text for example in train])
+def fit(spec: Spec, train: Sequence[Example]) -> NgramClassifier:
+    """Return a naive-Bayes logistic regression on n-grams of words and characters."""
+    texts = [example.text for example in train]
+    vectorizers = _vectorizers(min_df=2 if len(texts) >= MIN_TEXTS_WITHOUT_RARE else 1)
+    features = hstack([vectorizer.fit_transform(texts) for vectorizer in vectorizers]).tocsr()
     numbers = [spec.labels.index(example.label) for example in train]
-    classifier, note = logistic_regression(features, numbers, C=10.0, max_iter=1000)
-    ngrams = [str(ngram) for ngram in vectorizer.get_feature_names_out()]
-    idf = vectorizer.idf_.astype(np.float32)
-    return TfidfLogisticRegression(spec, ngrams, idf, classifier, note)
+    classifier, note = naive_bayes_regression(features, numbers, C=4.0)
+    ngrams = tuple([*map(str, v.get_feature_names_out())] for v in vectorizers)
+    idf = np.concatenate([v.idf_ for v in vectorizers]).astype(np.float32)
+    return NgramClassifier(spec, ngrams, idf, classifier, note)
 
 
-def load(spec: Spec, folder: Path) -> TfidfLogisticRegression:
+def load(spec: Spec, folder: Path) -> NgramClassifier:
     """Return the model that was saved in a folder.
 
     Raises:
         InputError: a file is missing or damaged.
     """
-    return TfidfLogisticRegression.load(spec, folder)
+    return NgramClassifier.load(spec, folder)
 
 
-class TfidfLogisticRegression:
-    """A fitted logistic regression on TF-IDF.
+class NgramClassifier:
+    """A linear classifier on the TF-IDF of n-grams.
 
     Args:
         spec: the labels.
-        ngrams: the words and pairs of words, in the order of the features.
+        ngrams: of words and of characters, in the order of the features.
         idf: their inverse document frequencies.
         classifier: on these features.
         note: how it was limited to save memory; empty if it was not.
@@ -75,15 +84,17 @@ class TfidfLogisticRegression:
     def __init__(
         self,
         spec: Spec,
-        ngrams: list[str],
+        ngrams: tuple[list[str], ...],
         idf: NDArray[np.float32],
         classifier: LinearClassifier,
         note: str = "",
     ) -> None:
         self.n_labels = len(spec.labels)
         self.ngrams, self.idf, self.classifier, self.note = ngrams, idf, classifier, note
-        self.vectorizer = _vectorizer(ngrams)
-        self.vectorizer.idf_ = idf.astype(np.float64)
+        self.vectorizers = _vectorizers(ngrams)
+        parts = np.split(idf.astype(np.float64), np.cumsum([*map(len, ngrams)])[:-1])
+        for vectorizer, part in zip(self.vectorizers, parts, strict=True):
+            vectorizer.idf_ = part
 
     @property
     def n_parameters(self) -> int:
@@ -92,12 +103,13 @@ class TfidfLogisticRegression:
 
     def score(self, prepared: Sequence[str]) -> NDArray[np.float64]:
         """Return the probabilities of the labels, (texts, labels)."""
-        return self.classifier.probabilities(self.vectorizer.transform(prepared), self.n_labels)
+        features = hstack([vectorizer.transform(prepared) for vectorizer in self.vectorizers])
+        return self.classifier.probabilities(features.tocsr(), self.n_labels)
 
     def save(self, folder: Path) -> None:
         """Write the model to a folder, from which `load` reads it."""
         arrays = {"idf": self.idf, **self.classifier.arrays()}
-        write_baseline(folder, {"ngrams": self.ngrams}, arrays)
+        write_baseline(folder, dict(zip(("words", "characters"), self.ngrams, strict=True)), arrays)
 
     @classmethod
     def load(cls, spec: Spec, folder: Path) -> Self:
@@ -108,18 +120,26 @@ class TfidfLogisticRegression:
         """
         values, arrays = read_baseline(folder)
         try:
-            ngrams = [str(ngram) for ngram in values["ngrams"]]
-            classifier = LinearClassifier.from_arrays(arrays, len(ngrams), len(spec.labels))
+            ngrams = tuple([*map(str, values[name])] for name in ("words", "characters"))
+            n_features = sum(map(len, ngrams))
+            classifier = LinearClassifier.from_arrays(arrays, n_features, len(spec.labels))
             return cls(spec, ngrams, arrays["idf"], classifier)
         except (LookupError, TypeError, ValueError) as error:
             raise damaged(folder / VALUES, error) from None
 
 
-def _vectorizer(ngrams: list[str] | None = None) -> TfidfVectorizer:
-    return TfidfVectorizer(
-        tokenizer=split_words,
-        token_pattern=None,
-        ngram_range=(1, 2),
-        sublinear_tf=True,
-        vocabulary=ngrams,
+def _vectorizers(
+    ngrams: tuple[list[str] | None, ...] = (None, None), min_df: int = 1
+) -> tuple[TfidfVectorizer, TfidfVectorizer]:
+    words, characters = ngrams
+    shared = {"sublinear_tf": True, "min_df": min_df}
+    return (
+        TfidfVectorizer(
+            tokenizer=split_words,
+            token_pattern=None,
+            ngram_range=(1, 2),
+            vocabulary=words,
+            **shared,
+        ),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), vocabulary=characters, **shared),
     )
