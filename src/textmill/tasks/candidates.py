@@ -15,6 +15,7 @@ from torch import nn
 
 from textmill.config import TaskConfig
 from textmill.evaluation.metrics import leading, lower_is_better
+from textmill.tasks.averaging import average, fit_weights
 from textmill.tasks.kinds import (
     BASELINE,
     NETWORK,
@@ -25,7 +26,6 @@ from textmill.tasks.kinds import (
     metrics_of,
 )
 from textmill.tasks.model_folder import Choice
-from textmill.tasks.averaging import average, fit_weights
 from textmill.tasks.predictor import Scorer, score_in_batches
 
 MAX_COMPARED = 2000
