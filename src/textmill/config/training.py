@@ -91,6 +91,10 @@ class OptimizationConfig(Settings):
     beta2: float = Field(0.95, ge=0, lt=1)
     gradient_clip: float = Field(1.0, gt=0)
     """Maximum norm of the gradient over all parameters."""
+    average_decay: float | None = Field(None, gt=0, lt=1)
+    """Decay of an exponential moving average of the weights, which is validated and saved instead
+    of the weights themselves (Polyak & Juditsky 1992); lower in the first steps. None: no
+    averaging."""
     accelerator: Accelerator = "auto"
     """auto: a CUDA GPU where there is one, else the CPU."""
     precision: Precision = "auto"
@@ -130,9 +134,6 @@ class PretrainConfig(OptimizationConfig):
     """Folder of a backbone, or of a GPT-2 in the Hugging Face layout, with the initial weights."""
     z_loss: float = Field(0.0, ge=0)
     """Weight of log²Z, which keeps logits small (Chowdhery et al. 2022, section 5)."""
-    average_decay: float | None = Field(None, gt=0, lt=1)
-    """Decay of an exponential moving average of the weights, which is validated and saved instead
-    of the last weights (Polyak & Juditsky 1992); None: no averaging."""
     devices: Annotated[int, NOT_IN_KEY] = Field(1, gt=0)
     """Devices that split the micro-batches of a step; must divide accumulate. The batch of a step
     is the same for any number, and so is the result up to the order of summation."""

@@ -82,7 +82,7 @@ class FinetuneModule(FitModule):
         """Return the task's validation metrics, and save the weights if they are the best."""
         device = self.device
         batches = ({k: v.to(device) for k, v in batch.items()} for batch in self.validation)
-        metrics = self.kind.validate(self.network, batches)
+        metrics = self.kind.validate(self.kept, batches)
         score = (metrics[self.selection], -metrics["loss"])
         self.n_worse += 1
         self.is_finished = self.n_worse == self.patience
@@ -92,7 +92,7 @@ class FinetuneModule(FitModule):
             staging = self.best.with_name(".best")
             shutil.rmtree(staging, ignore_errors=True)
             staging.mkdir()
-            save_weights(self.network.state_dict(), staging)
+            save_weights(self.kept.state_dict(), staging)
             shutil.rmtree(self.best, ignore_errors=True)
             staging.rename(self.best)
         return {f"validation/{name}": value for name, value in metrics.items()}
