@@ -164,7 +164,8 @@ def validate(network: Tagger, batches: Iterable[Batch]) -> dict[str, float]:
         logits, labels = network(batch).float(), batch["labels"]
         nll += float(F.cross_entropy(logits, labels, reduction="sum"))
         n_words += len(labels)
-        predictions += _best_tags(logits, batch["lengths"], network.labels)
+        for rows in _log_probabilities(logits, batch["lengths"]):
+            predictions.append(best_tags(rows, network.labels))
         for row in _by_text(labels, batch["lengths"]):
             references.append([network.labels[label] for label in row])
     return {"f1": entity_f1(predictions, references), "loss": nll / n_words}
@@ -192,8 +193,9 @@ def predict(
     ]
     block_size = network.backbone.config.block_size
     batch = _batch([_read_words(tokenizer, spec, row, block_size) for row in words])
-    rows = _best_tags(network(batch).float(), batch["lengths"], spec.labels)
-    for item, matches, tags in zip(inputs, found, rows, strict=True):
+    scores = _log_probabilities(network(batch), batch["lengths"])
+    for item, matches, rows in zip(inputs, found, scores, strict=True):
+        tags = best_tags(rows, spec.labels)
         if not isinstance(item, str):
             yield {"tags": tags, "is_cut": False}
             continue
@@ -211,9 +213,9 @@ def _word_pattern(is_by_character: bool) -> re.Pattern[str]:
     return re.compile("|".join([*map(re.escape, PLACEHOLDERS.values()), word]))
 
 
-def _best_tags(logits: Tensor, lengths: Tensor, labels: tuple[str, ...]) -> list[list[str]]:
-    """Return the best valid tags of each text, from the logits of all words, (N, labels)."""
-    return [best_tags(rows, labels) for rows in _by_text(logits.log_softmax(dim=-1), lengths)]
+def _log_probabilities(logits: Tensor, lengths: Tensor) -> list[NDArray[np.float32]]:
+    """Return the log-probabilities of the tags of each text's words, (words, labels)."""
+    return _by_text(logits.float().log_softmax(dim=-1), lengths)
 
 
 def _by_text(values: Tensor, lengths: Tensor) -> list[NDArray[Any]]:
