@@ -33,7 +33,7 @@ from textmill.tasks.tagging.network import (
 from textmill.tasks.tagging.settings import TaggingConfig
 from textmill.tasks.tagging.spelling import spelling_rows
 
-SPEC = Spec(("O", "B-PER", "I-PER"), False, 512)
+SPEC = Spec(("O", "B-PER", "I-PER"), False, 512, has_crf=True)
 NAMES = ["Ann", "Bob", "Cid", "Dora"]
 OTHERS = ["sleeps", "runs", "reads", "in", "the", "garden", "today"]
 
@@ -45,7 +45,7 @@ def make_config(folder: Path) -> TaggingConfig:
             "name": "ner",
             "train": str(folder / "train.jsonl"),
             "test": str(folder / "test.jsonl"),
-            "finetune": QUICK | {"epochs": 15, "micro_batch_size": 8},
+            "finetune": QUICK | {"epochs": 5, "micro_batch_size": 8},
         }
     )
 
@@ -182,10 +182,10 @@ def test_a_word_is_the_mean_of_its_tokens_beside_its_spelling(
     torch.testing.assert_close(network(batch)[1], expected)
 
 
-def test_a_model_without_spelling_features_is_read_like_those_before_it(backbone: Path) -> None:
+def test_an_older_model_has_neither_spelling_nor_transitions(backbone: Path) -> None:
     spec = TypeAdapter(Spec).validate_python({"labels": ["O", "B-PER"], "is_by_character": False})
     older = build(models.load(backbone), spec, 0.0, False).eval()
-    assert not [name for name in older.state_dict() if "spelling" in name]
+    assert not [name for name in older.state_dict() if "spelling" in name or "crf" in name]
     assert older.head.in_features == 16
     (answer,) = predict(older, load_tokenizer(backbone), spec, ["Ann runs"])
     assert "entities" in answer
@@ -238,6 +238,7 @@ def test_no_entity_is_lost_or_doubled_at_a_seam(
     """A network that reads only the spelling has the same answer in windows of any length."""
     rng = random.Random(seed)
     spec = Spec(SPEC.labels, is_by_character, 512)
+    network.crf = None
     network.head.weight.data[:, :16] = 0.0
     assert network.spelling is not None
     torch.nn.init.normal_(network.spelling.weight, generator=torch.Generator().manual_seed(seed))

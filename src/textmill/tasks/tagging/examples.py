@@ -51,6 +51,8 @@ class Spec:
     """Whether every word of the training examples is one character, as in Chinese."""
     n_spelling_rows: int = 0
     """Rows of the table of spelling features; 0 for older models, which have none."""
+    has_crf: bool = False
+    """Whether tags depend on the tags around them; older models score each word by itself."""
 
 
 def read_examples(config: TaggingConfig, split: str) -> Rows[Example]:
@@ -92,7 +94,7 @@ def make_spec(config: TaggingConfig, train: Sequence[Example]) -> Spec:
     is_by_character = all(
         len(word) == 1 or word in _PLACEHOLDERS for example in train for word in example.words
     )
-    return Spec(tags_of(types), is_by_character, N_SPELLING_ROWS)
+    return Spec(tags_of(types), is_by_character, N_SPELLING_ROWS, has_crf=True)
 
 
 def check_examples(config: TaggingConfig, spec: Spec, examples: Sequence[Example]) -> None:

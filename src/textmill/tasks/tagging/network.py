@@ -26,6 +26,7 @@ from textmill.corpus.words import word_pattern
 from textmill.model import GPT
 from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.safety.pretokenized import redact_split, redact_words
+from textmill.tasks.tagging.crf import ConditionalRandomField
 from textmill.tasks.tagging.iob2 import best_tags, entity_f1, spans
 from textmill.tasks.tagging.spelling import spelling_rows
 from textmill.training.batches import pad
@@ -86,6 +87,7 @@ class Tagger(nn.Module):
             self.drop_features = nn.Dropout(dropout)
             width += SPELLING_WIDTH
         self.head = nn.Linear(width, len(spec.labels))
+        self.crf = ConditionalRandomField(spec.labels) if spec.has_crf else None
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the logits of every word of all texts, (N, labels), from a batch of `collate`."""
@@ -101,6 +103,23 @@ class Tagger(nn.Module):
             features = torch.cat([features, spelling], dim=1)
         logits: Tensor = self.head(features)
         return logits
+
+    def log_probabilities(self, batch: Batch, logits: Tensor) -> list[NDArray[np.float32]]:
+        """Return the log-probabilities of each text's tags, (words, labels), from `forward`."""
+        lengths = batch["lengths"]
+        if self.crf is None or not len(logits):
+            return _by_text(logits.float().log_softmax(dim=-1), lengths)
+        scores = self.crf.log_probabilities(_padded(logits.float(), lengths), lengths)
+        rows = scores.detach().cpu().numpy()
+        return [row[:n] for row, n in zip(rows, lengths.tolist(), strict=True)]
+
+    def nll(self, batch: Batch, logits: Tensor) -> Tensor:
+        """Return the negative log-likelihood of the labels of all words, in nats."""
+        labels, lengths = batch["labels"], batch["lengths"]
+        if self.crf is None:
+            return F.cross_entropy(logits.float(), labels, reduction="sum")
+        scores = _padded(logits.float(), lengths)
+        return self.crf.loss(scores, _padded(labels, lengths), lengths)
 
     def _read_windows(self, batch: Batch) -> Iterator[Tensor]:
         """Yield the hidden states of the tokens of words in consecutive windows, (tokens, C)."""
@@ -150,9 +169,14 @@ def collate(examples: Sequence[Encoded]) -> Batch:
 
 
 def loss(network: Tagger, batch: Batch, label_smoothing: float) -> Tensor:
-    """Return the contribution of a batch to its step's mean cross-entropy, in nats per tag."""
-    logits = network(batch).float()
-    return mean_cross_entropy(logits, batch["labels"], batch["n_targets"], label_smoothing)
+    """Return the contribution of a batch to its step's mean loss, in nats per tag.
+
+    Labels of single words are smoothed; the likelihood of a text's tags as a whole is not.
+    """
+    logits = network(batch)
+    if network.crf is not None:
+        return network.nll(batch, logits) / batch["n_targets"]
+    return mean_cross_entropy(logits.float(), batch["labels"], batch["n_targets"], label_smoothing)
 
 
 def validate(network: Tagger, batches: Iterable[Batch]) -> dict[str, float]:
@@ -161,12 +185,12 @@ def validate(network: Tagger, batches: Iterable[Batch]) -> dict[str, float]:
     references: list[list[str]] = []
     nll, n_words = 0.0, 0
     for batch in batches:
-        logits, labels = network(batch).float(), batch["labels"]
-        nll += float(F.cross_entropy(logits, labels, reduction="sum"))
-        n_words += len(labels)
-        for rows in _log_probabilities(logits, batch["lengths"]):
+        logits = network(batch)
+        nll += float(network.nll(batch, logits))
+        n_words += len(batch["labels"])
+        for rows in network.log_probabilities(batch, logits):
             predictions.append(best_tags(rows, network.labels))
-        for row in _by_text(labels, batch["lengths"]):
+        for row in _by_text(batch["labels"], batch["lengths"]):
             references.append([network.labels[label] for label in row])
     return {"f1": entity_f1(predictions, references), "loss": nll / n_words}
 
@@ -193,7 +217,7 @@ def predict(
     ]
     block_size = network.backbone.config.block_size
     batch = _batch([_read_words(tokenizer, spec, row, block_size) for row in words])
-    scores = _log_probabilities(network(batch), batch["lengths"])
+    scores = network.log_probabilities(batch, network(batch))
     for item, matches, rows in zip(inputs, found, scores, strict=True):
         tags = best_tags(rows, spec.labels)
         if not isinstance(item, str):
@@ -213,15 +237,17 @@ def _word_pattern(is_by_character: bool) -> re.Pattern[str]:
     return re.compile("|".join([*map(re.escape, PLACEHOLDERS.values()), word]))
 
 
-def _log_probabilities(logits: Tensor, lengths: Tensor) -> list[NDArray[np.float32]]:
-    """Return the log-probabilities of the tags of each text's words, (words, labels)."""
-    return _by_text(logits.float().log_softmax(dim=-1), lengths)
-
-
 def _by_text(values: Tensor, lengths: Tensor) -> list[NDArray[Any]]:
     """Return the values of all words, (N, ...), for each text."""
     ends = lengths.cumsum(dim=0)[:-1].tolist()
     return np.split(values.detach().cpu().numpy(), ends)
+
+
+def _padded(values: Tensor, lengths: Tensor) -> Tensor:
+    """Return the values of all words, (N, ...), in a row for each text, (B, W, ...)."""
+    starts = lengths.cumsum(dim=0) - lengths
+    index = starts.unsqueeze(1) + torch.arange(int(lengths.max()), device=values.device)
+    return values[index.clamp(max=len(values) - 1)]  # padded by the words of other texts
 
 
 def _read_words(

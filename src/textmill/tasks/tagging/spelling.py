@@ -1,8 +1,8 @@
-"""The spelling of words and of their neighbours, as hashed features.
+"""The spelling of words and of their neighbours, as features of linear models and of the network.
 
 A small language model reads subword tokens and sees little of how a rare word is written, which is
-what linear taggers decide by (Ratnaparkhi 1996, table 1). Features are mapped to rows of a table by
-a hash instead of a dictionary (Weinberger et al. 2009).
+what linear taggers decide by (Ratnaparkhi 1996, table 1). For the network, features are mapped to
+rows of a table by a hash instead of a dictionary (Weinberger et al. 2009).
 """
 
 from __future__ import annotations
@@ -17,9 +17,26 @@ from numpy.typing import NDArray
 
 REACH = 2
 """Number of neighbours on each side that are features of a word."""
-WINDOW = 2 * REACH + 1
 MAX_AFFIX_CHARS = 4
 """Maximum length of the prefixes and suffixes of a word."""
+
+
+def spelling_features(words: Sequence[str], is_by_character: bool) -> Iterator[list[str]]:
+    """Yield the features of each word, such as `word=London`; all words have equally many.
+
+    Args:
+        words: the words of a text.
+        is_by_character: whether each word is one character.
+    """
+    around = [""] * REACH
+    lowered = [*around, *(word.lower() for word in words), *around]
+    shapes = [*around, *(shape(word) for word in words), *around]
+    for at, word in enumerate(words):
+        window = slice(at, at + 2 * REACH + 1)
+        if is_by_character:
+            yield _of_character(lowered[window], shapes[window])
+        else:
+            yield [*_of_form(word), *_of_context(lowered[window], shapes[window])]
 
 
 def spelling_rows(words: Sequence[str], is_by_character: bool, n_rows: int) -> NDArray[np.int32]:
@@ -32,44 +49,43 @@ def spelling_rows(words: Sequence[str], is_by_character: bool, n_rows: int) -> N
     """
     if not n_rows:
         return np.empty((len(words), 0), dtype=np.int32)
-    around = [""] * REACH
-    lowered = [*around, *(word.lower() for word in words or [""]), *around]
-    own = _of_character if is_by_character else _of_word
     rows = [
-        [*own(word, n_rows), *_of_window(lowered[at : at + WINDOW], is_by_character, n_rows)]
-        for at, word in enumerate(words or [""])
+        # Python's own hash differs between processes.
+        [zlib.crc32(feature.encode("utf-8", "surrogatepass")) % n_rows for feature in features]
+        for features in spelling_features(words or [""], is_by_character)
     ]
     return np.array(rows, dtype=np.int32)[: len(words)]
 
 
-@lru_cache(2**16)
-def _of_word(word: str, n_rows: int) -> tuple[int, ...]:
+@lru_cache(2**14)
+def _of_form(word: str) -> tuple[str, ...]:
+    """Return the features of a word by itself."""
     lengths = range(1, MAX_AFFIX_CHARS + 1)
-    features = {
-        "word": word,
-        "lower": word.lower(),
-        "shape": shape(word),
-        **{f"prefix{n}": word[:n] for n in lengths},
-        **{f"suffix{n}": word[-n:] for n in lengths},
-    }
-    return tuple(_row(f"{name} {value}", n_rows) for name, value in features.items())
+    prefixes = (f"prefix{n}={word[:n]}" for n in lengths)
+    suffixes = (f"suffix{n}={word[-n:]}" for n in lengths)
+    return (f"word={word}", f"lower={word.lower()}", *prefixes, *suffixes)
 
 
-@lru_cache(2**16)
-def _of_character(character: str, n_rows: int) -> tuple[int, ...]:
-    return (_row(f"shape {shape(character)}", n_rows),)
+def _of_context(lowered: Sequence[str], shapes: Sequence[str]) -> Iterator[str]:
+    """Yield the features of a word among its neighbours."""
+    left, word, right = lowered[REACH - 1 : REACH + 2]
+    for offset, (form, its_shape) in enumerate(zip(lowered, shapes, strict=True), -REACH):
+        yield f"{offset}:shape={its_shape}"
+        if offset:
+            yield f"{offset}:lower={form}"
+    yield f"pair={left} {word}"
+    yield f"next_pair={word} {right}"
+    yield f"shapes={' '.join(shapes[REACH - 1 : REACH + 2])}"
+    yield f"left_and_shape={left} {shapes[REACH]}"
+    yield f"shape_and_right={shapes[REACH]} {right}"
 
 
-def _of_window(window: Sequence[str], is_by_character: bool, n_rows: int) -> Iterator[int]:
-    """Yield the rows of lower-cased words and pairs of words around and with the middle one."""
-    for offset, word in enumerate(window):
-        if is_by_character or offset != REACH:
-            yield _row(f"at{offset} {word}", n_rows)
-    for offset, (left, right) in enumerate(pairwise(window)):
-        if is_by_character or offset in (REACH - 1, REACH):
-            yield _row(f"pair{offset} {left} {right}", n_rows)
-    if is_by_character:
-        yield _row(f"triple {' '.join(window[REACH - 1 : REACH + 2])}", n_rows)
+def _of_character(characters: Sequence[str], shapes: Sequence[str]) -> list[str]:
+    """Return the features of a character among its neighbours."""
+    around = [f"{offset}:character={c}" for offset, c in enumerate(characters, -REACH)]
+    pairs = [f"{offset}:pair={a}{b}" for offset, (a, b) in enumerate(pairwise(characters), -REACH)]
+    classes = [f"{offset}:shape={c}" for offset, c in enumerate(shapes[REACH - 1 : REACH + 2], -1)]
+    return [*around, *pairs, *classes]
 
 
 def shape(word: str) -> str:
@@ -81,8 +97,3 @@ def shape(word: str) -> str:
         if not found.endswith(kind):
             found += kind
     return found
-
-
-def _row(feature: str, n_rows: int) -> int:
-    # Python's own hash differs between processes.
-    return zlib.crc32(feature.encode("utf-8", "surrogatepass")) % n_rows
