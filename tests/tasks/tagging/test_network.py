@@ -23,6 +23,7 @@ from textmill.tasks.tagging.examples import Example, Spec, check_examples, make_
 from textmill.tasks.tagging.iob2 import best_tags, spans
 from textmill.tasks.tagging.network import (
     OVERLAP,
+    SPELLING_SCALE,
     Tagger,
     build,
     collate,
@@ -177,7 +178,7 @@ def test_a_word_is_the_mean_of_its_tokens_beside_its_spelling(
     of_word = hidden[1][batch["words"][1] == 1]
     assert len(of_word) > 1
     rows = torch.from_numpy(spelling_rows(examples[1].words, False, 512))[0].long()
-    spelling = network.spelling.weight[rows].sum(dim=0)
+    spelling = SPELLING_SCALE * network.spelling.weight[rows].sum(dim=0)
     expected = network.head(torch.cat([of_word.mean(dim=0), spelling]))
     torch.testing.assert_close(network(batch)[1], expected)
 
@@ -207,27 +208,37 @@ def test_padding_does_not_change_the_loss(network: Tagger, backbone: Path) -> No
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_windows_hold_every_word_whole_and_in_order(backbone: Path, seed: int) -> None:
+def test_every_word_belongs_to_one_window_with_context_on_both_sides(
+    backbone: Path, seed: int
+) -> None:
     """Also words longer than a window, which alone are truncated."""
     rng = random.Random(seed)
     block_size = rng.choice([8, 24, 48])
     words = tuple("x" * rng.choice([1, 2, 5, 30, 100]) for _ in range(rng.randint(1, 150)))
     tokenizer = load_tokenizer(backbone)
     (encoded,) = encode(tokenizer, SPEC, [Example(words, ("O",) * len(words), "")], block_size)
-    new = 0
+    seen: list[int] = []
     for ids, owners in encoded.windows:
         assert len(ids) == len(owners) <= block_size
         assert (ids[0], owners[0]) == (END_ID, -1)
-        found = list(dict.fromkeys(owners[1:]))
-        assert found == list(range(found[0], found[-1] + 1))
-        assert found[0] <= new <= found[-1]
-        assert sum(owner < new for owner in owners[1:]) <= OVERLAP * block_size
-        for word in found:
+        own = [owner for owner in owners if owner >= 0]
+        for word in dict.fromkeys(own):
             of_word = [i for i, owner in zip(ids, owners, strict=True) if owner == word]
             form = f" {words[word]}" if word else words[word]
             assert of_word == tokenizer.encode(form).ids[: block_size - 1]
-        new = found[-1] + 1
-    assert new == len(words)
+        assert owners.index(own[0]) - 1 <= OVERLAP * block_size
+        seen += dict.fromkeys(own)
+    assert seen == list(range(len(words)))
+
+
+def test_adjacent_windows_share_words(backbone: Path) -> None:
+    words = ("x",) * 100
+    example = Example(words, ("O",) * 100, "")
+    (encoded,) = encode(load_tokenizer(backbone), SPEC, [example], 48)
+    (_, first), (ids, second), *_ = encoded.windows
+    shared = int(OVERLAP * 48)
+    assert first[1:].count(-1) + second[1:].count(-1) >= shared
+    assert second[1] == -1 != second[len(ids) // 2]
 
 
 @pytest.mark.parametrize("is_by_character", [False, True])
@@ -246,7 +257,7 @@ def test_no_entity_is_lost_or_doubled_at_a_seam(
     words = rng.choices(names, k=rng.randint(60, 200))
     text = "".join(words) if is_by_character else "  ".join(words)
     table = network.spelling.weight[spelling_rows(words, is_by_character, 512)].sum(dim=1)
-    logits = table @ network.head.weight[:, 16:].T + network.head.bias
+    logits = SPELLING_SCALE * table @ network.head.weight[:, 16:].T + network.head.bias
     expected = best_tags(logits.detach().numpy(), SPEC.labels)
     for block_size in (48, 11):
         network.backbone.config = network.backbone.config.model_copy(

@@ -1,7 +1,7 @@
 """The network of tagging: a linear layer on each word's hidden state and spelling.
 
-A text longer than the context is read in windows that overlap; a word in two of them has the mean
-of all its tokens' hidden states, which equals the weighted mean of the windows' logits.
+A text longer than the context is read in windows that overlap, so that every word has context on
+both sides, and its tags are scored as those of one text.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,9 +45,12 @@ OVERLAP = 0.25
 """Maximum share of a window that repeats the end of the window before it."""
 SPELLING_WIDTH = 64
 """Width of the embedding of a word's spelling."""
+SPELLING_SCALE = 4.0
+"""Factor of that embedding, which starts at 0 and is learned from fewer words than the rest."""
 
 Window = tuple[list[int], list[int]]
-"""The tokens of a window, and the index of the word that each belongs to; -1 for END."""
+"""The tokens of a window, and the index of the word that each belongs to; -1 for END and for words
+that belong to another window."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class Tagger(nn.Module):
         if self.spelling is not None:
             kept = self.drop_features(features.new_ones(batch["spelling"].shape))
             spelling = self.spelling(batch["spelling"], per_sample_weights=kept)
-            features = torch.cat([features, spelling], dim=1)
+            features = torch.cat([features, SPELLING_SCALE * spelling], dim=1)
         logits: Tensor = self.head(features)
         return logits
 
@@ -271,27 +274,42 @@ def _encode_words(
 
 
 def _windows(words: Sequence[list[int]], block_size: int) -> list[Window]:
-    """Return the words in windows of at most block_size tokens, each after END.
+    """Return the words in overlapping windows of at most block_size tokens, each after END.
+
+    Of the words in two windows, the first half belongs to the first window, and the second half to
+    the second: each word is classified where it has more context.
+    """
+    parts = _overlapping([len(word) for word in words], block_size)
+    seams = [(start + end) // 2 for (_, end), (start, _) in pairwise(parts)]
+    windows = []
+    for (start, end), first, after in zip(parts, [0, *seams], [*seams, len(words)], strict=True):
+        owners = [
+            word if first <= word < after else -1 for word in range(start, end) for _ in words[word]
+        ]
+        windows.append(([END_ID, *chain.from_iterable(words[start:end])], [-1, *owners]))
+    return windows
+
+
+def _overlapping(lengths: Sequence[int], block_size: int) -> list[tuple[int, int]]:
+    """Return the first word of each window, and the word after its last.
 
     Each window but the first begins with the last words of the one before it.
     """
-    lengths = [len(word) for word in words]
-    windows: list[Window] = []
+    parts: list[tuple[int, int]] = []
     start = end = 0
-    while not windows or end < len(words):
+    while not parts or end < len(lengths):
         n_tokens = 1 + sum(lengths[start:end])
-        while end < len(words) and n_tokens + lengths[end] <= block_size:
+        while end < len(lengths) and n_tokens + lengths[end] <= block_size:
             n_tokens += lengths[end]
             end += 1
-        owners = [word for word in range(start, end) for _ in words[word]]
-        windows.append(([END_ID, *chain.from_iterable(words[start:end])], [-1, *owners]))
-        if end < len(words):
+        parts.append((start, end))
+        if end < len(lengths):
             free = min(int(OVERLAP * block_size), block_size - 1 - lengths[end])
             start = end
-            while start > 0 and lengths[start - 1] <= free:
+            while start > parts[-1][0] and lengths[start - 1] <= free:
                 start -= 1
                 free -= lengths[start]
-    return windows
+    return parts
 
 
 def _batch(texts: Sequence[tuple[list[Window], NDArray[np.int32]]]) -> Batch:
@@ -302,7 +320,8 @@ def _batch(texts: Sequence[tuple[list[Window], NDArray[np.int32]]]) -> Batch:
     batch = pad([ids for ids, _ in windows])
     words = torch.full_like(batch["input_ids"], -1)
     for row, (start, (_, owners)) in enumerate(zip(starts.tolist(), windows, strict=True)):
-        words[row, 1 : len(owners)] = torch.tensor(owners[1:]) + start
+        numbers = torch.tensor(owners)
+        words[row, : len(owners)] = torch.where(numbers >= 0, numbers + start, -1)
     return batch | {
         "words": words,
         "spelling": torch.from_numpy(np.concatenate([features for _, features in texts])),
