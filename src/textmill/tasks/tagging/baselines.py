@@ -16,6 +16,7 @@ from textmill.tasks.baseline_files import VALUES, damaged, read_baseline, write_
 from textmill.tasks.tagging.answers import Prepared, log_of
 from textmill.tasks.tagging.examples import Example, Spec
 from textmill.tasks.tagging.iob2 import OUTSIDE, best_tags
+from textmill.tasks.tagging.spelling import shape
 
 CLASSICAL_BASELINE = "word_logistic_regression"
 """The baseline that the model is compared with, and that can be a part of it."""
@@ -143,22 +144,11 @@ def _word_features(words: Words) -> Iterator[dict[str, str]]:
             "lower": word.lower(),
             "prefix": word[:3],
             "suffix": word[-3:],
-            "shape": _shape(word),
+            "shape": shape(word),
         }
         for offset in (-2, -1, 1, 2):
             at = index + offset
             neighbour = words[at] if 0 <= at < len(words) else ""
             features[f"{offset}:lower"] = neighbour.lower()
-            features[f"{offset}:shape"] = _shape(neighbour)
+            features[f"{offset}:shape"] = shape(neighbour)
         yield features
-
-
-def _shape(word: str) -> str:
-    """Return the character classes of a word, with runs collapsed: "McDonald" becomes "XxXx"."""
-    shape = ""
-    for character in word:
-        kind = "X" if character.isupper() else "x" if character.isalpha() else character
-        kind = "0" if character.isdigit() else kind
-        if not shape.endswith(kind):
-            shape += kind
-    return shape
