@@ -1,6 +1,7 @@
 """The GPT in pure PyTorch: the model, generation, and the Hugging Face layout."""
 
-from textmill.model.generation import complete, generate
+from textmill.model.beam_search import complete
+from textmill.model.generation import generate
 from textmill.model.gpt import GPT
 from textmill.model.kv_cache import KVCache
 from textmill.model.layout import load, save
