@@ -124,8 +124,8 @@ def test_a_target_beyond_the_context_is_cut_without_an_end(
 
 
 def test_collate_marks_the_positions_that_predict_the_target() -> None:
-    short = Encoded([SOURCE_ID, 9, TARGET_ID, 8, END_ID], 3, False)
-    long = Encoded([SOURCE_ID, 9, 9, 9, TARGET_ID, 7, 6, END_ID], 5, False)
+    short = Encoded([SOURCE_ID, 9, TARGET_ID, 8, END_ID], 3, False, [])
+    long = Encoded([SOURCE_ID, 9, 9, 9, TARGET_ID, 7, 6, END_ID], 5, False, [])
     batch = collate([short, long])
     assert batch["input_ids"].tolist() == [
         [SOURCE_ID, 9, TARGET_ID, 8, PAD_ID, PAD_ID, PAD_ID],

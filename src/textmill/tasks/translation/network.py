@@ -19,6 +19,15 @@ from textmill.training.objectives import Batch, mean_cross_entropy
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+from textmill.tasks.translation.copied import (
+    Copied,
+    Parts,
+    encode_texts,
+    exchange,
+    find_copied,
+    lower_words,
+)
+from textmill.tasks.translation.copied import collate as collate_copied
 from textmill.tasks.translation.examples import Example, Spec
 
 # A decoding step costs little more for a large batch than for a small one.
@@ -36,6 +45,8 @@ class Encoded:
     """Number of tokens before the target, including both special tokens."""
     is_cut: bool
     """Whether the source or the target was truncated."""
+    copied: list[Copied]
+    """Tokens of names and numbers in both; positions in ids."""
 
 
 class Translator(nn.Module):
@@ -71,14 +82,16 @@ def encode(
     A truncated target is not followed by END: the model would learn to stop in mid-sentence.
     """
     prompts = _encode_sources(tokenizer, spec, [e.source for e in examples], block_size)
-    targets = [example.target.strip() for example in examples]
-    encodings = tokenizer.encode_batch_fast(targets, add_special_tokens=False)
+    targets = _encode(tokenizer, spec, [example.target for example in examples])
+    lower = lower_words(text for e in examples for text in (e.source, e.target))
     encoded = []
-    for (prompt, is_source_cut), target in zip(prompts, encodings, strict=True):
+    for (prompt, source, is_source_cut), target in zip(prompts, targets, strict=True):
         # One more than the context, as the last token is only a target.
-        whole = [*prompt, *target.ids, END_ID]
+        whole = [*prompt, *_ids(target), END_ID]
         ids = whole[: block_size + 1]
-        encoded.append(Encoded(ids, len(prompt), is_source_cut or len(ids) < len(whole)))
+        is_cut = is_source_cut or len(ids) < len(whole)
+        copied = [] if is_cut else find_copied(source, target, (1, len(prompt)), lower)
+        encoded.append(Encoded(ids, len(prompt), is_cut, copied))
     return encoded
 
 
@@ -93,13 +106,20 @@ def collate(examples: Sequence[Encoded]) -> Batch:
     index = torch.arange(targets.size(1))
     begin = torch.tensor([example.n_source - 1 for example in examples])
     is_target = (index >= begin[:, None]) & (batch["documents"] >= 0)
-    return batch | {"targets": targets, "loss_mask": is_target, "n_targets": is_target.sum()}
+    return (
+        batch
+        | collate_copied([example.copied for example in examples], targets.size(1) + 1)
+        | {"targets": targets, "loss_mask": is_target, "n_targets": is_target.sum()}
+    )
 
 
 def loss(network: Translator, batch: Batch, label_smoothing: float) -> Tensor:
     """Return the contribution of a batch to its step's mean cross-entropy, in nats per token."""
-    logits = network(batch["input_ids"], batch["loss_mask"]).float()
-    targets = batch["targets"][batch["loss_mask"]]
+    input_ids, targets = batch["input_ids"], batch["targets"]
+    if network.training and len(batch["classes"]):
+        input_ids, targets = exchange(input_ids, targets, batch["cells"], batch["classes"])
+    logits = network(input_ids, batch["loss_mask"]).float()
+    targets = targets[batch["loss_mask"]]
     return mean_cross_entropy(logits, targets, batch["n_targets"], label_smoothing)
 
 
@@ -130,8 +150,8 @@ def predict(
     block_size = network.backbone.config.block_size
     texts = [redact(text, redaction)[0] for text in inputs]
     prompts = _encode_sources(tokenizer, spec, texts, block_size)
-    answers = complete(network.backbone, [ids for ids, _ in prompts], END_ID)
-    for text, (_, is_cut), (ids, has_ended) in zip(inputs, prompts, answers, strict=True):
+    answers = complete(network.backbone, [ids for ids, _, _ in prompts], END_ID, spec.beams)
+    for text, (_, _, is_cut), (ids, has_ended) in zip(inputs, prompts, answers, strict=True):
         if not text.strip():
             yield {"translation": "", "is_cut": False}  # the model would invent a translation
             continue
@@ -140,11 +160,24 @@ def predict(
 
 def _encode_sources(
     tokenizer: Tokenizer, spec: Spec, texts: Sequence[str], block_size: int
-) -> list[tuple[list[int], bool]]:
-    """Return SOURCE, the tokens of each source and TARGET, and whether it was truncated."""
+) -> list[tuple[list[int], Parts, bool]]:
+    """Return SOURCE, the tokens of each source and TARGET, its parts, and whether it was cut."""
     max_tokens = max(1, int(spec.source_share * block_size) - 2)
-    sources = [text.strip() for text in texts]
-    encodings = tokenizer.encode_batch_fast(sources, add_special_tokens=False)
-    return [
-        ([SOURCE_ID, *e.ids[:max_tokens], TARGET_ID], len(e.ids) > max_tokens) for e in encodings
-    ]
+    prompts = []
+    for parts in _encode(tokenizer, spec, texts):
+        ids = _ids(parts)
+        prompt = [SOURCE_ID, *ids[:max_tokens], TARGET_ID]
+        prompts.append((prompt, parts, len(ids) > max_tokens))
+    return prompts
+
+
+def _encode(tokenizer: Tokenizer, spec: Spec, texts: Sequence[str]) -> list[Parts]:
+    texts = [text.strip() for text in texts]
+    if spec.splits_numbers:
+        return encode_texts(tokenizer, texts)
+    encodings = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+    return [[(text, e.ids)] for text, e in zip(texts, encodings, strict=True)]
+
+
+def _ids(parts: Parts) -> list[int]:
+    return [token for _, ids in parts for token in ids]
