@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from tests.tasks.conftest import QUICK, tune, write_rows
 from textmill import model as models
 from textmill.corpus.tokens.tokenizer import END_ID, PAD_ID, SOURCE_ID, TARGET_ID, load_tokenizer
 from textmill.errors import InputError
-from textmill.files import read_json
+from textmill.files import read_json, write_json
 from textmill.tasks.baseline import baseline
 from textmill.tasks.evaluate import evaluate
+from textmill.tasks.model_folder import read_task
 from textmill.tasks.predictor import load_predictor
 from textmill.tasks.rows import digest_split
 from textmill.tasks.translation.examples import Example, Spec, read_examples
@@ -156,6 +158,19 @@ def test_the_loss_is_the_cross_entropy_of_the_targets_alone(
         torch.testing.assert_close(loss(network, collate(encoded), label_smoothing), expected)
 
 
+def test_copied_words_are_exchanged_in_training_only(network: Translator, backbone: Path) -> None:
+    rows = [Example(f"{n} at Ba", f"Ba um {n}", "") for n in range(1000, 1040)]
+    encoded = encode(load_tokenizer(backbone), replace(SPEC, splits_numbers=True), rows, BLOCK_SIZE)
+    batch = collate(encoded)
+    with torch.no_grad():
+        expected = loss(network, batch, 0.0)
+        assert loss(network, batch, 0.0) == expected
+        assert loss(network.train(), batch, 0.0) != expected  # without dropout
+    nothing = collate([replace(one, copied=[]) for one in encoded])
+    with torch.no_grad():
+        torch.testing.assert_close(loss(network, nothing, 0.0), expected)
+
+
 def test_validation_counts_right_tokens_whatever_the_batches(
     network: Translator, backbone: Path
 ) -> None:
@@ -177,8 +192,9 @@ def test_texts_are_translated_as_if_each_were_alone(network: Translator, backbon
     tokenizer = load_tokenizer(backbone)
     texts = ["the room", "x", "meal " * 30, "\N{GREEK SMALL LETTER OMEGA}", "a lovely meal and"]
     network = network.double()  # so that no rounding decides between two tokens
-    together = list(predict(network, tokenizer, SPEC, texts))
-    assert together == [next(predict(network, tokenizer, SPEC, [text])) for text in texts]
+    for spec in (SPEC, Spec(0.5, beams=3, splits_numbers=True)):
+        together = list(predict(network, tokenizer, spec, texts))
+        assert together == [next(predict(network, tokenizer, spec, [text])) for text in texts]
     assert together[2]["is_cut"]
 
 
@@ -306,6 +322,15 @@ def test_a_fine_tuned_model_translates_what_it_has_learned(
         {"translation": "rot Zimmer", "is_cut": False},
         {"translation": "Essen und", "is_cut": False},
     ]
+
+
+def test_a_model_of_an_earlier_version_is_greedy_and_keeps_its_numbers(
+    tuned: tuple[TranslationConfig, Path], tmp_path: Path
+) -> None:
+    task = read_json(tuned[1] / "task.json")
+    assert task["spec"] == {"source_share": 0.5, "beams": 4, "splits_numbers": True}
+    write_json(tmp_path / "task.json", task | {"spec": {"source_share": 0.5}})
+    assert read_task(tmp_path)[2] == Spec(0.5, beams=1, splits_numbers=False)
 
 
 def test_the_evaluation_writes_scores_and_signatures_that_its_predictions_give(
