@@ -5,7 +5,7 @@ Sizes in shape comments: P prompts, K beams, R rows of the model's batch, a live
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -18,9 +18,18 @@ LENGTH_PENALTY = 0.6
 short completions."""
 
 
+Head = Callable[[Tensor, Tensor], Tensor]
+"""Maps the hidden states of the new tokens, (R, T, n_embd), and the prompt of each row, (R,), to
+the logits of the next tokens, (R, vocab_size). The first call has the left-padded prompts."""
+
+
 @torch.inference_mode()
 def complete(
-    model: GPT, prompts: Sequence[Sequence[int]], end_id: int, beams: int = 1
+    model: GPT,
+    prompts: Sequence[Sequence[int]],
+    end_id: int,
+    beams: int = 1,
+    head: Head | None = None,
 ) -> list[tuple[list[int], bool]]:
     """Return the likeliest completion found for every prompt, and whether it ended with end_id.
 
@@ -36,6 +45,7 @@ def complete(
         prompts: token ids, from 1 to block_size per prompt.
         end_id: the end-of-text token.
         beams: partial completions kept per prompt; 1 is greedy decoding.
+        head: the output layer; None: the model's.
     """
     device = model.wte.weight.device
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
@@ -56,7 +66,8 @@ def complete(
     row_of = torch.full((len(prompts), beams), -1, device=device)
     row_of[:, 0] = prompt
     while True:
-        logits = model.lm_head(model.hidden(unread, cache=cache)[:, -1])  # (R, vocab_size)
+        hidden = model.hidden(unread, cache=cache)
+        logits = head(hidden, prompt) if head else model.lm_head(hidden[:, -1])  # (R, vocab_size)
         # A single beam is compared only with continuations of itself: it needs no normalisation.
         likely = logits if beams == 1 else logits.log_softmax(dim=-1)
         search.extend(prompt, beam, *likely.topk(min(beams, likely.size(1))))

@@ -39,6 +39,8 @@ class Spec:
     """Beams of the search; models without this entry were evaluated with greedy decoding."""
     splits_numbers: bool = False
     """Whether numbers are encoded digit by digit; False for models without this entry."""
+    has_pointer: bool = False
+    """Whether the network may copy tokens of the source; False for models without this entry."""
 
 
 def read_examples(config: TranslationConfig, split: str) -> Rows[Example]:
@@ -58,7 +60,7 @@ def read_examples(config: TranslationConfig, split: str) -> Rows[Example]:
 
 def make_spec(config: TranslationConfig, train: Sequence[Example]) -> Spec:
     """Return the settings of encoding and decoding."""
-    return Spec(config.source_share, config.beams, splits_numbers=True)
+    return Spec(config.source_share, config.beams, splits_numbers=True, has_pointer=True)
 
 
 def check_examples(config: TranslationConfig, spec: Spec, examples: Sequence[Example]) -> None:

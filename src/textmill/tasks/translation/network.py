@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from textmill.config import UNREDACTED, RedactionConfig
-from textmill.corpus.tokens.tokenizer import END_ID, SOURCE_ID, TARGET_ID
-from textmill.model import GPT, complete
+from textmill.corpus.tokens.tokenizer import END_ID, PAD_ID, SOURCE_ID, TARGET_ID
+from textmill.model import GPT, Head, complete
 from textmill.safety.redaction import redact
 from textmill.training.batches import pad
 from textmill.training.objectives import Batch, mean_cross_entropy
@@ -29,10 +30,15 @@ from textmill.tasks.translation.copied import (
 )
 from textmill.tasks.translation.copied import collate as collate_copied
 from textmill.tasks.translation.examples import Example, Spec
+from textmill.tasks.translation.pointer import Pointer, log_probabilities, target_log_probability
 
 # A decoding step costs little more for a large batch than for a small one.
 PREDICT_BATCH = 128
 """Batch size of prediction."""
+
+
+Copying = tuple[Tensor, Tensor, Tensor]
+"""Attention to the source, (N, S), log-odds of copying, (N,), and tokens of the source, (N, S)."""
 
 
 @dataclass(frozen=True)
@@ -50,28 +56,37 @@ class Encoded:
 
 
 class Translator(nn.Module):
-    """A backbone that continues the source with its translation; it adds no weights."""
+    """A backbone that continues the source with its translation.
 
-    def __init__(self, backbone: GPT) -> None:
+    It may have a pointer to the source; older models have none, and add no weights.
+    """
+
+    def __init__(self, backbone: GPT, has_pointer: bool = False) -> None:
         super().__init__()
         self.backbone = backbone
+        self.pointer = Pointer(backbone.config.n_embd) if has_pointer else None
 
-    def forward(self, input_ids: Tensor, is_target: Tensor) -> Tensor:
+    def forward(self, input_ids: Tensor, is_target: Tensor) -> tuple[Tensor, Copying | None]:
         """Return the logits at the positions kept by the mask, (N, vocab_size), row by row.
 
         Args:
             input_ids: (B, T), padded at the end, where causal attention ignores it.
             is_target: (B, T), bool, True where the next token belongs to the target.
         """
-        hidden = self.backbone.hidden(input_ids)[is_target]  # the output layer is expensive
-        logits: Tensor = self.backbone.lm_head(hidden)
-        return logits
+        hidden = self.backbone.hidden(input_ids)
+        logits = self.backbone.lm_head(hidden[is_target]).float()  # the output layer is expensive
+        if self.pointer is None:
+            return logits, None
+        is_source = is_target.cumsum(dim=1) == 0
+        weights, gate = self.pointer.attend(hidden, self.pointer.key(hidden), is_source)
+        source = input_ids[:, None].expand_as(weights)
+        return logits, (weights[is_target], gate[is_target], source[is_target])
 
 
 def build(backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> Translator:
     """Return the task's network on top of a backbone."""
     assert is_causal  # enforced by the configuration
-    return Translator(backbone)
+    return Translator(backbone, spec.has_pointer)
 
 
 def encode(
@@ -118,9 +133,16 @@ def loss(network: Translator, batch: Batch, label_smoothing: float) -> Tensor:
     input_ids, targets = batch["input_ids"], batch["targets"]
     if network.training and len(batch["classes"]):
         input_ids, targets = exchange(input_ids, targets, batch["cells"], batch["classes"])
-    logits = network(input_ids, batch["loss_mask"]).float()
+    logits, copying = network(input_ids, batch["loss_mask"])
     targets = targets[batch["loss_mask"]]
-    return mean_cross_entropy(logits, targets, batch["n_targets"], label_smoothing)
+    if copying is None:
+        return mean_cross_entropy(logits, targets, batch["n_targets"], label_smoothing)
+    weights, gate, source = copying
+    nll = -target_log_probability(logits, weights, gate, source, targets).sum()
+    if label_smoothing:  # of the vocabulary alone
+        uniform = (logits.logsumexp(dim=-1) - logits.mean(dim=-1)).sum()
+        nll = (1 - label_smoothing) * nll + label_smoothing * uniform
+    return nll / batch["n_targets"].clamp(min=1)
 
 
 def validate(network: Translator, batches: Iterable[Batch]) -> dict[str, float]:
@@ -128,7 +150,9 @@ def validate(network: Translator, batches: Iterable[Batch]) -> dict[str, float]:
     n_right = n = 0
     nll = 0.0
     for batch in batches:
-        logits = network(batch["input_ids"], batch["loss_mask"]).float()
+        logits, copying = network(batch["input_ids"], batch["loss_mask"])
+        if copying is not None:
+            logits = log_probabilities(logits, *copying)
         targets = batch["targets"][batch["loss_mask"]]
         n_right += int((logits.argmax(dim=-1) == targets).sum())
         nll += float(F.cross_entropy(logits, targets, reduction="sum"))
@@ -150,12 +174,38 @@ def predict(
     block_size = network.backbone.config.block_size
     texts = [redact(text, redaction)[0] for text in inputs]
     prompts = _encode_sources(tokenizer, spec, texts, block_size)
-    answers = complete(network.backbone, [ids for ids, _, _ in prompts], END_ID, spec.beams)
+    sources = [ids for ids, _, _ in prompts]
+    head = None if network.pointer is None else _head(network, network.pointer, sources)
+    answers = complete(network.backbone, sources, END_ID, spec.beams, head)
     for text, (_, _, is_cut), (ids, has_ended) in zip(inputs, prompts, answers, strict=True):
         if not text.strip():
             yield {"translation": "", "is_cut": False}  # the model would invent a translation
             continue
         yield {"translation": tokenizer.decode(ids), "is_cut": is_cut or not has_ended}
+
+
+def _head(network: Translator, pointer: Pointer, prompts: Sequence[Sequence[int]]) -> Head:
+    """Return the output layer that may copy tokens of the prompts."""
+    lm_head = network.backbone.lm_head
+    device = network.backbone.wte.weight.device
+    source = pad_sequence(
+        [torch.tensor(ids[:-1], device=device) for ids in prompts],  # without TARGET
+        batch_first=True,
+        padding_value=PAD_ID,
+        padding_side="left",
+    )
+    keys: Tensor | None = None
+
+    def head(hidden: Tensor, prompt: Tensor) -> Tensor:
+        nonlocal keys
+        if keys is None:
+            keys = pointer.key(hidden[:, :-1])
+        last = hidden[:, -1:]
+        ids = source[prompt]
+        weights, gate = pointer.attend(last, keys[prompt], ids != PAD_ID)
+        return log_probabilities(lm_head(last[:, 0]), weights[:, 0], gate[:, 0], ids)
+
+    return head
 
 
 def _encode_sources(
