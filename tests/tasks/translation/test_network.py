@@ -163,11 +163,10 @@ def test_the_loss_is_the_cross_entropy_of_the_targets_alone(
             likely = logits.log_softmax(dim=-1)
             uniform += (-likely).mean(dim=-1).tolist()
             if network.pointer is not None:
-                before = hidden[:, : n - 1], ids[:, : n - 1]  # the source without TARGET
-                weights, gate = network.pointer.attend(
-                    hidden[:, n - 1 : -1], network.pointer.key(before[0]), before[1] >= 0
-                )
-                source = before[1].expand(len(targets), -1)
+                source = ids[:, : n - 1]  # without TARGET
+                keys = network.pointer.keys(hidden[:, : n - 1], source >= 0)
+                weights, gate = network.pointer.attend(hidden[:, n - 1 : -1], keys, source >= 0)
+                source = source.expand(len(targets), -1)
                 likely = log_probabilities(logits, weights[0], gate[0], source)
         nll += (-likely.gather(1, targets[:, None])[:, 0]).tolist()
     expected = (1 - label_smoothing) * sum(nll) + label_smoothing * sum(uniform)

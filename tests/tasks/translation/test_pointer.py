@@ -54,7 +54,7 @@ def test_only_the_source_is_attended() -> None:
     is_source = torch.tensor(
         [[True, True, False, False, False], [True, False, False, False, False]]
     )
-    weights, gate = pointer.attend(hidden, pointer.key(hidden), is_source)
+    weights, gate = pointer.attend(hidden, pointer.keys(hidden, is_source), is_source)
     assert weights.shape == (2, 5, 5)
     assert (weights[~is_source[:, None].expand_as(weights)] == 0).all()
     torch.testing.assert_close(weights.sum(dim=-1), torch.ones(2, 5))

@@ -78,7 +78,7 @@ class Translator(nn.Module):
         if self.pointer is None:
             return logits, None
         is_source = is_target.cumsum(dim=1) == 0
-        weights, gate = self.pointer.attend(hidden, self.pointer.key(hidden), is_source)
+        weights, gate = self.pointer.attend(hidden, self.pointer.keys(hidden, is_source), is_source)
         source = input_ids[:, None].expand_as(weights)
         return logits, (weights[is_target], gate[is_target], source[is_target])
 
@@ -199,9 +199,8 @@ def _head(network: Translator, pointer: Pointer, prompts: Sequence[Sequence[int]
     def head(hidden: Tensor, prompt: Tensor) -> Tensor:
         nonlocal keys
         if keys is None:
-            keys = pointer.key(hidden[:, :-1])
-        last = hidden[:, -1:]
-        ids = source[prompt]
+            keys = pointer.keys(hidden[:, :-1], source != PAD_ID)
+        last, ids = hidden[:, -1:], source[prompt]
         weights, gate = pointer.attend(last, keys[prompt], ids != PAD_ID)
         return log_probabilities(lm_head(last[:, 0]), weights[:, 0], gate[:, 0], ids)
 

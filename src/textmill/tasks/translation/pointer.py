@@ -22,17 +22,31 @@ class Pointer(nn.Module):
     def __init__(self, n_embd: int) -> None:
         super().__init__()
         self.query = nn.Linear(n_embd, n_embd, bias=False)
-        self.key = nn.Linear(n_embd, n_embd, bias=False)
+        self.key = nn.Linear(2 * n_embd, n_embd, bias=False)
         self.gate = nn.Linear(n_embd, 1)
         nn.init.zeros_(self.gate.weight)
         nn.init.constant_(self.gate.bias, INITIAL_GATE)
+
+    def keys(self, hidden: Tensor, is_source: Tensor) -> Tensor:
+        """Return the keys of the tokens of the source, (B, S, C).
+
+        The key of a token is that of its own hidden state and of the one before, which predicts it:
+        similar contexts continue with the same token (Khandelwal et al. 2020).
+
+        Args:
+            hidden: (B, S, C).
+            is_source: (B, S), bool, the tokens of the source, which are adjacent.
+        """
+        before = F.pad(hidden * is_source[..., None], (0, 0, 1, -1))
+        keys: Tensor = self.key(torch.cat((before, hidden), dim=-1))
+        return keys
 
     def attend(self, hidden: Tensor, keys: Tensor, is_source: Tensor) -> tuple[Tensor, Tensor]:
         """Return the attention to the source, (B, T, S), and the log-odds of copying, (B, T).
 
         Args:
             hidden: (B, T, C).
-            keys: (B, S, C), `key` of the hidden states of the source.
+            keys: (B, S, C), of the source.
             is_source: (B, S), bool, at least one True per row.
         """
         scores = (self.query(hidden) @ keys.transpose(1, 2)).float() * keys.size(-1) ** -0.5
