@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.model.test_generation import VOCAB_SIZE, build, prompts
-from textmill.model.beam_search import LENGTH_PENALTY, complete
+from textmill.model.beam_search import complete
 from textmill.model.gpt import GPT
 
 
@@ -73,8 +73,7 @@ def searched_alone(
             for token, likely in enumerate(logits.log_softmax(-1).tolist()):
                 extended.append((score + likely, [*new, token]))
         kept = sorted(extended, reverse=True)[: beams - len(ended)]
-        divisor = ((5 + n_tokens) / 6) ** LENGTH_PENALTY
-        ended += [(score / divisor, new[:-1]) for score, new in kept if new[-1] == end_id]
+        ended += [(score / n_tokens, new[:-1]) for score, new in kept if new[-1] == end_id]
         live = [(score, new) for score, new in kept if new[-1] != end_id]
     return (max(ended)[1], True) if ended else (max(live)[1], False)
 

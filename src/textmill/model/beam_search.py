@@ -13,11 +13,6 @@ from torch.nn.utils.rnn import pad_sequence
 
 from textmill.model.gpt import GPT
 
-LENGTH_PENALTY = 0.6
-"""The exponent α of length normalisation; 0: the sum of log-probabilities decides, which prefers
-short completions."""
-
-
 Head = Callable[[Tensor, Tensor], Tensor]
 """Maps the hidden states of the new tokens, (R, T, n_embd), and the prompt of each row, (R,), to
 the logits of the next tokens, (R, vocab_size). The first call has the left-padded prompts."""
@@ -34,8 +29,8 @@ def complete(
     """Return the likeliest completion found for every prompt, and whether it ended with end_id.
 
     The search extends the likeliest partial completions of a prompt: as many as there are beams,
-    less those that have ended. Ended ones compete by log-probability, normalised by length (Wu et
-    al. 2016, equation 14), and the search stops when none that goes on can win.
+    less those that have ended. Ended ones compete by their mean log-probability per token, and
+    the search stops when none that goes on can win.
 
     A completion stops before end_id, or when the context is full and none has ended. It does not
     depend on the other prompts of the batch. Prompts of similar length are fastest.
@@ -112,7 +107,7 @@ class _Search:
         """Of every step, the beam that each partial completion extends, and by which token, each
         (P, K)."""
         self.best = torch.full_like(self.scores[:, 0], -torch.inf)
-        """Normalised log-probability of the best ended completion, (P,)."""
+        """Mean log-probability per token of the best ended completion, (P,)."""
         self.last = torch.zeros((len(room), 2), dtype=torch.int64, device=room.device)
         """Number of tokens of the best completion, and the beam of its last one, (P, 2)."""
 
@@ -144,7 +139,7 @@ class _Search:
         rank = torch.arange(scores.size(1), device=tokens.device)
         is_kept = (rank < self.width[:, None]) & scores.isfinite()
         has_ended = is_kept & (chosen == self.end_id)
-        normalised = scores.masked_fill(~has_ended, -torch.inf) / _length_penalty(n_tokens)
+        normalised = scores.masked_fill(~has_ended, -torch.inf) / n_tokens
         self._end(*normalised.max(dim=1), parents, n_tokens - 1)
         self.width -= has_ended.sum(dim=1)
 
@@ -155,8 +150,8 @@ class _Search:
         is_full = self.room == n_tokens
         is_unended = is_full & self.best.isinf()
         self.last[is_unended] = torch.tensor((n_tokens, 0), device=self.last.device)
-        # Scores only fall, and the divisor is largest at a full context.
-        can_win = self.scores[:, 0] / _length_penalty(self.room) > self.best
+        # Log-probabilities only fall; a full context has the most tokens to divide them by.
+        can_win = self.scores[:, 0] / self.room > self.best
         self.scores.masked_fill_((is_full | ~can_win)[:, None], -torch.inf)
 
     def _end(self, normalised: Tensor, rank: Tensor, parents: Tensor, n_tokens: int) -> None:
@@ -178,8 +173,3 @@ class _Search:
                 beam = parents[prompt][beam]
             answers.append((ids[::-1], bool(self.best[prompt].isfinite())))
         return answers
-
-
-def _length_penalty(n_tokens: int | Tensor) -> float | Tensor:
-    """Return the divisor of the log-probability of a completion with so many tokens."""
-    return ((5 + n_tokens) / 6) ** LENGTH_PENALTY

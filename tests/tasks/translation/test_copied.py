@@ -105,7 +105,10 @@ def test_exchanged_tokens_stay_equal_and_in_their_class(monkeypatch: pytest.Monk
         assert (new[:, at] != input_ids[:, at]).float().mean() > 0.8
 
 
-def test_half_of_the_examples_are_exchanged_by_the_seed() -> None:
+def test_a_share_of_the_examples_is_exchanged_by_the_seed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(copied, "EXCHANGED_SHARE", 0.5)
     input_ids, *rest = batch()
     results = []
     for seed in (0, 0, 1):

@@ -176,7 +176,7 @@ def test_the_loss_is_the_cross_entropy_of_the_targets_alone(
 
 
 def test_copied_words_are_exchanged_in_training_only(network: Translator, backbone: Path) -> None:
-    rows = [Example(f"{n} at Ba", f"Ba um {n}", "") for n in range(1000, 1040)]
+    rows = [Example(f"{n} at Ba", f"Ba um {n}", "") for n in range(1000, 1099)]
     encoded = encode(load_tokenizer(backbone), replace(SPEC, splits_numbers=True), rows, BLOCK_SIZE)
     batch = collate(encoded)
     with torch.no_grad():

@@ -1,8 +1,8 @@
 """Names and numbers that a translation copies from its source.
 
-Small data have too few of them for a network to learn that they are copied; it learns the frequent
-ones by heart instead. So numbers are encoded digit by digit, and training exchanges the tokens of
-copied words between the examples of a batch (as an augmentation of data: Fadaee et al. 2017).
+Small data have few of them, and a network learns these by heart. So that it copies others too,
+numbers are encoded digit by digit, and training exchanges the tokens of copied words between the
+examples of a batch (data augmentation as by Fadaee et al. 2017).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from textmill.training.objectives import Batch
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
-EXCHANGED_SHARE = 0.5
+EXCHANGED_SHARE = 0.1
 """Probability that the copied words of an example are exchanged."""
 
 Parts = Sequence[tuple[str, list[int]]]
@@ -35,8 +35,8 @@ same class are exchanged."""
 DIGIT, FIRST, FIRST_AFTER_SPACE, FURTHER = range(4)
 """Classes of copied tokens: digits, and the first and further tokens of a name."""
 
-# Placeholders of personal data are single tokens.
 _WORD = re.compile(r"[^\W\d_]+")
+# Placeholders of personal data are single tokens.
 _PART = re.compile(r"\[[A-Z_]+\]|\d| ?[^\W\d_]+")
 
 
