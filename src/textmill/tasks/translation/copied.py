@@ -21,7 +21,7 @@ from textmill.training.objectives import Batch
 if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
-EXCHANGED_SHARE = 0.1
+EXCHANGED_SHARE = 0.3
 """Probability that the copied words of an example are exchanged."""
 
 Parts = Sequence[tuple[str, list[int]]]
