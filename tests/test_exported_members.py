@@ -132,6 +132,7 @@ PUBLIC = {
     "textmill.extensions": [],
     "textmill.model": [
         "GPT",
+        "Head",
         "KVCache",
         "attention",
         "complete",
