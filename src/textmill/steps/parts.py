@@ -67,7 +67,8 @@ class _Node(Generic[C]):
     configure: Callable[[C], BaseModel | None]
     """Returns the step's configuration; None if the step is not needed."""
     inputs: Mapping[str, Step] = field(default_factory=dict)
-    """Steps whose results it reads, by input name."""
+    """Steps whose results it reads, by input name; those that a configuration does not need are
+    left out."""
     reads: Callable[[C], tuple[Raw, ...]] = lambda _: ()
     """Returns the raw data that it reads."""
     after: tuple[Step, ...] = ()
@@ -216,7 +217,11 @@ class Graph:
     def inputs(self, part: Part, config: Config) -> dict[str, str]:
         """Return the labels of a part's inputs, by input name."""
         node = part.node
-        found = {name: self._needed(step, part) for name, step in node.inputs.items()}
+        found = {
+            name: self._needed(step, part)
+            for name, step in node.inputs.items()
+            if self.part(step, part.task).exists(config)
+        }
         if isinstance(node, Shared):
             found |= {
                 f"{name} {task}": step.label(task)

@@ -7,18 +7,18 @@ minimum length of 8 words are the defaults; shorter examples are too common to b
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textmill.config import CleanConfig, CorpusConfig, DecontaminationConfig, TestSetConfig
+from textmill.config import CleanConfig, CorpusConfig, DecontaminationConfig
 from textmill.corpus.cleaning.document import Document, Verdict
 from textmill.corpus.cleaning.filters.contract import Filter
 from textmill.corpus.cleaning.final_text import FinalTexts
-from textmill.corpus.reading.labelled import read_labelled
-from textmill.corpus.reading.records import BadRecord
+from textmill.corpus.reading.task_texts import TEST, read_task_texts, task_names
 from textmill.corpus.shingles import Hashes, hash_runs, hash_words, read_characters, slices
 
 _BATCH_CHARS = 1 << 17
@@ -35,17 +35,16 @@ class Contamination(Filter):
 
     def is_enabled(self, config: CorpusConfig) -> bool:
         """Return whether decontamination is enabled."""
-        return config.decontamination.enabled
+        return bool(config.decontamination.enabled)
 
     def configured(self, config: CleanConfig) -> Contamination:
-        """Return the filter with the n-grams of the configured test sets, which are read.
-
-        Raises:
-            InputError: a test set cannot be read.
-            RunError: the hub cannot be reached.
-        """
-        clean = FinalTexts(config).final_text
-        return Contamination(TestNgrams(config.decontamination, config.test_sets, clean))
+        """Return the filter with the n-grams of the texts of tests."""
+        texts: dict[str, list[str]] = {}
+        if config.task_texts_folder is not None:
+            folder, clean = Path(config.task_texts_folder), FinalTexts(config).final_text
+            for task in task_names(folder, TEST):
+                texts[task] = [clean(one.text) for one in read_task_texts(folder, TEST, task)]
+        return Contamination(TestNgrams(config.decontamination, texts))
 
     def judge(self, documents: Sequence[Document]) -> Iterator[Verdict]:
         """Yield the tasks and the first n-gram that each document shares with test sets."""
@@ -63,7 +62,7 @@ class SharedNgram:
     """A word n-gram that a document shares with test sets."""
 
     tasks: tuple[str, ...]
-    """The tasks whose test sets share an n-gram, in the order of the configuration."""
+    """The tasks whose test sets share an n-gram, by name."""
     words: str
     """The first shared n-gram, in lower case."""
 
@@ -73,28 +72,16 @@ class TestNgrams:
 
     Args:
         config: settings such as the length of n-grams.
-        test_sets: the test sets.
-        clean: cleans a text like the documents.
-
-    Raises:
-        InputError: a test set cannot be read.
-        RunError: the hub cannot be reached.
+        texts: the texts of each task's test set, cleaned like the documents.
     """
 
     __test__ = False  # not a test class, despite its name
 
-    def __init__(
-        self,
-        config: DecontaminationConfig,
-        test_sets: Sequence[TestSetConfig],
-        clean: Callable[[str], str],
-    ) -> None:
-        self._tasks = tuple(test_set.name for test_set in test_sets)
+    def __init__(self, config: DecontaminationConfig, texts: Mapping[str, Sequence[str]]) -> None:
         by_length: defaultdict[int, dict[str, Hashes]] = defaultdict(dict)
-        for test_set in test_sets:
-            texts = list(map(clean, _test_texts(test_set)))
-            for length, hashes in _ngrams(texts, config).items():
-                by_length[length][test_set.name] = hashes
+        for task, of_task in texts.items():
+            for length, hashes in _ngrams(of_task, config).items():
+                by_length[length][task] = hashes
         self._by_length = dict(sorted(by_length.items()))
 
     def find(self, texts: Sequence[str]) -> list[SharedNgram | None]:
@@ -117,7 +104,7 @@ class TestNgrams:
                     span = (int(words.starts[word]), int(words.starts[word + length - 1]))
                     spans[index] = min(spans.get(index, span), span)
         return [
-            _shared_ngram(text, [task for task in self._tasks if task in found], spans.get(index))
+            _shared_ngram(text, sorted(found), spans.get(index))
             for index, (text, found) in enumerate(zip(texts, tasks, strict=True))
         ]
 
@@ -149,24 +136,3 @@ def _are_in(hashes: Hashes, known: Hashes) -> NDArray[np.bool_]:
     positions = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
     found: NDArray[np.bool_] = known[positions] == hashes
     return found
-
-
-def _test_texts(test_set: TestSetConfig) -> Iterator[str]:
-    """Yield the texts of a test set; bad records are left to the step that evaluates it."""
-    settings = {column: f"tasks.{test_set.name}" for column in test_set.columns}
-    for record in read_labelled(
-        test_set.places,
-        settings,
-        test_set.hub,
-        test_set.subset,
-        test_set.revision,
-        test_set.encoding,
-    ):
-        if isinstance(record, BadRecord):
-            continue
-        for column in test_set.columns:
-            value = record.values[column]
-            if isinstance(value, list):
-                yield " ".join(map(str, value))
-            elif isinstance(value, str):
-                yield value
