@@ -124,7 +124,7 @@ def _finetune_config(task: TaskConfig) -> TaskConfig:
 
 
 SAMPLE = Step("sample", "textmill.sample.generate:generate")
-TASK_TEXTS = Step("task-texts", "textmill.tasks.texts:collect_texts")
+TASK_TEXTS = Step("task-texts", "textmill.tasks.texts:collect_texts", is_quick=True)
 FILTERS = "{filters}"
 CLEAN = Step(
     "clean",

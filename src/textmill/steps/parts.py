@@ -260,7 +260,8 @@ class Graph:
             name: label of a part, or name of a step for all its tasks.
 
         Returns:
-            The parts, and the labels of those that precede the start, whose results are reused.
+            The parts, and the labels of those that precede the start, whose results are reused;
+            quick steps may be computed.
 
         Raises:
             InputError: there is no such step.
@@ -272,7 +273,8 @@ class Graph:
             raise InputError(f"There is no step {name!r}: use one of {listed(known)}.")
         computed = starts | {part.label for part in self.after(config, parts, *starts)}
         needed = self.up_to(config, *computed)
-        return needed, frozenset(part.label for part in needed if part.label not in computed)
+        earlier = (part for part in needed if part.label not in computed)
+        return needed, frozenset(part.label for part in earlier if not part.step.is_quick)
 
     def after(self, config: Config, parts: Iterable[Part], *labels: str) -> tuple[Part, ...]:
         """Return the parts that depend on one of these labels; parts are in execution order."""
