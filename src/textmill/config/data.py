@@ -172,7 +172,8 @@ class DecontaminationConfig(Settings):
     ngram: int = Field(13, ge=1, le=64)
     """Words per n-gram; in scripts without spaces every character counts as a word."""
     min_words: int = Field(8, ge=1)
-    """Minimum words of a test example shorter than an n-gram, which is matched as a whole."""
+    """Minimum words of a test example shorter than an n-gram, which is matched as a whole; one with
+    fewer words only rejects documents that consist of it."""
 
     @model_validator(mode="after")
     def _short_is_shorter(self) -> Self:

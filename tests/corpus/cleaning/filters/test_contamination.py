@@ -39,7 +39,9 @@ HELD_OUT = {
         ),
         ("It was a bright cold day in the month of April", ("mood",), "bright cold day"),
         ("A bright cold day in the month of", None, ""),  # an example of 9 words, one missing
-        (text(24, 33), None, ""),  # an example of 7 words is looked for by nobody
+        (text(24, 33), None, ""),  # an example of 7 words is not looked for in longer texts
+        (f"«{text(25, 32).upper()}»", ("tr",), text(25, 32)),
+        (text(25, 31), None, ""),
         ("“Ein Satz aus acht Wörtern und keinem mehr”", ("tr",), "ein satz aus acht"),
         ("床前明月光，疑是地上霜。举头望明月，低头思故乡。", ("names",), "床前明月光"),
         ("床前明月光，疑是地上霜。", None, ""),

@@ -1,7 +1,8 @@
 """Decontamination: rejects documents that share a word n-gram with the test set of a task.
 
 Source: Brown et al. 2020 ("Language Models are Few-Shot Learners"), appendix C, whose 13-grams and
-minimum length of 8 words are the defaults; shorter examples are too common to be significant.
+minimum length of 8 words are the defaults. Shorter examples are too common to be significant inside
+of a document, and only reject documents that consist of them.
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ class TestNgrams:
             for length, hashes in _ngrams(of_task, config).items():
                 by_length[length][task] = hashes
         self._by_length = dict(sorted(by_length.items()))
+        self._min_words = config.min_words
 
     def find(self, texts: Sequence[str]) -> list[SharedNgram | None]:
         """Return the n-gram that each text shares with the test sets; None if there is none."""
@@ -93,10 +95,17 @@ class TestNgrams:
 
     def _find(self, texts: Sequence[str]) -> list[SharedNgram | None]:
         words = hash_words(read_characters(texts))
+        counts = np.bincount(words.documents, minlength=len(texts))
+        has_short = bool((counts < self._min_words).any())
         tasks: list[set[str]] = [set() for _ in texts]
         spans: dict[int, tuple[int, int]] = {}  # of the first shared n-gram of each text
         for length, by_task in self._by_length.items():
+            if length < self._min_words and not has_short:
+                continue
             hashes, first = hash_runs(words, length, keep_short=False)
+            if length < self._min_words:
+                is_whole = counts[words.documents[first]] == length
+                hashes, first = hashes[is_whole], first[is_whole]
             for task, known in by_task.items():
                 for word in first[_are_in(hashes, known)].tolist():
                     index = int(words.documents[word])
@@ -125,7 +134,7 @@ def _ngrams(texts: Sequence[str], config: DecontaminationConfig) -> dict[int, Ha
         words = hash_words(read_characters(texts[batch]))
         found[config.ngram].append(hash_runs(words, config.ngram, keep_short=False)[0])
         counts = np.bincount(words.documents, minlength=len(texts[batch]))
-        for length in range(config.min_words, config.ngram):
+        for length in range(1, config.ngram):
             hashes, first = hash_runs(words, length, keep_short=False)
             found[length].append(hashes[counts[words.documents[first]] == length])
     joined = {length: np.unique(np.concatenate(hashes)) for length, hashes in found.items()}
