@@ -98,6 +98,23 @@ def test_a_card_says(
     assert words in card_text(config, task, results)
 
 
+def test_a_card_names_the_texts_of_tasks_in_the_corpus(
+    config: Config, task: TaskConfig, results: dict[str, Result], tmp_path: Path
+) -> None:
+    texts = result(tmp_path, "task-texts", {}, **{"mood/train": "mood.csv", "mood/test": "b.csv"})
+    manifest = json.loads((texts.folder / MANIFEST).read_text())
+    manifest["sources"]["mood/test"]["context"] = "test"
+    (texts.folder / MANIFEST).write_text(json.dumps(manifest))
+    results["task-texts"] = texts
+    values = config.model_dump()
+    values["corpus"]["task_texts"]["enabled"] = True
+    own = task.model_copy(update={"licence": "CC0"})
+    card = card_text(Config.model_validate(values | {"tasks": [own]}), own, results)
+    assert "| mood/train | mood.csv |" in card
+    assert "mood/test" not in card
+    assert r"configured: CC0 (task:mood, the task's examples); unknown (own)." in card
+
+
 def test_a_card_says_what_makes_the_scores_doubtful(
     config: Config, task: TaskConfig, results: dict[str, Result]
 ) -> None:
@@ -154,8 +171,8 @@ def test_the_licence_of_each_source_is_named(
     )
     corpus["sources"] = sources[:2]
     licensed = Config.model_validate(config.model_dump() | {"corpus": corpus})
-    assert "examples" not in cards._licences(licensed)
-    assert "unknown" not in cards._licences(licensed)
+    assert "examples" not in cards._licences(licensed, {})
+    assert "unknown" not in cards._licences(licensed, {})
 
 
 def test_a_licence_is_no_part_of_a_key() -> None:

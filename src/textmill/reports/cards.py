@@ -15,6 +15,7 @@ from typing import Any
 from textmill.config import AUTO, LANGUAGE_MODEL, Config, TaskConfig
 from textmill.corpus.cleaning.filters.chain import described
 from textmill.corpus.cleaning.language import UNKNOWN as UNDETERMINED
+from textmill.corpus.reading.task_texts import source_of
 from textmill.errors import best_effort
 from textmill.evaluation.notes import LEAK, read_notes
 from textmill.reports.data_page import summary_of
@@ -26,6 +27,7 @@ from textmill.steps.graph import (
     EVALUATE_LM,
     FINETUNE,
     PRETRAIN,
+    TASK_TEXTS,
     TOKENIZER,
     TOKENS,
 )
@@ -42,6 +44,8 @@ NAME = "model_card.md"
 TAG = "mlflow.note.content"
 """The tag that MLflow shows as the description of a logged model."""
 
+CORPUS = (CLEAN.name, TASK_TEXTS.name)
+"""Labels of the steps that read the text of the corpus."""
 MAX_LABELS = 40
 MAX_SOURCES = 15
 MAX_NAME_CHARS = 60
@@ -105,10 +109,10 @@ def card_text(config: Config, task: TaskConfig, results: Mapping[str, Result]) -
     """
     parts = [f"# {task.name}", *_about(config, task, results)]
     parts += ["## Scores", *_scores(task, results)]
-    labels = (CLEAN.name, FINETUNE.label(task.name), EVALUATE.label(task.name))
+    labels = (*CORPUS, FINETUNE.label(task.name), EVALUATE.label(task.name))
     parts += ["## Data", *_data(config, results, labels)]
     parts.append(f"MLflow runs: {_runs(results, PRETRAIN.name, FINETUNE.label(task.name))}.")
-    licences = _licences(config, "the task's examples")
+    licences = _licences(config, {"the task's examples": task.licence})
     limits = [_ERRORS]
     if NETWORK in _task_model(task, results)["members"]:
         limits = _limits(config, results, page_of(task.kind).LONG_TEXTS)
@@ -138,10 +142,10 @@ def backbone_card_text(config: Config, results: Mapping[str, Result]) -> str:
             f"| {key.replace('_', ' ')} | {tested[key]:.3f} | {tested[f'unigram/{key}']:.3f} |"
         )
     parts += ["## Scores", "\n".join(lines), "On the validation split; lower is better."]
-    parts += ["## Data", *_data(config, results, (CLEAN.name,))]
+    parts += ["## Data", *_data(config, results, CORPUS)]
     parts.append(f"MLflow runs: {_runs(results, PRETRAIN.name)}.")
     parts += [
-        _licences(config),
+        _licences(config, {}),
         "## Limits",
         "\n".join(_limits(config, results, page.LONG_TEXTS)),
     ]
@@ -222,14 +226,14 @@ def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]
         if label not in results:
             continue
         sources = results[label].manifest["sources"]
-        if label == CLEAN.name:
+        if label in CORPUS:
             sources = {name: source for name, source in sources.items() if is_in_corpus(source)}
         for name, source in list(sources.items())[:MAX_SOURCES]:
             place, digest = _end_of(source["place"]), source["digest"][:DIGEST_CHARS]
             lines.append(f"| {plain(name)} | {plain(place)} | {plain(digest)} |")
         if len(sources) > MAX_SOURCES:
             lines.append(f"| {len(sources) - MAX_SOURCES} more | | |")
-    yield "\n".join(lines)
+    yield "\n".join(dict.fromkeys(lines))  # a task's examples may be text of the corpus
     corpus, counts = config.corpus, summary_of(results[CLEAN.name], config).total
     kinds = ", ".join(kind.replace("_", " ") for kind in corpus.redaction.kinds)
     changes = {
@@ -245,12 +249,13 @@ def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]
     )
 
 
-def _licences(config: Config, *others: str) -> str:
-    """Return the licence of each source as configured; other data has an unknown one."""
+def _licences(config: Config, others: Mapping[str, str]) -> str:
+    """Return the licences of the corpus and of other data, as configured."""
+    terms = [(source.name, source.licence) for source in config.corpus.sources]
+    terms += [(source_of(task.name), task.licence) for task in config.text_tasks]
     by_terms: dict[str, list[str]] = {}
-    for source in config.corpus.sources:
-        by_terms.setdefault(source.licence, []).append(plain(source.name))
-    by_terms.setdefault(UNKNOWN, []).extend(others)
+    for name, licence in (*terms, *others.items()):
+        by_terms.setdefault(licence, []).append(plain(name))
     listed = "; ".join(
         f"{plain(terms)} ({_abbreviate(names)})"
         for terms, names in sorted(by_terms.items())
@@ -266,7 +271,7 @@ def _abbreviate(names: list[str]) -> str:
 
 def _runs(results: Mapping[str, Result], *trained: str) -> str:
     """Return links to the runs of the steps that created the model."""
-    labels = (CLEAN.name, TOKENIZER.name, TOKENS.name, *trained)
+    labels = (*CORPUS, TOKENIZER.name, TOKENS.name, *trained)
     return ", ".join(f"[{label}]({results[label].url})" for label in labels if label in results)
 
 
@@ -298,7 +303,8 @@ def _languages(config: Config, results: Mapping[str, Result]) -> str:
             for tag, n_bytes in found.items()
         ]
     listed = _abbreviate(shown) + (" of the bytes" if len(found) > 1 else "")
-    is_identified = any(source.language == AUTO for source in config.corpus.sources)
+    tags = {source.language for source in config.corpus.sources}
+    is_identified = AUTO in tags.union(*(task.text_languages for task in config.text_tasks))
     return listed + (" (identified automatically)" if is_identified else "")
 
 

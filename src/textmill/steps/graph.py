@@ -8,13 +8,15 @@ scheduling process never imports torch.
 from __future__ import annotations
 
 from textmill.config import (
+    AUTO,
     KINDS,
     CleanConfig,
     Config,
     DriftStepConfig,
     PretrainStepConfig,
+    SplitTextsConfig,
     TaskConfig,
-    TestSetConfig,
+    TaskTextsStepConfig,
     TokensConfig,
 )
 from textmill.steps.parts import CorpusSource, Folder, Graph, NewText, PerTask, Raw, Shared, Split
@@ -24,32 +26,52 @@ LM = "lm"
 """Prefix of the language model's scores, in place of the name of a task."""
 
 
-def _clean_config(config: Config) -> CleanConfig:
-    tests = tuple(map(as_test_set, _decontamination_tasks(config)))
-    return CleanConfig(**dict(config.corpus), test_sets=tests)
+def _text_splits(config: Config) -> tuple[Split, ...]:
+    """Return the splits of tasks whose texts the corpus includes, or is decontaminated from."""
+    is_decontaminated = config.corpus.decontamination.enabled
+    tests = [task for task in config.tasks if is_decontaminated and task.TEXT_SETTINGS]
+    return (
+        *(Split(task, "train") for task in config.text_tasks),
+        *(Split(task, "test") for task in tests),
+    )
 
 
-def as_test_set(task: TaskConfig) -> TestSetConfig:
-    """Return the test set of a task that the corpus is decontaminated from."""
-    return TestSetConfig(
+def _task_texts_config(config: Config) -> TaskTextsStepConfig | None:
+    splits = _text_splits(config)
+    if not splits:
+        return None
+    texts = {
+        name: tuple(_split_texts(split, config) for split in splits if split.name == name)
+        for name in ("train", "test")
+    }
+    corpus = config.corpus
+    return TaskTextsStepConfig(
+        **texts, redaction=corpus.redaction, max_bad_share=corpus.max_bad_share
+    )
+
+
+def _split_texts(split: Split, config: Config) -> SplitTextsConfig:
+    task = split.task
+    # Text in an unknown language would be rejected by its language, whatever it is.
+    unknown = AUTO if config.corpus.languages else "und"
+    return SplitTextsConfig(
         name=task.name,
-        places=tuple(getattr(task, setting) for setting in task.settings_of("test")),
+        places=tuple(getattr(task, setting) for setting in task.settings_of(split.name)),
         hub=task.hub,
         subset=task.subset,
         revision=task.revision,
         encoding=task.encoding,
         columns=tuple(getattr(task, setting) for setting in task.TEXT_SETTINGS),
+        languages=tuple(unknown if tag == "und" else tag for tag in task.text_languages),
     )
 
 
-def _decontamination_tasks(config: Config) -> tuple[TaskConfig, ...]:
-    """Return the tasks whose test examples are removed from the corpus."""
-    return config.tasks if config.corpus.decontamination.enabled else ()
+def _clean_config(config: Config) -> CleanConfig:
+    return CleanConfig(**dict(config.corpus))
 
 
 def _clean_reads(config: Config) -> tuple[Raw, ...]:
-    sources = map(CorpusSource, config.corpus.sources)
-    return (*sources, *(Split(task, "test") for task in _decontamination_tasks(config)))
+    return tuple(map(CorpusSource, config.corpus.sources))
 
 
 def _tokenizer_reads(config: Config) -> tuple[Raw, ...]:
@@ -61,7 +83,7 @@ def _pretrain_config(config: Config) -> PretrainStepConfig:
     return PretrainStepConfig(
         model=config.model,
         pretrain=config.pretrain,
-        weights=config.corpus.weights,
+        weights=config.source_weights,
         redaction=config.corpus.redaction,
     )
 
@@ -102,6 +124,7 @@ def _finetune_config(task: TaskConfig) -> TaskConfig:
 
 
 SAMPLE = Step("sample", "textmill.sample.generate:generate")
+TASK_TEXTS = Step("task-texts", "textmill.tasks.texts:collect_texts", is_quick=True)
 FILTERS = "{filters}"
 CLEAN = Step(
     "clean",
@@ -154,7 +177,9 @@ DRIFT = Step(
 GRAPH = Graph(
     (
         Shared(SAMPLE, lambda config: config.sample, comes_first=True),
-        Shared(CLEAN, _clean_config, reads=_clean_reads),
+        # Of its own, so that new labels of known texts change nothing from clean on.
+        Shared(TASK_TEXTS, _task_texts_config, reads=_text_splits),
+        Shared(CLEAN, _clean_config, {"task_texts": TASK_TEXTS}, reads=_clean_reads),
         Shared(
             TOKENIZER,
             lambda config: config.tokenizer,

@@ -40,6 +40,11 @@ class TranslationConfig(TaskConfig):
     finetune: TranslationFinetuneConfig = TranslationFinetuneConfig()
 
     @property
+    def text_languages(self) -> tuple[str, ...]:
+        """BCP 47 tags of source and target."""
+        return (self.language, self.target_language)
+
+    @property
     def answer_language(self) -> str:
         """BCP 47 tag of the language of its predictions."""
         return self.target_language
