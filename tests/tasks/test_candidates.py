@@ -19,6 +19,9 @@ from textmill.errors import InputError
 from textmill.files import read_json
 from textmill.tasks.baseline import baseline
 from textmill.tasks.baseline_files import ARRAYS, VALUES
+from textmill.tasks.candidates import Compared
+from textmill.tasks.classification.examples import Example, Spec
+from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.evaluate import evaluate
 from textmill.tasks.predictor import load_predictor
 
@@ -111,18 +114,37 @@ def test_the_average_has_both_members_with_their_weights(
         assert answer["score"] not in alone
 
 
-def test_the_best_on_validation_wins_and_of_equals_the_first(
+def test_a_network_that_is_no_better_than_the_baseline_is_not_chosen(
     backbone: Path, tmp_path: Path
 ) -> None:
     """On separable texts, a trained network and a baseline make no mistake."""
-    config = make_task(tmp_path, "classification", candidates=("baseline", "network", "average"))
+    config = make_task(tmp_path, "classification", candidates=("average", "network", "baseline"))
     model = tuned_model(config, backbone, tmp_path)
     metrics = read_json(model / "metrics.json")
-    names = ("baseline", "network", "average")
+    names = ("average", "network", "baseline")
     assert [metrics[f"candidate/{name}"] for name in names] == [1.0, 1.0, 1.0]
     task = read_json(model / "task.json")
     assert list(task["members"]) == ["baseline"]
-    assert "chosen by validation accuracy (baseline 1, network 1, average 1)" in task["choice"]
+    assert task["choice"].endswith(
+        "(average 1, network 1, baseline 1); no other is better by a standard error"
+    )
+
+
+@pytest.mark.parametrize(("n_right", "chosen"), [(61, "baseline"), (70, "network")])
+def test_another_candidate_has_to_be_better_by_a_standard_error(
+    toy: ClassificationConfig, n_right: int, chosen: str
+) -> None:
+    """Of 100 texts, the baseline labels 60 correctly."""
+    spec = Spec(("bad", "good"))
+    examples = [Example(f"text {number:03}", "good", "") for number in range(100)]
+
+    def right(n: int) -> list[np.ndarray]:
+        return [np.array([0.1, 0.9] if number < n else [0.9, 0.1]) for number in range(100)]
+
+    compared = Compared(toy, spec, examples)
+    rows = {"network": compared.rows(right(n_right)), "baseline": compared.rows(right(60))}
+    better = compared.is_better(rows["network"], rows["baseline"])
+    assert better == (chosen == "network")
 
 
 def test_translations_have_no_average(backbone: Path, tmp_path: Path) -> None:

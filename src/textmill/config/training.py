@@ -224,9 +224,10 @@ class FinetuneConfig(OptimizationConfig):
     candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)] = (
         *("average", "network", "baseline"),
     )
-    """Models of which the one with the best validation score becomes the task's model; of equals,
-    the first. network: the fine-tuned one; baseline: the classical baseline; average: both, by the
-    mean of their probabilities, if the kind of task has any."""
+    """Models of which the one with the best validation score becomes the task's model, if it is
+    better than the baseline by more than a standard error. network: the fine-tuned one; baseline:
+    the classical baseline; average: both, by the weighted product of their probabilities, if the
+    kind of task has any."""
     warmup_share: float = Field(0.1, ge=0, lt=1)
     """Share of the steps with linear warm-up."""
     label_smoothing: float = Field(0.05, ge=0, lt=1)

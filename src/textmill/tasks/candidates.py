@@ -3,6 +3,10 @@
 On small data, a linear model on n-grams is often as good as a network, and their mistakes differ,
 so that the average is often better than both (Wang & Manning 2012 interpolate two models for this
 reason). Validation examples decide; test examples are never used.
+
+The baseline is the simplest candidate: another one has to be better by more than the standard error
+of the difference (the one-standard-error rule, Breiman et al. 1984, section 3.4.3), as the best of
+several scores on few examples is often the luckiest.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from torch import nn
 
 from textmill.config import TaskConfig
 from textmill.evaluation.metrics import leading, lower_is_better
+from textmill.evaluation.significance import differences
 from textmill.tasks.averaging import average, fit_weights
 from textmill.tasks.kinds import (
     BASELINE,
@@ -27,6 +32,7 @@ from textmill.tasks.kinds import (
 )
 from textmill.tasks.model_folder import Choice
 from textmill.tasks.predictor import Scorer, score_in_batches
+from textmill.tasks.statistics import tabulate
 
 MAX_COMPARED = 2000
 """Maximum validation examples that decide: the network has to predict all of them."""
@@ -40,7 +46,7 @@ def choose(
     splits: tuple[Sequence[Any], Sequence[Any]],
     examples: Sequence[Any],
 ) -> Choice:
-    """Return the best of the configured candidates; of equals, the first.
+    """Return the best of the configured candidates.
 
     Args:
         config: the task.
@@ -58,7 +64,7 @@ def choose(
     chosen = names[0]
     if names != ["network"]:
         train, validation = splits[0], splits[1][:MAX_COMPARED]
-        compared = _Compared(config, spec, validation)
+        compared = Compared(config, spec, validation)
         scores = {
             NETWORK: compared.scores(scorer),
             BASELINE: compared.scores(baselines.fit(spec, train).score),
@@ -69,9 +75,12 @@ def choose(
             scores["average"] = [
                 average(parts, weights) for parts in zip(*scores.values(), strict=True)
             ]
-        found = {name: compared.judge(scores[name]) for name in names}
+        rows = {name: compared.rows(scores[name]) for name in names}
+        found = {name: compared.score(rows[name]) for name in names}
         is_loss = lower_is_better(definitions(config.kind), compared.metric)
         chosen = (min if is_loss else max)(names, key=lambda name: found[name])
+        if BASELINE in names and not compared.is_better(rows[chosen], rows[BASELINE]):
+            chosen = BASELINE
     baseline = baselines.fit(spec, examples) if BASELINE in members[chosen] else None
     n_parameters = baseline.n_parameters if baseline is not None else 0
     if NETWORK in members[chosen]:
@@ -84,7 +93,7 @@ def choose(
     )
 
 
-class _Compared:
+class Compared:
     """The validation examples, on which candidates are compared.
 
     Args:
@@ -113,12 +122,22 @@ class _Compared:
         rows = [np.concatenate([np.atleast_2d(part) for part in parts]) for parts in scores]
         return fit_weights(rows, np.concatenate(targets))
 
-    def judge(self, scores: Sequence[Any]) -> float:
-        """Return the leading metric of a model's scores."""
+    def rows(self, scores: Sequence[Any]) -> list[dict[str, Any]]:
+        """Return the examples with the predictions that follow from a model's scores."""
         reference = examples_of(self.config.kind).reference
         answers = self.kind.answer(self.spec, self.prepared, scores)
-        rows = [reference(e) | a for e, a in zip(self.examples, answers, strict=True)]
+        return [reference(e) | a for e, a in zip(self.examples, answers, strict=True)]
+
+    def score(self, rows: Sequence[dict[str, Any]]) -> float:
+        """Return the leading metric of a model's rows."""
         return metrics_of(self.config.kind).score(self.config, rows)[self.metric]
+
+    def is_better(self, rows: Sequence[dict[str, Any]], baseline: Sequence[dict[str, Any]]) -> bool:
+        """Return whether a model is better than the baseline by more than the standard error."""
+        signatures = metrics_of(self.config.kind).signatures(self.config)
+        examples = tabulate(self.config.kind, [baseline, rows], signatures)
+        gain = differences(examples, 0, 1)[self.metric].gain
+        return gain.value > gain.deviation
 
 
 def _describe(kind: str, chosen: str, scores: Mapping[str, float]) -> str:
@@ -133,4 +152,5 @@ def _describe(kind: str, chosen: str, scores: Mapping[str, float]) -> str:
         return descriptions[chosen]
     metric = leading(definitions(kind)).name
     listed = ", ".join(f"{name} {score:.4g}" for name, score in scores.items())
-    return f"{descriptions[chosen]}, chosen by validation {metric} ({listed})"
+    rule = "; no other is better by a standard error" if chosen == BASELINE else ""
+    return f"{descriptions[chosen]}, chosen by validation {metric} ({listed}){rule}"
