@@ -12,7 +12,7 @@ from sklearn.feature_extraction import DictVectorizer
 from textmill.evaluation.regression import logistic_regression
 from textmill.tasks.tagging.examples import Example
 from textmill.tasks.tagging.iob2 import OUTSIDE, best_tags, tags_of, types_in
-from textmill.tasks.tagging.spelling import shape
+from textmill.tasks.tagging.spelling import spelling_features
 
 CLASSICAL_BASELINE = "word_logistic_regression"
 """The baseline that the model is compared with."""
@@ -71,32 +71,23 @@ def word_logistic_regression(
     if len(used) == 1:  # logistic regression needs two classes
         return [[*used] * len(row) for row in test], ""
     vectorizer = DictVectorizer()
-    features = vectorizer.fit_transform(f for row in words for f in _word_features(row))
+    is_by_character = all(len(word) == 1 for row in words for word in row)
+    features = vectorizer.fit_transform(
+        feature for row in words for feature in _word_features(row, is_by_character)
+    )
     numbers = [labels.index(tag) for row in tags for tag in row]
     model, columns, note = logistic_regression(features, numbers, 1.0, 300)
     answers = []
     for row in test:
         scores = np.full((len(row), len(labels)), -np.inf)
-        row_features = vectorizer.transform(_word_features(row))[:, columns]
+        row_features = vectorizer.transform(_word_features(row, is_by_character))[:, columns]
         probabilities = model.predict_proba(row_features)
         scores[:, model.classes_] = np.log(np.maximum(probabilities, np.finfo(float).tiny))
         answers.append(best_tags(scores, labels))
     return answers, note
 
 
-def _word_features(words: Words) -> Iterator[dict[str, str | bool]]:
+def _word_features(words: Words, is_by_character: bool) -> Iterator[dict[str, bool]]:
     """Yield the features of each word: spelling, shape, neighbours."""
-    for index, word in enumerate(words):
-        features: dict[str, str | bool] = {
-            "word": word,
-            "lower": word.lower(),
-            "prefix": word[:3],
-            "suffix": word[-3:],
-            "shape": shape(word),
-        }
-        for offset in (-2, -1, 1, 2):
-            at = index + offset
-            neighbour = words[at] if 0 <= at < len(words) else ""
-            features[f"{offset}:lower"] = neighbour.lower()
-            features[f"{offset}:shape"] = shape(neighbour)
-        yield features
+    for features in spelling_features(words, is_by_character):
+        yield dict.fromkeys(features, True)

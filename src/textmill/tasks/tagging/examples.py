@@ -94,7 +94,9 @@ def make_spec(config: TaggingConfig, train: Sequence[Example]) -> Spec:
     is_by_character = all(
         len(word) == 1 or word in _PLACEHOLDERS for example in train for word in example.words
     )
-    return Spec(tags_of(types), is_by_character, N_SPELLING_ROWS, has_crf=True)
+    # Words with several characters did not gain by their spelling, see docs/decisions.md.
+    n_spelling_rows = N_SPELLING_ROWS if is_by_character else 0
+    return Spec(tags_of(types), is_by_character, n_spelling_rows, has_crf=True)
 
 
 def check_examples(config: TaggingConfig, spec: Spec, examples: Sequence[Example]) -> None:
