@@ -73,7 +73,7 @@ class Encoded:
 
 
 class Tagger(nn.Module):
-    """A backbone with a linear layer on each word's mean hidden state, and on its spelling if used."""
+    """A backbone with a linear layer on each word's mean hidden state, and its spelling if used."""
 
     def __init__(self, backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> None:
         super().__init__()
