@@ -16,7 +16,6 @@ from textmill.tasks.baseline_files import VALUES, damaged, read_baseline, write_
 from textmill.tasks.tagging.answers import Prepared, log_of
 from textmill.tasks.tagging.examples import Example, Spec
 from textmill.tasks.tagging.iob2 import OUTSIDE, best_tags
-from textmill.tasks.tagging.spelling import shape
 
 CLASSICAL_BASELINE = "word_logistic_regression"
 """The baseline that the model is compared with, and that can be a part of it."""
@@ -68,7 +67,9 @@ def word_lookup(
 def fit(spec: Spec, train: Sequence[Example]) -> WordLogisticRegression:
     """Return a logistic regression on each word, its shape and its neighbours."""
     vectorizer = DictVectorizer()
-    features = vectorizer.fit_transform(f for e in train for f in _word_features(e.words))
+    features = vectorizer.fit_transform(
+        feature for e in train for feature in _word_features(e.words, spec.is_by_character)
+    )
     numbers = [spec.labels.index(tag) for example in train for tag in example.tags]
     classifier, note = logistic_regression(features, numbers, C=1.0, max_iter=300)
     return WordLogisticRegression(spec, vectorizer.feature_names_, classifier, note)
@@ -96,7 +97,7 @@ class WordLogisticRegression:
     def __init__(
         self, spec: Spec, names: list[str], classifier: LinearClassifier, note: str = ""
     ) -> None:
-        self.n_labels = len(spec.labels)
+        self.n_labels, self.is_by_character = len(spec.labels), spec.is_by_character
         self.names, self.classifier, self.note = names, classifier, note
         self.vectorizer = DictVectorizer()
         self.vectorizer.feature_names_ = names
@@ -113,7 +114,7 @@ class WordLogisticRegression:
             if not item.words:
                 yield np.empty((0, self.n_labels))
                 continue
-            features = self.vectorizer.transform(_word_features(item.words))
+            features = self.vectorizer.transform(_word_features(item.words, self.is_by_character))
             yield self.classifier.probabilities(features, self.n_labels)
 
     def save(self, folder: Path) -> None:
@@ -136,19 +137,7 @@ class WordLogisticRegression:
             raise damaged(folder / VALUES, error) from None
 
 
-def _word_features(words: Words) -> Iterator[dict[str, str]]:
+def _word_features(words: Words, is_by_character: bool) -> Iterator[dict[str, bool]]:
     """Yield the features of each word: spelling, shape, neighbours."""
-    for index, word in enumerate(words):
-        features: dict[str, str] = {
-            "word": word,
-            "lower": word.lower(),
-            "prefix": word[:3],
-            "suffix": word[-3:],
-            "shape": shape(word),
-        }
-        for offset in (-2, -1, 1, 2):
-            at = index + offset
-            neighbour = words[at] if 0 <= at < len(words) else ""
-            features[f"{offset}:lower"] = neighbour.lower()
-            features[f"{offset}:shape"] = shape(neighbour)
-        yield features
+    for features in spelling_features(words, is_by_character):
+        yield dict.fromkeys(features, True)

@@ -1,4 +1,4 @@
-"""The network of tagging: a linear layer on each word's hidden state and spelling.
+"""The network of tagging: a linear layer on each word's hidden states, and a random field.
 
 A text longer than the context is read in windows that overlap, so that every word has context on
 both sides, and its tags are scored as those of one text.
@@ -66,7 +66,7 @@ class Encoded:
 
 
 class Tagger(nn.Module):
-    """A backbone with a linear layer on the mean of each word's hidden states and its spelling."""
+    """A backbone with a linear layer on each word's mean hidden state, and its spelling if used."""
 
     def __init__(self, backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> None:
         super().__init__()
