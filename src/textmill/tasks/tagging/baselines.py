@@ -16,6 +16,7 @@ from textmill.tasks.baseline_files import VALUES, damaged, read_baseline, write_
 from textmill.tasks.tagging.answers import Prepared, log_of
 from textmill.tasks.tagging.examples import Example, Spec
 from textmill.tasks.tagging.iob2 import OUTSIDE, best_tags
+from textmill.tasks.tagging.spelling import spelling_features
 
 CLASSICAL_BASELINE = "word_logistic_regression"
 """The baseline that the model is compared with, and that can be a part of it."""
