@@ -29,8 +29,8 @@ from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.corpus.tokens.vocabulary import train_tokenizer
 from textmill.model.gpt import GPT
 from textmill.tasks.classification.settings import ClassificationConfig
+from textmill.tasks.ensemble.predictor import Predictor, network_scorer
 from textmill.tasks.finetune import finetune
-from textmill.tasks.predictor import Predictor, network_scorer
 
 WORDS = {
     "good": ["splendid", "lovely", "superb", "happy", "bright"],

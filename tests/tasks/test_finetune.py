@@ -17,6 +17,7 @@ from textmill.model.layout import load_weights
 from textmill.tasks.classification.examples import Spec
 from textmill.tasks.classification.network import build
 from textmill.tasks.classification.settings import ClassificationConfig
+from textmill.tasks.ensemble.predictor import load_predictor
 from textmill.tasks.finetune import (
     FinetuneModule,
     default_epochs,
@@ -25,7 +26,6 @@ from textmill.tasks.finetune import (
     training_examples,
 )
 from textmill.tasks.kinds import examples_of, network_of
-from textmill.tasks.predictor import load_predictor
 
 # Lightning announces its own changes, and that two processor cores could load data.
 pytestmark = pytest.mark.filterwarnings(

@@ -26,9 +26,9 @@ from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.tasks.baseline import baseline
 from textmill.tasks.classification.examples import Example as Labelled
 from textmill.tasks.classification.settings import ClassificationConfig
+from textmill.tasks.ensemble.predictor import Predictor, load_predictor
 from textmill.tasks.evaluate import evaluate
 from textmill.tasks.kinds import examples_of, network_of
-from textmill.tasks.predictor import Predictor, load_predictor
 from textmill.tasks.tagging.examples import Example as Tagged
 
 ON = RedactionConfig()

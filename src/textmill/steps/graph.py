@@ -137,9 +137,8 @@ TOKENIZER = Step("tokenizer", "textmill.corpus.tokens.vocabulary:train_tokenizer
 TOKENS = Step("tokens", "textmill.corpus.tokens.corpus_tokens:tokenize")
 PRETRAIN = Step("pretrain", "textmill.training.pretrain:pretrain", True, True)
 FURTHER_METRICS = "{metrics}"
-EXAMPLES, NETWORK, ANSWERS, BASELINES, METRICS, STATISTICS = (
-    f"{{kind}}.{part}"
-    for part in ("examples", "network", "answers", "baselines", "metrics", "statistics")
+EXAMPLES, NETWORK, ANSWERS, BASELINES, METRICS = (
+    f"{{kind}}.{part}" for part in ("examples", "network", "answers", "baselines", "metrics")
 )
 BASELINE = Step(
     "baseline",
@@ -151,7 +150,7 @@ FINETUNE = Step(
     "textmill.tasks.finetune:finetune",
     True,
     True,
-    loads=(EXAMPLES, NETWORK, ANSWERS, BASELINES, METRICS, STATISTICS),
+    loads=(EXAMPLES, NETWORK, ANSWERS, BASELINES, METRICS),
 )
 EVALUATE = Step(
     "evaluate",

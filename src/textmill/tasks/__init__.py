@@ -8,7 +8,6 @@ __all__ = [
     "kinds",
     "language_model",
     "predictions",
-    "predictor",
     "rows",
     "shown",
     "statistics",

@@ -17,11 +17,11 @@ from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.errors import InputError
 from textmill.files import digest_file, write_json
 from textmill.model.layout import load_state, load_weights, save_weights
-from textmill.tasks.candidates import choose
+from textmill.tasks.ensemble.candidates import choose
+from textmill.tasks.ensemble.model_folder import save_task_model
+from textmill.tasks.ensemble.predictor import network_scorer
 from textmill.tasks.kinds import Examples, Network, examples_of, network_of
 from textmill.tasks.leaks import find_overlap, kept_examples
-from textmill.tasks.model_folder import save_task_model
-from textmill.tasks.predictor import network_scorer
 from textmill.training.batches import Batches, by_length, in_order, n_steps
 from textmill.training.fit import fit
 from textmill.training.module import FitModule

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from textmill.tasks.baseline_files import read_baseline, write_baseline
 from textmill.tasks.classification.examples import Example, Spec
+from textmill.tasks.ensemble.baseline_files import read_baseline, write_baseline
 
 CLASSICAL_BASELINE = TRIVIAL_BASELINE = "median"
 

@@ -17,8 +17,8 @@ from textmill import model as models
 from textmill.corpus.tokens.tokenizer import END_ID, load_tokenizer
 from textmill.errors import InputError
 from textmill.files import read_json
+from textmill.tasks.ensemble.predictor import Predictor, load_predictor
 from textmill.tasks.evaluate import evaluate
-from textmill.tasks.predictor import Predictor, load_predictor
 from textmill.tasks.tagging.examples import Example, Spec, check_examples, make_spec, read_examples
 from textmill.tasks.tagging.iob2 import best_tags, spans
 from textmill.tasks.tagging.network import (

@@ -19,9 +19,9 @@ from textmill.corpus.tokens.tokenizer import END_ID, PAD_ID, SOURCE_ID, TARGET_I
 from textmill.errors import InputError
 from textmill.files import read_json, write_json
 from textmill.tasks.baseline import baseline
+from textmill.tasks.ensemble.model_folder import read_task
+from textmill.tasks.ensemble.predictor import load_predictor
 from textmill.tasks.evaluate import evaluate
-from textmill.tasks.model_folder import read_task
-from textmill.tasks.predictor import load_predictor
 from textmill.tasks.rows import digest_split
 from textmill.tasks.translation.examples import Example, Spec, read_examples
 from textmill.tasks.translation.metrics import corpus_scores, signatures

@@ -18,8 +18,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from textmill.corpus.words import split_words
 from textmill.evaluation.regression import LinearClassifier, naive_bayes_regression
-from textmill.tasks.baseline_files import VALUES, damaged, read_baseline, write_baseline
 from textmill.tasks.classification.examples import Example, Spec
+from textmill.tasks.ensemble.baseline_files import VALUES, damaged, read_baseline, write_baseline
 
 CLASSICAL_BASELINE = "naive_bayes_logistic_regression"
 """The baseline that the model is compared with, and that can be a part of it."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction import DictVectorizer
 
 from textmill.evaluation.regression import LinearClassifier, logistic_regression
-from textmill.tasks.baseline_files import VALUES, damaged, read_baseline, write_baseline
+from textmill.tasks.ensemble.baseline_files import VALUES, damaged, read_baseline, write_baseline
 from textmill.tasks.tagging.answers import Prepared, log_of
 from textmill.tasks.tagging.examples import Example, Spec
 from textmill.tasks.tagging.iob2 import OUTSIDE, best_tags

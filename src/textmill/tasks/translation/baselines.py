@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from textmill.corpus.words import split_words
 from textmill.safety.characters import UNSPACED
-from textmill.tasks.baseline_files import VALUES, damaged, read_baseline, write_baseline
+from textmill.tasks.ensemble.baseline_files import VALUES, damaged, read_baseline, write_baseline
 from textmill.tasks.translation.examples import Example, Spec
 
 CLASSICAL_BASELINE = "word_by_word"

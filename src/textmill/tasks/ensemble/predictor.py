@@ -14,9 +14,9 @@ from textmill.config import UNREDACTED, RedactionConfig
 from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.model import GPT
 from textmill.model.layout import check_sizes, load_state, load_weights, read_config
-from textmill.tasks.averaging import average
+from textmill.tasks.ensemble.averaging import average
+from textmill.tasks.ensemble.model_folder import BASELINE_FOLDER, TaskModel, read_task
 from textmill.tasks.kinds import BASELINE, NETWORK, answers_of, baselines_of, network_of
-from textmill.tasks.model_folder import BASELINE_FOLDER, TaskModel, read_task
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -19,8 +19,8 @@ from textmill.tasks.classification.answers import PREDICT_BATCH
 from textmill.tasks.classification.examples import Spec
 from textmill.tasks.classification.network import Classifier, build
 from textmill.tasks.classification.settings import ClassificationConfig
-from textmill.tasks.model_folder import NETWORK_ALONE, save_task_model
-from textmill.tasks.predictor import Predictor, load_predictor
+from textmill.tasks.ensemble.model_folder import NETWORK_ALONE, save_task_model
+from textmill.tasks.ensemble.predictor import Predictor, load_predictor
 
 SPEC = Spec(("bad", "good", "so-so"))
 TEXTS = ["the room", "a lovely meal and splendid staff", "sad"]

@@ -12,15 +12,18 @@ several scores on few examples is often the luckiest.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from textmill.config import TaskConfig
-from textmill.evaluation.metrics import leading, lower_is_better
-from textmill.evaluation.significance import differences
-from textmill.tasks.averaging import average, fit_weights
+from textmill.evaluation.metrics import Row, leading, lower_is_better
+from textmill.tasks.ensemble.averaging import average, fit_weights
+from textmill.tasks.ensemble.model_folder import Choice
+from textmill.tasks.ensemble.predictor import Scorer, score_in_batches
 from textmill.tasks.kinds import (
     BASELINE,
     NETWORK,
@@ -30,10 +33,9 @@ from textmill.tasks.kinds import (
     examples_of,
     metrics_of,
 )
-from textmill.tasks.model_folder import Choice
-from textmill.tasks.predictor import Scorer, score_in_batches
-from textmill.tasks.statistics import tabulate
 
+N_GROUPS = 20
+"""Groups of the jackknife."""
 MAX_COMPARED = 2000
 """Maximum validation examples that decide: the network has to predict all of them."""
 
@@ -128,16 +130,27 @@ class Compared:
         answers = self.kind.answer(self.spec, self.prepared, scores)
         return [reference(e) | a for e, a in zip(self.examples, answers, strict=True)]
 
-    def score(self, rows: Sequence[dict[str, Any]]) -> float:
+    def score(self, rows: Sequence[Row]) -> float:
         """Return the leading metric of a model's rows."""
         return metrics_of(self.config.kind).score(self.config, rows)[self.metric]
 
-    def is_better(self, rows: Sequence[dict[str, Any]], baseline: Sequence[dict[str, Any]]) -> bool:
-        """Return whether a model is better than the baseline by more than the standard error."""
-        signatures = metrics_of(self.config.kind).signatures(self.config)
-        examples = tabulate(self.config.kind, [baseline, rows], signatures)
-        gain = differences(examples, 0, 1)[self.metric].gain
-        return gain.value > gain.deviation
+    def is_better(self, rows: Sequence[Row], baseline: Sequence[Row]) -> bool:
+        """Return whether a model is better than the baseline by more than the standard error.
+
+        The error of the difference is estimated by the delete-a-group jackknife (Efron & Tibshirani
+        1993, section 11.5), which needs nothing but the metric.
+        """
+        sign = -1.0 if lower_is_better(definitions(self.config.kind), self.metric) else 1.0
+        groups = np.arange(len(rows)) % min(N_GROUPS, len(rows))
+
+        def gain(is_kept: NDArray[np.bool_]) -> float:
+            new, old = (self.score([*compress(of, is_kept)]) for of in (rows, baseline))
+            return sign * (new - old)
+
+        without = np.array([gain(groups != group) for group in range(groups.max() + 1)])
+        n = len(without)
+        deviation = float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
+        return gain(groups >= 0) > deviation
 
 
 def _describe(kind: str, chosen: str, scores: Mapping[str, float]) -> str:

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
 
 Floats = NDArray[np.floating]
 
@@ -30,7 +28,7 @@ def average(scores: Sequence[Floats], weights: Sequence[float]) -> Floats:
         scores: the probabilities by each model, (..., labels).
         weights: of the models.
     """
-    probabilities: Floats = softmax(_weighted(scores, weights), axis=-1)
+    probabilities: Floats = np.exp(_log_softmax(_weighted(scores, weights)))
     return probabilities
 
 
@@ -41,12 +39,14 @@ def fit_weights(scores: Sequence[Floats], targets: NDArray[np.integer]) -> tuple
         scores: the probabilities by each model, (examples, labels).
         targets: the correct labels, (examples,).
     """
+    from scipy.optimize import minimize  # not for prediction
+
     logs = [_log(part) for part in scores]
     rows = np.arange(len(targets))
     right = np.stack([part[rows, targets] for part in logs])
 
     def objective(weights: Floats) -> tuple[float, Floats]:
-        log_p = log_softmax(_weighted(scores, weights), axis=-1)
+        log_p = _log_softmax(_weighted(scores, weights))
         expected = np.stack([(np.exp(log_p) * part).sum(axis=1) for part in logs])
         away = weights - PRIOR_WEIGHT
         value = -log_p[rows, targets].sum() + (away**2).sum() / 2
@@ -64,3 +64,8 @@ def _weighted(scores: Sequence[Floats], weights: Sequence[float] | Floats) -> Fl
 
 def _log(probabilities: Floats) -> Floats:
     return np.asarray(np.log(np.maximum(probabilities, MIN_PROBABILITY, dtype=np.float64)))
+
+
+def _log_softmax(scores: Floats) -> Floats:
+    shifted = scores - scores.max(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))

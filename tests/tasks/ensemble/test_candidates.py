@@ -18,12 +18,12 @@ from textmill.config import AnyTask, TaskConfig
 from textmill.errors import InputError
 from textmill.files import read_json
 from textmill.tasks.baseline import baseline
-from textmill.tasks.baseline_files import ARRAYS, VALUES
-from textmill.tasks.candidates import Compared
 from textmill.tasks.classification.examples import Example, Spec
 from textmill.tasks.classification.settings import ClassificationConfig
+from textmill.tasks.ensemble.baseline_files import ARRAYS, VALUES
+from textmill.tasks.ensemble.candidates import Compared
+from textmill.tasks.ensemble.predictor import load_predictor
 from textmill.tasks.evaluate import evaluate
-from textmill.tasks.predictor import load_predictor
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning:lightning"

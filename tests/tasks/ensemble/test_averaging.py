@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from textmill.tasks.averaging import MAX_WEIGHT, average, fit_weights
+from textmill.tasks.ensemble.averaging import MAX_WEIGHT, average, fit_weights
 
 
 def test_one_model_with_weight_one_is_unchanged() -> None:
