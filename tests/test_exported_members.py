@@ -200,6 +200,7 @@ PUBLIC = {
     "textmill.tasks": [
         "baseline",
         "drift",
+        "ensemble",
         "evaluate",
         "finetune",
         "kinds",
@@ -210,7 +211,7 @@ PUBLIC = {
         "statistics",
     ],
     "textmill.tasks.classification": ["baselines", "examples", "network", "page"],
-    "textmill.tasks.ensemble": ["predictor"],
+    "textmill.tasks.ensemble": ["baseline_files", "candidates", "model_folder", "predictor"],
     "textmill.tasks.language_model": ["evaluate", "metrics"],
     "textmill.tasks.tagging": ["baselines", "examples", "network", "page"],
     "textmill.tasks.translation": ["baselines", "examples", "network", "page"],

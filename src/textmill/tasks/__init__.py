@@ -3,6 +3,7 @@
 __all__ = [
     "baseline",
     "drift",
+    "ensemble",
     "evaluate",
     "finetune",
     "kinds",
