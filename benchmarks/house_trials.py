@@ -25,6 +25,7 @@ data_root: .
 corpus:
   sources: [{{name: own, path: texts.jsonl}}]
   validation_share: 0.2
+  task_texts: {{enabled: false}}
 promotion: {{must_beat: trivial}}
 """
 SETTINGS = [one for one in SMALL if not one.startswith(("sample.", "tasks.", "tokenizer."))]

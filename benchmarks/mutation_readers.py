@@ -101,7 +101,7 @@ class Readers:
 
     def _predict(self, task: str) -> str:
         from textmill.steps.graph import FINETUNE
-        from textmill.tasks.predictor import load_predictor
+        from textmill.tasks.ensemble.predictor import load_predictor
         from textmill_flows.answering.inference import choose_model
 
         self._store()

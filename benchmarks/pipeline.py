@@ -72,7 +72,7 @@ def bare(folder: Path) -> None:
     train_tokenizer(config.tokenizer, {"corpus": corpus}, tokenizer)
     tokenize(TokensConfig(), {"corpus": corpus, "tokenizer": tokenizer}, tokens)
     step = PretrainStepConfig(
-        model=config.model, pretrain=config.pretrain, weights=config.corpus.weights
+        model=config.model, pretrain=config.pretrain, weights=config.source_weights
     )
     pretrain(step, {"tokens": tokens, "tokenizer": tokenizer}, backbone, out("work"))
     evaluate_lm(config.generation, {"backbone": backbone, "tokens": tokens}, out("lm"))

@@ -20,6 +20,8 @@ SMALL = [
     "tasks.ner.finetune.epochs=12",
     "tasks.ner.finetune.learning_rate=0.01",
     "tasks.translation.finetune.epochs=8",
+    "tasks.translation.finetune.candidates=[network]",
+    "tasks.topic.finetune.candidates=[network]",
     "generation.max_new_tokens=8",
 ]
 """Overrides of demo.yaml."""

@@ -136,8 +136,8 @@ def reproduce(
     again = Composed(recorded.config, recorded.run.data.tags["textmill.config"])
     with opened("reproduce", again, command, tags, scope) as context:
         context.threads = {k: step.threads for k, step in recorded.steps.items() if step.threads}
-        parts = GRAPH.parts(context.config)
-        run_parts(context, tuple(part for part in parts if part.label in recorded.steps))
+        known = {part.label for part in GRAPH.parts(context.config)}
+        run_parts(context, GRAPH.up_to(context.config, *(known & recorded.steps.keys())))
         comparisons = compare_steps(recorded, context.pipeline.results, tolerance)
         log_reproduction(context.pipeline, comparisons, differences, tolerance)
     log.info("\n%s", table(comparisons, tolerance))

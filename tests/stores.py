@@ -199,8 +199,8 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
         import torch
 
         from textmill.model import GPT
+        from textmill.tasks.ensemble.model_folder import NETWORK_ALONE, save_task_model
         from textmill.tasks.kinds import examples_of, network_of
-        from textmill.tasks.model_folder import save_task_model
 
         corpus, tokenizer = tmp_path_factory.mktemp("corpus"), tmp_path_factory.mktemp("tokenizer")
         (corpus / "train").mkdir()
@@ -213,7 +213,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
         is_causal = task.finetune.attention == "causal"
         network = network_of(kind).build(GPT(shape), spec, 0.0, is_causal)
         out = tmp_path_factory.mktemp("task-model")
-        save_task_model(network, task, spec, tokenizer, out)
+        save_task_model(task, spec, NETWORK_ALONE, network, tokenizer, out)
         return out
 
     return make

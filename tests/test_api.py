@@ -15,7 +15,7 @@ from mlflow.tracking import MlflowClient
 from tests.e2e.conftest import SMALL, Product
 from textmill import api
 from textmill.errors import InputError
-from textmill.tasks.predictor import Predictor
+from textmill.tasks.ensemble.predictor import Predictor
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # third parties' warnings inside MLflow
 

@@ -23,6 +23,9 @@ NEEDS = {
     ("tokenizer", "byte"): ["tokenizer.vocab_size=270"],  # the demo has a size of its own
     ("corpus", "default"): ["corpus.sources=[{name: books, path: books.txt}]"],
 }
+CHOSEN_BY_TASKS: dict[tuple[str, str], Any] = {
+    ("corpus", "default"): {"decontamination": {"enabled": True}},
+}
 CHOSEN_HERE = {"accelerator", "precision"}  # auto becomes what this machine has
 LOCATIONS = {"sources", "home", "train", "test", "validation"}
 BASE = "defaults: [base, _self_]\ncorpus: {sources: [{name: books, path: text/*.txt}]}\n"
@@ -106,6 +109,7 @@ def test_every_option_of_every_group_says_what_its_file_says(group: str, option:
     config = compose("demo", [f"{group}={option}", "data_root=data", *needs])
     demo = OmegaConf.load(CONF / "demo.yaml").get(group) or {}
     said = stated(CONF / group / f"{option}.yaml", *demo)
+    said = with_stated(said, CHOSEN_BY_TASKS.get((group, option), {}))
     section = plain(config)[group]
     assert section == with_stated(section, said)
 
@@ -284,7 +288,7 @@ def test_missing_data_root_says_how_to_set_it(there: Path) -> None:
 
 def test_missing_sources_are_named(there: Path) -> None:
     problem = message(write(there, "defaults: [base, _self_]\n"))
-    assert problem.startswith("corpus.sources is not set: add it to the configuration")
+    assert "corpus.sources is empty: add a source, or a task whose training texts" in problem
 
 
 def test_one_task_is_changed_by_its_name() -> None:

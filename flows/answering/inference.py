@@ -51,7 +51,7 @@ def answer(task: str, texts: Iterable[str], config: Config) -> Iterator[dict[str
     if task not in names:
         raise InputError(unknown_name("task", task, names).capitalize())
     model = choose_model(config, FINETUNE, task)
-    from textmill.tasks.predictor import load_predictor
+    from textmill.tasks.ensemble.predictor import load_predictor
 
     predictor = load_predictor(model.folder)
     remaining = iter(texts)

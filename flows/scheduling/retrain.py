@@ -19,11 +19,11 @@ from textmill.evaluation.shift import crossed_limits
 from textmill.files import digest_values
 from textmill.registry.promotion import champion_results
 from textmill.steps.graph import DRIFT, EVALUATE, EVALUATE_LM, FINETUNE, GRAPH, PRETRAIN, TOKENS
-from textmill.steps.parts import CorpusSource, Split
+from textmill.steps.parts import CorpusSource, Raw, Split
 from textmill.steps.process import Stopped
 from textmill.steps.raw_sources import Source, data_digest
 from textmill.tracking.events import PastRun, find_sample, last_finished, result_of, runs_for
-from textmill.tracking.raw_data import find_sources, with_sample
+from textmill.tracking.raw_data import find_sources, is_generated, with_sample
 from textmill.tracking.results import Result, find_result, input_of
 from textmill.tracking.store import Store, StoreError
 from textmill.tracking.tags import BACKBONE
@@ -243,14 +243,13 @@ def _with_sample_paths(settings: Config, store: Store) -> Config:
 
 def _digest_sources(config: Config) -> str:
     """Return the digest of all raw files that the pipeline would read."""
-    first = config.corpus.sources[0].path
-    if config.sample is not None and first is not None and first.startswith("sample:"):
-        return digest_values(config.sample.model_dump())  # not generated yet
     splits = [
         Split(task_config, name)
         for task_config in config.tasks
         for name in ("train", "validation", "test")
         if name != "validation" or task_config.validation
     ]
-    corpus = map(CorpusSource, config.corpus.sources)
-    return data_digest(find_sources([*corpus, *splits]))
+    raw: list[Raw] = [*map(CorpusSource, config.corpus.sources), *splits]
+    if config.sample is not None and any(map(is_generated, raw)):
+        return digest_values(config.sample.model_dump())  # not generated yet
+    return data_digest(find_sources(raw))

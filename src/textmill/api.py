@@ -31,7 +31,7 @@ from textmill.errors import InputError
 
 if TYPE_CHECKING:
     from textmill.config import Config
-    from textmill.tasks.predictor import Predictor
+    from textmill.tasks.ensemble.predictor import Predictor
 
 __all__ = ["Model", "Result", "Score", "TaskModel", "load_task", "run"]
 
@@ -181,7 +181,7 @@ def load_task(model: str, config: str | Path = "demo", overrides: Sequence[str] 
         tracking = compose(str(config), overrides).tracking
         from textmill.registry.lineage import run_of_model
         from textmill.steps.graph import FINETUNE
-        from textmill.tasks.predictor import load_predictor
+        from textmill.tasks.ensemble.predictor import load_predictor
         from textmill.tracking.artifacts import output_folder
         from textmill.tracking.store import Store
 

@@ -166,8 +166,8 @@ def sources(*weights: float | None) -> dict[str, Any]:
 
 
 def test_weights_are_those_of_the_sources_that_have_one() -> None:
-    assert whole(corpus=sources(None, 0.2, 0)).corpus.weights == {"s1": 0.2, "s2": 0}
-    assert whole(corpus=sources(3, 5)).corpus.weights == {"s0": 3, "s1": 5}
+    assert whole(corpus=sources(None, 0.2, 0)).source_weights == {"s1": 0.2, "s2": 0}
+    assert whole(corpus=sources(3, 5)).source_weights == {"s0": 3, "s1": 5}
 
 
 @pytest.mark.parametrize(
@@ -186,6 +186,51 @@ def test_weights_leave_something_to_train_on(
 ) -> None:
     with pytest.raises(ValidationError, match=problem):
         whole(corpus=sources(*weights))
+
+
+OWN = {"task_texts": {"enabled": True}}
+
+
+def test_the_texts_of_tasks_have_a_weight_together() -> None:
+    own = {"task_texts": {"enabled": True, "weight": 0.3}}
+    assert whole(corpus=sources(None) | own, tasks=[TASK]).source_weights == {"task:": 0.3}
+    assert whole(corpus=sources(None) | own).source_weights == {}
+    with pytest.raises(ValidationError, match=r"sum to 1, which leaves nothing for s1: lower"):
+        whole(corpus=sources(0.7, None) | own, tasks=[TASK])
+    problem = r"nothing for corpus\.task_texts: .* for every source, and corpus\.task_texts\.weight"
+    with pytest.raises(ValidationError, match=problem):
+        whole(corpus=sources(1.0) | OWN, tasks=[TASK])
+    assert whole(corpus=sources(1.0) | OWN).source_weights == {"s0": 1}
+
+
+@pytest.mark.parametrize(
+    ("enabled", "tasks", "own", "is_decontaminated"),
+    [
+        (None, [TASK], True, True),
+        (None, [TASK], False, False),
+        (None, [], True, False),
+        (False, [TASK], True, False),
+        (True, [TASK], False, True),
+    ],
+)
+def test_the_corpus_is_decontaminated_where_it_has_the_texts_of_tasks(
+    enabled: bool | None, tasks: list[Any], own: bool, is_decontaminated: bool
+) -> None:
+    corpus = {"decontamination": {"enabled": enabled}, "task_texts": {"enabled": own}}
+    config = whole(corpus={"sources": [SOURCE]} | corpus, tasks=tasks)
+    assert config.corpus.decontamination.enabled is is_decontaminated
+
+
+def test_a_corpus_is_of_sources_or_of_the_texts_of_tasks() -> None:
+    assert whole(corpus=OWN, tasks=[TASK]).corpus.sources == ()
+    for corpus, tasks in (({}, [TASK]), (OWN, [])):
+        with pytest.raises(ValidationError, match=r"corpus\.sources is empty: add a source, or a"):
+            whole(corpus=corpus, tasks=tasks)
+
+
+def test_the_names_of_the_texts_of_tasks_are_reserved() -> None:
+    with pytest.raises(ValidationError, match="'task:topic' is reserved .* rename the source"):
+        whole(corpus={"sources": [SOURCE | {"name": "task:topic"}]})
 
 
 @pytest.mark.parametrize("overlap", [64, 65])
@@ -225,11 +270,6 @@ def test_a_task_name_serves_in_commands_and_folders(name: str) -> None:
     with pytest.raises(ValidationError) as caught:
         whole(tasks=[TASK | {"name": name}])
     assert [error["type"] for error in caught.value.errors()] == ["string_pattern_mismatch"]
-
-
-def test_a_corpus_has_a_source() -> None:
-    with pytest.raises(ValidationError, match="at least 1 item"):
-        whole(corpus={"sources": []})
 
 
 def message(override: str) -> str:
@@ -313,7 +353,7 @@ def test_all_wrong_settings_are_reported_at_once() -> None:
 def test_a_list_with_one_bad_item_is_not_called_too_short() -> None:
     (problem,) = message("corpus.sources=[{name: a, path: b, encoding: no}]").splitlines()[1:]
     assert problem.startswith("  corpus.sources.0.encoding: unknown encoding 'no'")
-    assert "at least 1 item" in message("corpus.sources=[]")
+    assert "at least 1 item" in message("corpus.redaction.kinds=[]")
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ defaults: [base, _self_]
 corpus:
   sources: [{name: notes, path: notes.jsonl}]
   near_duplicates: {enabled: false}
+  task_texts: {enabled: false}
 tokenizer: {vocab_size: 300}
 model: {n_layer: 1, n_head: 1, n_embd: 8, block_size: 16}
 pretrain: {max_steps: 2, warmup_steps: 1, micro_batch_size: 2}

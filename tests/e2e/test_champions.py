@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 TOPIC = [word for word in SMALL if not word.startswith(("tasks.", "finetune.", "pretrain.max"))]
 TOPIC += ["tasks=[sample-topic]", "pretrain.max_steps=150", "pretrain.learning_rate=0.01"]
-TOPIC += ["sample.n_test=300"]
+TOPIC += ["sample.n_test=300", "finetune.candidates=[network]"]
 """The shrunken demo with one task, trained until it has learned something."""
 POOR = ["finetune.epochs=3", "finetune.learning_rate=0.008"]
 BETTER = ["finetune.epochs=12", "finetune.learning_rate=0.01"]

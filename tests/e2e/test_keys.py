@@ -27,8 +27,10 @@ pkgutil.resolve_name(function)(config, inputs, out, *further)
 print(*sorted(name for name in sys.modules if name.partition(".")[0] == "textmill"))
 """
 """Settings are unpickled first: they are in the key by their values."""
+SETTINGS = [*SMALL, "corpus.task_texts.enabled=true"]
 PARTS = (
     "sample",
+    "task-texts",
     "clean",
     "tokenizer",
     "tokens",
@@ -49,7 +51,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     folder = tmp_path_factory.mktemp("steps")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        config = compose("demo", SMALL)
+        config = compose("demo", SETTINGS)
     found: dict[str, set[str]] = {}
     for label in PARTS:
         part = GRAPH.parse(label)
@@ -90,7 +92,7 @@ def test_the_code_in_the_key_of_a_step_is_what_it_loads(
 ) -> None:
     part = GRAPH.parse(label)
     assert part is not None
-    config = compose("demo", SMALL)
+    config = compose("demo", SETTINGS)
     in_key = code_of(part.step, key_values(part.configure(config))).modules.keys()
     known = {name for name in loaded[label] if not is_no_code(name)}
     assert known - in_key == set(), "loaded, and not in the key: name it in Step.loads"

@@ -115,8 +115,8 @@ def test_a_new_task_is_computed_and_the_others_stay(finished: Product, tmp_path:
     assert found["clean"]["state"] == "reused"
     cleared = status_of(finished, *words, task, "corpus.decontamination.enabled=true")
     named = {change["name"] for change in cleared["clean"]["changes"]}
-    assert {"decontamination.enabled", "test_sets.mood", "mood/test"} <= named
-    assert "test_sets" not in named
+    assert named == {"decontamination.enabled", "task_texts"}
+    assert cleared["task-texts"]["state"] == "compute"
 
 
 @pytest.mark.slow

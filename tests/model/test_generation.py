@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from textmill.config import ModelConfig
-from textmill.model.generation import complete, generate, sample
+from textmill.model.generation import generate, sample
 from textmill.model.gpt import GPT
 
 VOCAB_SIZE = 31
@@ -133,53 +133,3 @@ def test_tokens_are_drawn_from_the_softmax_of_the_logits(
     shares = torch.bincount(drawn, minlength=4) / len(drawn)
     assert shares.tolist() == pytest.approx(expected, abs=0.015)  # four standard errors
     assert [share > 0 for share in shares] == [share > 0 for share in expected]
-
-
-def completed_alone(model: GPT, prompt: list[int], end_id: int) -> tuple[list[int], bool]:
-    """Full passes over one row without a cache, until the end or a full context."""
-    new: list[int] = []
-    while len(prompt) + len(new) <= model.config.block_size:
-        with torch.no_grad():
-            token = int(model(torch.tensor([prompt + new]))[0, -1].argmax())
-        if token == end_id:
-            return new, True
-        new.append(token)
-    return new, False
-
-
-@pytest.mark.parametrize("norm", ["layer", "rms"])
-@pytest.mark.parametrize("norm_placement", ["pre", "post"])
-@pytest.mark.parametrize("position", ["learned", "sinusoidal", "rotary"])
-def test_every_row_is_completed_as_if_it_were_alone(
-    position: str, norm: str, norm_placement: str
-) -> None:
-    model = build(16, position, norm=norm, norm_placement=norm_placement).double()
-    lengths = [5, 1, 16, 3, 9, 15, 2, 5]
-    rows = [prompts(length).tolist() for length in lengths]
-    seen = set()
-    for end_id in range(0, VOCAB_SIZE, 5):
-        together = complete(model, rows, end_id)
-        assert together == [completed_alone(model, row, end_id) for row in rows]
-        seen |= {has_ended for _, has_ended in together}
-    assert seen == {True, False}
-
-
-def test_a_full_context_ends_a_completion_unended() -> None:
-    model = build(8)
-    with torch.no_grad():
-        model.lm_head.weight[7] = 0.0  # token 7 never is the likeliest
-    # The last token written need not be read again, so eight tokens of context make room for nine.
-    for length in (1, 7, 8):
-        ((new, has_ended),) = complete(model, [prompts(length).tolist()], end_id=7)
-        assert (length + len(new), has_ended) == (9, False)
-
-
-def test_completion_stops_when_all_rows_have_ended() -> None:
-    model = build(16)
-    rows = [prompts(3).tolist(), prompts(2).tolist()]
-    passes: list[int] = []
-    model.lm_head.register_forward_hook(lambda *_: passes.append(1))
-    for end_id in range(VOCAB_SIZE):
-        passes.clear()
-        done = complete(model, rows, end_id)
-        assert len(passes) == max(len(new) + has_ended for new, has_ended in done)

@@ -47,3 +47,15 @@ def test_rows_that_a_cache_keeps_go_on_as_they_were() -> None:
     for row, n in enumerate([2, 0]):
         alone = model(input_ids[kept[row], n:][None])[0, -2:]
         torch.testing.assert_close(read[row], alone, atol=1e-5, rtol=1e-5)
+
+
+def test_a_row_goes_on_as_the_one_whose_newest_tokens_it_has_got() -> None:
+    model = build()
+    input_ids = tokens(1, 8).repeat(2, 1)
+    input_ids[1, 4:6] = input_ids[0, :2]
+    cache = model.new_cache(2)
+    model(input_ids[:, :6], cache=cache)
+    cache.copy(torch.tensor([0]), torch.tensor([1]), 4)
+    read = model(input_ids[:, 6:], cache=cache)
+    assert not torch.equal(input_ids[0], input_ids[1])
+    torch.testing.assert_close(read, model(input_ids[:1])[:, -2:].repeat(2, 1, 1))

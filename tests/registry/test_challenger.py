@@ -79,3 +79,18 @@ def test_a_recipe_is_all_but_seeds(tmp_path: Path) -> None:
     assert tuned(made("pretrain", source="t")) != recipe
     assert tuned(made("pretrain"), code={"textmill": "d"}) != recipe
     assert tuned(made("pretrain"), config={"finetune": {"epochs": 4}}) != recipe
+
+
+def test_a_recipe_is_the_same_whichever_files_gave_the_texts_of_tasks(tmp_path: Path) -> None:
+    def made(name: str, source: str, inputs: dict[str, Any] | None = None) -> Result:
+        folder = tmp_path / f"{name} {source}"
+        folder.mkdir()
+        values = {"step": name, "config": {}, "code": {}, "packages": {}, "inputs": inputs or {}}
+        write_json(folder / MANIFEST, values | {"sources": {"train": {"digest": source}}})
+        return Result(name, f"key of {source}", "run", "url", folder, "digest", False)
+
+    first, relabelled = made("task-texts", "a"), made("task-texts", "b")
+    entry = {"task_texts": {"key": first.key, "digest": first.digest}}
+    clean = made("clean", "own", entry)
+    recipes = {recipe_of(clean, {"task-texts": texts}) for texts in (first, relabelled)}
+    assert len(recipes) == 1

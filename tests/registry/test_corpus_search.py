@@ -84,6 +84,22 @@ def test_labelled_examples_are_found_by_their_words(
     assert [node.run_id for node in found.models()] == [chain.finetune.run_id]
 
 
+def test_the_text_of_a_test_has_not_been_read_by_a_corpus_that_was_cleared_of_it(
+    config: Config, store: Store, tmp_path: Path, seed: SampleConfig, calls: Callable[[], int]
+) -> None:
+    files = {context: tmp_path / f"{context}.jsonl" for context in ("train", "test")}
+    for context, file in files.items():
+        write_lines(file, [{"text": f"A {context} text of number {seed.seed}."}])
+    sources = tuple(
+        Source(f"mood/{context}", str(file), digest_file(file), context)
+        for context, file in files.items()
+    )
+    with open_pipeline("test", config, "tests", {}) as pipeline:
+        texts = pipeline.run(Step("task-texts", "probe_steps:write"), seed, sources=sources)
+    found = trace_text(store, f"text of number {seed.seed}.")
+    assert found.documents == {texts.run_id: [f"{files['train']}:1"]}
+
+
 class Encoded(SampleConfig):
     """Settings of a step that names the encoding of its files."""
 

@@ -161,6 +161,42 @@ def test_a_corpus_that_was_cleared_of_a_test_set_has_not_seen_it(
         assert trace(store, words).nodes.keys() == ids(tested)
 
 
+def test_a_task_whose_texts_are_in_the_corpus_is_followed_to_every_model(
+    config: Config, store: Store, chain: Chain, tmp_path: Path
+) -> None:
+    held_out, relabelled = tmp_path / "test.csv", tmp_path / "relabelled.csv"
+    for file in (held_out, relabelled):
+        file.write_text(f"{file.name} of {chain.run_id}")
+    train, test, again = (
+        Source(name, str(file), digest_file(file), context)
+        for name, file, context in (
+            ("mood/train", chain.train, "train"),
+            ("mood/test", held_out, "test"),
+            ("mood/train", relabelled, "train"),
+        )
+    )
+    seed = int(store.client.get_run(chain.clean.run_id).data.params["seed"])
+    with open_pipeline("test", config, "tests", {}) as pipeline:
+
+        def run(name: str, *sources: Source, **inputs: Result) -> Result:
+            own = SampleConfig(seed=seed + 500 + ["task-texts", "clean", "pretrain"].index(name))
+            return pipeline.run(Step(name, "probe_steps:write"), own, inputs, sources)
+
+        texts = run("task-texts", train, test)
+        backbone = run("pretrain", corpus=run("clean", task_texts=texts))
+        equal = run("task-texts", again, test)
+    assert equal.digest == texts.digest
+    for words in (str(chain.train), digest_file(chain.train)):
+        found = trace(store, words)
+        assert texts.run_id in found.roots
+        assert models(found) == ids(chain.finetune, backbone)
+    assert models(trace(store, str(relabelled))) == ids(backbone)
+    with pytest.raises(InputError, match="No finished step"):
+        trace(store, str(held_out))
+    (back,) = (n for n in trace(store, backbone.run_id).nodes.values() if n.step == "task-texts")
+    assert {source.place for source in back.sources} == {str(chain.train), str(held_out)}
+
+
 def test_a_file_that_was_deleted_or_changed_since_is_followed_by_its_path(
     store: Store, chain: Chain
 ) -> None:

@@ -186,7 +186,7 @@ def test_a_first_model_that_has_learned_nothing_is_no_champion(
     assert champion(registry) is None
 
 
-WORDS = "the baseline tfidf_logistic_regression"
+WORDS = "the baseline naive_bayes_logistic_regression"
 
 
 def test_a_first_model_that_is_worse_than_the_baseline_is_no_champion(

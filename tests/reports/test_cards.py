@@ -39,19 +39,32 @@ def task(task_of: Callable[[str, str], TaskConfig]) -> TaskConfig:
     return task_of("classification", "mood")
 
 
+LABELS = ("bad", "go<b>od")
+
+
+def write_task(
+    by_label: dict[str, Result], *members: str, labels: tuple[str, ...] = LABELS
+) -> None:
+    task = {
+        "spec": {"labels": labels},
+        "members": dict.fromkeys(members, 1.0),
+        "choice": f"the {' and '.join(members)}, chosen by validation accuracy",
+    }
+    (by_label["finetune mood"].folder / "task.json").write_text(json.dumps(task))
+
+
 @pytest.fixture
 def results(tmp_path: Path) -> dict[str, Result]:
     """A task that is fine-tuned and evaluated."""
     found = [
         result(tmp_path, "clean", {"documents_kept": 900, "documents_read": 1000}, own="own.jsonl"),
         result(tmp_path, "pretrain", {"parameters": 1_000_000, "tokens_seen": 2_000_000}),
-        result(tmp_path, "finetune mood", {}, train="train.csv"),
+        result(tmp_path, "finetune mood", {"epochs": 3.0}, train="train.csv"),
         result(tmp_path, "evaluate mood", TESTED, test=LONG_PLACE),
         result(tmp_path, "baseline mood", SIMPLE),
     ]
     by_label = {r.label: r for r in found}
-    spec = {"spec": {"labels": ["bad", "go<b>od"]}}
-    (by_label["finetune mood"].folder / "task.json").write_text(json.dumps(spec))
+    write_task(by_label, "network")
     return by_label
 
 
@@ -61,6 +74,8 @@ def results(tmp_path: Path) -> dict[str, Result]:
         "# mood\n",
         "A model that gives a text one label (classification)",
         r"Labels: bad, go&lt;b&gt;od.",
+        "It is the network, chosen by validation accuracy.",
+        "then fine-tuned for 3 epochs with bidirectional attention.",
         "a GPT of 1,000,000 parameters (4 layers, 4 heads, 256 channels, 128 tokens of context",
         "pretrained on 2,000,000 tokens (causal objective, 600 steps)",
         "| accuracy | 0.910 | 0.880 | 0.500 |",
@@ -81,6 +96,23 @@ def test_a_card_says(
     config: Config, task: TaskConfig, results: dict[str, Result], words: str
 ) -> None:
     assert words in card_text(config, task, results)
+
+
+def test_a_card_names_the_texts_of_tasks_in_the_corpus(
+    config: Config, task: TaskConfig, results: dict[str, Result], tmp_path: Path
+) -> None:
+    texts = result(tmp_path, "task-texts", {}, **{"mood/train": "mood.csv", "mood/test": "b.csv"})
+    manifest = json.loads((texts.folder / MANIFEST).read_text())
+    manifest["sources"]["mood/test"]["context"] = "test"
+    (texts.folder / MANIFEST).write_text(json.dumps(manifest))
+    results["task-texts"] = texts
+    values = config.model_dump()
+    values["corpus"]["task_texts"]["enabled"] = True
+    own = task.model_copy(update={"licence": "CC0"})
+    card = card_text(Config.model_validate(values | {"tasks": [own]}), own, results)
+    assert "| mood/train | mood.csv |" in card
+    assert "mood/test" not in card
+    assert r"configured: CC0 (task:mood, the task's examples); unknown (own)." in card
 
 
 def test_a_card_says_what_makes_the_scores_doubtful(
@@ -139,8 +171,8 @@ def test_the_licence_of_each_source_is_named(
     )
     corpus["sources"] = sources[:2]
     licensed = Config.model_validate(config.model_dump() | {"corpus": corpus})
-    assert "examples" not in cards._licences(licensed)
-    assert "unknown" not in cards._licences(licensed)
+    assert "examples" not in cards._licences(licensed, {})
+    assert "unknown" not in cards._licences(licensed, {})
 
 
 def test_a_licence_is_no_part_of_a_key() -> None:
@@ -156,6 +188,17 @@ def test_a_card_without_evaluation_says_so(
     assert "Not evaluated yet." in card_text(config, task, results)
 
 
+def test_a_card_of_a_baseline_says_nothing_of_a_network(
+    config: Config, task: TaskConfig, results: dict[str, Result]
+) -> None:
+    write_task(results, "baseline")
+    text = card_text(config, task, results)
+    assert "It is the baseline, chosen by validation accuracy." in text
+    assert "GPT" not in text
+    assert "context" not in text
+    assert "Languages of" not in text
+
+
 def test_a_card_warns_of_sample_data(
     config: Config, task: TaskConfig, results: dict[str, Result]
 ) -> None:
@@ -169,16 +212,14 @@ def test_tags_are_shown_as_the_entities_they_name(
     results: dict[str, Result],
     task_of: Callable[[str, str], TaskConfig],
 ) -> None:
-    spec = {"spec": {"labels": ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]}}
-    (results["finetune mood"].folder / "task.json").write_text(json.dumps(spec))
+    write_task(results, "network", labels=("O", "B-LOC", "I-LOC", "B-PER", "I-PER"))
     assert "Labels: LOC, PER." in card_text(config, task_of("tagging", "mood"), results)
 
 
 def test_a_card_fits_into_a_tag_whatever_the_names(
     config: Config, task: TaskConfig, results: dict[str, Result], tmp_path: Path
 ) -> None:
-    spec = {"spec": {"labels": [f"{i}" + "*" * 500 for i in range(500)]}}
-    (results["finetune mood"].folder / "task.json").write_text(json.dumps(spec))
+    write_task(results, "network", labels=tuple(f"{i}" + "*" * 500 for i in range(500)))
     sources = {f"source {i}": LONG_PLACE for i in range(500)}
     results["clean"] = result(tmp_path / "many", "clean", results["clean"].metrics(), **sources)
     card = card_text(config, task, results)

@@ -118,6 +118,22 @@ def test_sources_say_the_languages_that_were_found(
     assert source.rejected == {"bad_record": 1, "too_short": 2, "near_duplicate": 1}
 
 
+def test_the_texts_of_a_task_are_a_source_of_their_own(
+    config: Config, results: dict[str, Result]
+) -> None:
+    values = config.model_dump()
+    task = {"name": "mood", "kind": "classification", "train": "mood.csv", "test": "b.csv"}
+    values["corpus"]["task_texts"]["enabled"] = True
+    metrics = results["clean"].metrics()
+    own = {"documents_read/task:mood": 4, "documents_kept/task:mood": 3, "language_de/task:mood": 3}
+    write_json(results["clean"].folder / "metrics.json", metrics | own)
+    changed = Config.model_validate(values | {"tasks": [task]})
+    _, source = gather_corpus(changed, results).sources
+    assert (source.name, source.place) == ("task:mood", "mood.csv")
+    assert (source.documents_read, source.documents_kept) == (4, 3)
+    assert (source.languages, source.is_identified) == ({"de": 3}, False)
+
+
 def test_languages_are_sorted_by_bytes_with_tokens_per_word(
     config: Config, results: dict[str, Result]
 ) -> None:

@@ -49,7 +49,7 @@ METRICS: dict[str, dict[str, float]] = {
     "pretrain": {"parameters": 1_000_000, "tokens_seen": 2_000_000},
     "evaluate-lm": {"val_loss": 1.25},
     "baseline mood": {"accuracy": 0.75, "majority/accuracy": 0.5, "tfidf/accuracy": 0.75},
-    "finetune mood": {"train_examples": 90, "validation_examples": 10},
+    "finetune mood": {"train_examples": 90, "validation_examples": 10, "epochs": 2.5},
     "evaluate mood": {"accuracy": 0.5, "test_examples": 2, "cut_examples": 1},
 }
 INPUTS = {
@@ -94,6 +94,8 @@ def write_outputs(folder: Path) -> None:
     write_json(folder / "evaluate-lm" / "samples.json", ["One.", "Two\nlines."])
     lines = "".join(json.dumps(row) + "\n" for row in PREDICTIONS)
     (folder / "evaluate mood" / "predictions.jsonl").write_text(lines)
+    choice = {"choice": "the average of all, chosen by validation accuracy"}
+    write_json(folder / "finetune mood" / "task.json", choice)
     write_notes([Note("tfidf", "tfidf: on fewer features")], folder / "baseline mood")
     for name in ("majority", "tfidf"):
         (folder / "baseline mood" / name).mkdir()

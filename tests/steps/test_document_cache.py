@@ -43,11 +43,10 @@ def clean_config(**fields: Any) -> CleanConfig:
         {"redaction": {"kinds": ["email"]}},
         {"near_duplicates": {"enabled": True}},
         {"decontamination": {"enabled": True}},
-        {"test_sets": [{"name": "t", "places": ["t.jsonl"], "columns": ["text"]}]},
     ],
 )
 def test_settings_that_preparing_reads_ask_for_another_folder(fields: dict[str, Any]) -> None:
-    assert prepared_key(clean_config(**fields), []) != prepared_key(clean_config(), [])
+    assert prepared_key(clean_config(**fields), {}) != prepared_key(clean_config(), {})
 
 
 @pytest.mark.parametrize(
@@ -61,7 +60,7 @@ def test_settings_that_preparing_reads_ask_for_another_folder(fields: dict[str, 
     ],
 )
 def test_other_settings_do_not(fields: dict[str, Any]) -> None:
-    assert prepared_key(clean_config(**fields), []) == prepared_key(clean_config(), [])
+    assert prepared_key(clean_config(**fields), {}) == prepared_key(clean_config(), {})
 
 
 @pytest.mark.parametrize(
@@ -76,18 +75,14 @@ def test_the_code_that_prepares_and_keeps_documents_counts(
         assert name in code.modules
         return replace(code, modules=code.modules | {name: "edited"})
 
-    before = prepared_key(clean_config(), [])
+    before = prepared_key(clean_config(), {})
     monkeypatch.setattr(document_cache, "code_of", edited)
-    assert prepared_key(clean_config(), []) != before
+    assert prepared_key(clean_config(), {}) != before
 
 
-def test_the_content_of_test_sets_counts_and_that_of_the_corpus_does_not() -> None:
-    def key(corpus: str, tests: str) -> str:
-        sources = [Source("a", "a", corpus, "pretraining"), Source("t", "t", tests, "test")]
-        return prepared_key(clean_config(), sources)
-
-    assert key("1", "1") == key("2", "1")
-    assert key("1", "1") != key("1", "2")
+def test_the_texts_of_tests_count() -> None:
+    found = [prepared_key(clean_config(), {"test/t/0.parquet": digest}) for digest in "112"]
+    assert found[0] == found[1] != found[2]
 
 
 def write(file: Path, size: int, age_s: float) -> None:

@@ -145,7 +145,7 @@ def test_a_kind_costs_the_steps_of_its_own_tasks_alone(copy: Copy, kind: str) ->
     costs = {file: copy.edited(file) for file in copy.files(f"tasks/{kind}/*.py")}
     assert set().union(*costs.values()) == own
     assert f"baseline ({kind})" not in costs[f"tasks/{kind}/network.py"]
-    assert costs[f"tasks/{kind}/baselines.py"] == [f"baseline ({kind})"]
+    assert set(costs[f"tasks/{kind}/baselines.py"]) == own  # it can be a task's model
 
 
 @pytest.mark.parametrize("file", ["model/gpt.py", "corpus/__init__.py"])

@@ -8,9 +8,8 @@ import sys
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter
 
-from textmill.config import AnyTask, Config
+from textmill.config import Config, SplitTextsConfig, TaskTextsStepConfig
 from textmill.errors import InputError
 from textmill.steps.graph import (
     BASELINE,
@@ -20,9 +19,9 @@ from textmill.steps.graph import (
     FINETUNE,
     GRAPH,
     PRETRAIN,
+    TASK_TEXTS,
     TOKENIZER,
     TOKENS,
-    as_test_set,
 )
 from textmill.steps.parts import Folder, Graph, Shared, Split
 
@@ -174,13 +173,11 @@ def test_a_baseline_does_not_depend_on_how_the_task_is_fine_tuned() -> None:
 
 def test_what_a_step_reads_follows_from_its_settings() -> None:
     config = make(tokenizer={"init_from": "old"})
-    cleared = config.corpus.model_dump() | {"decontamination": {"enabled": True}}
     assert GRAPH.part(TOKENIZER).reads(config) == (
         Folder("tokenizer.init_from", "old", ("tokenizer.json",)),
     )
     assert GRAPH.part(PRETRAIN).reads(config) == GRAPH.part(TOKENS).reads(config) == ()
     assert len(GRAPH.part(CLEAN).reads(config)) == 1
-    assert len(GRAPH.part(CLEAN).reads(make(corpus=cleared))) == 3
     mood = config.tasks[0]
     finetune = GRAPH.part(FINETUNE, "mood")
     assert finetune.reads(config) == (Split(mood, "train"),)
@@ -189,12 +186,56 @@ def test_what_a_step_reads_follows_from_its_settings() -> None:
     assert [raw.name for raw in reads if isinstance(raw, Split)] == ["train", "validation", "test"]
 
 
-def test_a_task_is_compared_by_its_columns_of_text() -> None:
-    columns = {"source": "en", "target": "de"}
+def with_texts(
+    tasks: list[dict[str, Any]] | None = None, *, is_used: bool = True, is_compared: bool = True
+) -> Config:
+    """A configuration in which texts of tasks are used, and tests are compared with."""
+    corpus = {
+        "sources": [{"name": "own", "path": "own.jsonl"}],
+        "task_texts": {"enabled": is_used},
+        "decontamination": {"enabled": is_compared},
+    }
+    return make(corpus=corpus) if tasks is None else make(corpus=corpus, tasks=tasks)
+
+
+@pytest.mark.parametrize(
+    ("is_used", "is_compared", "splits"),
+    [
+        (True, True, ["train mood", "train topic", "test mood", "test topic"]),
+        (True, False, ["train mood", "train topic"]),
+        (False, True, ["test mood", "test topic"]),
+    ],
+)
+def test_the_texts_of_tasks_are_collected_before_cleaning(
+    is_used: bool, is_compared: bool, splits: list[str]
+) -> None:
+    config = with_texts(is_used=is_used, is_compared=is_compared)
+    parts = GRAPH.parts(config)
+    assert labels(parts)[:2] == ["task-texts", "clean"]
+    assert GRAPH.stages(parts).trunk[0].label == "task-texts"
+    assert GRAPH.inputs(GRAPH.part(CLEAN), config) == {"task_texts": "task-texts"}
+    reads = GRAPH.part(TASK_TEXTS).reads(config)
+    assert [f"{raw.name} {raw.task.name}" for raw in reads if isinstance(raw, Split)] == splits
+    assert labels(GRAPH.up_to(config, "tokens")) == ["task-texts", "clean", "tokenizer", "tokens"]
+
+
+@pytest.mark.parametrize("tasks", [None, []], ids=["not used", "no tasks"])
+def test_cleaning_comes_first_where_no_texts_of_tasks_are_used(tasks: list[Any] | None) -> None:
+    config = make() if tasks is None else with_texts(tasks)
+    assert labels(GRAPH.parts(config))[0] == "clean"
+    assert GRAPH.inputs(GRAPH.part(CLEAN), config) == {}
+    assert not GRAPH.needs(GRAPH.part(CLEAN), config)
+
+
+def test_the_texts_of_a_task_are_in_its_columns_of_text() -> None:
+    columns = {"source": "en", "target": "de", "target_language": "de"}
     files = {"train": "a.en", "train_target": "a.de", "test": "b.en", "test_target": "b.de"}
     task = {"kind": "translation", "name": "tr", **files, **columns}
-    found = as_test_set(TypeAdapter(AnyTask).validate_python(task))
-    assert (found.name, found.places, found.columns) == ("tr", ("b.en", "b.de"), ("en", "de"))
+    made = GRAPH.part(TASK_TEXTS).configure(with_texts([task]))
+    assert isinstance(made, TaskTextsStepConfig)
+    named = {"name": "tr", "columns": ("en", "de"), "languages": ("und", "de")}
+    assert made.train == (SplitTextsConfig(places=("a.en", "a.de"), **named),)
+    assert made.test == (SplitTextsConfig(places=("b.en", "b.de"), **named),)
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,6 @@ CASES: dict[str, tuple[Step, type[Settings], dict[str, Any]]] = {
         ("clean", "quality.enabled", True),
         ("clean", "decontamination.enabled", True),
         ("clean", "decontamination.ngram", 10),
-        ("clean", "test_sets", [{"name": "mood", "places": ["a.csv"], "columns": ["text"]}]),
         ("clean", "quality.gopher_quality.min_words", 10),
         ("finetune", "name", "temper"),
         ("finetune", "text", "body"),
@@ -114,6 +113,7 @@ def test_every_value_that_can_change_the_result_changes_the_key(
     [
         ("clean", "sources.0.path", "/elsewhere/a.jsonl"),
         ("clean", "sources.0.weight", 0.2),
+        ("clean", "task_texts.enabled", True),  # its input has the texts
         ("finetune", "train", "/elsewhere/train.csv"),
         ("finetune", "test", "/elsewhere/test.csv"),
         ("finetune", "validation", "validation.csv"),

@@ -14,13 +14,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from tokenizers import Tokenizer
+from torch import nn
 
 from textmill import model as models
-from textmill.config import ModelConfig, TaskConfig, TokenizerConfig
+from textmill.config import (
+    UNREDACTED,
+    ModelConfig,
+    RedactionConfig,
+    TaskConfig,
+    TokenizerConfig,
+)
 from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.corpus.tokens.vocabulary import train_tokenizer
 from textmill.model.gpt import GPT
 from textmill.tasks.classification.settings import ClassificationConfig
+from textmill.tasks.ensemble.predictor import Predictor, network_scorer
 from textmill.tasks.finetune import finetune
 
 WORDS = {
@@ -50,6 +59,8 @@ def write_rows(file: Path, rows: Iterable[Any]) -> Path:
 
 QUICK = {
     "epochs": 6,
+    "patience": None,
+    "candidates": ("network",),
     "micro_batch_size": 16,
     "learning_rate": 1e-2,
     "accelerator": "cpu",
@@ -113,3 +124,15 @@ def tune(config: TaskConfig, backbone: Path, out: Path, work: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Lightning's own, as in test_finetune.py
         finetune(config, {"backbone": backbone}, out, work)
+
+
+def predictor_of(
+    kind: str,
+    network: nn.Module,
+    tokenizer: Tokenizer,
+    spec: Any,
+    redaction: RedactionConfig = UNREDACTED,
+) -> Predictor:
+    """Return the predictor of a network."""
+    scorer = network_scorer(kind, spec, network.eval(), tokenizer)
+    return Predictor(kind, spec, [(scorer, 1.0)], redaction)

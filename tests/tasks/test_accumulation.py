@@ -16,7 +16,7 @@ from tests.tasks import conftest
 from tests.tasks.conftest import tune, write_rows
 from tests.tasks.tagging import test_network as test_tagging
 from tests.tasks.translation import test_network as test_translation
-from textmill.config import KINDS, FinetuneConfig, TaskConfig
+from textmill.config import KINDS, TaskConfig
 from textmill.files import read_json
 from textmill.tasks.finetune import FinetuneModule, ends_of_epochs
 from textmill.training.batches import BatchStream, by_length, n_steps
@@ -112,8 +112,7 @@ def test_all_epochs_together_take_every_example_as_often(
     n_batches = epochs * per_epoch
     rows = [batch["rows"] for batch in BatchStream(order, make, n_batches, accumulate)]
     assert torch.bincount(torch.cat(rows)).tolist() == [epochs] * n
-    config = FinetuneConfig(epochs=epochs, accumulate=accumulate)
-    ends = sorted(ends_of_epochs(config, per_epoch))
+    ends = sorted(ends_of_epochs(epochs, per_epoch, accumulate))
     assert ends[-1] == n_steps(len(rows), accumulate)
     # Each epoch ends in the first step after which all of its examples have been taken.
     for epoch in range(1, epochs + 1):

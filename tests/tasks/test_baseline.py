@@ -13,7 +13,7 @@ from textmill.tasks.baseline import baseline
 from textmill.tasks.classification.metrics import class_scores
 from textmill.tasks.classification.settings import ClassificationConfig
 
-NAMES = ["majority", "tfidf_logistic_regression"]
+NAMES = ["majority", "naive_bayes_logistic_regression"]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def test_the_predictions_of_each_baseline_reproduce_its_metrics(out: Path, name:
 
 def test_metrics_of_the_classical_baseline_are_repeated_without_prefix(out: Path) -> None:
     metrics = read_json(out / "metrics.json")
-    assert metrics["accuracy"] == metrics["tfidf_logistic_regression/accuracy"]
+    assert metrics["accuracy"] == metrics["naive_bayes_logistic_regression/accuracy"]
     assert metrics["accuracy"] > metrics["majority/accuracy"] == 0.5
     assert metrics["trivial/accuracy"] == 0.5
 

@@ -11,8 +11,8 @@ from textmill.errors import InputError
 from textmill.files import read_json
 from textmill.tasks.classification.metrics import class_scores
 from textmill.tasks.classification.settings import ClassificationConfig
+from textmill.tasks.ensemble.predictor import load_predictor
 from textmill.tasks.evaluate import evaluate
-from textmill.tasks.predictor import load_predictor
 
 
 @pytest.fixture(scope="module")

@@ -17,9 +17,15 @@ from textmill.model.layout import load_weights
 from textmill.tasks.classification.examples import Spec
 from textmill.tasks.classification.network import build
 from textmill.tasks.classification.settings import ClassificationConfig
-from textmill.tasks.finetune import FinetuneModule, finetune, split_examples
+from textmill.tasks.ensemble.predictor import load_predictor
+from textmill.tasks.finetune import (
+    FinetuneModule,
+    default_epochs,
+    finetune,
+    split_examples,
+    training_examples,
+)
 from textmill.tasks.kinds import examples_of, network_of
-from textmill.tasks.predictor import load_predictor
 
 # Lightning announces its own changes, and that two processor cores could load data.
 pytestmark = pytest.mark.filterwarnings(
@@ -27,6 +33,23 @@ pytestmark = pytest.mark.filterwarnings(
 )
 KIND = examples_of("classification")
 TRAINED = network_of("classification")
+
+
+def made(folder: Path) -> tuple[Path, Path]:
+    """Return an empty output and work folder."""
+    out, work = folder / "out", folder / "work"
+    out.mkdir()
+    work.mkdir()
+    return out, work
+
+
+def split(config: ClassificationConfig) -> tuple[list[Any], list[Any]]:
+    return split_examples(config, KIND, training_examples(config, KIND))
+
+
+def points(work: Path, name: str) -> list[float]:
+    entries = [json.loads(line) for line in (work / "metrics.jsonl").read_text().splitlines()]
+    return [e["metrics"][name] for e in entries if name in e.get("metrics", {})]
 
 
 def with_finetune(config: ClassificationConfig, **changes: Any) -> ClassificationConfig:
@@ -58,13 +81,11 @@ def test_metrics_count_the_examples(tuned: tuple[Path, Path]) -> None:
 def test_the_best_validation_accuracy_is_that_of_the_kept_epoch(
     tuned: tuple[Path, Path], toy: ClassificationConfig
 ) -> None:
-    entries = [json.loads(line) for line in (tuned[1] / "metrics.jsonl").read_text().splitlines()]
-    name = "validation/accuracy"
-    seen = [e["metrics"][name] for e in entries if name in e.get("metrics", {})]
+    seen = points(tuned[1], "validation/accuracy")
     assert len(seen) == toy.finetune.epochs
     best = read_json(tuned[0] / "metrics.json")["best_validation_accuracy"]
     assert best == max(seen)
-    _, validation = split_examples(toy, KIND)
+    _, validation = split(toy)
     answers = load_predictor(tuned[0])([e.text for e in validation])
     right = [a["label"] == e.label for a, e in zip(answers, validation, strict=True)]
     assert sum(right) / len(right) == best
@@ -86,6 +107,56 @@ def test_the_weights_of_the_best_validation_are_kept(
     assert module.best_score == (0.75, -0.8)
 
 
+def test_training_stops_when_validation_no_longer_improves(
+    backbone: Path, toy: ClassificationConfig, tmp_path: Path
+) -> None:
+    """At a learning rate that changes nothing, only the first epoch is better than none."""
+    constant = with_finetune(toy, patience=2, learning_rate=1e-30, weight_decay=0.0)
+    out, work = made(tmp_path)
+    tune(constant, backbone, out, work)
+    assert read_json(out / "metrics.json")["epochs"] == 3
+    assert len(points(work, "validation/accuracy")) == 3
+    assert len(points(work, "cost/hours")) == 1
+
+
+def test_a_resumed_training_stops_where_the_uninterrupted_one_does(
+    backbone: Path, toy: ClassificationConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    constant = with_finetune(
+        toy, patience=3, learning_rate=1e-30, weight_decay=0.0, checkpoint_every_steps=1
+    )
+    out, work = made(tmp_path)
+    validate, calls = FinetuneModule.validate, []
+
+    def interrupted(self: FinetuneModule) -> dict[str, float]:
+        calls.append(self.n_worse)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return validate(self)
+
+    monkeypatch.setattr(FinetuneModule, "validate", interrupted)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        tune(constant, backbone, out, work)
+    tune(constant, backbone, out, work)
+    assert calls == [0, 0, 1, 1, 2]
+    assert read_json(out / "metrics.json")["epochs"] == 4
+
+
+def test_the_number_of_steps_is_limited(
+    backbone: Path, toy: ClassificationConfig, tmp_path: Path
+) -> None:
+    out, work = made(tmp_path)
+    tune(with_finetune(toy, max_steps=10), backbone, out, work)  # 7 in an epoch
+    assert read_json(out / "metrics.json")["epochs"] == pytest.approx(10 / 7)
+    (rate,) = points(work, "train/learning_rate")
+    assert rate < 0.2 * toy.finetune.learning_rate  # the schedule ends there
+
+
+@pytest.mark.parametrize(("n", "expected"), [(10, 20), (3_000, 20), (6_000, 10), (50_000, 3)])
+def test_few_examples_are_seen_more_often(n: int, expected: int) -> None:
+    assert default_epochs(n) == expected
+
+
 def test_the_same_seed_gives_the_same_weights(
     backbone: Path, toy: ClassificationConfig, tmp_path: Path
 ) -> None:
@@ -104,7 +175,7 @@ def test_the_validation_split_is_seeded_disjoint_and_complete(toy: Classificatio
     everything = {e.place for e in KIND.read_examples(toy, "train")}
     splits = []
     for seed in (0, 0, 1):
-        train, validation = split_examples(with_finetune(toy, seed=seed), KIND)
+        train, validation = split(with_finetune(toy, seed=seed))
         places = {e.place for e in train}, {e.place for e in validation}
         assert places[0] | places[1] == everything
         assert len(train) + len(validation) == len(everything)
@@ -118,12 +189,12 @@ def test_a_label_that_only_validation_holds_is_known(
     toy: ClassificationConfig, backbone: Path, tmp_path: Path
 ) -> None:
     rows = Path(toy.train).read_text().splitlines()
-    _, validation = split_examples(toy, KIND)
+    _, validation = split(toy)
     line = int(validation[0].place.rpartition(":")[2])
     rows[line - 1] = json.dumps({"text": "one of a kind", "label": "rare"})
     (tmp_path / "train.jsonl").write_text("\n".join(rows))
     config = toy.model_copy(update={"train": str(tmp_path / "train.jsonl")})
-    train, validation = split_examples(config, KIND)
+    train, validation = split(config)
     assert {e.label for e in train} == {"bad", "good"}
     out, work = tmp_path / "out", tmp_path / "work"
     out.mkdir()
@@ -133,7 +204,7 @@ def test_a_label_that_only_validation_holds_is_known(
 
 
 def test_a_validation_file_is_used_as_it_is(toy: ClassificationConfig) -> None:
-    train, validation = split_examples(toy.model_copy(update={"validation": toy.test}), KIND)
+    train, validation = split(toy.model_copy(update={"validation": toy.test}))
     assert (len(train), len(validation)) == (120, 40)
 
 
@@ -141,4 +212,4 @@ def test_a_validation_file_is_used_as_it_is(toy: ClassificationConfig) -> None:
 def test_a_share_that_leaves_nothing_is_refused(toy: ClassificationConfig, share: float) -> None:
     config = toy.model_copy(update={"validation_share": share})
     with pytest.raises(InputError, match=rf"tasks.mood: .*\(120\).*validation_share={share}"):
-        split_examples(config, KIND)
+        split(config)

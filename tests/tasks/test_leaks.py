@@ -15,11 +15,16 @@ from textmill.errors import InputError
 from textmill.evaluation.notes import read_notes
 from textmill.files import read_json
 from textmill.tasks.baseline import baseline, find_notes, shared_metrics
-from textmill.tasks.finetune import split_examples
+from textmill.tasks.finetune import split_examples, training_examples
 from textmill.tasks.kinds import examples_of
 from textmill.tasks.leaks import find_overlap, kept_examples, text_key
 
 Rows = list[dict[str, Any]]
+
+
+def split(config: Any) -> tuple[list[Any], list[Any]]:
+    kind = examples_of("classification")
+    return split_examples(config, kind, training_examples(config, kind))
 
 
 def labelled(*pairs: tuple[str, str]) -> Rows:
@@ -115,7 +120,7 @@ TEST = labelled(("text 3", "b"), ("Text 4", "a"), ("new", "a"))
 
 def test_only_training_examples_are_dropped(tmp_path: Path) -> None:
     config = make_task(tmp_path, "classification", TRAIN, TEST, on_leak="drop")
-    train, validation = split_examples(config, examples_of("classification"))
+    train, validation = split(config)
     assert {e.text for e in (*train, *validation)} == {
         row["text"] for row in TRAIN if row["text"] not in ("text 3", "text 4")
     }
@@ -129,7 +134,7 @@ def test_only_training_examples_are_dropped(tmp_path: Path) -> None:
 
 def test_reporting_keeps_everything_and_is_the_default(tmp_path: Path) -> None:
     config = make_task(tmp_path, "classification", TRAIN, TEST)
-    assert sum(map(len, split_examples(config, examples_of("classification")))) == len(TRAIN)
+    assert sum(map(len, split(config))) == len(TRAIN)
     baseline(config, {}, tmp_path)
     assert read_json(tmp_path / "metrics.json")["leaked_examples"] == 2
     (note,) = read_notes(tmp_path)

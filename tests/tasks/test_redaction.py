@@ -11,7 +11,7 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
-from tests.tasks.conftest import QUICK, tune, write_rows
+from tests.tasks.conftest import QUICK, predictor_of, tune, write_rows
 from textmill import model as models
 from textmill.config import (
     UNREDACTED,
@@ -26,9 +26,9 @@ from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.tasks.baseline import baseline
 from textmill.tasks.classification.examples import Example as Labelled
 from textmill.tasks.classification.settings import ClassificationConfig
+from textmill.tasks.ensemble.predictor import Predictor, load_predictor
 from textmill.tasks.evaluate import evaluate
 from textmill.tasks.kinds import examples_of, network_of
-from textmill.tasks.predictor import Predictor, load_predictor
 from textmill.tasks.tagging.examples import Example as Tagged
 
 ON = RedactionConfig()
@@ -139,7 +139,7 @@ def test_a_task_model_keeps_how_its_texts_were_redacted(
 def answers_with(kind: str, spec: Any, redaction: RedactionConfig, backbone: Path) -> Predictor:
     torch.manual_seed(3)
     network = network_of(kind).build(models.load(backbone), spec, 0.0, kind == "translation")
-    return Predictor(network.eval(), load_tokenizer(backbone), kind, spec, redaction)
+    return predictor_of(kind, network, load_tokenizer(backbone), spec, redaction)
 
 
 SPECS = {
@@ -154,7 +154,7 @@ def test_inputs_are_redacted_before_prediction(backbone: Path, kind: str) -> Non
     secret, plain = "the room of bob@example.com was sad", "the room of [EMAIL] was sad"
     predictor = answers_with(kind, SPECS[kind], ON, backbone)
     if kind == "tagging":
-        predictor.network.head.bias.data[1] = 1e3  # type: ignore[union-attr,operator,index]
+        predictor.scorers[0][0].args[0].head.bias.data[1] = 1e3  # type: ignore[attr-defined]
         given: Any = [secret.split(), plain.split()]
     else:
         given = [secret, plain]
@@ -169,7 +169,7 @@ def test_inputs_are_redacted_before_prediction(backbone: Path, kind: str) -> Non
 
 def test_offsets_of_entities_are_those_of_the_text_that_was_given(backbone: Path) -> None:
     predictor = answers_with("tagging", SPEC, ON, backbone)
-    predictor.network.head.bias.data[1] = 1e3  # type: ignore[union-attr,operator,index]
+    predictor.scorers[0][0].args[0].head.bias.data[1] = 1e3  # type: ignore[attr-defined]
     text = "Mail bob&#64;example.com, ring +49\u202f30\u202f901820 or [EMAIL] now"
     (answer,) = predictor([text])
     entities = answer["entities"]

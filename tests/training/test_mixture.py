@@ -16,7 +16,7 @@ from textmill.corpus.tokens.packing import PackedBlocks
 from textmill.corpus.tokens.token_shards import DOCUMENTS, write_shards
 from textmill.errors import InputError
 from textmill.training.batches import shuffled
-from textmill.training.mixture import SeenTokens, token_shares, training_blocks
+from textmill.training.mixture import SeenTokens, source_weights, token_shares, training_blocks
 
 COUNTS = np.array([[600.0, 100], [0, 300]])
 """Two sources, two languages."""
@@ -43,6 +43,12 @@ def test_shares_by_hand(
     for row, expected_row in zip(shares, expected, strict=True):
         for share, wanted in zip(row, expected_row, strict=True):
             assert wanted is None or share == pytest.approx(wanted)
+
+
+def test_the_weight_of_the_texts_of_tasks_is_split_by_their_sizes() -> None:
+    names, sizes = ["books", "task:a", "task:b"], np.array([500.0, 100, 300])
+    assert source_weights({"task:": 0.4}, names, sizes) == [None, 0.1, pytest.approx(0.3)]
+    assert source_weights({"books": 0.4}, names, sizes) == [0.4, None, None]
 
 
 def test_a_language_of_a_source_with_weight_0_takes_no_share() -> None:

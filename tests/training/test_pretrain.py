@@ -343,7 +343,7 @@ def test_every_validation_samples_a_text(inputs: dict[str, Path]) -> None:
 
 
 def test_the_average_of_the_weights_is_kept_in_their_place(inputs: dict[str, Path]) -> None:
-    """With a decay of 1/2, two steps leave the mean of both steps' weights."""
+    """After two steps, the decay is (1 + 2) / (10 + 2), below the configured one."""
     first, second, averaged = (
         models.load(run(inputs, name, schedule="linear", final_learning_rate_share=1.0, **choices))
         for name, choices in {
@@ -356,7 +356,7 @@ def test_the_average_of_the_weights_is_kept_in_their_place(inputs: dict[str, Pat
         run(inputs, "d", max_steps=2, schedule="linear", final_learning_rate_share=1.0,
             average_decay=0.5)
     )  # fmt: skip
-    expected = only.lm_head.weight / 2 + second.lm_head.weight / 2
+    expected = only.lm_head.weight / 4 + second.lm_head.weight * 3 / 4
     torch.testing.assert_close(averaged.lm_head.weight, expected)
     assert not torch.equal(averaged.lm_head.weight, second.lm_head.weight)
     assert not torch.equal(only.lm_head.weight, first.lm_head.weight)

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from textmill.config.budget import BudgetStepConfig, MeasureStepConfig, Positive, Sizes
 from textmill.config.data import (
+    TASK_SOURCE,
     UNREDACTED,
     CleanConfig,
     CorpusConfig,
@@ -28,7 +29,9 @@ from textmill.config.data import (
     RepeatedLinesConfig,
     SampleConfig,
     SourceConfig,
-    TestSetConfig,
+    SplitTextsConfig,
+    TaskTextsConfig,
+    TaskTextsStepConfig,
     TextFilesConfig,
     TokenizerConfig,
 )
@@ -139,8 +142,11 @@ __all__ = [
     "Settings",
     "Sizes",
     "SourceConfig",
+    "SplitTextsConfig",
+    "TASK_SOURCE",
     "TaskConfig",
-    "TestSetConfig",
+    "TaskTextsConfig",
+    "TaskTextsStepConfig",
     "TextFilesConfig",
     "TokenizerConfig",
     "TokensConfig",
@@ -187,6 +193,55 @@ class Config(Settings):
     retrain: Annotated[RetrainConfig, NOT_IN_KEY] = RetrainConfig()
     notify: Annotated[tuple[NotifyConfig, ...], NOT_IN_KEY] = ()
     """Notifications about failed runs, promoted models, or drift of new text."""
+
+    @property
+    def text_tasks(self) -> tuple[TaskConfig, ...]:
+        """Tasks whose training texts are part of the corpus."""
+        is_used = self.corpus.task_texts.enabled
+        return tuple(task for task in self.tasks if is_used and task.TEXT_SETTINGS)
+
+    @property
+    def source_weights(self) -> dict[str, float]:
+        """Weights of the sources that have one; that of the tasks' texts as `TASK_SOURCE`."""
+        weights = {source.name: source.weight for source in self.corpus.sources}
+        if self.text_tasks:
+            weights[TASK_SOURCE] = self.corpus.task_texts.weight
+        return {name: weight for name, weight in weights.items() if weight is not None}
+
+    @model_validator(mode="after")
+    def _corpus_has_text(self) -> Self:
+        if not self.corpus.sources and not self.text_tasks:
+            raise ValueError(
+                "corpus.sources is empty: add a source, or a task whose training texts are used "
+                "(corpus.task_texts.enabled=true)."
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _weights_leave_the_rest_something(self) -> Self:
+        weights = self.source_weights
+        total = sum(weights.values())
+        rest = [source.name for source in self.corpus.sources if source.weight is None]
+        own = "corpus.task_texts" if self.text_tasks and TASK_SOURCE not in weights else None
+        rest += [own] if own else []
+        if weights and rest and total >= 1:
+            raise ValueError(
+                f"the weights of corpus.sources sum to {total:g}, which leaves nothing for "
+                f"{listed(rest)}: lower their sum below 1, or set a weight for every source"
+                f"{f', and {own}.weight' if own else ''}."
+            )
+        if not rest and total == 0:
+            raise ValueError("every source has weight 0: set one above 0, or remove all weights.")
+        return self
+
+    @model_validator(mode="after")
+    def _decontaminate_where_task_texts_are_used(self) -> Self:
+        settings = self.corpus.decontamination
+        if settings.enabled is None:
+            chosen = settings.model_copy(update={"enabled": bool(self.text_tasks)})
+            corpus = self.corpus.model_copy(update={"decontamination": chosen})
+            object.__setattr__(self, "corpus", corpus)  # the model is frozen
+        return self
 
     @model_validator(mode="after")
     def _sample_paths_have_a_sample(self) -> Self:

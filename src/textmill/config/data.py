@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
 from textmill.config.quality import QualityConfig
 from textmill.config.settings import AUTO, NOT_IN_KEY, Encoding, Location, Settings
-from textmill.errors import listed
 
 
 class SampleConfig(Settings):
@@ -155,14 +154,26 @@ class RepeatedLinesConfig(Settings):
     """Minimum words of a line to remove; in scripts without spaces every character is a word."""
 
 
+class TaskTextsConfig(Settings):
+    """Training texts of the tasks, without their labels, as text of the corpus."""
+
+    enabled: bool = False
+    """Whether they are part of the corpus. Validation and test files never are."""
+    weight: Annotated[float | None, NOT_IN_KEY] = Field(None, ge=0)
+    """Share of the training tokens sampled from the texts of all tasks together, as for a source;
+    the tasks split it in proportion to their sizes."""
+
+
 class DecontaminationConfig(Settings):
     """Dropping documents that share an n-gram of words with the test set of a task."""
 
-    enabled: bool = False
+    enabled: bool | None = False
+    """None: if the training texts of tasks are part of the corpus (`corpus.task_texts`)."""
     ngram: int = Field(13, ge=1, le=64)
     """Words per n-gram; in scripts without spaces every character counts as a word."""
     min_words: int = Field(8, ge=1)
-    """Minimum words of a test example shorter than an n-gram, which is matched as a whole."""
+    """Minimum words of a test example shorter than an n-gram, which is matched as a whole; one with
+    fewer words only rejects documents that consist of it."""
 
     @model_validator(mode="after")
     def _short_is_shorter(self) -> Self:
@@ -206,7 +217,9 @@ UNREDACTED = RedactionConfig(enabled=False)
 class CorpusConfig(Settings):
     """Sources and cleaning of the corpus: the conf/corpus/ group."""
 
-    sources: tuple[SourceConfig, ...] = Field(min_length=1)
+    sources: tuple[SourceConfig, ...] = ()
+    """May be empty if tasks give text."""
+    task_texts: TaskTextsConfig = TaskTextsConfig()
     repair_unicode: bool = True
     """Repair mojibake and other encoding errors with ftfy."""
     strip_html: bool = True
@@ -229,42 +242,30 @@ class CorpusConfig(Settings):
     max_bad_share: float = Field(0.1, ge=0, le=1)
     """Maximum share of a source's records that cannot be read; beyond it the step fails."""
 
-    @property
-    def weights(self) -> dict[str, float]:
-        """Weights by source, of those that have one."""
-        return {one.name: one.weight for one in self.sources if one.weight is not None}
-
-    @model_validator(mode="after")
-    def _weights_leave_the_rest_something(self) -> Self:
-        total = sum(self.weights.values())
-        rest = [source.name for source in self.sources if source.weight is None]
-        if self.weights and rest and total >= 1:
-            raise ValueError(
-                f"the weights of corpus.sources sum to {total:g}, which leaves nothing for "
-                f"{listed(rest)}: lower their sum below 1, or set a weight for every source."
-            )
-        if not rest and total == 0:
-            raise ValueError("every source has weight 0: set one above 0, or remove all weights.")
-        return self
-
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
         names = [source.name for source in self.sources]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two sources are named {name!r}: rename one.")
+            if name.startswith(TASK_SOURCE):
+                raise ValueError(
+                    f"the source name {name!r} is reserved for the training texts of a task: "
+                    "rename the source."
+                )
         return self
 
 
+TASK_SOURCE = "task:"
+"""Prefix of the name of a task's training texts as a source of the corpus; by itself, all tasks'
+in the weights of pretraining."""
 BYTE_VOCAB_SIZE = 270
 """Vocabulary size of the byte tokenizer: 5 special tokens, 256 bytes, a placeholder per kind of
 personal data."""
 
 
-class TestSetConfig(Settings):
-    """The test set of a task, as far as decontamination needs it."""
-
-    __test__: ClassVar[bool] = False  # not a pytest class
+class SplitTextsConfig(Settings):
+    """Location and columns of the texts of a split of a task."""
 
     name: str
     """Name of the task."""
@@ -276,12 +277,30 @@ class TestSetConfig(Settings):
     encoding: Encoding = AUTO
     columns: tuple[str, ...] = Field(min_length=1)
     """Columns of text, or of lists of words."""
+    languages: tuple[str, ...]
+    """BCP 47 tag of each column, or auto."""
+
+
+class TaskTextsStepConfig(Settings):
+    """Configuration of the step task-texts."""
+
+    train: tuple[SplitTextsConfig, ...]
+    """Training splits, whose texts become part of the corpus."""
+    test: tuple[SplitTextsConfig, ...]
+    """Test splits, which the corpus is decontaminated from."""
+    redaction: RedactionConfig
+    max_bad_share: float = Field(ge=0, le=1)
+    """As for a source of the corpus."""
 
 
 class CleanConfig(CorpusConfig):
-    """Configuration of the clean step: the corpus, and the test sets for decontamination."""
+    """Configuration of the clean step."""
 
-    test_sets: tuple[TestSetConfig, ...] = ()
+    task_texts: Annotated[TaskTextsConfig, NOT_IN_KEY] = TaskTextsConfig()
+    """Its key contains the texts themselves, which are the result of the step task-texts."""
+    task_texts_folder: Location | None = None
+    """Result of the step task-texts, from which filters read the texts of tests. Filled in by the
+    step clean."""
 
 
 class OpenTokenizerConfig(Settings):

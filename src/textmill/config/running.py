@@ -33,9 +33,9 @@ class PromotionConfig(Settings):
     """Register the models of a run, and compare them with the champions."""
     must_beat: Literal["baseline", "trivial"] | None = "baseline"
     """The simple model that a promoted model must not be worse than: the classical baseline of its
-    kind (such as TF-IDF or IBM Model 1), or the trivial model, which the first model of a task must
-    be better than in either case; None: neither. The backbone has only the trivial one, token
-    frequencies."""
+    kind (such as naive-Bayes regression or IBM Model 1), or the trivial model, which the first
+    model of a task must be better than in either case; None: neither. The backbone has only the
+    trivial one, token frequencies."""
     alpha: float = Field(0.01, gt=0, lt=0.5)
     """Maximum p-value (one-sided, paired, on the same test set) at which a challenger is better.
 

@@ -28,8 +28,9 @@ LabelNames = Annotated[tuple[str, ...], AfterValidator(_different)]
 class TaskConfig(Settings):
     """Settings of all kinds of task: an entry of tasks, or a file of conf/task/."""
 
-    TEXT_SETTINGS: ClassVar[tuple[str, ...]]
-    """Settings of the columns of text, which the corpus is decontaminated from."""
+    TEXT_SETTINGS: ClassVar[tuple[str, ...]] = ()
+    """Settings of the columns of running text (strings, or lists of words): those of training are
+    part of the corpus, and it is decontaminated from those of the test."""
 
     kind: str
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
@@ -48,6 +49,10 @@ class TaskConfig(Settings):
     revision: str | None = None
     encoding: Encoding = AUTO
     """Encoding of the files, as for a source of the corpus."""
+    language: Annotated[str, NOT_IN_KEY] = "und"
+    """BCP 47 tag of its texts in the corpus, as for a source."""
+    licence: Annotated[str, NOT_IN_KEY] = Field("unknown", min_length=1)
+    """Terms of use of the examples, for the cards of the models trained on them."""
     follow_links: Annotated[bool, NOT_IN_KEY] = False
     """Read files that are symbolic links out of their folder; otherwise that is an error."""
     max_bad_share: float = Field(0.0, ge=0, le=1)
@@ -59,6 +64,11 @@ class TaskConfig(Settings):
     redaction: RedactionConfig = RedactionConfig()
     """Redaction of texts in training, evaluation and prediction. Filled in from corpus.redaction;
     set it there."""
+
+    @property
+    def text_languages(self) -> tuple[str, ...]:
+        """BCP 47 tags of the columns in `TEXT_SETTINGS`."""
+        return (self.language,) * len(self.TEXT_SETTINGS)
 
     @property
     def answer_language(self) -> str | None:

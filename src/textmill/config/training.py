@@ -13,6 +13,7 @@ from textmill.config.settings import NOT_IN_KEY, Location, Settings
 Accelerator = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "32", "bf16"]
 Packing = Literal["whole", "fill"]
+Candidate = Literal["average", "network", "baseline"]
 
 
 class OpenModelConfig(Settings):
@@ -108,6 +109,10 @@ class OptimizationConfig(Settings):
     beta2: float = Field(0.95, ge=0, lt=1)
     gradient_clip: float = Field(1.0, gt=0)
     """Maximum norm of the gradient over all parameters."""
+    average_decay: float | None = Field(None, gt=0, lt=1)
+    """Decay of an exponential moving average of the weights, which is validated and saved instead
+    of the weights themselves (Polyak & Juditsky 1992); lower in the first steps. None: no
+    averaging."""
     accelerator: Accelerator = "auto"
     """auto: a CUDA GPU where there is one, else the CPU."""
     precision: Precision = "auto"
@@ -150,9 +155,6 @@ class OpenPretrainConfig(OptimizationConfig):
     """Folder of a backbone, or of a GPT-2 in the Hugging Face layout, with the initial weights."""
     z_loss: float = Field(0.0, ge=0)
     """Weight of log²Z, which keeps logits small (Chowdhery et al. 2022, section 5)."""
-    average_decay: float | None = Field(None, gt=0, lt=1)
-    """Decay of an exponential moving average of the weights, which is validated and saved instead
-    of the last weights (Polyak & Juditsky 1992); None: no averaging."""
     devices: Annotated[int, NOT_IN_KEY] = Field(1, gt=0)
     """Devices that split the micro-batches of a step; must divide accumulate. The batch of a step
     is the same for any number, and so is the result up to the order of summation."""
@@ -245,13 +247,22 @@ class FinetuneConfig(OptimizationConfig):
 
     weight_decay: float = Field(0.01, ge=0)
     beta2: float = Field(0.98, ge=0, lt=1)
-    epochs: int = Field(3, gt=0)
-    """Passes over the training examples; the best epoch on the validation split is kept. If
+    epochs: int | None = Field(None, gt=0)
+    """Maximum passes over the training examples; the best epoch on the validation split is kept. If
     accumulate does not divide an epoch's batches, a step spans two epochs, and the last is smaller.
-    """
+    None: from the number of examples, so that few examples are seen more often."""
     max_steps: int | None = Field(None, gt=0)
-    """Maximum optimizer steps, at which the learning rate ends its schedule; None: chosen for
-    budget_minutes, if that is set, or else no maximum."""
+    """Maximum optimizer steps, if the epochs have more; None: chosen for budget_minutes, if that is
+    set, or else no limit."""
+    patience: int | None = Field(3, gt=0)
+    """Training stops after this many epochs without a better validation score; None: never."""
+    candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)] = (
+        *("average", "network", "baseline"),
+    )
+    """Models of which the one with the best validation score becomes the task's model, if it is
+    better than the baseline by more than a standard error. network: the fine-tuned one; baseline:
+    the classical baseline; average: both, by the weighted product of their probabilities, if the
+    kind of task has any."""
     warmup_share: float = Field(0.1, ge=0, lt=1)
     """Share of the steps with linear warm-up."""
     label_smoothing: float = Field(0.05, ge=0, lt=1)

@@ -40,12 +40,26 @@ class KVCache:
         return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
 
     def keep(self, rows: Tensor) -> None:
-        """Keep only the rows with the given indices, in that order."""
-        self.keys = [keys[rows] for keys in self.keys]
-        self.values = [values[rows] for values in self.values]
+        """Keep only the rows with the given indices, in that order; a row may be repeated."""
+        self.keys = [self._rows(keys, rows) for keys in self.keys]
+        self.values = [self._rows(values, rows) for values in self.values]
         if self.padding is not None:
             self.padding = self.padding[rows]
             self.min_padding = int(self.padding.min())
+
+    def copy(self, sources: Tensor, rows: Tensor, first: int) -> None:
+        """Copy the tokens from the given one on from some rows to others, all at once.
+
+        The rows must be equal in the tokens before.
+        """
+        if len(rows):
+            for tensor in (*self.keys, *self.values):
+                tensor[rows, :, first : self.length] = tensor[sources, :, first : self.length]
+
+    def _rows(self, tensor: Tensor, rows: Tensor) -> Tensor:
+        kept = tensor.new_empty((len(rows), *tensor.shape[1:]))
+        kept[:, :, : self.length] = tensor[rows, :, : self.length]  # the rest takes no memory yet
+        return kept
 
     def attention_mask(self, n_new: int) -> Tensor | None:
         """Return the attention mask of new tokens, (T, S) or (B, 1, T, S); None if not needed.

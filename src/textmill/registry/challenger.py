@@ -10,12 +10,23 @@ from textmill.config import AUTO, LANGUAGE_MODEL, Config, TaskConfig
 from textmill.evaluation.metrics import Metric
 from textmill.evaluation.notes import doubts, read_notes
 from textmill.files import digest_values
-from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, LM, PRETRAIN
+from textmill.steps.graph import (
+    BASELINE,
+    CLEAN,
+    EVALUATE,
+    EVALUATE_LM,
+    FINETUNE,
+    GRAPH,
+    LM,
+    PRETRAIN,
+)
 from textmill.tasks.kinds import definitions
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.served.logged import log_backbone, log_task_model
 from textmill.tracking.tags import BACKBONE
+
+_WITHOUT_SEEDS = {step.name for step in GRAPH.steps.values() if step.is_quick}
 
 
 @dataclass(frozen=True)
@@ -63,7 +74,7 @@ def task_challenger(pipeline: Pipeline, config: Config, task: TaskConfig) -> Cha
         tested=tested,
         test_digest=digest_values(sorted(source["digest"] for source in sources.values())),
         recipe=recipe_of(model, results),
-        parameters=results[PRETRAIN.name].metrics()["parameters"],
+        parameters=model.metrics()["parameters"],
         trivial=_under("trivial/", simple.metrics()),
         baseline=simple.metrics(),
         doubts=doubts(read_notes(simple.folder)),
@@ -112,7 +123,8 @@ def _language(config: Config, task: TaskConfig | None = None) -> str:
 def recipe_of(result: Result, results: Mapping[str, Result]) -> str:
     """Return a digest of everything that a result depends on, except for seeds."""
     manifest = result.manifest
-    by_key = {other.key: other for other in results.values()}
+    # A quick step has no seed, and its result may be equal to that of another key.
+    by_key = {other.key: other for label, other in results.items() if label not in _WITHOUT_SEEDS}
     inputs = {
         name: recipe_of(by_key[entry["key"]], results)
         if entry["key"] in by_key

@@ -15,7 +15,8 @@ from mlflow.entities import Run
 from textmill.config import AUTO
 from textmill.errors import InputError, RunError
 from textmill.files import digest_file
-from textmill.steps.graph import CLEAN
+from textmill.steps.graph import CLEAN, TASK_TEXTS
+from textmill.steps.raw_sources import is_in_corpus
 from textmill.tracking.artifacts import output_file, read_manifest
 from textmill.tracking.store import MAX_RUNS, Store, StoreError
 from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG
@@ -110,7 +111,10 @@ def _search_files(store: Store, words: str, found: FoundDocuments) -> None:
             found.unsearched[str(error)] = None
             continue
         lines = []
+        is_corpus = run.data.tags["textmill.step"] == TASK_TEXTS.name
         for source in sources.values():
+            if is_corpus and not is_in_corpus(source):
+                continue
             place = store.current_path(source["place"])
             key = (place, source["digest"], run.data.params.get("encoding", AUTO))
             try:

@@ -18,7 +18,7 @@ from textmill.corpus.cleaning.summary import CHANGES, REJECTED
 from textmill.errors import InputError
 from textmill.files import digest_file
 from textmill.registry.corpus_search import find_documents
-from textmill.steps.graph import CLEAN, GRAPH
+from textmill.steps.graph import CLEAN, GRAPH, TASK_TEXTS
 from textmill.steps.raw_sources import is_in_corpus
 from textmill.tracking.artifacts import read_manifest
 from textmill.tracking.environment import recorded_machine
@@ -300,11 +300,12 @@ def _readers(store: Store, words: str) -> dict[str, Run]:
             for run in store.search(condition, MAX_RUNS):
                 if name in run.data.tags[PLACES_TAG].split("\n"):
                     found[run.info.run_id] = run
-    # For a corpus, only the manifest lists the files of a source.
-    found = {i: run for i, run in found.items() if run.data.tags["textmill.step"] != CLEAN.name}
+    # For a corpus, only the manifest lists the files of a source, and which are part of it.
+    names = (CLEAN.name, TASK_TEXTS.name)
+    found = {i: run for i, run in found.items() if run.data.tags["textmill.step"] not in names}
     seen: dict[str, bool] = {}
-    condition = f"attributes.status='FINISHED' and tags.`textmill.step`='{CLEAN.name}'"
-    for run in store.search(condition, MAX_RUNS):
+    conditions = (f"attributes.status='FINISHED' and tags.`textmill.step`='{n}'" for n in names)
+    for run in (run for condition in conditions for run in store.search(condition, MAX_RUNS)):
         read = str(sorted(entry.dataset.digest for entry in _read_by(run)))
         paths = run.data.tags.get(PLACES_TAG, "")
         if (read + paths) not in seen:

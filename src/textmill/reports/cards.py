@@ -10,10 +10,12 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from textmill.config import AUTO, LANGUAGE_MODEL, Config, TaskConfig
 from textmill.corpus.cleaning.filters.chain import described
 from textmill.corpus.cleaning.language import UNKNOWN as UNDETERMINED
+from textmill.corpus.reading.task_texts import source_of
 from textmill.errors import best_effort
 from textmill.evaluation.notes import LEAK, read_notes
 from textmill.reports.data_page import summary_of
@@ -25,11 +27,12 @@ from textmill.steps.graph import (
     EVALUATE_LM,
     FINETUNE,
     PRETRAIN,
+    TASK_TEXTS,
     TOKENIZER,
     TOKENS,
 )
 from textmill.steps.raw_sources import is_in_corpus
-from textmill.tasks.kinds import metrics_of
+from textmill.tasks.kinds import NETWORK, metrics_of
 from textmill.tasks.shown import page_of
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
@@ -41,6 +44,8 @@ NAME = "model_card.md"
 TAG = "mlflow.note.content"
 """The tag that MLflow shows as the description of a logged model."""
 
+CORPUS = (CLEAN.name, TASK_TEXTS.name)
+"""Labels of the steps that read the text of the corpus."""
 MAX_LABELS = 40
 MAX_SOURCES = 15
 MAX_NAME_CHARS = 60
@@ -50,6 +55,7 @@ SAMPLE_WARNING = (
     "**Trained on generated sample data: it only shows that the pipeline works. Scores on "
     "generated sample data are meaningless.**"
 )
+_ERRORS = "- It reproduces errors and biases of its data, and can be confidently wrong."
 UNKNOWN = "unknown"
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 
@@ -103,11 +109,14 @@ def card_text(config: Config, task: TaskConfig, results: Mapping[str, Result]) -
     """
     parts = [f"# {task.name}", *_about(config, task, results)]
     parts += ["## Scores", *_scores(task, results)]
-    labels = (CLEAN.name, FINETUNE.label(task.name), EVALUATE.label(task.name))
+    labels = (*CORPUS, FINETUNE.label(task.name), EVALUATE.label(task.name))
     parts += ["## Data", *_data(config, results, labels)]
     parts.append(f"MLflow runs: {_runs(results, PRETRAIN.name, FINETUNE.label(task.name))}.")
-    licences = _licences(config, "the task's examples")
-    parts += [licences, "## Limits", *_limits(config, results, page_of(task.kind).LONG_TEXTS)]
+    licences = _licences(config, {"the task's examples": task.licence})
+    limits = [_ERRORS]
+    if NETWORK in _task_model(task, results)["members"]:
+        limits = _limits(config, results, page_of(task.kind).LONG_TEXTS)
+    parts += [licences, "## Limits", "\n".join(limits)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -133,12 +142,12 @@ def backbone_card_text(config: Config, results: Mapping[str, Result]) -> str:
             f"| {key.replace('_', ' ')} | {tested[key]:.3f} | {tested[f'unigram/{key}']:.3f} |"
         )
     parts += ["## Scores", "\n".join(lines), "On the validation split; lower is better."]
-    parts += ["## Data", *_data(config, results, (CLEAN.name,))]
+    parts += ["## Data", *_data(config, results, CORPUS)]
     parts.append(f"MLflow runs: {_runs(results, PRETRAIN.name)}.")
     parts += [
-        _licences(config),
+        _licences(config, {}),
         "## Limits",
-        *_limits(config, results, page.LONG_TEXTS),
+        "\n".join(_limits(config, results, page.LONG_TEXTS)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -159,17 +168,26 @@ def _about(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> I
         yield SAMPLE_WARNING
     kind = task.kind.replace("_", " ")
     yield f"A model that {page_of(task.kind).DOES} ({kind}), fine-tuned by textmill."
-    spec = results[FINETUNE.label(task.name)].json("task.json")["spec"]
-    labels = _labels(spec.get("labels", ()))
+    model = _task_model(task, results)
+    yield f"It is {model['choice']}."
+    labels = _labels(model["spec"].get("labels", ()))
     if labels:
         shown = ", ".join(labels[:MAX_LABELS])
         more = len(labels) - MAX_LABELS
         yield f"Labels: {shown}{f', and {more} more' if more > 0 else ''}."
+    if NETWORK not in model["members"]:
+        return
     base = _base(config, results)
+    epochs = results[FINETUNE.label(task.name)].metrics()["epochs"]
     yield (
-        f"Base: {base[0].lower()}{base[1:]}, then fine-tuned for {task.finetune.epochs} epochs "
+        f"Base: {base[0].lower()}{base[1:]}, then fine-tuned for {epochs:.3g} epochs "
         f"with {task.finetune.attention} attention."
     )
+
+
+def _task_model(task: TaskConfig, results: Mapping[str, Result]) -> Any:
+    """Return the settings of a task's model."""
+    return results[FINETUNE.label(task.name)].json("task.json")
 
 
 def _labels(labels: list[str]) -> list[str]:
@@ -208,14 +226,14 @@ def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]
         if label not in results:
             continue
         sources = results[label].manifest["sources"]
-        if label == CLEAN.name:
+        if label in CORPUS:
             sources = {name: source for name, source in sources.items() if is_in_corpus(source)}
         for name, source in list(sources.items())[:MAX_SOURCES]:
             place, digest = _end_of(source["place"]), source["digest"][:DIGEST_CHARS]
             lines.append(f"| {plain(name)} | {plain(place)} | {plain(digest)} |")
         if len(sources) > MAX_SOURCES:
             lines.append(f"| {len(sources) - MAX_SOURCES} more | | |")
-    yield "\n".join(lines)
+    yield "\n".join(dict.fromkeys(lines))  # a task's examples may be text of the corpus
     corpus, counts = config.corpus, summary_of(results[CLEAN.name], config).total
     kinds = ", ".join(kind.replace("_", " ") for kind in corpus.redaction.kinds)
     changes = {
@@ -231,12 +249,13 @@ def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]
     )
 
 
-def _licences(config: Config, *others: str) -> str:
-    """Return the licence of each source as configured; other data has an unknown one."""
+def _licences(config: Config, others: Mapping[str, str]) -> str:
+    """Return the licences of the corpus and of other data, as configured."""
+    terms = [(source.name, source.licence) for source in config.corpus.sources]
+    terms += [(source_of(task.name), task.licence) for task in config.text_tasks]
     by_terms: dict[str, list[str]] = {}
-    for source in config.corpus.sources:
-        by_terms.setdefault(source.licence, []).append(plain(source.name))
-    by_terms.setdefault(UNKNOWN, []).extend(others)
+    for name, licence in (*terms, *others.items()):
+        by_terms.setdefault(licence, []).append(plain(name))
     listed = "; ".join(
         f"{plain(terms)} ({_abbreviate(names)})"
         for terms, names in sorted(by_terms.items())
@@ -252,7 +271,7 @@ def _abbreviate(names: list[str]) -> str:
 
 def _runs(results: Mapping[str, Result], *trained: str) -> str:
     """Return links to the runs of the steps that created the model."""
-    labels = (CLEAN.name, TOKENIZER.name, TOKENS.name, *trained)
+    labels = (*CORPUS, TOKENIZER.name, TOKENS.name, *trained)
     return ", ".join(f"[{label}]({results[label].url})" for label in labels if label in results)
 
 
@@ -261,15 +280,13 @@ def _end_of(place: str) -> str:
     return place if len(place) <= MAX_NAME_CHARS else f"… {place[2 - MAX_NAME_CHARS :]}"
 
 
-def _limits(config: Config, results: Mapping[str, Result], cutting: str) -> Iterator[str]:
-    yield "\n".join(
-        [
-            f"- Its context is {config.model.block_size} tokens: {cutting}.",
-            f"- Languages of the pretraining text: {_languages(config, results)}. It is unreliable "
-            "in other languages.",
-            "- It reproduces errors and biases of its data, and can be confidently wrong.",
-        ]
-    )
+def _limits(config: Config, results: Mapping[str, Result], cutting: str) -> list[str]:
+    return [
+        f"- Its context is {config.model.block_size} tokens: {cutting}.",
+        f"- Languages of the pretraining text: {_languages(config, results)}. It is unreliable in "
+        "other languages.",
+        _ERRORS,
+    ]
 
 
 def _languages(config: Config, results: Mapping[str, Result]) -> str:
@@ -286,7 +303,8 @@ def _languages(config: Config, results: Mapping[str, Result]) -> str:
             for tag, n_bytes in found.items()
         ]
     listed = _abbreviate(shown) + (" of the bytes" if len(found) > 1 else "")
-    is_identified = any(source.language == AUTO for source in config.corpus.sources)
+    tags = {source.language for source in config.corpus.sources}
+    is_identified = AUTO in tags.union(*(task.text_languages for task in config.text_tasks))
     return listed + (" (identified automatically)" if is_identified else "")
 
 

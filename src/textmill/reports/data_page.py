@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from textmill.config import AUTO, Config, SourceConfig
+from textmill.config import AUTO, Config
 from textmill.corpus.cleaning.filters.chain import described, in_order
 from textmill.corpus.cleaning.receipts import NAME as RECEIPTS
 from textmill.corpus.cleaning.receipts import read_receipts
 from textmill.corpus.cleaning.rejected import rejected_examples
 from textmill.corpus.cleaning.summary import REDACTED, Counts, Summary
+from textmill.corpus.reading.task_texts import source_of
 from textmill.reports import corpus as data
 from textmill.reports import rendering as report
 from textmill.reports.logging import log_page, time_of
@@ -65,7 +66,7 @@ def gather_corpus(config: Config, results: Mapping[str, Result]) -> data.Corpus:
     receipts = read_receipts(clean.file(RECEIPTS).parent)
     names = in_order(total.rejected, config.corpus)
     return data.Corpus(
-        sources=tuple(_source(one, names, summary.sources) for one in config.corpus.sources),
+        sources=tuple(_sources(config, names, summary.sources)),
         filters=tuple(_filters(clean, names, total, config)),
         languages=_languages(total, results),
         changes={k: n for k, n in total.changes.items() if not k.startswith(REDACTED)},
@@ -81,23 +82,39 @@ def gather_corpus(config: Config, results: Mapping[str, Result]) -> data.Corpus:
 
 def summary_of(clean: Result, config: Config) -> Summary:
     """Return the summary of the step clean."""
-    sources = [source.name for source in config.corpus.sources]
-    return Summary.of_metrics(clean.metrics(), sources)
+    names = [source.name for source in config.corpus.sources]
+    names += [source_of(task.name) for task in config.text_tasks]
+    return Summary.of_metrics(clean.metrics(), names)
 
 
-def _source(source: SourceConfig, filters: list[str], sources: Mapping[str, Counts]) -> data.Source:
-    own = sources[source.name]
+def _sources(
+    config: Config, filters: list[str], counts: Mapping[str, Counts]
+) -> Iterator[data.Source]:
+    """Yield the configured sources, and the training texts of the tasks."""
+    for source in config.corpus.sources:
+        place = str(source.path or source.hub)
+        yield _source(source.name, place, source.language == AUTO, filters, counts)
+    for task in config.text_tasks:
+        place = task.train if task.hub is None else f"{task.hub}, {task.train}"
+        is_identified = AUTO in task.text_languages
+        yield _source(source_of(task.name), place, is_identified, filters, counts)
+
+
+def _source(
+    name: str, place: str, is_identified: bool, filters: list[str], counts: Mapping[str, Counts]
+) -> data.Source:
+    own = counts[name]
     languages = {tag: count for tag, count in own.languages.items() if count}
     return data.Source(
-        name=source.name,
-        place=str(source.path or source.hub),
+        name=name,
+        place=place,
         languages=dict(sorted(languages.items(), key=lambda item: (-item[1], item[0]))),
         documents_read=own.documents_read,
         documents_kept=own.documents_kept,
         bytes_read=own.bytes_read,
         bytes_kept=own.bytes_kept,
         rejected={name: own.rejected[name] for name in filters},
-        is_identified=source.language == AUTO,
+        is_identified=is_identified,
         encodings={name: files for name, files in own.encodings.items() if files},
     )
 

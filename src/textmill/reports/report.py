@@ -178,7 +178,8 @@ def _task(task: TaskConfig, results: Mapping[str, Result], pictures: Pictures) -
     counts = ("train_examples", "validation_examples", "test_examples", "cut_examples")
     numbers = {**tuned, **{key: tested[key] for key in counts if key in tested}}
     facts = {key.replace("_", " "): f"{numbers[key]:,.0f}" for key in counts if key in numbers}
-    facts["epochs"] = str(task.finetune.epochs)
+    facts["epochs"] = f"{tuned['epochs']:.3g}"
+    facts["model"] = results[FINETUNE.label(task.name)].json("task.json")["choice"]
     rows = result.lines(PREDICTIONS)
     return pages.Task(
         name=task.name,

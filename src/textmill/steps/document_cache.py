@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from textmill.config import CleanConfig, key_values
 from textmill.files import CachePlace, digest_values
-from textmill.steps.raw_sources import Source, is_in_corpus
 from textmill.steps.step import Step, code_of
 
 PREPARED_TAG = "textmill.prepared"
@@ -20,18 +19,20 @@ _NOT_READ = {"sources", "exact_duplicates", "validation_share", "max_bad_share"}
 _NOT_SKETCHED = {"threshold", "max_candidates"}
 
 
-def prepared_key(config: CleanConfig, sources: Iterable[Source]) -> str:
+def prepared_key(config: CleanConfig, tests: Mapping[str, str]) -> str:
     """Return a digest of everything that can change a prepared document, except the document.
 
-    It includes all settings but those that preparation does not read, and the test sets that
-    documents are compared with.
+    It includes all settings but those that preparation does not read.
+
+    Args:
+        config: the configuration of the step clean.
+        tests: digests of the texts of tests that documents are compared with, by file.
     """
     settings = {name: v for name, v in key_values(config).items() if name not in _NOT_READ}
     near = settings["near_duplicates"]
     settings["near_duplicates"] = {n: v for n, v in near.items() if n not in _NOT_SKETCHED}
     code = code_of(_PREPARING, settings)
-    tests = {s.name: s.digest for s in sources if not is_in_corpus({"context": s.context})}
-    return digest_values([settings, code.modules, code.packages, tests])
+    return digest_values([settings, code.modules, code.packages, dict(tests)])
 
 
 def cache_place(home: Path, key: str, work: Path, max_gib: float) -> CachePlace | None:

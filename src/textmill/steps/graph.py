@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from textmill import hardware
 from textmill.config import (
+    AUTO,
     KINDS,
     BudgetStepConfig,
     CleanConfig,
@@ -22,8 +23,9 @@ from textmill.config import (
     OpenPretrainConfig,
     OptimizationConfig,
     PretrainStepConfig,
+    SplitTextsConfig,
     TaskConfig,
-    TestSetConfig,
+    TaskTextsStepConfig,
     TokensConfig,
     open_sizes,
 )
@@ -44,32 +46,52 @@ LM = "lm"
 """Prefix of the language model's scores, in place of the name of a task."""
 
 
-def _clean_config(config: Config) -> CleanConfig:
-    tests = tuple(map(as_test_set, _decontamination_tasks(config)))
-    return CleanConfig(**dict(config.corpus), test_sets=tests)
+def _text_splits(config: Config) -> tuple[Split, ...]:
+    """Return the splits of tasks whose texts the corpus includes, or is decontaminated from."""
+    is_decontaminated = config.corpus.decontamination.enabled
+    tests = [task for task in config.tasks if is_decontaminated and task.TEXT_SETTINGS]
+    return (
+        *(Split(task, "train") for task in config.text_tasks),
+        *(Split(task, "test") for task in tests),
+    )
 
 
-def as_test_set(task: TaskConfig) -> TestSetConfig:
-    """Return the test set of a task that the corpus is decontaminated from."""
-    return TestSetConfig(
+def _task_texts_config(config: Config) -> TaskTextsStepConfig | None:
+    splits = _text_splits(config)
+    if not splits:
+        return None
+    texts = {
+        name: tuple(_split_texts(split, config) for split in splits if split.name == name)
+        for name in ("train", "test")
+    }
+    corpus = config.corpus
+    return TaskTextsStepConfig(
+        **texts, redaction=corpus.redaction, max_bad_share=corpus.max_bad_share
+    )
+
+
+def _split_texts(split: Split, config: Config) -> SplitTextsConfig:
+    task = split.task
+    # Text in an unknown language would be rejected by its language, whatever it is.
+    unknown = AUTO if config.corpus.languages else "und"
+    return SplitTextsConfig(
         name=task.name,
-        places=tuple(getattr(task, setting) for setting in task.settings_of("test")),
+        places=tuple(getattr(task, setting) for setting in task.settings_of(split.name)),
         hub=task.hub,
         subset=task.subset,
         revision=task.revision,
         encoding=task.encoding,
         columns=tuple(getattr(task, setting) for setting in task.TEXT_SETTINGS),
+        languages=tuple(unknown if tag == "und" else tag for tag in task.text_languages),
     )
 
 
-def _decontamination_tasks(config: Config) -> tuple[TaskConfig, ...]:
-    """Return the tasks whose test examples are removed from the corpus."""
-    return config.tasks if config.corpus.decontamination.enabled else ()
+def _clean_config(config: Config) -> CleanConfig:
+    return CleanConfig(**dict(config.corpus))
 
 
 def _clean_reads(config: Config) -> tuple[Raw, ...]:
-    sources = map(CorpusSource, config.corpus.sources)
-    return (*sources, *(Split(task, "test") for task in _decontamination_tasks(config)))
+    return tuple(map(CorpusSource, config.corpus.sources))
 
 
 SPEED_SETTINGS = ("micro_batch_size", "accumulate", "optimizer", "accelerator", "precision")
@@ -139,7 +161,7 @@ def _pretrain_config(config: Config) -> PretrainStepConfig:
     return PretrainStepConfig(
         model=config.model.sized(),
         pretrain=config.pretrain.sized(),
-        weights=config.corpus.weights,
+        weights=config.source_weights,
         redaction=config.corpus.redaction,
     )
 
@@ -180,6 +202,7 @@ def _finetune_config(task: TaskConfig) -> TaskConfig:
 
 
 SAMPLE = Step("sample", "textmill.sample.generate:generate")
+TASK_TEXTS = Step("task-texts", "textmill.tasks.texts:collect_texts", is_quick=True)
 FILTERS = "{filters}"
 CLEAN = Step(
     "clean",
@@ -194,8 +217,8 @@ TOKENIZER = Step("tokenizer", "textmill.corpus.tokens.vocabulary:train_tokenizer
 TOKENS = Step("tokens", "textmill.corpus.tokens.corpus_tokens:tokenize")
 PRETRAIN = Step("pretrain", "textmill.training.pretrain:pretrain", True, True)
 FURTHER_METRICS = "{metrics}"
-EXAMPLES, NETWORK, BASELINES, METRICS = (
-    f"{{kind}}.{part}" for part in ("examples", "network", "baselines", "metrics")
+EXAMPLES, NETWORK, ANSWERS, BASELINES, METRICS = (
+    f"{{kind}}.{part}" for part in ("examples", "network", "answers", "baselines", "metrics")
 )
 BASELINE = Step(
     "baseline",
@@ -203,13 +226,17 @@ BASELINE = Step(
     loads=(EXAMPLES, BASELINES, METRICS, FURTHER_METRICS),
 )
 FINETUNE = Step(
-    "finetune", "textmill.tasks.finetune:finetune", True, True, loads=(EXAMPLES, NETWORK)
+    "finetune",
+    "textmill.tasks.finetune:finetune",
+    True,
+    True,
+    loads=(EXAMPLES, NETWORK, ANSWERS, BASELINES, METRICS),
 )
 EVALUATE = Step(
     "evaluate",
     "textmill.tasks.evaluate:evaluate",
     needs_torch=True,
-    loads=(EXAMPLES, NETWORK, METRICS, FURTHER_METRICS),
+    loads=(EXAMPLES, NETWORK, ANSWERS, BASELINES, METRICS, FURTHER_METRICS),
 )
 EVALUATE_LM = Step(
     "evaluate-lm", "textmill.tasks.language_model.evaluate:evaluate_lm", needs_torch=True
@@ -218,7 +245,13 @@ DRIFT = Step(
     "drift",
     "textmill.tasks.drift:measure_drift",
     needs_torch=True,
-    loads=(*(part.format(kind=KINDS["classification"]) for part in (EXAMPLES, NETWORK)), FILTERS),
+    loads=(
+        *(
+            part.format(kind=KINDS["classification"])
+            for part in (EXAMPLES, NETWORK, ANSWERS, BASELINES)
+        ),
+        FILTERS,
+    ),
 )
 
 GRAPH = Graph(
@@ -229,7 +262,14 @@ GRAPH = Graph(
             comes_first=True,
             is_needed=lambda config: config.sample is not None,
         ),
-        Shared(CLEAN, _clean_config, reads=_clean_reads),
+        # Of its own, so that new labels of known texts change nothing from clean on.
+        Shared(
+            TASK_TEXTS,
+            _task_texts_config,
+            reads=_text_splits,
+            is_needed=lambda config: bool(_text_splits(config)),
+        ),
+        Shared(CLEAN, _clean_config, {"task_texts": TASK_TEXTS}, reads=_clean_reads),
         Shared(MEASURE, _measure_config, is_needed=_has_open_sizes),
         Shared(
             BUDGET,

@@ -67,7 +67,8 @@ class _Node(Generic[C]):
     configure: Callable[[C], BaseModel | None]
     """Returns the step's configuration, if it is needed and all sizes are chosen."""
     inputs: Mapping[str, Step] = field(default_factory=dict)
-    """Steps whose results it reads, by input name."""
+    """Steps whose results it reads, by input name; those that a configuration does not need are
+    left out."""
     reads: Callable[[C], tuple[Raw, ...]] = lambda _: ()
     """Returns the raw data that it reads."""
     after: tuple[Step, ...] = ()
@@ -218,7 +219,11 @@ class Graph:
     def inputs(self, part: Part, config: Config) -> dict[str, str]:
         """Return the labels of a part's inputs, by input name."""
         node = part.node
-        found = {name: self._needed(step, part) for name, step in node.inputs.items()}
+        found = {
+            name: self._needed(step, part)
+            for name, step in node.inputs.items()
+            if self.part(step, part.task).exists(config)
+        }
         if isinstance(node, Shared):
             found |= {
                 f"{name} {task}": step.label(task)
@@ -257,7 +262,8 @@ class Graph:
             name: label of a part, or name of a step for all its tasks.
 
         Returns:
-            The parts, and the labels of those that precede the start, whose results are reused.
+            The parts, and the labels of those that precede the start, whose results are reused;
+            quick steps may be computed.
 
         Raises:
             InputError: there is no such step.
@@ -269,7 +275,8 @@ class Graph:
             raise InputError(f"There is no step {name!r}: use one of {listed(known)}.")
         computed = starts | {part.label for part in self.after(config, parts, *starts)}
         needed = self.up_to(config, *computed)
-        return needed, frozenset(part.label for part in needed if part.label not in computed)
+        earlier = (part for part in needed if part.label not in computed)
+        return needed, frozenset(part.label for part in earlier if not part.step.is_quick)
 
     def after(self, config: Config, parts: Iterable[Part], *labels: str) -> tuple[Part, ...]:
         """Return the parts that depend on one of these labels; parts are in execution order."""

@@ -41,9 +41,9 @@ class Source:
 
 
 def is_in_corpus(source: Mapping[str, Any]) -> bool:
-    """Return whether a source in the manifest of the clean step is part of the corpus.
+    """Return whether a source in the manifest of `clean` or `task-texts` is part of the corpus.
 
-    The other sources of that step are the tasks' test sets, which it removes from the corpus.
+    The other sources are the tasks' test sets, which the corpus is decontaminated from.
     """
     return source.get("context") != "test"
 

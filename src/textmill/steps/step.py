@@ -54,6 +54,9 @@ class Step:
     """Whether it starts worker processes, one per thread that it may use."""
     has_cache: bool = False
     """Whether it has a cache folder for prepared documents, which later runs reuse."""
+    is_quick: bool = False
+    """Whether it takes seconds: a run that only reuses earlier steps computes it nevertheless, and
+    the status of steps after it is that of its new result."""
     loads: tuple[str, ...] = ()
     """Modules that it imports by name; `{kind}` is replaced by the package of its kind of task,
     `{filters}` and `{metrics}` by the extensions in these fields of its configuration."""

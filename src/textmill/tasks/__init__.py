@@ -3,12 +3,12 @@
 __all__ = [
     "baseline",
     "drift",
+    "ensemble",
     "evaluate",
     "finetune",
     "kinds",
     "language_model",
     "predictions",
-    "predictor",
     "rows",
     "shown",
     "statistics",

@@ -37,9 +37,10 @@ def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     shared = find_overlap(kind, train, test)
     notes = list(find_notes(config, train, test, shared))
     train = kept_examples(config, train, shared)
-    kind.check_examples(config, kind.make_spec(config, train), test)
+    spec = kind.make_spec(config, train)
+    kind.check_examples(config, spec, test)
     metrics: dict[str, float] = dict(shared_metrics(shared))
-    for name, predictions, note in models.baselines(train, test):
+    for name, predictions, note in models.baselines(spec, train, test):
         rows = [
             kind.reference(e) | prediction for e, prediction in zip(test, predictions, strict=True)
         ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 
 from textmill.config import BudgetStepConfig, OpenTokenizerConfig, TaskConfig
@@ -14,6 +13,7 @@ from textmill.corpus.tokens.corpus_texts import corpus_shards, read_sample
 from textmill.corpus.tokens.vocabulary import TRAINERS, convert
 from textmill.errors import InputError
 from textmill.files import read_json, write_json
+from textmill.tasks.epochs import default_epochs
 from textmill.training.planning.cost import Cost, Point
 from textmill.training.planning.sizes import TaskTexts, Text, choose
 
@@ -112,8 +112,11 @@ def read_task(config: TaskConfig) -> TaskTexts:
         InputError: a file or column is missing.
         RunError: the hub cannot be reached.
     """
-    lengths = list(_lengths(config))
-    return TaskTexts(config, max(1, len(lengths)), list(islice(lengths, MAX_LENGTHS)) or [0])
+    lengths = list(_lengths(config)) or [0]  # if all are invalid, training will report it
+    split_off = 0.0 if config.validation is not None else config.validation_share
+    n_examples = max(1, round(len(lengths) * (1 - split_off)))
+    epochs = config.finetune.epochs or default_epochs(n_examples)
+    return TaskTexts(config, n_examples, epochs, lengths[:MAX_LENGTHS])
 
 
 def _lengths(config: TaskConfig) -> Iterator[int]:

@@ -18,8 +18,8 @@ from textmill.corpus.tokens.token_shards import read_index, read_shards, write_s
 from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.evaluation.shift import label_shift, rare_share
 from textmill.files import read_json, write_json
+from textmill.tasks.ensemble.predictor import load_predictor
 from textmill.tasks.predictions import PREDICTIONS
-from textmill.tasks.predictor import load_predictor
 from textmill.training.likelihood import document_nll, language_metrics, packed
 
 

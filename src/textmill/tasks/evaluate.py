@@ -8,9 +8,9 @@ from typing import Any
 
 from textmill.config import TaskConfig
 from textmill.files import write_json
+from textmill.tasks.ensemble.predictor import load_predictor
 from textmill.tasks.kinds import examples_of, metrics_of
 from textmill.tasks.predictions import score, signature_tags, write_predictions
-from textmill.tasks.predictor import load_predictor
 
 
 def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:

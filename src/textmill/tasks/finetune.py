@@ -17,9 +17,12 @@ from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.errors import InputError
 from textmill.files import digest_file, write_json
 from textmill.model.layout import load_state, load_weights, save_weights
+from textmill.tasks.ensemble.candidates import choose
+from textmill.tasks.ensemble.model_folder import save_task_model
+from textmill.tasks.ensemble.predictor import network_scorer
+from textmill.tasks.epochs import default_epochs
 from textmill.tasks.kinds import Examples, Network, examples_of, network_of
 from textmill.tasks.leaks import find_overlap, kept_examples
-from textmill.tasks.model_folder import save_task_model
 from textmill.training.batches import Batches, by_length, in_order, n_steps
 from textmill.training.fit import fit
 from textmill.training.module import FitModule
@@ -30,6 +33,9 @@ VALIDATION_BATCH_SIZE = 64
 
 class FinetuneModule(FitModule):
     """A task's network; keeps the weights with the best validation score.
+
+    Training stops early when `patience` validations in a row were no better (Prechelt 1998, "Early
+    Stopping – But When?").
 
     Args:
         network: the network of the task.
@@ -61,6 +67,9 @@ class FinetuneModule(FitModule):
         self.validation = validation
         self.best = best
         self.best_score = (float("-inf"), float("-inf"))
+        self.patience = config.patience
+        self.n_worse = 0
+        """Validations since the best one."""
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the contribution of a micro-batch to the task's loss."""
@@ -70,32 +79,37 @@ class FinetuneModule(FitModule):
         """Return the task's validation metrics, and save the weights if they are the best."""
         device = self.device
         batches = ({k: v.to(device) for k, v in batch.items()} for batch in self.validation)
-        metrics = self.kind.validate(self.network, batches)
+        metrics = self.kind.validate(self.kept, batches)
         score = (metrics[self.selection], -metrics["loss"])
+        self.n_worse += 1
+        self.is_finished = self.n_worse == self.patience
         if score > self.best_score:
             self.best_score = score
+            self.n_worse, self.is_finished = 0, False
             staging = self.best.with_name(".best")
             shutil.rmtree(staging, ignore_errors=True)
             staging.mkdir()
-            save_weights(self.network.state_dict(), staging)
+            save_weights(self.kept.state_dict(), staging)
             shutil.rmtree(self.best, ignore_errors=True)
             staging.rename(self.best)
         return {f"validation/{name}": value for name, value in metrics.items()}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the best score to the checkpoint."""
+        """Add the best score, and the validations since, to the checkpoint."""
         super().on_save_checkpoint(checkpoint)
         checkpoint["best_score"] = self.best_score
+        checkpoint["n_worse"] = self.n_worse
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the best score, unless the process was killed before its weights were saved."""
         super().on_load_checkpoint(checkpoint)
         if self.best.exists():
             self.best_score = checkpoint["best_score"]
+            self.n_worse = checkpoint["n_worse"]
 
 
 def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Path) -> None:
-    """Fine-tune a backbone and write the task model: weights, tokenizer, task.json.
+    """Fine-tune a backbone and write the task's model, the best of the candidates.
 
     Args:
         config: the task.
@@ -109,7 +123,8 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
     settings = config.finetune
     torch.manual_seed(settings.seed)
     kind, trained = examples_of(config.kind), network_of(config.kind)
-    train, validation = split_examples(config, kind)
+    examples = training_examples(config, kind)
+    train, validation = split_examples(config, kind, examples)
     if config.validation is None:
         spec = kind.make_spec(config, [*train, *validation])  # a label may occur only once
     else:
@@ -127,16 +142,17 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
     order = by_length(
         [len(example.ids) for example in encoded], settings.micro_batch_size, settings.seed
     )
-    n_batches = len(order(0))
-    n_total = settings.epochs * n_batches
+    per_epoch = len(order(0))
+    n_epochs = settings.epochs or default_epochs(len(encoded))
+    n_batches = n_epochs * per_epoch
     if settings.max_steps is not None:
-        n_total = min(n_total, settings.max_steps * settings.accumulate)
+        n_batches = min(n_batches, settings.max_steps * settings.accumulate)
     module = FinetuneModule(
         network,
         trained,
         kind.SELECTION,
         settings,
-        n_total,
+        n_batches,
         Batches(
             in_order(len(held_out), VALIDATION_BATCH_SIZE),
             lambda rows: trained.collate([held_out[row] for row in rows]),
@@ -153,53 +169,69 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
     def collate(rows: Sequence[int]) -> Batch:
         return trained.collate([encoded[row] for row in rows])
 
-    fit(module, order, collate, ends_of_epochs(settings, n_batches), work)
+    fit(module, order, collate, ends_of_epochs(n_epochs, per_epoch, settings.accumulate), work)
     load_state(network, load_weights(work / "best"), work / "best")
-    save_task_model(network, config, spec, inputs["backbone"], out)
+    scorer = network_scorer(config.kind, spec, network.eval(), tokenizer)
+    choice = choose(config, spec, network, scorer, (train, validation), examples)
+    save_task_model(config, spec, choice, network, inputs["backbone"], out)
     write_json(
         out / "metrics.json",
         {
+            **choice.metrics,
             "train_examples": len(encoded),
             "validation_examples": len(held_out),
             "cut_examples": sum(example.is_cut for example in encoded),
+            "epochs": min(n_batches, module.global_step * settings.accumulate) / per_epoch,
             f"best_validation_{kind.SELECTION}": module.best_score[0],
         },
     )
 
 
-def ends_of_epochs(config: FinetuneConfig, n_batches: int) -> set[int]:
+def ends_of_epochs(n_epochs: int, per_epoch: int, accumulate: int) -> set[int]:
     """Return the optimizer steps, counted from 1, that contain the last batch of an epoch.
 
     A step may also contain the first batches of the next epoch, or several short epochs.
 
     Args:
-        config: with the numbers of epochs and of micro-batches per optimizer step.
-        n_batches: micro-batches per epoch.
+        n_epochs: number of epochs.
+        per_epoch: micro-batches per epoch.
+        accumulate: micro-batches per optimizer step.
     """
-    return {n_steps(epoch * n_batches, config.accumulate) for epoch in range(1, config.epochs + 1)}
+    return {n_steps(epoch * per_epoch, accumulate) for epoch in range(1, n_epochs + 1)}
 
 
-def split_examples(config: TaskConfig, kind: Examples) -> tuple[list[Any], list[Any]]:
+def training_examples(config: TaskConfig, kind: Examples) -> list[Any]:
+    """Return the examples of the training files, without test examples if these are dropped.
+
+    Raises:
+        InputError: the examples are invalid.
+    """
+    train = kind.read_examples(config, "train")
+    if config.on_leak != "drop":
+        return train
+    test = kind.read_examples(config, "test")
+    return kept_examples(config, train, find_overlap(kind, train, test))
+
+
+def split_examples(
+    config: TaskConfig, kind: Examples, examples: list[Any]
+) -> tuple[list[Any], list[Any]]:
     """Return training and validation examples; without a validation file, a seeded random split.
 
     Raises:
         InputError: there are too few examples to split.
     """
-    train = kind.read_examples(config, "train")
-    if config.on_leak == "drop":
-        test = kind.read_examples(config, "test")
-        train = kept_examples(config, train, find_overlap(kind, train, test))
     if config.validation is not None:
-        return train, kind.read_examples(config, "validation")
-    n_validation = round(len(train) * config.validation_share)
-    if not 0 < n_validation < len(train):
+        return examples, kind.read_examples(config, "validation")
+    n_validation = round(len(examples) * config.validation_share)
+    if not 0 < n_validation < len(examples):
         raise InputError(
-            f"tasks.{config.name}: too few training examples ({len(train)}) to split off "
+            f"tasks.{config.name}: too few training examples ({len(examples)}) to split off "
             f"validation_share={config.validation_share}: add more, or set a validation file."
         )
-    indices = np.random.default_rng(config.finetune.seed).permutation(len(train))
+    indices = np.random.default_rng(config.finetune.seed).permutation(len(examples))
     chosen = set(indices[:n_validation].tolist())
     return (
-        [example for i, example in enumerate(train) if i not in chosen],
-        [example for i, example in enumerate(train) if i in chosen],
+        [example for i, example in enumerate(examples) if i not in chosen],
+        [example for i, example in enumerate(examples) if i in chosen],
     )

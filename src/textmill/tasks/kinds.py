@@ -8,9 +8,10 @@ in shown.py and statistics.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib import import_module
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from textmill.config import KINDS, LANGUAGE_MODEL, RedactionConfig
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
     from textmill.evaluation.metrics import Metric, Row
     from textmill.training.objectives import Batch
+
+
+NETWORK, BASELINE = "network", "baseline"
+"""The members of a task's model."""
 
 
 class Examples(Protocol):
@@ -44,9 +49,6 @@ class Examples(Protocol):
 class Network(Protocol):
     """Training and prediction: `network.py`."""
 
-    PREDICT_BATCH: int
-    """Batch size of prediction."""
-
     def build(self, backbone: Any, spec: Any, dropout: float, is_causal: bool) -> nn.Module: ...
     def encode(
         self, tokenizer: Any, spec: Any, examples: Sequence[Any], block_size: int
@@ -54,18 +56,42 @@ class Network(Protocol):
     def collate(self, examples: Sequence[Any]) -> Batch: ...
     def loss(self, network: Any, batch: Batch, label_smoothing: float) -> Tensor: ...
     def validate(self, network: Any, batches: Iterable[Batch]) -> dict[str, float]: ...
-    def predict(
-        self,
-        network: Any,
-        tokenizer: Any,
-        spec: Any,
-        inputs: Sequence[Any],
-        redaction: RedactionConfig,
+    def score(
+        self, network: Any, tokenizer: Any, spec: Any, prepared: Sequence[Any]
+    ) -> Iterable[Any]: ...
+
+
+class Answers(Protocol):
+    """The inputs and answers of all models of the kind: `answers.py`; does not import torch.
+
+    A model gives each prepared input a score, such as the probabilities of its labels.
+    """
+
+    PREDICT_BATCH: int
+    """Batch size of prediction."""
+    targets: Callable[[Any, Any], Sequence[int]] | None
+    """Returns the numbers of an example's correct labels, one for each row of its probabilities, to
+    which the weights of an average are fitted; None if scores are no probabilities."""
+
+    def prepare(
+        self, spec: Any, inputs: Sequence[Any], redaction: RedactionConfig
+    ) -> Sequence[Any]: ...
+    def answer(
+        self, spec: Any, prepared: Sequence[Any], scores: Sequence[Any]
     ) -> Iterator[dict[str, Any]]: ...
 
 
+class Baseline(Protocol):
+    """A fitted classical baseline, which can be a task's model, or part of it."""
+
+    @property
+    def n_parameters(self) -> int: ...
+    def score(self, prepared: Sequence[Any]) -> Iterable[Any]: ...
+    def save(self, folder: Path) -> None: ...
+
+
 class Baselines(Protocol):
-    """Simple models for comparison: `baselines.py`; does not import torch."""
+    """Simple models, for comparison and as candidates: `baselines.py`; does not import torch."""
 
     CLASSICAL_BASELINE: str
     """The baseline that the model is compared with."""
@@ -73,8 +99,10 @@ class Baselines(Protocol):
     """The baseline that learns almost nothing."""
 
     def baselines(
-        self, train: Sequence[Any], test: Sequence[Any]
+        self, spec: Any, train: Sequence[Any], test: Sequence[Any]
     ) -> Iterator[tuple[str, list[dict[str, Any]], str]]: ...
+    def fit(self, spec: Any, train: Sequence[Any]) -> Baseline: ...
+    def load(self, spec: Any, folder: Path) -> Baseline: ...
 
 
 class Metrics(Protocol):
@@ -103,6 +131,15 @@ def network_of(kind: str) -> Network:
         KeyError: there is no such kind.
     """
     return cast(Network, load_part(kind, "network"))
+
+
+def answers_of(kind: str) -> Answers:
+    """Return the answers module of a kind.
+
+    Raises:
+        KeyError: there is no such kind.
+    """
+    return cast(Answers, load_part(kind, "answers"))
 
 
 def baselines_of(kind: str) -> Baselines:

@@ -1,16 +1,19 @@
 """The plan of a run: which results it would reuse, which steps it would compute, and why.
 
-Nothing is computed or written; raw data is read for its digests. Reused results are checked for
-an intact manifest and missing files only, while a run verifies all content.
+Nothing is written, and only quick steps are computed, in a temporary folder; raw data is read for
+its digests. Reused results are checked for an intact manifest and missing files only, while a run
+verifies all content.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +21,7 @@ from mlflow.entities import Run
 
 from textmill.config import Config, TrackingConfig, flatten
 from textmill.errors import InputError, RunError, listed
-from textmill.files import MANIFEST
+from textmill.files import MANIFEST, digest_folder, digest_values
 from textmill.secrets import redact_values
 from textmill.steps.chosen import FILE as SIZES
 from textmill.steps.chosen import read_sizes, with_sizes
@@ -154,6 +157,11 @@ class _StatusFinder:
             if run is not None:
                 self.digests[part.label] = read_manifest(self.store, run)["digest"]
                 return PartStatus(part.label, "reused", run.info.run_id)
+        if part.step.is_quick and not waits and self.store is not None:
+            try:
+                self.digests[part.label] = _digest_of_result(part, self.config)
+            except (InputError, RunError) as error:
+                return PartStatus(part.label, "fails", None, problem=str(error))
         nearest, changes = self.nearest(part, description, sources)
         # If anything else changed, it is computed whatever its inputs will be.
         state: State = "waits" if waits and nearest is not None and not changes else "compute"
@@ -191,7 +199,8 @@ class _StatusFinder:
                 raise
             except RunError:
                 continue  # a damaged manifest cannot be compared
-            changes = tuple(self.changes(description, sources, manifest))
+            known = GRAPH.inputs(part, self.config)
+            changes = tuple(self.changes(description, sources, manifest, known))
             if best[0] is None or len(changes) < len(best[1]):
                 best = run, changes
             if not changes:
@@ -199,9 +208,21 @@ class _StatusFinder:
         return best
 
     def changes(
-        self, now: Mapping[str, Any], sources: tuple[Source, ...], then: Mapping[str, Any]
+        self,
+        now: Mapping[str, Any],
+        sources: tuple[Source, ...],
+        then: Mapping[str, Any],
+        inputs: Collection[str],
     ) -> Iterator[Change]:
-        """Yield the differences of a step from an earlier result; unknown inputs are skipped."""
+        """Yield the differences of a step from an earlier result.
+
+        Args:
+            now: description of the step; inputs without digest, whose results are not known yet,
+                are skipped.
+            sources: its raw data.
+            then: manifest of the earlier result.
+            inputs: names of all its inputs.
+        """
         # Through JSON, so that types equal those in the manifest.
         config = json.loads(json.dumps(now["config"]))
         yield from _differing("config", flatten(then["config"]), flatten(config))
@@ -209,6 +230,8 @@ class _StatusFinder:
             before = then["inputs"].get(name, {}).get("digest")
             if not name.startswith("source:") and before != digest:
                 yield Change("input", name, before, digest)
+        for name in then["inputs"].keys() - inputs:
+            yield Change("input", name, then["inputs"][name]["digest"], None)
         yield from self.changed_sources(sources, then["sources"])
         yield from _differing("module", then["code"], now["code"])
         yield from _differing("package", then["packages"], now["packages"])
@@ -236,6 +259,14 @@ class _StatusFinder:
             return
         for name in sorted(then.keys() - {source.name for source in sources}):
             yield Change("source", name, then[name]["digest"], None)
+
+
+def _digest_of_result(part: Part, config: Config) -> str:
+    """Return the digest of the result of a quick step without inputs, which is computed."""
+    module, _, name = part.step.function.partition(":")
+    with tempfile.TemporaryDirectory() as folder:
+        getattr(import_module(module), name)(part.configure(config), {}, Path(folder))
+        return digest_values(digest_folder(Path(folder)))
 
 
 def _check_complete(store: Store, run: Run) -> None:
@@ -326,9 +357,7 @@ def _reasons(part: PartStatus) -> list[str]:
 
 def _describe(change: Change) -> str:
     match change.kind:
-        case "input":
-            return f"input {change.name}: changed"
-        case "source" | "file":
+        case "input" | "source" | "file":
             what = (
                 "added" if change.before is None else "removed" if change.now is None else "changed"
             )

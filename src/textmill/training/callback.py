@@ -134,8 +134,9 @@ class TrainingCallback(pl.Callback):
             with _evaluating(trainer, pl_module):
                 self.metrics.write(step, pl_module.validate())
             self._close_window(pl_module)
-        if is_last:
+        if is_last or pl_module.is_finished:
             self.metrics.write(step, self._costs(pl_module))
+            trainer.should_stop = True
             return
         end = self._stop_reason(pl_module)
         # All devices stop at the same step: a single one would wait for the others forever.

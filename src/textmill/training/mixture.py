@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textmill.config import PretrainStepConfig
+from textmill.config import TASK_SOURCE, PretrainStepConfig
 from textmill.corpus.tokens.packing import PackedBlocks
 from textmill.corpus.tokens.token_shards import Labels, read_labels, read_shards
 from textmill.errors import InputError, listed
@@ -44,8 +44,8 @@ def training_blocks(tokens: Path, config: PretrainStepConfig) -> tuple[PackedBlo
     )
     counts = np.zeros((len(sources.names), len(languages.names)))
     counts.flat[cells] = np.bincount(groups, n_targets)
-    weights = [config.weights.get(name) for name in sources.names]
     _check_sources(config.weights, sources)
+    weights = source_weights(config.weights, sources.names, counts.sum(axis=1))
     shares = token_shares(counts, weights, settings.language_alpha).flat[cells]
     blocks = PackedBlocks(folder, size, packing, overlap, groups)
     ends = np.array(blocks.group_ends)
@@ -55,6 +55,28 @@ def training_blocks(tokens: Path, config: PretrainStepConfig) -> tuple[PackedBlo
     ranges = [range(end - n, end) for end, n in zip(ends.tolist(), n_blocks.tolist(), strict=True)]
     order = mixed(ranges, drawn / drawn.sum(), settings.micro_batch_size, settings.seed)
     return blocks, order
+
+
+def source_weights(
+    weights: Mapping[str, float], names: Sequence[str], sizes: NDArray[np.float64]
+) -> list[float | None]:
+    """Return the weight of each source; None if it has none.
+
+    Args:
+        weights: by source; that of `TASK_SOURCE` is split among the tasks' texts in proportion to
+            their sizes.
+        names: (n_sources,).
+        sizes: (n_sources,), tokens in the corpus.
+    """
+    of_tasks = np.array([name.startswith(TASK_SOURCE) for name in names])
+    weight = weights.get(TASK_SOURCE)
+    if weight is None:
+        return [weights.get(name) for name in names]
+    parts = (weight * sizes / max(1, sizes[of_tasks].sum())).tolist()
+    return [
+        part if is_task else weights.get(name)
+        for name, part, is_task in zip(names, parts, of_tasks, strict=True)
+    ]
 
 
 def token_shares(
@@ -89,13 +111,16 @@ def token_shares(
 
 def _check_sources(weights: Mapping[str, float], sources: Labels) -> None:
     """Raise InputError if weights cannot be met, which is only known after cleaning."""
+    names = {TASK_SOURCE if name.startswith(TASK_SOURCE) else name for name in sources.names}
     for name, weight in weights.items():
-        if weight and name not in sources.names:
+        if weight and name not in names:
+            where = f"corpus.sources: {name!r} has"
+            where = "corpus.task_texts has" if name == TASK_SOURCE else where
             raise InputError(
-                f"corpus.sources: {name!r} has weight={weight:g}, and none of its documents are "
-                "left after cleaning: remove the weight, or add text to the source."
+                f"{where} weight={weight:g}, and none of its documents are left after cleaning: "
+                "remove the weight, or add text to the source."
             )
-    if not any(weights.get(name, 1) for name in sources.names):
+    if not any(weights.get(name, 1) for name in names):
         raise InputError(
             "corpus.sources: only sources of weight 0 have documents to train on: set a weight for "
             f"one of them ({listed(sources.names)})."

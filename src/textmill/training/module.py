@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import lightning.pytorch as pl
@@ -11,6 +11,7 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
+from torch.optim.swa_utils import AveragedModel
 
 from textmill.config import OptimizationConfig, flatten
 from textmill.errors import InputError
@@ -42,6 +43,12 @@ class FitModule(pl.LightningModule, ABC):
         super().__init__()
         self.network = network
         self.config = config
+        self.average: AveragedModel | None = None
+        """The moving average of the weights."""
+        if config.average_decay is not None:
+            moving = moving_average(config.average_decay)
+            self.average = AveragedModel(network, multi_avg_fn=moving)
+            self.average.requires_grad_(False)  # DDP waits for the gradients of all parameters
         self.n_batches = n_batches
         self.total_steps = n_steps(n_batches, config.accumulate)
         self.warmup_steps = warmup_steps
@@ -57,9 +64,16 @@ class FitModule(pl.LightningModule, ABC):
         """Global index of this device's next micro-batch."""
         self.identity: Mapping[str, Any] = {}
         """Everything the result depends on: checkpoints with another identity are rejected."""
+        self.is_finished = False
+        """Whether training stops at the validation that has set it, before the last step."""
         self._random_state: dict[str, Tensor] | None = None
         self._n_targets: Tensor | None = None
         """Targets of the step, over all devices."""
+
+    @property
+    def kept(self) -> nn.Module:
+        """The network to validate and save: with the average of the weights, if there is one."""
+        return self.network if self.average is None else self.average.module
 
     def prepare(self, batch: Batch, number: int) -> Batch:
         """Return a collated micro-batch ready for training, with its `n_targets`.
@@ -125,18 +139,19 @@ class FitModule(pl.LightningModule, ABC):
         nn.utils.clip_grads_with_norm_(parameters, self.config.gradient_clip, self.gradient_norm)
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Step the optimizer, and measure the update if it will be logged."""
+        """Step the optimizer, average the weights, and measure the update if it will be logged."""
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, torch.optim.Optimizer)  # there is one
         self.learning_rate = optimizer.param_groups[0]["lr"]
-        if not self.is_logged(self.global_step + 1):
-            super().optimizer_step(*args, **kwargs)
-            return
-        before = [parameter.detach().clone() for parameter in self.network.parameters()]
+        is_logged = self.is_logged(self.global_step + 1)
+        before = [p.detach().clone() for p in self.network.parameters()] if is_logged else []
         super().optimizer_step(*args, **kwargs)
-        with torch.no_grad():
-            changes = torch._foreach_sub(list(self.network.parameters()), before)
-        self.update_norm = _norm(changes)
+        if is_logged:
+            with torch.no_grad():
+                changes = torch._foreach_sub(list(self.network.parameters()), before)
+            self.update_norm = _norm(changes)
+        if self.average is not None:
+            self.average.update_parameters(self.network)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the identity, the random state, and the time and operations so far."""
@@ -176,6 +191,21 @@ class FitModule(pl.LightningModule, ABC):
         self.micro_batch = self.global_step * self.config.accumulate + self.global_rank
         if self._random_state is not None:
             restore_random_state(self._random_state)
+
+
+def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
+    """Return the update of an exponential moving average, for `AveragedModel`.
+
+    After n updates, the decay is at most (1 + n) / (10 + n), as in TensorFlow's
+    `ExponentialMovingAverage`: otherwise a short training's average would consist of its first
+    weights.
+    """
+
+    @torch.no_grad()
+    def update(averaged: Any, current: Any, n: Any) -> None:
+        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + int(n)) / (10 + int(n))))
+
+    return update
 
 
 def _norm(tensors: Sequence[Tensor]) -> Tensor:

@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from textmill import model as models
 from textmill.config import GenerationConfig, PretrainConfig, PretrainStepConfig, key_values
@@ -97,11 +96,6 @@ class PretrainModule(FitModule):
         self.samples: dict[str, str] = {}
         """Sampled texts by optimizer step."""
         network.activation_checkpointing = config.activation_checkpointing
-        self.average: AveragedModel | None = None
-        if config.average_decay is not None:
-            moving = get_ema_multi_avg_fn(config.average_decay)  # type: ignore[no-untyped-call]
-            self.average = AveragedModel(network, multi_avg_fn=moving)
-            self.average.requires_grad_(False)  # DDP waits for the gradients of all parameters
         self.is_sharded = False
         """Whether the weights are sharded."""
 
@@ -109,18 +103,13 @@ class PretrainModule(FitModule):
         """Shard the weights over the devices, if the strategy is fsdp."""
         if self.device_mesh is None or self.is_sharded:
             return
-        for network in self._networks:
+        for network in dict.fromkeys((self.network, cast(GPT, self.kept))):
             shard(network, self.device_mesh["data_parallel"], self.config.precision == "bf16")
         self.is_sharded = True
 
-    @property
-    def _networks(self) -> list[GPT]:
-        average = [self.average.module] if self.average is not None else []
-        return [self.network, *(network for network in average if isinstance(network, GPT))]
-
     def result(self) -> GPT:
         """Return the model to validate and save, unsharded: a collective operation if sharded."""
-        kept = self._networks[-1]
+        kept = cast(GPT, self.kept)
         return unshard(kept) if self.is_sharded else kept
 
     def _seeds(self, number: int) -> tuple[int, int]:
@@ -153,12 +142,6 @@ class PretrainModule(FitModule):
             else ""
         )
         return f"the documents {', '.join(self.doc_ids(numbers[:MAX_NAMED_DOCUMENTS]))}{more}"
-
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Step the optimizer, and update the moving average of the weights."""
-        super().optimizer_step(*args, **kwargs)
-        if self.average is not None:
-            self.average.update_parameters(self.network)
 
     def validate(self) -> dict[str, float]:
         """Return loss, perplexity and bits per byte on the validation blocks, and sample a text.

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from tests.corpus.own_texts import write_task_texts
 from tests.ids import document_id
 from textmill.config import CleanConfig
 from textmill.corpus.cleaning import shards
@@ -31,9 +32,9 @@ def config_of(*paths: Path, **fields: Any) -> CleanConfig:
     return CleanConfig.model_validate({"validation_share": 0.3, "sources": sources, **fields})
 
 
-def cleaned(folder: Path, config: CleanConfig) -> Path:
+def cleaned(folder: Path, config: CleanConfig, task_texts: Path | None = None) -> Path:
     folder.mkdir()
-    clean(config, {}, folder)
+    clean(config, {} if task_texts is None else {"task_texts": task_texts}, folder)
     return folder
 
 
@@ -245,18 +246,11 @@ def test_documents_rejected_by_quality_filters_are_written_and_lines_counted(
 
 def test_documents_with_text_of_test_sets_are_counted_by_task(tmp_path: Path) -> None:
     sets = {"mood": ["Was it he who rang at 10.0.0.1 in the night of that day?"], "topic": ["no"]}
-    for task, texts in sets.items():
-        lines = [json.dumps({"text": text}) for text in texts]
-        (tmp_path / f"{task}.jsonl").write_text("\n".join(lines))
     file = tmp_path / "text.txt"
     held = "I ask: was it he who rang at 10.0.0.1 in the night of that day?"
     file.write_text("\n".join([held, *(LONG.format(n) for n in range(9))]))
-    test_sets = [
-        {"name": task, "places": [str(tmp_path / f"{task}.jsonl")], "columns": ["text"]}
-        for task in sets
-    ]
-    config = config_of(file, decontamination={"enabled": True}, test_sets=test_sets)
-    out = cleaned(tmp_path / "out", config)
+    config = config_of(file, decontamination={"enabled": True})
+    out = cleaned(tmp_path / "out", config, write_task_texts(tmp_path / "texts", test=sets))
     (row,) = rows(out / "rejected")
     assert (row["reason"], row["detail"][:20]) == ("contaminated", "mood: was it he who ")
     assert row["text"] == held.replace("10.0.0.1", "[IP]")
@@ -265,6 +259,55 @@ def test_documents_with_text_of_test_sets_are_counted_by_task(tmp_path: Path) ->
     assert (found["rejected_contaminated"], found["documents_kept"]) == (1, 9)
     assert (found["contaminated_mood"], found["contaminated_topic"]) == (1, 0)
     assert found["contaminated_mood/text"] == 1
+
+
+def test_texts_of_tasks_are_a_source_of_their_own_that_configured_ones_precede(
+    tmp_path: Path, sentences: Path
+) -> None:
+    held_out = "Was it he who rang in the night of that day, or was it not he?"
+    train = {
+        "mood": [
+            LONG.format(1),
+            "A text of its own, by ann@example.com.",
+            f"He asks: {held_out}",
+            "too short",
+        ],
+        "topic": ["A text of its own, by ann@example.com.", "Another text of this task alone."],
+    }
+    texts = write_task_texts(tmp_path / "texts", train, {"mood": [held_out]})
+    config = config_of(sentences, decontamination={"enabled": True})
+    out = cleaned(tmp_path / "out", config, texts)
+    kept = [row for split in ("train", "validation") for row in rows(out / split)]
+    own = {row["text"]: row["source"] for row in kept if row["source"] != "many"}
+    assert own == {
+        "A text of its own, by [EMAIL].": "task:mood",
+        "Another text of this task alone.": "task:topic",
+    }
+    assert {row["language"] for row in kept} == {"en"}
+    rejected = {row["text"]: (row["source"], row["reason"]) for row in rows(out / "rejected")}
+    assert rejected == {
+        LONG.format(1): ("task:mood", "exact_duplicate"),
+        f"He asks: {held_out}": ("task:mood", "contaminated"),
+        "too short": ("task:mood", "too_short"),
+        "A text of its own, by [EMAIL].": ("task:topic", "exact_duplicate"),
+    }
+    found = metrics(out)
+    assert (found["documents_kept/many"], found["documents_kept/task:mood"]) == (40, 1)
+    assert (found["redacted_email"], found["redacted_email/task:mood"]) == (1, 1)
+
+
+def test_a_near_copy_of_a_test_text_does_not_enter_the_corpus(tmp_path: Path) -> None:
+    held_out = " ".join(f"word{n}" for n in range(20))
+    near = held_out.replace("word2 ", "other ").replace("word18", "another")
+    texts = write_task_texts(tmp_path / "texts", {"mood": [near]}, {"mood": [held_out]})
+    with pytest.raises(InputError, match="rejected .1 as contaminated.* the training texts of the"):
+        cleaned(tmp_path / "out", config_of(decontamination={"enabled": True}), texts)
+
+
+def test_texts_of_tasks_may_be_the_whole_corpus(tmp_path: Path) -> None:
+    texts = write_task_texts(tmp_path / "texts", {"mood": [LONG.format(n) for n in range(40)]})
+    found = metrics(cleaned(tmp_path / "out", config_of(), texts))
+    assert (found["documents_kept"], found["documents_kept/task:mood"]) == (40, 40)
 
 
 def test_the_language_of_each_document_is_identified_and_filtered_by(tmp_path: Path) -> None:

@@ -1,13 +1,5 @@
 """The network of a classification."""
 
-from textmill.tasks.classification.network import (
-    PREDICT_BATCH,
-    build,
-    collate,
-    encode,
-    loss,
-    predict,
-    validate,
-)
+from textmill.tasks.classification.network import build, collate, encode, loss, score, validate
 
-__all__ = ["PREDICT_BATCH", "build", "collate", "encode", "loss", "predict", "validate"]
+__all__ = ["build", "collate", "encode", "loss", "score", "validate"]

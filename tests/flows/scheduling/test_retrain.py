@@ -183,6 +183,19 @@ def test_killed_pipelines_send_notifications(
     assert closed == ["p"]
 
 
+def test_labelled_files_alone_are_watched(tmp_path: Path) -> None:
+    files = {split: tmp_path / f"{split}.csv" for split in ("train", "test")}
+    for file in files.values():
+        file.write_text("text,label\na fine day,good\n")
+    task = {"kind": "classification", "name": "mood", **{k: str(f) for k, f in files.items()}}
+    values = {"corpus": {"task_texts": {"enabled": True}}, "tasks": [task]}
+    config = Config.model_validate(values)
+    before = module._digest_sources(config)
+    assert module._digest_sources(config) == before
+    files["train"].write_text("text,label\na fine day,bad\n")
+    assert module._digest_sources(config) != before
+
+
 @pytest.mark.parametrize("has_champion", [True, False])
 def test_drift_is_measured_against_the_champion_if_there_is_one(
     monkeypatch: pytest.MonkeyPatch, has_champion: bool

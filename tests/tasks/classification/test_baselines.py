@@ -8,10 +8,18 @@ import sys
 import pytest
 
 from textmill.evaluation import regression
-from textmill.tasks.classification.baselines import majority, tfidf_logistic_regression
+from textmill.tasks.classification import baselines
+from textmill.tasks.classification.baselines import fit, majority
+from textmill.tasks.classification.examples import Example, Spec
 
 TEXTS = ["lovely meal", "a lovely room", "superb and lovely", "awful meal", "an awful room"]
 LABELS = ["good", "good", "good", "bad", "bad"]
+
+
+def classify(texts: list[str], labels: list[str], test: list[str]) -> tuple[list[str], str]:
+    spec = Spec(tuple(sorted(set(labels))))
+    model = fit(spec, [Example(*pair, "") for pair in zip(texts, labels, strict=True)])
+    return [spec.labels[int(row.argmax())] for row in model.score(test)], model.note
 
 
 @pytest.mark.parametrize(
@@ -21,63 +29,62 @@ LABELS = ["good", "good", "good", "bad", "bad"]
 def test_the_majority_is_the_commonest_label_and_of_equal_ones_the_first_by_name(
     labels: list[str], winner: str
 ) -> None:
-    assert majority(labels, 3) == [winner] * 3
+    assert majority(labels) == winner
 
 
-def test_tfidf_beats_the_majority_on_separable_texts() -> None:
+def test_ngrams_beat_the_majority_on_separable_texts() -> None:
     test, expected = ["lovely staff", "awful staff", "awful window"], ["good", "bad", "bad"]
-    assert tfidf_logistic_regression(TEXTS, LABELS, test) == (expected, "")
-    assert majority(LABELS, 3) != expected
+    assert classify(TEXTS, LABELS, test) == (expected, "")
+    assert [majority(LABELS)] * 3 != expected
 
 
-def test_tfidf_is_deterministic() -> None:
-    answers = [tfidf_logistic_regression(TEXTS, LABELS, ["meal room"])[0] for _ in range(2)]
+def test_the_regression_is_deterministic() -> None:
+    answers = [classify(TEXTS, LABELS, ["meal room"])[0] for _ in range(2)]
     assert answers[0] == answers[1]
     assert type(answers[0][0]) is str
 
 
-def test_tfidf_reads_scripts_without_blanks_and_single_characters() -> None:
+def test_the_regression_reads_scripts_without_blanks_and_single_characters() -> None:
     texts = ["这部电影很好", "我很喜欢好书", "这部电影很坏", "我讨厌坏书"] * 3
     labels = ["good", "good", "bad", "bad"] * 3
-    assert tfidf_logistic_regression(texts, labels, ["书好", "书坏"])[0] == ["good", "bad"]
-    assert tfidf_logistic_regression(["a", "b"] * 3, ["x", "y"] * 3, ["b"])[0] == ["y"]
+    assert classify(texts, labels, ["书好", "书坏"])[0] == ["good", "bad"]
+    assert classify(["a", "b"] * 3, ["x", "y"] * 3, ["b"])[0] == ["y"]
 
 
-def test_many_classes_use_one_vs_rest_with_a_note(
+def test_the_commonest_features_are_kept_where_memory_allows_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Two classes never are: they have one row of coefficients."""
-    monkeypatch.setattr(regression, "MAX_MULTINOMIAL_CELLS", 1)
-    texts, labels = [*TEXTS, "plain soup"] * 5, [*LABELS, "none"] * 5
-    answers, note = tfidf_logistic_regression(texts, labels, ["lovely", "awful", "a plain soup"])
-    assert answers == ["good", "bad", "none"]
-    assert note == "3 classes, one-vs-rest to save memory"
-    assert tfidf_logistic_regression(TEXTS, LABELS, ["lovely"]) == (["good"], "")
-
-
-def test_where_that_is_not_enough_the_commonest_features_are_kept(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(regression, "MAX_MULTINOMIAL_CELLS", 1)
-    monkeypatch.setattr(regression, "MAX_COEFFICIENTS", 3 * 4)
+    monkeypatch.setattr(regression, "MAX_COEFFICIENTS", 3 * 60)
     texts = ["good day", "bad day", "plain day"] * 5 + ["once only"]
     labels = ["good", "bad", "none"] * 5 + ["none"]
-    answers, note = tfidf_logistic_regression(texts, labels, ["good", "bad", "plain"])
+    answers, note = classify(texts, labels, ["good", "bad", "plain"])
     assert answers == ["good", "bad", "none"]
-    assert note.endswith("; on the 4 most frequent of 10 features")
+    assert note.startswith("on the 60 most frequent of ")
+
+
+def test_ngrams_of_one_text_are_left_out_where_there_are_many_texts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(baselines, "MIN_TEXTS_WITHOUT_RARE", 6)
+    spec = Spec(("bad", "good"))
+    train = [Example(*pair, "") for pair in zip(TEXTS, LABELS, strict=True)]
+    assert "superb" in fit(spec, train).ngrams[0]
+    assert "superb" not in fit(spec, [*train, train[0]]).ngrams[0]
 
 
 MANY_CLASSES = """
 import random, resource
-from textmill.tasks.classification.baselines import tfidf_logistic_regression
+from textmill.tasks.classification.baselines import fit
+from textmill.tasks.classification.examples import Example, Spec
 random.seed(0)
 words = [f"w{n}" for n in range(1500)]
 labels = [f"c{n % 1500}" for n in range(4500)]
 texts = [" ".join([label, *random.choices(words, k=3)]) for label in labels]
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-answers, note = tfidf_logistic_regression(texts, labels, texts[:300])
+spec = Spec(tuple(sorted(set(labels))))
+model = fit(spec, [Example(*pair, "") for pair in zip(texts, labels)])
+answers = [spec.labels[row.argmax()] for row in model.score(texts[:300])]
 assert sum(a == l for a, l in zip(answers, labels)) > 290
-assert note.startswith("1,500 classes")
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
 

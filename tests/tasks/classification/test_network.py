@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tests.tasks.conftest import predictor_of
 from textmill import model as models
 from textmill.corpus.tokens.tokenizer import END_ID, PAD_ID, load_tokenizer
 from textmill.errors import InputError
@@ -22,7 +23,6 @@ from textmill.tasks.classification.network import (
     collate,
     encode,
     loss,
-    predict,
     validate,
 )
 from textmill.tasks.classification.settings import ClassificationConfig
@@ -186,7 +186,7 @@ def test_predictions_carry_the_likeliest_label_and_its_probability(
     tokenizer = load_tokenizer(backbone)
     texts = ["the room", "meal " * 60, "", "lovely meal " * 1000]
     with torch.no_grad():
-        answers = list(predict(network, tokenizer, SPEC, texts))
+        answers = predictor_of("classification", network, tokenizer, SPEC)(texts)
         monkeypatch.setattr(module, "MAX_TRAINING_WINDOWS", 10_000)
         batch = collate(encode(tokenizer, SPEC, [Example(t, "bad", "") for t in texts], BLOCK_SIZE))
         p = network(*inputs(batch)).softmax(dim=-1)

@@ -5,10 +5,24 @@ from __future__ import annotations
 import pytest
 
 from textmill.evaluation import regression
-from textmill.tasks.tagging.baselines import word_logistic_regression, word_lookup
+from textmill.tasks.tagging.answers import Prepared, answer
+from textmill.tasks.tagging.baselines import fit, word_lookup
+from textmill.tasks.tagging.examples import Example, Spec
+from textmill.tasks.tagging.iob2 import tags_of, types_in
 
 SENTENCES = [["Ann", "Lee", "sleeps"], ["Bob", "Lee", "runs"], ["we", "met", "Ann"], ["Lee", "ran"]]
 TAGS = [["B-PER", "I-PER", "O"], ["B-PER", "I-PER", "O"], ["O", "O", "B-PER"], ["B-PER", "O"]]
+
+
+def word_logistic_regression(
+    words: list[list[str]], tags: list[list[str]], test: list[list[str]]
+) -> tuple[list[list[str]], str]:
+    spec = Spec(tags_of(name for row in tags for name in types_in(row)), False)
+    rows = zip(words, tags, strict=True)
+    model = fit(spec, [Example(tuple(row), tuple(row_tags), "") for row, row_tags in rows])
+    prepared = [Prepared(row) for row in test]
+    scores = list(model.score(prepared))
+    return [given["tags"] for given in answer(spec, prepared, scores)], model.note
 
 
 def test_the_word_regression_with_a_single_tag_predicts_it() -> None:

@@ -9,27 +9,31 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import TypeAdapter
+from torch import Tensor
 
-from tests.tasks.conftest import QUICK, tune, write_rows
+from tests.tasks.conftest import QUICK, predictor_of, tune, write_rows
 from textmill import model as models
 from textmill.corpus.tokens.tokenizer import END_ID, load_tokenizer
 from textmill.errors import InputError
 from textmill.files import read_json
+from textmill.tasks.ensemble.predictor import Predictor, load_predictor
 from textmill.tasks.evaluate import evaluate
-from textmill.tasks.predictor import Predictor, load_predictor
 from textmill.tasks.tagging.examples import Example, Spec, check_examples, make_spec, read_examples
+from textmill.tasks.tagging.iob2 import best_tags, spans
 from textmill.tasks.tagging.network import (
-    IGNORE_INDEX,
+    OVERLAP,
+    SPELLING_SCALE,
     Tagger,
     build,
     collate,
     encode,
     loss,
-    predict,
 )
 from textmill.tasks.tagging.settings import TaggingConfig
+from textmill.tasks.tagging.spelling import spelling_rows
 
-SPEC = Spec(("O", "B-PER", "I-PER"), False)
+SPEC = Spec(("O", "B-PER", "I-PER"), False, 512, has_crf=True)
 NAMES = ["Ann", "Bob", "Cid", "Dora"]
 OTHERS = ["sleeps", "runs", "reads", "in", "the", "garden", "today"]
 
@@ -128,8 +132,9 @@ def test_a_bad_row_is_named_with_its_line(tmp_path: Path, row: dict[str, Any], n
 
 def test_the_spec_holds_both_tags_of_every_type(tmp_path: Path) -> None:
     rows = [Example(("a", "bc"), ("B-PER", "B-LOC"), ""), Example(("d",), ("O",), "")]
-    expected = Spec(("O", "B-LOC", "I-LOC", "B-PER", "I-PER"), False)
-    assert make_spec(make_config(tmp_path), rows) == expected
+    spec = make_spec(make_config(tmp_path), rows)
+    assert spec.labels == ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
+    assert not spec.is_by_character
     by_character = make_spec(make_config(tmp_path), [Example(("王", "三"), ("B-PER", "I-PER"), "")])
     assert by_character.is_by_character
 
@@ -149,22 +154,41 @@ def test_the_tokens_of_the_words_are_those_of_the_running_text(backbone: Path) -
     tokenizer = load_tokenizer(backbone)
     words = ("The", "lovely", "room", ".")
     (encoded,) = encode(tokenizer, SPEC, [Example(words, ("O", "B-PER", "I-PER", "O"), "")], 48)
-    assert encoded.ids == [END_ID, *tokenizer.encode("The lovely room .").ids]
+    ((ids, owners),) = encoded.windows
+    assert encoded.ids == ids == [END_ID, *tokenizer.encode("The lovely room .").ids]
     assert encoded.labels == [0, 1, 2, 0]
+    assert not encoded.is_cut
     for number, word in enumerate(words):
-        ids = [i for i, owner in zip(encoded.ids, encoded.words, strict=True) if owner == number]
-        assert tokenizer.decode(ids).strip() == word
+        of_word = [i for i, owner in zip(ids, owners, strict=True) if owner == number]
+        assert tokenizer.decode(of_word).strip() == word
 
 
-def test_a_word_is_the_mean_of_its_tokens(network: Tagger, backbone: Path) -> None:
+def test_a_word_is_the_mean_of_its_tokens_beside_its_spelling(
+    network: Tagger, backbone: Path
+) -> None:
     tokenizer = load_tokenizer(backbone)
-    example = Example(("Unheardof", "x"), ("B-PER", "O"), "")
-    batch = collate(encode(tokenizer, SPEC, [example], 48))
-    logits = network(batch["input_ids"], batch["documents"], batch["words"])
+    assert network.spelling is not None
+    torch.nn.init.normal_(network.spelling.weight)
+    examples = [Example(("x",), ("O",), ""), Example(("Unheardof", "y"), ("B-PER", "O"), "")]
+    batch = collate(encode(tokenizer, SPEC, examples, 48))
+    assert batch["labels"].tolist() == [0, 1, 0]
+    assert batch["lengths"].tolist() == [1, 2]
     hidden = network.backbone.hidden(batch["input_ids"], batch["documents"], is_causal=False)
-    of_first = hidden[0][batch["words"][0] == 0]
-    assert len(of_first) > 1
-    torch.testing.assert_close(logits[0, 0], network.head(of_first.mean(dim=0)))
+    of_word = hidden[1][batch["words"][1] == 1]
+    assert len(of_word) > 1
+    rows = torch.from_numpy(spelling_rows(examples[1].words, False, 512))[0].long()
+    spelling = SPELLING_SCALE * network.spelling.weight[rows].sum(dim=0)
+    expected = network.head(torch.cat([of_word.mean(dim=0), spelling]))
+    torch.testing.assert_close(network(batch)[1], expected)
+
+
+def test_an_older_model_has_neither_spelling_nor_transitions(backbone: Path) -> None:
+    spec = TypeAdapter(Spec).validate_python({"labels": ["O", "B-PER"], "is_by_character": False})
+    older = build(models.load(backbone), spec, 0.0, False).eval()
+    assert not [name for name in older.state_dict() if "spelling" in name or "crf" in name]
+    assert older.head.in_features == 16
+    (answer,) = predictor_of("tagging", older, load_tokenizer(backbone), spec)(["Ann runs"])
+    assert "entities" in answer
 
 
 def test_padding_does_not_change_the_loss(network: Tagger, backbone: Path) -> None:
@@ -178,25 +202,105 @@ def test_padding_does_not_change_the_loss(network: Tagger, backbone: Path) -> No
         ],
         48,
     )
-    both = collate(examples)
-    assert both["labels"].tolist() == [[1, 0, IGNORE_INDEX, IGNORE_INDEX], [0, 0, 0, 1]]
     apart = [loss(network, collate([e]), 0.0) * len(e.labels) for e in examples]
-    torch.testing.assert_close(loss(network, both, 0.0), sum(apart) / 6)
+    torch.testing.assert_close(loss(network, collate(examples), 0.0), sum(apart) / 6)
 
 
-def test_words_beyond_the_context_are_left_out_of_training_and_counted(backbone: Path) -> None:
-    words = ("word",) * 60
-    example = Example(words, ("O",) * 60, "")
+@pytest.mark.parametrize("seed", range(20))
+def test_every_word_belongs_to_one_window_with_context_on_both_sides(
+    backbone: Path, seed: int
+) -> None:
+    """Also words longer than a window, which alone are truncated."""
+    rng = random.Random(seed)
+    block_size = rng.choice([8, 24, 48])
+    words = tuple("x" * rng.choice([1, 2, 5, 30, 100]) for _ in range(rng.randint(1, 150)))
+    tokenizer = load_tokenizer(backbone)
+    (encoded,) = encode(tokenizer, SPEC, [Example(words, ("O",) * len(words), "")], block_size)
+    seen: list[int] = []
+    for ids, owners in encoded.windows:
+        assert len(ids) == len(owners) <= block_size
+        assert (ids[0], owners[0]) == (END_ID, -1)
+        own = [owner for owner in owners if owner >= 0]
+        for word in dict.fromkeys(own):
+            of_word = [i for i, owner in zip(ids, owners, strict=True) if owner == word]
+            form = f" {words[word]}" if word else words[word]
+            assert of_word == tokenizer.encode(form).ids[: block_size - 1]
+        assert owners.index(own[0]) - 1 <= OVERLAP * block_size
+        seen += dict.fromkeys(own)
+    assert seen == list(range(len(words)))
+
+
+def test_adjacent_windows_share_words(backbone: Path) -> None:
+    words = ("x",) * 100
+    example = Example(words, ("O",) * 100, "")
     (encoded,) = encode(load_tokenizer(backbone), SPEC, [example], 48)
-    assert encoded.is_cut
-    assert len(encoded.ids) <= 48
-    assert 0 < len(encoded.labels) < 60
+    (_, first), (ids, second), *_ = encoded.windows
+    shared = int(OVERLAP * 48)
+    assert first[1:].count(-1) + second[1:].count(-1) >= shared
+    assert second[1] == -1 != second[len(ids) // 2]
+
+
+@pytest.mark.parametrize("is_by_character", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_no_entity_is_lost_or_doubled_at_a_seam(
+    network: Tagger, backbone: Path, seed: int, is_by_character: bool
+) -> None:
+    """A network that reads only the spelling has the same answer in windows of any length."""
+    rng = random.Random(seed)
+    spec = Spec(SPEC.labels, is_by_character, 512)
+    network.crf = None
+    network.head.weight.data[:, :16] = 0.0
+    assert network.spelling is not None
+    torch.nn.init.normal_(network.spelling.weight, generator=torch.Generator().manual_seed(seed))
+    names = "abcdefgh" if is_by_character else [*NAMES, *OTHERS]
+    words = rng.choices(names, k=rng.randint(60, 200))
+    text = "".join(words) if is_by_character else "  ".join(words)
+    table = network.spelling.weight[spelling_rows(words, is_by_character, 512)].sum(dim=1)
+    logits = SPELLING_SCALE * table @ network.head.weight[:, 16:].T + network.head.bias
+    expected = best_tags(logits.detach().numpy(), SPEC.labels)
+    for block_size in (48, 11):
+        network.backbone.config = network.backbone.config.model_copy(
+            update={"block_size": block_size}
+        )
+        answers = predictor_of("tagging", network, load_tokenizer(backbone), spec)(
+            [words, "", text]
+        )
+        in_words, in_nothing, in_text = answers
+        assert in_words["tags"] == expected
+        assert in_nothing["entities"] == []
+        assert len(in_text["entities"]) == len(spans(expected)) > 0
+        for entity in in_text["entities"]:
+            assert text[entity["start"] : entity["end"]] == entity["text"]
+
+
+def test_a_batch_of_long_texts_has_the_gradient_of_its_windows_read_at_once(
+    network: Tagger, backbone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [Example(("Ann", "runs") * n, ("B-PER", "O") * n, "") for n in (1, 70)]
+    batch = collate(encode(load_tokenizer(backbone), SPEC, rows, 48))
+    assert len(batch["input_ids"]) > 4
+    gradients, reads = [], []
+    hidden = network.backbone.hidden
+
+    def count(input_ids: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        reads.append(len(input_ids))
+        return hidden(input_ids, *args, **kwargs)
+
+    monkeypatch.setattr(network.backbone, "hidden", count)
+    for max_tokens in (2**13, 1):
+        monkeypatch.setattr("textmill.tasks.tagging.network.MAX_TOKENS", max_tokens)
+        network.zero_grad()
+        loss(network, batch, 0.0).backward()
+        gradients.append([p.grad.clone() for p in network.parameters() if p.grad is not None])
+    assert max(reads[1:]) == 2  # one for each text
+    torch.testing.assert_close(gradients[1], gradients[0])
 
 
 def test_a_long_text_is_read_to_its_end(network: Tagger, backbone: Path) -> None:
     torch.nn.init.constant_(network.head.bias[1], 1e3)  # whatever it reads is a B-PER
     text = " ".join(f"w{i}" for i in range(500))
-    by_words, by_text = predict(network, load_tokenizer(backbone), SPEC, [text.split(), text])
+    predict = predictor_of("tagging", network, load_tokenizer(backbone), SPEC)
+    by_words, by_text = predict([text.split(), text])
     assert by_words["tags"] == ["B-PER"] * 500
     assert [entity["text"] for entity in by_text["entities"]] == text.split()
     assert by_text["entities"][-1]["end"] == len(text)
@@ -208,17 +312,17 @@ def test_a_long_text_is_read_to_its_end(network: Tagger, backbone: Path) -> None
 def test_words_without_a_character_are_tagged_like_others(
     network: Tagger, backbone: Path, words: list[str], is_by_character: bool
 ) -> None:
-    tokenizer, spec = load_tokenizer(backbone), Spec(SPEC.labels, is_by_character)
+    tokenizer, spec = load_tokenizer(backbone), Spec(SPEC.labels, is_by_character, 512)
     (encoded,) = encode(tokenizer, spec, [Example(tuple(words), ("O",) * len(words), "")], 48)
-    assert set(encoded.words) == {-1, *range(len(words))}
-    (answer,) = predict(network, tokenizer, spec, [words])
+    assert set(encoded.windows[0][1]) == {-1, *range(len(words))}
+    (answer,) = predictor_of("tagging", network, tokenizer, spec)([words])
     assert len(answer["tags"]) == len(words)
 
 
 @pytest.mark.parametrize("text", ["", " ", "\N{GREEK SMALL LETTER OMEGA}", "?!", "x" * 5000])
 def test_odd_texts_are_answered(network: Tagger, backbone: Path, text: str) -> None:
     torch.nn.init.constant_(network.head.bias[1], 1e3)  # whatever it reads is a B-PER
-    (answer,) = predict(network, load_tokenizer(backbone), SPEC, [text])
+    (answer,) = predictor_of("tagging", network, load_tokenizer(backbone), SPEC)([text])
     for entity in answer["entities"]:
         assert text[entity["start"] : entity["end"]] == entity["text"]
     assert "".join(entity["text"] for entity in answer["entities"]) == text.strip()
@@ -238,7 +342,7 @@ def test_texts_of_all_scripts_are_read_word_by_word(
     network: Tagger, backbone: Path, text: str, words: list[str]
 ) -> None:
     torch.nn.init.constant_(network.head.bias[1], 1e3)  # whatever it reads is a B-PER
-    (answer,) = predict(network, load_tokenizer(backbone), SPEC, [text])
+    (answer,) = predictor_of("tagging", network, load_tokenizer(backbone), SPEC)([text])
     assert [entity["text"] for entity in answer["entities"]] == words
 
 
@@ -246,11 +350,11 @@ def test_a_fine_tuned_model_finds_the_names_with_their_offsets(
     tuned: tuple[TaggingConfig, Path],
 ) -> None:
     predictor: Predictor = load_predictor(tuned[1])
-    (answer,) = predictor(["in the garden  Ann Bob reads today Dora sleeps"])
+    (answer,) = predictor(["Ann Bob  reads today in Dora sleeps"])
     assert answer == {
         "entities": [
-            {"text": "Ann Bob", "type": "PER", "start": 15, "end": 22},
-            {"text": "Dora", "type": "PER", "start": 35, "end": 39},
+            {"text": "Ann Bob", "type": "PER", "start": 0, "end": 7},
+            {"text": "Dora", "type": "PER", "start": 24, "end": 28},
         ],
         "is_cut": False,
     }

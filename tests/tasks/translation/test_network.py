@@ -5,22 +5,23 @@ from __future__ import annotations
 import gzip
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
 from pydantic import ValidationError
 
-from tests.tasks.conftest import QUICK, tune, write_rows
+from tests.tasks.conftest import QUICK, predictor_of, tune, write_rows
 from textmill import model as models
 from textmill.corpus.tokens.tokenizer import END_ID, PAD_ID, SOURCE_ID, TARGET_ID, load_tokenizer
 from textmill.errors import InputError
-from textmill.files import read_json
+from textmill.files import read_json, write_json
 from textmill.tasks.baseline import baseline
+from textmill.tasks.ensemble.model_folder import read_task
+from textmill.tasks.ensemble.predictor import load_predictor
 from textmill.tasks.evaluate import evaluate
-from textmill.tasks.predictor import load_predictor
 from textmill.tasks.rows import digest_split
 from textmill.tasks.translation.examples import Example, Spec, read_examples
 from textmill.tasks.translation.metrics import corpus_scores, signatures
@@ -31,12 +32,13 @@ from textmill.tasks.translation.network import (
     collate,
     encode,
     loss,
-    predict,
     validate,
 )
+from textmill.tasks.translation.pointer import log_probabilities
 from textmill.tasks.translation.settings import TranslationConfig
 
 SPEC = Spec(0.5)
+COPYING = Spec(0.5, beams=3, splits_numbers=True, has_pointer=True)
 BLOCK_SIZE = 48
 DICTIONARY = {"red": "rot", "room": "Zimmer", "meal": "Essen", "was": "war", "and": "und"}
 GOOD = {"source": "the room", "target": "das Zimmer"}
@@ -64,14 +66,18 @@ def toy_rows(n: int, seed: int) -> list[dict[str, str]]:
     ]
 
 
-@pytest.fixture
-def network(backbone: Path) -> Translator:
+def make_network(backbone: Path, spec: Spec) -> Translator:
     torch.manual_seed(1)
-    network = build(models.load(backbone), SPEC, 0.0, True).eval()
+    network = build(models.load(backbone), spec, 0.0, True).eval()
     with torch.no_grad():
         for parameter in network.parameters():  # clear preferences
             parameter.add_(torch.randn_like(parameter), alpha=0.3)
     return network
+
+
+@pytest.fixture
+def network(backbone: Path) -> Translator:
+    return make_network(backbone, SPEC)
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +130,8 @@ def test_a_target_beyond_the_context_is_cut_without_an_end(
 
 
 def test_collate_marks_the_positions_that_predict_the_target() -> None:
-    short = Encoded([SOURCE_ID, 9, TARGET_ID, 8, END_ID], 3, False)
-    long = Encoded([SOURCE_ID, 9, 9, 9, TARGET_ID, 7, 6, END_ID], 5, False)
+    short = Encoded([SOURCE_ID, 9, TARGET_ID, 8, END_ID], 3, False, [])
+    long = Encoded([SOURCE_ID, 9, 9, 9, TARGET_ID, 7, 6, END_ID], 5, False, [])
     batch = collate([short, long])
     assert batch["input_ids"].tolist() == [
         [SOURCE_ID, 9, TARGET_ID, 8, PAD_ID, PAD_ID, PAD_ID],
@@ -139,21 +145,46 @@ def test_collate_marks_the_positions_that_predict_the_target() -> None:
 
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.3])
+@pytest.mark.parametrize("spec", [SPEC, COPYING], ids=["plain", "copying"])
 def test_the_loss_is_the_cross_entropy_of_the_targets_alone(
-    network: Translator, backbone: Path, label_smoothing: float
+    backbone: Path, spec: Spec, label_smoothing: float
 ) -> None:
-    examples = [Example("the room", "rot", ""), Example("meal", "das Essen war", "")]
-    encoded = encode(load_tokenizer(backbone), SPEC, examples, BLOCK_SIZE)
-    logits, targets = [], []
+    network = make_network(backbone, spec)
+    examples = [Example("the room 71", "rot 7", ""), Example("meal", "das Essen war", "")]
+    encoded = encode(load_tokenizer(backbone), spec, examples, BLOCK_SIZE)
+    nll, uniform = [], []
     for one in encoded:  # each alone, so without padding
+        ids, n = torch.tensor([one.ids]), one.n_source
+        targets = ids[0, n:]
         with torch.no_grad():
-            logits.append(network.backbone(torch.tensor([one.ids]))[0, one.n_source - 1 : -1])
-        targets.append(torch.tensor(one.ids[one.n_source :]))
-    expected = F.cross_entropy(
-        torch.cat(logits), torch.cat(targets), label_smoothing=label_smoothing
-    )
+            hidden = network.backbone.hidden(ids)
+            logits = network.backbone.lm_head(hidden)[0, n - 1 : -1]
+            likely = logits.log_softmax(dim=-1)
+            uniform += (-likely).mean(dim=-1).tolist()
+            if network.pointer is not None:
+                source = ids[:, : n - 1]  # without TARGET
+                keys = network.pointer.keys(hidden[:, : n - 1], source >= 0)
+                weights, gate = network.pointer.attend(hidden[:, n - 1 : -1], keys, source >= 0)
+                source = source.expand(len(targets), -1)
+                likely = log_probabilities(logits, weights[0], gate[0], source)
+        nll += (-likely.gather(1, targets[:, None])[:, 0]).tolist()
+    expected = (1 - label_smoothing) * sum(nll) + label_smoothing * sum(uniform)
     with torch.no_grad():
-        torch.testing.assert_close(loss(network, collate(encoded), label_smoothing), expected)
+        found = loss(network, collate([replace(e, copied=[]) for e in encoded]), label_smoothing)
+    assert float(found) == pytest.approx(expected / len(nll), rel=1e-5)
+
+
+def test_copied_words_are_exchanged_in_training_only(network: Translator, backbone: Path) -> None:
+    rows = [Example(f"{n} at Ba", f"Ba um {n}", "") for n in range(1000, 1099)]
+    encoded = encode(load_tokenizer(backbone), replace(SPEC, splits_numbers=True), rows, BLOCK_SIZE)
+    batch = collate(encoded)
+    with torch.no_grad():
+        expected = loss(network, batch, 0.0)
+        assert loss(network, batch, 0.0) == expected
+        assert loss(network.train(), batch, 0.0) != expected  # without dropout
+    nothing = collate([replace(one, copied=[]) for one in encoded])
+    with torch.no_grad():
+        torch.testing.assert_close(loss(network, nothing, 0.0), expected)
 
 
 def test_validation_counts_right_tokens_whatever_the_batches(
@@ -173,12 +204,14 @@ def test_validation_counts_right_tokens_whatever_the_batches(
     assert whole["token_accuracy"] == pytest.approx(float(torch.cat(right).float().mean()))
 
 
-def test_texts_are_translated_as_if_each_were_alone(network: Translator, backbone: Path) -> None:
-    tokenizer = load_tokenizer(backbone)
+@pytest.mark.parametrize("spec", [SPEC, COPYING], ids=["greedy", "copying"])
+def test_texts_are_translated_as_if_each_were_alone(backbone: Path, spec: Spec) -> None:
+    tokenizer, network = load_tokenizer(backbone), make_network(backbone, spec)
     texts = ["the room", "x", "meal " * 30, "\N{GREEK SMALL LETTER OMEGA}", "a lovely meal and"]
     network = network.double()  # so that no rounding decides between two tokens
-    together = list(predict(network, tokenizer, SPEC, texts))
-    assert together == [next(predict(network, tokenizer, SPEC, [text])) for text in texts]
+    predict = predictor_of("translation", network, tokenizer, spec)
+    together = predict(texts)
+    assert together == [predict([text])[0] for text in texts]
     assert together[2]["is_cut"]
 
 
@@ -186,7 +219,7 @@ def test_a_translation_that_does_not_end_is_flagged(network: Translator, backbon
     tokenizer = load_tokenizer(backbone)
     with torch.no_grad():
         network.backbone.wte.weight[END_ID] = 0.0  # tied: its logit is nought, others are larger
-    (answer,) = predict(network, tokenizer, SPEC, ["the room"])
+    (answer,) = predictor_of("translation", network, tokenizer, SPEC)(["the room"])
     assert answer["is_cut"]
 
 
@@ -194,12 +227,13 @@ def test_a_translation_that_does_not_end_is_flagged(network: Translator, backbon
 def test_an_empty_text_has_an_empty_translation(
     network: Translator, backbone: Path, text: str
 ) -> None:
-    answers = list(predict(network, load_tokenizer(backbone), SPEC, [text, "room"]))
+    answers = predictor_of("translation", network, load_tokenizer(backbone), SPEC)([text, "room"])
     assert answers[0] == {"translation": "", "is_cut": False}
 
 
 def test_a_very_long_text_is_cut_and_answered(network: Translator, backbone: Path) -> None:
-    (answer,) = predict(network, load_tokenizer(backbone), SPEC, ["word " * 50_000])
+    predict = predictor_of("translation", network, load_tokenizer(backbone), SPEC)
+    (answer,) = predict(["word " * 50_000])
     assert answer["is_cut"]
 
 
@@ -306,6 +340,17 @@ def test_a_fine_tuned_model_translates_what_it_has_learned(
         {"translation": "rot Zimmer", "is_cut": False},
         {"translation": "Essen und", "is_cut": False},
     ]
+
+
+def test_a_model_of_an_earlier_version_is_greedy_and_keeps_its_numbers(
+    tuned: tuple[TranslationConfig, Path], tmp_path: Path
+) -> None:
+    task = read_json(tuned[1] / "task.json")
+    assert task["spec"]["beams"] == 4
+    assert task["spec"]["splits_numbers"]
+    assert task["spec"]["has_pointer"]
+    write_json(tmp_path / "task.json", task | {"spec": {"source_share": 0.5}})
+    assert read_task(tmp_path).spec == Spec(0.5, beams=1, splits_numbers=False, has_pointer=False)
 
 
 def test_the_evaluation_writes_scores_and_signatures_that_its_predictions_give(

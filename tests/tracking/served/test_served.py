@@ -22,7 +22,7 @@ import pytest
 
 from textmill.config import KINDS, TaskConfig
 from textmill.errors import RunError
-from textmill.tasks.predictor import load_predictor
+from textmill.tasks.ensemble.predictor import load_predictor
 from textmill.tracking.served.logged import log_task_model
 from textmill.tracking.store import Store
 

@@ -1,3 +1,14 @@
 """The step `clean`: preparation, filtering and deduplication of documents."""
 
-__all__ = ["clean", "filters", "language", "new_text", "receipts", "rejected", "summary", "workers"]
+__all__ = [
+    "clean",
+    "filters",
+    "language",
+    "new_text",
+    "receipts",
+    "rejected",
+    "repair",
+    "shards",
+    "summary",
+    "workers",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from textmill.corpus.cleaning.workers.pool import Pool
 from textmill.corpus.cleaning.write import CorpusWriter, redact_unread
 from textmill.corpus.reading.records import BadRecord
 from textmill.corpus.reading.sources import RawDocument, read_documents
+from textmill.corpus.reading.task_texts import TRAIN, read_task_texts, source_of, task_names
 from textmill.errors import InputError, listed
 from textmill.files import CachePlace, write_json
 from textmill.hardware import n_threads
@@ -35,8 +36,8 @@ def clean(
     """Write the cleaned corpus: train and validation shards, rejected documents, and metrics.
 
     Args:
-        config: the sources, the settings of cleaning, and the test sets to decontaminate from.
-        inputs: empty; the sources are not outputs of steps.
+        config: the sources and the settings of cleaning.
+        inputs: `task_texts`, if texts of tasks are included or decontaminated from.
         out: an empty folder.
         cache: cache of documents prepared by the same code and configuration.
 
@@ -46,6 +47,9 @@ def clean(
         RunError: the hub cannot be reached.
     """
     check_regions(config.redaction)
+    task_texts = inputs.get("task_texts")
+    if task_texts is not None:
+        config = config.model_copy(update={"task_texts_folder": str(task_texts)})
     summary = Summary.begin(config, filters_of(config))
     with ExitStack() as stack:
         writer = stack.enter_context(CorpusWriter(config, out))
@@ -54,7 +58,13 @@ def clean(
         pool = stack.enter_context(Pool(Preparer(config), n_threads(), known))
         stages = _Stages(config, pool, in_sequence, writer)
         for source in config.sources:
-            summary.add(source.name, stages.clean(source))
+            summary.add(source.name, stages.clean_source(source))
+        # Last, so that a document that is also in a source is counted as the source's.
+        if task_texts is not None:
+            for task in task_names(task_texts, TRAIN):
+                counts = Counts()
+                stages.clean(source_of(task), read_task_texts(task_texts, TRAIN, task), counts)
+                summary.add(source_of(task), counts)
     _check_splits(config, summary.total)
     write_json(out / "metrics.json", summary.metrics() | write_receipts(out, SPLITS))
 
@@ -69,15 +79,22 @@ class _Stages:
     writer: CorpusWriter
     timer: StageTimer = field(default_factory=StageTimer)
 
-    def clean(self, source: SourceConfig) -> Counts:
-        """Clean all documents of a source; return its counts.
+    def clean_source(self, source: SourceConfig) -> Counts:
+        """Clean all documents of a configured source; return its counts.
 
         Raises:
             InputError: the source cannot be read, is empty, or has too many bad records.
         """
         counts = Counts()
+        first_bad = self.clean(source.name, read_documents(source, counts.encodings), counts)
+        _check_source(source, self.config, counts, first_bad)
+        return counts
+
+    def clean(
+        self, source: str, documents: Iterable[RawDocument | BadRecord], counts: Counts
+    ) -> BadRecord | None:
+        """Clean documents of a source, and add them to its counts; return the first bad record."""
         first_bad: BadRecord | None = None
-        documents = read_documents(source, counts.encodings)
         chunks = batches(documents, _size, _CHUNK_CHARS, _CHUNK_DOCUMENTS)
         for chunk, prepared in self.pool.prepare(self.timer.timed("reading", chunks)):
             self.timer.start()
@@ -89,8 +106,7 @@ class _Stages:
             counts.documents_read += len(chunk)
             bad = (item for item in chunk if isinstance(item, BadRecord))
             first_bad = first_bad or next(bad, None)
-        _check_source(source, self.config, counts, first_bad)
-        return counts
+        return first_bad
 
 
 def _size(item: RawDocument | BadRecord) -> int:
@@ -126,6 +142,7 @@ def _check_splits(config: CorpusConfig, counts: Counts) -> None:
     rejected = listed(f"{count:,} as {name.replace('_', ' ')}" for name, count in reasons) or "none"
     if not counts.documents_kept:
         places = listed(source.path or source.hub for source in config.sources)
+        places = places or "the training texts of the tasks"
         raise InputError(
             f"the corpus is empty: all {counts.documents_read} documents were rejected "
             f"({rejected}). Check the filters in corpus (min_chars is {config.min_chars}) and the "

@@ -11,6 +11,7 @@ from textmill.corpus.cleaning.language import UNKNOWN, identify_language
 from textmill.corpus.cleaning.repair import cleaning_steps, replace_surrogates
 from textmill.corpus.reading.html import NoMainContent
 from textmill.corpus.reading.sources import RawDocument
+from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.safety.redaction import redact
 from textmill.stage_times import StageTimer
 
@@ -42,6 +43,9 @@ class FinalTexts:
             chosen = [document for one, document in pairs if one.is_html is is_html]
             self._change(steps, chosen, timer)
         self._redact(documents)
+        for one, document in zip(raw, documents, strict=True):
+            if one.is_redacted and document.rejection is None:
+                document.changes |= _count_placeholders(document.text)
         timer.end("redaction")
         unknown = [document for document in documents if document.language == AUTO]
         for document in unknown:
@@ -94,3 +98,8 @@ class FinalTexts:
         if document.rejection is not None or len(document.text) < self._config.min_chars:
             return UNKNOWN
         return identify_language(document.text)
+
+
+def _count_placeholders(text: str) -> dict[str, int]:
+    counts = {f"redacted_{kind}": text.count(word) for kind, word in PLACEHOLDERS.items()}
+    return {name: count for name, count in counts.items() if count}

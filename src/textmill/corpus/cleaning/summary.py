@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Self
 
 from textmill.config import CleanConfig
 from textmill.corpus.cleaning.document import Prepared, Rejection
 from textmill.corpus.cleaning.filters.contract import CHANGE_PREFIXES, Reason
 from textmill.corpus.cleaning.filters.unreadable import UnreadableRecord
+from textmill.corpus.reading.task_texts import TEST, task_names
 from textmill.safety.placeholders import PLACEHOLDERS
 
 SPLITS = ("train", "validation")
@@ -139,13 +141,14 @@ class Summary:
         """Return an empty summary in which the counts of all enabled filters are 0."""
         filters = [one for one in filters if one.is_enabled(config)]
         sized = [one.name for one in filters if not isinstance(one, UnreadableRecord)]
-        tests = config.test_sets if config.decontamination.enabled else ()
+        folder = config.task_texts_folder
+        tests = () if folder is None else task_names(Path(folder), TEST)
         changes = {*_ALWAYS, *(change for one in filters for change in one.changes)}
         total = Counts(
             splits=_zeros(SPLITS),
             rejected=_zeros(one.name for one in filters),
             rejected_bytes=_zeros(sized),
-            contaminated=_zeros(test_set.name for test_set in tests),
+            contaminated=_zeros(tests),
             changes=_zeros(changes),
         )
         return cls(total)

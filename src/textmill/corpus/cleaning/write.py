@@ -10,7 +10,7 @@ from typing import Self
 
 import pyarrow as pa
 
-from textmill.config import CorpusConfig, RedactionConfig, SourceConfig
+from textmill.config import CorpusConfig, RedactionConfig
 from textmill.corpus.cleaning.document import Decision, Prepared, Rejection
 from textmill.corpus.cleaning.filters.unreadable import UnreadableRecord
 from textmill.corpus.cleaning.repair import replace_surrogates
@@ -64,7 +64,7 @@ class CorpusWriter:
 
     def write(
         self,
-        source: SourceConfig,
+        source: str,
         chunk: Sequence[RawDocument | BadRecord],
         decisions: Sequence[Decision],
         counts: Counts,
@@ -72,7 +72,7 @@ class CorpusWriter:
         """Write a chunk of documents.
 
         Args:
-            source: the source of the chunk.
+            source: name of the source of the chunk.
             chunk: documents and unreadable records.
             decisions: the decision on each document, in order.
             counts: counts of the source, to which the chunk is added.
@@ -99,21 +99,21 @@ class CorpusWriter:
                 self._reject(item, source, decision.judged_text, decision.rejection)
                 counts.reject(decision.rejection, decision.document.bytes_read)
 
-    def _keep(self, document: Prepared, source: SourceConfig) -> str:
+    def _keep(self, document: Prepared, source: str) -> str:
         """Write a document; return its split."""
         doc_id = document.doc_id.hex()
         split = split_of(doc_id, self._config.validation_share)
-        row = (document.text, source.name, document.language, doc_id)
+        row = (document.text, source, document.language, doc_id)
         self._shards[split].add(row, document.n_bytes)
         return split
 
     def _reject(
-        self, item: RawDocument | BadRecord, source: SourceConfig, text: str, rejection: Rejection
+        self, item: RawDocument | BadRecord, source: str, text: str, rejection: Rejection
     ) -> None:
         """Write a row to `rejected/`; its text must be redacted."""
         file = replace_surrogates(os.path.basename(item.file))
         text = text[:_REJECTED_CHARS]
-        self._rejected.add((text, source.name, file, item.line, *rejection), len(text))
+        self._rejected.add((text, source, file, item.line, *rejection), len(text))
 
 
 def split_of(doc_id: str, validation_share: float) -> str:

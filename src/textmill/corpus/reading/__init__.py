@@ -11,4 +11,5 @@ __all__ = [
     "outcomes",
     "records",
     "sources",
+    "task_texts",
 ]

@@ -44,6 +44,9 @@ class RawDocument:
     line: int
     is_html: bool = False
     """Whether the text is an HTML page whose main content has to be extracted."""
+    is_redacted: bool = False
+    """Whether personal data were replaced when it was read, so that its placeholders are counted
+    as replacements."""
 
 
 def source_files(source: SourceConfig) -> list[Path]:

@@ -1,49 +1,145 @@
-"""Baselines of classification: the most frequent label, and logistic regression on TF-IDF."""
+"""Baselines of classification: the most frequent label, and naive-Bayes regression on n-grams.
+
+The second is NB-SVM (Wang & Manning 2012) with logistic regression, on words, pairs of words, and
+character n-grams within words.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from textmill.corpus.words import split_words
-from textmill.evaluation.regression import logistic_regression
-from textmill.tasks.classification.examples import Example
+from textmill.evaluation.regression import LinearClassifier, naive_bayes_regression
+from textmill.tasks.classification.examples import Example, Spec
+from textmill.tasks.ensemble.baseline_files import VALUES, damaged, read_baseline, write_baseline
 
-CLASSICAL_BASELINE = "tfidf_logistic_regression"
-"""The baseline that the model is compared with."""
+CLASSICAL_BASELINE = "naive_bayes_logistic_regression"
+"""The baseline that the model is compared with, and that can be a part of it."""
 
 TRIVIAL_BASELINE = "majority"
 """The baseline that learns almost nothing."""
 
+MIN_TEXTS_WITHOUT_RARE = 1000
+"""Training texts from which n-grams that occur in only one text are left out: most do."""
+
 
 def baselines(
-    train: Sequence[Example], test: Sequence[Example]
+    spec: Spec, train: Sequence[Example], test: Sequence[Example]
 ) -> Iterator[tuple[str, list[dict[str, Any]], str]]:
     """Yield name and predictions of each baseline, and a note if it was limited to save memory."""
-    texts, labels = [e.text for e in train], [e.label for e in train]
-    yield "majority", [{"label": label} for label in majority(labels, len(test))], ""
-    answers, note = tfidf_logistic_regression(texts, labels, [e.text for e in test])
-    yield CLASSICAL_BASELINE, [{"label": label} for label in answers], note
+    label = majority([example.label for example in train])
+    yield TRIVIAL_BASELINE, [{"label": label} for _ in test], ""
+    model = fit(spec, train)
+    scores = model.score([example.text for example in test])
+    rows = [{"label": spec.labels[int(row.argmax())]} for row in scores]
+    yield CLASSICAL_BASELINE, rows, model.note
 
 
-def majority(labels: Sequence[str], n: int) -> list[str]:
-    """Return the most frequent label n times; ties are broken by name."""
+def majority(labels: Sequence[str]) -> str:
+    """Return the most frequent label; ties are broken by name."""
     counts = Counter(labels)
-    return [min(counts, key=lambda label: (-counts[label], label))] * n
+    return min(counts, key=lambda label: (-counts[label], label))
 
 
-def tfidf_logistic_regression(
-    texts: Sequence[str], labels: Sequence[str], test: Sequence[str]
-) -> tuple[list[str], str]:
-    """Return labels of the test texts by logistic regression on TF-IDF of unigrams and bigrams.
+def fit(spec: Spec, train: Sequence[Example]) -> NgramClassifier:
+    """Return a naive-Bayes logistic regression on n-grams of words and characters."""
+    texts = [example.text for example in train]
+    vectorizers = _vectorizers(min_df=2 if len(texts) >= MIN_TEXTS_WITHOUT_RARE else 1)
+    features = hstack([vectorizer.fit_transform(texts) for vectorizer in vectorizers]).tocsr()
+    numbers = [spec.labels.index(example.label) for example in train]
+    classifier, note = naive_bayes_regression(features, numbers, C=4.0)
+    ngrams = tuple([*map(str, v.get_feature_names_out())] for v in vectorizers)
+    idf = np.concatenate([v.idf_ for v in vectorizers]).astype(np.float32)
+    return NgramClassifier(spec, ngrams, idf, classifier, note)
 
-    Also returns a note on how it was limited to save memory; empty if it was not.
+
+def load(spec: Spec, folder: Path) -> NgramClassifier:
+    """Return the model that was saved in a folder.
+
+    Raises:
+        InputError: a file is missing or damaged.
     """
-    vectorizer = TfidfVectorizer(
-        tokenizer=split_words, token_pattern=None, ngram_range=(1, 2), sublinear_tf=True
+    return NgramClassifier.load(spec, folder)
+
+
+class NgramClassifier:
+    """A linear classifier on the TF-IDF of n-grams.
+
+    Args:
+        spec: the labels.
+        ngrams: of words and of characters, in the order of the features.
+        idf: their inverse document frequencies.
+        classifier: on these features.
+        note: how it was limited to save memory; empty if it was not.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        ngrams: tuple[list[str], ...],
+        idf: NDArray[np.float32],
+        classifier: LinearClassifier,
+        note: str = "",
+    ) -> None:
+        self.n_labels = len(spec.labels)
+        self.ngrams, self.idf, self.classifier, self.note = ngrams, idf, classifier, note
+        self.vectorizers = _vectorizers(ngrams)
+        parts = np.split(idf.astype(np.float64), np.cumsum([*map(len, ngrams)])[:-1])
+        for vectorizer, part in zip(self.vectorizers, parts, strict=True):
+            vectorizer.idf_ = part
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of coefficients."""
+        return self.classifier.coefficients.size
+
+    def score(self, prepared: Sequence[str]) -> NDArray[np.float64]:
+        """Return the probabilities of the labels, (texts, labels)."""
+        features = hstack([vectorizer.transform(prepared) for vectorizer in self.vectorizers])
+        return self.classifier.probabilities(features.tocsr(), self.n_labels)
+
+    def save(self, folder: Path) -> None:
+        """Write the model to a folder, from which `load` reads it."""
+        arrays = {"idf": self.idf, **self.classifier.arrays()}
+        write_baseline(folder, dict(zip(("words", "characters"), self.ngrams, strict=True)), arrays)
+
+    @classmethod
+    def load(cls, spec: Spec, folder: Path) -> Self:
+        """Return the model that was saved in a folder.
+
+        Raises:
+            InputError: a file is missing or damaged.
+        """
+        values, arrays = read_baseline(folder)
+        try:
+            ngrams = tuple([*map(str, values[name])] for name in ("words", "characters"))
+            n_features = sum(map(len, ngrams))
+            classifier = LinearClassifier.from_arrays(arrays, n_features, len(spec.labels))
+            return cls(spec, ngrams, arrays["idf"], classifier)
+        except (LookupError, TypeError, ValueError) as error:
+            raise damaged(folder / VALUES, error) from None
+
+
+def _vectorizers(
+    ngrams: tuple[list[str] | None, ...] = (None, None), min_df: int = 1
+) -> tuple[TfidfVectorizer, TfidfVectorizer]:
+    words, characters = ngrams
+    shared = {"sublinear_tf": True, "min_df": min_df}
+    return (
+        TfidfVectorizer(
+            tokenizer=split_words,
+            token_pattern=None,
+            ngram_range=(1, 2),
+            vocabulary=words,
+            **shared,
+        ),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), vocabulary=characters, **shared),
     )
-    model, columns, note = logistic_regression(vectorizer.fit_transform(texts), labels, 10.0, 1000)
-    return [str(label) for label in model.predict(vectorizer.transform(test)[:, columns])], note

@@ -9,26 +9,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from textmill.config import UNREDACTED, RedactionConfig
 from textmill.corpus.tokens.tokenizer import END_ID
 from textmill.model import GPT
-from textmill.safety.redaction import redact
 from textmill.training.batches import pad
 from textmill.training.objectives import Batch, mean_cross_entropy
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+from textmill.tasks.classification.answers import PREDICT_BATCH
 from textmill.tasks.classification.examples import Example, Spec
 
-PREDICT_BATCH = 32
-"""Batch size of prediction, in texts and in windows."""
 MAX_TRAINING_WINDOWS = 4
 """Maximum windows of a training example, which bounds the memory of a batch."""
 
@@ -139,24 +137,17 @@ def validate(network: Classifier, batches: Iterable[Batch]) -> dict[str, float]:
     return {"accuracy": n_right / n, "loss": nll / n}
 
 
-def predict(
-    network: Classifier,
-    tokenizer: Tokenizer,
-    spec: Spec,
-    inputs: Sequence[str],
-    redaction: RedactionConfig = UNREDACTED,
-) -> Iterator[dict[str, Any]]:
-    """Yield a prediction for each text: label and its probability; no text is truncated."""
+def score(
+    network: Classifier, tokenizer: Tokenizer, spec: Spec, prepared: Sequence[str]
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the probabilities of each text's labels, (labels,); no text is truncated."""
     block_size = network.backbone.config.block_size
-    texts = [redact(text, redaction)[0] for text in inputs]
-    batch = _pad_windows(_windows(tokenizer, texts, block_size))
+    batch = _pad_windows(_windows(tokenizer, prepared, block_size))
     rows = [slice(at, at + PREDICT_BATCH) for at in range(0, len(batch["texts"]), PREDICT_BATCH)]
     parts = [network.sum_hidden(batch["input_ids"][row], batch["documents"][row]) for row in rows]
     sums, counts = zip(*parts, strict=True)
     logits = network.classify(torch.cat(sums), torch.cat(counts), batch["texts"])
-    scores, labels = logits.float().softmax(dim=-1).max(dim=-1)
-    for label, score in zip(labels.tolist(), scores.tolist(), strict=True):
-        yield {"label": spec.labels[label], "score": score, "is_cut": False}
+    yield from logits.float().softmax(dim=-1).cpu().numpy()
 
 
 def _windows(tokenizer: Tokenizer, texts: Sequence[str], block_size: int) -> list[list[list[int]]]:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.feature_extraction import DictVectorizer
 
-from textmill.evaluation.regression import logistic_regression
-from textmill.tasks.tagging.examples import Example
-from textmill.tasks.tagging.iob2 import OUTSIDE, best_tags, tags_of, types_in
+from textmill.evaluation.regression import LinearClassifier, logistic_regression
+from textmill.tasks.ensemble.baseline_files import VALUES, damaged, read_baseline, write_baseline
+from textmill.tasks.tagging.answers import Prepared, log_of
+from textmill.tasks.tagging.examples import Example, Spec
+from textmill.tasks.tagging.iob2 import OUTSIDE, best_tags
+from textmill.tasks.tagging.spelling import spelling_features
 
 CLASSICAL_BASELINE = "word_logistic_regression"
-"""The baseline that the model is compared with."""
+"""The baseline that the model is compared with, and that can be a part of it."""
 
 TRIVIAL_BASELINE = "word_lookup"
 """The baseline that learns almost nothing."""
@@ -24,14 +29,17 @@ Tags = Sequence[str]
 
 
 def baselines(
-    train: Sequence[Example], test: Sequence[Example]
+    spec: Spec, train: Sequence[Example], test: Sequence[Example]
 ) -> Iterator[tuple[str, list[dict[str, Any]], str]]:
     """Yield name and predictions of each baseline, and a note if it was limited to save memory."""
     words, tags = [e.words for e in train], [e.tags for e in train]
     test_words = [e.words for e in test]
-    yield "word_lookup", [{"tags": row} for row in word_lookup(words, tags, test_words)], ""
-    answers, note = word_logistic_regression(words, tags, test_words)
-    yield CLASSICAL_BASELINE, [{"tags": row} for row in answers], note
+    looked_up = word_lookup(words, tags, test_words)
+    yield TRIVIAL_BASELINE, [{"tags": row} for row in looked_up], ""
+    model = fit(spec, train)
+    scores = model.score([Prepared(row) for row in test_words])
+    rows = [{"tags": best_tags(log_of(row), spec.labels)} for row in scores]
+    yield CLASSICAL_BASELINE, rows, model.note
 
 
 def word_lookup(
@@ -57,56 +65,80 @@ def word_lookup(
     return answers
 
 
-def word_logistic_regression(
-    words: Sequence[Words], tags: Sequence[Tags], test: Sequence[Words]
-) -> tuple[list[list[str]], str]:
-    """Return the best valid tags by a logistic regression on each word, its shape and neighbours.
-
-    Also returns a note on how it was limited to save memory; empty if it was not. Words are
-    classified independently; decoding then enforces valid IOB2.
-    """
-    labels = tags_of(name for row in tags for name in types_in(row))
-    used = {tag for row in tags for tag in row}
-    if len(used) == 1:  # logistic regression needs two classes
-        return [[*used] * len(row) for row in test], ""
+def fit(spec: Spec, train: Sequence[Example]) -> WordLogisticRegression:
+    """Return a logistic regression on each word, its shape and its neighbours."""
     vectorizer = DictVectorizer()
-    features = vectorizer.fit_transform(f for row in words for f in _word_features(row))
-    numbers = [labels.index(tag) for row in tags for tag in row]
-    model, columns, note = logistic_regression(features, numbers, 1.0, 300)
-    answers = []
-    for row in test:
-        scores = np.full((len(row), len(labels)), -np.inf)
-        row_features = vectorizer.transform(_word_features(row))[:, columns]
-        probabilities = model.predict_proba(row_features)
-        scores[:, model.classes_] = np.log(np.maximum(probabilities, np.finfo(float).tiny))
-        answers.append(best_tags(scores, labels))
-    return answers, note
+    features = vectorizer.fit_transform(
+        feature for e in train for feature in _word_features(e.words, spec.is_by_character)
+    )
+    numbers = [spec.labels.index(tag) for example in train for tag in example.tags]
+    classifier, note = logistic_regression(features, numbers, C=1.0, max_iter=300)
+    return WordLogisticRegression(spec, vectorizer.feature_names_, classifier, note)
 
 
-def _word_features(words: Words) -> Iterator[dict[str, str | bool]]:
+def load(spec: Spec, folder: Path) -> WordLogisticRegression:
+    """Return the model that was saved in a folder.
+
+    Raises:
+        InputError: a file is missing or damaged.
+    """
+    return WordLogisticRegression.load(spec, folder)
+
+
+class WordLogisticRegression:
+    """A fitted logistic regression that classifies words independently.
+
+    Args:
+        spec: the tags.
+        names: the features, such as `word=London`.
+        classifier: on these features.
+        note: how it was limited to save memory; empty if it was not.
+    """
+
+    def __init__(
+        self, spec: Spec, names: list[str], classifier: LinearClassifier, note: str = ""
+    ) -> None:
+        self.n_labels, self.is_by_character = len(spec.labels), spec.is_by_character
+        self.names, self.classifier, self.note = names, classifier, note
+        self.vectorizer = DictVectorizer()
+        self.vectorizer.feature_names_ = names
+        self.vectorizer.vocabulary_ = {name: index for index, name in enumerate(names)}
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of coefficients."""
+        return self.classifier.coefficients.size
+
+    def score(self, prepared: Sequence[Prepared]) -> Iterator[NDArray[np.float64]]:
+        """Yield the probabilities of the tags of each text's words, (words, tags)."""
+        for item in prepared:
+            if not item.words:
+                yield np.empty((0, self.n_labels))
+                continue
+            features = self.vectorizer.transform(_word_features(item.words, self.is_by_character))
+            yield self.classifier.probabilities(features, self.n_labels)
+
+    def save(self, folder: Path) -> None:
+        """Write the model to a folder, from which `load` reads it."""
+        write_baseline(folder, {"features": self.names}, self.classifier.arrays())
+
+    @classmethod
+    def load(cls, spec: Spec, folder: Path) -> Self:
+        """Return the model that was saved in a folder.
+
+        Raises:
+            InputError: a file is missing or damaged.
+        """
+        values, arrays = read_baseline(folder)
+        try:
+            names = [str(name) for name in values["features"]]
+            classifier = LinearClassifier.from_arrays(arrays, len(names), len(spec.labels))
+            return cls(spec, names, classifier)
+        except (LookupError, TypeError, ValueError) as error:
+            raise damaged(folder / VALUES, error) from None
+
+
+def _word_features(words: Words, is_by_character: bool) -> Iterator[dict[str, bool]]:
     """Yield the features of each word: spelling, shape, neighbours."""
-    for index, word in enumerate(words):
-        features: dict[str, str | bool] = {
-            "word": word,
-            "lower": word.lower(),
-            "prefix": word[:3],
-            "suffix": word[-3:],
-            "shape": _shape(word),
-        }
-        for offset in (-2, -1, 1, 2):
-            at = index + offset
-            neighbour = words[at] if 0 <= at < len(words) else ""
-            features[f"{offset}:lower"] = neighbour.lower()
-            features[f"{offset}:shape"] = _shape(neighbour)
-        yield features
-
-
-def _shape(word: str) -> str:
-    """Return the character classes of a word, with runs collapsed: "McDonald" becomes "XxXx"."""
-    shape = ""
-    for character in word:
-        kind = "X" if character.isupper() else "x" if character.isalpha() else character
-        kind = "0" if character.isdigit() else kind
-        if not shape.endswith(kind):
-            shape += kind
-    return shape
+    for features in spelling_features(words, is_by_character):
+        yield dict.fromkeys(features, True)

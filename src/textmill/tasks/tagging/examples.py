@@ -24,6 +24,9 @@ SELECTION = "f1"
 ONE_ANSWER = True
 """Whether each text has one correct answer, so that examples with different ones conflict."""
 
+N_SPELLING_ROWS = 2**15
+"""Rows of the table of spelling features of new models whose words are characters."""
+
 _PLACEHOLDERS = frozenset(PLACEHOLDERS.values())
 
 Words = Sequence[str]
@@ -46,6 +49,10 @@ class Spec:
     """The tags, in the order of the network's outputs."""
     is_by_character: bool
     """Whether every word of the training examples is one character, as in Chinese."""
+    n_spelling_rows: int = 0
+    """Rows of the table of spelling features; 0: the network has none."""
+    has_crf: bool = False
+    """Whether tags depend on the tags around them; older models score each word by itself."""
 
 
 def read_examples(config: TaggingConfig, split: str) -> Rows[Example]:
@@ -87,7 +94,9 @@ def make_spec(config: TaggingConfig, train: Sequence[Example]) -> Spec:
     is_by_character = all(
         len(word) == 1 or word in _PLACEHOLDERS for example in train for word in example.words
     )
-    return Spec(tags_of(types), is_by_character)
+    # Words with several characters did not gain by their spelling, see docs/decisions.md.
+    n_spelling_rows = N_SPELLING_ROWS if is_by_character else 0
+    return Spec(tags_of(types), is_by_character, n_spelling_rows, has_crf=True)
 
 
 def check_examples(config: TaggingConfig, spec: Spec, examples: Sequence[Example]) -> None:

@@ -132,13 +132,12 @@ def best_tags(scores: NDArray[np.floating], tags: tuple[str, ...]) -> list[str]:
 
 @cache
 def _transition_scores(tags: tuple[str, ...]) -> NDArray[np.float64]:
-    """Return (tags, tags): 0 if the second tag may follow the first, otherwise minus infinity.
-
-    An I- tag may only follow the B- or I- tag of its type.
-    """
+    """Return (tags, tags): 0 if the second tag may follow the first, otherwise minus infinity."""
     return np.array(
-        [
-            [0.0 if not to.startswith("I-") or before[2:] == to[2:] else -np.inf for to in tags]
-            for before in tags
-        ]
+        [[0.0 if can_follow(before, to) else -np.inf for to in tags] for before in tags]
     )
+
+
+def can_follow(before: str, tag: str) -> bool:
+    """Return whether a tag may follow another: an I- tag only the B- or I- tag of its type."""
+    return not tag.startswith("I-") or before[2:] == tag[2:]

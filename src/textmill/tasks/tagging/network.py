@@ -1,11 +1,14 @@
-"""The network of tagging: a linear layer on the mean of each word's final hidden states."""
+"""The network of tagging: a linear layer on each word's hidden states, and a random field.
+
+A text longer than the context is read in windows that overlap, so that every word has context on
+both sides, and its tags are scored as those of one text.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,18 +16,14 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from textmill.config import UNREDACTED, RedactionConfig
 from textmill.corpus.tokens.tokenizer import END_ID
-from textmill.corpus.words import word_pattern
 from textmill.model import GPT
-from textmill.safety.placeholders import PLACEHOLDERS
-from textmill.safety.pretokenized import redact_split, redact_words
-from textmill.tasks.tagging.iob2 import (
-    best_tags,
-    entity_f1,
-    spans,
-)
+from textmill.tasks.tagging.answers import Prepared
+from textmill.tasks.tagging.crf import ConditionalRandomField
+from textmill.tasks.tagging.iob2 import best_tags, entity_f1
+from textmill.tasks.tagging.spelling import spelling_rows
 from textmill.training.batches import pad
 from textmill.training.objectives import Batch, mean_cross_entropy
 
@@ -32,32 +31,42 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 from textmill.tasks.tagging.examples import Example, Spec, Words
 
-PREDICT_BATCH = 32
-"""Batch size of prediction."""
+MAX_TOKENS = 2**13
+"""Maximum tokens of the windows read at once, unless there is a window for each text: bounds the
+memory of batches of long texts."""
+OVERLAP = 0.25
+"""Maximum share of a window that repeats the end of the window before it."""
+SPELLING_WIDTH = 64
+"""Width of the embedding of a word's spelling."""
+SPELLING_SCALE = 4.0
+"""Factor of that embedding, which starts at 0 and is learned from fewer words than the rest."""
 
-IGNORE_INDEX = -100
-"""Label of padding, which F.cross_entropy ignores."""
-
-WINDOW_BATCH_SIZE = 32
-"""Batch size of the windows of long texts."""
+Window = tuple[list[int], list[int]]
+"""The tokens of a window, and the index of the word that each belongs to; -1 for END and for words
+that belong to another window."""
 
 
 @dataclass(frozen=True)
 class Encoded:
     """A tokenized example."""
 
-    ids: list[int]
-    """END and the tokens of the words."""
-    words: list[int]
-    """The index of the word that each token belongs to; -1 for END."""
+    windows: list[Window]
+    """All words in windows; one if they fit into the context."""
+    spelling: NDArray[np.int32]
+    """The rows of each word's spelling features, (words, features)."""
     labels: list[int]
     """The tag of each word."""
-    is_cut: bool
-    """Whether the words were truncated to the context."""
+    is_cut: bool = False
+    """Whether words were left out: none are."""
+
+    @property
+    def ids(self) -> list[int]:
+        """The tokens of all windows."""
+        return list(chain.from_iterable(ids for ids, _ in self.windows))
 
 
 class Tagger(nn.Module):
-    """A backbone with a linear layer on the mean of each word's final hidden states."""
+    """A backbone with a linear layer on each word's mean hidden state, and its spelling if used."""
 
     def __init__(self, backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> None:
         super().__init__()
@@ -66,22 +75,63 @@ class Tagger(nn.Module):
         self.is_causal = is_causal
         self.labels = spec.labels
         self.drop = nn.Dropout(dropout)
-        self.head = nn.Linear(backbone.config.n_embd, len(spec.labels))
+        width = backbone.config.n_embd
+        self.spelling: nn.EmbeddingBag | None = None
+        if spec.n_spelling_rows:
+            self.spelling = nn.EmbeddingBag(spec.n_spelling_rows, SPELLING_WIDTH, mode="sum")
+            nn.init.zeros_(self.spelling.weight)  # features that training lacks have no effect
+            self.drop_features = nn.Dropout(dropout)
+            width += SPELLING_WIDTH
+        self.head = nn.Linear(width, len(spec.labels))
+        self.crf = ConditionalRandomField(spec.labels) if spec.has_crf else None
 
-    def forward(self, input_ids: Tensor, documents: Tensor, words: Tensor) -> Tensor:
-        """Return the logits of every word, (B, W, labels).
-
-        Args:
-            input_ids: (B, T).
-            documents: (B, T), -1 on padding.
-            words: (B, T), the word index of each token, below W; -1 for END and padding.
-        """
-        hidden = self.backbone.hidden(input_ids, documents, is_causal=self.is_causal)
-        n_words = int(words.max()) + 1
-        is_in_word = words[:, None, :] == torch.arange(n_words, device=words.device)[:, None]
-        weights = is_in_word / is_in_word.sum(dim=2, keepdim=True).clamp(min=1)  # (B, W, T)
-        logits: Tensor = self.head(self.drop(weights.to(hidden.dtype) @ hidden))
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the logits of every word of all texts, (N, labels), from a batch of `collate`."""
+        tokens = torch.cat([*self._read_windows(batch)])
+        owners = batch["words"][batch["words"] >= 0]
+        n_words = len(batch["spelling"])
+        sums = tokens.new_zeros(n_words, tokens.size(1)).index_add(0, owners, tokens)
+        counts = torch.bincount(owners, minlength=n_words).clamp(min=1).unsqueeze(1)
+        features = self.drop(sums / counts)
+        if self.spelling is not None:
+            kept = self.drop_features(features.new_ones(batch["spelling"].shape))
+            spelling = self.spelling(batch["spelling"], per_sample_weights=kept)
+            features = torch.cat([features, SPELLING_SCALE * spelling], dim=1)
+        logits: Tensor = self.head(features)
         return logits
+
+    def log_probabilities(self, batch: Batch, logits: Tensor) -> list[NDArray[np.float32]]:
+        """Return the log-probabilities of each text's tags, (words, labels), from `forward`."""
+        lengths = batch["lengths"]
+        if self.crf is None or not len(logits):
+            return _by_text(logits.float().log_softmax(dim=-1), lengths)
+        scores = self.crf.log_probabilities(_padded(logits.float(), lengths), lengths)
+        rows = scores.detach().cpu().numpy()
+        return [row[:n] for row, n in zip(rows, lengths.tolist(), strict=True)]
+
+    def nll(self, batch: Batch, logits: Tensor) -> Tensor:
+        """Return the negative log-likelihood of the labels of all words, in nats."""
+        labels, lengths = batch["labels"], batch["lengths"]
+        if self.crf is None:
+            return F.cross_entropy(logits.float(), labels, reduction="sum")
+        scores = _padded(logits.float(), lengths)
+        return self.crf.loss(scores, _padded(labels, lengths), lengths)
+
+    def _read_windows(self, batch: Batch) -> Iterator[Tensor]:
+        """Yield the hidden states of the tokens of words in consecutive windows, (tokens, C)."""
+        names = ("input_ids", "documents", "words")
+        n_windows, length = batch["input_ids"].shape
+        size = max(len(batch["lengths"]), MAX_TOKENS // length)
+        for rows in (slice(at, at + size) for at in range(0, n_windows, size)):
+            windows = [batch[name][rows] for name in names]
+            if size < n_windows and torch.is_grad_enabled():
+                yield checkpoint(self._read, *windows, use_reentrant=False)
+            else:
+                yield self._read(*windows)
+
+    def _read(self, input_ids: Tensor, documents: Tensor, words: Tensor) -> Tensor:
+        hidden = self.backbone.hidden(input_ids, documents, is_causal=self.is_causal)
+        return hidden[words >= 0].float()
 
 
 def build(backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> Tagger:
@@ -92,100 +142,88 @@ def build(backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> Tagger:
 def encode(
     tokenizer: Tokenizer, spec: Spec, examples: Sequence[Example], block_size: int
 ) -> list[Encoded]:
-    """Return the tokenized examples; words beyond the context are dropped."""
-    encoded = []
-    for example in examples:
-        words = _encode_words(tokenizer, spec, example.words, block_size)
-        ids, owners, n_words = next(_windows(words, block_size))
-        labels = [spec.labels.index(tag) for tag in example.tags[:n_words]]
-        encoded.append(Encoded(ids, owners, labels, n_words < len(example.words)))
-    return encoded
+    """Return the tokenized examples."""
+    return [
+        Encoded(
+            *_read_words(tokenizer, spec, example.words, block_size),
+            [spec.labels.index(tag) for tag in example.tags],
+        )
+        for example in examples
+    ]
 
 
 def collate(examples: Sequence[Encoded]) -> Batch:
-    """Return a batch: input_ids, documents and words (B, T), padded; labels (B, W).
+    """Return a batch of the windows of all examples, and of all their words.
 
-    n_targets, (), counts the labels without padding.
+    input_ids, documents and words, (W, T), are padded; words numbers the words of the batch, -1 for
+    tokens that belong to none. spelling, (N, F), and labels, (N,), are of these words. lengths,
+    (B,), counts the words of each example, and n_targets, (), all of them.
     """
-    n_words = max(len(example.labels) for example in examples)
-    labels = torch.full((len(examples), n_words), IGNORE_INDEX)
-    for row, example in enumerate(examples):
-        labels[row, : len(example.labels)] = torch.tensor(example.labels)
-    n_targets = torch.tensor(sum(len(example.labels) for example in examples))
-    windows = _pad_windows([(e.ids, e.words) for e in examples])
-    return windows | {"labels": labels, "n_targets": n_targets}
+    labels = torch.tensor([label for example in examples for label in example.labels])
+    batch = _batch([(example.windows, example.spelling) for example in examples])
+    return batch | {"labels": labels, "n_targets": torch.tensor(len(labels))}
 
 
 def loss(network: Tagger, batch: Batch, label_smoothing: float) -> Tensor:
-    """Return the contribution of a batch to its step's mean cross-entropy, in nats per tag."""
-    logits = network(batch["input_ids"], batch["documents"], batch["words"])
-    scores, labels = logits.flatten(0, 1).float(), batch["labels"].flatten()
-    return mean_cross_entropy(scores, labels, batch["n_targets"], label_smoothing)
+    """Return the contribution of a batch to its step's mean loss, in nats per tag.
+
+    Labels of single words are smoothed; the likelihood of a text's tags as a whole is not.
+    """
+    logits = network(batch)
+    if network.crf is not None:
+        return network.nll(batch, logits) / batch["n_targets"]
+    return mean_cross_entropy(logits.float(), batch["labels"], batch["n_targets"], label_smoothing)
 
 
 def validate(network: Tagger, batches: Iterable[Batch]) -> dict[str, float]:
     """Return entity-level F1 and loss over the batches."""
     predictions: list[list[str]] = []
     references: list[list[str]] = []
-    nll = 0.0
+    nll, n_words = 0.0, 0
     for batch in batches:
-        logits = network(batch["input_ids"], batch["documents"], batch["words"]).float()
-        labels = batch["labels"]
-        nll += float(
-            F.cross_entropy(
-                logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORE_INDEX, reduction="sum"
-            )
-        )
-        for scores, row in zip(_log_probabilities(logits), labels.tolist(), strict=True):
-            references.append([network.labels[label] for label in row if label != IGNORE_INDEX])
-            predictions.append(best_tags(scores[: len(references[-1])], network.labels))
-    n_words = sum(map(len, references))
+        logits = network(batch)
+        nll += float(network.nll(batch, logits))
+        n_words += len(batch["labels"])
+        for rows in network.log_probabilities(batch, logits):
+            predictions.append(best_tags(rows, network.labels))
+        for row in _by_text(batch["labels"], batch["lengths"]):
+            references.append([network.labels[label] for label in row])
     return {"f1": entity_f1(predictions, references), "loss": nll / n_words}
 
 
-def predict(
-    network: Tagger,
-    tokenizer: Tokenizer,
-    spec: Spec,
-    inputs: Sequence[str | Words],
-    redaction: RedactionConfig = UNREDACTED,
-) -> Iterator[dict[str, Any]]:
-    """Yield the entities of each text with character offsets, or the tags of given words.
+def score(
+    network: Tagger, tokenizer: Tokenizer, spec: Spec, prepared: Sequence[Prepared]
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the probabilities of the tags of each text's words, (words, tags).
 
-    Texts longer than the context are split into windows, so none is truncated. Personal data is
-    replaced by placeholders for the network; entities and offsets refer to the original text.
+    No text is truncated.
     """
     block_size = network.backbone.config.block_size
-    pattern = _word_pattern(spec.is_by_character)
-    found = [list(pattern.finditer(item)) if isinstance(item, str) else [] for item in inputs]
-    words = [
-        redact_split(item, [match.span() for match in matches], redaction)
-        if isinstance(item, str)
-        else redact_words(item, redaction)
-        for item, matches in zip(inputs, found, strict=True)
-    ]
-    windows = [
-        list(_windows(_encode_words(tokenizer, spec, row, block_size), block_size)) for row in words
-    ]
-    scores = _score_windows(network, [window for row in windows for window in row])
-    for item, matches, row in zip(inputs, found, windows, strict=True):
-        parts = [next(scores) for _ in row]
-        tags = best_tags(np.concatenate(parts), spec.labels) if parts else []
-        if not isinstance(item, str):
-            yield {"tags": tags, "is_cut": False}
-            continue
-        entities = []
-        for first, end, name in spans(tags):
-            start, stop = matches[first].start(), matches[end - 1].end()
-            entities.append({"text": item[start:stop], "type": name, "start": start, "end": stop})
-        yield {"entities": entities, "is_cut": False}
+    batch = _batch([_read_words(tokenizer, spec, item.words, block_size) for item in prepared])
+    for rows in network.log_probabilities(batch, network(batch)):
+        yield np.exp(rows)
 
 
-@cache
-def _word_pattern(is_by_character: bool) -> re.Pattern[str]:
-    """Return a pattern that matches the words of a text; a placeholder is one word."""
-    word = r"\S" if is_by_character else word_pattern().pattern
-    return re.compile("|".join([*map(re.escape, PLACEHOLDERS.values()), word]))
+def _by_text(values: Tensor, lengths: Tensor) -> list[NDArray[Any]]:
+    """Return the values of all words, (N, ...), for each text."""
+    ends = lengths.cumsum(dim=0)[:-1].tolist()
+    return np.split(values.detach().cpu().numpy(), ends)
+
+
+def _padded(values: Tensor, lengths: Tensor) -> Tensor:
+    """Return the values of all words, (N, ...), in a row for each text, (B, W, ...)."""
+    starts = lengths.cumsum(dim=0) - lengths
+    index = starts.unsqueeze(1) + torch.arange(int(lengths.max()), device=values.device)
+    return values[index.clamp(max=len(values) - 1)]  # padded by the words of other texts
+
+
+def _read_words(
+    tokenizer: Tokenizer, spec: Spec, words: Words, block_size: int
+) -> tuple[list[Window], NDArray[np.int32]]:
+    """Return the windows of a text, and the spelling features of its words."""
+    tokens = _encode_words(tokenizer, spec, words, block_size)
+    features = spelling_rows(words, spec.is_by_character, spec.n_spelling_rows)
+    return _windows(tokens, block_size), features
 
 
 def _encode_words(
@@ -199,41 +237,57 @@ def _encode_words(
     return [encoding.ids[: block_size - 1] for encoding in encodings]
 
 
-def _windows(
-    words: Sequence[list[int]], block_size: int
-) -> Iterator[tuple[list[int], list[int], int]]:
-    """Yield the tokens of each window, their word indices, and the number of words."""
-    at = 0
-    while at < len(words):
-        ids, owners, n_words = [END_ID], [-1], 0
-        while at < len(words) and len(ids) + len(words[at]) <= block_size:
-            ids += words[at]
-            owners += [n_words] * len(words[at])
-            n_words += 1
-            at += 1
-        yield ids, owners, n_words
+def _windows(words: Sequence[list[int]], block_size: int) -> list[Window]:
+    """Return the words in overlapping windows of at most block_size tokens, each after END.
+
+    Of the words in two windows, the first half belongs to the first window, and the second half to
+    the second: each word is classified where it has more context.
+    """
+    parts = _overlapping([len(word) for word in words], block_size)
+    seams = [(start + end) // 2 for (_, end), (start, _) in pairwise(parts)]
+    windows = []
+    for (start, end), first, after in zip(parts, [0, *seams], [*seams, len(words)], strict=True):
+        owners = [
+            word if first <= word < after else -1 for word in range(start, end) for _ in words[word]
+        ]
+        windows.append(([END_ID, *chain.from_iterable(words[start:end])], [-1, *owners]))
+    return windows
 
 
-def _pad_windows(windows: Sequence[tuple[list[int], list[int]]]) -> Batch:
+def _overlapping(lengths: Sequence[int], block_size: int) -> list[tuple[int, int]]:
+    """Return the first word of each window, and the word after its last.
+
+    Each window but the first begins with the last words of the one before it.
+    """
+    parts: list[tuple[int, int]] = []
+    start = end = 0
+    while not parts or end < len(lengths):
+        n_tokens = 1 + sum(lengths[start:end])
+        while end < len(lengths) and n_tokens + lengths[end] <= block_size:
+            n_tokens += lengths[end]
+            end += 1
+        parts.append((start, end))
+        if end < len(lengths):
+            free = min(int(OVERLAP * block_size), block_size - 1 - lengths[end])
+            start = end
+            while start > parts[-1][0] and lengths[start - 1] <= free:
+                start -= 1
+                free -= lengths[start]
+    return parts
+
+
+def _batch(texts: Sequence[tuple[list[Window], NDArray[np.int32]]]) -> Batch:
+    """Return the parts of a batch that are made of texts, as described at `collate`."""
+    windows = [window for text, _ in texts for window in text]
+    lengths = [len(features) for _, features in texts]
+    starts = np.repeat(np.cumsum([0, *lengths[:-1]]), [len(text) for text, _ in texts])
     batch = pad([ids for ids, _ in windows])
     words = torch.full_like(batch["input_ids"], -1)
-    for row, (_, owners) in enumerate(windows):
-        words[row, : len(owners)] = torch.tensor(owners)
-    return batch | {"words": words}
-
-
-def _score_windows(
-    network: Tagger, windows: Sequence[tuple[list[int], list[int], int]]
-) -> Iterator[NDArray[np.float32]]:
-    """Yield the log-probabilities of each window's words, (words, labels)."""
-    for at in range(0, len(windows), WINDOW_BATCH_SIZE):
-        chunk = windows[at : at + WINDOW_BATCH_SIZE]
-        batch = _pad_windows([(ids, owners) for ids, owners, _ in chunk])
-        logits = network(batch["input_ids"], batch["documents"], batch["words"])
-        for scores, (_, _, n_words) in zip(_log_probabilities(logits), chunk, strict=True):
-            yield scores[:n_words]
-
-
-def _log_probabilities(logits: Tensor) -> NDArray[np.float32]:
-    scores: NDArray[np.float32] = logits.float().log_softmax(dim=-1).detach().cpu().numpy()
-    return scores
+    for row, (start, (_, owners)) in enumerate(zip(starts.tolist(), windows, strict=True)):
+        numbers = torch.tensor(owners)
+        words[row, : len(owners)] = torch.where(numbers >= 0, numbers + start, -1)
+    return batch | {
+        "words": words,
+        "spelling": torch.from_numpy(np.concatenate([features for _, features in texts])),
+        "lengths": torch.tensor(lengths),
+    }

@@ -12,7 +12,7 @@ from textmill.tasks.tagging.iob2 import Span, spans
 from textmill.tasks.tagging.metrics import scores_by_type
 
 DOES = "finds the entities of a text"
-LONG_TEXTS = "longer texts are split into windows, and an entity across two windows may be missed"
+LONG_TEXTS = "longer texts are read in overlapping windows"
 ANSWER: Mapping[str, Column] = {
     "entities": [{"text": "string", "type": "string", "start": "long", "end": "long"}],
     "is_cut": "boolean",

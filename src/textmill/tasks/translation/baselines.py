@@ -6,17 +6,19 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textmill.corpus.words import split_words
 from textmill.safety.characters import UNSPACED
-from textmill.tasks.translation.examples import Example
+from textmill.tasks.ensemble.baseline_files import VALUES, damaged, read_baseline, write_baseline
+from textmill.tasks.translation.examples import Example, Spec
 
 CLASSICAL_BASELINE = "word_by_word"
-"""The baseline that the model is compared with."""
+"""The baseline that the model is compared with, and that can be the model."""
 
 TRIVIAL_BASELINE = "copy_source"
 """The baseline that learns almost nothing."""
@@ -28,56 +30,92 @@ MAX_MODEL1_PAIRS = 50_000
 MAX_MODEL1_ALIGNMENTS = 16_000_000
 """Maximum number of possible alignments of source and target words in all pairs, about 200 bytes
 each: with long sentences, fewer pairs are used."""
+N_ITERATIONS = 8
 _NO_SPACE_BEFORE = re.compile(rf"[{UNSPACED}.,;:!?)\]}}%’”»、。，；：！？）】》」』…]")
 _NO_SPACE_AFTER = re.compile(rf"[{UNSPACED}(\[{{‘“«„、。，；：！？（【《「『]")
 
 
 def baselines(
-    train: Sequence[Example], test: Sequence[Example]
+    spec: Spec, train: Sequence[Example], test: Sequence[Example]
 ) -> Iterator[tuple[str, list[dict[str, Any]], str]]:
     """Yield name and predictions of each baseline, and a note if it was limited to save memory."""
-    texts = [e.source for e in test]
-    yield "copy_source", [{"translation": text} for text in copy_source(texts)], ""
-    answers, note = word_by_word([e.source for e in train], [e.target for e in train], texts)
-    yield CLASSICAL_BASELINE, [{"translation": text} for text in answers], note
+    texts = [example.source for example in test]
+    yield TRIVIAL_BASELINE, [{"translation": text} for text in texts], ""
+    model = fit(spec, train)
+    yield CLASSICAL_BASELINE, [{"translation": text} for text, _ in model.score(texts)], model.note
 
 
-def copy_source(sources: Sequence[str]) -> list[str]:
-    """Return the texts unchanged; translations that share words with the source score above 0."""
-    return list(sources)
+def fit(spec: Spec, train: Sequence[Example]) -> WordTable:
+    """Return the table of the most probable translations by IBM Model 1 of single words.
 
-
-def word_by_word(
-    sources: Sequence[str], targets: Sequence[str], test: Sequence[str], n_iterations: int = 8
-) -> tuple[list[str], str]:
-    """Return the test texts with every word replaced by its most probable translation.
-
-    Also returns a note on how it was limited to save memory; empty if it was not. Probabilities are
-    those of IBM Model 1; unknown words are kept. In scripts without spaces, every character is a
-    word.
+    In scripts without spaces, every character is a word.
     """
-    spelled = [split_words(text) for text in targets[:MAX_MODEL1_PAIRS]]
-    forms = _common_spellings(spelled)
+    spelled = [split_words(example.target) for example in train[:MAX_MODEL1_PAIRS]]
     pairs = [
-        (split_words(source.lower()), [word.lower() for word in target])
-        for source, target in zip(sources, spelled, strict=False)
+        (split_words(example.source.lower()), [word.lower() for word in target])
+        for example, target in zip(train, spelled, strict=False)
     ]
     n_entries = np.cumsum([(len(source) + 1) * len(target) for source, target in pairs])
     n_learned = max(1, int(np.searchsorted(n_entries, MAX_MODEL1_ALIGNMENTS, side="right")))
-    table = ibm_model_1(pairs[:n_learned], n_iterations)
+    table = ibm_model_1(pairs[:n_learned], N_ITERATIONS)
+    forms = _common_spellings(spelled)
     best = {
-        word: min(likely, key=lambda target: (-likely[target], target))
+        word: forms[min(likely, key=lambda target: (-likely[target], target))]
         for word, likely in table.items()
     }
-    answers = []
-    for text in test:
-        words = split_words(text)
-        found = [best.get(word.lower()) for word in words]
-        answer = _join([forms[f] if f else w for f, w in zip(found, words, strict=True)])
-        answers.append(answer[:1].upper() + answer[1:] if text[:1].isupper() else answer)
-    is_bounded = n_learned < len(sources)
-    note = f"learned from the first {n_learned:,} of {len(sources):,} pairs to save memory"
-    return answers, note if is_bounded else ""
+    is_bounded = n_learned < len(train)
+    note = f"learned from the first {n_learned:,} of {len(train):,} pairs to save memory"
+    return WordTable(best, note if is_bounded else "")
+
+
+def load(spec: Spec, folder: Path) -> WordTable:
+    """Return the table that was saved in a folder.
+
+    Raises:
+        InputError: a file is missing or damaged.
+    """
+    return WordTable.load(folder)
+
+
+class WordTable:
+    """Replaces every word by its most probable translation; unknown words are kept.
+
+    Args:
+        table: lower-case words and their translations.
+        note: how it was limited to save memory; empty if it was not.
+    """
+
+    def __init__(self, table: dict[str, str], note: str = "") -> None:
+        self.table, self.note = table, note
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of entries."""
+        return len(self.table)
+
+    def score(self, prepared: Sequence[str]) -> Iterator[tuple[str, bool]]:
+        """Yield the translation of each text, which is never truncated."""
+        for text in prepared:
+            words = split_words(text)
+            answer = _join([self.table.get(word.lower(), word) for word in words])
+            yield answer[:1].upper() + answer[1:] if text[:1].isupper() else answer, False
+
+    def save(self, folder: Path) -> None:
+        """Write the table to a folder, from which `load` reads it."""
+        write_baseline(folder, self.table, {})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Return the table that was saved in a folder.
+
+        Raises:
+            InputError: a file is missing or damaged.
+        """
+        values, _ = read_baseline(folder)
+        try:
+            return cls({word: str(translation) for word, translation in values.items()})
+        except AttributeError as error:
+            raise damaged(folder / VALUES, error) from None
 
 
 def ibm_model_1(

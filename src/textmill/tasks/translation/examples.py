@@ -35,6 +35,12 @@ class Spec:
 
     source_share: float
     """Maximum share of the context for the source."""
+    beams: int = 1
+    """Beams of the search; models without this entry were evaluated with greedy decoding."""
+    splits_numbers: bool = False
+    """Whether numbers are encoded digit by digit; False for models without this entry."""
+    has_pointer: bool = False
+    """Whether the network may copy tokens of the source; False for models without this entry."""
 
 
 def read_examples(config: TranslationConfig, split: str) -> Rows[Example]:
@@ -53,8 +59,8 @@ def read_examples(config: TranslationConfig, split: str) -> Rows[Example]:
 
 
 def make_spec(config: TranslationConfig, train: Sequence[Example]) -> Spec:
-    """Return the maximum share of the context for the source."""
-    return Spec(config.source_share)
+    """Return the settings of encoding and decoding."""
+    return Spec(config.source_share, config.beams, splits_numbers=True, has_pointer=True)
 
 
 def check_examples(config: TranslationConfig, spec: Spec, examples: Sequence[Example]) -> None:

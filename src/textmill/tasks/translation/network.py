@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
-from textmill.config import UNREDACTED, RedactionConfig
-from textmill.corpus.tokens.tokenizer import END_ID, SOURCE_ID, TARGET_ID
-from textmill.model import GPT, complete
-from textmill.safety.redaction import redact
+from textmill.corpus.tokens.tokenizer import END_ID, PAD_ID, SOURCE_ID, TARGET_ID
+from textmill.model import GPT, Head, complete
 from textmill.training.batches import pad
 from textmill.training.objectives import Batch, mean_cross_entropy
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+from textmill.tasks.translation.copied import (
+    Copied,
+    Parts,
+    encode_texts,
+    exchange,
+    find_copied,
+    lower_words,
+)
+from textmill.tasks.translation.copied import collate as collate_copied
 from textmill.tasks.translation.examples import Example, Spec
+from textmill.tasks.translation.pointer import Pointer, log_probabilities, target_log_probability
 
-# A decoding step costs little more for a large batch than for a small one.
-PREDICT_BATCH = 128
-"""Batch size of prediction."""
+Copying = tuple[Tensor, Tensor, Tensor]
+"""Attention to the source, (N, S), log-odds of copying, (N,), and tokens of the source, (N, S)."""
 
 
 @dataclass(frozen=True)
@@ -36,31 +44,42 @@ class Encoded:
     """Number of tokens before the target, including both special tokens."""
     is_cut: bool
     """Whether the source or the target was truncated."""
+    copied: list[Copied]
+    """Tokens of names and numbers in both; positions in ids."""
 
 
 class Translator(nn.Module):
-    """A backbone that continues the source with its translation; it adds no weights."""
+    """A backbone that continues the source with its translation.
 
-    def __init__(self, backbone: GPT) -> None:
+    It may have a pointer to the source; older models have none, and add no weights.
+    """
+
+    def __init__(self, backbone: GPT, has_pointer: bool = False) -> None:
         super().__init__()
         self.backbone = backbone
+        self.pointer = Pointer(backbone.config.n_embd) if has_pointer else None
 
-    def forward(self, input_ids: Tensor, is_target: Tensor) -> Tensor:
+    def forward(self, input_ids: Tensor, is_target: Tensor) -> tuple[Tensor, Copying | None]:
         """Return the logits at the positions kept by the mask, (N, vocab_size), row by row.
 
         Args:
             input_ids: (B, T), padded at the end, where causal attention ignores it.
             is_target: (B, T), bool, True where the next token belongs to the target.
         """
-        hidden = self.backbone.hidden(input_ids)[is_target]  # the output layer is expensive
-        logits: Tensor = self.backbone.lm_head(hidden)
-        return logits
+        hidden = self.backbone.hidden(input_ids)
+        logits = self.backbone.lm_head(hidden[is_target]).float()  # the output layer is expensive
+        if self.pointer is None:
+            return logits, None
+        is_source = is_target.cumsum(dim=1) == 0
+        weights, gate = self.pointer.attend(hidden, self.pointer.keys(hidden, is_source), is_source)
+        source = input_ids[:, None].expand_as(weights)
+        return logits, (weights[is_target], gate[is_target], source[is_target])
 
 
 def build(backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> Translator:
     """Return the task's network on top of a backbone."""
     assert is_causal  # enforced by the configuration
-    return Translator(backbone)
+    return Translator(backbone, spec.has_pointer)
 
 
 def encode(
@@ -71,14 +90,16 @@ def encode(
     A truncated target is not followed by END: the model would learn to stop in mid-sentence.
     """
     prompts = _encode_sources(tokenizer, spec, [e.source for e in examples], block_size)
-    targets = [example.target.strip() for example in examples]
-    encodings = tokenizer.encode_batch_fast(targets, add_special_tokens=False)
+    targets = _encode(tokenizer, spec, [example.target for example in examples])
+    lower = lower_words(text for e in examples for text in (e.source, e.target))
     encoded = []
-    for (prompt, is_source_cut), target in zip(prompts, encodings, strict=True):
+    for (prompt, source, is_source_cut), target in zip(prompts, targets, strict=True):
         # One more than the context, as the last token is only a target.
-        whole = [*prompt, *target.ids, END_ID]
+        whole = [*prompt, *_ids(target), END_ID]
         ids = whole[: block_size + 1]
-        encoded.append(Encoded(ids, len(prompt), is_source_cut or len(ids) < len(whole)))
+        is_cut = is_source_cut or len(ids) < len(whole)
+        copied = [] if is_cut else find_copied(source, target, (1, len(prompt)), lower)
+        encoded.append(Encoded(ids, len(prompt), is_cut, copied))
     return encoded
 
 
@@ -93,14 +114,28 @@ def collate(examples: Sequence[Encoded]) -> Batch:
     index = torch.arange(targets.size(1))
     begin = torch.tensor([example.n_source - 1 for example in examples])
     is_target = (index >= begin[:, None]) & (batch["documents"] >= 0)
-    return batch | {"targets": targets, "loss_mask": is_target, "n_targets": is_target.sum()}
+    return (
+        batch
+        | collate_copied([example.copied for example in examples], targets.size(1) + 1)
+        | {"targets": targets, "loss_mask": is_target, "n_targets": is_target.sum()}
+    )
 
 
 def loss(network: Translator, batch: Batch, label_smoothing: float) -> Tensor:
     """Return the contribution of a batch to its step's mean cross-entropy, in nats per token."""
-    logits = network(batch["input_ids"], batch["loss_mask"]).float()
-    targets = batch["targets"][batch["loss_mask"]]
-    return mean_cross_entropy(logits, targets, batch["n_targets"], label_smoothing)
+    input_ids, targets = batch["input_ids"], batch["targets"]
+    if network.training and len(batch["classes"]):
+        input_ids, targets = exchange(input_ids, targets, batch["cells"], batch["classes"])
+    logits, copying = network(input_ids, batch["loss_mask"])
+    targets = targets[batch["loss_mask"]]
+    if copying is None:
+        return mean_cross_entropy(logits, targets, batch["n_targets"], label_smoothing)
+    weights, gate, source = copying
+    nll = -target_log_probability(logits, weights, gate, source, targets).sum()
+    if label_smoothing:  # of the vocabulary alone
+        uniform = (logits.logsumexp(dim=-1) - logits.mean(dim=-1)).sum()
+        nll = (1 - label_smoothing) * nll + label_smoothing * uniform
+    return nll / batch["n_targets"].clamp(min=1)
 
 
 def validate(network: Translator, batches: Iterable[Batch]) -> dict[str, float]:
@@ -108,7 +143,9 @@ def validate(network: Translator, batches: Iterable[Batch]) -> dict[str, float]:
     n_right = n = 0
     nll = 0.0
     for batch in batches:
-        logits = network(batch["input_ids"], batch["loss_mask"]).float()
+        logits, copying = network(batch["input_ids"], batch["loss_mask"])
+        if copying is not None:
+            logits = log_probabilities(logits, *copying)
         targets = batch["targets"][batch["loss_mask"]]
         n_right += int((logits.argmax(dim=-1) == targets).sum())
         nll += float(F.cross_entropy(logits, targets, reduction="sum"))
@@ -116,35 +153,62 @@ def validate(network: Translator, batches: Iterable[Batch]) -> dict[str, float]:
     return {"token_accuracy": n_right / n, "loss": nll / n}
 
 
-def predict(
-    network: Translator,
-    tokenizer: Tokenizer,
-    spec: Spec,
-    inputs: Sequence[str],
-    redaction: RedactionConfig = UNREDACTED,
-) -> Iterator[dict[str, Any]]:
-    """Yield the translation of each text, and whether the text or its translation was truncated.
-
-    Personal data in a text is replaced by placeholders, also in its translation.
-    """
+def score(
+    network: Translator, tokenizer: Tokenizer, spec: Spec, prepared: Sequence[str]
+) -> Iterator[tuple[str, bool]]:
+    """Yield the translation of each text, and whether the text or its translation was truncated."""
     block_size = network.backbone.config.block_size
-    texts = [redact(text, redaction)[0] for text in inputs]
-    prompts = _encode_sources(tokenizer, spec, texts, block_size)
-    answers = complete(network.backbone, [ids for ids, _ in prompts], END_ID)
-    for text, (_, is_cut), (ids, has_ended) in zip(inputs, prompts, answers, strict=True):
-        if not text.strip():
-            yield {"translation": "", "is_cut": False}  # the model would invent a translation
-            continue
-        yield {"translation": tokenizer.decode(ids), "is_cut": is_cut or not has_ended}
+    prompts = _encode_sources(tokenizer, spec, prepared, block_size)
+    sources = [ids for ids, _, _ in prompts]
+    head = None if network.pointer is None else _head(network, network.pointer, sources)
+    answers = complete(network.backbone, sources, END_ID, spec.beams, head)
+    for (_, _, is_cut), (ids, has_ended) in zip(prompts, answers, strict=True):
+        yield tokenizer.decode(ids), is_cut or not has_ended
+
+
+def _head(network: Translator, pointer: Pointer, prompts: Sequence[Sequence[int]]) -> Head:
+    """Return the output layer that may copy tokens of the prompts."""
+    lm_head = network.backbone.lm_head
+    device = network.backbone.wte.weight.device
+    source = pad_sequence(
+        [torch.tensor(ids[:-1], device=device) for ids in prompts],  # without TARGET
+        batch_first=True,
+        padding_value=PAD_ID,
+        padding_side="left",
+    )
+    keys: Tensor | None = None
+
+    def head(hidden: Tensor, prompt: Tensor) -> Tensor:
+        nonlocal keys
+        if keys is None:
+            keys = pointer.keys(hidden[:, :-1], source != PAD_ID)
+        last, ids = hidden[:, -1:], source[prompt]
+        weights, gate = pointer.attend(last, keys[prompt], ids != PAD_ID)
+        return log_probabilities(lm_head(last[:, 0]), weights[:, 0], gate[:, 0], ids)
+
+    return head
 
 
 def _encode_sources(
     tokenizer: Tokenizer, spec: Spec, texts: Sequence[str], block_size: int
-) -> list[tuple[list[int], bool]]:
-    """Return SOURCE, the tokens of each source and TARGET, and whether it was truncated."""
+) -> list[tuple[list[int], Parts, bool]]:
+    """Return SOURCE, the tokens of each source and TARGET, its parts, and whether it was cut."""
     max_tokens = max(1, int(spec.source_share * block_size) - 2)
-    sources = [text.strip() for text in texts]
-    encodings = tokenizer.encode_batch_fast(sources, add_special_tokens=False)
-    return [
-        ([SOURCE_ID, *e.ids[:max_tokens], TARGET_ID], len(e.ids) > max_tokens) for e in encodings
-    ]
+    prompts = []
+    for parts in _encode(tokenizer, spec, texts):
+        ids = _ids(parts)
+        prompt = [SOURCE_ID, *ids[:max_tokens], TARGET_ID]
+        prompts.append((prompt, parts, len(ids) > max_tokens))
+    return prompts
+
+
+def _encode(tokenizer: Tokenizer, spec: Spec, texts: Sequence[str]) -> list[Parts]:
+    texts = [text.strip() for text in texts]
+    if spec.splits_numbers:
+        return encode_texts(tokenizer, texts)
+    encodings = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+    return [[(text, e.ids)] for text, e in zip(texts, encodings, strict=True)]
+
+
+def _ids(parts: Parts) -> list[int]:
+    return [token for _, ids in parts for token in ids]

@@ -35,7 +35,14 @@ class TranslationConfig(TaskConfig):
     """The same for `validation`."""
     source_share: float = Field(0.5, gt=0, lt=1)
     """Maximum share of the context for a source; longer ones are truncated."""
+    beams: int = Field(4, ge=1)
+    """Partial translations that beam search keeps per text; 1 is greedy decoding."""
     finetune: TranslationFinetuneConfig = TranslationFinetuneConfig()
+
+    @property
+    def text_languages(self) -> tuple[str, ...]:
+        """BCP 47 tags of source and target."""
+        return (self.language, self.target_language)
 
     @property
     def answer_language(self) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from textmill.config import CleanConfig
+from textmill.corpus.reading.task_texts import TEST
 from textmill.errors import RunError
 from textmill.files import digest_folder, digest_values
 from textmill.secrets import redact
@@ -57,7 +58,7 @@ class Attempt:
         self.prepared: str | None = None
         if request.step.has_cache and parent.prepared_gib:
             assert isinstance(request.config, CleanConfig)
-            self.prepared = prepared_key(request.config, request.sources)
+            self.prepared = prepared_key(request.config, _test_texts(request))
 
     @property
     def lock(self) -> str:
@@ -216,3 +217,13 @@ class Attempt:
             tags["textmill.task"] = request.task.name
         resumed = resume_run(self.store, folder.run_id, tags, request.label)
         return resumed or self.store.start_run(parent.experiment_id, request.label, tags)
+
+
+def _test_texts(request: Request) -> dict[str, str]:
+    """Return the digests of the files of a request's inputs that have texts of tests."""
+    return {
+        name: digest
+        for result in request.inputs.values()
+        for name, digest in result.manifest["files"].items()
+        if name.startswith(f"{TEST}/")
+    }

@@ -36,6 +36,7 @@ SERVED_BACKBONE = str(Path(__file__).with_name("served_backbone.py"))
 REQUIREMENTS = (
     *("torch", "numpy", "pandas", "pydantic", "safetensors", "tokenizers"),
     *("phonenumbers", "python-stdnum"),  # to redact requests
+    *("scikit-learn", "scipy"),  # classical baselines
 )
 PACKAGE = Path(textmill.__file__).parent
 EXAMPLE = "The waiter was friendly, and the soup was warm."

@@ -9,7 +9,7 @@ import mlflow.telemetry
 import pandas as pd
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from textmill.tasks.predictor import Predictor, load_predictor
+from textmill.tasks.ensemble.predictor import Predictor, load_predictor
 from textmill.tracking.served.copies import check_copy
 
 

@@ -90,6 +90,9 @@ class TaskTexts:
 
     config: TaskConfig
     n_examples: int
+    """Without those split off for validation."""
+    epochs: int
+    """Maximum passes over them."""
     lengths: Sequence[int]
     """Bytes of the texts of some examples."""
 
@@ -127,8 +130,7 @@ class Candidate:
 class Tuning:
     """The fine-tuning of a task, and its evaluation."""
 
-    task: TaskConfig
-    n_examples: int
+    texts: TaskTexts
     steps_per_epoch: float
     step_s: float
     """On its share of the machine, with its share of the validation."""
@@ -138,9 +140,14 @@ class Tuning:
     """Those of all epochs, or those that are set."""
 
     @property
+    def name(self) -> str:
+        """The name of the task."""
+        return self.texts.config.name
+
+    @property
     def is_set(self) -> bool:
         """Whether the number of steps is set."""
-        return self.task.finetune.max_steps is not None
+        return self.texts.config.finetune.max_steps is not None
 
     def seconds(self, steps: int) -> float:
         """Return the duration of its branch."""
@@ -177,10 +184,10 @@ def choose(
     rest_s = 60 * config.budget_minutes - chosen.seconds
     language_s = _evaluation_s(chosen, text, cost)
     steps = _divide(config, tunings, language_s, rest_s)
-    ends_s = [tuning.seconds(steps[tuning.task.name]) for tuning in tunings]
+    ends_s = [tuning.seconds(steps[tuning.name]) for tuning in tunings]
     tasks_s = _makespan([*ends_s, language_s], config.side_by_side)
     for tuning in tunings:
-        reasons.append(_reason(tuning, steps[tuning.task.name]))
+        reasons.append(_reason(tuning, steps[tuning.name]))
     total_s = chosen.seconds + tasks_s
     reasons.append(
         f"Expected: {_minutes(chosen.seconds)} of pretraining and {_minutes(tasks_s)} of tasks "
@@ -381,10 +388,8 @@ def _tuning(config: BudgetStepConfig, chosen: Candidate, texts: TaskTexts, cost:
         return config.side_by_side * TUNED_FACTOR * seconds
 
     n_validation = texts.n_examples * task.validation_share
-    n_train = texts.n_examples - (n_validation if task.validation is None else 0)
-    n_batches = max(1.0, n_train / settings.micro_batch_size)
-    steps_per_epoch = n_batches / settings.accumulate
-    rows = min(n_train, settings.micro_batch_size)
+    steps_per_epoch = math.ceil(texts.n_examples / settings.micro_batch_size) / settings.accumulate
+    rows = min(texts.n_examples, settings.micro_batch_size)
     step_s = settings.accumulate * tokens_s(rows * length) + cost.optimizer_s(
         chosen.parameters, model.n_embd
     )
@@ -392,12 +397,11 @@ def _tuning(config: BudgetStepConfig, chosen: Candidate, texts: TaskTexts, cost:
     tested = TEST_SHARE * texts.n_examples * length
     evaluation_s = FORWARD_SHARE * tokens_s(tested) * (GENERATED_FACTOR if generates else 1)
     return Tuning(
-        task=task,
-        n_examples=texts.n_examples,
+        texts=texts,
         steps_per_epoch=steps_per_epoch,
         step_s=LOOP_FACTOR * step_s + validation_s / steps_per_epoch,
         fixed_s=TASK_START_S + evaluation_s,
-        most_steps=settings.max_steps or math.ceil(settings.epochs * steps_per_epoch),
+        most_steps=settings.max_steps or math.ceil(texts.epochs * steps_per_epoch),
     )
 
 
@@ -437,11 +441,11 @@ def _divide(
             needed_s *= math.ceil(len(tunings) / config.side_by_side)
             total = math.ceil((60 * config.budget_minutes - seconds + needed_s) / 6) / 10
             raise InputError(
-                f"budget_minutes={config.budget_minutes:g}: {tuning.task.name} gets "
+                f"budget_minutes={config.budget_minutes:g}: {tuning.name} gets "
                 f"{max(low, 0):.0f} s, in which it cannot be fine-tuned: raise it to at least "
                 f"{total:g}, or set it to null and the sizes explicitly."
             )
-        steps[tuning.task.name] = n if n == tuning.most_steps else _rounded(n)
+        steps[tuning.name] = n if n == tuning.most_steps else _rounded(n)
     return steps
 
 
@@ -457,10 +461,10 @@ def _reason(tuning: Tuning, steps: int) -> str:
     epochs = steps / tuning.steps_per_epoch
     limit = "its time allows no more"
     if steps == tuning.most_steps:
-        limit = "as set" if tuning.is_set else f"all of its {tuning.task.finetune.epochs} epochs"
+        limit = "as set" if tuning.is_set else f"all of its {tuning.texts.epochs} epochs"
     return (
-        f"{tuning.task.name}: at most {steps:,} steps, {epochs:.1f} passes over "
-        f"{tuning.n_examples:,} examples ({limit}), {_minutes(tuning.seconds(steps))}."
+        f"{tuning.name}: at most {steps:,} steps, {epochs:.1f} passes over "
+        f"{tuning.texts.n_examples:,} examples ({limit}), {_minutes(tuning.seconds(steps))}."
     )
 
 

@@ -44,7 +44,7 @@ QUALITY = ("gopher_quality", "gopher_repetition", "c4", "fineweb")
 
 def config_of(path: Path, **fields: Any) -> CleanConfig:
     source = SourceConfig(name="own", path=str(path), documents="line")
-    return CleanConfig(sources=(source,), test_sets=(), validation_share=0.5, **fields)
+    return CleanConfig(sources=(source,), validation_share=0.5, **fields)
 
 
 def cleaned(config: CleanConfig, out: Path) -> dict[str, int]:

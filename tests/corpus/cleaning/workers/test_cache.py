@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.corpus.own_texts import write_task_texts
 from textmill.config import CleanConfig
 from textmill.corpus.cleaning.clean import clean
 from textmill.corpus.cleaning.document import Prepared
@@ -223,16 +224,14 @@ def equal(one: Prepared, other: Prepared) -> bool:
 
 
 def test_every_field_survives_a_round_trip(place: CachePlace, tmp_path: Path) -> None:
-    (tmp_path / "test.jsonl").write_text(json.dumps({"text": "the cat sat on a mat " * 3}))
+    texts = write_task_texts(tmp_path / "texts", test={"t": ["the cat sat on a mat " * 3]})
     config = CleanConfig.model_validate(
         {
             "sources": [{"name": "a", "path": "a.txt"}],
             "decontamination": {"enabled": True},
             **NEAR,
             "repeated_lines": {"enabled": True},
-            "test_sets": [
-                {"name": "t", "places": [str(tmp_path / "test.jsonl")], "columns": ["text"]}
-            ],
+            "task_texts_folder": str(texts),
         }
     )
     texts = ["short", "The cat sat on a mat " * 3, "你好，" * 9, "!? " * 9, "\ud800 " + "x " * 9]

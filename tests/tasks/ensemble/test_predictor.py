@@ -11,23 +11,29 @@ from typing import Any
 import pytest
 import torch
 
+from tests.tasks.conftest import predictor_of
 from textmill import model as models
 from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.errors import InputError
+from textmill.tasks.classification.answers import PREDICT_BATCH
 from textmill.tasks.classification.examples import Spec
-from textmill.tasks.classification.network import PREDICT_BATCH, build
+from textmill.tasks.classification.network import Classifier, build
 from textmill.tasks.classification.settings import ClassificationConfig
-from textmill.tasks.model_folder import save_task_model
-from textmill.tasks.predictor import Predictor, load_predictor
+from textmill.tasks.ensemble.model_folder import NETWORK_ALONE, save_task_model
+from textmill.tasks.ensemble.predictor import Predictor, load_predictor
 
 SPEC = Spec(("bad", "good", "so-so"))
 TEXTS = ["the room", "a lovely meal and splendid staff", "sad"]
 
 
-def labelled(backbone: Path, is_causal: bool = False) -> Predictor:
+def classifier(backbone: Path, is_causal: bool = False) -> Classifier:
     torch.manual_seed(2)
-    network = build(models.load(backbone), SPEC, 0.0, is_causal).eval()
-    return Predictor(network, load_tokenizer(backbone), "classification", SPEC)
+    return build(models.load(backbone), SPEC, 0.0, is_causal).eval()
+
+
+def labelled(backbone: Path, network: Classifier | None = None) -> Predictor:
+    network = network or classifier(backbone)
+    return predictor_of("classification", network, load_tokenizer(backbone), SPEC)
 
 
 @pytest.mark.parametrize("attention", ["bidirectional", "causal"])
@@ -36,11 +42,11 @@ def test_a_saved_model_gives_the_same_predictions(
 ) -> None:
     settings = toy.finetune.model_copy(update={"attention": attention})
     config = toy.model_copy(update={"finetune": settings})
-    predictor = labelled(backbone, attention == "causal")
-    save_task_model(predictor.network, config, SPEC, backbone, tmp_path)
+    network = classifier(backbone, attention == "causal")
+    save_task_model(config, SPEC, NETWORK_ALONE, network, backbone, tmp_path)
     loaded = load_predictor(tmp_path)
     assert loaded.spec == SPEC
-    assert loaded(TEXTS) == predictor(TEXTS)
+    assert loaded(TEXTS) == labelled(backbone, network)(TEXTS)
 
 
 def test_predictions_keep_the_order_across_batches(backbone: Path) -> None:
@@ -89,6 +95,9 @@ def test_a_missing_file_is_named(
         lambda task: task | {"kind": ["tagging"]},
         lambda task: {k: v for k, v in task.items() if k != "is_causal"},
         lambda task: task | {"spec": {}},
+        lambda task: task | {"members": {}},
+        lambda task: task | {"members": {"pickle": 1.0}},
+        lambda task: task | {"members": {"network": -1.0}},
         lambda task: task | {"spec": [1]},
         lambda task: task | {"spec": {"labels": 10**9}},
         lambda task: task | {"spec": {"labels": [1, {}]}},

@@ -1,0 +1,145 @@
+"""Recipes of pretraining compared at equal time, on the corpus of a configuration.
+
+    python benchmarks/recipes.py --config FILE [--seconds 120] [--seeds 3] [--only NAME ...]
+                                 [SETTING=VALUE ...]
+
+Each recipe first measures its steps per second on this machine, and then trains for as many steps
+as fit into the given time, so that a step that costs more has to teach more. The score is the loss
+on the corpus's whole validation split, in bits per byte. For each recipe: steps, seconds really
+taken, mean and standard deviation over the seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from textmill.compose import compose
+from textmill.config import Config, PretrainStepConfig, TokensConfig
+from textmill.corpus.cleaning.clean import clean
+from textmill.corpus.tokens.corpus_tokens import tokenize
+from textmill.corpus.tokens.vocabulary import train_tokenizer
+from textmill.files import read_json
+from textmill.hardware import n_cores, set_up_torch
+from textmill.steps.graph import CLEAN, GRAPH
+from textmill.tasks.language_model.evaluate import evaluate_lm
+from textmill.training.planning.plan import measure_speed
+from textmill.training.pretrain import pretrain
+
+RECIPES: dict[str, list[str]] = {
+    "adamw, rate 0.002": ["pretrain.optimizer=adamw", "pretrain.learning_rate=0.002"],
+    "adamw, rate 0.004": ["pretrain.optimizer=adamw", "pretrain.learning_rate=0.004"],
+    "muon, rate 0.002": ["pretrain.optimizer=muon", "pretrain.learning_rate=0.002"],
+    "muon, rate 0.004": ["pretrain.optimizer=muon", "pretrain.learning_rate=0.004"],
+    "muon, rate 0.004, linear to 0": [
+        "pretrain.optimizer=muon", "pretrain.learning_rate=0.004", "pretrain.schedule=linear",
+        "pretrain.final_learning_rate_share=0",
+    ],
+    "muon, rate 0.004, average of weights": [
+        "pretrain.optimizer=muon", "pretrain.learning_rate=0.004", "pretrain.average_decay=0.98",
+    ],
+    "muon, rate 0.004, half the batch": [
+        "pretrain.optimizer=muon", "pretrain.learning_rate=0.004", "pretrain.micro_batch_size=16",
+    ],
+    "muon, rate 0.004, 3 layers of 192": [
+        "pretrain.optimizer=muon", "pretrain.learning_rate=0.004", "model.n_layer=3",
+        "model.n_head=3", "model.n_embd=192",
+    ],
+}  # fmt: skip
+"""Settings of each recipe, besides those of the configuration."""
+
+
+def made(folder: Path, name: str) -> Path:
+    """Return a new folder."""
+    place = folder / name
+    place.mkdir(parents=True)
+    return place
+
+
+def prepare(config: Config, folder: Path) -> tuple[Path, Path]:
+    """Return the folders of tokens and tokenizer."""
+    corpus, tokenizer, tokens = (made(folder, name) for name in ("corpus", "tokenizer", "tokens"))
+    clean(GRAPH.part(CLEAN).configure(config), {}, corpus)
+    train_tokenizer(config.tokenizer, {"corpus": corpus}, tokenizer)
+    tokenize(TokensConfig(), {"corpus": corpus, "tokenizer": tokenizer}, tokens)
+    return tokens, tokenizer
+
+
+def with_steps(config: Config, vocab_size: int, seconds: float) -> PretrainStepConfig:
+    """Return the training that takes the given time on this machine, without validations."""
+    model = config.model.model_copy(update={"vocab_size": vocab_size})
+    per_step = config.pretrain.micro_batch_size * config.pretrain.accumulate * model.block_size
+    n_steps = round(seconds * measure_speed(model, config.pretrain).tokens_per_s / per_step)
+    settings = config.pretrain.model_copy(
+        update={
+            "max_steps": n_steps,
+            "warmup_steps": n_steps // 20,
+            "validate_every_steps": n_steps,
+            "validation_blocks": 1,
+            "sample_tokens": 0,
+        }
+    )
+    return PretrainStepConfig(model=config.model, pretrain=settings, weights=config.corpus.weights)
+
+
+def train(
+    step: PretrainStepConfig, seed: int, inputs: dict[str, Path], folder: Path
+) -> tuple[float, float]:
+    """Return the bits per byte of a training with a seed, and its seconds."""
+    out = made(folder, "backbone")
+    seeded = step.pretrain.model_copy(update={"seed": seed})
+    started_s = time.perf_counter()
+    pretrain(step.model_copy(update={"pretrain": seeded}), inputs, out, made(folder, "work"))
+    seconds = time.perf_counter() - started_s
+    scores = made(folder, "scores")
+    silent = compose("base").generation
+    evaluate_lm(silent, {"backbone": out, "tokens": inputs["tokens"]}, scores)
+    return read_json(scores / "metrics.json")["bits_per_byte"], seconds
+
+
+def compare(arguments: Any, folder: Path) -> None:
+    """Train every recipe with every seed, and print a line for each."""
+    set_up_torch(n_cores())
+    given: Sequence[str] = arguments.settings
+    tokens, tokenizer = prepare(compose(arguments.config, given), folder)
+    vocab_size = read_json(tokens / "index.json")["vocab_size"]
+    print(
+        f"| recipe | steps | seconds | bits per byte ({arguments.seeds} seeds) |\n|---|---|---|---|"
+    )
+    for name in arguments.only or RECIPES:
+        config = compose(arguments.config, [*RECIPES[name], *given])
+        step = with_steps(config, vocab_size, arguments.seconds)
+        found = []
+        for seed in range(arguments.seeds):
+            with tempfile.TemporaryDirectory() as work:
+                found.append(
+                    train(step, seed, {"tokens": tokens, "tokenizer": tokenizer}, Path(work))
+                )
+        scores, seconds = zip(*found, strict=True)
+        deviation = f" ± {stdev(scores):.4f}" if len(scores) > 1 else ""
+        taken = mean(seconds)
+        n_steps = step.pretrain.max_steps
+        print(f"| {name} | {n_steps:,} | {taken:.0f} | {mean(scores):.4f}{deviation} |", flush=True)
+
+
+def main() -> None:
+    """Run the comparison in a temporary folder."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", choices=RECIPES, metavar="NAME")
+    parser.add_argument("settings", nargs="*", metavar="SETTING=VALUE")
+    with tempfile.TemporaryDirectory() as folder:
+        compare(parser.parse_args(), Path(folder))
+
+
+if __name__ == "__main__":
+    main()

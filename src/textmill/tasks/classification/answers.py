@@ -1,0 +1,41 @@
+"""The inputs of classifiers, and the labels that follow from their probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textmill.config import RedactionConfig
+from textmill.safety.redaction import redact
+from textmill.tasks.classification.examples import Example, Spec
+
+PREDICT_BATCH = 32
+"""Batch size of prediction."""
+
+
+def prepare(spec: Spec, inputs: Sequence[str], redaction: RedactionConfig) -> list[str]:
+    """Return the texts without personal data."""
+    return [redact(text, redaction)[0] for text in inputs]
+
+
+def targets(spec: Spec, example: Example) -> list[int]:
+    """Return the numbers of the correct labels, one for each row of the scores."""
+    return [spec.labels.index(example.label)]
+
+
+def answer(
+    spec: Spec, prepared: Sequence[str], scores: Sequence[NDArray[np.floating]]
+) -> Iterator[dict[str, Any]]:
+    """Yield the most probable label of each text, and its probability; no text is truncated.
+
+    Args:
+        spec: the labels.
+        prepared: the texts.
+        scores: the probabilities of each text, (labels,).
+    """
+    for probabilities in scores:
+        best = int(probabilities.argmax())
+        yield {"label": spec.labels[best], "score": float(probabilities[best]), "is_cut": False}

@@ -1,0 +1,71 @@
+"""Averages of several models' probabilities.
+
+The average is the logarithmic opinion pool, p ∝ Π pᵢ^wᵢ (Genest & Zidek 1986, section 3.2), whose
+weights are fitted to validation examples. A weight also acts as the inverse of a temperature (Guo
+et al. 2017, section 4.2), so that an overconfident model does not outvote the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+
+MIN_PROBABILITY = 1e-9
+"""Lower bound of a probability, so that no model can exclude a label on its own."""
+MAX_WEIGHT = 4.0
+PRIOR_WEIGHT = 0.5
+"""The weights with few validation examples: the prior is normal, with a variance of 1."""
+
+
+def average(scores: Sequence[Floats], weights: Sequence[float]) -> Floats:
+    """Return the weighted average of the probabilities of several models.
+
+    Args:
+        scores: the probabilities by each model, (..., labels).
+        weights: of the models.
+    """
+    probabilities: Floats = np.exp(_log_softmax(_weighted(scores, weights)))
+    return probabilities
+
+
+def fit_weights(scores: Sequence[Floats], targets: NDArray[np.integer]) -> tuple[float, ...]:
+    """Return the weights with the lowest cross-entropy.
+
+    Args:
+        scores: the probabilities by each model, (examples, labels).
+        targets: the correct labels, (examples,).
+    """
+    from scipy.optimize import minimize  # not for prediction
+
+    logs = [_log(part) for part in scores]
+    rows = np.arange(len(targets))
+    right = np.stack([part[rows, targets] for part in logs])
+
+    def objective(weights: Floats) -> tuple[float, Floats]:
+        log_p = _log_softmax(_weighted(scores, weights))
+        expected = np.stack([(np.exp(log_p) * part).sum(axis=1) for part in logs])
+        away = weights - PRIOR_WEIGHT
+        value = -log_p[rows, targets].sum() + (away**2).sum() / 2
+        return float(value), (expected - right).sum(axis=1) + away
+
+    start = np.full(len(scores), PRIOR_WEIGHT)
+    found = minimize(objective, start, jac=True, bounds=[(0, MAX_WEIGHT)] * len(scores))
+    return tuple(float(weight) for weight in found.x)
+
+
+def _weighted(scores: Sequence[Floats], weights: Sequence[float] | Floats) -> Floats:
+    parts = [weight * _log(part) for part, weight in zip(scores, weights, strict=True)]
+    return np.asarray(sum(parts))
+
+
+def _log(probabilities: Floats) -> Floats:
+    return np.asarray(np.log(np.maximum(probabilities, MIN_PROBABILITY, dtype=np.float64)))
+
+
+def _log_softmax(scores: Floats) -> Floats:
+    shifted = scores - scores.max(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))

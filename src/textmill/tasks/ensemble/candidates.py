@@ -1,0 +1,169 @@
+"""The choice of a task's model: the fine-tuned network, the classical baseline, or their average.
+
+On small data, a linear model on n-grams is often as good as a network, and their mistakes differ,
+so that the average is often better than both (Wang & Manning 2012 interpolate two models for this
+reason). Validation examples decide; test examples are never used.
+
+The baseline is the simplest candidate: another one has to be better by more than the standard error
+of the difference (the one-standard-error rule, Breiman et al. 1984, section 3.4.3), as the best of
+several scores on few examples is often the luckiest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import compress
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from textmill.config import TaskConfig
+from textmill.evaluation.metrics import Row, leading, lower_is_better
+from textmill.tasks.ensemble.averaging import average, fit_weights
+from textmill.tasks.ensemble.model_folder import Choice
+from textmill.tasks.ensemble.predictor import Scorer, score_in_batches
+from textmill.tasks.kinds import (
+    BASELINE,
+    NETWORK,
+    answers_of,
+    baselines_of,
+    definitions,
+    examples_of,
+    metrics_of,
+)
+
+N_GROUPS = 20
+"""Groups of the jackknife."""
+MAX_COMPARED = 2000
+"""Maximum validation examples that decide: the network has to predict all of them."""
+
+
+def choose(
+    config: TaskConfig,
+    spec: Any,
+    network: nn.Module,
+    scorer: Scorer,
+    splits: tuple[Sequence[Any], Sequence[Any]],
+    examples: Sequence[Any],
+) -> Choice:
+    """Return the best of the configured candidates.
+
+    Args:
+        config: the task.
+        spec: the kind's settings of the model.
+        network: the fine-tuned network.
+        scorer: computes its scores.
+        splits: the examples that it was trained on, and those that no candidate has seen.
+        examples: the examples that the classical baseline is fitted on once it has been chosen, as
+            when it is evaluated on its own.
+    """
+    kind, baselines = answers_of(config.kind), baselines_of(config.kind)
+    names = [name for name in config.finetune.candidates if kind.targets or name != "average"]
+    members: dict[str, dict[str, float]] = {"network": {NETWORK: 1.0}, "baseline": {BASELINE: 1.0}}
+    found: dict[str, float] = {}
+    chosen = names[0]
+    if names != ["network"]:
+        train, validation = splits[0], splits[1][:MAX_COMPARED]
+        compared = Compared(config, spec, validation)
+        scores = {
+            NETWORK: compared.scores(scorer),
+            BASELINE: compared.scores(baselines.fit(spec, train).score),
+        }
+        if "average" in names:
+            weights = compared.fit_weights(list(scores.values()))
+            members["average"] = dict(zip(scores, weights, strict=True))
+            scores["average"] = [
+                average(parts, weights) for parts in zip(*scores.values(), strict=True)
+            ]
+        rows = {name: compared.rows(scores[name]) for name in names}
+        found = {name: compared.score(rows[name]) for name in names}
+        is_loss = lower_is_better(definitions(config.kind), compared.metric)
+        chosen = (min if is_loss else max)(names, key=lambda name: found[name])
+        if BASELINE in names and not compared.is_better(rows[chosen], rows[BASELINE]):
+            chosen = BASELINE
+    baseline = baselines.fit(spec, examples) if BASELINE in members[chosen] else None
+    n_parameters = baseline.n_parameters if baseline is not None else 0
+    if NETWORK in members[chosen]:
+        n_parameters += sum(parameter.numel() for parameter in network.parameters())
+    return Choice(
+        members[chosen],
+        baseline,
+        _describe(config.kind, chosen, found),
+        {"parameters": n_parameters, **{f"candidate/{name}": found[name] for name in found}},
+    )
+
+
+class Compared:
+    """The validation examples, on which candidates are compared.
+
+    Args:
+        config: the task.
+        spec: the kind's settings of the model.
+        examples: in any order.
+    """
+
+    def __init__(self, config: TaskConfig, spec: Any, examples: Sequence[Any]) -> None:
+        self.config, self.spec, self.kind = config, spec, answers_of(config.kind)
+        self.metric = leading(definitions(config.kind)).name
+        read = examples_of(config.kind)
+        # Batches of similar lengths need little padding.
+        self.examples = sorted(examples, key=lambda example: len(read.model_input(example)))
+        inputs = [read.model_input(example) for example in self.examples]
+        self.prepared = self.kind.prepare(spec, inputs, config.redaction)
+
+    def scores(self, scorer: Scorer) -> list[Any]:
+        """Return the scores of each example by a model."""
+        return list(score_in_batches(scorer, self.prepared, self.kind.PREDICT_BATCH))
+
+    def fit_weights(self, scores: Sequence[Sequence[Any]]) -> tuple[float, ...]:
+        """Return the weights of the models' average."""
+        assert self.kind.targets is not None
+        targets = [self.kind.targets(self.spec, example) for example in self.examples]
+        rows = [np.concatenate([np.atleast_2d(part) for part in parts]) for parts in scores]
+        return fit_weights(rows, np.concatenate(targets))
+
+    def rows(self, scores: Sequence[Any]) -> list[dict[str, Any]]:
+        """Return the examples with the predictions that follow from a model's scores."""
+        reference = examples_of(self.config.kind).reference
+        answers = self.kind.answer(self.spec, self.prepared, scores)
+        return [reference(e) | a for e, a in zip(self.examples, answers, strict=True)]
+
+    def score(self, rows: Sequence[Row]) -> float:
+        """Return the leading metric of a model's rows."""
+        return metrics_of(self.config.kind).score(self.config, rows)[self.metric]
+
+    def is_better(self, rows: Sequence[Row], baseline: Sequence[Row]) -> bool:
+        """Return whether a model is better than the baseline by more than the standard error.
+
+        The error of the difference is estimated by the delete-a-group jackknife (Efron & Tibshirani
+        1993, section 11.5), which needs nothing but the metric.
+        """
+        sign = -1.0 if lower_is_better(definitions(self.config.kind), self.metric) else 1.0
+        groups = np.arange(len(rows)) % min(N_GROUPS, len(rows))
+
+        def gain(is_kept: NDArray[np.bool_]) -> float:
+            new, old = (self.score([*compress(of, is_kept)]) for of in (rows, baseline))
+            return sign * (new - old)
+
+        without = np.array([gain(groups != group) for group in range(groups.max() + 1)])
+        n = len(without)
+        deviation = float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
+        return gain(groups >= 0) > deviation
+
+
+def _describe(kind: str, chosen: str, scores: Mapping[str, float]) -> str:
+    """Return what a model is, and the validation scores that decided."""
+    simple = f"the classical baseline ({baselines_of(kind).CLASSICAL_BASELINE.replace('_', ' ')})"
+    descriptions = {
+        "network": "the fine-tuned network",
+        "baseline": simple,
+        "average": f"the average of the fine-tuned network and {simple}",
+    }
+    if len(scores) < 2:
+        return descriptions[chosen]
+    metric = leading(definitions(kind)).name
+    listed = ", ".join(f"{name} {score:.4g}" for name, score in scores.items())
+    rule = "; no other is better by a standard error" if chosen == BASELINE else ""
+    return f"{descriptions[chosen]}, chosen by validation {metric} ({listed}){rule}"

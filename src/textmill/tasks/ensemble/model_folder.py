@@ -1,0 +1,138 @@
+"""The folder of a task model: weights, network configuration, tokenizer and task settings.
+
+A task model consists of a network, of a classical baseline, or of both, whose scores are averaged.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
+from torch import nn
+
+from textmill.config import KINDS, UNREDACTED, RedactionConfig, TaskConfig
+from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES
+from textmill.errors import InputError, RunError
+from textmill.files import parse_json, read_untrusted, write_json
+from textmill.model import GPT
+from textmill.model.layout import MAX_SETTINGS_BYTES, save_weights, write_config
+from textmill.tasks.kinds import BASELINE, NETWORK, Baseline, answers_of, examples_of
+
+TASK_FILE = "task.json"
+BASELINE_FOLDER = "baseline"
+"""Folder of the classical baseline, inside that of the task model."""
+
+
+_Member = Annotated[str, Field(pattern=f"^({NETWORK}|{BASELINE})$")]
+_Members = Annotated[dict[_Member, Annotated[float, Field(ge=0)]], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The members of a task model."""
+
+    members: Mapping[str, float]
+    """NETWORK, BASELINE, or both, with their weights in the average."""
+    baseline: Baseline | None
+    """Fitted on all training examples, if it is a member."""
+    description: str
+    """What the model is, and the validation scores that decided, for reports."""
+    metrics: Mapping[str, float]
+    """The number of parameters, and the validation score of each candidate."""
+
+
+NETWORK_ALONE = Choice({NETWORK: 1.0}, None, "the fine-tuned network", {})
+
+
+@dataclass(frozen=True)
+class TaskModel:
+    """The settings of a task model besides its weights."""
+
+    kind: str
+    is_causal: bool
+    """Whether the network's attention is causal."""
+    spec: Any
+    members: Mapping[str, float]
+    """NETWORK, BASELINE, or both, with their weights in the average."""
+    redaction: RedactionConfig
+
+
+def save_task_model(
+    config: TaskConfig,
+    spec: Any,
+    choice: Choice,
+    network: nn.Module,
+    backbone: Path,
+    out: Path,
+) -> None:
+    """Write a task model: task.json, and the files of its members.
+
+    A network consists of config.json, model.safetensors and the tokenizer's files; a baseline has a
+    folder of its own.
+
+    Args:
+        config: the task.
+        spec: the kind's settings of the model.
+        choice: the members.
+        network: the fine-tuned network.
+        backbone: folder of the pretrain step.
+        out: an empty folder.
+    """
+    if NETWORK in choice.members:
+        assert isinstance(network.backbone, GPT)
+        write_config(network.backbone.config, out)
+        save_weights(network.state_dict(), out)
+        for name in TOKENIZER_FILES:
+            shutil.copy(backbone / name, out / name)
+    if choice.baseline is not None:
+        folder = out / BASELINE_FOLDER
+        folder.mkdir()
+        choice.baseline.save(folder)
+    write_json(
+        out / TASK_FILE,
+        {
+            "name": config.name,
+            "kind": config.kind,
+            "is_causal": config.finetune.attention == "causal",
+            "spec": dataclasses.asdict(spec),
+            "members": choice.members,
+            "choice": choice.description,
+            "redaction": config.redaction.model_dump(mode="json"),
+        },
+    )
+
+
+def read_task(folder: Path) -> TaskModel:
+    """Return the settings of a task model.
+
+    Raises:
+        InputError: the folder is not a task model.
+    """
+    file = folder / TASK_FILE
+    try:
+        task = parse_json(read_untrusted(file, MAX_SETTINGS_BYTES), file)
+        if task["kind"] not in KINDS:
+            raise InputError(
+                f"{file}: unknown kind of task {task['kind']!r}: add the extension that defines it "
+                "to extensions."
+            )
+        kind, is_causal = examples_of(task["kind"]), bool(task["is_causal"])
+        spec = TypeAdapter(kind.Spec).validate_python(task["spec"])
+        # Early models without this entry are networks.
+        members = TypeAdapter(_Members).validate_python(task.get("members", {NETWORK: 1.0}))
+        if len(members) > 1 and answers_of(task["kind"]).targets is None:
+            raise LookupError("models of its kind cannot be averaged")
+        # Models without this entry were trained on unredacted texts.
+        stored = task.get("redaction")
+        redaction = RedactionConfig.model_validate(stored) if stored is not None else UNREDACTED
+        return TaskModel(task["kind"], is_causal, spec, members, redaction)
+    except (OSError, RunError):
+        raise InputError(f"{folder} is not a task model: {TASK_FILE} cannot be read.") from None
+    except (LookupError, TypeError, ValidationError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{file} is damaged ({reason}): create or download it again.") from None

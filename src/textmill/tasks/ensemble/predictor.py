@@ -1,0 +1,103 @@
+"""Prediction with task models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from textmill.config import UNREDACTED, RedactionConfig
+from textmill.corpus.tokens.tokenizer import load_tokenizer
+from textmill.model import GPT
+from textmill.model.layout import check_sizes, load_state, load_weights, read_config
+from textmill.tasks.ensemble.averaging import average
+from textmill.tasks.ensemble.model_folder import BASELINE_FOLDER, TaskModel, read_task
+from textmill.tasks.kinds import BASELINE, NETWORK, answers_of, baselines_of, network_of
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+Scorer = Callable[[Sequence[Any]], Iterable[Any]]
+"""Maps prepared inputs of a kind of task to their scores."""
+
+
+class Predictor:
+    """Predicts with the models of a task for texts, or other inputs of its kind.
+
+    Args:
+        kind: name of the kind of task.
+        spec: the kind's settings of the model.
+        scorers: the models, with their weights: the scores of several are averaged.
+        redaction: the redaction of their training texts, applied to inputs as well.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        spec: Any,
+        scorers: Sequence[tuple[Scorer, float]],
+        redaction: RedactionConfig = UNREDACTED,
+    ) -> None:
+        self.kind = answers_of(kind)
+        self.spec = spec
+        self.scorers = scorers
+        self.redaction = redaction
+
+    def __call__(self, inputs: Sequence[Any]) -> list[dict[str, Any]]:
+        """Return one prediction for each input, in their order."""
+        return list(self.stream(inputs))
+
+    @torch.inference_mode()
+    def stream(self, inputs: Sequence[Any]) -> Iterator[dict[str, Any]]:
+        """Yield one prediction for each input, in their order, computed in batches."""
+        size = self.kind.PREDICT_BATCH
+        for at in range(0, len(inputs), size):
+            prepared = self.kind.prepare(self.spec, inputs[at : at + size], self.redaction)
+            scores, *others = [list(scorer(prepared)) for scorer, _ in self.scorers]
+            if others:
+                weights = [weight for _, weight in self.scorers]
+                scores = [average(parts, weights) for parts in zip(scores, *others, strict=True)]
+            yield from self.kind.answer(self.spec, prepared, scores)
+
+
+def score_in_batches(scorer: Scorer, prepared: Sequence[Any], batch_size: int) -> Iterator[Any]:
+    """Yield the score of each prepared input, computed in batches without gradients."""
+    for at in range(0, len(prepared), batch_size):
+        with torch.inference_mode():
+            scores = list(scorer(prepared[at : at + batch_size]))
+        yield from scores
+
+
+def network_scorer(kind: str, spec: Any, network: nn.Module, tokenizer: Tokenizer) -> Scorer:
+    """Return the scorer of a network, which is in eval mode, with its backbone's tokenizer."""
+    return partial(network_of(kind).score, network, tokenizer, spec)
+
+
+def load_predictor(folder: Path | str) -> Predictor:
+    """Return the predictor of a task model folder.
+
+    Raises:
+        InputError: the folder is not a task model.
+    """
+    folder = Path(folder)
+    task = read_task(folder)
+    loaders = {NETWORK: _load_network, BASELINE: _load_baseline}
+    scorers = [(loaders[name](folder, task), weight) for name, weight in task.members.items()]
+    return Predictor(task.kind, task.spec, scorers, task.redaction)
+
+
+def _load_baseline(folder: Path, task: TaskModel) -> Scorer:
+    return baselines_of(task.kind).load(task.spec, folder / BASELINE_FOLDER).score
+
+
+def _load_network(folder: Path, task: TaskModel) -> Scorer:
+    config = read_config(folder)
+    check_sizes(config, folder)
+    network = network_of(task.kind).build(GPT(config), task.spec, 0.0, task.is_causal)
+    load_state(network, load_weights(folder), folder)
+    tokenizer = load_tokenizer(folder, config.vocab_size)
+    return network_scorer(task.kind, task.spec, network.eval(), tokenizer)

@@ -1,0 +1,94 @@
+"""The words that taggers are given, and the entities that follow from their probabilities."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textmill.config import RedactionConfig
+from textmill.corpus.words import word_pattern
+from textmill.safety.placeholders import PLACEHOLDERS
+from textmill.safety.pretokenized import redact_split, redact_words
+from textmill.tasks.tagging.examples import Example, Spec, Words
+from textmill.tasks.tagging.iob2 import best_tags, spans
+
+PREDICT_BATCH = 32
+"""Batch size of prediction."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The words of an input, without personal data."""
+
+    words: Words
+    text: str | None = None
+    """The original text; None: the words were given."""
+    offsets: tuple[tuple[int, int], ...] = ()
+    """Begin and end of each word in that text, in characters."""
+
+
+def prepare(
+    spec: Spec, inputs: Sequence[str | Words], redaction: RedactionConfig
+) -> list[Prepared]:
+    """Return the words of each input: a text is split into words, given words stay as they are."""
+    pattern = _word_pattern(spec.is_by_character)
+    prepared = []
+    for item in inputs:
+        if isinstance(item, str):
+            offsets = [match.span() for match in pattern.finditer(item)]
+            words = redact_split(item, offsets, redaction)
+            prepared.append(Prepared(words, item, tuple(offsets)))
+        else:
+            prepared.append(Prepared(redact_words(item, redaction)))
+    return prepared
+
+
+def targets(spec: Spec, example: Example) -> list[int]:
+    """Return the numbers of the correct tags, one for each row of the scores."""
+    return [spec.labels.index(tag) for tag in example.tags]
+
+
+def answer(
+    spec: Spec, prepared: Sequence[Prepared], scores: Sequence[NDArray[np.floating]]
+) -> Iterator[dict[str, Any]]:
+    """Yield the entities of each text with character offsets, or the tags of given words.
+
+    No text is truncated. Entities and offsets refer to the original text.
+
+    Args:
+        spec: the tags.
+        prepared: the words of each text.
+        scores: the probabilities of each text's words, (words, tags).
+    """
+    for item, probabilities in zip(prepared, scores, strict=True):
+        tags = best_tags(log_of(probabilities), spec.labels)
+        if item.text is None:
+            yield {"tags": tags, "is_cut": False}
+            continue
+        entities = []
+        for first, end, name in spans(tags):
+            start, stop = item.offsets[first][0], item.offsets[end - 1][1]
+            entities.append(
+                {"text": item.text[start:stop], "type": name, "start": start, "end": stop}
+            )
+        yield {"entities": entities, "is_cut": False}
+
+
+def log_of(probabilities: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return finite logarithms: tags without probability are the last resort, not impossible."""
+    smallest = np.finfo(probabilities.dtype).tiny
+    logs: NDArray[np.floating] = np.log(np.maximum(probabilities, smallest))
+    return logs
+
+
+@cache
+def _word_pattern(is_by_character: bool) -> re.Pattern[str]:
+    """Return a pattern that matches the words of a text; a placeholder is one word."""
+    word = r"\S" if is_by_character else word_pattern().pattern
+    return re.compile("|".join([*map(re.escape, PLACEHOLDERS.values()), word]))

@@ -1,0 +1,190 @@
+"""Specifies the choice between network, classical baseline and their average, and its folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pydantic import TypeAdapter
+from safetensors.numpy import load_file, save_file
+
+from tests.tasks.conftest import QUICK, toy_rows, tune, write_rows
+from textmill.config import AnyTask, TaskConfig
+from textmill.errors import InputError
+from textmill.files import read_json
+from textmill.tasks.baseline import baseline
+from textmill.tasks.classification.examples import Example, Spec
+from textmill.tasks.classification.settings import ClassificationConfig
+from textmill.tasks.ensemble.baseline_files import ARRAYS, VALUES
+from textmill.tasks.ensemble.candidates import Compared
+from textmill.tasks.ensemble.predictor import load_predictor
+from textmill.tasks.evaluate import evaluate
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning:lightning"
+)
+BLIND = {"learning_rate": 1e-30, "epochs": 1}
+"""A network that learns nothing."""
+
+
+def as_rows(kind: str, n: int, seed: int) -> list[dict[str, Any]]:
+    rows = toy_rows(n, seed)
+    if kind == "classification":
+        return rows
+    if kind == "translation":
+        return [{"source": row["text"], "target": row["text"].upper()} for row in rows]
+    names = {"splendid", "awful"}
+    return [
+        {
+            "tokens": row["text"].split(),
+            "ner_tags": ["B-X" if word in names else "O" for word in row["text"].split()],
+        }
+        for row in rows
+    ]
+
+
+def make_task(folder: Path, kind: str, **settings: Any) -> Any:
+    for split, n, seed in (("train", 120, 1), ("validation", 30, 3), ("test", 40, 2)):
+        write_rows(folder / f"{split}.jsonl", as_rows(kind, n, seed))
+    values = {"kind": kind, "name": "mood", "finetune": QUICK | settings}
+    values |= {split: str(folder / f"{split}.jsonl") for split in ("train", "test")}
+    if kind == "translation":
+        values["target_language"] = "en"
+    return TypeAdapter(AnyTask).validate_python(values)
+
+
+def tuned_model(config: TaskConfig, backbone: Path, folder: Path) -> Path:
+    out, work = folder / "model", folder / "work"
+    out.mkdir()
+    work.mkdir()
+    tune(config, backbone, out, work)
+    return out
+
+
+@pytest.mark.parametrize("kind", ["classification", "tagging", "translation"])
+def test_a_baseline_becomes_the_model_where_it_is_better_and_scores_as_on_its_own(
+    backbone: Path, tmp_path: Path, kind: str
+) -> None:
+    config = make_task(tmp_path, kind, candidates=("network", "baseline"), **BLIND)
+    model = tuned_model(config, backbone, tmp_path)
+    task = read_json(model / "task.json")
+    assert list(task["members"]) == ["baseline"]
+    assert task["choice"].startswith("the classical baseline (")
+    assert not (model / "model.safetensors").exists()
+    metrics = read_json(model / "metrics.json")
+    assert metrics["candidate/baseline"] > metrics["candidate/network"]
+    assert 0 < metrics["parameters"] < 10_000
+
+    alone, tested = tmp_path / "alone", tmp_path / "tested"
+    alone.mkdir()
+    tested.mkdir()
+    baseline(config, {}, alone)
+    evaluate(config, {"model": model}, tested)
+    expected, scores = (read_json(out / "metrics.json") for out in (alone, tested))
+    own = {name: value for name, value in scores.items() if name in expected}
+    assert own == {name: expected[name] for name in own}
+    assert len(own) >= 2
+
+
+@pytest.mark.parametrize("kind", ["classification", "tagging"])
+def test_the_average_has_both_members_with_their_weights(
+    backbone: Path, tmp_path: Path, kind: str
+) -> None:
+    config = make_task(tmp_path, kind, candidates=("average",), epochs=2)
+    model = tuned_model(config, backbone, tmp_path)
+    members = read_json(model / "task.json")["members"]
+    assert set(members) == {"network", "baseline"}
+    assert members["baseline"] > 0
+    assert {"model.safetensors", "baseline"} <= {file.name for file in model.iterdir()}
+    predictor = load_predictor(model)
+    text = "the splendid room"
+    (answer,) = predictor([text])
+    if kind == "tagging":
+        assert answer["entities"] == [{"text": "splendid", "type": "X", "start": 4, "end": 12}]
+    else:
+        assert answer["label"] == "good"
+    parts = [type(predictor)(kind, predictor.spec, [one]) for one in predictor.scorers]
+    if kind == "classification":
+        alone = [part([text])[0]["score"] for part in parts]
+        assert answer["score"] not in alone
+
+
+def test_a_network_that_is_no_better_than_the_baseline_is_not_chosen(
+    backbone: Path, tmp_path: Path
+) -> None:
+    """On separable texts, a trained network and a baseline make no mistake."""
+    config = make_task(tmp_path, "classification", candidates=("average", "network", "baseline"))
+    model = tuned_model(config, backbone, tmp_path)
+    metrics = read_json(model / "metrics.json")
+    names = ("average", "network", "baseline")
+    assert [metrics[f"candidate/{name}"] for name in names] == [1.0, 1.0, 1.0]
+    task = read_json(model / "task.json")
+    assert list(task["members"]) == ["baseline"]
+    assert task["choice"].endswith(
+        "(average 1, network 1, baseline 1); no other is better by a standard error"
+    )
+
+
+@pytest.mark.parametrize(("n_right", "chosen"), [(61, "baseline"), (70, "network")])
+def test_another_candidate_has_to_be_better_by_a_standard_error(
+    toy: ClassificationConfig, n_right: int, chosen: str
+) -> None:
+    """Of 100 texts, the baseline labels 60 correctly."""
+    spec = Spec(("bad", "good"))
+    examples = [Example(f"text {number:03}", "good", "") for number in range(100)]
+
+    def right(n: int) -> list[np.ndarray]:
+        return [np.array([0.1, 0.9] if number < n else [0.9, 0.1]) for number in range(100)]
+
+    compared = Compared(toy, spec, examples)
+    rows = {"network": compared.rows(right(n_right)), "baseline": compared.rows(right(60))}
+    better = compared.is_better(rows["network"], rows["baseline"])
+    assert better == (chosen == "network")
+
+
+def test_translations_have_no_average(backbone: Path, tmp_path: Path) -> None:
+    config = make_task(tmp_path, "translation", candidates=("average", "network"), **BLIND)
+    model = tuned_model(config, backbone, tmp_path)
+    assert read_json(model / "task.json")["members"] == {"network": 1.0}
+
+
+@pytest.fixture(scope="module")
+def simple(backbone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder of a classical baseline alone."""
+    folder = tmp_path_factory.mktemp("simple")
+    config = make_task(folder, "classification", candidates=("baseline",), **BLIND)
+    return tuned_model(config, backbone, folder)
+
+
+def test_a_damaged_baseline_is_named(simple: Path, tmp_path: Path) -> None:
+    def without_feature(folder: Path) -> None:
+        ngrams = json.loads((folder / VALUES).read_text())
+        (folder / VALUES).write_text(json.dumps(ngrams | {"words": ngrams["words"][1:]}))
+
+    def with_arrays(**changed: np.ndarray) -> Callable[[Path], None]:
+        def change(folder: Path) -> None:
+            save_file(load_file(folder / ARRAYS) | changed, folder / ARRAYS)
+
+        return change
+
+    changes: list[Callable[[Path], Any]] = [
+        lambda folder: (folder / VALUES).unlink(),
+        lambda folder: (folder / ARRAYS).unlink(),
+        lambda folder: (folder / VALUES).write_text("[]"),
+        lambda folder: (folder / ARRAYS).write_bytes(b"\x80\x04."),
+        without_feature,
+        with_arrays(classes=np.array([0, 7])),
+        with_arrays(coefficients=np.zeros((3, 2), np.float32)),
+        with_arrays(idf=np.zeros(2, np.float32)),
+    ]
+    for number, change in enumerate(changes):
+        copy = tmp_path / str(number)
+        shutil.copytree(simple, copy)
+        change(copy / "baseline")
+        with pytest.raises(InputError, match=r"baseline\.(json|safetensors) is damaged \("):
+            load_predictor(copy)
