@@ -431,21 +431,19 @@ def _divide(
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
         low, high = (middle, high) if end_s(middle) <= seconds else (low, middle)
-    steps = {}
+    steps = {tuning.name: tuning.steps(low) for tuning in tunings}
     for tuning in tunings:
-        n = tuning.steps(low)
-        least = min(MIN_STEPS, tuning.most_steps)
-        if n < least:
-            # Every task may take this long for its least number of steps.
-            needed_s = max(t.seconds(min(MIN_STEPS, t.most_steps)) for t in tunings)
-            needed_s *= math.ceil(len(tunings) / config.side_by_side)
-            total = math.ceil((60 * config.budget_minutes - seconds + needed_s) / 6) / 10
+        if steps[tuning.name] < min(MIN_STEPS, tuning.most_steps):
+            shortest = [t.seconds(min(MIN_STEPS, t.most_steps)) for t in tunings]
+            needed_s = _makespan([*shortest, language_s], config.side_by_side)
+            needed = math.ceil(needed_s / (1 - ROUNDING * PRETRAINING_SHARE) / 6) / 10
             raise InputError(
                 f"budget_minutes={config.budget_minutes:g}: {tuning.name} gets "
-                f"{max(low, 0):.0f} s, in which it cannot be fine-tuned: raise it to at least "
-                f"{total:g}, or set it to null and the sizes explicitly."
+                f"{_minutes(seconds)} with the other tasks, in which it cannot be fine-tuned: "
+                f"raise it to at least {needed:g}, or set it to null and the sizes explicitly."
             )
-        steps[tuning.name] = n if n == tuning.most_steps else _rounded(n)
+        if steps[tuning.name] < tuning.most_steps:
+            steps[tuning.name] = _rounded(steps[tuning.name])
     return steps
 
 
