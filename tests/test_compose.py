@@ -20,6 +20,7 @@ OPTIONS = [(file.parent.name, file.stem) for file in FILES if file.parent != CON
 CHOICES = [option for option in OPTIONS if option[0] != "task"]
 TASKS = [name for group, name in OPTIONS if group == "task"]
 NEEDS = {
+    ("model", "auto"): ["budget_minutes=1"],
     ("tokenizer", "byte"): ["tokenizer.vocab_size=270"],  # the demo has a size of its own
     ("corpus", "default"): ["corpus.sources=[{name: books, path: books.txt}]"],
 }
@@ -194,7 +195,7 @@ def test_a_users_file_selects_groups_of_conf_and_its_own(there: Path) -> None:
     file = write(there, defaults + BASE.split("\n", 1)[1])
     config = compose(file, ["tokenizer=small"])
     assert config.model.position == "learned"
-    assert (config.pretrain.max_steps, config.pretrain.warmup_steps) == (120, 40)
+    assert (config.pretrain.max_steps, config.pretrain.warmup_steps) == (120, None)
     assert config.tokenizer.vocab_size == 999
     assert compose(file, ["model=modern-1m"]).model.n_embd == 128
 
@@ -276,7 +277,7 @@ def test_an_unknown_option_in_a_users_file_lists_its_own_ones_too(there: Path) -
     write(there / "model", "n_layer: 3\n", "mine.yaml")
     file = write(there, "defaults: [base, {override model: mime}, _self_]\n")
     assert message(file).startswith(
-        "model=mime: there is no model 'mime'; did you mean 'mine'? choose one of gpt2-124m, "
+        "model=mime: there is no model 'mime'; did you mean 'mine'? choose one of auto, gpt2-"
     )
 
 

@@ -12,7 +12,6 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from textmill.config.budget import BudgetStepConfig, MeasureStepConfig, Positive, Sizes
 from textmill.config.data import (
     TASK_SOURCE,
     UNREDACTED,
@@ -35,6 +34,7 @@ from textmill.config.data import (
     TextFilesConfig,
     TokenizerConfig,
 )
+from textmill.config.dial import BudgetStepConfig, MeasureStepConfig, Positive, Sizes
 from textmill.config.quality import (
     C4Config,
     FineWebConfig,
@@ -179,9 +179,9 @@ class Config(Settings):
     budget_gib: Positive | None = None
     """Maximum memory of the trainings, in GiB, for which sizes are chosen; None: no maximum."""
     corpus: CorpusConfig
-    tokenizer: OpenTokenizerConfig = TokenizerConfig()
-    model: OpenModelConfig = ModelConfig()
-    pretrain: OpenPretrainConfig = PretrainConfig()
+    tokenizer: OpenTokenizerConfig = OpenTokenizerConfig()
+    model: OpenModelConfig = OpenModelConfig()
+    pretrain: OpenPretrainConfig = OpenPretrainConfig()
     finetune: FinetuneConfig = FinetuneConfig()
     """Defaults for every task's own finetune section."""
     tasks: tuple[AnyTask, ...] = ()

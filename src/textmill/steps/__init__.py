@@ -2,6 +2,7 @@
 
 __all__ = [
     "access",
+    "chosen",
     "document_cache",
     "graph",
     "key",

@@ -211,7 +211,7 @@ CLEAN = Step(
     has_cache=True,
     loads=(FILTERS,),
 )
-MEASURE = Step("measure", "textmill.training.planning.measure:measure", needs_torch=True)
+MEASURE = Step("measure", "textmill.training.planning.timing:measure", needs_torch=True)
 BUDGET = Step("budget", "textmill.tasks.budget:budget")
 TOKENIZER = Step("tokenizer", "textmill.corpus.tokens.vocabulary:train_tokenizer")
 TOKENS = Step("tokens", "textmill.corpus.tokens.corpus_tokens:tokenize")

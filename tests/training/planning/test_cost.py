@@ -61,7 +61,7 @@ def test_wider_models_than_the_measured_are_as_fast_per_operation() -> None:
 
 def test_a_measurement_in_which_more_layers_are_faster_gives_positive_times() -> None:
     cost = Cost([point(2, 128, 2048, 2.0), point(6, 128, 2048, 0.1), point(2, 128, 8192)])
-    assert 0 < cost.tokens_s(2, 128, 2048, WIDTH, 4096, 0)
+    assert cost.tokens_s(2, 128, 2048, WIDTH, 4096, 0) > 0
     assert cost.tokens_s(2, 128, 2048, WIDTH, 4096, 0) < cost.tokens_s(6, 128, 2048, WIDTH, 4096, 0)
 
 

@@ -17,8 +17,9 @@ from textmill.config import (
     Sizes,
 )
 from textmill.errors import InputError
+from textmill.training.planning.candidates import MAX_EPOCHS, TaskTexts, Text
 from textmill.training.planning.cost import Cost
-from textmill.training.planning.sizes import MAX_EPOCHS, TaskTexts, Text, choose
+from textmill.training.planning.sizes import choose
 
 COST = Cost(points(128, 256, 512))
 TEXT = Text(20_000_000, 1_000_000, {1024: 2.6, 2048: 3.0, 4096: 3.5, 8192: 4.0})

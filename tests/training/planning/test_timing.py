@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from textmill.config import MeasureStepConfig, ModelConfig, PretrainConfig
-from textmill.training.planning import measure as module
+from textmill.training.planning import timing as module
 from textmill.training.planning.cost import Cost, Point
-from textmill.training.planning.measure import POINTS, measure
+from textmill.training.planning.timing import POINTS, measure
 
 SHAPES = {64: ((1, 300), (2, 300), (1, 600)), 128: ((1, 300), (2, 300), (1, 600))}
 
@@ -26,7 +26,9 @@ def config(monkeypatch: pytest.MonkeyPatch) -> MeasureStepConfig:
 
 def test_every_shape_is_timed(config: MeasureStepConfig, tmp_path: Path) -> None:
     measure(config, {}, tmp_path)
-    points = [Point.model_validate(values) for values in json.loads((tmp_path / POINTS).read_text())]
+    points = [
+        Point.model_validate(values) for values in json.loads((tmp_path / POINTS).read_text())
+    ]
     found = [(point.n_embd, point.n_layer, point.vocab_size) for point in points]
     assert found == [(width, *shape) for width in SHAPES for shape in SHAPES[width]]
     assert all(point.micro_batch_s > 0 and point.optimizer_s > 0 for point in points)

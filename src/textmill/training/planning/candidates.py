@@ -1,0 +1,276 @@
+"""The backbones that a budget allows, each with the loss that it is predicted to reach."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from textmill.config import BudgetStepConfig, ModelConfig, TaskConfig
+from textmill.errors import InputError
+from textmill.training.planning.cost import FORWARD_SHARE, Cost, memory_bytes, n_parameters
+from textmill.training.planning.law import repeated_loss
+
+PRETRAINING_SHARE = 0.5
+LADDER = ((2, 128), (3, 192), (4, 256), (6, 384), (8, 512), (10, 640), (12, 768))
+"""Layers and channels of the models."""
+HEAD_SIZE = 64
+CONTEXTS = (128, 256)
+MAX_LONG_SHARE = 0.05
+"""Maximum share of a task's texts that exceed the context before a longer one is chosen."""
+MAX_EPOCHS = 40
+"""Maximum passes over the text; more gain nothing (Muennighoff et al. 2023, section 5)."""
+MIN_STEPS = 20
+"""Minimum steps of pretraining, and of a task."""
+N_DIGITS = 2
+"""Digits of numbers of steps: small differences of speed or text change nothing."""
+ROUNDING = 1.05
+"""Maximum factor by which a rounded number exceeds the original."""
+LAW_BYTES_PER_TOKEN = 4.2
+"""Of the text and vocabulary that Hoffmann et al. fitted their law to."""
+LOOP_FACTOR = 1.07
+"""Time of a training step beside that of the measured computation: batches, logging."""
+PRETRAIN_START_S = 8.0
+"""Seconds to start and end pretraining: its process, its data, its result."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """The text of the corpus."""
+
+    n_bytes: int
+    """Of the training split."""
+    validation_bytes: int
+    bytes_per_token: Mapping[int, float]
+    """By size of the vocabulary: those whose entries occur often enough, or the only one."""
+
+
+@dataclass(frozen=True)
+class TaskTexts:
+    """The training texts of a task."""
+
+    config: TaskConfig
+    n_examples: int
+    """Without those split off for validation."""
+    epochs: int
+    """Maximum passes over them."""
+    lengths: Sequence[int]
+    """Bytes of the texts of some examples."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model with the pretraining that the budget allows."""
+
+    model: ModelConfig
+    """Its vocab_size is that of the tokenizer."""
+    bytes_per_token: float
+    steps: int
+    step_s: float
+    seconds: float
+    """Of pretraining, with validation, start and end."""
+    loss: float
+    """Predicted, in nats per token of the text that the law was fitted to."""
+    tokens: float
+    epochs: float
+    memory_bytes: float
+
+    @property
+    def vocab_size(self) -> int:
+        """Entries of the vocabulary."""
+        assert self.model.vocab_size is not None
+        return self.model.vocab_size
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters."""
+        return n_parameters(self.model.n_layer, self.model.n_embd, self.vocab_size)
+
+
+def find_candidates(
+    config: BudgetStepConfig, text: Text, tasks: Sequence[TaskTexts], cost: Cost
+) -> list[Candidate]:
+    """Return the models that the set sizes allow, each with the pretraining that its time allows.
+
+    Args:
+        config: the budget, and the sizes that are set.
+        text: the text of the corpus.
+        tasks: the training texts of the tasks.
+        cost: of trainings on this machine.
+
+    Raises:
+        InputError: there are none.
+    """
+    found = [_candidate(config, text, cost, *model) for model in _models(config, text, tasks)]
+    if not found:
+        raise InputError(
+            f"model.n_head={config.model.n_head} fits none of the widths "
+            f"{', '.join(str(n_embd) for _, n_embd in LADDER)}: set model.n_embd, or remove it."
+        )
+    return found
+
+
+def _models(
+    config: BudgetStepConfig, text: Text, tasks: Sequence[TaskTexts]
+) -> Iterator[tuple[ModelConfig, float]]:
+    """Yield the models that the set sizes allow, each with the bytes per token of its text."""
+    shapes = dict.fromkeys(
+        (config.model.n_layer or n_layer, config.model.n_embd or n_embd)
+        for n_layer, n_embd in LADDER
+    )
+    for n_layer, n_embd in shapes:
+        vocab_size = _vocab_size(text, n_layer, n_embd)
+        bytes_per_token = text.bytes_per_token[vocab_size]
+        values = {
+            "n_layer": n_layer,
+            "n_embd": n_embd,
+            "n_head": config.model.n_head or max(1, n_embd // HEAD_SIZE),
+            "block_size": config.model.block_size or _context(tasks, bytes_per_token),
+            "vocab_size": vocab_size,
+        }
+        try:
+            yield ModelConfig(**{**dict(config.model), **values}), bytes_per_token
+        except ValidationError:
+            continue  # heads that are set do not fit the width
+
+
+def _vocab_size(text: Text, n_layer: int, n_embd: int) -> int:
+    """Return the largest vocabulary whose output layer is no larger than the layers."""
+    fitting = [size for size in text.bytes_per_token if size <= 12 * n_layer * n_embd]
+    return max(fitting, default=min(text.bytes_per_token))
+
+
+def _context(tasks: Sequence[TaskTexts], bytes_per_token: float) -> int:
+    """Return the shortest context that few texts of every task exceed."""
+    for context in CONTEXTS:
+        limit = context * bytes_per_token
+        if all(
+            sum(length > limit for length in task.lengths) <= MAX_LONG_SHARE * len(task.lengths)
+            for task in tasks
+        ):
+            return context
+    return CONTEXTS[-1]
+
+
+def _candidate(
+    config: BudgetStepConfig, text: Text, cost: Cost, model: ModelConfig, bytes_per_token: float
+) -> Candidate:
+    """Return a model with the pretraining that its time allows, or the shortest."""
+    training = config.pretrain
+    vocab_size = model.vocab_size
+    assert vocab_size is not None
+    unique = text.n_bytes / bytes_per_token
+    per_batch = training.micro_batch_size * model.block_size
+    n_gpus = training.devices if training.accelerator == "cuda" else 1
+    parameters = n_parameters(model.n_layer, model.n_embd, vocab_size)
+
+    def tokens_s(n: float) -> float:
+        return cost.tokens_s(model.n_layer, model.n_embd, vocab_size, model.block_size, n, n)
+
+    step_s = LOOP_FACTOR * (
+        training.accumulate / n_gpus * tokens_s(per_batch)
+        + cost.optimizer_s(parameters, model.n_embd)
+    )
+    validated = min(
+        training.validation_blocks * model.block_size, text.validation_bytes / bytes_per_token
+    )
+    validation_s = FORWARD_SHARE * tokens_s(validated) / n_gpus
+    available_s = PRETRAINING_SHARE * 60 * config.budget_minutes - PRETRAIN_START_S - validation_s
+    per_step_s = step_s + validation_s / training.validate_every_steps
+    per_step = training.accumulate * per_batch
+    most = max(MIN_STEPS, int(MAX_EPOCHS * unique / per_step))
+    fitting = max(MIN_STEPS, rounded(available_s / per_step_s))
+    steps = training.max_steps or min(most, fitting)
+    tokens = steps * per_step
+    n_validations = math.ceil(steps / training.validate_every_steps)
+    matrices = 12 * model.n_layer * model.n_embd**2 + vocab_size * model.n_embd
+    unit = bytes_per_token / LAW_BYTES_PER_TOKEN
+    return Candidate(
+        model=model,
+        bytes_per_token=bytes_per_token,
+        steps=steps,
+        step_s=step_s,
+        seconds=PRETRAIN_START_S + steps * step_s + n_validations * validation_s,
+        loss=repeated_loss(matrices, tokens * unit, unique * unit, config.law),
+        tokens=tokens,
+        epochs=tokens / unique,
+        memory_bytes=memory_bytes(model.n_layer, model.n_embd, vocab_size, per_batch, per_batch),
+    )
+
+
+def best_candidate(
+    config: BudgetStepConfig, candidates: Sequence[Candidate]
+) -> tuple[Candidate, list[str]]:
+    """Return the candidate of the lowest predicted loss that fits the budget, and the reasons.
+
+    Raises:
+        InputError: none fits.
+    """
+    in_memory = candidates
+    if config.budget_gib is not None:
+        limit = config.budget_gib * 2**30
+        in_memory = [c for c in candidates if c.memory_bytes <= limit]
+    if not in_memory:
+        least = min(candidate.memory_bytes for candidate in candidates) / 2**30
+        raise InputError(
+            f"budget_gib={config.budget_gib:g}: training the smallest model takes "
+            f"{least:.1f} GiB: raise it to that, or lower pretrain.micro_batch_size."
+        )
+    available_s = PRETRAINING_SHARE * 60 * config.budget_minutes
+    in_time = [c for c in in_memory if c.seconds <= ROUNDING * available_s]
+    if not in_time:
+        fastest = min(in_memory, key=lambda candidate: candidate.seconds)
+        if config.pretrain.max_steps is None:
+            least = math.ceil(10 * fastest.seconds / 60 / PRETRAINING_SHARE) / 10
+            raise InputError(
+                f"budget_minutes={config.budget_minutes:g}: the smallest model takes "
+                f"{fastest.seconds:.0f} s for {fastest.steps} steps of pretraining: raise it to at "
+                f"least {least:g}, or set it to null and the sizes explicitly."
+            )
+        in_time = [fastest]
+    best = min(in_time, key=lambda candidate: candidate.loss)
+    return best, list(_reasons_of(config, best, candidates, in_time))
+
+
+def _reasons_of(
+    config: BudgetStepConfig,
+    best: Candidate,
+    candidates: Sequence[Candidate],
+    in_time: Sequence[Candidate],
+) -> Iterator[str]:
+    model = best.model
+    others = [c for c in in_time if c is not best]
+    why = "the only one that fits"
+    if len(candidates) == 1:
+        why = "as set"
+    elif others:
+        second = min(others, key=lambda candidate: candidate.loss)
+        shape = f"{second.model.n_layer} x {second.model.n_embd}"
+        why = f"predicted loss {best.loss:.3f}, next {shape} with {second.loss:.3f}"
+    yield (
+        f"Model: {model.n_layer} layers of {model.n_embd} channels, {best.parameters / 1e6:.1f} M "
+        f"parameters ({why})."
+    )
+    yield (
+        f"Tokens: a vocabulary of {best.vocab_size:,}, {best.bytes_per_token:.1f} bytes per token, "
+        f"in a context of {model.block_size}."
+    )
+    limit = ""
+    if config.pretrain.max_steps is not None:
+        limit = ", as set"
+    elif best.epochs > MAX_EPOCHS - 1:
+        limit = f": more than {MAX_EPOCHS} passes gain nothing, so more text would help"
+    yield (
+        f"Pretraining: {best.steps:,} steps, {best.tokens / 1e6:.1f} M tokens, "
+        f"{best.epochs:.1f} passes over the text{limit}."
+    )
+
+
+def rounded(value: float) -> int:
+    """Return a number of steps with few digits."""
+    if value < 10**N_DIGITS:
+        return max(0, int(value))
+    unit: int = 10 ** (int(math.log10(value)) - N_DIGITS + 1)
+    return round(value / unit) * unit

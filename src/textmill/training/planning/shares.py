@@ -1,0 +1,170 @@
+"""The time of the tasks: of each fine-tuning, and its share of the budget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from textmill.config import BudgetStepConfig
+from textmill.errors import InputError
+from textmill.training.planning.candidates import (
+    LOOP_FACTOR,
+    MIN_STEPS,
+    PRETRAINING_SHARE,
+    ROUNDING,
+    Candidate,
+    TaskTexts,
+    Text,
+    rounded,
+)
+from textmill.training.planning.cost import FORWARD_SHARE, Cost
+
+TASK_START_S = 12.0
+"""Seconds to start and end the steps of a task."""
+TUNED_FACTOR = 1.2
+"""Time of a token in fine-tuning beside pretraining, for dropout and padding."""
+GENERATED_FACTOR = 4.0
+"""Time of a generated token beside that of a token in a forward pass."""
+TEST_SHARE = 0.2
+"""Assumed number of test examples, as a share of the training examples: the test set is not read,
+because a change to it must not change a model."""
+BISECTIONS = 40
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """The fine-tuning of a task, and its evaluation."""
+
+    texts: TaskTexts
+    steps_per_epoch: float
+    step_s: float
+    """On its share of the machine, with its share of the validation."""
+    fixed_s: float
+    """Of start, evaluation and end."""
+    most_steps: int
+    """Those of all epochs, or those that are set."""
+
+    @property
+    def name(self) -> str:
+        """The name of the task."""
+        return self.texts.config.name
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the number of steps is set."""
+        return self.texts.config.finetune.max_steps is not None
+
+    def seconds(self, steps: int) -> float:
+        """Return the duration of its branch."""
+        return self.fixed_s + steps * self.step_s
+
+    def steps(self, seconds: float) -> int:
+        """Return the number of steps that fit into a time."""
+        if self.is_set:
+            return self.most_steps
+        return max(0, min(self.most_steps, int((seconds - self.fixed_s) / self.step_s)))
+
+
+def plan_tuning(
+    config: BudgetStepConfig, chosen: Candidate, texts: TaskTexts, cost: Cost
+) -> Tuning:
+    """Return the fine-tuning of a task, whose branch has its share of the machine."""
+    task, settings, model = texts.config, texts.config.finetune, chosen.model
+    # The output layer is computed for texts that are generated.
+    generates = settings.attention == "causal"
+    most = model.block_size
+    lengths = [min(most, 2 + n / chosen.bytes_per_token) for n in texts.lengths]
+    length = sum(lengths) / len(lengths)
+
+    def tokens_s(n: float) -> float:
+        n_targets = n / 2 if generates else 0.0
+        seconds = cost.tokens_s(
+            model.n_layer, model.n_embd, chosen.vocab_size, round(length), n, n_targets
+        )
+        return config.side_by_side * TUNED_FACTOR * seconds
+
+    n_validation = texts.n_examples * task.validation_share
+    steps_per_epoch = math.ceil(texts.n_examples / settings.micro_batch_size) / settings.accumulate
+    rows = min(texts.n_examples, settings.micro_batch_size)
+    step_s = settings.accumulate * tokens_s(rows * length) + cost.optimizer_s(
+        chosen.parameters, model.n_embd
+    )
+    validation_s = FORWARD_SHARE * tokens_s(n_validation * length)
+    # The best of the candidates is chosen by their answers to the validation examples.
+    tested = (TEST_SHARE + task.validation_share) * texts.n_examples * length
+    evaluation_s = FORWARD_SHARE * tokens_s(tested) * (GENERATED_FACTOR if generates else 1)
+    return Tuning(
+        texts=texts,
+        steps_per_epoch=steps_per_epoch,
+        step_s=LOOP_FACTOR * step_s + validation_s / steps_per_epoch,
+        fixed_s=TASK_START_S + evaluation_s,
+        most_steps=settings.max_steps or math.ceil(texts.epochs * steps_per_epoch),
+    )
+
+
+def evaluation_s(chosen: Candidate, text: Text, cost: Cost) -> float:
+    """Return the seconds of the language model's evaluation."""
+    n_tokens = text.validation_bytes / chosen.bytes_per_token
+    model = chosen.model
+    return TASK_START_S + FORWARD_SHARE * cost.tokens_s(
+        model.n_layer, model.n_embd, chosen.vocab_size, model.block_size, n_tokens, n_tokens
+    )
+
+
+def divide(
+    config: BudgetStepConfig, tunings: Sequence[Tuning], language_s: float, seconds: float
+) -> dict[str, int]:
+    """Return the steps of each task: equal times, and what one does not need for the others.
+
+    Raises:
+        InputError: the time is too short for some steps of each.
+    """
+
+    def end_s(limit_s: float) -> float:
+        branches = [tuning.seconds(tuning.steps(limit_s)) for tuning in tunings]
+        return makespan([*branches, language_s], config.side_by_side)
+
+    low, high = 0.0, max(seconds, 0.0)
+    for _ in range(BISECTIONS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if end_s(middle) <= seconds else (low, middle)
+    steps = {tuning.name: tuning.steps(low) for tuning in tunings}
+    for tuning in tunings:
+        if steps[tuning.name] < min(MIN_STEPS, tuning.most_steps):
+            shortest = [t.seconds(min(MIN_STEPS, t.most_steps)) for t in tunings]
+            needed_s = makespan([*shortest, language_s], config.side_by_side)
+            needed = math.ceil(needed_s / (1 - ROUNDING * PRETRAINING_SHARE) / 6) / 10
+            raise InputError(
+                f"budget_minutes={config.budget_minutes:g}: {tuning.name} gets "
+                f"{minutes(seconds)} with the other tasks, in which it cannot be fine-tuned: "
+                f"raise it to at least {needed:g}, or set it to null and the sizes explicitly."
+            )
+        if steps[tuning.name] < tuning.most_steps:
+            steps[tuning.name] = rounded(steps[tuning.name])
+    return steps
+
+
+def makespan(seconds: Iterable[float], n_slots: int) -> float:
+    """Return the time of branches that run in parallel, the longest first."""
+    ends = [0.0] * n_slots
+    for length in sorted(seconds, reverse=True):
+        ends[ends.index(min(ends))] += length
+    return max(ends)
+
+
+def reason(tuning: Tuning, steps: int) -> str:
+    """Return a sentence about the steps of a task."""
+    epochs = steps / tuning.steps_per_epoch
+    limit = "its time allows no more"
+    if steps == tuning.most_steps:
+        limit = "as set" if tuning.is_set else f"all of its {tuning.texts.epochs} epochs"
+    return (
+        f"{tuning.name}: at most {steps:,} steps, {epochs:.1f} passes over "
+        f"{tuning.texts.n_examples:,} examples ({limit}), {minutes(tuning.seconds(steps))}."
+    )
+
+
+def minutes(seconds: float) -> str:
+    """Return a time in words."""
+    return f"{seconds / 60:.1f} minutes"

@@ -1,0 +1,108 @@
+"""Specifies how chosen sizes enter the configuration of later steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.steps.test_graph import labels, make
+from textmill.config import Sizes, open_sizes
+from textmill.errors import RunError
+from textmill.steps.chosen import FILE, read_sizes, with_sizes
+from textmill.steps.graph import (
+    BUDGET,
+    FINETUNE,
+    GRAPH,
+    MEASURE,
+    PRETRAIN,
+    TOKENIZER,
+    TOKENS,
+    awaits_sizes,
+)
+
+SIZES = Sizes(
+    tokenizer={"vocab_size": 1024},
+    model={"n_layer": 3, "n_head": 3, "n_embd": 192, "block_size": 128},
+    pretrain={"max_steps": 70, "warmup_steps": 7},
+    tasks={"mood": {"max_steps": 40}, "topic": {"max_steps": 50}},
+)
+NONE = {
+    "budget_minutes": 5,
+    "tokenizer": {"vocab_size": None},
+    "model": dict.fromkeys(("n_layer", "n_head", "n_embd", "block_size")),
+    "pretrain": {"max_steps": None, "warmup_steps": None},
+}
+
+
+def test_all_open_sizes_are_set() -> None:
+    config = make(**NONE)
+    assert len(open_sizes(config)) == 9
+    found = with_sizes(config, SIZES)
+    assert open_sizes(found) == []
+    assert (found.model.n_embd, found.tokenizer.vocab_size) == (192, 1024)
+    assert [task.finetune.max_steps for task in found.tasks] == [40, 50]
+
+
+def test_sizes_that_are_set_win() -> None:
+    found = with_sizes(make(**NONE | {"model": {**NONE["model"], "n_embd": 256}}), SIZES)  # type: ignore[dict-item]
+    assert (found.model.n_embd, found.model.n_layer) == (256, 3)
+
+
+def test_the_steps_that_choose_exist_only_if_something_is_open() -> None:
+    assert {"measure", "budget"} <= {*labels(GRAPH.parts(make(**NONE)))}
+    chosen = with_sizes(make(**NONE), SIZES)
+    for config in (chosen, make()):
+        assert not {"measure", "budget"} & {*labels(GRAPH.parts(config))}
+
+
+def test_steps_with_sizes_await_them() -> None:
+    config = make(**NONE)
+    waiting = [p.label for p in GRAPH.parts(config) if awaits_sizes(p, config)]
+    assert waiting == ["tokenizer", "pretrain", "finetune mood", "finetune topic"]
+    assert not any(awaits_sizes(part, make()) for part in GRAPH.parts(make()))
+    needed = labels(GRAPH.up_to(config, TOKENS.label()))
+    assert needed == ["clean", "measure", "budget", "tokenizer", "tokens"]
+
+
+def test_steps_have_the_same_configuration_as_with_explicit_sizes() -> None:
+    """So they have the same keys, and share results."""
+    explicit = make(
+        tokenizer=SIZES.tokenizer, model=SIZES.model, pretrain=SIZES.pretrain, budget_minutes=None
+    )
+    chosen = with_sizes(make(**NONE), SIZES)
+    for step in (TOKENIZER, PRETRAIN):
+        part = GRAPH.part(step)
+        assert part.configure(chosen) == part.configure(explicit)
+    assert GRAPH.part(FINETUNE, "mood").configure(chosen).finetune.max_steps == 40  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pretrain": {"learning_rate": 0.5, "seed": 3}},
+        {"finetune": {"learning_rate": 0.5}},
+        {"promotion": {"enabled": False}},
+    ],
+)
+def test_settings_without_effect_on_time_do_not_change_the_choice(change: dict) -> None:  # type: ignore[type-arg]
+    before, after = make(**NONE), make(**NONE | change)
+    if "pretrain" in change:
+        after = make(**NONE | {"pretrain": NONE["pretrain"] | change["pretrain"]})  # type: ignore[operator]
+    for step in (MEASURE, BUDGET):
+        part = GRAPH.part(step)
+        assert part.configure(before) == part.configure(after)
+
+
+def test_settings_that_affect_time_do() -> None:
+    part, before = GRAPH.part(BUDGET), make(**NONE)
+    for change in ({"budget_minutes": 6}, {"budget_gib": 4}, {"tasks": ()}):
+        assert part.configure(before) != part.configure(make(**NONE | change))
+    part = GRAPH.part(MEASURE)
+    assert part.configure(before) == part.configure(make(**NONE | {"budget_minutes": 6}))
+
+
+def test_a_damaged_file_of_sizes_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text("{")
+    with pytest.raises(RunError, match=FILE):
+        read_sizes(tmp_path / FILE)
