@@ -268,7 +268,7 @@ PUBLIC = {
     ],
     "textmill.training.parallel": ["devices", "ranks", "sharding"],
     "textmill.training.planning": [
-        "candidates",
+        "backbones",
         "cost",
         "law",
         "plan",

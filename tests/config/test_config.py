@@ -15,6 +15,7 @@ from textmill.config import (
     Config,
     CorpusConfig,
     ModelConfig,
+    OpenModelConfig,
     PretrainConfig,
     Settings,
     flatten,
@@ -57,7 +58,7 @@ def test_an_unknown_key_is_refused(group: type[Settings]) -> None:
 
 def test_no_value_of_any_section_can_be_changed() -> None:
     found = sections(whole(tasks=[TASK], sample={}))
-    assert {type(section) for section in found} >= {Config, CorpusConfig, ModelConfig}
+    assert {type(section) for section in found} >= {Config, CorpusConfig, OpenModelConfig}
     for section in found:
         name = next(iter(type(section).model_fields))
         with pytest.raises(ValidationError, match="frozen"):

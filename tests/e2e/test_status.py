@@ -132,6 +132,8 @@ def test_raw_files_that_have_changed_are_named(product: Product) -> None:
         "defaults: [base, _self_]\n"
         "corpus: {sources: [{name: notes, path: notes}], near_duplicates: {enabled: false}}\n"
         "tokenizer: {vocab_size: 300}\n"
+        "model: {n_layer: 1, n_head: 1, n_embd: 8, block_size: 16}\n"
+        "pretrain: {max_steps: 2, warmup_steps: 1}\n"
     )
     done = product.run("prepare", "--config", "my.yaml")
     assert done.returncode == 0, done.stderr

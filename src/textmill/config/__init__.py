@@ -330,6 +330,6 @@ def open_sizes(config: Config) -> list[str]:
         missing += [
             f"tasks.{task.name}.finetune.max_steps"
             for task in config.tasks
-            if task.finetune.max_steps is None
+            if task.finetune.max_steps is None and task.finetune.epochs is None
         ]
     return missing

@@ -253,7 +253,7 @@ class FinetuneConfig(OptimizationConfig):
     None: from the number of examples, so that few examples are seen more often."""
     max_steps: int | None = Field(None, gt=0)
     """Maximum optimizer steps, if the epochs have more; None: chosen for budget_minutes, if that is
-    set, or else no limit."""
+    set and epochs is not, or else no limit."""
     patience: int | None = Field(3, gt=0)
     """Training stops after this many epochs without a better validation score; None: never."""
     candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)] = (

@@ -14,7 +14,7 @@ from textmill.corpus.tokens.vocabulary import TRAINERS, convert
 from textmill.errors import InputError
 from textmill.files import read_json, write_json
 from textmill.tasks.epochs import default_epochs
-from textmill.training.planning.candidates import TaskTexts, Text
+from textmill.training.planning.backbones import TaskTexts, Text
 from textmill.training.planning.cost import Cost, Point
 from textmill.training.planning.sizes import choose
 

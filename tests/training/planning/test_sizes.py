@@ -17,7 +17,7 @@ from textmill.config import (
     Sizes,
 )
 from textmill.errors import InputError
-from textmill.training.planning.candidates import MAX_EPOCHS, TaskTexts, Text
+from textmill.training.planning.backbones import MAX_EPOCHS, TaskTexts, Text
 from textmill.training.planning.cost import Cost
 from textmill.training.planning.sizes import choose
 
@@ -26,10 +26,12 @@ TEXT = Text(20_000_000, 1_000_000, {1024: 2.6, 2048: 3.0, 4096: 3.5, 8192: 4.0})
 OPEN = dict.fromkeys(("n_layer", "n_head", "n_embd", "block_size"))
 
 
-def task(name: str, n_examples: int = 3000, length: int = 100, **finetune: Any) -> TaskTexts:
+def task(
+    name: str, n_examples: int = 3000, length: int = 100, most_epochs: int = 10, **finetune: Any
+) -> TaskTexts:
     values = {"name": name, "kind": "classification", "train": "a", "test": "b"}
     config = TypeAdapter(AnyTask).validate_python(values | {"finetune": finetune})
-    return TaskTexts(config, n_examples, finetune.get("epochs", 10), [length] * 10)
+    return TaskTexts(config, n_examples, finetune.get("epochs", most_epochs), [length] * 10)
 
 
 def chosen(
@@ -60,7 +62,7 @@ def tokens_of(sizes: Sizes) -> int:
 
 @pytest.mark.parametrize("minutes", [3, 30, 300])
 def test_half_of_the_time_is_for_pretraining_and_the_rest_for_the_tasks(minutes: float) -> None:
-    tasks = tuple(task(name, 30_000, epochs=9999) for name in ("a", "b", "c", "d"))
+    tasks = tuple(task(name, 30_000, most_epochs=9999) for name in ("a", "b", "c", "d"))
     sizes, expected = chosen(minutes, tasks)
     assert expected["expected_minutes/pretrain"] == pytest.approx(minutes / 2, rel=0.06)
     assert expected["expected_minutes"] <= 1.03 * minutes
@@ -119,9 +121,11 @@ def test_time_that_a_task_does_not_need_goes_to_the_others() -> None:
     assert beside.tasks["large"]["max_steps"] > 1.5 * alone.tasks["large"]["max_steps"]
 
 
-def test_the_steps_of_a_task_that_are_set_are_kept() -> None:
-    sizes, _ = chosen(tasks=(task("a", max_steps=33), task("b")))
-    assert sizes.tasks["a"]["max_steps"] == 33
+def test_the_steps_or_epochs_of_a_task_that_are_set_are_kept() -> None:
+    sizes, _ = chosen(tasks=(task("a", max_steps=33), task("b", epochs=2), task("c")))
+    assert {*sizes.tasks} == {"c"}
+    assert "a: at most 33 steps" in " ".join(sizes.reasons)
+    assert "b: at most 188 steps" in " ".join(sizes.reasons)  # twice 94 batches
 
 
 def test_memory_keeps_within_its_budget() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from textmill.config import BudgetStepConfig
 from textmill.errors import InputError
-from textmill.training.planning.candidates import (
+from textmill.training.planning.backbones import (
     LOOP_FACTOR,
     MIN_STEPS,
     PRETRAINING_SHARE,
@@ -52,8 +53,9 @@ class Tuning:
 
     @property
     def is_set(self) -> bool:
-        """Whether the number of steps is set."""
-        return self.texts.config.finetune.max_steps is not None
+        """Whether the number of steps or epochs is set."""
+        settings = self.texts.config.finetune
+        return settings.max_steps is not None or settings.epochs is not None
 
     def seconds(self, steps: int) -> float:
         """Return the duration of its branch."""
@@ -99,7 +101,9 @@ def plan_tuning(
         steps_per_epoch=steps_per_epoch,
         step_s=LOOP_FACTOR * step_s + validation_s / steps_per_epoch,
         fixed_s=TASK_START_S + evaluation_s,
-        most_steps=settings.max_steps or math.ceil(texts.epochs * steps_per_epoch),
+        most_steps=min(
+            settings.max_steps or sys.maxsize, math.ceil(texts.epochs * steps_per_epoch)
+        ),
     )
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from textmill.config import BudgetStepConfig, Sizes
-from textmill.training.planning.candidates import (
+from textmill.training.planning.backbones import (
     TaskTexts,
     Text,
     best_candidate,
@@ -71,7 +71,7 @@ def choose(
         tokenizer={"vocab_size": chosen.vocab_size},
         model={name: getattr(chosen.model, name) for name in MODEL_SIZES},
         pretrain={"max_steps": chosen.steps, "warmup_steps": _warmup(config, chosen.steps)},
-        tasks={name: {"max_steps": n} for name, n in steps.items()},
+        tasks={t.name: {"max_steps": steps[t.name]} for t in tunings if not t.is_set},
         reasons=tuple(reasons),
     )
     metrics = {
