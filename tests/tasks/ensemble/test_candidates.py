@@ -118,7 +118,7 @@ def test_the_average_has_both_members_with_their_weights(
     ("candidates", "members", "ending"),
     [
         (("network", "baseline"), {"baseline"}, "; no other is better by a standard error"),
-        (("average", "network", "baseline"), {"baseline", "network"}, ")"),
+        (("average", "network", "baseline"), {"baseline", "network"}, ""),
     ],
 )
 def test_where_all_are_right_the_baseline_is_chosen_or_a_likelier_average(
