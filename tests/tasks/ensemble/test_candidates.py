@@ -114,20 +114,25 @@ def test_the_average_has_both_members_with_their_weights(
         assert answer["score"] not in alone
 
 
-def test_a_network_that_is_no_better_than_the_baseline_is_not_chosen(
-    backbone: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("candidates", "members", "ending"),
+    [
+        (("network", "baseline"), {"baseline"}, "; no other is better by a standard error"),
+        (("average", "network", "baseline"), {"baseline", "network"}, ""),
+    ],
+)
+def test_where_all_are_right_the_baseline_is_chosen_or_a_likelier_average(
+    backbone: Path, tmp_path: Path, candidates: tuple[str, ...], members: set[str], ending: str
 ) -> None:
     """On separable texts, a trained network and a baseline make no mistake."""
-    config = make_task(tmp_path, "classification", candidates=("average", "network", "baseline"))
+    config = make_task(tmp_path, "classification", candidates=candidates)
     model = tuned_model(config, backbone, tmp_path)
     metrics = read_json(model / "metrics.json")
-    names = ("average", "network", "baseline")
-    assert [metrics[f"candidate/{name}"] for name in names] == [1.0, 1.0, 1.0]
+    assert {metrics[f"candidate/{name}"] for name in candidates} == {1.0}
     task = read_json(model / "task.json")
-    assert list(task["members"]) == ["baseline"]
-    assert task["choice"].endswith(
-        "(average 1, network 1, baseline 1); no other is better by a standard error"
-    )
+    assert set(task["members"]) == members
+    listed = ", ".join(f"{name} 1" for name in candidates)
+    assert task["choice"].endswith(f"chosen by validation accuracy ({listed}){ending}")
 
 
 @pytest.mark.parametrize(("n_right", "chosen"), [(61, "baseline"), (70, "network")])
@@ -145,6 +150,18 @@ def test_another_candidate_has_to_be_better_by_a_standard_error(
     rows = {"network": compared.rows(right(n_right)), "baseline": compared.rows(right(60))}
     better = compared.is_better(rows["network"], rows["baseline"])
     assert better == (chosen == "network")
+
+
+def test_of_models_that_are_all_right_the_likelier_one_is_chosen(
+    toy: ClassificationConfig,
+) -> None:
+    spec = Spec(("bad", "good"))
+    compared = Compared(toy, spec, [Example(f"text {n:03}", "good", "") for n in range(50)])
+    sure, unsure = [np.array([0.1, 0.9])] * 50, [np.array([0.4, 0.6])] * 50
+    assert compared.rows(sure)[0]["label"] == compared.rows(unsure)[0]["label"] == "good"
+    assert compared.is_likelier(sure, unsure)
+    assert not compared.is_likelier(unsure, sure)
+    assert not compared.is_likelier(sure, sure)
 
 
 def test_translations_have_no_average(backbone: Path, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ reason). Validation examples decide; test examples are never used.
 
 The baseline is the simplest candidate: another one has to be better by more than the standard error
 of the difference (the one-standard-error rule, Breiman et al. 1984, section 3.4.3), as the best of
-several scores on few examples is often the luckiest.
+several scores on few examples is often the luckiest. The average may also be better by its
+likelihood, which tells models apart whose answers are equally good, such as all right.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from torch import nn
 
 from textmill.config import TaskConfig
 from textmill.evaluation.metrics import Row, leading, lower_is_better
-from textmill.tasks.ensemble.averaging import average, fit_weights
+from textmill.tasks.ensemble.averaging import MIN_PROBABILITY, average, fit_weights
 from textmill.tasks.ensemble.model_folder import Choice
 from textmill.tasks.ensemble.predictor import Scorer, score_in_batches
 from textmill.tasks.kinds import (
@@ -72,17 +73,20 @@ def choose(
             BASELINE: compared.scores(baselines.fit(spec, train).score),
         }
         if "average" in names:
-            weights = compared.fit_weights(list(scores.values()))
-            members["average"] = dict(zip(scores, weights, strict=True))
-            scores["average"] = [
-                average(parts, weights) for parts in zip(*scores.values(), strict=True)
-            ]
+            members["average"], scores["average"] = compared.average(scores)
+            if 0 in members["average"].values() and len(names) > 1:
+                names.remove("average")  # it is one of the others
         rows = {name: compared.rows(scores[name]) for name in names}
         found = {name: compared.score(rows[name]) for name in names}
         is_loss = lower_is_better(definitions(config.kind), compared.metric)
         chosen = (min if is_loss else max)(names, key=lambda name: found[name])
         if BASELINE in names and not compared.is_better(rows[chosen], rows[BASELINE]):
-            chosen = BASELINE
+            if "average" in names and found["average"] == found[chosen]:
+                _, calibrated = compared.average({BASELINE: scores[BASELINE]})
+                is_average = compared.is_likelier(scores["average"], calibrated)
+            else:
+                is_average = False
+            chosen = "average" if is_average else BASELINE
     baseline = baselines.fit(spec, examples) if BASELINE in members[chosen] else None
     n_parameters = baseline.n_parameters if baseline is not None else 0
     if NETWORK in members[chosen]:
@@ -117,12 +121,29 @@ class Compared:
         """Return the scores of each example by a model."""
         return list(score_in_batches(scorer, self.prepared, self.kind.PREDICT_BATCH))
 
-    def fit_weights(self, scores: Sequence[Sequence[Any]]) -> tuple[float, ...]:
-        """Return the weights of the models' average."""
+    def average(self, scores: Mapping[str, Sequence[Any]]) -> tuple[dict[str, float], list[Any]]:
+        """Return the fitted weights of the average of models, and its scores."""
+        rows = [np.concatenate([np.atleast_2d(part) for part in of]) for of in scores.values()]
+        weights = fit_weights(rows, np.concatenate(self._targets()))
+        averaged = [average(parts, weights) for parts in zip(*scores.values(), strict=True)]
+        return dict(zip(scores, weights, strict=True)), averaged
+
+    def _targets(self) -> list[Sequence[int]]:
         assert self.kind.targets is not None
-        targets = [self.kind.targets(self.spec, example) for example in self.examples]
-        rows = [np.concatenate([np.atleast_2d(part) for part in parts]) for parts in scores]
-        return fit_weights(rows, np.concatenate(targets))
+        return [self.kind.targets(self.spec, example) for example in self.examples]
+
+    def is_likelier(self, scores: Sequence[Any], others: Sequence[Any]) -> bool:
+        """Return whether a model's log-likelihood is better by more than the standard error."""
+        gains = self._log_likelihoods(scores) - self._log_likelihoods(others)
+        return bool(gains.mean() > gains.std() / np.sqrt(len(gains)))
+
+    def _log_likelihoods(self, scores: Sequence[Any]) -> NDArray[np.float64]:
+        """Return the log-likelihood of the correct labels of each example, (examples,)."""
+        right = (
+            np.atleast_2d(part)[np.arange(len(labels)), labels]
+            for part, labels in zip(scores, self._targets(), strict=True)
+        )
+        return np.array([np.log(np.maximum(part, MIN_PROBABILITY)).sum() for part in right])
 
     def rows(self, scores: Sequence[Any]) -> list[dict[str, Any]]:
         """Return the examples with the predictions that follow from a model's scores."""
