@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from textmill.config import CleanConfig, Config, NotifyConfig, SampleConfig, TokenizerConfig
+from textmill.config import (
+    CleanConfig,
+    Config,
+    NotifyConfig,
+    SampleConfig,
+    Sizes,
+    TokenizerConfig,
+    open_sizes,
+)
 from textmill.config.masked import Command
 from textmill.corpus.reading.sources import digest_source
 from textmill.errors import InputError, RunError
@@ -23,7 +31,8 @@ from textmill.registry.recorded import (
     with_available_devices,
     with_moved_data,
 )
-from textmill.steps.graph import CLEAN, TOKENIZER
+from textmill.steps.chosen import with_sizes
+from textmill.steps.graph import BUDGET, CLEAN, TOKENIZER
 from textmill.steps.raw_sources import Source
 from textmill.steps.step import Code, Step
 from textmill.tracking.artifacts import log_config, output_folder
@@ -34,6 +43,7 @@ from textmill.tracking.store import Store
 pytestmark = pytest.mark.filterwarnings("ignore:The specified dataset source:UserWarning")
 
 COMMIT = "4" * 40
+CHOSEN = {"max_steps": 70, "warmup_steps": 7}
 
 
 def write_documents(file: Path) -> None:
@@ -253,3 +263,23 @@ def test_secrets_that_a_recorded_run_names_are_looked_up_again(
     ):
         load_recorded(store, pipeline.run_id)
     assert load_recorded(store, pipeline.run_id, {"notify": ()}).config.notify == ()
+
+
+def test_the_sizes_chosen_for_a_budget_are_taken_as_they_were_chosen(
+    config: Config, data: Path, store: Store, seed: SampleConfig
+) -> None:
+    """A measurement is never repeated exactly, so that the steps after it would differ."""
+    corpus = {"sources": [{"name": "own", "path": str(data / "own.jsonl")}]}
+    open_steps = {"max_steps": None, "warmup_steps": None}
+    own = {"corpus": corpus, "pretrain": open_steps, "budget_minutes": 5, "experiment": "budget"}
+    settings = Config.model_validate(config.model_dump() | own)
+    with open_pipeline("prepare", settings, "my.yaml", {}) as pipeline:
+        pipeline.run(replace(BUDGET, function="probe_steps:choose_sizes"), seed)
+        pipeline.log_sizes(["pretrain.max_steps"], with_sizes(settings, Sizes(pretrain=CHOSEN)))
+    found = load_recorded(store, pipeline.run_id)
+    assert open_sizes(found.config) == []
+    assert (found.config.pretrain.max_steps, found.config.pretrain.warmup_steps) == (70, 7)
+    assert found.steps == {}
+    params = store.client.get_run(pipeline.run_id).data.params
+    assert params["pretrain.max_steps"] == "70"
+    assert params["pretrain.micro_batch_size"] == str(settings.pretrain.micro_batch_size)

@@ -151,6 +151,7 @@ def make_report() -> Report:
             make_step("pretrain", True),
         ),
         lineage=(Branch("clean", "u", "d" * 64, (f"web: {HOSTILE}",), (), (BACKBONE,)),),
+        choices=("Model: 4 layers of 256 channels.", "Pretraining: 900 steps."),
     )
 
 
@@ -224,6 +225,7 @@ def test_long_texts_end_in_an_ellipsis(page: str) -> None:
         "test examples 6 tfidf: 1,500 classes, one-vs-rest. baseline",
         "Bath LOC missed",
         "The harbour was quiet.",
+        "Sizes for the budget Model: 4 layers of 256 channels. Pretraining: 900 steps.",
         "clean computed 3.0 s – 97 %",
         "pretrain reused 20.1 s 2.0 GiB 97 %",
         "textmill run --config demo",

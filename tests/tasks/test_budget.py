@@ -20,7 +20,9 @@ from textmill.config import (
     OpenTokenizerConfig,
     Sizes,
     TaskConfig,
+    TokenizerConfig,
 )
+from textmill.corpus.tokens.vocabulary import train_tokenizer
 from textmill.tasks import budget as module
 from textmill.tasks.budget import SIZES, budget, read_task, read_text
 
@@ -106,6 +108,8 @@ def test_the_step_writes_sizes_and_the_forecast(corpus: Path, tmp_path: Path) ->
     budget(config, {"corpus": corpus, "speed": speed}, out)
     found = Sizes.model_validate_json((out / SIZES).read_text())
     assert {*found.model} == {*sizes}
-    assert found.tokenizer == {"vocab_size": 512}
+    # As many entries as the text yields.
+    assert 300 < found.tokenizer["vocab_size"] < 512
+    train_tokenizer(TokenizerConfig(**found.tokenizer), {"corpus": corpus}, speed)
     assert found.tasks["mood"]["max_steps"] == 60  # three batches of 90 examples, in 20 epochs
     assert json.loads((out / "metrics.json").read_text())["expected_minutes"] <= 10

@@ -12,7 +12,7 @@ from textmill.steps.graph import CLEAN, GRAPH, TASK_TEXTS
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.raw_data import find_sources
 from textmill.tracking.results import Result
-from textmill.tracking.status import PartStatus, find_status
+from textmill.tracking.status import PartStatus, as_text, find_status
 
 pytestmark = pytest.mark.filterwarnings("ignore:The specified dataset source:UserWarning")
 
@@ -61,3 +61,11 @@ def test_new_labels_leave_the_corpus_and_new_texts_do_not(config: Config, tmp_pa
     broken = status()["task-texts"]
     assert broken.state == "fails"
     assert f"{train}:1: " in str(broken.problem)
+
+
+def test_steps_wait_for_sizes_that_are_chosen_for_a_budget(config: Config) -> None:
+    values = {"budget_minutes": 5, "tokenizer": {"vocab_size": None}}
+    found = find_status(Config.model_validate(config.model_dump() | values))
+    waiting = {part.label: part for part in found if part.waits_for == ("budget",)}
+    assert {*waiting} == {"tokenizer", "pretrain"}
+    assert "tokenizer waits for budget" in " ".join(as_text(found).split())

@@ -181,6 +181,8 @@ class Report:
     steps: tuple[Step, ...]
     lineage: tuple[Branch, ...] = ()
     """Lineage trees; the roots are steps that only read raw data."""
+    choices: tuple[str, ...] = ()
+    """The sizes chosen for the budget and the reasons, one sentence each."""
 
     @property
     def computed_s(self) -> float:

@@ -17,7 +17,9 @@ from textmill.reports.data_page import gather_corpus
 from textmill.reports.logging import log_page, time_of
 from textmill.reports.pictures import Pictures
 from textmill.reports.selected_examples import choose_examples
-from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, GRAPH
+from textmill.steps.chosen import FILE as SIZES
+from textmill.steps.chosen import read_sizes
+from textmill.steps.graph import BASELINE, BUDGET, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, GRAPH
 from textmill.tasks.predictions import PREDICTIONS
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.intervals import metrics_by_task
@@ -112,6 +114,7 @@ def gather(
         samples=_samples(results.get(EVALUATE_LM.name)),
         steps=tuple(_steps(store, results.values())),
         lineage=_lineage(results),
+        choices=_choices(results.get(BUDGET.name)),
     )
 
 
@@ -205,6 +208,10 @@ def _baselines(result: Result) -> dict[str, dict[str, float]]:
 
 def _samples(result: Result | None) -> tuple[str, ...]:
     return () if result is None else tuple(result.json("samples.json"))
+
+
+def _choices(result: Result | None) -> tuple[str, ...]:
+    return () if result is None else read_sizes(result.file(SIZES)).reasons
 
 
 def _steps(store: Store, results: Collection[Result]) -> Iterator[pages.Step]:

@@ -10,7 +10,7 @@ from textmill.config import BudgetStepConfig, OpenTokenizerConfig, TaskConfig
 from textmill.corpus.reading.labelled import read_labelled
 from textmill.corpus.reading.records import BadRecord
 from textmill.corpus.tokens.corpus_texts import corpus_shards, read_sample
-from textmill.corpus.tokens.vocabulary import TRAINERS, convert
+from textmill.corpus.tokens.vocabulary import convert, train_on
 from textmill.errors import InputError
 from textmill.files import read_json, write_json
 from textmill.tasks.epochs import default_epochs
@@ -95,15 +95,19 @@ def _vocabularies(
         return
     for size in VOCABULARIES if config.vocab_size is None else (config.vocab_size,):
         trained = config.model_copy(update={"vocab_size": size}).sized()
-        tokenizer = TRAINERS[config.kind](trained, iter(sample))
+        tokenizer = train_on(trained, iter(sample))
+        n_entries = tokenizer.get_vocab_size()
         counts = Counter(i for e in tokenizer.encode_batch_fast(sample) for i in e.ids)
-        rank = int((1 - RARE_SHARE) * tokenizer.get_vocab_size())
+        rank = int((1 - RARE_SHARE) * n_entries)
         frequent = counts.most_common(rank)
         in_text = n_bytes / sample_bytes * (frequent[-1][1] if len(frequent) == rank else 0)
         is_first = size == VOCABULARIES[0] or config.vocab_size is not None
         if not is_first and in_text < MIN_COUNT:
             return
-        yield size, sample_bytes / counts.total()
+        is_exhausted = n_entries < size and config.vocab_size is None
+        yield n_entries if is_exhausted else size, sample_bytes / counts.total()
+        if is_exhausted:
+            return
 
 
 def read_task(config: TaskConfig) -> TaskTexts:

@@ -57,15 +57,20 @@ def train_tokenizer(config: TokenizerConfig, inputs: Mapping[str, Path], out: Pa
 
 
 def _train(config: TokenizerConfig, corpus: Path) -> Tokenizer:
-    texts = _without_placeholders(read_sample(corpus, "train", config.max_bytes))
-    tokenizer = TRAINERS[config.kind](config, texts)
-    _add_placeholders(tokenizer)
+    tokenizer = train_on(config, read_sample(corpus, "train", config.max_bytes))
     size = tokenizer.get_vocab_size()
     if size < config.vocab_size and config.kind != "character":
         raise InputError(
             f"tokenizer.vocab_size={config.vocab_size}: the corpus yields only {size} entries; "
             f"set tokenizer.vocab_size to {size} or less, or add more text."
         )
+    return tokenizer
+
+
+def train_on(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
+    """Return a tokenizer trained on texts; it may have fewer entries than configured."""
+    tokenizer = TRAINERS[config.kind](config, _without_placeholders(texts))
+    _add_placeholders(tokenizer)
     return tokenizer
 
 
