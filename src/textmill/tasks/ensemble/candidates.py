@@ -32,8 +32,8 @@ from textmill.tasks.kinds import (
     baselines_of,
     definitions,
     examples_of,
-    metrics_of,
 )
+from textmill.tasks.predictions import score
 
 N_GROUPS = 20
 """Groups of the jackknife."""
@@ -158,7 +158,7 @@ class Compared:
 
     def score(self, rows: Sequence[Row]) -> float:
         """Return the leading metric of a model's rows."""
-        return metrics_of(self.config.kind).score(self.config, rows)[self.metric]
+        return score(self.config, rows)[self.metric]
 
     def is_better(self, rows: Sequence[Row], baseline: Sequence[Row]) -> bool:
         """Return whether a model is better than the baseline by more than the standard error.
