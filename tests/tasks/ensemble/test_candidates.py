@@ -20,6 +20,7 @@ from textmill.files import read_json
 from textmill.tasks.baseline import baseline
 from textmill.tasks.classification.examples import Example, Spec
 from textmill.tasks.classification.settings import ClassificationConfig
+from textmill.tasks.ensemble import candidates
 from textmill.tasks.ensemble.baseline_files import ARRAYS, VALUES
 from textmill.tasks.ensemble.candidates import Compared
 from textmill.tasks.ensemble.predictor import load_predictor
@@ -115,23 +116,23 @@ def test_the_average_has_both_members_with_their_weights(
 
 
 @pytest.mark.parametrize(
-    ("candidates", "members", "ending"),
+    ("choices", "members", "ending"),
     [
         (("network", "baseline"), {"baseline"}, "; no other is better by a standard error"),
         (("average", "network", "baseline"), {"baseline", "network"}, ""),
     ],
 )
 def test_where_all_are_right_the_baseline_is_chosen_or_a_likelier_average(
-    backbone: Path, tmp_path: Path, candidates: tuple[str, ...], members: set[str], ending: str
+    backbone: Path, tmp_path: Path, choices: tuple[str, ...], members: set[str], ending: str
 ) -> None:
     """On separable texts, a trained network and a baseline make no mistake."""
-    config = make_task(tmp_path, "classification", candidates=candidates)
+    config = make_task(tmp_path, "classification", candidates=choices)
     model = tuned_model(config, backbone, tmp_path)
     metrics = read_json(model / "metrics.json")
-    assert {metrics[f"candidate/{name}"] for name in candidates} == {1.0}
+    assert {metrics[f"candidate/{name}"] for name in choices} == {1.0}
     task = read_json(model / "task.json")
     assert set(task["members"]) == members
-    listed = ", ".join(f"{name} 1" for name in candidates)
+    listed = ", ".join(f"{name} 1" for name in choices)
     assert task["choice"].endswith(f"chosen by validation accuracy ({listed}){ending}")
 
 
@@ -164,8 +165,22 @@ def test_of_models_that_are_all_right_the_likelier_one_is_chosen(
     assert not compared.is_likelier(sure, sure)
 
 
-def test_translations_have_no_average(backbone: Path, tmp_path: Path) -> None:
-    config = make_task(tmp_path, "translation", candidates=("average", "network"), **BLIND)
+def test_a_sample_of_many_examples_has_all_labels(
+    toy: ClassificationConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(candidates, "MAX_COMPARED", 20)
+    labels = ["bad"] * 50 + ["good"] * 50
+    examples = [Example(f"text {n:03}", label, "") for n, label in enumerate(labels)]
+    compared = Compared(toy, Spec(("bad", "good")), examples)
+    assert len(compared.examples) == 20
+    assert {example.label for example in compared.examples} == {"bad", "good"}
+
+
+@pytest.mark.parametrize("choices", [("average", "network"), ("average",)])
+def test_translations_have_no_average(
+    backbone: Path, tmp_path: Path, choices: tuple[str, ...]
+) -> None:
+    config = make_task(tmp_path, "translation", candidates=choices, **BLIND)
     model = tuned_model(config, backbone, tmp_path)
     assert read_json(model / "task.json")["members"] == {"network": 1.0}
 

@@ -32,8 +32,8 @@ from textmill.tasks.kinds import (
     baselines_of,
     definitions,
     examples_of,
-    metrics_of,
 )
+from textmill.tasks.predictions import score
 
 N_GROUPS = 20
 """Groups of the jackknife."""
@@ -61,12 +61,14 @@ def choose(
             when it is evaluated on its own.
     """
     kind, baselines = answers_of(config.kind), baselines_of(config.kind)
-    names = [name for name in config.finetune.candidates if kind.targets or name != "average"]
+    names: list[str] = [*config.finetune.candidates]
+    if kind.targets is None and "average" in names:
+        names.remove("average")
     members: dict[str, dict[str, float]] = {"network": {NETWORK: 1.0}, "baseline": {BASELINE: 1.0}}
     found: dict[str, float] = {}
-    chosen = names[0]
-    if names != ["network"]:
-        train, validation = splits[0], splits[1][:MAX_COMPARED]
+    chosen = names[0] if names else "network"
+    if names and names != ["network"]:
+        train, validation = splits
         compared = Compared(config, spec, validation)
         scores = {
             NETWORK: compared.scores(scorer),
@@ -81,12 +83,12 @@ def choose(
         is_loss = lower_is_better(definitions(config.kind), compared.metric)
         chosen = (min if is_loss else max)(names, key=lambda name: found[name])
         if BASELINE in names and not compared.is_better(rows[chosen], rows[BASELINE]):
-            if "average" in names and found["average"] == found[chosen]:
+            is_tied = found.get("average") == found[chosen]
+            chosen = BASELINE
+            if is_tied:
                 _, calibrated = compared.average({BASELINE: scores[BASELINE]})
-                is_average = compared.is_likelier(scores["average"], calibrated)
-            else:
-                is_average = False
-            chosen = "average" if is_average else BASELINE
+                if compared.is_likelier(scores["average"], calibrated):
+                    chosen = "average"
     baseline = baselines.fit(spec, examples) if BASELINE in members[chosen] else None
     n_parameters = baseline.n_parameters if baseline is not None else 0
     if NETWORK in members[chosen]:
@@ -105,13 +107,16 @@ class Compared:
     Args:
         config: the task.
         spec: the kind's settings of the model.
-        examples: in any order.
+        examples: of more than MAX_COMPARED, a sample is used, as files may be sorted by label.
     """
 
     def __init__(self, config: TaskConfig, spec: Any, examples: Sequence[Any]) -> None:
         self.config, self.spec, self.kind = config, spec, answers_of(config.kind)
         self.metric = leading(definitions(config.kind)).name
         read = examples_of(config.kind)
+        if len(examples) > MAX_COMPARED:
+            order = np.random.default_rng(config.finetune.seed).permutation(len(examples))
+            examples = [examples[i] for i in order[:MAX_COMPARED]]
         # Batches of similar lengths need little padding.
         self.examples = sorted(examples, key=lambda example: len(read.model_input(example)))
         inputs = [read.model_input(example) for example in self.examples]
@@ -153,7 +158,7 @@ class Compared:
 
     def score(self, rows: Sequence[Row]) -> float:
         """Return the leading metric of a model's rows."""
-        return metrics_of(self.config.kind).score(self.config, rows)[self.metric]
+        return score(self.config, rows)[self.metric]
 
     def is_better(self, rows: Sequence[Row], baseline: Sequence[Row]) -> bool:
         """Return whether a model is better than the baseline by more than the standard error.
