@@ -139,9 +139,9 @@ CHANGES = {
             ),
             Edit(
                 _CONFIG,
-                "    tokenizer: TokenizerConfig = ",
+                "    tokenizer: OpenTokenizerConfig = ",
                 "    subsample: SubsampleConfig = SubsampleConfig()\n"
-                "    tokenizer: TokenizerConfig = ",
+                "    tokenizer: OpenTokenizerConfig = ",
             ),
             Edit(
                 _GRAPH,
