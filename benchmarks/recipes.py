@@ -20,14 +20,15 @@ from statistics import mean, stdev
 from typing import Any
 
 from textmill.compose import compose
-from textmill.config import Config, PretrainStepConfig, TokensConfig
+from textmill.config import Config, GenerationConfig, PretrainStepConfig, TokensConfig
 from textmill.corpus.cleaning.clean import clean
 from textmill.corpus.tokens.corpus_tokens import tokenize
 from textmill.corpus.tokens.vocabulary import train_tokenizer
 from textmill.files import read_json
 from textmill.hardware import n_cores, set_up_torch
-from textmill.steps.graph import CLEAN, GRAPH
+from textmill.steps.graph import CLEAN, GRAPH, TASK_TEXTS
 from textmill.tasks.language_model.evaluate import evaluate_lm
+from textmill.tasks.texts import collect_texts
 from textmill.training.planning.plan import measure_speed
 from textmill.training.pretrain import pretrain
 
@@ -61,13 +62,17 @@ def made(folder: Path, name: str) -> Path:
     return place
 
 
-def prepare(config: Config, folder: Path) -> tuple[Path, Path]:
-    """Return the folders of tokens and tokenizer."""
+def prepare(config: Config, folder: Path) -> dict[str, Path]:
+    """Return the folders of tokens and tokenizer, the inputs of pretraining."""
     corpus, tokenizer, tokens = (made(folder, name) for name in ("corpus", "tokenizer", "tokens"))
-    clean(GRAPH.part(CLEAN).configure(config), {}, corpus)
+    texts, inputs = GRAPH.part(TASK_TEXTS), {}
+    if texts.exists(config):
+        inputs["task_texts"] = made(folder, "texts")
+        collect_texts(texts.configure(config), {}, inputs["task_texts"])
+    clean(GRAPH.part(CLEAN).configure(config), inputs, corpus)
     train_tokenizer(config.tokenizer, {"corpus": corpus}, tokenizer)
     tokenize(TokensConfig(), {"corpus": corpus, "tokenizer": tokenizer}, tokens)
-    return tokens, tokenizer
+    return {"tokens": tokens, "tokenizer": tokenizer}
 
 
 def with_steps(config: Config, vocab_size: int, seconds: float) -> PretrainStepConfig:
@@ -84,7 +89,7 @@ def with_steps(config: Config, vocab_size: int, seconds: float) -> PretrainStepC
             "sample_tokens": 0,
         }
     )
-    return PretrainStepConfig(model=config.model, pretrain=settings, weights=config.corpus.weights)
+    return PretrainStepConfig(model=config.model, pretrain=settings, weights=config.source_weights)
 
 
 def train(
@@ -97,8 +102,7 @@ def train(
     pretrain(step.model_copy(update={"pretrain": seeded}), inputs, out, made(folder, "work"))
     seconds = time.perf_counter() - started_s
     scores = made(folder, "scores")
-    silent = compose("base").generation
-    evaluate_lm(silent, {"backbone": out, "tokens": inputs["tokens"]}, scores)
+    evaluate_lm(GenerationConfig(), {"backbone": out, "tokens": inputs["tokens"]}, scores)
     return read_json(scores / "metrics.json")["bits_per_byte"], seconds
 
 
@@ -106,8 +110,8 @@ def compare(arguments: Any, folder: Path) -> None:
     """Train every recipe with every seed, and print a line for each."""
     set_up_torch(n_cores())
     given: Sequence[str] = arguments.settings
-    tokens, tokenizer = prepare(compose(arguments.config, given), folder)
-    vocab_size = read_json(tokens / "index.json")["vocab_size"]
+    inputs = prepare(compose(arguments.config, given), folder)
+    vocab_size = read_json(inputs["tokens"] / "index.json")["vocab_size"]
     print(
         f"| recipe | steps | seconds | bits per byte ({arguments.seeds} seeds) |\n|---|---|---|---|"
     )
@@ -117,9 +121,7 @@ def compare(arguments: Any, folder: Path) -> None:
         found = []
         for seed in range(arguments.seeds):
             with tempfile.TemporaryDirectory() as work:
-                found.append(
-                    train(step, seed, {"tokens": tokens, "tokenizer": tokenizer}, Path(work))
-                )
+                found.append(train(step, seed, inputs, Path(work)))
         scores, seconds = zip(*found, strict=True)
         deviation = f" ± {stdev(scores):.4f}" if len(scores) > 1 else ""
         taken = mean(seconds)

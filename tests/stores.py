@@ -203,7 +203,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
         import torch
 
         from textmill.model import GPT
-        from textmill.tasks.ensemble.model_folder import NETWORK_ALONE, save_task_model
+        from textmill.tasks.ensemble.model_folder import Choice, save_task_model
         from textmill.tasks.kinds import examples_of, network_of
 
         corpus, tokenizer = tmp_path_factory.mktemp("corpus"), tmp_path_factory.mktemp("tokenizer")
@@ -217,7 +217,8 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
         is_causal = task.finetune.attention == "causal"
         network = network_of(kind).build(GPT(shape), spec, 0.0, is_causal)
         out = tmp_path_factory.mktemp("task-model")
-        save_task_model(task, spec, NETWORK_ALONE, network, tokenizer, out)
+        alone = Choice({"network": 1.0}, None, "the fine-tuned network", {})
+        save_task_model(task, spec, alone, network, tokenizer, out)
         return out
 
     return make

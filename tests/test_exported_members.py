@@ -85,7 +85,7 @@ PUBLIC = {
         "problems",
         "settings_of",
     ],
-    "textmill.corpus": ["cleaning", "reading", "tokens", "words"],
+    "textmill.corpus": ["cleaning", "reading", "task_texts", "tokens", "words"],
     "textmill.corpus.cleaning": [
         "clean",
         "filters",
@@ -132,7 +132,6 @@ PUBLIC = {
         "outcomes",
         "records",
         "sources",
-        "task_texts",
     ],
     "textmill.corpus.tokens": [
         "corpus_texts",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from textmill.config import Config, TaskTextsStepConfig
-from textmill.corpus.reading.task_texts import TEST, TRAIN, read_task_texts, task_names
+from textmill.corpus.task_texts import TEST, TRAIN, read_task_texts, task_names
 from textmill.errors import InputError
 from textmill.files import digest_folder
 from textmill.steps.graph import GRAPH, TASK_TEXTS

@@ -256,13 +256,11 @@ class FinetuneConfig(OptimizationConfig):
     set and epochs is not, or else no limit."""
     patience: int | None = Field(3, gt=0)
     """Training stops after this many epochs without a better validation score; None: never."""
-    candidates: Annotated[tuple[Candidate, ...], Field(min_length=1)] = (
-        *("average", "network", "baseline"),
-    )
-    """Models of which the one with the best validation score becomes the task's model, if it is
-    better than the baseline by more than a standard error. network: the fine-tuned one; baseline:
-    the classical baseline; average: both, by the weighted product of their probabilities, if the
-    kind of task has any."""
+    candidates: tuple[Candidate, ...] = Field(("average", "network", "baseline"), min_length=1)
+    """Models of which the one with the best validation score (of equals, the first) becomes the
+    task's model, if it is better than the baseline by more than a standard error. network: the
+    fine-tuned one; baseline: the classical baseline; average: both, by the weighted product of
+    their probabilities, if the kind of task has any."""
     warmup_share: float = Field(0.1, ge=0, lt=1)
     """Share of the steps with linear warm-up."""
     label_smoothing: float = Field(0.05, ge=0, lt=1)

@@ -1,3 +1,3 @@
 """Corpus preparation, without torch: reading, cleaning and tokenization."""
 
-__all__ = ["cleaning", "reading", "tokens", "words"]
+__all__ = ["cleaning", "reading", "task_texts", "tokens", "words"]

@@ -98,9 +98,8 @@ class _Search:
         self.end_id = end_id
         self.width = torch.full_like(room, beams)
         """Beams less ended completions, (P,)."""
-        self.scores = torch.full((len(room), beams), -torch.inf, dtype=torch.float64).to(
-            room.device
-        )
+        size = len(room), beams
+        self.scores = torch.full(size, -torch.inf, dtype=torch.float64, device=room.device)
         """Log-probabilities of the partial completions, (P, K); minus infinity: there is none."""
         self.scores[:, 0] = 0.0
         self.steps: list[tuple[Tensor, Tensor]] = []
@@ -127,9 +126,7 @@ class _Search:
         """
         n_tokens = len(self.steps) + 1
         n = likely.size(1)
-        totals = torch.full((*self.scores.shape, n), -torch.inf, dtype=torch.float64).to(
-            tokens.device
-        )
+        totals = self.scores.new_full((*self.scores.shape, n), -torch.inf)
         totals[prompt, beam] = likely.double()
         totals += self.scores[..., None]
         ids = tokens.new_zeros(totals.shape)

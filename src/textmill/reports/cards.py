@@ -15,7 +15,7 @@ from typing import Any
 from textmill.config import AUTO, LANGUAGE_MODEL, Config, TaskConfig
 from textmill.corpus.cleaning.filters.chain import described
 from textmill.corpus.cleaning.language import UNKNOWN as UNDETERMINED
-from textmill.corpus.reading.task_texts import source_of
+from textmill.corpus.task_texts import source_of
 from textmill.errors import best_effort
 from textmill.evaluation.notes import LEAK, read_notes
 from textmill.reports.data_page import summary_of

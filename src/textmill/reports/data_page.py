@@ -11,7 +11,7 @@ from textmill.corpus.cleaning.receipts import NAME as RECEIPTS
 from textmill.corpus.cleaning.receipts import read_receipts
 from textmill.corpus.cleaning.rejected import rejected_examples
 from textmill.corpus.cleaning.summary import REDACTED, Counts, Summary
-from textmill.corpus.reading.task_texts import source_of
+from textmill.corpus.task_texts import source_of
 from textmill.reports import corpus as data
 from textmill.reports import rendering as report
 from textmill.reports.logging import log_page, time_of

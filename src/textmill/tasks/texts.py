@@ -20,7 +20,7 @@ from textmill.corpus.cleaning.repair import replace_surrogates
 from textmill.corpus.cleaning.shards import Shards
 from textmill.corpus.reading.labelled import read_labelled
 from textmill.corpus.reading.records import BadRecord
-from textmill.corpus.reading.task_texts import COLUMNS, TEST, TRAIN
+from textmill.corpus.task_texts import COLUMNS, TEST, TRAIN
 from textmill.errors import InputError
 from textmill.files import write_json
 from textmill.safety.characters import UNSPACED

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from textmill.tasks.classification.examples import Example, Spec
-from textmill.tasks.ensemble.baseline_files import read_baseline, write_baseline
+from textmill.tasks.ensemble.baseline_files import load_baseline, write_baseline
 
 CLASSICAL_BASELINE = TRIVIAL_BASELINE = "median"
 
@@ -48,4 +48,4 @@ def fit(spec: Spec, train: Sequence[Example]) -> Median:
 
 def load(spec: Spec, folder: Path) -> Median:
     """Return the median that was saved in a folder."""
-    return Median(spec, read_baseline(folder)[0]["median"])
+    return load_baseline(folder, lambda values, _: Median(spec, values["median"]))

@@ -19,7 +19,7 @@ from textmill.tasks.classification.answers import PREDICT_BATCH
 from textmill.tasks.classification.examples import Spec
 from textmill.tasks.classification.network import Classifier, build
 from textmill.tasks.classification.settings import ClassificationConfig
-from textmill.tasks.ensemble.model_folder import NETWORK_ALONE, save_task_model
+from textmill.tasks.ensemble.model_folder import Choice, save_task_model
 from textmill.tasks.ensemble.predictor import Predictor, load_predictor
 
 SPEC = Spec(("bad", "good", "so-so"))
@@ -43,7 +43,8 @@ def test_a_saved_model_gives_the_same_predictions(
     settings = toy.finetune.model_copy(update={"attention": attention})
     config = toy.model_copy(update={"finetune": settings})
     network = classifier(backbone, attention == "causal")
-    save_task_model(config, SPEC, NETWORK_ALONE, network, backbone, tmp_path)
+    alone = Choice({"network": 1.0}, None, "the fine-tuned network", {})
+    save_task_model(config, SPEC, alone, network, backbone, tmp_path)
     loaded = load_predictor(tmp_path)
     assert loaded.spec == SPEC
     assert loaded(TEXTS) == labelled(backbone, network)(TEXTS)

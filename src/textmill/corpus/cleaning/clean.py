@@ -19,7 +19,7 @@ from textmill.corpus.cleaning.workers.pool import Pool
 from textmill.corpus.cleaning.write import CorpusWriter, redact_unread
 from textmill.corpus.reading.records import BadRecord
 from textmill.corpus.reading.sources import RawDocument, read_documents
-from textmill.corpus.reading.task_texts import TRAIN, read_task_texts, source_of, task_names
+from textmill.corpus.task_texts import TRAIN, read_task_texts, source_of, task_names
 from textmill.errors import InputError, listed
 from textmill.files import CachePlace, write_json
 from textmill.hardware import n_threads

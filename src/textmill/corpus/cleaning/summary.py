@@ -12,7 +12,7 @@ from textmill.config import CleanConfig
 from textmill.corpus.cleaning.document import Prepared, Rejection
 from textmill.corpus.cleaning.filters.contract import CHANGE_PREFIXES, Reason
 from textmill.corpus.cleaning.filters.unreadable import UnreadableRecord
-from textmill.corpus.reading.task_texts import TEST, task_names
+from textmill.corpus.task_texts import TEST, task_names
 from textmill.safety.placeholders import PLACEHOLDERS
 
 SPLITS = ("train", "validation")

@@ -11,5 +11,4 @@ __all__ = [
     "outcomes",
     "records",
     "sources",
-    "task_texts",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from textmill.corpus.words import split_words
 from textmill.evaluation.regression import LinearClassifier, naive_bayes_regression
 from textmill.tasks.classification.examples import Example, Spec
-from textmill.tasks.ensemble.baseline_files import VALUES, damaged, read_baseline, write_baseline
+from textmill.tasks.ensemble.baseline_files import load_baseline, write_baseline
 
 CLASSICAL_BASELINE = "naive_bayes_logistic_regression"
 """The baseline that the model is compared with, and that can be a part of it."""
@@ -29,6 +29,8 @@ TRIVIAL_BASELINE = "majority"
 
 MIN_TEXTS_WITHOUT_RARE = 1000
 """Training texts from which n-grams that occur in only one text are left out: most do."""
+
+KINDS_OF_NGRAMS = ("words", "characters")
 
 
 def baselines(
@@ -67,7 +69,14 @@ def load(spec: Spec, folder: Path) -> NgramClassifier:
     Raises:
         InputError: a file is missing or damaged.
     """
-    return NgramClassifier.load(spec, folder)
+
+    def build(values: Any, arrays: dict[str, NDArray[Any]]) -> NgramClassifier:
+        ngrams = tuple([*map(str, values[name])] for name in KINDS_OF_NGRAMS)
+        n_features = sum(map(len, ngrams))
+        classifier = LinearClassifier.from_arrays(arrays, n_features, len(spec.labels))
+        return NgramClassifier(spec, ngrams, arrays["idf"], classifier)
+
+    return load_baseline(folder, build)
 
 
 class NgramClassifier:
@@ -109,23 +118,7 @@ class NgramClassifier:
     def save(self, folder: Path) -> None:
         """Write the model to a folder, from which `load` reads it."""
         arrays = {"idf": self.idf, **self.classifier.arrays()}
-        write_baseline(folder, dict(zip(("words", "characters"), self.ngrams, strict=True)), arrays)
-
-    @classmethod
-    def load(cls, spec: Spec, folder: Path) -> Self:
-        """Return the model that was saved in a folder.
-
-        Raises:
-            InputError: a file is missing or damaged.
-        """
-        values, arrays = read_baseline(folder)
-        try:
-            ngrams = tuple([*map(str, values[name])] for name in ("words", "characters"))
-            n_features = sum(map(len, ngrams))
-            classifier = LinearClassifier.from_arrays(arrays, n_features, len(spec.labels))
-            return cls(spec, ngrams, arrays["idf"], classifier)
-        except (LookupError, TypeError, ValueError) as error:
-            raise damaged(folder / VALUES, error) from None
+        write_baseline(folder, dict(zip(KINDS_OF_NGRAMS, self.ngrams, strict=True)), arrays)
 
 
 def _vectorizers(

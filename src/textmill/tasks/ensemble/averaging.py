@@ -67,5 +67,6 @@ def _log(probabilities: Floats) -> Floats:
 
 
 def _log_softmax(scores: Floats) -> Floats:
+    # SciPy has it, but a prediction by a network alone would load SciPy for it.
     shifted = scores - scores.max(axis=-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))

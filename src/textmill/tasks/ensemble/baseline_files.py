@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,12 @@ from textmill.files import parse_json, read_untrusted, write_json
 
 VALUES = "baseline.json"
 ARRAYS = "baseline.safetensors"
+_NOT_AS_WRITTEN = (AttributeError, TypeError, ValueError)
+"""What values or arrays of another form raise."""
 MAX_VALUES_BYTES = 1 << 30
 """Above the n-grams of a corpus that still fits into memory for fitting."""
+
+T = TypeVar("T")
 
 
 def write_baseline(
@@ -30,8 +34,12 @@ def write_baseline(
     )
 
 
-def read_baseline(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return the values and arrays of a baseline.
+def load_baseline(folder: Path, build: Callable[[Any, dict[str, NDArray[Any]]], T]) -> T:
+    """Return the baseline that was saved in a folder.
+
+    Args:
+        folder: the folder.
+        build: makes the baseline from its values and arrays.
 
     Raises:
         InputError: a file is missing or damaged.
@@ -40,12 +48,11 @@ def read_baseline(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]
     try:
         values = parse_json(read_untrusted(file, MAX_VALUES_BYTES), file)
         file = folder / ARRAYS
-        return values, load_file(file)
-    except (OSError, RunError, SafetensorError) as error:
-        raise damaged(file, error) from None
-
-
-def damaged(file: Path, error: Exception) -> InputError:
-    """Return the error of a file that holds no baseline."""
-    reason = " ".join(str(error).split())[:200]
-    return InputError(f"{file} is damaged ({reason}): create or download the model again.")
+        arrays = load_file(file)
+        file = folder / VALUES
+        return build(values, arrays)
+    except (OSError, RunError, SafetensorError, LookupError, *_NOT_AS_WRITTEN) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{file} is damaged ({reason}): create or download the model again."
+        ) from None

@@ -67,13 +67,11 @@ def choose(
     members: dict[str, dict[str, float]] = {"network": {NETWORK: 1.0}, "baseline": {BASELINE: 1.0}}
     found: dict[str, float] = {}
     chosen = names[0] if names else "network"
-    if names and names != ["network"]:
-        train, validation = splits
+    train, validation = splits
+    fitted = baselines.fit(spec, train) if set(names) - {"network"} else None
+    if fitted is not None and names != ["baseline"]:
         compared = Compared(config, spec, validation)
-        scores = {
-            NETWORK: compared.scores(scorer),
-            BASELINE: compared.scores(baselines.fit(spec, train).score),
-        }
+        scores = {NETWORK: compared.scores(scorer), BASELINE: compared.scores(fitted.score)}
         if "average" in names:
             members["average"], scores["average"] = compared.average(scores)
             if 0 in members["average"].values() and len(names) > 1:
@@ -89,7 +87,9 @@ def choose(
                 _, calibrated = compared.average({BASELINE: scores[BASELINE]})
                 if compared.is_likelier(scores["average"], calibrated):
                     chosen = "average"
-    baseline = baselines.fit(spec, examples) if BASELINE in members[chosen] else None
+    baseline = fitted if BASELINE in members[chosen] else None
+    if baseline is not None and examples is not train:
+        baseline = baselines.fit(spec, examples)
     n_parameters = baseline.n_parameters if baseline is not None else 0
     if NETWORK in members[chosen]:
         n_parameters += sum(parameter.numel() for parameter in network.parameters())

@@ -46,9 +46,6 @@ class Choice:
     """The number of parameters, and the validation score of each candidate."""
 
 
-NETWORK_ALONE = Choice({NETWORK: 1.0}, None, "the fine-tuned network", {})
-
-
 @dataclass(frozen=True)
 class TaskModel:
     """The settings of a task model besides its weights."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction import DictVectorizer
 
 from textmill.evaluation.regression import LinearClassifier, logistic_regression
-from textmill.tasks.ensemble.baseline_files import VALUES, damaged, read_baseline, write_baseline
+from textmill.tasks.ensemble.baseline_files import load_baseline, write_baseline
 from textmill.tasks.tagging.answers import Prepared, log_of
 from textmill.tasks.tagging.examples import Example, Spec
 from textmill.tasks.tagging.iob2 import OUTSIDE, best_tags
@@ -82,7 +82,13 @@ def load(spec: Spec, folder: Path) -> WordLogisticRegression:
     Raises:
         InputError: a file is missing or damaged.
     """
-    return WordLogisticRegression.load(spec, folder)
+
+    def build(values: Any, arrays: dict[str, NDArray[Any]]) -> WordLogisticRegression:
+        names = [str(name) for name in values["features"]]
+        classifier = LinearClassifier.from_arrays(arrays, len(names), len(spec.labels))
+        return WordLogisticRegression(spec, names, classifier)
+
+    return load_baseline(folder, build)
 
 
 class WordLogisticRegression:
@@ -121,21 +127,6 @@ class WordLogisticRegression:
     def save(self, folder: Path) -> None:
         """Write the model to a folder, from which `load` reads it."""
         write_baseline(folder, {"features": self.names}, self.classifier.arrays())
-
-    @classmethod
-    def load(cls, spec: Spec, folder: Path) -> Self:
-        """Return the model that was saved in a folder.
-
-        Raises:
-            InputError: a file is missing or damaged.
-        """
-        values, arrays = read_baseline(folder)
-        try:
-            names = [str(name) for name in values["features"]]
-            classifier = LinearClassifier.from_arrays(arrays, len(names), len(spec.labels))
-            return cls(spec, names, classifier)
-        except (LookupError, TypeError, ValueError) as error:
-            raise damaged(folder / VALUES, error) from None
 
 
 def _word_features(words: Words, is_by_character: bool) -> Iterator[dict[str, bool]]:

@@ -7,14 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textmill.corpus.words import split_words
 from textmill.safety.characters import UNSPACED
-from textmill.tasks.ensemble.baseline_files import VALUES, damaged, read_baseline, write_baseline
+from textmill.tasks.ensemble.baseline_files import load_baseline, write_baseline
 from textmill.tasks.translation.examples import Example, Spec
 
 CLASSICAL_BASELINE = "word_by_word"
@@ -74,7 +74,9 @@ def load(spec: Spec, folder: Path) -> WordTable:
     Raises:
         InputError: a file is missing or damaged.
     """
-    return WordTable.load(folder)
+    return load_baseline(
+        folder, lambda values, _: WordTable({word: str(text) for word, text in values.items()})
+    )
 
 
 class WordTable:
@@ -103,19 +105,6 @@ class WordTable:
     def save(self, folder: Path) -> None:
         """Write the table to a folder, from which `load` reads it."""
         write_baseline(folder, self.table, {})
-
-    @classmethod
-    def load(cls, folder: Path) -> Self:
-        """Return the table that was saved in a folder.
-
-        Raises:
-            InputError: a file is missing or damaged.
-        """
-        values, _ = read_baseline(folder)
-        try:
-            return cls({word: str(translation) for word, translation in values.items()})
-        except AttributeError as error:
-            raise damaged(folder / VALUES, error) from None
 
 
 def ibm_model_1(

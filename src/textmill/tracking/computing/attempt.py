@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from textmill.config import CleanConfig
-from textmill.corpus.reading.task_texts import TEST
+from textmill.corpus.task_texts import TEST
 from textmill.errors import RunError
 from textmill.files import digest_folder, digest_values
 from textmill.secrets import redact

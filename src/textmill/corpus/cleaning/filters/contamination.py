@@ -19,8 +19,8 @@ from textmill.config import CleanConfig, CorpusConfig, DecontaminationConfig
 from textmill.corpus.cleaning.document import Document, Verdict
 from textmill.corpus.cleaning.filters.contract import Filter
 from textmill.corpus.cleaning.final_text import FinalTexts
-from textmill.corpus.reading.task_texts import TEST, read_task_texts, task_names
 from textmill.corpus.shingles import Hashes, hash_runs, hash_words, read_characters, slices
+from textmill.corpus.task_texts import TEST, read_task_texts, task_names
 
 _BATCH_CHARS = 1 << 17
 _SHOWN_CHARS = 120
