@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 
 from textmill.config import BudgetStepConfig, OpenTokenizerConfig, TaskConfig
 from textmill.corpus.reading.labelled import read_labelled
@@ -22,9 +23,9 @@ SIZES = "sizes.json"
 VOCABULARIES = (512, 1024, 2048, 4096, 8192, 16384)
 SAMPLE_BYTES = 1 << 21
 """Text on which vocabularies are tried."""
-MIN_COUNT = 100
-"""Minimum occurrences of an entry in the training text, of all but RARE_SHARE of them."""
-RARE_SHARE = 0.05
+MIN_COUNT = 50
+"""Minimum occurrences in the training text of half of the entries that occur at all: most of the
+256 bytes occur in no text."""
 MAX_LENGTHS = 10_000
 """Examples of a task whose lengths are read."""
 
@@ -98,9 +99,7 @@ def _vocabularies(
         tokenizer = train_on(trained, iter(sample))
         n_entries = tokenizer.get_vocab_size()
         counts = Counter(i for e in tokenizer.encode_batch_fast(sample) for i in e.ids)
-        rank = int((1 - RARE_SHARE) * n_entries)
-        frequent = counts.most_common(rank)
-        in_text = n_bytes / sample_bytes * (frequent[-1][1] if len(frequent) == rank else 0)
+        in_text = n_bytes / sample_bytes * median(counts.values())
         is_first = size == VOCABULARIES[0] or config.vocab_size is not None
         if not is_first and in_text < MIN_COUNT:
             return

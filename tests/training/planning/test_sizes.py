@@ -71,7 +71,7 @@ def test_half_of_the_time_is_for_pretraining_and_the_rest_for_the_tasks(minutes:
 
 
 def test_more_time_gives_a_larger_model_and_more_tokens() -> None:
-    found = [chosen(minutes)[0] for minutes in (30, 300, 1000)]
+    found = [chosen(minutes)[0] for minutes in (30, 300, 3000)]
     widths = [sizes.model["n_embd"] for sizes in found]
     assert widths == sorted(set(widths))
     assert [tokens_of(sizes) for sizes in found] == sorted(map(tokens_of, found))

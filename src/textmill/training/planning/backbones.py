@@ -22,6 +22,8 @@ MAX_LONG_SHARE = 0.05
 """Maximum share of a task's texts that exceed the context before a longer one is chosen."""
 MAX_EPOCHS = 40
 """Maximum passes over the text; more gain nothing (Muennighoff et al. 2023, section 5)."""
+MAX_PARAMETERS_PER_TOKEN = 10
+"""Parameters in matrix products for each token of the text, at most."""
 MIN_STEPS = 20
 """Minimum steps of pretraining, and of a task."""
 N_DIGITS = 2
@@ -82,6 +84,11 @@ class Candidate:
         """Entries of the vocabulary."""
         assert self.model.vocab_size is not None
         return self.model.vocab_size
+
+    @property
+    def is_supported(self) -> bool:
+        """Whether the text has enough tokens for the parameters."""
+        return self.parameters <= MAX_PARAMETERS_PER_TOKEN * self.tokens / self.epochs
 
     @property
     def parameters(self) -> int:
@@ -200,13 +207,13 @@ def _candidate(
     )
 
 
-def best_candidate(
+def fitting_candidates(
     config: BudgetStepConfig, candidates: Sequence[Candidate]
-) -> tuple[Candidate, list[str]]:
-    """Return the candidate of the lowest predicted loss that fits the budget, and the reasons.
+) -> list[Candidate]:
+    """Return the candidates that fit the budget and the text, by their predicted loss.
 
     Raises:
-        InputError: none fits.
+        InputError: none fits the budget.
     """
     in_memory = candidates
     if config.budget_gib is not None:
@@ -230,25 +237,32 @@ def best_candidate(
                 f"least {least:g}, or set it to null and the sizes explicitly."
             )
         in_time = [fastest]
-    best = min(in_time, key=lambda candidate: candidate.loss)
-    return best, list(_reasons_of(config, best, candidates, in_time))
+    supported = [candidate for candidate in in_time if candidate.is_supported]
+    smallest = min(in_time, key=lambda candidate: candidate.parameters)
+    return sorted(supported or [smallest], key=lambda candidate: candidate.loss)
 
 
-def _reasons_of(
-    config: BudgetStepConfig,
-    best: Candidate,
-    candidates: Sequence[Candidate],
-    in_time: Sequence[Candidate],
+def reasons_of(
+    config: BudgetStepConfig, best: Candidate, fitting: Sequence[Candidate], n_candidates: int
 ) -> Iterator[str]:
+    """Yield what was chosen and why, a sentence each.
+
+    Args:
+        config: the budget, and the sizes that are set.
+        best: the candidate that was chosen.
+        fitting: those that fit the budget and the text, by their predicted loss.
+        n_candidates: the number of those that the set sizes allow.
+    """
     model = best.model
-    others = [c for c in in_time if c is not best]
     why = "the only one that fits"
-    if len(candidates) == 1:
+    if n_candidates == 1:
         why = "as set"
-    elif others:
-        second = min(others, key=lambda candidate: candidate.loss)
-        shape = f"{second.model.n_layer} x {second.model.n_embd}"
-        why = f"predicted loss {best.loss:.3f}, next {shape} with {second.loss:.3f}"
+    elif best is not fitting[0]:
+        shape = f"{fitting[0].model.n_layer} x {fitting[0].model.n_embd}"
+        why = f"with {shape}, the tasks would have too few steps"
+    elif len(fitting) > 1:
+        shape = f"{fitting[1].model.n_layer} x {fitting[1].model.n_embd}"
+        why = f"predicted loss {best.loss:.3f}, next {shape} with {fitting[1].loss:.3f}"
     yield (
         f"Model: {model.n_layer} layers of {model.n_embd} channels, {best.parameters / 1e6:.1f} M "
         f"parameters ({why})."

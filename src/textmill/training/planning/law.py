@@ -10,8 +10,6 @@ from textmill.config import ScalingLaw
 TOKENS_HALF_LIFE = 15.39
 """Repetitions of a text, beyond its first epoch, whose worth has fallen to 1/e of a new text's
 (R_D* in Muennighoff et al. 2023, section 3.1)."""
-PARAMETERS_HALF_LIFE = 5.31
-"""The same for parameters beyond those that the text supports (R_N*)."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +43,9 @@ def compute_optimal(flops: float, law: ScalingLaw) -> Choice:
 def repeated_loss(parameters: float, tokens: float, unique: float, law: ScalingLaw) -> float:
     """Return the predicted loss after several epochs of a text, in nats per token.
 
-    Repeated tokens, and parameters beyond those that are compute-optimal for the text, count less
-    the more there are (Muennighoff et al. 2023, equations 5 to 7).
+    Repeated tokens count less the more there are (Muennighoff et al. 2023, equation 5). Their
+    discount of parameters is left out: for texts of a few megabytes, it makes all but the smallest
+    models equally good, and these are worse (docs/decisions.md).
 
     Args:
         parameters: parameters in matrix products.
@@ -55,24 +54,6 @@ def repeated_loss(parameters: float, tokens: float, unique: float, law: ScalingL
         law: of unrepeated text.
     """
     unique = min(unique, tokens)
-    supported = min(optimal_parameters(unique, law), parameters)
-    return predicted_loss(
-        _discounted(parameters, supported, PARAMETERS_HALF_LIFE),
-        _discounted(tokens, unique, TOKENS_HALF_LIFE),
-        law,
-    )
-
-
-def optimal_parameters(tokens: float, law: ScalingLaw) -> float:
-    """Return the model size for which a number of tokens is compute-optimal.
-
-    There, both terms of the loss have the same elasticity: αA/N^α = βB/D^β.
-    """
-    ratio = law.alpha * law.a / (law.beta * law.b)
-    return float((ratio * tokens**law.beta) ** (1 / law.alpha))
-
-
-def _discounted(total: float, first: float, half_life: float) -> float:
-    """Return what a total is worth whose part beyond the first repeats it."""
-    repetitions = total / first - 1
-    return first * (1 + half_life * -math.expm1(-repetitions / half_life))
+    repetitions = tokens / unique - 1
+    worth = unique * (1 + TOKENS_HALF_LIFE * -math.expm1(-repetitions / TOKENS_HALF_LIFE))
+    return predicted_loss(parameters, worth, law)

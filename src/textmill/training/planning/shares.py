@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from textmill.config import BudgetStepConfig
@@ -30,6 +30,8 @@ GENERATED_FACTOR = 4.0
 TEST_SHARE = 0.2
 """Assumed number of test examples, as a share of the training examples: the test set is not read,
 because a change to it must not change a model."""
+ENOUGH_SHARE = 0.5
+"""Share of a task's epochs that it must have, or else a smaller model is chosen."""
 BISECTIONS = 40
 
 
@@ -116,37 +118,73 @@ def evaluation_s(chosen: Candidate, text: Text, cost: Cost) -> float:
     )
 
 
+@dataclass(frozen=True)
+class Shares:
+    """The time of the tasks, divided among them."""
+
+    tunings: tuple[Tuning, ...]
+    steps: dict[str, int]
+    """By the name of a task."""
+    language_s: float
+    """Of the language model's evaluation, beside the tasks."""
+    available_s: float
+    taken_s: float
+
+    @property
+    def are_enough(self) -> bool:
+        """Whether every task has most of its epochs."""
+        return all(
+            self.steps[tuning.name] >= ENOUGH_SHARE * tuning.most_steps for tuning in self.tunings
+        )
+
+
 def divide(
-    config: BudgetStepConfig, tunings: Sequence[Tuning], language_s: float, seconds: float
-) -> dict[str, int]:
-    """Return the steps of each task: equal times, and what one does not need for the others.
+    config: BudgetStepConfig,
+    chosen: Candidate,
+    text: Text,
+    tasks: Sequence[TaskTexts],
+    cost: Cost,
+) -> Shares:
+    """Return the steps of each task: equal times, and what one does not need for the others."""
+    tunings = tuple(plan_tuning(config, chosen, task, cost) for task in tasks)
+    language_s = evaluation_s(chosen, text, cost)
+    available_s = 60 * config.budget_minutes - chosen.seconds
 
-    Raises:
-        InputError: the time is too short for some steps of each.
-    """
-
-    def end_s(limit_s: float) -> float:
-        branches = [tuning.seconds(tuning.steps(limit_s)) for tuning in tunings]
+    def end_s(steps: Mapping[str, int]) -> float:
+        branches = [tuning.seconds(steps[tuning.name]) for tuning in tunings]
         return makespan([*branches, language_s], config.side_by_side)
 
-    low, high = 0.0, max(seconds, 0.0)
+    def steps_in(limit_s: float) -> dict[str, int]:
+        return {tuning.name: tuning.steps(limit_s) for tuning in tunings}
+
+    low, high = 0.0, max(available_s, 0.0)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        low, high = (middle, high) if end_s(middle) <= seconds else (low, middle)
-    steps = {tuning.name: tuning.steps(low) for tuning in tunings}
+        low, high = (middle, high) if end_s(steps_in(middle)) <= available_s else (low, middle)
+    steps = steps_in(low)
     for tuning in tunings:
-        if steps[tuning.name] < min(MIN_STEPS, tuning.most_steps):
-            shortest = [t.seconds(min(MIN_STEPS, t.most_steps)) for t in tunings]
-            needed_s = makespan([*shortest, language_s], config.side_by_side)
+        if min(MIN_STEPS, tuning.most_steps) <= steps[tuning.name] < tuning.most_steps:
+            steps[tuning.name] = rounded(steps[tuning.name])
+    return Shares(tunings, steps, language_s, available_s, end_s(steps))
+
+
+def check_shares(config: BudgetStepConfig, shares: Shares) -> None:
+    """Check that the time suffices for some steps of each task.
+
+    Raises:
+        InputError: it is too short.
+    """
+    for tuning in shares.tunings:
+        if shares.steps[tuning.name] < min(MIN_STEPS, tuning.most_steps):
+            shortest = [t.seconds(min(MIN_STEPS, t.most_steps)) for t in shares.tunings]
+            needed_s = makespan([*shortest, shares.language_s], config.side_by_side)
             needed = math.ceil(needed_s / (1 - ROUNDING * PRETRAINING_SHARE) / 6) / 10
             raise InputError(
                 f"budget_minutes={config.budget_minutes:g}: {tuning.name} gets "
-                f"{minutes(seconds)} with the other tasks, in which it cannot be fine-tuned: "
-                f"raise it to at least {needed:g}, or set it to null and the sizes explicitly."
+                f"{minutes(shares.available_s)} with the other tasks, in which it cannot be "
+                f"fine-tuned: raise it to at least {needed:g}, or set it to null and the sizes "
+                "explicitly."
             )
-        if steps[tuning.name] < tuning.most_steps:
-            steps[tuning.name] = rounded(steps[tuning.name])
-    return steps
 
 
 def makespan(seconds: Iterable[float], n_slots: int) -> float:

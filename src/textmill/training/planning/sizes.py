@@ -5,11 +5,11 @@
    Karpathy 2025) and heads of 64 channels; the tokens are those that the time allows at the
    measured speed, at most MAX_EPOCHS epochs.
 3. Of the ladder, the model with the lowest predicted loss (Hoffmann et al. 2022) is chosen, in
-   which repeated text, and parameters that the text does not support, count less (Muennighoff et
-   al. 2023).
-4. The vocabulary is the largest of which 95 % of the entries occur at least 100 times in the text
-   (Gowda & May 2020), and whose output layer is no larger than the layers: optimal vocabularies
-   grow with the model, more slowly than it (Tao et al. 2024).
+   which repeated text counts less (Muennighoff et al. 2023), with at most ten parameters per token
+   of the text, and with which every task has time for half of its epochs.
+4. The vocabulary is the largest of which half of the entries occur at least 50 times in the text
+   (Gowda & May 2020 count in this way), and whose output layer is no larger than the layers:
+   optimal vocabularies grow with the model, more slowly than it (Tao et al. 2024).
 5. The context is 256 tokens if more than a twentieth of the texts of a task exceed 128.
 6. The time of the tasks is divided equally, and what one does not need goes to the others.
 """
@@ -22,16 +22,15 @@ from textmill.config import BudgetStepConfig, Sizes
 from textmill.training.planning.backbones import (
     TaskTexts,
     Text,
-    best_candidate,
     find_candidates,
+    fitting_candidates,
+    reasons_of,
 )
 from textmill.training.planning.cost import Cost
 from textmill.training.planning.shares import (
+    check_shares,
     divide,
-    evaluation_s,
-    makespan,
     minutes,
-    plan_tuning,
     reason,
 )
 
@@ -53,15 +52,19 @@ def choose(
     Raises:
         InputError: the budget is too small for any model, or for the tasks.
     """
-    chosen, reasons = best_candidate(config, find_candidates(config, text, tasks, cost))
-    tunings = [plan_tuning(config, chosen, task, cost) for task in tasks]
-    rest_s = 60 * config.budget_minutes - chosen.seconds
-    language_s = evaluation_s(chosen, text, cost)
-    steps = divide(config, tunings, language_s, rest_s)
-    ends_s = [tuning.seconds(steps[tuning.name]) for tuning in tunings]
-    tasks_s = makespan([*ends_s, language_s], config.side_by_side)
-    for tuning in tunings:
-        reasons.append(reason(tuning, steps[tuning.name]))
+    candidates = find_candidates(config, text, tasks, cost)
+    fitting = fitting_candidates(config, candidates)
+    divided = ((candidate, divide(config, candidate, text, tasks, cost)) for candidate in fitting)
+    enough = next((pair for pair in divided if pair[1].are_enough), None)
+    if enough is None:
+        fastest = min(fitting, key=lambda candidate: candidate.step_s)
+        enough = fastest, divide(config, fastest, text, tasks, cost)
+    chosen, shares = enough
+    check_shares(config, shares)
+    reasons = [*reasons_of(config, chosen, fitting, len(candidates))]
+    for tuning in shares.tunings:
+        reasons.append(reason(tuning, shares.steps[tuning.name]))
+    tasks_s = shares.taken_s
     total_s = chosen.seconds + tasks_s
     reasons.append(
         f"Expected: {minutes(chosen.seconds)} of pretraining and {minutes(tasks_s)} of tasks "
@@ -71,7 +74,7 @@ def choose(
         tokenizer={"vocab_size": chosen.vocab_size},
         model={name: getattr(chosen.model, name) for name in MODEL_SIZES},
         pretrain={"max_steps": chosen.steps, "warmup_steps": _warmup(config, chosen.steps)},
-        tasks={t.name: {"max_steps": steps[t.name]} for t in tunings if not t.is_set},
+        tasks={t.name: {"max_steps": shares.steps[t.name]} for t in shares.tunings if not t.is_set},
         reasons=tuple(reasons),
     )
     metrics = {
