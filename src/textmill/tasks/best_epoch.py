@@ -66,6 +66,11 @@ class FinetuneModule(FitModule):
         self.n_worse = 0
         """Validations since the best one."""
 
+    def flops_per_token(self, n_tokens: int) -> int:
+        """Return the FLOPs of the backbone, which may be recurrent, as of pretraining."""
+        backbone: Any = self.network.backbone
+        return int(backbone.flops_per_token(n_tokens))
+
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the contribution of a micro-batch to the task's loss."""
         return {"loss": self.kind.loss(self.network, batch, self.label_smoothing)}
