@@ -106,6 +106,15 @@ def split_examples(
     """
     if config.validation is not None:
         return examples, kind.read_examples(config, "validation")
+    return split_off(config, examples)
+
+
+def split_off(config: TaskConfig, examples: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Return training examples and those of validation, a seeded random split.
+
+    Raises:
+        InputError: there are too few examples to split.
+    """
     n_validation = round(len(examples) * config.validation_share)
     if not 0 < n_validation < len(examples):
         raise InputError(
