@@ -154,7 +154,8 @@ def curve_table(name: str, results: Mapping[str, Result]) -> str:
 
     def cell(arm: str, size: int) -> str:
         found = curve.summary(arm, size)
-        return f"{found.mean:.3f}" + (f" ± {found.deviation:.3f}" if found.deviation is not None else "")
+        mean = f"{found.mean:.3f}"
+        return mean if found.deviation is None else f"{mean} ± {found.deviation:.3f}"
 
     *sizes, largest = [f"{size:,}" for size in curve.sizes]
     header = [f"{name}/{curve.metric} by labels", *sizes, f"{ALL} {largest}"]
