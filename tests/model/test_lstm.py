@@ -57,3 +57,14 @@ def test_the_operations_are_counted_by_hand() -> None:
     network = LSTM(tiny(), 3, is_causal=True)
     matrices = 4 * 3 * (16 + 3) + 4 * 3 * (3 + 3) + 3 * 16
     assert network.flops_per_token(12) == 6 * matrices
+
+
+def test_mixed_precision_gives_nearly_the_same_states() -> None:
+    torch.manual_seed(0)
+    network = LSTM(tiny(), 8, is_causal=False).eval()
+    ids, documents = tokens(2, 7), torch.zeros(2, 7, dtype=torch.int32)
+    expected = network.hidden(ids, documents, is_causal=False)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = network.hidden(ids, documents, is_causal=False)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), expected, rtol=0.03, atol=0.01)

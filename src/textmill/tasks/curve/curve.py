@@ -24,9 +24,6 @@ from textmill.tasks.kinds import definitions, examples_of
 from textmill.tasks.predictions import score
 from textmill.training.metrics_file import MetricsFile
 
-Plan = tuple[str, int, int]
-"""Arm, number of examples and seed of a point."""
-
 
 def measure_curve(
     config: CurveStepConfig, inputs: Mapping[str, Path], out: Path, work: Path
