@@ -7,12 +7,13 @@ from textmill.config import Config
 from textmill.errors import InputError
 from textmill.reports.data_page import NAME as DATA
 from textmill.reports.data_page import log_data_page
-from textmill.steps.graph import EVALUATE, FINETUNE, GRAPH, PRETRAIN, TOKENS
+from textmill.steps.graph import CURVE, EVALUATE, FINETUNE, GRAPH, PRETRAIN, TOKENS
 from textmill.tracking.store import artifact_url
 from textmill_flows.invocation import Composed
 from textmill_flows.running.context import command, say
 from textmill_flows.running.prefect_tasks import run_parts
 from textmill_flows.running.recording import recorded_flow
+from textmill_flows.running.scores import record_curve
 
 
 @recorded_flow("pipeline")
@@ -71,6 +72,27 @@ def evaluate(name: str | None, composed: Composed) -> None:
         else:
             check_task(context.config, name)
             run_parts(context, GRAPH.up_to(context.config, EVALUATE.label(name)))
+
+
+@recorded_flow("curve")
+def curve(name: str, composed: Composed) -> None:
+    """Measure the learning curve of one task, after the steps that it depends on."""
+    enabled = Composed(with_curve(composed.config, name), composed.name, composed.overrides)
+    with command("curve", enabled, name) as context:
+        check_task(context.config, name)
+        run_parts(context, GRAPH.up_to(context.config, CURVE.label(name)))
+        record_curve(context, name)
+
+
+def with_curve(config: Config, name: str) -> Config:
+    """Return the configuration with the curve of a task enabled, and that of no other."""
+    tasks = tuple(
+        task.model_copy(
+            update={"curve": task.curve.model_copy(update={"enabled": task.name == name})}
+        )
+        for task in config.tasks
+    )
+    return config.model_copy(update={"tasks": tasks})
 
 
 def check_task(config: Config, name: str) -> None:

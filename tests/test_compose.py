@@ -314,6 +314,27 @@ def test_a_tasks_own_finetune_section_lies_over_the_shared_one(there: Path) -> N
     assert (task.finetune.epochs, task.finetune.dropout) == (6, 0.3)
 
 
+def test_a_tasks_own_curve_section_lies_over_the_shared_one() -> None:
+    changes = ["curve.seeds=5", "tasks.topic.curve.labels=[50,60]"]
+    topic, other, *_ = compose("demo", changes).tasks
+    assert (topic.curve.labels, topic.curve.seeds) == ((50, 60), 5)
+    assert (other.curve.labels, other.curve.seeds) == ((100, 500, 2000), 5)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("curve.labels=[500,100]", r"curve: labels=\[500, 100\] must increase: write \[100, 500\]"),
+        ("tasks.topic.curve.labels=[9,9]", r"tasks.topic.curve: labels=\[9, 9\] must increase"),
+        ("curve.labels=[1,100]", r"curve.labels.0=1: .*greater than or equal to 2"),
+        ("curve.seeds=0", r"curve.seeds=0: .*greater than or equal to 1"),
+    ],
+)
+def test_sizes_of_a_curve_increase(override: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        compose("demo", [override])
+
+
 def test_a_users_own_task_comes_first_and_is_listed(there: Path) -> None:
     write(there / "task", OWN_TASK, "topic.yaml")
     write(there / "task", OWN_TASK, "own.yaml")

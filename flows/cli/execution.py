@@ -70,6 +70,20 @@ def evaluate(
     _run_flow("pipeline:evaluate", config, words[has_task:], *task)
 
 
+@app.command(epilog="Example: textmill curve topic tasks.topic.curve.labels=[50,500]")
+def curve(
+    task: Annotated[str, typer.Argument(help="Name of a task of the configuration.")],
+    overrides: Overrides = None,
+    config: ConfigOption = "demo",
+) -> None:
+    """Measure whether pretraining pays for a task: scores by number of labels.
+
+    Trains the classical baseline, the network from random weights and from the pretrained ones (and
+    an LSTM, if the kind of task allows) on more and more labels, with several seeds.
+    """
+    _run_flow("pipeline:curve", config, overrides, task)
+
+
 @app.command(epilog="Example: textmill reproduce 3f9a2c")
 def reproduce(
     run_words: Annotated[

@@ -19,7 +19,7 @@ from textmill.evaluation.notes import read_notes
 from textmill.reports.cards import log_backbone_card, log_card
 from textmill.steps.chosen import FILE as SIZES
 from textmill.steps.chosen import read_sizes, with_sizes
-from textmill.steps.graph import BUDGET, GRAPH
+from textmill.steps.graph import BUDGET, EVALUATE, FINETUNE, GRAPH
 from textmill.steps.parts import Part
 from textmill.tracking.raw_data import find_sources, with_sample
 from textmill.tracking.results import Result
@@ -48,7 +48,11 @@ def run_parts(context: Context, parts: tuple[Part, ...]) -> None:
             choose_sizes(context, part, failures)
         else:
             compute(context, part)
-    scored = {name: branch for name, branch in stages.branches.items() if branch[-1].scores}
+    scored = {
+        name: branch
+        for name, branch in stages.branches.items()
+        if any(part.scores for part in branch)
+    }
     if scored:
         # Parts that depend on a failed check are skipped.
         lost = GRAPH.after(context.config, parts, *(label for label, _ in failures.values()))
@@ -191,7 +195,7 @@ def run_branch(context: Context, branch: tuple[Part, ...]) -> State[Any]:
 
 
 def run_in_order(context: Context, branch: tuple[Part, ...]) -> Result:
-    """Run the steps of a task, updating its model card after each; return the last result.
+    """Run the steps of a task, updating its model card; return the last result.
 
     Raises:
         InputError: a step could not use its input.
@@ -199,7 +203,8 @@ def run_in_order(context: Context, branch: tuple[Part, ...]) -> Result:
     """
     for part in branch:
         result = compute(context, part)
-        if (config := part.task_config(context.config)) is not None:
+        config = part.task_config(context.config)
+        if config is not None and part.step in (FINETUNE, EVALUATE):
             log_card(context.pipeline, context.config, config)
     return result
 

@@ -11,11 +11,13 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from textmill.errors import RunError
+from textmill.evaluation.learning_curve import ALL, LearningCurve
+from textmill.evaluation.learning_curve import FILE as CURVE_FILE
 from textmill.evaluation.metrics import Metric
 from textmill.evaluation.significance import Interval
 from textmill.reports.report import NAME as REPORT
 from textmill.reports.report import log_report
-from textmill.steps.graph import BASELINE, GRAPH, LM
+from textmill.steps.graph import BASELINE, CURVE, GRAPH, LM
 from textmill.tracking.intervals import metrics_by_task, score_intervals
 from textmill.tracking.results import Result
 from textmill.tracking.store import artifact_url
@@ -38,7 +40,8 @@ def record(context: Context, names: Collection[str], failures: dict[str, Excepti
     pipeline = context.pipeline
     summary = summarise(pipeline.results, names, metrics_by_task(context.config))
     intervals = score_intervals(pipeline.store, pipeline.results)
-    table = score_table(summary, intervals)
+    curves = [curve_table(name, pipeline.results) for name in names if _has_curve(context, name)]
+    table = "\n\n".join([score_table(summary, intervals), *curves])
     pipeline.record_scores({**summary, **count_doubts(pipeline.results)}, table)
     page = artifact_url(pipeline.url, REPORT)
     context.page.text(f"{table}\n\n[Report]({page})", "scores", "Scores of this run")
@@ -47,6 +50,21 @@ def record(context: Context, names: Collection[str], failures: dict[str, Excepti
     problem = write_report(context, summary, intervals, reasons).result(raise_on_failure=False)
     if isinstance(problem, RunError):
         failures["report"] = problem
+
+
+def record_curve(context: Context, name: str) -> None:
+    """Record the learning curve of a task in the parent run, in Prefect and in the terminal."""
+    pipeline = context.pipeline
+    metrics = pipeline.results[CURVE.label(name)].metrics()
+    table = curve_table(name, pipeline.results)
+    scores = {f"{name}/{key}": value for key, value in metrics.items() if key.startswith("curve/")}
+    pipeline.record_scores(scores, table)
+    context.page.text(table, "curve", f"Learning curve of {name}")
+    log.info("\n%s", table)
+
+
+def _has_curve(context: Context, name: str) -> bool:
+    return CURVE.label(name) in context.pipeline.results
 
 
 @task(name="report", task_run_name="report", cache_policy=NO_CACHE, persist_result=False)
@@ -125,3 +143,21 @@ def score_table(summary: Mapping[str, float], intervals: Mapping[str, Interval])
             interval = f"{found.low:.3f} to {found.high:.3f}" if found else ""
             lines.append(f"| {' | '.join([key, model, interval, *simple])} |")
     return "\n".join(lines)
+
+
+def curve_table(name: str, results: Mapping[str, Result]) -> str:
+    """Return a Markdown table of a task's learning curve, with a row per arm.
+
+    A cell has the mean over the seeds and, after ±, the standard deviation.
+    """
+    curve = LearningCurve.model_validate(results[CURVE.label(name)].json(CURVE_FILE))
+
+    def cell(arm: str, size: int) -> str:
+        found = curve.summary(arm, size)
+        mean = f"{found.mean:.3f}"
+        return mean if found.deviation is None else f"{mean} ± {found.deviation:.3f}"
+
+    *sizes, largest = [f"{size:,}" for size in curve.sizes]
+    header = [f"{name}/{curve.metric} by labels", *sizes, f"{ALL} {largest}"]
+    rows = [[arm, *(cell(arm, size) for size in curve.sizes)] for arm in curve.arms]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows))

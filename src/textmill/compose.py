@@ -33,6 +33,8 @@ from textmill.secrets import HIDDEN, redact_urls
 
 CONF = Path(textmill_conf.__file__).resolve().parent
 """conf/ in a checkout, to which src/textmill_conf is a link; textmill_conf in a wheel."""
+SECTIONS_OF_TASKS = ("finetune", "curve")
+"""Sections with defaults for those of every task."""
 
 
 def compose(config: str = "demo", overrides: Sequence[str] = ()) -> Config:
@@ -295,9 +297,10 @@ def _expand_tasks(values: DictConfig, folder: Path, task_settings: TaskSettings)
             task = values.tasks[names.index(name)]
             _set(task, key, value if task.get("hub") else anchored(key, value))
         for task in values.tasks:
-            sections = [s for s in (values.get("finetune"), task.get("finetune")) if s is not None]
-            if sections and all(isinstance(section, DictConfig) for section in sections):
-                task.finetune = OmegaConf.merge(*sections)
+            for name in SECTIONS_OF_TASKS:
+                sections = [s for s in (values.get(name), task.get(name)) if s is not None]
+                if sections and all(isinstance(section, DictConfig) for section in sections):
+                    task[name] = OmegaConf.merge(*sections)
 
 
 def _read_task(name: str, folder: Path) -> Any:

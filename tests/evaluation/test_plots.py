@@ -9,7 +9,8 @@ import matplotlib.image
 import matplotlib.text
 import pytest
 
-from textmill.evaluation.plots import plot_scaling_law
+from tests.evaluation.test_learning_curve import curve_of
+from textmill.evaluation.plots import plot_learning_curve, plot_scaling_law
 from textmill.tasks.classification.page import plot_confusion
 from textmill.tasks.tagging.page import plot_entity_scores
 
@@ -86,3 +87,23 @@ def test_the_ticks_of_a_logarithmic_axis_are_mathematics(
     monkeypatch.setattr(matplotlib.text.Text, "draw", note)
     plot_scaling_law({10: [(100, 5.0), (10_000, 4.0)]}, lambda n, d: 4.5, tmp_path / "law.png")
     assert all(parsed for text, parsed in seen if "$" in text)
+
+
+@pytest.mark.parametrize("scores", [[0.5], [0.5, 0.7]])
+def test_a_learning_curve_has_a_tick_per_size_and_a_line_per_arm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scores: list[float]
+) -> None:
+    drawn: set[str] = set()
+    draw = matplotlib.text.Text.draw
+
+    def note(self: matplotlib.text.Text, renderer: object) -> None:
+        drawn.add(self.get_text())
+        draw(self, renderer)
+
+    monkeypatch.setattr(matplotlib.text.Text, "draw", note)
+    curve = curve_of({(arm, n): scores for arm in ("random", "lstm") for n in (100, 2000)})
+    files = [tmp_path / name for name in ("a.png", "b.png")]
+    for file in files:
+        plot_learning_curve(curve, file)
+    assert {"100", "2,000", "random", "lstm", "test accuracy"} <= drawn
+    assert files[0].read_bytes() == files[1].read_bytes()

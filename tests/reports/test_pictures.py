@@ -81,3 +81,10 @@ def test_a_failing_plot_does_not_fail_the_report(
     monkeypatch.setattr(page, "plot", fail)
     assert Pictures(store).of("classification", evaluation) == ()
     assert "no font" in caplog.text
+
+
+def test_logged_plots_of_any_result_are_shown(store: Store, evaluation: Result) -> None:
+    pictures = Pictures(store)
+    assert pictures.logged(evaluation) == ()
+    pictures.of("classification", evaluation)
+    assert Pictures(store).logged(evaluation) == Pictures(store).of("classification", evaluation)

@@ -139,7 +139,7 @@ def test_what_shows_and_compares_results_costs_nothing(copy: Copy, pattern: str)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_costs_the_steps_of_its_own_tasks_alone(copy: Copy, kind: str) -> None:
-    own = {f"{step} ({kind})" for step in ("baseline", "finetune", "evaluate")}
+    own = {f"{step} ({kind})" for step in ("baseline", "finetune", "evaluate", "curve")}
     if kind == "classification":  # of new text, whose labels are predicted
         own.add("drift")
     costs = {file: copy.edited(file) for file in copy.files(f"tasks/{kind}/*.py")}

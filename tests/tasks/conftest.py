@@ -126,6 +126,23 @@ def tune(config: TaskConfig, backbone: Path, out: Path, work: Path) -> None:
         finetune(config, {"backbone": backbone}, out, work)
 
 
+def made(folder: Path) -> tuple[Path, Path]:
+    """Return an empty output and work folder."""
+    out, work = folder / "out", folder / "work"
+    out.mkdir()
+    work.mkdir()
+    return out, work
+
+
+def points(work: Path, name: str) -> list[float]:
+    entries = [json.loads(line) for line in (work / "metrics.jsonl").read_text().splitlines()]
+    return [e["metrics"][name] for e in entries if name in e.get("metrics", {})]
+
+
+def with_finetune(config: ClassificationConfig, **changes: Any) -> ClassificationConfig:
+    return config.model_copy(update={"finetune": config.finetune.model_copy(update=changes)})
+
+
 def predictor_of(
     kind: str,
     network: nn.Module,

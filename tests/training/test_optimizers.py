@@ -11,6 +11,7 @@ import torch
 
 from textmill.config import ModelConfig, OptimizationConfig
 from textmill.model.gpt import GPT
+from textmill.model.lstm import LSTM
 from textmill.training.optimizers import CombinedOptimizer, learning_rate_factor, make_optimizer
 
 SHAPE = dict(n_layer=2, n_head=2, n_embd=16, block_size=8, vocab_size=11)
@@ -179,3 +180,14 @@ def test_a_restored_optimizer_takes_the_steps_of_the_first() -> None:
     trained(2, restored, other)
     for one, two in zip(model.parameters(), other.parameters(), strict=True):
         assert torch.equal(one, two)
+
+
+def test_muon_takes_the_matrices_of_an_lstm() -> None:
+    model = LSTM(ModelConfig.model_validate(SHAPE), 3, is_causal=False)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    optimizer = make_optimizer(model, muon())
+    assert isinstance(optimizer, CombinedOptimizer)
+    taken, *_ = optimizer.optimizers
+    assert {names[id(p)] for group in taken.param_groups for p in group["params"]} == {
+        name for name in names.values() if name.startswith("lstm.weight")
+    }

@@ -66,6 +66,8 @@ from textmill.config.tasks import (
     KINDS,
     LANGUAGE_MODEL,
     AnyTask,
+    CurveConfig,
+    CurveStepConfig,
     LabelledConfig,
     TaskConfig,
     settings_of,
@@ -102,6 +104,8 @@ __all__ = [
     "ClusterConfig",
     "Config",
     "CorpusConfig",
+    "CurveConfig",
+    "CurveStepConfig",
     "DecontaminationConfig",
     "DriftConfig",
     "DriftStepConfig",
@@ -184,6 +188,8 @@ class Config(Settings):
     pretrain: OpenPretrainConfig = OpenPretrainConfig()
     finetune: FinetuneConfig = FinetuneConfig()
     """Defaults for every task's own finetune section."""
+    curve: Annotated[CurveConfig, NOT_IN_KEY] = CurveConfig()
+    """Defaults for every task's own curve section."""
     tasks: tuple[AnyTask, ...] = ()
     generation: GenerationConfig = GenerationConfig()
     promotion: PromotionConfig = PromotionConfig()

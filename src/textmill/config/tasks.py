@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Annotated, Any, ClassVar, Literal, cast
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
-from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny
+from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, model_validator
 from pydantic_core import PydanticCustomError
 
 from textmill.config.data import RedactionConfig
@@ -23,6 +24,29 @@ def _different(names: tuple[str, ...]) -> tuple[str, ...]:
 
 LabelNames = Annotated[tuple[str, ...], AfterValidator(_different)]
 """Names of the numbers 0, 1, 2, …"""
+
+
+class CurveConfig(Settings):
+    """The learning curve of a task: the curve section of a task, or of all tasks."""
+
+    enabled: Annotated[bool, NOT_IN_KEY] = False
+    """Whether it is part of every run and its report; `textmill curve TASK` computes it in either
+    case. It trains many models, which budget_minutes does not cover."""
+    labels: tuple[Annotated[int, Field(ge=2)], ...] = (100, 500, 2000)
+    """Numbers of training examples, increasing; those that the task does not have are left out, and
+    all of its examples always come last. Without a validation file, the examples that select the
+    best epoch are among them."""
+    seeds: int = Field(3, ge=1)
+    """Number of repetitions, each with another seed (from finetune.seed on) of training and of the
+    choice of examples."""
+
+    @model_validator(mode="after")
+    def _labels_increase(self) -> Self:
+        if any(after <= before for before, after in pairwise(self.labels)):
+            raise ValueError(
+                f"labels={[*self.labels]} must increase: write {sorted({*self.labels})}."
+            )
+        return self
 
 
 class TaskConfig(Settings):
@@ -61,6 +85,7 @@ class TaskConfig(Settings):
     """Handling of training examples whose text is also a test example: report them, drop them from
     training (never from the test), or refuse to train."""
     finetune: FinetuneConfig = FinetuneConfig()
+    curve: Annotated[CurveConfig, NOT_IN_KEY] = CurveConfig()
     redaction: RedactionConfig = RedactionConfig()
     """Redaction of texts in training, evaluation and prediction. Filled in from corpus.redaction;
     set it there."""
@@ -122,3 +147,10 @@ def _of_its_kind(value: Any) -> Any:
 
 AnyTask = Annotated[SerializeAsAny[TaskConfig], BeforeValidator(_of_its_kind)]
 """A task of any kind, discriminated by `kind`."""
+
+
+class CurveStepConfig(Settings):
+    """Configuration of the curve step."""
+
+    task: AnyTask
+    curve: CurveConfig

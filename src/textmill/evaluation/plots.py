@@ -13,6 +13,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import font_manager
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from textmill.evaluation.learning_curve import LearningCurve
 
 _MAX_LABEL_CHARS = 40
 _PADDING_INCHES = 0.06  # per missing glyph, whose width matplotlib underestimates
@@ -91,3 +94,21 @@ def plot_scaling_law(
             axes.plot(*zip(*points, strict=True), "o", color=line.get_color(), label=label)
         axes.set(xscale="log", xlabel="tokens", ylabel="validation loss (nats per token)")
         axes.legend(title="points: runs; lines: fitted law")
+
+
+def plot_learning_curve(curve: LearningCurve, file: Path) -> None:
+    """Write a plot of the mean test scores over the number of training examples, as PNG."""
+    ylabel = f"test {curve.metric.replace('_', ' ')}"
+    with open_figure(file, (7, 4.5), [ylabel]) as figure:
+        axes = figure.subplots()
+        for arm in curve.arms:
+            summaries = [curve.summary(arm, size) for size in curve.sizes]
+            deviations = [summary.deviation or 0.0 for summary in summaries]
+            means = [summary.mean for summary in summaries]
+            axes.errorbar(curve.sizes, means, deviations, label=arm, marker="o", capsize=3)
+        axes.set(xscale="log", xlabel="training examples", ylabel=ylabel)
+        axes.set_xticks(curve.sizes, [f"{size:,}" for size in curve.sizes])
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.grid(alpha=0.3)
+        bars = f"standard deviation of {curve.n_seeds} seeds" if curve.n_seeds > 1 else "one seed"
+        axes.legend(title=bars)

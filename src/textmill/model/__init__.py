@@ -16,5 +16,6 @@ __all__ = [
     "gpt",
     "layout",
     "load",
+    "lstm",
     "save",
 ]

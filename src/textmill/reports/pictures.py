@@ -45,12 +45,21 @@ class Pictures:
             files = list(self._kept(evaluation)) or self._draw(kind, evaluation, Path(folder))
             return tuple(self._image(file, evaluation.url, FOLDER) for file in files)
 
-    def _kept(self, evaluation: Result) -> Iterator[Path]:
+    def logged(self, result: Result) -> tuple[Image, ...]:
+        """Return the plots that were logged to the run of a result.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        with self._store.as_store_errors():
+            return tuple(self._image(file, result.url, FOLDER) for file in self._kept(result))
+
+    def _kept(self, result: Result) -> Iterator[Path]:
         """Yield local copies of plots that were logged before."""
         client = self._store.client
-        entries = client.list_artifacts(evaluation.run_id, FOLDER)
+        entries = client.list_artifacts(result.run_id, FOLDER)
         if names := sorted(one.path for one in entries if Path(one.path).suffix in TYPES):
-            run = client.get_run(evaluation.run_id)
+            run = client.get_run(result.run_id)
             yield from (artifact(self._store, run, name) for name in names)
 
     def _draw(self, kind: str, evaluation: Result, folder: Path) -> list[Path]:

@@ -19,7 +19,16 @@ from textmill.reports.pictures import Pictures
 from textmill.reports.selected_examples import choose_examples
 from textmill.steps.chosen import FILE as SIZES
 from textmill.steps.chosen import read_sizes
-from textmill.steps.graph import BASELINE, BUDGET, CLEAN, EVALUATE, EVALUATE_LM, FINETUNE, GRAPH
+from textmill.steps.graph import (
+    BASELINE,
+    BUDGET,
+    CLEAN,
+    CURVE,
+    EVALUATE,
+    EVALUATE_LM,
+    FINETUNE,
+    GRAPH,
+)
 from textmill.tasks.predictions import PREDICTIONS
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.intervals import metrics_by_task
@@ -184,12 +193,13 @@ def _task(task: TaskConfig, results: Mapping[str, Result], pictures: Pictures) -
     facts["epochs"] = f"{tuned['epochs']:.3g}"
     facts["model"] = results[FINETUNE.label(task.name)].json("task.json")["choice"]
     rows = result.lines(PREDICTIONS)
+    curve = results.get(CURVE.label(task.name))
     return pages.Task(
         name=task.name,
         kind=task.kind,
         facts=facts,
         baselines=_baselines(results[BASELINE.label(task.name)]),
-        images=pictures.of(task.kind, result),
+        images=(*pictures.of(task.kind, result), *(pictures.logged(curve) if curve else ())),
         examples=choose_examples(task.kind, rows, N_RIGHT, N_WRONG),
         notes=read_notes(results[BASELINE.label(task.name)].folder),
     )

@@ -17,6 +17,7 @@ from textmill.config import (
     BudgetStepConfig,
     CleanConfig,
     Config,
+    CurveStepConfig,
     DriftStepConfig,
     MeasureStepConfig,
     OpenModelConfig,
@@ -201,6 +202,20 @@ def _finetune_config(task: TaskConfig) -> TaskConfig:
     return task.model_copy(update={"metrics": ()})
 
 
+def _curve_config(task: TaskConfig) -> CurveStepConfig:
+    """Return the task and its curve section, without what affects the choice of a model only."""
+    default = type(task.finetune).model_fields["candidates"].default
+    finetune = task.finetune.model_copy(update={"candidates": default})
+    return CurveStepConfig(
+        task=task.model_copy(update={"metrics": (), "finetune": finetune}), curve=task.curve
+    )
+
+
+def _curve_reads(task: TaskConfig) -> tuple[Raw, ...]:
+    validation = () if task.validation is None else (Split(task, "validation"),)
+    return (Split(task, "train"), *validation, Split(task, "test"))
+
+
 SAMPLE = Step("sample", "textmill.sample.generate:generate")
 TASK_TEXTS = Step("task-texts", "textmill.tasks.texts:collect_texts", is_quick=True)
 FILTERS = "{filters}"
@@ -237,6 +252,13 @@ EVALUATE = Step(
     "textmill.tasks.evaluate:evaluate",
     needs_torch=True,
     loads=(EXAMPLES, NETWORK, ANSWERS, BASELINES, METRICS, FURTHER_METRICS),
+)
+CURVE = Step(
+    "curve",
+    "textmill.tasks.curve.curve:measure_curve",
+    True,
+    True,
+    loads=(EXAMPLES, NETWORK, ANSWERS, BASELINES, METRICS),
 )
 EVALUATE_LM = Step(
     "evaluate-lm", "textmill.tasks.language_model.evaluate:evaluate_lm", needs_torch=True
@@ -318,6 +340,15 @@ GRAPH = Graph(
             {"model": FINETUNE},
             reads=lambda task: (Split(task, "test"),),
             has_scores=True,
+        ),
+        # Last, as it takes longer than all other steps of the task together.
+        PerTask(
+            CURVE,
+            _curve_config,
+            {"backbone": PRETRAIN},
+            reads=_curve_reads,
+            after=(BASELINE, BUDGET),
+            is_needed=lambda task: task.curve.enabled,
         ),
         Shared(
             DRIFT,

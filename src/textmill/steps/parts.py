@@ -99,6 +99,8 @@ class PerTask(_Node[TaskConfig]):
 
     has_scores: bool = False
     """Whether it has scores, which are recorded under the task's name."""
+    is_needed: Callable[[TaskConfig], bool] = lambda _: True
+    """Returns whether a task needs the step."""
 
 
 Node = Shared | PerTask
@@ -151,7 +153,8 @@ class Part:
         """Return whether the step is needed for this configuration."""
         if isinstance(self.node, Shared):
             return self.node.is_needed(config)
-        return self.task_config(config) is not None
+        task = self.task_config(config)
+        return task is not None and self.node.is_needed(task)
 
     def reads(self, config: Config) -> tuple[Raw, ...]:
         """Return the raw data that the step reads."""

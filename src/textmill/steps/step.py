@@ -148,6 +148,7 @@ def _loaded_by_name(step: Step, values: Mapping[str, Any] | None) -> Iterator[st
     """Yield the modules that a step imports by name, except for extensions that do not exist."""
     packages: dict[str, Sequence[str]] = {"kind": list(KINDS.values())}
     if values is not None:
+        values = values.get("task") or values  # the curve step has the task as a section
         kind = values.get("kind")
         corpus = values.get("corpus") or values  # the drift step has the corpus as a section
         packages = {"filters": corpus.get("filters") or (), "metrics": values.get("metrics") or ()}

@@ -2,6 +2,7 @@
 
 __all__ = [
     "baseline",
+    "curve",
     "drift",
     "ensemble",
     "evaluate",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from textmill.config import TaskConfig
 from textmill.files import write_json
-from textmill.tasks.ensemble.predictor import load_predictor
-from textmill.tasks.kinds import examples_of, metrics_of
+from textmill.tasks.ensemble.predictor import Predictor, load_predictor
+from textmill.tasks.kinds import Examples, examples_of, metrics_of
 from textmill.tasks.predictions import score, signature_tags, write_predictions
 
 
@@ -28,12 +28,7 @@ def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     predictor = load_predictor(inputs["model"])
     examples = kind.read_examples(config, "test")
     kind.check_examples(config, predictor.spec, examples)
-    # Batches of similar lengths need little padding.
-    by_length = sorted(range(len(examples)), key=lambda i: len(kind.model_input(examples[i])))
-    predictions = predictor([kind.model_input(examples[i]) for i in by_length])
-    rows: list[dict[str, Any]] = [{} for _ in examples]
-    for i, prediction in zip(by_length, predictions, strict=True):
-        rows[i] = kind.reference(examples[i]) | prediction
+    rows = predict_examples(kind, predictor, examples)
     write_predictions(rows, out)
     metrics = score(config, rows)
     metrics["test_examples"] = len(rows)
@@ -41,3 +36,16 @@ def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     metrics["cut_examples"] = sum(row["is_cut"] for row in rows)
     write_json(out / "metrics.json", metrics)
     write_json(out / "tags.json", signature_tags(metrics_of(config.kind).signatures(config)))
+
+
+def predict_examples(
+    kind: Examples, predictor: Predictor, examples: Sequence[Any]
+) -> list[dict[str, Any]]:
+    """Return the examples' rows of a predictions file."""
+    # Batches of similar lengths need little padding.
+    by_length = sorted(range(len(examples)), key=lambda i: len(kind.model_input(examples[i])))
+    predictions = predictor([kind.model_input(examples[i]) for i in by_length])
+    rows: list[dict[str, Any]] = [{} for _ in examples]
+    for i, prediction in zip(by_length, predictions, strict=True):
+        rows[i] = kind.reference(examples[i]) | prediction
+    return rows

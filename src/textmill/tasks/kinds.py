@@ -36,6 +36,9 @@ class Examples(Protocol):
     """The validation metric that selects the best epoch."""
     ONE_ANSWER: bool
     """Whether each text has one correct answer, so that examples with different ones conflict."""
+    stratum: Callable[[Any], str] | None
+    """Returns the label of an example, if each has one: subsets contain all labels, in the
+    proportions of the whole; None: subsets are random."""
     Spec: Any
     """The class of the settings of a fine-tuned model besides its weights, such as its labels."""
 
@@ -48,6 +51,9 @@ class Examples(Protocol):
 
 class Network(Protocol):
     """Training and prediction: `network.py`."""
+
+    CAN_BE_RECURRENT: bool
+    """Whether an LSTM can take the place of the backbone: if only final hidden states are used."""
 
     def build(self, backbone: Any, spec: Any, dropout: float, is_causal: bool) -> nn.Module: ...
     def encode(

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from textmill.config import OptimizationConfig
 from textmill.errors import RunError
-from textmill.model import GPT
 from textmill.training.batches import n_steps
 from textmill.training.checkpoint import checkpoint_folder, keep_newest, newest_checkpoint
 from textmill.training.metrics_file import MetricsFile
@@ -84,7 +83,7 @@ class TrainingCallback(pl.Callback):
         self.trainer = trainer
         self.metrics = MetricsFile(self.work, pl_module.total_steps, trainer.is_global_zero)
         self.last_step = trainer.global_step
-        (self.gpt,) = (child for child in pl_module.network.modules() if isinstance(child, GPT))
+        self.flops_per_token = pl_module.flops_per_token
         is_bf16 = self.config.precision == "bf16"
         self.peak_flops = trainer.world_size * peak_flops(pl_module.device.type, is_bf16)
         if threading.current_thread() is threading.main_thread():
@@ -242,7 +241,7 @@ class TrainingCallback(pl.Callback):
         seconds = time.perf_counter() - self.window.started_s
         counts = [int((numbers >= 0).sum()) for numbers in self.window.documents]
         widths = [numbers.size(1) for numbers in self.window.documents]
-        per_token = {width: self.gpt.flops_per_token(width) for width in set(widths)}
+        per_token = {width: self.flops_per_token(width) for width in set(widths)}
         flops = sum(n * per_token[width] for n, width in zip(counts, widths, strict=True))
         mine = torch.tensor([sum(counts), flops], dtype=torch.int64, device=module.device)
         n_tokens, flops = self._all_gather(mine).sum(0).tolist()

@@ -15,6 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from textmill.config import OptimizationConfig, flatten
 from textmill.errors import InputError
+from textmill.model import GPT
 from textmill.training.batches import n_steps
 from textmill.training.checkpoint import random_state, restore_random_state
 from textmill.training.objectives import Batch
@@ -74,6 +75,11 @@ class FitModule(pl.LightningModule, ABC):
     def kept(self) -> nn.Module:
         """The network to validate and save: with the average of the weights, if there is one."""
         return self.network if self.average is None else self.average.module
+
+    def flops_per_token(self, n_tokens: int) -> int:
+        """Return the FLOPs of a training step per token, for rows of n_tokens."""
+        (gpt,) = (child for child in self.network.modules() if isinstance(child, GPT))
+        return gpt.flops_per_token(n_tokens)
 
     def prepare(self, batch: Batch, number: int) -> Batch:
         """Return a collated micro-batch ready for training, with its `n_targets`.

@@ -33,7 +33,7 @@ def make_optimizer(module: nn.Module, config: OptimizationConfig) -> Optimizer:
     in_blocks = {
         id(parameter)
         for child in module.modules()
-        if isinstance(child, Block)
+        if isinstance(child, Block | nn.LSTM)
         for parameter in child.parameters()
     }
     muon = Muon(

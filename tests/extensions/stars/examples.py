@@ -14,6 +14,7 @@ from textmill.tasks.classification.examples import (
     model_input,
     read_examples,
     reference,
+    stratum,
 )
 from textmill.tasks.classification.examples import make_spec as make_label_spec
 
@@ -27,6 +28,7 @@ __all__ = [
     "model_input",
     "read_examples",
     "reference",
+    "stratum",
 ]
 
 SELECTION = "accuracy"

@@ -1,5 +1,13 @@
 """The network of a classification."""
 
-from textmill.tasks.classification.network import build, collate, encode, loss, score, validate
+from textmill.tasks.classification.network import (
+    CAN_BE_RECURRENT,
+    build,
+    collate,
+    encode,
+    loss,
+    score,
+    validate,
+)
 
-__all__ = ["build", "collate", "encode", "loss", "score", "validate"]
+__all__ = ["CAN_BE_RECURRENT", "build", "collate", "encode", "loss", "score", "validate"]

@@ -82,6 +82,11 @@ def check_examples(config: ClassificationConfig, spec: Spec, examples: Sequence[
             )
 
 
+def stratum(example: Example) -> str:
+    """Return the label of an example."""
+    return example.label
+
+
 def reference(example: Example) -> dict[str, Any]:
     """Return the fields of the predictions file that are the input and reference of an example."""
     return {"text": example.text, "reference": example.label}

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 from textmill.tasks.classification.answers import PREDICT_BATCH
 from textmill.tasks.classification.examples import Example, Spec
 
+CAN_BE_RECURRENT = True
+"""Whether an LSTM can take the place of the backbone: only final hidden states are used."""
+
 MAX_TRAINING_WINDOWS = 4
 """Maximum windows of a training example, which bounds the memory of a batch."""
 

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 from textmill.tasks.tagging.examples import Example, Spec, Words
 
+CAN_BE_RECURRENT = True
+"""Whether an LSTM can take the place of the backbone: only final hidden states are used."""
+
 MAX_TOKENS = 2**13
 """Maximum tokens of the windows read at once, unless there is a window for each text: bounds the
 memory of batches of long texts."""

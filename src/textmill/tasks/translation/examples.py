@@ -19,6 +19,9 @@ SELECTION = "token_accuracy"
 ONE_ANSWER = False
 """Whether each text has one correct answer, so that examples with different ones conflict."""
 
+stratum = None
+"""Examples have no single label."""
+
 
 @dataclass(frozen=True)
 class Example:

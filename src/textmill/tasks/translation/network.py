@@ -30,6 +30,9 @@ from textmill.tasks.translation.copied import collate as collate_copied
 from textmill.tasks.translation.examples import Example, Spec
 from textmill.tasks.translation.pointer import Pointer, log_probabilities, target_log_probability
 
+CAN_BE_RECURRENT = False
+"""Whether an LSTM can take the place of the backbone: generation needs its cache."""
+
 Copying = tuple[Tensor, Tensor, Tensor]
 """Attention to the source, (N, S), log-odds of copying, (N,), and tokens of the source, (N, S)."""
 

@@ -12,8 +12,9 @@ from mlflow.entities import Metric
 from textmill.config import key_values
 from textmill.errors import best_effort
 from textmill.files import MANIFEST, read_json
-from textmill.steps.graph import FINETUNE, PRETRAIN, TOKENS
+from textmill.steps.graph import CURVE, FINETUNE, PRETRAIN, TOKENS
 from textmill.tracking.computing.request import Request
+from textmill.tracking.metrics.curve_plot import log_curve_plot
 from textmill.tracking.metrics.loss_curve import loss_curve
 from textmill.tracking.metrics.token_lengths import log_token_lengths
 from textmill.tracking.served.logged import log_backbone, log_task_model
@@ -96,13 +97,15 @@ def record_output(
         DIGEST_TAG: manifest["digest"],
     }
     store.set_tags(run_id, tags | own)
-    if points:
+    if any(point.key.endswith("loss") for point in points):
         with best_effort("the plot of the losses"), store.as_store_errors():
             store.client.log_figure(run_id, loss_curve(points), "plots/loss.png")
     if request.step is FINETUNE and request.task:
         log_task_model(store, run_id, request.task, out)
     if request.step is PRETRAIN:
         log_backbone(store, run_id, out)
+    if request.step is CURVE:
+        log_curve_plot(store, run_id, out)
     if request.step is TOKENS:
         log_token_lengths(store, run_id, out)
 
