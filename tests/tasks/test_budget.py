@@ -96,7 +96,7 @@ def test_the_step_writes_sizes_and_the_forecast(corpus: Path, tmp_path: Path) ->
     speed.mkdir()
     out.mkdir()
     (speed / "points.json").write_text(json.dumps([point.model_dump() for point in points(128)]))
-    sizes = dict.fromkeys(("n_layer", "n_head", "n_embd", "block_size"))
+    sizes = dict.fromkeys(("n_layer", "n_head", "n_embd", "block_size", "dropout"))
     config = BudgetStepConfig(
         budget_minutes=10,
         side_by_side=1,

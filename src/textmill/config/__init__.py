@@ -324,7 +324,7 @@ def open_sizes(config: Config) -> list[str]:
         missing.append("tokenizer.vocab_size")
     missing += [
         f"model.{name}"
-        for name in ("n_layer", "n_head", "n_embd", "block_size")
+        for name in ("n_layer", "n_head", "n_embd", "block_size", "dropout")
         if getattr(config.model, name) is None
     ]
     missing += [

@@ -45,7 +45,7 @@ class Sizes(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tokenizer: dict[str, int] = {}
-    model: dict[str, int] = {}
+    model: dict[str, int | float] = {}
     pretrain: dict[str, int] = {}
     tasks: dict[str, dict[str, int]] = {}
     """Of the finetune section of each task, by its name."""

@@ -45,7 +45,8 @@ class OpenModelConfig(Settings):
     """Use the token embedding as the output layer."""
     bias: bool = False
     """Biases in linear layers and layer norms."""
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float | None = Field(0.0, ge=0, lt=1)
+    """Of embeddings, attention weights and the outputs of sublayers, in pretraining."""
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
@@ -81,6 +82,7 @@ class ModelConfig(OpenModelConfig):
     n_head: int = Field(4, gt=0)
     n_embd: int = Field(256, gt=0)
     block_size: int = Field(128, gt=1)
+    dropout: float = Field(0.0, ge=0, lt=1)
 
 
 class OptimizationConfig(Settings):

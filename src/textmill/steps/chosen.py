@@ -6,6 +6,7 @@ not how they were chosen: results with the same sizes are shared.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,7 +45,7 @@ def with_sizes(config: Config, sizes: Sizes) -> Config:
     )
 
 
-def _filled(section: Section, values: dict[str, int]) -> Section:
+def _filled(section: Section, values: Mapping[str, float]) -> Section:
     """Return a section whose fields that are None have these values."""
     new: dict[str, Any] = {k: v for k, v in values.items() if getattr(section, k) is None}
     return section.model_copy(update=new)

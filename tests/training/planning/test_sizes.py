@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,13 +18,18 @@ from textmill.config import (
     Sizes,
 )
 from textmill.errors import InputError
-from textmill.training.planning.backbones import MAX_EPOCHS, TaskTexts, Text
+from textmill.training.planning.backbones import (
+    MAX_EPOCHS,
+    MAX_PARAMETERS_PER_TOKEN,
+    TaskTexts,
+    Text,
+)
 from textmill.training.planning.cost import Cost
 from textmill.training.planning.sizes import choose
 
 COST = Cost(points(128, 256, 512))
 TEXT = Text(20_000_000, 1_000_000, {1024: 2.6, 2048: 3.0, 4096: 3.5, 8192: 4.0})
-OPEN = dict.fromkeys(("n_layer", "n_head", "n_embd", "block_size"))
+OPEN = dict.fromkeys(("n_layer", "n_head", "n_embd", "block_size", "dropout"))
 
 
 def task(
@@ -91,6 +97,30 @@ def test_little_text_is_not_repeated_for_ever_and_gets_no_large_model() -> None:
     assert sizes.tokenizer["vocab_size"] == 512
     assert sizes.model["n_embd"] <= 256
     assert "more text would help" in " ".join(sizes.reasons)
+
+
+def test_text_that_is_repeated_often_needs_dropout() -> None:
+    fresh, once = chosen(1, text=replace(TEXT, n_bytes=10**9))
+    repeated, often = chosen(text=replace(TEXT, n_bytes=10**6))
+    assert (fresh.model["dropout"], repeated.model["dropout"]) == (0.0, 0.1)
+    assert once["expected_epochs"] < 1 < 4 < often["expected_epochs"]
+    assert (
+        chosen(text=replace(TEXT, n_bytes=10**6), model={"dropout": 0.0})[0].model["dropout"] == 0
+    )
+
+
+def test_a_model_is_no_larger_than_the_text_supports() -> None:
+    little = replace(TEXT, n_bytes=10**6)
+    sizes, expected = chosen(10_000, text=little)
+    tokens = little.n_bytes / little.bytes_per_token[sizes.tokenizer["vocab_size"]]
+    assert tokens < expected["parameters"] <= MAX_PARAMETERS_PER_TOKEN * tokens
+
+
+def test_a_model_leaves_time_for_the_tasks() -> None:
+    alone, _ = chosen()
+    beside, _ = chosen(tasks=(task("a", 30_000, 400), task("b", 30_000, 400)))
+    assert beside.model["n_embd"] < alone.model["n_embd"]
+    assert "the tasks would have too few steps" in " ".join(beside.reasons)
 
 
 def test_the_output_layer_is_no_larger_than_the_layers() -> None:

@@ -3,7 +3,7 @@
 1. Half of the time is for pretraining, the other half for the tasks.
 2. Widths and depths are those of a ladder with 64 channels per layer (nanochat's one dial,
    Karpathy 2025) and heads of 64 channels; the tokens are those that the time allows at the
-   measured speed, at most MAX_EPOCHS epochs.
+   measured speed, at most MAX_EPOCHS epochs, with dropout if there are more than four.
 3. Of the ladder, the model with the lowest predicted loss (Hoffmann et al. 2022) is chosen, in
    which repeated text counts less (Muennighoff et al. 2023), with at most ten parameters per token
    of the text, and with which every task has time for half of its epochs.
@@ -34,7 +34,7 @@ from textmill.training.planning.shares import (
     reason,
 )
 
-MODEL_SIZES = ("n_layer", "n_head", "n_embd", "block_size")
+MODEL_SIZES = ("n_layer", "n_head", "n_embd", "block_size", "dropout")
 WARMUP_SHARE = 0.1
 
 

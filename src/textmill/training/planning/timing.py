@@ -64,6 +64,7 @@ def _measure(config: MeasureStepConfig, n_layer: int, n_embd: int, vocab_size: i
         "n_embd": n_embd,
         "block_size": BLOCK_SIZE,
         "vocab_size": vocab_size,
+        "dropout": 0.0,
     }
     model = config.model.model_copy(update=shape).sized()
     training = PretrainConfig(**{**dict(config.pretrain), "max_steps": 2, "warmup_steps": 1})
