@@ -77,7 +77,7 @@ def test_vocabularies_grow_as_long_as_their_entries_are_frequent(
 def test_a_task_has_the_bytes_of_its_columns_of_text(tmp_path: Path) -> None:
     rows = [{"text": "über", "label": "a"}, {"text": "ab", "label": "b"}] * 10
     found = read_task(task(tmp_path, rows, validation_share=0.2))
-    assert (found.n_examples, found.epochs) == (16, 20)
+    assert (found.n_examples, found.epochs) == (16, 40)
     assert found.lengths == [5, 2] * 10
     words = [{"tokens": ["ab", "c"], "ner_tags": ["O", "O"]}] * 4
     tagged = task(tmp_path, words, kind="tagging", validation="c.jsonl", finetune={"epochs": 2})
@@ -111,5 +111,5 @@ def test_the_step_writes_sizes_and_the_forecast(corpus: Path, tmp_path: Path) ->
     # As many entries as the text yields.
     assert 300 < found.tokenizer["vocab_size"] < 512
     train_tokenizer(TokenizerConfig(**found.tokenizer), {"corpus": corpus}, speed)
-    assert found.tasks["mood"]["max_steps"] == 60  # three batches of 90 examples, in 20 epochs
+    assert found.tasks["mood"]["max_steps"] == 120  # three batches of 90 examples, in 40 epochs
     assert json.loads((out / "metrics.json").read_text())["expected_minutes"] <= 10

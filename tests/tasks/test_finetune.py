@@ -64,9 +64,9 @@ def test_the_best_validation_accuracy_is_that_of_the_kept_epoch(
     assert sum(right) / len(right) == best
 
 
-@pytest.mark.parametrize(("n", "expected"), [(10, 20), (3_000, 20), (6_000, 10), (50_000, 3)])
+@pytest.mark.parametrize(("n", "expected"), [(10, 40), (1_500, 40), (6_000, 10), (50_000, 3)])
 def test_few_examples_are_seen_more_often(n: int, expected: int) -> None:
-    assert default_epochs(n) == expected
+    assert default_epochs(n, 60_000) == expected
 
 
 def test_the_same_seed_gives_the_same_weights(

@@ -161,7 +161,7 @@ def train_network(
         [len(example.ids) for example in encoded], settings.micro_batch_size, settings.seed
     )
     per_epoch = len(order(0))
-    n_epochs = settings.epochs or default_epochs(len(encoded))
+    n_epochs = settings.epochs or default_epochs(len(encoded), config.SEEN_EXAMPLES)
     n_batches = n_epochs * per_epoch
     if settings.max_steps is not None:
         n_batches = min(n_batches, settings.max_steps * settings.accumulate)

@@ -23,7 +23,7 @@ SIZES = "sizes.json"
 VOCABULARIES = (512, 1024, 2048, 4096, 8192, 16384)
 SAMPLE_BYTES = 1 << 21
 """Text on which vocabularies are tried."""
-MIN_COUNT = 50
+MIN_COUNT = 25
 """Minimum occurrences in the training text of half of the entries that occur at all: most of the
 256 bytes occur in no text."""
 MAX_LENGTHS = 10_000
@@ -119,7 +119,7 @@ def read_task(config: TaskConfig) -> TaskTexts:
     lengths = list(_lengths(config)) or [0]  # if all are invalid, training will report it
     split_off = 0.0 if config.validation is not None else config.validation_share
     n_examples = max(1, round(len(lengths) * (1 - split_off)))
-    epochs = config.finetune.epochs or default_epochs(n_examples)
+    epochs = config.finetune.epochs or default_epochs(n_examples, config.SEEN_EXAMPLES)
     return TaskTexts(config, n_examples, epochs, lengths[:MAX_LENGTHS])
 
 

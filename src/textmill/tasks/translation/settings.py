@@ -19,6 +19,7 @@ class TranslationConfig(TaskConfig):
     """Translation: a text in another language."""
 
     TEXT_SETTINGS = ("source", "target")
+    SEEN_EXAMPLES = 240_000
 
     kind: Literal["translation"]
     source: str = "source"

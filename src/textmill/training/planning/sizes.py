@@ -7,7 +7,7 @@
 3. Of the ladder, the model with the lowest predicted loss (Hoffmann et al. 2022) is chosen, in
    which repeated text counts less (Muennighoff et al. 2023), with at most ten parameters per token
    of the text, and with which every task has time for half of its epochs.
-4. The vocabulary is the largest of which half of the entries occur at least 50 times in the text
+4. The vocabulary is the largest of which half of the entries occur at least 25 times in the text
    (Gowda & May 2020 count in this way), and whose output layer is no larger than the layers:
    optimal vocabularies grow with the model, more slowly than it (Tao et al. 2024).
 5. The context is 256 tokens if more than a twentieth of the texts of a task exceed 128.
