@@ -30,7 +30,7 @@ GENERATED_FACTOR = 4.0
 TEST_SHARE = 0.2
 """Assumed number of test examples, as a share of the training examples: the test set is not read,
 because a change to it must not change a model."""
-ENOUGH_SHARE = 0.5
+ENOUGH_SHARE = 0.25
 """Share of a task's epochs that it must have, or else a smaller model is chosen."""
 BISECTIONS = 40
 
@@ -132,7 +132,7 @@ class Shares:
 
     @property
     def are_enough(self) -> bool:
-        """Whether every task has most of its epochs."""
+        """Whether every task has enough of its epochs."""
         return all(
             self.steps[tuning.name] >= ENOUGH_SHARE * tuning.most_steps for tuning in self.tunings
         )

@@ -6,7 +6,7 @@
    measured speed, at most MAX_EPOCHS epochs, with dropout if there are more than four.
 3. Of the ladder, the model with the lowest predicted loss (Hoffmann et al. 2022) is chosen, in
    which repeated text counts less (Muennighoff et al. 2023), with at most ten parameters per token
-   of the text, and with which every task has time for half of its epochs.
+   of the text, and with which every task has time for a quarter of its epochs.
 4. The vocabulary is the largest of which half of the entries occur at least 25 times in the text
    (Gowda & May 2020 count in this way), and whose output layer is no larger than the layers:
    optimal vocabularies grow with the model, more slowly than it (Tao et al. 2024).
