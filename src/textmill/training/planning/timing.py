@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import median
 
 from textmill.config import MeasureStepConfig, PretrainConfig
 from textmill.files import write_json
@@ -24,7 +23,7 @@ SHAPES: Mapping[int, tuple[tuple[int, int], ...]] = {
 }
 """Layers and entries of the vocabulary of the measured models, by their width."""
 WARM_UP_STEPS = 2
-MIN_STEPS = 3
+MIN_STEPS = 5
 MEASURED_S = 1.5
 """Minimum time of a measurement."""
 SLOW_S = 1.5
@@ -56,7 +55,11 @@ def measure(config: MeasureStepConfig, inputs: Mapping[str, Path], out: Path) ->
 
 
 def _measure(config: MeasureStepConfig, n_layer: int, n_embd: int, vocab_size: int) -> Point:
-    """Return the median times of a model's training steps."""
+    """Return the times of a model's training steps.
+
+    These are the shortest: others share the machine with whatever else runs on it at the moment,
+    and the sizes that follow are kept for a long time.
+    """
     shape = {
         "n_layer": n_layer,
         "n_head": n_embd // HEAD_SIZE,
@@ -76,7 +79,7 @@ def _measure(config: MeasureStepConfig, n_layer: int, n_embd: int, vocab_size: i
         started_s = time.perf_counter()
         while len(times) < MIN_STEPS or time.perf_counter() - started_s < MEASURED_S:
             times.append(_step_s(trial))
-    micro_batch_s, optimizer_s = (median(values) for values in zip(*times, strict=True))
+    micro_batch_s, optimizer_s = (min(values) for values in zip(*times, strict=True))
     return Point(
         n_layer=n_layer,
         n_embd=n_embd,
