@@ -18,6 +18,7 @@ from textmill.config import (
     CleanConfig,
     Config,
     DriftStepConfig,
+    LanguageModelStepConfig,
     MeasureStepConfig,
     OpenModelConfig,
     OpenPretrainConfig,
@@ -201,6 +202,19 @@ def _finetune_config(task: TaskConfig) -> TaskConfig:
     return task.model_copy(update={"metrics": ()})
 
 
+def _language_model_config(config: Config) -> LanguageModelStepConfig:
+    accelerator = config.pretrain.accelerator
+    return LanguageModelStepConfig(**dict(config.generation), accelerator=accelerator)
+
+
+def _drift_config(config: Config) -> DriftStepConfig:
+    return DriftStepConfig(
+        drift=config.retrain.drift,
+        corpus=config.corpus,
+        accelerator=config.pretrain.accelerator,
+    )
+
+
 SAMPLE = Step("sample", "textmill.sample.generate:generate")
 TASK_TEXTS = Step("task-texts", "textmill.tasks.texts:collect_texts", is_quick=True)
 FILTERS = "{filters}"
@@ -295,7 +309,7 @@ GRAPH = Graph(
         ),
         Shared(
             EVALUATE_LM,
-            lambda config: config.generation,
+            _language_model_config,
             {"backbone": PRETRAIN, "tokens": TOKENS},
             scores=LM,
         ),
@@ -321,7 +335,7 @@ GRAPH = Graph(
         ),
         Shared(
             DRIFT,
-            lambda config: DriftStepConfig(drift=config.retrain.drift, corpus=config.corpus),
+            _drift_config,
             {"backbone": PRETRAIN, "tokens": TOKENS, "language": EVALUATE_LM},
             reads=lambda config: (NewText(config.retrain.drift),),
             is_part=False,

@@ -171,7 +171,7 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
 
     fit(module, order, collate, ends_of_epochs(n_epochs, per_epoch, settings.accumulate), work)
     load_state(network, load_weights(work / "best"), work / "best")
-    scorer = network_scorer(config.kind, spec, network.eval(), tokenizer)
+    scorer = network_scorer(config.kind, spec, network.eval(), tokenizer, settings.accelerator)
     choice = choose(config, spec, network, scorer, (train, validation), examples)
     save_task_model(config, spec, choice, network, inputs["backbone"], out)
     write_json(
