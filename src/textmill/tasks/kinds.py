@@ -47,7 +47,10 @@ class Examples(Protocol):
 
 
 class Network(Protocol):
-    """Training and prediction: `network.py`."""
+    """Training and prediction: `network.py`.
+
+    Training moves batches to the device of the network; `score` moves its own.
+    """
 
     def build(self, backbone: Any, spec: Any, dropout: float, is_causal: bool) -> nn.Module: ...
     def encode(
