@@ -42,7 +42,12 @@ LOGGED_POINTS = 2_000
 def bare(folder: Path) -> None:
     """Call the step functions of the demo in sequence, without Prefect and MLflow."""
     from textmill.compose import compose
-    from textmill.config import CleanConfig, PretrainStepConfig, TokensConfig
+    from textmill.config import (
+        CleanConfig,
+        LanguageModelStepConfig,
+        PretrainStepConfig,
+        TokensConfig,
+    )
     from textmill.corpus.cleaning.clean import clean
     from textmill.corpus.tokens.corpus_tokens import tokenize
     from textmill.corpus.tokens.vocabulary import train_tokenizer
@@ -75,7 +80,11 @@ def bare(folder: Path) -> None:
         model=config.model, pretrain=config.pretrain, weights=config.source_weights
     )
     pretrain(step, {"tokens": tokens, "tokenizer": tokenizer}, backbone, out("work"))
-    evaluate_lm(config.generation, {"backbone": backbone, "tokens": tokens}, out("lm"))
+    evaluate_lm(
+        LanguageModelStepConfig(**dict(config.generation)),
+        {"backbone": backbone, "tokens": tokens},
+        out("lm"),
+    )
     for task in config.tasks:
         baseline(task, {}, out(f"baseline-{task.name}"))
         model = out(f"model-{task.name}")

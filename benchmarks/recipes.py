@@ -20,7 +20,7 @@ from statistics import mean, stdev
 from typing import Any
 
 from textmill.compose import compose
-from textmill.config import Config, GenerationConfig, PretrainStepConfig, TokensConfig
+from textmill.config import Config, LanguageModelStepConfig, PretrainStepConfig, TokensConfig
 from textmill.corpus.cleaning.clean import clean
 from textmill.corpus.tokens.corpus_tokens import tokenize
 from textmill.corpus.tokens.vocabulary import train_tokenizer
@@ -102,7 +102,7 @@ def train(
     pretrain(step.model_copy(update={"pretrain": seeded}), inputs, out, made(folder, "work"))
     seconds = time.perf_counter() - started_s
     scores = made(folder, "scores")
-    evaluate_lm(GenerationConfig(), {"backbone": out, "tokens": inputs["tokens"]}, scores)
+    evaluate_lm(LanguageModelStepConfig(), {"backbone": out, "tokens": inputs["tokens"]}, scores)
     return read_json(scores / "metrics.json")["bits_per_byte"], seconds
 
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Test models are so small that a second thread costs more than it gains, and tests run two by two.
@@ -15,3 +17,15 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],  # of a machine that does other work as well
 )
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(params=["pretended", pytest.param("real", marks=pytest.mark.gpu)])
+def gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A GPU: a real one, or one that finds tensors on the wrong device."""
+    if request.param == "real":
+        yield
+        return
+    from tests.pretended_gpu import pretended_gpu  # imports torch, which few tests need
+
+    with pretended_gpu(monkeypatch):
+        yield

@@ -23,6 +23,7 @@ NEEDS = {
     ("model", "auto"): ["budget_minutes=1"],
     ("tokenizer", "byte"): ["tokenizer.vocab_size=270"],  # the demo has a size of its own
     ("corpus", "default"): ["corpus.sources=[{name: books, path: books.txt}]"],
+    ("config", "gpu"): ["corpus.sources=[{name: books, path: books.txt}]"],
 }
 CHOSEN_BY_TASKS: dict[tuple[str, str], Any] = {
     ("corpus", "default"): {"decontamination": {"enabled": True}},
@@ -97,7 +98,7 @@ def test_every_file_of_conf_is_composed_by_these_tests() -> None:
 
 @pytest.mark.parametrize("name", config_names())
 def test_every_whole_configuration_says_what_its_file_says(name: str) -> None:
-    config = compose(name, ["data_root=data"])
+    config = compose(name, ["data_root=data", *NEEDS.get(("config", name), [])])
     said = stated(CONF / f"{name}.yaml", "tasks", "data_root")
     for key, value in said.items():
         section = plain(config)[key]
@@ -137,7 +138,8 @@ def test_a_users_file_on_base_has_the_values_of_base(there: Path) -> None:
 
 @pytest.mark.parametrize("name", config_names())
 def test_composing_twice_gives_equal_configurations(name: str) -> None:
-    assert compose(name, ["data_root=data"]) == compose(name, ["data_root=data"])
+    given = ["data_root=data", *NEEDS.get(("config", name), [])]
+    assert compose(name, given) == compose(name, given)
 
 
 def test_a_configuration_does_not_depend_on_the_working_folder(

@@ -29,12 +29,12 @@ def write(prompt: str, config: Config) -> Iterator[str]:
     """
     folder = choose_model(config, PRETRAIN).folder
     from textmill.corpus.tokens.tokenizer import load_tokenizer
-    from textmill.model import load
+    from textmill.model import choose_device, load
     from textmill.safety.model_redaction import read_redaction
     from textmill.safety.redaction import redact
     from textmill.training.writing import stream_text
 
-    network = load(folder)
+    network = load(folder).to(choose_device())
     tokenizer = load_tokenizer(folder, network.config.vocab_size)
     yield prompt
     asked = redact(prompt, read_redaction(folder))[0]

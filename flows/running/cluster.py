@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from textmill.config import ClusterConfig, OptimizationConfig, PretrainConfig
+from textmill.config import ClusterConfig, PretrainConfig
 from textmill.errors import InputError, RunError
 from textmill.steps.process import Job, Stopped, is_stopping, run_job, warm_up
 
@@ -155,11 +155,11 @@ def _wait(ray: Any, future: Any, job: Job, watch: Callable[[], None]) -> Any:
 
 def _needs(job: Job, machines: Sequence[Mapping[str, float]]) -> dict[str, int]:
     """Return the CPUs and GPUs of a job, at most those of one machine: Ray would wait for more."""
-    trainings = [value for _, value in job.config if isinstance(value, OptimizationConfig)]
+    settings = (job.config, *(value for _, value in job.config))
     n_gpus = sum(
-        settings.devices if isinstance(settings, PretrainConfig) else 1
-        for settings in trainings
-        if job.step.is_training and settings.accelerator == "cuda"
+        one.devices if isinstance(one, PretrainConfig) else 1
+        for one in settings
+        if getattr(one, "accelerator", None) == "cuda"
     )
     suitable = [machine for machine in machines if machine.get("GPU", 0) >= n_gpus]
     if not suitable:

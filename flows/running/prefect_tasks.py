@@ -24,6 +24,7 @@ from textmill.steps.parts import Part
 from textmill.tracking.raw_data import find_sources, with_sample
 from textmill.tracking.results import Result
 from textmill_flows.running.context import Context, log, outcome, run_step, say
+from textmill_flows.running.gpus import check_gpus
 from textmill_flows.running.recording import quiet
 from textmill_flows.running.registration import promote
 from textmill_flows.running.scores import record
@@ -35,9 +36,11 @@ def run_parts(context: Context, parts: tuple[Part, ...]) -> None:
     """Run parts of the graph: sample data, checks in parallel, the trunk, branches in parallel.
 
     Raises:
-        InputError: data cannot be used; independent parts are completed.
+        InputError: this machine lacks a GPU; or data cannot be used, then independent parts are
+            completed.
         RunError: a step failed; independent parts are completed.
     """
+    check_gpus(context.config, parts)
     stages = GRAPH.stages(parts)
     if stages.sample is not None:
         sample = compute(context, stages.sample)

@@ -20,6 +20,7 @@ from torch import nn
 from textmill import model as models
 from textmill.config import (
     UNREDACTED,
+    Accelerator,
     ModelConfig,
     RedactionConfig,
     TaskConfig,
@@ -149,7 +150,8 @@ def predictor_of(
     tokenizer: Tokenizer,
     spec: Any,
     redaction: RedactionConfig = UNREDACTED,
+    accelerator: Accelerator = "cpu",
 ) -> Predictor:
     """Return the predictor of a network."""
-    scorer = network_scorer(kind, spec, network.eval(), tokenizer)
+    scorer = network_scorer(kind, spec, network.eval(), tokenizer, accelerator)
     return Predictor(kind, spec, [(scorer, 1.0)], redaction)

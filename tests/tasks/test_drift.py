@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.tasks.conftest import toy_rows
-from textmill.config import DriftStepConfig, GenerationConfig, TokensConfig
+from textmill.config import DriftStepConfig, LanguageModelStepConfig, TokensConfig
 from textmill.corpus.tokens.corpus_tokens import tokenize
 from textmill.files import read_json
 from textmill.tasks.classification.settings import ClassificationConfig
@@ -42,7 +42,9 @@ def inputs(
         )
     tokenize(TokensConfig(), {**folders, "tokenizer": backbone}, folders["tokens"])
     evaluate_lm(
-        GenerationConfig(), {"backbone": backbone, "tokens": folders["tokens"]}, folders["language"]
+        LanguageModelStepConfig(accelerator="cpu"),
+        {"backbone": backbone, "tokens": folders["tokens"]},
+        folders["language"],
     )
     evaluate(toy, {"model": tuned[0]}, folders["evaluation"])
     return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from tokenizers import Tokenizer
 from textmill.config import GenerationConfig, ModelConfig, TokenizerConfig
 from textmill.corpus.tokens.tokenizer import PAD_ID, TARGET_ID, load_tokenizer
 from textmill.corpus.tokens.vocabulary import train_tokenizer
-from textmill.model import GPT
+from textmill.model import GPT, choose_device
 from textmill.training import writing
 from textmill.training.writing import stream_text
 
@@ -143,3 +144,14 @@ def test_as_many_tokens_are_written_as_asked(network: GPT, tokenizer: Tokenizer)
     less = "".join(written(network, tokenizer, max_new_tokens=20))
     assert len(less) < len(more)
     assert more.startswith(less)
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("temperature", [0.0, 0.8])
+def test_a_gpu_writes(network: GPT, tokenizer: Tokenizer, temperature: float) -> None:
+    expected = written(network, tokenizer, temperature=0.0)
+    on_gpu = copy.deepcopy(network).to(choose_device())
+    assert on_gpu.device.type == "cuda"
+    first = written(on_gpu, tokenizer, temperature=temperature)
+    assert first == written(on_gpu, tokenizer, temperature=temperature)
+    assert (first == expected) == (temperature == 0)

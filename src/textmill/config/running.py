@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from textmill.config.data import CorpusConfig, TextFilesConfig
 from textmill.config.masked import Address, BlockName, Command
 from textmill.config.settings import NOT_IN_KEY, Location, Settings
+from textmill.config.training import Accelerator
 
 LANGUAGE_FLOORS = "language/"
 """Prefix of the entries of promotion.floors that apply to a language instead of a task."""
@@ -24,6 +25,13 @@ class GenerationConfig(Settings):
     """0 is greedy decoding."""
     top_k: int | None = Field(50, gt=0)
     seed: int = 0
+
+
+class LanguageModelStepConfig(GenerationConfig):
+    """Configuration of the evaluation of the language model."""
+
+    accelerator: Accelerator = "auto"
+    """That of pretraining."""
 
 
 class PromotionConfig(Settings):
@@ -170,6 +178,8 @@ class DriftStepConfig(Settings):
     drift: DriftConfig
     corpus: CorpusConfig
     """Cleaning of the new text."""
+    accelerator: Accelerator = "auto"
+    """That of pretraining."""
 
 
 class RetrainConfig(Settings):

@@ -116,7 +116,7 @@ class OptimizationConfig(Settings):
     of the weights themselves (Polyak & Juditsky 1992); lower in the first steps. None: no
     averaging."""
     accelerator: Accelerator = "auto"
-    """auto: a CUDA GPU where there is one, else the CPU."""
+    """Device of training and of evaluation. auto: a CUDA GPU where there is one, else the CPU."""
     precision: Precision = "auto"
     """auto: bf16 mixed where the processor computes it natively, else 32-bit."""
     log_every_steps: int = Field(10, gt=0)

@@ -5,12 +5,14 @@ from textmill.model.generation import generate
 from textmill.model.gpt import GPT
 from textmill.model.kv_cache import KVCache
 from textmill.model.layout import load, save
+from textmill.model.placement import choose_device
 
 __all__ = [
     "GPT",
     "Head",
     "KVCache",
     "attention",
+    "choose_device",
     "complete",
     "generate",
     "gpt",

@@ -42,7 +42,7 @@ def complete(
         beams: partial completions kept per prompt; 1 is greedy decoding.
         head: the output layer; None: the model's.
     """
-    device = model.wte.weight.device
+    device = model.device
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
     longest = int(lengths.max())
     room = model.config.block_size + 1 - lengths  # the last token is never an input

@@ -25,7 +25,8 @@ def generate(
 
     Args:
         model: in eval mode.
-        input_ids: (B, T), the prompts, at least one token; the last block_size - 1 are used.
+        input_ids: (B, T), the prompts, on the model's device, at least one token; the last
+            block_size - 1 are used.
         max_new_tokens: number of tokens to generate.
         temperature: divides the logits; 0 is greedy decoding.
         top_k: sample from the k most likely tokens only.

@@ -155,6 +155,9 @@ class GPT(nn.Module):
         self.activation_checkpointing = False
         """Whether to recompute the layers' activations in the backward pass instead of storing them
         (Chen et al. 2016): less memory, a third more time, the same result."""
+        self.compiles_attention = True
+        """Whether a GPU may use FlexAttention, which is compiled; not worthwhile for texts of any
+        length, nor possible on machines without a C compiler."""
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)
         self.wpe = (
             nn.Embedding(config.block_size, config.n_embd) if config.position == "learned" else None
@@ -175,6 +178,11 @@ class GPT(nn.Module):
             if name.endswith("c_proj.weight"):
                 # Each layer adds twice to the residual stream: keeps its variance constant.
                 nn.init.normal_(parameter, std=INIT_STD / math.sqrt(2 * config.n_layer))
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the weights."""
+        return self.wte.weight.device
 
     def n_matmul_parameters(self) -> int:
         """Return the number of parameters in matrix products: those of layers and output head.
@@ -298,7 +306,13 @@ class GPT(nn.Module):
         has_dropout = self.training and config.dropout > 0
         is_wide = config.n_embd // config.n_head >= MIN_FLEX_WIDTH
         is_whole = documents.size(1) % FLEX_BLOCK == 0
-        return documents.is_cuda and is_whole and is_wide and not has_dropout
+        return (
+            self.compiles_attention
+            and documents.is_cuda
+            and is_whole
+            and is_wide
+            and not has_dropout
+        )
 
     def _embed(self, input_ids: Tensor, positions: Tensor) -> Tensor:
         x: Tensor = self.wte(input_ids)  # (B, T, C)

@@ -52,6 +52,11 @@ class LSTM(nn.Module):
             if name.startswith("bias_ih"):
                 nn.init.ones_(parameter[width : 2 * width].detach())
 
+    @property
+    def device(self) -> torch.device:
+        """The device of the weights."""
+        return self.wte.weight.device
+
     def hidden(
         self, input_ids: Tensor, documents: Tensor | None = None, is_causal: bool = True
     ) -> Tensor:

@@ -19,6 +19,7 @@ from textmill.config import (
     Config,
     CurveStepConfig,
     DriftStepConfig,
+    LanguageModelStepConfig,
     MeasureStepConfig,
     OpenModelConfig,
     OpenPretrainConfig,
@@ -216,6 +217,19 @@ def _curve_reads(task: TaskConfig) -> tuple[Raw, ...]:
     return (Split(task, "train"), *validation, Split(task, "test"))
 
 
+def _language_model_config(config: Config) -> LanguageModelStepConfig:
+    accelerator = config.pretrain.accelerator
+    return LanguageModelStepConfig(**dict(config.generation), accelerator=accelerator)
+
+
+def _drift_config(config: Config) -> DriftStepConfig:
+    return DriftStepConfig(
+        drift=config.retrain.drift,
+        corpus=config.corpus,
+        accelerator=config.pretrain.accelerator,
+    )
+
+
 SAMPLE = Step("sample", "textmill.sample.generate:generate")
 TASK_TEXTS = Step("task-texts", "textmill.tasks.texts:collect_texts", is_quick=True)
 FILTERS = "{filters}"
@@ -317,7 +331,7 @@ GRAPH = Graph(
         ),
         Shared(
             EVALUATE_LM,
-            lambda config: config.generation,
+            _language_model_config,
             {"backbone": PRETRAIN, "tokens": TOKENS},
             scores=LM,
         ),
@@ -352,7 +366,7 @@ GRAPH = Graph(
         ),
         Shared(
             DRIFT,
-            lambda config: DriftStepConfig(drift=config.retrain.drift, corpus=config.corpus),
+            _drift_config,
             {"backbone": PRETRAIN, "tokens": TOKENS, "language": EVALUATE_LM},
             reads=lambda config: (NewText(config.retrain.drift),),
             is_part=False,

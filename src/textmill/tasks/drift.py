@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textmill import model as models
-from textmill.config import DriftConfig, DriftStepConfig
+from textmill.config import DriftStepConfig
 from textmill.corpus.cleaning.new_text import choose_texts
 from textmill.corpus.tokens.packing import PackedBlocks
 from textmill.corpus.tokens.token_shards import read_index, read_shards, write_shards
@@ -35,23 +35,24 @@ def measure_drift(config: DriftStepConfig, inputs: Mapping[str, Path], out: Path
         out: an empty folder.
 
     Raises:
-        InputError: the new text cannot be read.
+        InputError: the new text cannot be read, or the machine lacks the device.
     """
     new = choose_texts(config.drift, config.corpus)
     texts = new.texts
     metrics: dict[str, float] = {"documents": len(texts), "documents_dropped": new.n_rejected}
     if len(texts) >= config.drift.min_documents:
-        metrics |= _language_measures(config.drift, inputs, texts)
+        metrics |= _language_measures(config, inputs, texts)
         for name in config.drift.tasks:
-            metrics[f"label_shift/{name}"] = _task_shift(inputs, name, texts)
+            metrics[f"label_shift/{name}"] = _task_shift(config, inputs, name, texts)
     write_json(out / "metrics.json", metrics)
 
 
 def _language_measures(
-    config: DriftConfig, inputs: Mapping[str, Path], texts: Sequence[str]
+    config: DriftStepConfig, inputs: Mapping[str, Path], texts: Sequence[str]
 ) -> dict[str, float]:
     """Return metrics of the texts under the backbone and its tokenizer."""
-    network = models.load(inputs["backbone"])
+    device = models.choose_device(config.accelerator, "pretrain")
+    network = models.load(inputs["backbone"]).to(device)
     index = read_index(inputs["tokens"])
     vocab_size = index["vocab_size"]
     encodings = load_tokenizer(inputs["backbone"]).encode_batch_fast(list(texts))
@@ -66,10 +67,10 @@ def _language_measures(
     known = read_json(inputs["language"] / "metrics.json")["bits_per_byte"]
     training = _token_counts(inputs["tokens"] / "train", vocab_size)
     rare = rare_share(
-        np.bincount(np.concatenate(ids), minlength=vocab_size), training, config.rare_count
+        np.bincount(np.concatenate(ids), minlength=vocab_size), training, config.drift.rare_count
     )
     held_out = _token_counts(inputs["tokens"] / "validation", vocab_size)
-    known_rare = rare_share(held_out, training, config.rare_count)
+    known_rare = rare_share(held_out, training, config.drift.rare_count)
     return metrics | {
         "validation_bits_per_byte": known,
         "bits_ratio": metrics["bits_per_byte"] / known,
@@ -89,9 +90,11 @@ def _token_counts(split: Path, vocab_size: int) -> NDArray[np.int64]:
     return total
 
 
-def _task_shift(inputs: Mapping[str, Path], name: str, texts: Sequence[str]) -> float:
+def _task_shift(
+    config: DriftStepConfig, inputs: Mapping[str, Path], name: str, texts: Sequence[str]
+) -> float:
     """Return the shift of predicted labels from the test examples to the texts."""
     with (inputs[f"evaluation {name}"] / PREDICTIONS).open(encoding="utf-8") as rows:
         known = [json.loads(row)["label"] for row in rows]
-    predictions = load_predictor(inputs[f"model {name}"]).stream(texts)
-    return label_shift([prediction["label"] for prediction in predictions], known)
+    predictor = load_predictor(inputs[f"model {name}"], config.accelerator)
+    return label_shift([prediction["label"] for prediction in predictor.stream(texts)], known)

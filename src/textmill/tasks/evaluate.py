@@ -22,10 +22,10 @@ def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
         out: an empty folder.
 
     Raises:
-        InputError: the test examples are invalid.
+        InputError: the test examples are invalid, or the machine lacks the device.
     """
     kind = examples_of(config.kind)
-    predictor = load_predictor(inputs["model"])
+    predictor = load_predictor(inputs["model"], config.finetune.accelerator)
     examples = kind.read_examples(config, "test")
     kind.check_examples(config, predictor.spec, examples)
     rows = predict_examples(kind, predictor, examples)

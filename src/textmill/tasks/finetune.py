@@ -51,7 +51,8 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
         },
         work,
     )
-    scorer = network_scorer(config.kind, spec, trained.network, tokenizer)
+    accelerator = config.finetune.accelerator
+    scorer = network_scorer(config.kind, spec, trained.network, tokenizer, accelerator)
     choice = choose(config, spec, trained.network, scorer, (train, validation), examples)
     save_task_model(config, spec, choice, trained.network, inputs["backbone"], out)
     write_json(

@@ -50,7 +50,10 @@ class Examples(Protocol):
 
 
 class Network(Protocol):
-    """Training and prediction: `network.py`."""
+    """Training and prediction: `network.py`.
+
+    Training moves batches to the device of the network; `score` moves its own.
+    """
 
     CAN_BE_RECURRENT: bool
     """Whether an LSTM can take the place of the backbone: if only final hidden states are used."""

@@ -198,6 +198,11 @@ def pin_memory(batch: Batch) -> Batch:
     return {name: tensor.pin_memory() for name, tensor in batch.items()}
 
 
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """Return a batch on a device."""
+    return {name: tensor.to(device) for name, tensor in batch.items()}
+
+
 def pad(rows: Sequence[Sequence[int]]) -> Batch:
     """Return rows of token ids padded to the longest: input_ids and documents, (B, T) each.
 

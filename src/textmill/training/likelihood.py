@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from textmill.corpus.tokens.packing import PackedBlocks
 from textmill.model import GPT
-from textmill.training.batches import Batches, in_order, to_tensors
+from textmill.training.batches import Batches, in_order, to_device, to_tensors
 from textmill.training.objectives import Batch, token_nll
 
 BATCH_BLOCKS = 8
@@ -42,10 +42,9 @@ def document_nll(
     Returns:
         Summed negative log-likelihood (nats) and targets of every document, (n_documents,) each.
     """
-    device = network.wte.weight.device
     nll, counts = np.zeros(n_documents), np.zeros(n_documents, np.int64)
     for cpu_batch in batches:
-        batch = {name: tensor.to(device) for name, tensor in cpu_batch.items()}
+        batch = to_device(cpu_batch, network.device)
         logits = network(batch["input_ids"], batch["documents"], is_causal)
         losses = token_nll(logits, batch["targets"])[batch["loss_mask"]].double().cpu().numpy()
         documents = cpu_batch["documents"][cpu_batch["loss_mask"]].numpy()

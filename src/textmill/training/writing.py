@@ -27,19 +27,20 @@ def stream_text(
 
     # The end token begins every text: the first token is predicted from it.
     ids = [END_ID, *tokenizer.encode(prompt, add_special_tokens=False).ids]
-    generator = torch.Generator().manual_seed(config.seed)
+    generator = torch.Generator(network.device).manual_seed(config.seed)
     text = DecodeStream(skip_special_tokens=False)
     for token in generate(
         network,
-        torch.tensor([ids]),
+        torch.tensor([ids], device=network.device),
         config.max_new_tokens,
         config.temperature,
         config.top_k,
         generator,
     ):
-        if int(token) == END_ID:
+        number = int(token)
+        if number == END_ID:
             return
-        if int(token) < len(SPECIAL_TOKENS):
+        if number < len(SPECIAL_TOKENS):
             continue  # a special token, not text
-        if piece := text.step(tokenizer, int(token)):
+        if piece := text.step(tokenizer, number):
             yield piece

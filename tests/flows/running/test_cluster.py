@@ -23,6 +23,7 @@ from textmill.config import (
     AnyTask,
     CleanConfig,
     ClusterConfig,
+    LanguageModelStepConfig,
     ModelConfig,
     PretrainConfig,
     PretrainStepConfig,
@@ -31,7 +32,7 @@ from textmill.config.extensions import FOLDERS_VARIABLE, load
 from textmill.errors import InputError, RunError
 from textmill.files import digest_folder
 from textmill.stage_times import read_stage_times
-from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, PRETRAIN
+from textmill.steps.graph import BASELINE, CLEAN, EVALUATE, EVALUATE_LM, PRETRAIN
 from textmill.steps.process import Job, run_job
 from textmill.steps.step import Step
 
@@ -78,13 +79,19 @@ def test_a_training_takes_its_gpus_and_no_more_processors_than_a_machine_has(
     assert _needs(on_none, machines) == {"num_cpus": 4, "num_gpus": 0}
 
 
-def test_what_is_measured_takes_no_gpu(tmp_path: Path) -> None:
+def test_an_evaluation_takes_one_gpu(tmp_path: Path) -> None:
     files = {"name": "mood", "kind": "classification", "train": "a", "test": "b"}
     config: Any = TypeAdapter(AnyTask).validate_python(
         files | {"finetune": {"accelerator": "cuda"}}
     )
-    measuring = Job(EVALUATE, config, {}, tmp_path, tmp_path, threads=1)
-    assert _needs(measuring, [{"CPU": 4.0}]) == {"num_cpus": 1, "num_gpus": 0}
+    machine = {"CPU": 4.0, "GPU": 2.0}
+    for step, settings, n_gpus in (
+        (EVALUATE, config, 1),
+        (EVALUATE_LM, LanguageModelStepConfig(accelerator="cuda"), 1),
+        (EVALUATE_LM, LanguageModelStepConfig(accelerator="cpu"), 0),
+    ):
+        job = Job(step, settings, {}, tmp_path, tmp_path, threads=1)
+        assert _needs(job, [machine]) == {"num_cpus": 1, "num_gpus": n_gpus}
 
 
 def test_gpus_that_no_machine_has_are_not_waited_for(tmp_path: Path) -> None:

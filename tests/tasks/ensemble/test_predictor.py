@@ -8,19 +8,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from tests.tasks.conftest import predictor_of
 from textmill import model as models
+from textmill.config import UNREDACTED
 from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.errors import InputError
+from textmill.model import choose_device
 from textmill.tasks.classification.answers import PREDICT_BATCH
 from textmill.tasks.classification.examples import Spec
 from textmill.tasks.classification.network import Classifier, build
 from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.ensemble.model_folder import Choice, save_task_model
-from textmill.tasks.ensemble.predictor import Predictor, load_predictor
+from textmill.tasks.ensemble.predictor import (
+    Predictor,
+    load_predictor,
+    network_scorer,
+    score_in_batches,
+)
+from textmill.tasks.kinds import answers_of, network_of
+from textmill.tasks.tagging.examples import Spec as TaggingSpec
+from textmill.tasks.translation.examples import Spec as TranslationSpec
 
 SPEC = Spec(("bad", "good", "so-so"))
 TEXTS = ["the room", "a lovely meal and splendid staff", "sad"]
@@ -48,6 +59,71 @@ def test_a_saved_model_gives_the_same_predictions(
     loaded = load_predictor(tmp_path)
     assert loaded.spec == SPEC
     assert loaded(TEXTS) == labelled(backbone, network)(TEXTS)
+
+
+TAGS = ("O", "B-PER", "I-PER")
+NETWORKS: dict[str, tuple[str, Any, bool]] = {
+    "classification": ("classification", SPEC, False),
+    "causal classification": ("classification", SPEC, True),
+    "tagging": ("tagging", TaggingSpec(TAGS, False), False),
+    "tagging with spelling and a random field": (
+        "tagging",
+        TaggingSpec(TAGS, False, n_spelling_rows=64, has_crf=True),
+        False,
+    ),
+    "translation": ("translation", TranslationSpec(0.5), True),
+    "translation with beams and a pointer": (
+        "translation",
+        TranslationSpec(0.5, beams=3, splits_numbers=True, has_pointer=True),
+        True,
+    ),
+}
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize(("kind", "spec", "is_causal"), NETWORKS.values(), ids=NETWORKS)
+def test_a_gpu_predicts_as_the_cpu_does(
+    backbone: Path, kind: str, spec: Any, is_causal: bool
+) -> None:
+    texts = [*TEXTS, "meal 17 and " * 30, "window"]  # more than a context
+    inputs = [text.split() for text in texts] if kind == "tagging" else texts
+    tokenizer = load_tokenizer(backbone)
+    torch.manual_seed(2)
+    network = network_of(kind).build(models.load(backbone), spec, 0.0, is_causal)
+    with torch.no_grad():
+        for parameter in network.parameters():  # clear preferences
+            parameter.add_(torch.randn_like(parameter), alpha=0.3)
+    prepared = answers_of(kind).prepare(spec, inputs, UNREDACTED)
+    scores = []
+    for device in ("cpu", "cuda"):
+        scorer = network_scorer(kind, spec, network.eval(), tokenizer, device)
+        assert {parameter.device.type for parameter in network.parameters()} == {device}
+        scores.append(list(score_in_batches(scorer, prepared, 3)))
+    for here, there in zip(*scores, strict=True):
+        if kind == "translation":
+            assert there == here
+        else:
+            assert isinstance(there, np.ndarray)
+            np.testing.assert_allclose(there, here, atol=1e-4)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_prediction_compiles_nothing(tuned: tuple[Path, Path], backbone: Path) -> None:
+    """Texts have any length, and a machine that only predicts needs no compiler."""
+    network = classifier(backbone)
+    documents = torch.zeros((1, 128), dtype=torch.int32, device=choose_device())
+    network.backbone.config = network.backbone.config.model_copy(update={"n_embd": 64})
+    assert network.backbone._uses_flex_attention(documents)
+    labelled(backbone, network)
+    assert not network.backbone._uses_flex_attention(documents)
+
+
+def test_a_gpu_that_is_missing_is_named(
+    tuned: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match=r"finetune\.accelerator=cuda: .* set it to cpu"):
+        load_predictor(tuned[0], "cuda")
 
 
 def test_predictions_keep_the_order_across_batches(backbone: Path) -> None:

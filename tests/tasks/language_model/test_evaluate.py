@@ -14,12 +14,13 @@ import pytest
 import torch
 
 from textmill import model as models
-from textmill.config import GenerationConfig, ModelConfig, TokenizerConfig, TokensConfig
+from textmill.config import LanguageModelStepConfig, ModelConfig, TokenizerConfig, TokensConfig
 from textmill.corpus.tokens.corpus_tokens import tokenize
 from textmill.corpus.tokens.packing import PackedBlocks
 from textmill.corpus.tokens.token_shards import write_shards
 from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.corpus.tokens.vocabulary import train_tokenizer
+from textmill.errors import InputError
 from textmill.files import read_json
 from textmill.model import GPT
 from textmill.tasks.language_model.evaluate import (
@@ -34,7 +35,7 @@ from textmill.training.writing import stream_text
 
 HELD_OUT = ["The cat sat.", "那只猫", "", "The mat was under the cat, and the dog was not there."]
 TRAIN = ["The cat sat on the mat, and the dog sat on the cat.", "那只猫坐在垫子上。"] * 30
-GENERATION = GenerationConfig(prompts=("The", "那"), max_new_tokens=12)
+GENERATION = LanguageModelStepConfig(prompts=("The", "那"), max_new_tokens=12, accelerator="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +152,20 @@ def test_evaluating_again_writes_the_same_bytes(folders: dict[str, Path], tmp_pa
 
 def test_the_backbone_brings_its_tokenizer(folders: dict[str, Path]) -> None:
     assert all((folders["backbone"] / name).exists() for name in TOKENIZER_FILES)
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_gpu_measures_what_the_cpu_does(folders: dict[str, Path], tmp_path: Path) -> None:
+    evaluate_lm(GENERATION.model_copy(update={"accelerator": "cuda"}), folders, tmp_path)
+    here, there = (read_json(folder / "metrics.json") for folder in (folders["out"], tmp_path))
+    assert there == pytest.approx(here, rel=1e-5)
+    samples = read_json(tmp_path / "samples.json")
+    assert all(map(str.startswith, samples, GENERATION.prompts))
+
+
+def test_a_gpu_that_is_missing_is_named(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match=r"pretrain\.accelerator=cuda: .* set it to cpu"):
+        evaluate_lm(GENERATION.model_copy(update={"accelerator": "cuda"}), folders, tmp_path)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from textmill.corpus.tokens.tokenizer import END_ID
 from textmill.model import GPT
-from textmill.training.batches import pad
+from textmill.training.batches import pad, to_device
 from textmill.training.objectives import Batch, mean_cross_entropy
 
 if TYPE_CHECKING:
@@ -146,6 +146,7 @@ def score(
     """Yield the probabilities of each text's labels, (labels,); no text is truncated."""
     block_size = network.backbone.config.block_size
     batch = _pad_windows(_windows(tokenizer, prepared, block_size))
+    batch = to_device(batch, network.backbone.device)
     rows = [slice(at, at + PREDICT_BATCH) for at in range(0, len(batch["texts"]), PREDICT_BATCH)]
     parts = [network.sum_hidden(batch["input_ids"][row], batch["documents"][row]) for row in rows]
     sums, counts = zip(*parts, strict=True)

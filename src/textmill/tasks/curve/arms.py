@@ -79,7 +79,7 @@ def fit_arm(
         },
         work,
     )
-    scorer = network_scorer(task.kind, spec, trained.network, tokenizer)
+    scorer = network_scorer(task.kind, spec, trained.network, tokenizer, task.finetune.accelerator)
     return Fitted(scorer, n_parameters(trained.network))
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from textmill.config import UNREDACTED, RedactionConfig
+from textmill.config import UNREDACTED, Accelerator, RedactionConfig
 from textmill.corpus.tokens.tokenizer import load_tokenizer
-from textmill.model import GPT
+from textmill.model import GPT, choose_device
 from textmill.model.layout import check_sizes, load_state, load_weights, read_config
 from textmill.tasks.ensemble.averaging import average
 from textmill.tasks.ensemble.model_folder import BASELINE_FOLDER, TaskModel, read_task
-from textmill.tasks.kinds import BASELINE, NETWORK, answers_of, baselines_of, network_of
+from textmill.tasks.kinds import BASELINE, answers_of, baselines_of, network_of
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -72,21 +72,50 @@ def score_in_batches(scorer: Scorer, prepared: Sequence[Any], batch_size: int) -
         yield from scores
 
 
-def network_scorer(kind: str, spec: Any, network: nn.Module, tokenizer: Tokenizer) -> Scorer:
-    """Return the scorer of a network, which is in eval mode, with its backbone's tokenizer."""
+def network_scorer(
+    kind: str,
+    spec: Any,
+    network: nn.Module,
+    tokenizer: Tokenizer,
+    accelerator: Accelerator = "auto",
+) -> Scorer:
+    """Return the scorer of a network, which is moved to its device; scores are on the CPU.
+
+    Args:
+        kind: name of the kind of task.
+        spec: the kind's settings of the model.
+        network: in eval mode.
+        tokenizer: that of its backbone.
+        accelerator: see `choose_device`.
+
+    Raises:
+        InputError: the machine lacks the device.
+    """
+    if isinstance(network.backbone, GPT):  # not an LSTM, of a learning curve
+        network.backbone.compiles_attention = False
+    network.to(choose_device(accelerator))
     return partial(network_of(kind).score, network, tokenizer, spec)
 
 
-def load_predictor(folder: Path | str) -> Predictor:
+def load_predictor(folder: Path | str, accelerator: Accelerator = "auto") -> Predictor:
     """Return the predictor of a task model folder.
 
+    Args:
+        folder: written by the step finetune.
+        accelerator: see `choose_device`; classical baselines always use the CPU.
+
     Raises:
-        InputError: the folder is not a task model.
+        InputError: the folder is not a task model, or the machine lacks the device.
     """
     folder = Path(folder)
     task = read_task(folder)
-    loaders = {NETWORK: _load_network, BASELINE: _load_baseline}
-    scorers = [(loaders[name](folder, task), weight) for name, weight in task.members.items()]
+
+    def load(member: str) -> Scorer:
+        if member == BASELINE:
+            return _load_baseline(folder, task)
+        return _load_network(folder, task, accelerator)
+
+    scorers = [(load(member), weight) for member, weight in task.members.items()]
     return Predictor(task.kind, task.spec, scorers, task.redaction)
 
 
@@ -94,10 +123,10 @@ def _load_baseline(folder: Path, task: TaskModel) -> Scorer:
     return baselines_of(task.kind).load(task.spec, folder / BASELINE_FOLDER).score
 
 
-def _load_network(folder: Path, task: TaskModel) -> Scorer:
+def _load_network(folder: Path, task: TaskModel, accelerator: Accelerator) -> Scorer:
     config = read_config(folder)
     check_sizes(config, folder)
     network = network_of(task.kind).build(GPT(config), task.spec, 0.0, task.is_causal)
     load_state(network, load_weights(folder), folder)
     tokenizer = load_tokenizer(folder, config.vocab_size)
-    return network_scorer(task.kind, task.spec, network.eval(), tokenizer)
+    return network_scorer(task.kind, task.spec, network.eval(), tokenizer, accelerator)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textmill import model as models
-from textmill.config import GenerationConfig
+from textmill.config import LanguageModelStepConfig
 from textmill.corpus.tokens.packing import PackedBlocks
 from textmill.corpus.tokens.token_shards import Shard, read_index, read_shards
 from textmill.corpus.tokens.tokenizer import SPECIAL_TOKENS, load_tokenizer
@@ -24,15 +24,19 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 
-def evaluate_lm(config: GenerationConfig, inputs: Mapping[str, Path], out: Path) -> None:
+def evaluate_lm(config: LanguageModelStepConfig, inputs: Mapping[str, Path], out: Path) -> None:
     """Write the loss on the validation split and of each of its documents, and sampled texts.
 
     Args:
-        config: prompts and sampling.
+        config: prompts and sampling, and the accelerator.
         inputs: `backbone` and `tokens`, folders of those steps.
         out: an empty folder.
+
+    Raises:
+        InputError: the machine lacks the device.
     """
-    network = models.load(inputs["backbone"])
+    device = models.choose_device(config.accelerator, "pretrain")
+    network = models.load(inputs["backbone"]).to(device)
     tokenizer = load_tokenizer(inputs["backbone"])
     blocks = PackedBlocks(inputs["tokens"] / "validation", network.config.block_size)
     sizes = document_sizes(blocks.shards, tokenizer)

@@ -43,8 +43,9 @@ class ConditionalRandomField(nn.Module):
         transitions = self._transitions()
         before = torch.cat([torch.full_like(labels[:, :1], self.outside), labels[:, :-1]], dim=1)
         of_words = scores.gather(2, labels.unsqueeze(2)).squeeze(2) + transitions[before, labels]
-        is_word = torch.arange(scores.size(1), device=scores.device) < lengths.unsqueeze(1)
-        totals = self._forward(scores, transitions)[torch.arange(len(scores)), lengths - 1]
+        texts, words = (torch.arange(n, device=scores.device) for n in scores.shape[:2])
+        is_word = words < lengths.unsqueeze(1)
+        totals = self._forward(scores, transitions)[texts, lengths - 1]
         return totals.logsumexp(dim=-1).sum() - (of_words * is_word).sum()
 
     def log_probabilities(self, scores: Tensor, lengths: Tensor) -> Tensor:

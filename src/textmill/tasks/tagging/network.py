@@ -24,7 +24,7 @@ from textmill.tasks.tagging.answers import Prepared
 from textmill.tasks.tagging.crf import ConditionalRandomField
 from textmill.tasks.tagging.iob2 import best_tags, entity_f1
 from textmill.tasks.tagging.spelling import spelling_rows
-from textmill.training.batches import pad
+from textmill.training.batches import pad, to_device
 from textmill.training.objectives import Batch, mean_cross_entropy
 
 if TYPE_CHECKING:
@@ -203,6 +203,7 @@ def score(
     """
     block_size = network.backbone.config.block_size
     batch = _batch([_read_words(tokenizer, spec, item.words, block_size) for item in prepared])
+    batch = to_device(batch, network.backbone.device)
     for rows in network.log_probabilities(batch, network(batch)):
         yield np.exp(rows)
 

@@ -171,8 +171,7 @@ def score(
 
 def _head(network: Translator, pointer: Pointer, prompts: Sequence[Sequence[int]]) -> Head:
     """Return the output layer that may copy tokens of the prompts."""
-    lm_head = network.backbone.lm_head
-    device = network.backbone.wte.weight.device
+    lm_head, device = network.backbone.lm_head, network.backbone.device
     source = pad_sequence(
         [torch.tensor(ids[:-1], device=device) for ids in prompts],  # without TARGET
         batch_first=True,

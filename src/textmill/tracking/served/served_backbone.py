@@ -11,7 +11,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from textmill.config import GenerationConfig
 from textmill.corpus.tokens.tokenizer import load_tokenizer
-from textmill.model import load
+from textmill.model import choose_device, load
 from textmill.safety.model_redaction import read_redaction
 from textmill.safety.redaction import redact
 from textmill.tracking.served.copies import check_copy
@@ -29,7 +29,7 @@ class Backbone(PythonModel):
         """
         folder = Path(context.artifacts["model"])
         check_copy(folder)
-        self.network = load(folder)
+        self.network = load(folder).to(choose_device())
         self.tokenizer = load_tokenizer(folder, self.network.config.vocab_size)
         self.redaction = read_redaction(folder)
 

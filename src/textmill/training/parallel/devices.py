@@ -11,6 +11,7 @@ from torch import Tensor
 
 from textmill.config import OptimizationConfig
 from textmill.errors import InputError
+from textmill.model import choose_device
 
 FP32_ERROR = 1e-5
 """Maximum relative error of an fp32 matrix product; bf16 has about 3e-3."""
@@ -29,8 +30,7 @@ def check_device(section: str, config: OptimizationConfig, devices: int = 1) -> 
     """
     if config.accelerator != "cuda":
         return
-    if not torch.cuda.is_available():
-        raise InputError(f"{section}.accelerator=cuda: torch finds no CUDA GPU; set it to cpu.")
+    choose_device(config.accelerator, section)
     found = torch.cuda.device_count()
     if devices > found:
         raise InputError(
