@@ -74,10 +74,12 @@ def bare(folder: Path) -> None:
     config = with_sample(config, str(sample))
     corpus, tokenizer, tokens, backbone = map(out, ("corpus", "tokenizer", "tokens", "backbone"))
     clean(CleanConfig(**dict(config.corpus)), {}, corpus)
-    train_tokenizer(config.tokenizer, {"corpus": corpus}, tokenizer)
+    train_tokenizer(config.tokenizer.sized(), {"corpus": corpus}, tokenizer)
     tokenize(TokensConfig(), {"corpus": corpus, "tokenizer": tokenizer}, tokens)
     step = PretrainStepConfig(
-        model=config.model, pretrain=config.pretrain, weights=config.source_weights
+        model=config.model.sized(),
+        pretrain=config.pretrain.sized(),
+        weights=config.source_weights,
     )
     pretrain(step, {"tokens": tokens, "tokenizer": tokenizer}, backbone, out("work"))
     evaluate_lm(

@@ -70,17 +70,18 @@ def prepare(config: Config, folder: Path) -> dict[str, Path]:
         inputs["task_texts"] = made(folder, "texts")
         collect_texts(texts.configure(config), {}, inputs["task_texts"])
     clean(GRAPH.part(CLEAN).configure(config), inputs, corpus)
-    train_tokenizer(config.tokenizer, {"corpus": corpus}, tokenizer)
+    train_tokenizer(config.tokenizer.sized(), {"corpus": corpus}, tokenizer)
     tokenize(TokensConfig(), {"corpus": corpus, "tokenizer": tokenizer}, tokens)
     return {"tokens": tokens, "tokenizer": tokenizer}
 
 
 def with_steps(config: Config, vocab_size: int, seconds: float) -> PretrainStepConfig:
     """Return the training that takes the given time on this machine, without validations."""
-    model = config.model.model_copy(update={"vocab_size": vocab_size})
-    per_step = config.pretrain.micro_batch_size * config.pretrain.accumulate * model.block_size
-    n_steps = round(seconds * measure_speed(model, config.pretrain).tokens_per_s / per_step)
-    settings = config.pretrain.model_copy(
+    model = config.model.sized().model_copy(update={"vocab_size": vocab_size})
+    training = config.pretrain.model_copy(update={"max_steps": 2, "warmup_steps": 1}).sized()
+    per_step = training.micro_batch_size * training.accumulate * model.block_size
+    n_steps = round(seconds * measure_speed(model, training).tokens_per_s / per_step)
+    settings = training.model_copy(
         update={
             "max_steps": n_steps,
             "warmup_steps": n_steps // 20,
@@ -89,7 +90,9 @@ def with_steps(config: Config, vocab_size: int, seconds: float) -> PretrainStepC
             "sample_tokens": 0,
         }
     )
-    return PretrainStepConfig(model=config.model, pretrain=settings, weights=config.source_weights)
+    return PretrainStepConfig(
+        model=config.model.sized(), pretrain=settings, weights=config.source_weights
+    )
 
 
 def train(
