@@ -221,7 +221,7 @@ PUBLIC = {
         "statistics",
     ],
     "textmill.tasks.classification": ["baselines", "examples", "network", "page"],
-    "textmill.tasks.ensemble": ["baseline_files", "candidates", "model_folder", "predictor"],
+    "textmill.tasks.ensemble": ["baseline_files", "candidates", "model_folder", "predictor", "seeds"],
     "textmill.tasks.language_model": ["evaluate", "metrics"],
     "textmill.tasks.tagging": ["baselines", "examples", "network", "page"],
     "textmill.tasks.translation": ["baselines", "examples", "network", "page"],

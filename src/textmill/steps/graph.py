@@ -141,7 +141,7 @@ def _budget_config(config: Config) -> BudgetStepConfig:
 
 def _budgeted(task: TaskConfig) -> TaskConfig:
     """Return a task with the settings that affect its time."""
-    kept = (*SPEED_SETTINGS, "epochs", "max_steps", "attention")
+    kept = (*SPEED_SETTINGS, "epochs", "max_steps", "seeds", "attention")
     return task.model_copy(update={"finetune": _only(task.finetune, kept), "metrics": ()})
 
 

@@ -16,10 +16,16 @@ from textmill.config import FinetuneConfig, TaskConfig, key_values
 from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.errors import InputError
 from textmill.files import digest_file, write_json
-from textmill.model.layout import load_state, load_weights, save_weights
+from textmill.model.layout import load_state, load_weights, read_config, save_weights
 from textmill.tasks.ensemble.candidates import choose
 from textmill.tasks.ensemble.model_folder import save_task_model
 from textmill.tasks.ensemble.predictor import network_scorer
+from textmill.tasks.ensemble.seeds import (
+    Tuned,
+    finish_training,
+    finished_training,
+    tune_networks,
+)
 from textmill.tasks.epochs import default_epochs
 from textmill.tasks.kinds import Examples, Network, examples_of, network_of
 from textmill.tasks.leaks import find_overlap, kept_examples
@@ -120,8 +126,6 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
     Raises:
         InputError: the examples are invalid.
     """
-    settings = config.finetune
-    torch.manual_seed(settings.seed)
     kind, trained = examples_of(config.kind), network_of(config.kind)
     examples = training_examples(config, kind)
     train, validation = split_examples(config, kind, examples)
@@ -131,14 +135,56 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
         spec = kind.make_spec(config, train)
         kind.check_examples(config, spec, validation)
     tokenizer = load_tokenizer(inputs["backbone"])
-    backbone = models.load(inputs["backbone"], dropout=settings.dropout)
-    network = trained.build(backbone, spec, settings.dropout, settings.attention == "causal")
-    network.train()
-    block_size = backbone.config.block_size
+    block_size = read_config(inputs["backbone"]).block_size
     encoded = trained.encode(tokenizer, spec, train, block_size)
     held_out = trained.encode(tokenizer, spec, validation, block_size)
     held_out.sort(key=lambda example: len(example.ids))
 
+    def tune(seeded: TaskConfig, place: Path) -> Tuned:
+        return tune_network(seeded, spec, inputs["backbone"], (encoded, held_out), place)
+
+    tuned, metrics = tune_networks(config, work, tune)
+    networks = [one.network for one in tuned]
+    accelerator = config.finetune.accelerator
+    scorers = [
+        network_scorer(config.kind, spec, network, tokenizer, accelerator) for network in networks
+    ]
+    choice = choose(config, spec, networks, scorers, (train, validation), examples)
+    save_task_model(config, spec, choice, networks, inputs["backbone"], out)
+    write_json(
+        out / "metrics.json",
+        {
+            **choice.metrics,
+            **metrics,
+            "train_examples": len(encoded),
+            "validation_examples": len(held_out),
+            "cut_examples": sum(example.is_cut for example in encoded),
+        },
+    )
+
+
+def tune_network(
+    config: TaskConfig,
+    spec: Any,
+    backbone: Path,
+    splits: tuple[Sequence[Any], Sequence[Any]],
+    work: Path,
+) -> Tuned:
+    """Return the network with the best validation score of a training, in eval mode.
+
+    Args:
+        config: the task, with the seed of the network.
+        spec: the kind's settings of the model.
+        backbone: folder of the pretrain step.
+        splits: encoded examples for training and validation.
+        work: a folder with the checkpoints of an interrupted training, or its result, if any.
+    """
+    settings = config.finetune
+    torch.manual_seed(settings.seed)
+    trained, (encoded, held_out) = network_of(config.kind), splits
+    loaded = models.load(backbone, dropout=settings.dropout)
+    network = trained.build(loaded, spec, settings.dropout, settings.attention == "causal")
+    network.train()
     order = by_length(
         [len(example.ids) for example in encoded], settings.micro_batch_size, settings.seed
     )
@@ -150,7 +196,7 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
     module = FinetuneModule(
         network,
         trained,
-        kind.SELECTION,
+        examples_of(config.kind).SELECTION,
         settings,
         n_batches,
         Batches(
@@ -162,29 +208,21 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
 
     module.identity = {
         f"tasks.{config.name}": key_values(config),
-        "tokenizer": digest_file(inputs["backbone"] / "tokenizer.json"),
-        "backbone": digest_file(inputs["backbone"] / "model.safetensors"),
+        "tokenizer": digest_file(backbone / "tokenizer.json"),
+        "backbone": digest_file(backbone / "model.safetensors"),
     }
 
     def collate(rows: Sequence[int]) -> Batch:
         return trained.collate([encoded[row] for row in rows])
 
-    fit(module, order, collate, ends_of_epochs(n_epochs, per_epoch, settings.accumulate), work)
+    result = finished_training(work, module.identity)
+    if result is None:
+        fit(module, order, collate, ends_of_epochs(n_epochs, per_epoch, settings.accumulate), work)
+        epochs = min(n_batches, module.global_step * settings.accumulate) / per_epoch
+        result = {"score": module.best_score[0], "epochs": epochs}
+        finish_training(work, module.identity, **result)
     load_state(network, load_weights(work / "best"), work / "best")
-    scorer = network_scorer(config.kind, spec, network.eval(), tokenizer, settings.accelerator)
-    choice = choose(config, spec, network, scorer, (train, validation), examples)
-    save_task_model(config, spec, choice, network, inputs["backbone"], out)
-    write_json(
-        out / "metrics.json",
-        {
-            **choice.metrics,
-            "train_examples": len(encoded),
-            "validation_examples": len(held_out),
-            "cut_examples": sum(example.is_cut for example in encoded),
-            "epochs": min(n_batches, module.global_step * settings.accumulate) / per_epoch,
-            f"best_validation_{kind.SELECTION}": module.best_score[0],
-        },
-    )
+    return Tuned(network.eval(), **result)
 
 
 def ends_of_epochs(n_epochs: int, per_epoch: int, accumulate: int) -> set[int]:
