@@ -237,7 +237,7 @@ def longest_first(context: Context, branches: Branches) -> list[str]:
 
 
 def training_bytes(config: TaskConfig) -> float:
-    """Return a task's amount of training data: the size of its training files, times epochs if set.
+    """Return a task's amount of training data: of its files, times seeds, times epochs if set.
 
     Without a number of epochs, small files are seen more often: all take about as long.
     """
@@ -245,7 +245,7 @@ def training_bytes(config: TaskConfig) -> float:
         return math.inf  # unknown
     files = [Path(getattr(config, setting)) for setting in config.settings_of("train")]
     size = sum(file.stat().st_size for file in files if file.exists())
-    return (config.finetune.epochs or 1) * size
+    return (config.finetune.epochs or 1) * config.finetune.seeds * size
 
 
 def describe(failures: Mapping[str, Exception]) -> str:

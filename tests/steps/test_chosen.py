@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.steps.test_graph import labels, make
-from textmill.config import Sizes, open_sizes
+from textmill.config import FinetuneConfig, Sizes, open_sizes
 from textmill.errors import RunError
 from textmill.steps.chosen import FILE, read_sizes, with_sizes
 from textmill.steps.graph import (
@@ -98,6 +98,8 @@ def test_settings_that_affect_time_do() -> None:
     part, before = GRAPH.part(BUDGET), make(**NONE)
     for change in ({"budget_minutes": 6}, {"budget_gib": 4}, {"tasks": ()}):
         assert part.configure(before) != part.configure(make(**NONE | change))
+    tasks = [t.model_copy(update={"finetune": FinetuneConfig(seeds=2)}) for t in before.tasks]
+    assert part.configure(before) != part.configure(before.model_copy(update={"tasks": (*tasks,)}))
     part = GRAPH.part(MEASURE)
     assert part.configure(before) == part.configure(make(**NONE | {"budget_minutes": 6}))
 

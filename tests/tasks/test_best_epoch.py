@@ -11,7 +11,12 @@ from tests.tasks.conftest import made, points, tune, with_finetune
 from textmill import model as models
 from textmill.files import read_json
 from textmill.model.layout import load_weights
-from textmill.tasks.best_epoch import FinetuneModule
+from textmill.tasks.best_epoch import (
+    FINISHED,
+    FinetuneModule,
+    finish_training,
+    finished_training,
+)
 from textmill.tasks.classification.examples import Spec
 from textmill.tasks.classification.network import build
 from textmill.tasks.classification.settings import ClassificationConfig
@@ -83,3 +88,15 @@ def test_the_number_of_steps_is_limited(
     assert read_json(out / "metrics.json")["epochs"] == pytest.approx(10 / 7)
     (rate,) = points(work, "train/learning_rate")
     assert rate < 0.2 * toy.finetune.learning_rate  # the schedule ends there
+
+
+def test_only_the_same_training_is_finished(tmp_path: Path) -> None:
+    (tmp_path / "best").mkdir()
+    identity = {"task": {"seed": 1, "names": ["a", "b"]}, "backbone": "x"}
+    assert finished_training(tmp_path, identity) is None
+    finish_training(tmp_path, identity, best_score=0.1 + 0.2, epochs=3.0)
+    assert finished_training(tmp_path, identity) == {"best_score": 0.1 + 0.2, "epochs": 3.0}
+    assert finished_training(tmp_path, identity | {"backbone": "y"}) is None
+    for damaged in ("[]", "{"):
+        (tmp_path / FINISHED).write_text(damaged)
+        assert finished_training(tmp_path, identity) is None

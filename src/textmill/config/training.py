@@ -263,6 +263,10 @@ class FinetuneConfig(OptimizationConfig):
     task's model, if it is better than the baseline by more than a standard error. network: the
     fine-tuned one; baseline: the classical baseline; average: both, by the weighted product of
     their probabilities, if the kind of task has any."""
+    seeds: int = Field(1, gt=0)
+    """Networks that are fine-tuned, with `seed`, `seed` + 1 and so on: the network of the task's
+    model is their average; or the one with the best validation score, if scores of the kind of task
+    have no average, as those of translation. Limits of time and cost apply to each."""
     warmup_share: float = Field(0.1, ge=0, lt=1)
     """Share of the steps with linear warm-up."""
     label_smoothing: float = Field(0.05, ge=0, lt=1)

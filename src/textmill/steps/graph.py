@@ -142,7 +142,7 @@ def _budget_config(config: Config) -> BudgetStepConfig:
 
 def _budgeted(task: TaskConfig) -> TaskConfig:
     """Return a task with the settings that affect its time."""
-    kept = (*SPEED_SETTINGS, "epochs", "max_steps", "attention")
+    kept = (*SPEED_SETTINGS, "epochs", "max_steps", "seeds", "attention")
     return task.model_copy(update={"finetune": _only(task.finetune, kept), "metrics": ()})
 
 
@@ -205,8 +205,9 @@ def _finetune_config(task: TaskConfig) -> TaskConfig:
 
 def _curve_config(task: TaskConfig) -> CurveStepConfig:
     """Return the task and its curve section, without what affects the choice of a model only."""
-    default = type(task.finetune).model_fields["candidates"].default
-    finetune = task.finetune.model_copy(update={"candidates": default})
+    fields = type(task.finetune).model_fields
+    unused = {name: fields[name].default for name in ("candidates", "seeds")}
+    finetune = task.finetune.model_copy(update=unused)
     return CurveStepConfig(
         task=task.model_copy(update={"metrics": (), "finetune": finetune}), curve=task.curve
     )

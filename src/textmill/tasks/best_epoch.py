@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from textmill.config import FinetuneConfig, TaskConfig
+from textmill.config import FinetuneConfig, TaskConfig, flatten
+from textmill.errors import RunError
+from textmill.files import digest_values, read_json, sync_folder, write_json
 from textmill.model.layout import load_state, load_weights, save_weights
 from textmill.tasks.epochs import default_epochs
 from textmill.tasks.kinds import Network, examples_of, network_of
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 VALIDATION_BATCH_SIZE = 64
+FINISHED = "finished.json"
+"""In the work folder of a finished training, which is not repeated if its step is interrupted."""
 
 
 class FinetuneModule(FitModule):
@@ -140,7 +144,7 @@ def train_network(
         tokenizer: that of the backbone.
         splits: the training examples, and those that select the best epoch.
         identity: everything that the result depends on: checkpoints with another are rejected.
-        work: a folder with the checkpoints of an interrupted training, if any.
+        work: a folder with the checkpoints of an interrupted training, or its result, if any.
 
     Raises:
         InputError: the machine lacks the device, or the checkpoints are of another training.
@@ -182,14 +186,35 @@ def train_network(
     def collate(rows: Sequence[int]) -> Batch:
         return trained.collate([encoded[row] for row in rows])
 
-    fit(module, order, collate, ends_of_epochs(n_epochs, per_epoch, settings.accumulate), work)
+    result = finished_training(work, identity)
+    if result is None:
+        fit(module, order, collate, ends_of_epochs(n_epochs, per_epoch, settings.accumulate), work)
+        epochs = min(n_batches, module.global_step * settings.accumulate) / per_epoch
+        result = {"best_score": module.best_score[0], "epochs": epochs}
+        finish_training(work, identity, **result)
     load_state(network, load_weights(work / "best"), work / "best")
-    return Trained(
-        network.eval(),
-        best_score=module.best_score[0],
-        epochs=min(n_batches, module.global_step * settings.accumulate) / per_epoch,
-        n_cut=sum(example.is_cut for example in encoded),
-    )
+    n_cut = sum(example.is_cut for example in encoded)
+    return Trained(network.eval(), n_cut=n_cut, **result)
+
+
+def finished_training(work: Path, identity: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what `finish_training` wrote, unless it was another training, or none has finished."""
+    try:
+        found = read_json(work / FINISHED)
+    except (OSError, RunError):
+        return None
+    is_same = isinstance(found, dict) and found.pop("identity", None) == _digest(identity)
+    return found if is_same else None
+
+
+def finish_training(work: Path, identity: Mapping[str, Any], **values: float) -> None:
+    """Write that the training in a work folder is finished, once its best weights are on disk."""
+    sync_folder(work / "best")
+    write_json(work / FINISHED, values | {"identity": _digest(identity)})
+
+
+def _digest(identity: Mapping[str, Any]) -> str:
+    return digest_values(flatten(identity))
 
 
 def ends_of_epochs(n_epochs: int, per_epoch: int, accumulate: int) -> set[int]:

@@ -13,10 +13,11 @@ from textmill.config import TaskConfig, key_values
 from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.errors import InputError
 from textmill.files import digest_file, write_json
-from textmill.tasks.best_epoch import train_network
+from textmill.tasks.best_epoch import Trained, train_network
 from textmill.tasks.ensemble.candidates import choose
 from textmill.tasks.ensemble.model_folder import save_task_model
 from textmill.tasks.ensemble.predictor import network_scorer
+from textmill.tasks.ensemble.seeds import tune_networks
 from textmill.tasks.kinds import Examples, examples_of
 from textmill.tasks.leaks import find_overlap, kept_examples
 
@@ -38,32 +39,38 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
     train, validation = split_examples(config, kind, examples)
     spec = checked_spec(config, kind, train, validation)
     tokenizer = load_tokenizer(inputs["backbone"])
-    trained = train_network(
-        config,
-        spec,
-        lambda: models.load(inputs["backbone"], dropout=config.finetune.dropout),
-        tokenizer,
-        (train, validation),
-        {
-            f"tasks.{config.name}": key_values(config),
-            "tokenizer": digest_file(inputs["backbone"] / "tokenizer.json"),
-            "backbone": digest_file(inputs["backbone"] / "model.safetensors"),
-        },
-        work,
-    )
+    digests = {
+        "tokenizer": digest_file(inputs["backbone"] / "tokenizer.json"),
+        "backbone": digest_file(inputs["backbone"] / "model.safetensors"),
+    }
+
+    def tune(seeded: TaskConfig, place: Path) -> Trained:
+        return train_network(
+            seeded,
+            spec,
+            lambda: models.load(inputs["backbone"], dropout=seeded.finetune.dropout),
+            tokenizer,
+            (train, validation),
+            {f"tasks.{config.name}": key_values(seeded)} | digests,
+            place,
+        )
+
+    tuned, metrics = tune_networks(config, work, tune)
+    networks = [one.network for one in tuned]
     accelerator = config.finetune.accelerator
-    scorer = network_scorer(config.kind, spec, trained.network, tokenizer, accelerator)
-    choice = choose(config, spec, trained.network, scorer, (train, validation), examples)
-    save_task_model(config, spec, choice, trained.network, inputs["backbone"], out)
+    scorers = [
+        network_scorer(config.kind, spec, network, tokenizer, accelerator) for network in networks
+    ]
+    choice = choose(config, spec, networks, scorers, (train, validation), examples)
+    save_task_model(config, spec, choice, networks, inputs["backbone"], out)
     write_json(
         out / "metrics.json",
         {
             **choice.metrics,
+            **metrics,
             "train_examples": len(train),
             "validation_examples": len(validation),
-            "cut_examples": trained.n_cut,
-            "epochs": trained.epochs,
-            f"best_validation_{kind.SELECTION}": trained.best_score,
+            "cut_examples": tuned[0].n_cut,
         },
     )
 

@@ -55,7 +55,7 @@ def test_a_saved_model_gives_the_same_predictions(
     config = toy.model_copy(update={"finetune": settings})
     network = classifier(backbone, attention == "causal")
     alone = Choice({"network": 1.0}, None, "the fine-tuned network", {})
-    save_task_model(config, SPEC, alone, network, backbone, tmp_path)
+    save_task_model(config, SPEC, alone, [network], backbone, tmp_path)
     loaded = load_predictor(tmp_path)
     assert loaded.spec == SPEC
     assert loaded(TEXTS) == labelled(backbone, network)(TEXTS)

@@ -76,6 +76,17 @@ def test_half_of_the_time_is_for_pretraining_and_the_rest_for_the_tasks(minutes:
     assert {*sizes.tasks} == {"a", "b", "c", "d"}
 
 
+def test_more_seeds_of_a_task_leave_fewer_steps_for_each() -> None:
+    steps, ends = [], []
+    for seeds in (1, 3):
+        tuned = task("a", 30_000, most_epochs=9999, seeds=seeds)
+        sizes, expected = chosen(30, (tuned,))
+        steps.append(sizes.tasks["a"]["max_steps"])
+        ends.append(expected["expected_minutes"])
+    assert steps[1] == pytest.approx(steps[0] / 3, rel=0.1)
+    assert ends[1] == pytest.approx(ends[0], rel=0.05)
+
+
 def test_more_time_gives_a_larger_model_and_more_tokens() -> None:
     found = [chosen(minutes)[0] for minutes in (30, 300, 3000)]
     widths = [sizes.model["n_embd"] for sizes in found]

@@ -23,7 +23,7 @@ from torch import nn
 from textmill.config import TaskConfig
 from textmill.evaluation.metrics import Row, leading, lower_is_better
 from textmill.tasks.ensemble.averaging import MIN_PROBABILITY, average, fit_weights
-from textmill.tasks.ensemble.model_folder import Choice
+from textmill.tasks.ensemble.model_folder import Choice, network_name
 from textmill.tasks.ensemble.predictor import Scorer, score_in_batches
 from textmill.tasks.kinds import (
     BASELINE,
@@ -44,8 +44,8 @@ MAX_COMPARED = 2000
 def choose(
     config: TaskConfig,
     spec: Any,
-    network: nn.Module,
-    scorer: Scorer,
+    networks: Sequence[nn.Module],
+    scorers: Sequence[Scorer],
     splits: tuple[Sequence[Any], Sequence[Any]],
     examples: Sequence[Any],
 ) -> Choice:
@@ -54,9 +54,9 @@ def choose(
     Args:
         config: the task.
         spec: the kind's settings of the model.
-        network: the fine-tuned network.
-        scorer: computes its scores.
-        splits: the examples that it was trained on, and those that no candidate has seen.
+        networks: the fine-tuned networks, whose average is a single candidate.
+        scorers: compute their scores.
+        splits: the examples that they were trained on, and those that no candidate has seen.
         examples: the examples that the classical baseline is fitted on once it has been chosen, as
             when it is evaluated on its own.
     """
@@ -71,7 +71,7 @@ def choose(
     fitted = baselines.fit(spec, train) if set(names) - {"network"} else None
     if fitted is not None and names != ["baseline"]:
         compared = Compared(config, spec, validation)
-        scores = {NETWORK: compared.scores(scorer), BASELINE: compared.scores(fitted.score)}
+        scores = {NETWORK: compared.pooled(scorers), BASELINE: compared.scores(fitted.score)}
         if "average" in names:
             members["average"], scores["average"] = compared.average(scores)
             if 0 in members["average"].values() and len(names) > 1:
@@ -92,11 +92,12 @@ def choose(
         baseline = baselines.fit(spec, examples)
     n_parameters = baseline.n_parameters if baseline is not None else 0
     if NETWORK in members[chosen]:
-        n_parameters += sum(parameter.numel() for parameter in network.parameters())
+        for network in networks:
+            n_parameters += sum(parameter.numel() for parameter in network.parameters())
     return Choice(
-        members[chosen],
+        _apart(members[chosen], len(networks)),
         baseline,
-        _describe(config.kind, chosen, found),
+        _describe(config.kind, chosen, found, len(networks)),
         {"parameters": n_parameters, **{f"candidate/{name}": found[name] for name in found}},
     )
 
@@ -125,6 +126,14 @@ class Compared:
     def scores(self, scorer: Scorer) -> list[Any]:
         """Return the scores of each example by a model."""
         return list(score_in_batches(scorer, self.prepared, self.kind.PREDICT_BATCH))
+
+    def pooled(self, scorers: Sequence[Scorer]) -> list[Any]:
+        """Return the scores of each example by the average of networks, with equal weights."""
+        scores = [self.scores(scorer) for scorer in scorers]
+        if len(scores) == 1:
+            return scores[0]
+        weights = [1 / len(scores)] * len(scores)
+        return [average(parts, weights) for parts in zip(*scores, strict=True)]
 
     def average(self, scores: Mapping[str, Sequence[Any]]) -> tuple[dict[str, float], list[Any]]:
         """Return the fitted weights of the average of models, and its scores."""
@@ -179,13 +188,27 @@ class Compared:
         return gain(groups >= 0) > deviation
 
 
-def _describe(kind: str, chosen: str, scores: Mapping[str, float]) -> str:
+def _apart(members: Mapping[str, float], n_networks: int) -> dict[str, float]:
+    """Return the members with each network by itself, among which the weight is divided.
+
+    An average is a product of powers, so that of all members is the same.
+    """
+    return {
+        name: weight / (n_networks if member == NETWORK else 1)
+        for member, weight in members.items()
+        for name in (map(network_name, range(n_networks)) if member == NETWORK else (member,))
+    }
+
+
+def _describe(kind: str, chosen: str, scores: Mapping[str, float], n_networks: int) -> str:
     """Return what a model is, and the validation scores that decided."""
     simple = f"the classical baseline ({baselines_of(kind).CLASSICAL_BASELINE.replace('_', ' ')})"
+    network = "the fine-tuned network"
+    several = f"the average of {n_networks} fine-tuned networks"
     descriptions = {
-        "network": "the fine-tuned network",
+        "network": network if n_networks == 1 else several,
         "baseline": simple,
-        "average": f"the average of the fine-tuned network and {simple}",
+        "average": f"{several if n_networks > 1 else f'the average of {network}'} and {simple}",
     }
     if len(scores) < 2:
         return descriptions[chosen]

@@ -1,13 +1,13 @@
 """The folder of a task model: weights, network configuration, tokenizer and task settings.
 
-A task model consists of a network, of a classical baseline, or of both, whose scores are averaged.
+A task model consists of networks, of a classical baseline, or of both, whose scores are averaged.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,7 +28,7 @@ BASELINE_FOLDER = "baseline"
 """Folder of the classical baseline, inside that of the task model."""
 
 
-_Member = Annotated[str, Field(pattern=f"^({NETWORK}|{BASELINE})$")]
+_Member = Annotated[str, Field(pattern=f"^({NETWORK}(-([2-9]|[1-9][0-9]+))?|{BASELINE})$")]
 _Members = Annotated[dict[_Member, Annotated[float, Field(ge=0)]], Field(min_length=1)]
 
 
@@ -37,7 +37,8 @@ class Choice:
     """The members of a task model."""
 
     members: Mapping[str, float]
-    """NETWORK, BASELINE, or both, with their weights in the average."""
+    """The names of networks (see `network_name`), BASELINE, or both, with their weights in the
+    average."""
     baseline: Baseline | None
     """Fitted on all training examples, if it is a member."""
     description: str
@@ -55,35 +56,49 @@ class TaskModel:
     """Whether the network's attention is causal."""
     spec: Any
     members: Mapping[str, float]
-    """NETWORK, BASELINE, or both, with their weights in the average."""
+    """As in `Choice`."""
     redaction: RedactionConfig
+
+
+def network_name(number: int) -> str:
+    """Return the name of a network among the members, numbered from 0."""
+    return NETWORK if number == 0 else f"{NETWORK}-{number + 1}"
+
+
+def weights_folder(folder: Path, member: str) -> Path:
+    """Return the folder of the weights of a network, inside that of the task model."""
+    return folder if member == NETWORK else folder / member
 
 
 def save_task_model(
     config: TaskConfig,
     spec: Any,
     choice: Choice,
-    network: nn.Module,
+    networks: Sequence[nn.Module],
     backbone: Path,
     out: Path,
 ) -> None:
     """Write a task model: task.json, and the files of its members.
 
-    A network consists of config.json, model.safetensors and the tokenizer's files; a baseline has a
-    folder of its own.
+    A network consists of config.json, model.safetensors and the tokenizer's files. Further networks
+    differ in their weights alone, and have folders with these; a baseline has a folder of its own.
 
     Args:
         config: the task.
         spec: the kind's settings of the model.
         choice: the members.
-        network: the fine-tuned network.
+        networks: the fine-tuned networks, in the order of their names.
         backbone: folder of the pretrain step.
         out: an empty folder.
     """
     if NETWORK in choice.members:
-        assert isinstance(network.backbone, GPT)
-        write_config(network.backbone.config, out)
-        save_weights(network.state_dict(), out)
+        backbone_of_first = networks[0].backbone
+        assert isinstance(backbone_of_first, GPT)
+        write_config(backbone_of_first.config, out)
+        for number, network in enumerate(networks):
+            folder = weights_folder(out, network_name(number))
+            folder.mkdir(exist_ok=True)
+            save_weights(network.state_dict(), folder)
         for name in TOKENIZER_FILES:
             shutil.copy(backbone / name, out / name)
     if choice.baseline is not None:

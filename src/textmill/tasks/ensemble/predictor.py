@@ -15,7 +15,12 @@ from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.model import GPT, choose_device
 from textmill.model.layout import check_sizes, load_state, load_weights, read_config
 from textmill.tasks.ensemble.averaging import average
-from textmill.tasks.ensemble.model_folder import BASELINE_FOLDER, TaskModel, read_task
+from textmill.tasks.ensemble.model_folder import (
+    BASELINE_FOLDER,
+    TaskModel,
+    read_task,
+    weights_folder,
+)
 from textmill.tasks.kinds import BASELINE, answers_of, baselines_of, network_of
 
 if TYPE_CHECKING:
@@ -110,12 +115,11 @@ def load_predictor(folder: Path | str, accelerator: Accelerator = "auto") -> Pre
     folder = Path(folder)
     task = read_task(folder)
 
-    def load(member: str) -> Scorer:
-        if member == BASELINE:
-            return _load_baseline(folder, task)
-        return _load_network(folder, task, accelerator)
-
-    scorers = [(load(member), weight) for member, weight in task.members.items()]
+    names = [member for member in task.members if member != BASELINE]
+    found = dict(zip(names, _load_networks(folder, task, names, accelerator), strict=True))
+    if BASELINE in task.members:
+        found[BASELINE] = _load_baseline(folder, task)
+    scorers = [(found[member], weight) for member, weight in task.members.items()]
     return Predictor(task.kind, task.spec, scorers, task.redaction)
 
 
@@ -123,10 +127,17 @@ def _load_baseline(folder: Path, task: TaskModel) -> Scorer:
     return baselines_of(task.kind).load(task.spec, folder / BASELINE_FOLDER).score
 
 
-def _load_network(folder: Path, task: TaskModel, accelerator: Accelerator) -> Scorer:
-    config = read_config(folder)
-    check_sizes(config, folder)
-    network = network_of(task.kind).build(GPT(config), task.spec, 0.0, task.is_causal)
-    load_state(network, load_weights(folder), folder)
+def _load_networks(
+    folder: Path, task: TaskModel, names: Sequence[str], accelerator: Accelerator
+) -> Iterator[Scorer]:
+    """Yield the scorers of networks, which have one configuration and one tokenizer."""
+    if not names:
+        return
+    config, places = read_config(folder), [weights_folder(folder, name) for name in names]
+    for place in places:
+        check_sizes(config, place)
     tokenizer = load_tokenizer(folder, config.vocab_size)
-    return network_scorer(task.kind, task.spec, network.eval(), tokenizer, accelerator)
+    for place in places:
+        network = network_of(task.kind).build(GPT(config), task.spec, 0.0, task.is_causal)
+        load_state(network, load_weights(place), place)
+        yield network_scorer(task.kind, task.spec, network.eval(), tokenizer, accelerator)

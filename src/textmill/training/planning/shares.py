@@ -42,7 +42,7 @@ class Tuning:
     texts: TaskTexts
     steps_per_epoch: float
     step_s: float
-    """On its share of the machine, with its share of the validation."""
+    """On its share of the machine, with its share of the validation, for all seeds."""
     fixed_s: float
     """Of start, evaluation and end."""
     most_steps: int
@@ -97,11 +97,13 @@ def plan_tuning(
     validation_s = FORWARD_SHARE * tokens_s(n_validation * length)
     # The best of the candidates is chosen by their answers to the validation examples.
     tested = (TEST_SHARE + task.validation_share) * texts.n_examples * length
-    evaluation_s = FORWARD_SHARE * tokens_s(tested) * (GENERATED_FACTOR if generates else 1)
+    # Generated answers have no average: of several networks, the best one is used.
+    forwards = GENERATED_FACTOR if generates else settings.seeds
+    evaluation_s = FORWARD_SHARE * tokens_s(tested) * forwards
     return Tuning(
         texts=texts,
         steps_per_epoch=steps_per_epoch,
-        step_s=LOOP_FACTOR * step_s + validation_s / steps_per_epoch,
+        step_s=settings.seeds * (LOOP_FACTOR * step_s + validation_s / steps_per_epoch),
         fixed_s=TASK_START_S + evaluation_s,
         most_steps=min(
             settings.max_steps or sys.maxsize, math.ceil(texts.epochs * steps_per_epoch)
