@@ -44,7 +44,10 @@ def _findings(config: Config) -> Iterator[tuple[bool, str]]:
     works = tuple(map(int, fastapi.split(".")[:2])) < (0, 151)
     fix = "" if works else ": Prefect 3.8 needs fastapi<0.151"
     yield works, f"fastapi {fastapi}{fix}"
-    yield True, f"pretraining on {config.pretrain.accelerator} in {config.pretrain.precision}"
+    device = config.pretrain.accelerator
+    is_there = device != "cuda" or hardware.best_accelerator() == "cuda"
+    fix = "" if is_there else ": torch finds no CUDA GPU here, set pretrain.accelerator=cpu"
+    yield is_there, f"pretraining on {device} in {config.pretrain.precision}{fix}"
     yield from _store(config)
     for source in config.corpus.sources:
         yield _try(f"source {source.name}", partial(_first_document, source))

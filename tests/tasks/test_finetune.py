@@ -7,15 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests.tasks.conftest import points, tune, with_finetune
+from tests.tasks.ensemble.test_candidates import make_task
+from textmill import model as models
+from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.errors import InputError
 from textmill.files import read_json
+from textmill.model import choose_device
 from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.ensemble.predictor import load_predictor
 from textmill.tasks.epochs import default_epochs
 from textmill.tasks.finetune import finetune, split_examples, training_examples
 from textmill.tasks.kinds import examples_of, network_of
+from textmill.training.batches import to_device
 
 # Lightning announces its own changes, and that two processor cores could load data.
 pytestmark = pytest.mark.filterwarnings(
@@ -125,3 +131,28 @@ def test_a_share_that_leaves_nothing_is_refused(toy: ClassificationConfig, share
     config = toy.model_copy(update={"validation_share": share})
     with pytest.raises(InputError, match=rf"tasks.mood: .*\(120\).*validation_share={share}"):
         split(config)
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("kind", ["classification", "tagging", "translation"])
+def test_a_gpu_computes_the_loss_and_the_scores_of_the_cpu(
+    backbone: Path, tmp_path: Path, kind: str
+) -> None:
+    config = make_task(tmp_path, kind)
+    reading, trained = examples_of(kind), network_of(kind)
+    examples = reading.read_examples(config, "train")[:20]
+    spec = reading.make_spec(config, examples)
+    torch.manual_seed(1)
+    network = trained.build(models.load(backbone), spec, 0.0, kind == "translation").train()
+    encoded = trained.encode(load_tokenizer(backbone), spec, examples, 48)
+    batch = trained.collate(encoded)
+    if kind == "translation":  # exchanges names at random
+        batch["classes"] = batch["classes"][:0]
+    found = []
+    for device in (torch.device("cpu"), choose_device("cuda")):
+        network.to(device)
+        here = to_device(batch, device)
+        loss = float(trained.loss(network, here, 0.05).detach())
+        with torch.inference_mode():
+            found.append({"training": loss, **trained.validate(network, [here])})
+    assert found[1] == pytest.approx(found[0], rel=1e-4)

@@ -11,6 +11,7 @@ import pytest
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # third parties' own
     from textmill_flows.answering.checkup import check
+from textmill import hardware
 from textmill.compose import compose
 
 CONFIG = """
@@ -70,3 +71,10 @@ def test_files_that_are_missing_are_named(folder: Path) -> None:
     is_good, said = said_of(folder, "corpus.sources=[{name: a, path: no.txt}]")
     assert not is_good
     assert "FAIL  source a: source 'a': nothing to read at" in said
+
+
+def test_a_gpu_that_is_missing_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "best_accelerator", lambda: "cpu")
+    is_good, said = said_of(folder, "pretrain.accelerator=cuda", "pretrain.precision=bf16")
+    assert not is_good
+    assert "FAIL  pretraining on cuda in bf16: torch finds no CUDA GPU here, set" in said

@@ -158,7 +158,7 @@ def test_the_backbone_brings_its_tokenizer(folders: dict[str, Path]) -> None:
 def test_a_gpu_measures_what_the_cpu_does(folders: dict[str, Path], tmp_path: Path) -> None:
     evaluate_lm(GENERATION.model_copy(update={"accelerator": "cuda"}), folders, tmp_path)
     here, there = (read_json(folder / "metrics.json") for folder in (folders["out"], tmp_path))
-    assert there == pytest.approx(here, rel=1e-5)
+    assert there == pytest.approx(here, rel=1e-4)
     samples = read_json(tmp_path / "samples.json")
     assert all(map(str.startswith, samples, GENERATION.prompts))
 

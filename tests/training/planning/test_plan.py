@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from textmill.config import ModelConfig, PretrainConfig
+from textmill.errors import InputError
 from textmill.model import GPT
 from textmill.training.planning import plan
 from textmill.training.planning.plan import Speed, forecast, measure_speed
@@ -32,3 +34,9 @@ def test_the_speed_counts_what_the_model_computes(monkeypatch: pytest.MonkeyPatc
     matrices = 2 * (4 * 32 * 32 + 2 * 4 * 32 * 32) + 50 * 32
     assert speed.parameters == matrices
     assert 0 < speed.mfu < 1.5
+
+
+def test_a_gpu_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match=r"^pretrain\.accelerator=cuda: .* set it to cpu"):
+        measure_speed(SHAPE, SETTINGS.model_copy(update={"accelerator": "cuda"}))

@@ -114,7 +114,6 @@ def load_predictor(folder: Path | str, accelerator: Accelerator = "auto") -> Pre
     """
     folder = Path(folder)
     task = read_task(folder)
-
     names = [member for member in task.members if member != BASELINE]
     found = dict(zip(names, _load_networks(folder, task, names, accelerator), strict=True))
     if BASELINE in task.members:

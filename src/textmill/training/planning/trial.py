@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from textmill.config import ModelConfig, PretrainConfig
-from textmill.model import GPT
+from textmill.model import GPT, choose_device
 from textmill.training.objectives import Batch, objective_losses, prepare
 from textmill.training.optimizers import make_optimizer
 
@@ -17,12 +17,15 @@ class Trial:
     Args:
         model: architecture and shape, vocab_size included.
         config: batch, precision, objective and optimizer.
+
+    Raises:
+        InputError: the machine lacks the device.
     """
 
     def __init__(self, model: ModelConfig, config: PretrainConfig) -> None:
         torch.manual_seed(config.seed)
         self.config = config
-        self.device = torch.device(config.accelerator)
+        self.device = choose_device(config.accelerator, "pretrain")
         self.network = GPT(model).to(self.device).train()
         self.network.activation_checkpointing = config.activation_checkpointing
         self._optimizer = make_optimizer(self.network, config)
