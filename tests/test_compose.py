@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from textmill import hardware
 from textmill.compose import CONF, compose, config_names, redact_override, restore_config
 from textmill.config import TrackingConfig
-from textmill.errors import InputError
+from textmill.errors import InputError, listed
 
 FILES = sorted(CONF.rglob("*.yaml"))
 OPTIONS = [(file.parent.name, file.stem) for file in FILES if file.parent != CONF]
@@ -342,7 +342,7 @@ def test_a_users_own_task_comes_first_and_is_listed(there: Path) -> None:
     write(there / "task", OWN_TASK, "own.yaml")
     file = write(there, BASE + "tasks: [topic]\n")
     assert [task.name for task in compose(file).tasks] == ["own"]
-    known = ", ".join(sorted([*TASKS, "own"]))
+    known = listed(sorted([*TASKS, "own"]))
     problem = "tasks: there is no task 'owm'; did you mean 'own'? choose one of"
     assert message(file, "tasks=[owm]") == f"{problem} {known}."
 
