@@ -3,6 +3,7 @@
     python benchmarks/recipes.py --config FILE [--seconds 120] [--seeds 3] [--only NAME ...]
                                  [SETTING=VALUE ...]
 
+The configuration sets all sizes (budget_minutes: null); the number of steps follows from the time.
 Each recipe first measures its steps per second on this machine, and then trains for as many steps
 as fit into the given time, so that a step that costs more has to teach more. The score is the loss
 on the corpus's whole validation split, in bits per byte. For each recipe: steps, seconds really

@@ -250,6 +250,8 @@ FURTHER_METRICS = "{metrics}"
 EXAMPLES, NETWORK, ANSWERS, BASELINES, METRICS = (
     f"{{kind}}.{part}" for part in ("examples", "network", "answers", "baselines", "metrics")
 )
+TASK_MODEL = (EXAMPLES, NETWORK, ANSWERS, BASELINES, METRICS)
+"""The parts of a kind that train a task's model, or predict with it."""
 BASELINE = Step(
     "baseline",
     "textmill.tasks.baseline:baseline",
@@ -260,20 +262,20 @@ FINETUNE = Step(
     "textmill.tasks.finetune:finetune",
     True,
     True,
-    loads=(EXAMPLES, NETWORK, ANSWERS, BASELINES, METRICS),
+    loads=TASK_MODEL,
 )
 EVALUATE = Step(
     "evaluate",
     "textmill.tasks.evaluate:evaluate",
     needs_torch=True,
-    loads=(EXAMPLES, NETWORK, ANSWERS, BASELINES, METRICS, FURTHER_METRICS),
+    loads=(*TASK_MODEL, FURTHER_METRICS),
 )
 CURVE = Step(
     "curve",
     "textmill.tasks.curve.curve:measure_curve",
     True,
     True,
-    loads=(EXAMPLES, NETWORK, ANSWERS, BASELINES, METRICS),
+    loads=TASK_MODEL,
 )
 EVALUATE_LM = Step(
     "evaluate-lm", "textmill.tasks.language_model.evaluate:evaluate_lm", needs_torch=True

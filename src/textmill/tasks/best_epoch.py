@@ -17,7 +17,7 @@ from textmill.files import digest_values, read_json, sync_folder, write_json
 from textmill.model.layout import load_state, load_weights, save_weights
 from textmill.tasks.epochs import default_epochs
 from textmill.tasks.kinds import Network, examples_of, network_of
-from textmill.training.batches import Batches, by_length, in_order, n_steps
+from textmill.training.batches import Batches, by_length, in_order, n_steps, to_device
 from textmill.training.fit import fit
 from textmill.training.module import FitModule
 from textmill.training.objectives import Batch
@@ -81,8 +81,7 @@ class FinetuneModule(FitModule):
 
     def validate(self) -> dict[str, float]:
         """Return the task's validation metrics, and save the weights if they are the best."""
-        device = self.device
-        batches = ({k: v.to(device) for k, v in batch.items()} for batch in self.validation)
+        batches = (to_device(batch, self.device) for batch in self.validation)
         metrics = self.kind.validate(self.kept, batches)
         score = (metrics[self.selection], -metrics["loss"])
         self.n_worse += 1

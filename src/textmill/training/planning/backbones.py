@@ -21,14 +21,14 @@ CONTEXTS = (128, 256)
 MAX_LONG_SHARE = 0.05
 """Maximum share of a task's texts that exceed the context before a longer one is chosen."""
 MAX_EPOCHS = 20
-"""Maximum passes over the text; more gain next to nothing (Muennighoff et al. 2023, section 5)."""
+"""Maximum passes over the text: with dropout, the loss fell until 15 (docs/decisions.md)."""
 UNREPEATED_EPOCHS = 4
-"""Passes that are as good as new text (the same, section 5); more need dropout."""
+"""Passes that are as good as new text (Muennighoff et al. 2023, section 5); more need dropout."""
 DROPOUT = 0.1
 DROPOUT_FACTOR = 1.3
 """Time of a training step with dropout beside that without, on a CPU."""
 MAX_PARAMETERS_PER_TOKEN = 10
-"""Parameters in matrix products for each token of the text, at most."""
+"""Maximum parameters for each token of the text."""
 MIN_STEPS = 20
 """Minimum steps of pretraining, and of a task."""
 N_DIGITS = 2
@@ -81,7 +81,9 @@ class Candidate:
     loss: float
     """Predicted, in nats per token of the text that the law was fitted to."""
     tokens: float
-    epochs: float
+    """Seen in all passes over the text."""
+    unique_tokens: float
+    """Of the text."""
     memory_bytes: float
 
     @property
@@ -91,9 +93,14 @@ class Candidate:
         return self.model.vocab_size
 
     @property
+    def epochs(self) -> float:
+        """Passes over the text."""
+        return self.tokens / self.unique_tokens
+
+    @property
     def is_supported(self) -> bool:
         """Whether the text has enough tokens for the parameters."""
-        return self.parameters <= MAX_PARAMETERS_PER_TOKEN * self.tokens / self.epochs
+        return self.parameters <= MAX_PARAMETERS_PER_TOKEN * self.unique_tokens
 
     @property
     def parameters(self) -> int:
@@ -204,7 +211,6 @@ def _candidate(
     steps = training.max_steps or min(most, fitting)
     tokens = steps * per_step
     n_validations = math.ceil(steps / training.validate_every_steps)
-    matrices = 12 * model.n_layer * model.n_embd**2 + vocab_size * model.n_embd
     unit = bytes_per_token / LAW_BYTES_PER_TOKEN
     return Candidate(
         model=model,
@@ -212,9 +218,9 @@ def _candidate(
         steps=steps,
         step_s=step_s,
         seconds=PRETRAIN_START_S + steps * step_s + n_validations * validation_s,
-        loss=repeated_loss(matrices, tokens * unit, unique * unit, config.law),
+        loss=repeated_loss(parameters, tokens * unit, unique * unit, config.law),
         tokens=tokens,
-        epochs=tokens / unique,
+        unique_tokens=unique,
         memory_bytes=memory_bytes(model.n_layer, model.n_embd, vocab_size, per_batch, per_batch),
     )
 

@@ -54,12 +54,9 @@ def choose(
     """
     candidates = find_candidates(config, text, tasks, cost)
     fitting = fitting_candidates(config, candidates)
-    divided = ((candidate, divide(config, candidate, text, tasks, cost)) for candidate in fitting)
-    enough = next((pair for pair in divided if pair[1].are_enough), None)
-    if enough is None:
-        fastest = min(fitting, key=lambda candidate: candidate.step_s)
-        enough = fastest, divide(config, fastest, text, tasks, cost)
-    chosen, shares = enough
+    divided = [(candidate, divide(config, candidate, text, tasks, cost)) for candidate in fitting]
+    fastest = min(divided, key=lambda pair: pair[0].step_s)
+    chosen, shares = next((pair for pair in divided if pair[1].are_enough), fastest)
     check_shares(config, shares)
     reasons = [*reasons_of(config, chosen, fitting, len(candidates))]
     for tuning in shares.tunings:
