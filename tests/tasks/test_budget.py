@@ -22,11 +22,13 @@ from textmill.config import (
     TaskConfig,
     TokenizerConfig,
 )
-from textmill.corpus.tokens.vocabulary import train_tokenizer
+from textmill.corpus.tokens.vocabulary import train_on, train_tokenizer
 from textmill.tasks import budget as module
 from textmill.tasks.budget import SIZES, budget, read_task, read_text
 
 OPEN = OpenTokenizerConfig(vocab_size=None)
+BYTES = {270: train_on(TokenizerConfig(kind="byte", vocab_size=270), iter([]))}
+"""A tokenizer whose tokens are bytes."""
 WORDS = [f"{first}{second}" for first in "bdfgklmnprst" for second in ("a", "e", "i", "o", "un")]
 
 
@@ -49,15 +51,16 @@ def task(path: Path, rows: list[dict[str, Any]], **further: Any) -> TaskConfig:
 
 
 def test_the_text_is_counted_in_bytes(corpus: Path) -> None:
-    found = read_text(OPEN, corpus)
+    found, _ = read_text(OPEN, corpus)
     texts = pq.read_table(corpus / "train" / "0.parquet")["text"].to_pylist()
     assert found.n_bytes == sum(len(text.encode()) for text in texts)
     assert 0 < found.validation_bytes < found.n_bytes
 
 
 def test_a_vocabulary_that_is_set_is_the_only_one(corpus: Path) -> None:
-    found = read_text(OpenTokenizerConfig(vocab_size=300), corpus)
-    assert [*found.bytes_per_token] == [300]
+    found, tokenizers = read_text(OpenTokenizerConfig(vocab_size=300), corpus)
+    assert [*found.bytes_per_token] == [*tokenizers] == [300]
+    assert tokenizers[300].get_vocab_size() == 300
     assert found.bytes_per_token[300] > 1
 
 
@@ -65,30 +68,41 @@ def test_vocabularies_grow_as_long_as_their_entries_are_frequent(
     corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "VOCABULARIES", (275, 290, 310, 400))
-    few = read_text(OPEN, corpus).bytes_per_token
+    few = read_text(OPEN, corpus)[0].bytes_per_token
     monkeypatch.setattr(module, "MIN_COUNT", 10**6)
-    none = read_text(OPEN, corpus).bytes_per_token
+    none = read_text(OPEN, corpus)[0].bytes_per_token
     # The words are among the first 310 entries; those that are only parts of them are rare.
     assert [*few] == [275, 290, 310]
     assert [*few.values()] == sorted(few.values())
     assert [*none] == [275]
 
 
-def test_a_task_has_the_bytes_of_its_columns_of_text(tmp_path: Path) -> None:
+def test_a_task_has_the_tokens_of_its_columns_of_text(tmp_path: Path) -> None:
     rows = [{"text": "über", "label": "a"}, {"text": "ab", "label": "b"}] * 10
-    found = read_task(task(tmp_path, rows, validation_share=0.2))
-    assert (found.n_examples, found.epochs) == (16, 40)
-    assert found.lengths == [5, 2] * 10
+    found = read_task(task(tmp_path, rows, validation_share=0.2), BYTES)
+    assert (found.n_examples, found.epochs, found.max_windows) == (16, 40, 4)
+    assert found.lengths == {270: [5, 2] * 10}
     words = [{"tokens": ["ab", "c"], "ner_tags": ["O", "O"]}] * 4
     tagged = task(tmp_path, words, kind="tagging", validation="c.jsonl", finetune={"epochs": 2})
-    found = read_task(tagged)
-    assert (found.n_examples, found.epochs, found.lengths) == (4, 2, [4] * 4)
+    found = read_task(tagged, BYTES)
+    assert (found.n_examples, found.epochs, found.lengths) == (4, 2, {270: [4] * 4})
+
+
+def test_tokens_are_counted_in_the_first_texts_and_in_one_at_least(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = task(tmp_path, [{"text": "abc", "label": "a"}] * 10)
+    monkeypatch.setattr(module, "SAMPLE_BYTES", 7)
+    assert read_task(config, BYTES).lengths == {270: [3, 3]}
+    monkeypatch.setattr(module, "SAMPLE_BYTES", 2)
+    found = read_task(config, BYTES)
+    assert (found.n_examples, found.lengths) == (9, {270: [3]})
 
 
 def test_invalid_records_are_left_to_the_steps_of_the_task(tmp_path: Path) -> None:
     config = task(tmp_path, [])
     Path(config.train).write_text('{"text": "ab", "label": "a"}\n{"text": \n')
-    assert read_task(config).lengths == [2]
+    assert read_task(config, BYTES).lengths == {270: [2]}
 
 
 def test_the_step_writes_sizes_and_the_forecast(corpus: Path, tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, takewhile
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 from textmill.config import BudgetStepConfig, OpenTokenizerConfig, TaskConfig
 from textmill.corpus.reading.labelled import read_labelled
@@ -15,19 +17,21 @@ from textmill.corpus.tokens.vocabulary import convert, train_on
 from textmill.errors import InputError
 from textmill.files import read_json, write_json
 from textmill.tasks.epochs import default_epochs
+from textmill.tasks.kinds import network_of
 from textmill.training.planning.backbones import TaskTexts, Text
 from textmill.training.planning.cost import Cost, Point
 from textmill.training.planning.sizes import choose
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
 SIZES = "sizes.json"
 VOCABULARIES = (512, 1024, 2048, 4096, 8192, 16384)
 SAMPLE_BYTES = 1 << 21
-"""Text on which vocabularies are tried."""
+"""Text on which vocabularies are tried, and of each task, on which its tokens are counted."""
 MIN_COUNT = 25
 """Minimum occurrences in the training text of half of the entries that occur at all: most of the
 256 bytes occur in no text."""
-MAX_LENGTHS = 10_000
-"""Examples of a task whose lengths are read."""
 
 
 def budget(config: BudgetStepConfig, inputs: Mapping[str, Path], out: Path) -> None:
@@ -42,15 +46,15 @@ def budget(config: BudgetStepConfig, inputs: Mapping[str, Path], out: Path) -> N
         InputError: the budget is too small for any model, or for the tasks.
     """
     points = [Point.model_validate(values) for values in read_json(inputs["speed"] / "points.json")]
-    text = read_text(config.tokenizer, inputs["corpus"])
-    tasks = [read_task(task) for task in config.tasks]
+    text, tokenizers = read_text(config.tokenizer, inputs["corpus"])
+    tasks = [read_task(task, tokenizers) for task in config.tasks]
     sizes, metrics = choose(config, text, tasks, Cost(points))
     write_json(out / SIZES, sizes.model_dump(mode="json"))
     write_json(out / "metrics.json", metrics)
 
 
-def read_text(config: OpenTokenizerConfig, corpus: Path) -> Text:
-    """Return the size of a corpus, with the bytes per token of the vocabularies that it can have.
+def read_text(config: OpenTokenizerConfig, corpus: Path) -> tuple[Text, dict[int, Tokenizer]]:
+    """Return the size of a corpus, and tokenizers of the vocabularies that it can have, by size.
 
     Raises:
         InputError: there is no text.
@@ -62,11 +66,13 @@ def read_text(config: OpenTokenizerConfig, corpus: Path) -> Text:
             "The corpus has no text to train on: add text, or check data/rejected of the step "
             "clean for the reasons of rejection."
         )
-    return Text(
+    found = {size: (rate, tokenizer) for size, rate, tokenizer in _try(config, sample, n_bytes)}
+    text = Text(
         n_bytes=n_bytes,
         validation_bytes=_n_bytes(corpus / "validation"),
-        bytes_per_token=dict(_vocabularies(config, sample, n_bytes)),
+        bytes_per_token={size: rate for size, (rate, _) in found.items()},
     )
+    return text, {size: tokenizer for size, (_, tokenizer) in found.items()}
 
 
 def _n_bytes(folder: Path) -> int:
@@ -80,19 +86,19 @@ def _n_bytes(folder: Path) -> int:
     return sum(size or 0 for size in sizes)
 
 
-def _vocabularies(
+def _try(
     config: OpenTokenizerConfig, sample: Sequence[str], n_bytes: int
-) -> Iterator[tuple[int, float]]:
-    """Yield sizes of the vocabulary with their bytes per token, the smallest first.
+) -> Iterator[tuple[int, float, Tokenizer]]:
+    """Yield sizes of the vocabulary, each with its bytes per token and a tokenizer of the sample.
 
     These are the size that is set; or those of which all but a few entries occur often (Gowda & May
-    2020), and at least the smallest.
+    2020), and at least the smallest, which is the first.
     """
     sample_bytes = sum(len(text.encode()) for text in sample)
     if config.init_from is not None:
         tokenizer = convert(Path(config.init_from))
         counts = Counter(i for e in tokenizer.encode_batch_fast(sample) for i in e.ids)
-        yield tokenizer.get_vocab_size(), sample_bytes / counts.total()
+        yield tokenizer.get_vocab_size(), sample_bytes / counts.total(), tokenizer
         return
     for size in VOCABULARIES if config.vocab_size is None else (config.vocab_size,):
         trained = config.model_copy(update={"vocab_size": size}).sized()
@@ -104,27 +110,41 @@ def _vocabularies(
         if not is_first and in_text < MIN_COUNT:
             return
         is_exhausted = n_entries < size and config.vocab_size is None
-        yield n_entries if is_exhausted else size, sample_bytes / counts.total()
+        yield n_entries if is_exhausted else size, sample_bytes / counts.total(), tokenizer
         if is_exhausted:
             return
 
 
-def read_task(config: TaskConfig) -> TaskTexts:
+def read_task(config: TaskConfig, tokenizers: Mapping[int, Tokenizer]) -> TaskTexts:
     """Return the training texts of a task; invalid records are left to its own steps.
+
+    Args:
+        config: the task.
+        tokenizers: of the vocabularies that are tried, by size.
 
     Raises:
         InputError: a file or column is missing.
         RunError: the hub cannot be reached.
     """
-    lengths = list(_lengths(config)) or [0]  # if all are invalid, training will report it
+    texts = list(_texts(config)) or [""]  # if all are invalid, training will report it
     split_off = 0.0 if config.validation is not None else config.validation_share
-    n_examples = max(1, round(len(lengths) * (1 - split_off)))
-    epochs = config.finetune.epochs or default_epochs(n_examples, config.SEEN_EXAMPLES)
-    return TaskTexts(config, n_examples, epochs, lengths[:MAX_LENGTHS])
+    n_examples = max(1, round(len(texts) * (1 - split_off)))
+    ends = accumulate(len(text.encode()) for text in texts)
+    n_sampled = max(1, sum(1 for _ in takewhile(lambda end: end <= SAMPLE_BYTES, ends)))
+    return TaskTexts(
+        config=config,
+        n_examples=n_examples,
+        epochs=config.finetune.epochs or default_epochs(n_examples, config.SEEN_EXAMPLES),
+        lengths={
+            size: [len(e.ids) for e in tokenizer.encode_batch_fast(texts[:n_sampled])]
+            for size, tokenizer in tokenizers.items()
+        },
+        max_windows=network_of(config.kind).MAX_TRAINING_WINDOWS,
+    )
 
 
-def _lengths(config: TaskConfig) -> Iterator[int]:
-    """Yield the bytes of the texts of each example."""
+def _texts(config: TaskConfig) -> Iterator[str]:
+    """Yield the texts of each example, joined."""
     columns = {getattr(config, name): f"tasks.{config.name}" for name in config.TEXT_SETTINGS}
     places = [getattr(config, setting) for setting in config.settings_of("train")]
     records = read_labelled(
@@ -133,5 +153,4 @@ def _lengths(config: TaskConfig) -> Iterator[int]:
     for record in records:
         if not isinstance(record, BadRecord):
             values = (record.values[column] for column in columns)
-            texts = (" ".join(map(str, v)) if isinstance(v, list) else str(v) for v in values)
-            yield sum(len(text.encode()) for text in texts)
+            yield " ".join(" ".join(map(str, v)) if isinstance(v, list) else str(v) for v in values)

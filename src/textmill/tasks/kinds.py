@@ -57,6 +57,9 @@ class Network(Protocol):
 
     CAN_BE_RECURRENT: bool
     """Whether an LSTM can take the place of the backbone: if only final hidden states are used."""
+    MAX_TRAINING_WINDOWS: float
+    """Maximum windows of the context in which an example is read in training; other models read
+    all. 1: its texts are truncated."""
 
     def build(self, backbone: Any, spec: Any, dropout: float, is_causal: bool) -> nn.Module: ...
     def encode(

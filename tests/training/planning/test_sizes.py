@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -33,11 +34,18 @@ OPEN = dict.fromkeys(("n_layer", "n_head", "n_embd", "block_size", "dropout"))
 
 
 def task(
-    name: str, n_examples: int = 3000, length: int = 100, most_epochs: int = 10, **finetune: Any
+    name: str,
+    n_examples: int = 3000,
+    length: int = 28,
+    most_epochs: int = 10,
+    max_windows: float = 4,
+    **finetune: Any,
 ) -> TaskTexts:
     values = {"name": name, "kind": "classification", "train": "a", "test": "b"}
     config = TypeAdapter(AnyTask).validate_python(values | {"finetune": finetune})
-    return TaskTexts(config, n_examples, finetune.get("epochs", most_epochs), [length] * 10)
+    lengths = dict.fromkeys((512, 1024, 2048, 4096, 8192), [length] * 10)
+    epochs = finetune.get("epochs", most_epochs)
+    return TaskTexts(config, n_examples, epochs, lengths, max_windows)
 
 
 def chosen(
@@ -94,6 +102,16 @@ def test_more_time_gives_a_larger_model_and_more_tokens() -> None:
     assert [tokens_of(sizes) for sizes in found] == sorted(map(tokens_of, found))
 
 
+def test_long_texts_cost_their_windows() -> None:
+    def minutes(length: int, max_windows: float) -> float:
+        tuned = task("a", length=length, max_windows=max_windows, epochs=1)
+        return chosen(30, (tuned,))[1]["expected_minutes/tasks"]
+
+    # Training reads at most as many windows; prediction reads all, unless texts are truncated.
+    assert minutes(256, 1) == minutes(2560, 1)
+    assert minutes(2560, 1) < minutes(2560, 4) < minutes(5120, 4) < minutes(5120, math.inf)
+
+
 def test_heads_have_64_channels_and_a_tenth_of_the_steps_is_warm_up() -> None:
     sizes, _ = chosen()
     assert sizes.model["n_embd"] == 64 * sizes.model["n_head"]
@@ -142,7 +160,7 @@ def test_the_output_layer_is_no_larger_than_the_layers() -> None:
 
 def test_long_texts_of_a_task_lengthen_the_context() -> None:
     assert chosen(tasks=(task("a"),))[0].model["block_size"] == 128
-    assert chosen(tasks=(task("a"), task("b", length=900)))[0].model["block_size"] == 256
+    assert chosen(tasks=(task("a"), task("b", length=250)))[0].model["block_size"] == 256
 
 
 def test_sizes_that_are_set_are_kept_and_the_others_follow() -> None:

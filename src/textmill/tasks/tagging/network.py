@@ -6,6 +6,7 @@ both sides, and its tags are scored as those of one text.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
@@ -33,6 +34,9 @@ from textmill.tasks.tagging.examples import Example, Spec, Words
 
 CAN_BE_RECURRENT = True
 """Whether an LSTM can take the place of the backbone: only final hidden states are used."""
+
+MAX_TRAINING_WINDOWS = math.inf
+"""Maximum windows of a training example: all."""
 
 MAX_TOKENS = 2**13
 """Maximum tokens of the windows read at once, unless there is a window for each text: bounds the

@@ -32,6 +32,8 @@ from textmill.tasks.translation.pointer import Pointer, log_probabilities, targe
 
 CAN_BE_RECURRENT = False
 """Whether an LSTM can take the place of the backbone: generation needs its cache."""
+MAX_TRAINING_WINDOWS = 1
+"""Maximum windows of a training example: longer ones are truncated."""
 
 Copying = tuple[Tensor, Tensor, Tensor]
 """Attention to the source, (N, S), log-odds of copying, (N,), and tokens of the source, (N, S)."""

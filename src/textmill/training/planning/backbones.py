@@ -63,8 +63,11 @@ class TaskTexts:
     """Without those split off for validation."""
     epochs: int
     """Maximum passes over them."""
-    lengths: Sequence[int]
-    """Bytes of the texts of some examples."""
+    lengths: Mapping[int, Sequence[int]]
+    """Tokens of the texts of some examples, by size of the vocabulary."""
+    max_windows: float
+    """Maximum windows of the context in which an example is read in training; 1: its texts are
+    truncated."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,7 @@ def _models(
             "n_layer": n_layer,
             "n_embd": n_embd,
             "n_head": config.model.n_head or max(1, n_embd // HEAD_SIZE),
-            "block_size": config.model.block_size or _context(tasks, bytes_per_token),
+            "block_size": config.model.block_size or _context(tasks, vocab_size),
             "vocab_size": vocab_size,
             "dropout": config.model.dropout or 0.0,
         }
@@ -168,14 +171,11 @@ def _vocab_size(text: Text, n_layer: int, n_embd: int) -> int:
     return max(fitting, default=min(text.bytes_per_token))
 
 
-def _context(tasks: Sequence[TaskTexts], bytes_per_token: float) -> int:
+def _context(tasks: Sequence[TaskTexts], vocab_size: int) -> int:
     """Return the shortest context that few texts of every task exceed."""
+    lengths = [task.lengths[vocab_size] for task in tasks]
     for context in CONTEXTS:
-        limit = context * bytes_per_token
-        if all(
-            sum(length > limit for length in task.lengths) <= MAX_LONG_SHARE * len(task.lengths)
-            for task in tasks
-        ):
+        if all(sum(n > context for n in found) <= MAX_LONG_SHARE * len(found) for found in lengths):
             return context
     return CONTEXTS[-1]
 

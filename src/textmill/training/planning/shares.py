@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import mean
 
 from textmill.config import BudgetStepConfig
 from textmill.errors import InputError
@@ -77,26 +78,25 @@ def plan_tuning(
     task, settings, model = texts.config, texts.config.finetune, chosen.model
     # The output layer is computed for texts that are generated.
     generates = settings.attention == "causal"
-    most = model.block_size
-    lengths = [min(most, 2 + n / chosen.bytes_per_token) for n in texts.lengths]
-    length = sum(lengths) / len(lengths)
+    lengths = [2 + n for n in texts.lengths[chosen.vocab_size]]
+    trained = mean(min(n, texts.max_windows * model.block_size) for n in lengths)
+    read = trained if texts.max_windows == 1 else mean(lengths)
 
     def tokens_s(n: float) -> float:
         n_targets = n / 2 if generates else 0.0
-        seconds = cost.tokens_s(
-            model.n_layer, model.n_embd, chosen.vocab_size, round(length), n, n_targets
-        )
+        width = round(min(trained, model.block_size))
+        seconds = cost.tokens_s(model.n_layer, model.n_embd, chosen.vocab_size, width, n, n_targets)
         return config.side_by_side * TUNED_FACTOR * seconds
 
     n_validation = texts.n_examples * task.validation_share
     steps_per_epoch = math.ceil(texts.n_examples / settings.micro_batch_size) / settings.accumulate
     rows = min(texts.n_examples, settings.micro_batch_size)
-    step_s = settings.accumulate * tokens_s(rows * length) + cost.optimizer_s(
+    step_s = settings.accumulate * tokens_s(rows * trained) + cost.optimizer_s(
         chosen.parameters, model.n_embd
     )
-    validation_s = FORWARD_SHARE * tokens_s(n_validation * length)
+    validation_s = FORWARD_SHARE * tokens_s(n_validation * read)
     # The best of the candidates is chosen by their answers to the validation examples.
-    tested = (TEST_SHARE + task.validation_share) * texts.n_examples * length
+    tested = (TEST_SHARE + task.validation_share) * texts.n_examples * read
     # Generated answers have no average: of several networks, the best one is used.
     forwards = GENERATED_FACTOR if generates else settings.seeds
     evaluation_s = FORWARD_SHARE * tokens_s(tested) * forwards
