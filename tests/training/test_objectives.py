@@ -165,6 +165,14 @@ def test_a_masked_token_is_predicted_from_both_sides_at_the_position_before_it()
     torch.testing.assert_close(masked_loss(model, batch), expected)
 
 
+def test_logits_are_computed_for_masked_tokens_alone() -> None:
+    batch, model = masked(packed(2), 0.3), tiny()
+    rows: list[int] = []
+    model.lm_head.register_forward_hook(lambda _, inputs, __: rows.append(inputs[0].numel() // 16))
+    masked_loss(model, batch | {"n_targets": batch["loss_mask"].sum()})
+    assert rows == [int(batch["loss_mask"].sum())]
+
+
 @pytest.mark.parametrize(("share", "n_masked"), [(0.5, 4), (0.25, 2), (0.9, 7)])
 def test_the_hybrid_loss_weighs_both_parts_by_their_rows(share: float, n_masked: int) -> None:
     config = PretrainConfig(objective="hybrid", masked_share=share, micro_batch_size=8)

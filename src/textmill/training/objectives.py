@@ -72,7 +72,8 @@ def token_nll(logits: Tensor, targets: Tensor) -> Tensor:
 def causal_loss(model: GPT, batch: Batch, z_loss: float = 0.0) -> Tensor:
     """Return the next-token loss of packed blocks."""
     logits = model(batch["input_ids"], batch["documents"])
-    return _loss_of(logits, batch, z_loss)
+    targets, loss_mask, n_targets = (batch[k] for k in ("targets", "loss_mask", "n_targets"))
+    return next_token_loss(logits, targets, loss_mask, n_targets, z_loss)
 
 
 def masked_loss(model: GPT, batch: Batch, z_loss: float = 0.0) -> Tensor:
@@ -81,13 +82,11 @@ def masked_loss(model: GPT, batch: Batch, z_loss: float = 0.0) -> Tensor:
     A token is predicted at the position before it, as in causal training, so that one head serves
     both (masked next-token prediction; Charpentier & Samuel 2024, section 2.2).
     """
-    logits = model(batch["input_ids"], batch["documents"], is_causal=False)
-    return _loss_of(logits, batch, z_loss)
-
-
-def _loss_of(logits: Tensor, batch: Batch, z_loss: float) -> Tensor:
-    targets, loss_mask, n_targets = (batch[k] for k in ("targets", "loss_mask", "n_targets"))
-    return next_token_loss(logits, targets, loss_mask, n_targets, z_loss)
+    hidden = model.hidden(batch["input_ids"], batch["documents"], is_causal=False)
+    predicted = batch["loss_mask"]
+    logits = model.lm_head(hidden[predicted])[None]  # few tokens; the output layer is expensive
+    targets, loss_mask = batch["targets"][predicted][None], predicted[predicted][None]
+    return next_token_loss(logits, targets, loss_mask, batch["n_targets"], z_loss)
 
 
 def mask_tokens(
