@@ -138,6 +138,22 @@ def test_a_token_changes_the_logits_of_those_that_see_it(
     assert difference[0].abs().amax(dim=1).gt(1e-9).nonzero().flatten().tolist() == changed
 
 
+def test_tokens_of_a_prefix_see_each_other_and_nothing_after() -> None:
+    model = build()
+    input_ids = tokens(3, 9)
+    states = model.hidden(input_ids, prefix=torch.tensor([4, 0, 9]))
+    other = input_ids.clone()
+    other[:, 3] = (other[:, 3] + 1) % VOCAB_SIZE
+    changed = (model.hidden(other, prefix=torch.tensor([4, 0, 9])) != states).any(dim=-1)
+    assert changed.tolist() == [[True] * 9, [False] * 3 + [True] * 6, [True] * 9]
+    other = input_ids.clone()
+    other[:, 4] = (other[:, 4] + 1) % VOCAB_SIZE
+    changed = (model.hidden(other, prefix=torch.tensor([4, 0, 9])) != states).any(dim=-1)
+    assert changed.tolist() == [[False] * 4 + [True] * 5] * 2 + [[True] * 9]
+    torch.testing.assert_close(states[1], model.hidden(input_ids[1:2])[0])
+    torch.testing.assert_close(states[2], model.hidden(input_ids[2:], is_causal=False)[0])
+
+
 @pytest.mark.parametrize("is_causal", [True, False])
 @pytest.mark.parametrize("position", POSITIONS)
 def test_packed_documents_have_the_logits_that_they_have_apart(

@@ -37,6 +37,24 @@ def test_padding_before_a_row_does_not_change_its_logits(
         torch.testing.assert_close(read[row, n:], alone, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("padding", [[0, 0, 0], [0, 3, 7]], ids=str)
+@pytest.mark.parametrize("choices", ARRANGEMENTS.values(), ids=ARRANGEMENTS)
+def test_a_prompt_that_is_read_both_ways_is_a_prefix(
+    choices: dict[str, Any], padding: list[int]
+) -> None:
+    model = build(**choices)
+    input_ids = tokens(3, 12)
+    cache = model.new_cache(3, padding=torch.tensor(padding) if any(padding) else None)
+    chunks = input_ids.split([8, 1, 1, 2], dim=1)
+    parts = [
+        model.hidden(chunk, is_causal=number > 0, cache=cache)
+        for number, chunk in enumerate(chunks)
+    ]
+    for row, n in enumerate(padding):
+        alone = model.hidden(input_ids[row : row + 1, n:], prefix=torch.tensor([8 - n]))[0]
+        torch.testing.assert_close(torch.cat(parts, dim=1)[row, n:], alone, atol=1e-5, rtol=1e-5)
+
+
 def test_rows_that_a_cache_keeps_go_on_as_they_were() -> None:
     model = build()
     input_ids, kept = tokens(3, 8), torch.tensor([2, 0])

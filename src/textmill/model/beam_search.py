@@ -25,6 +25,7 @@ def complete(
     end_id: int,
     beams: int = 1,
     head: Head | None = None,
+    is_causal: bool = True,
 ) -> list[tuple[list[int], bool]]:
     """Return the likeliest completion found for every prompt, and whether it ended with end_id.
 
@@ -41,6 +42,7 @@ def complete(
         end_id: the end-of-text token.
         beams: partial completions kept per prompt; 1 is greedy decoding.
         head: the output layer; None: the model's.
+        is_causal: whether a token of a prompt attends only to itself and the tokens before it.
     """
     device = model.device
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
@@ -61,7 +63,7 @@ def complete(
     row_of = torch.full((len(prompts), beams), -1, device=device)
     row_of[:, 0] = prompt
     while True:
-        hidden = model.hidden(unread, cache=cache)
+        hidden = model.hidden(unread, is_causal=is_causal, cache=cache)
         logits = head(hidden, prompt) if head else model.lm_head(hidden[:, -1])  # (R, vocab_size)
         # A single beam is compared only with continuations of itself: it needs no normalisation.
         likely = logits if beams == 1 else logits.log_softmax(dim=-1)

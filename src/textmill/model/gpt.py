@@ -232,6 +232,7 @@ class GPT(nn.Module):
         documents: Tensor | None = None,
         is_causal: bool = True,
         cache: KVCache | None = None,
+        prefix: Tensor | None = None,
     ) -> Tensor:
         """Return the final hidden states after the last norm, (B, T, n_embd).
 
@@ -241,8 +242,11 @@ class GPT(nn.Module):
                 positions count from its first token. Equal ids must be adjacent. None: each row is
                 one document.
             is_causal: whether a token attends only to itself and the tokens before it.
-            cache: keys and values of the preceding tokens; extended by these. With a cache,
-                attention is causal and each row is one document, after the cache's padding.
+            cache: keys and values of the preceding tokens; extended by these. With a cache, each
+                row is one document, after the cache's padding.
+            prefix: (B,), int64, number of tokens at the start of each row that attend to each other
+                in both directions, the others being causal (prefix language model; Raffel et al.
+                2020, section 3.2.1). Only without documents and cache.
 
         Raises:
             ValueError: more tokens than block_size.
@@ -256,9 +260,11 @@ class GPT(nn.Module):
             )
         mask: Mask | None
         if cache is not None:
-            mask, positions = cache.attention_mask(T), cache.positions(T)
+            mask, positions = cache.attention_mask(T, is_causal), cache.positions(T)
         else:
             mask = self._attention_mask(documents, is_causal)
+            if prefix is not None:
+                mask = self._prefix_mask(prefix, T)
             positions = torch.arange(T, device=input_ids.device)
             if documents is not None and self.config.position != "rotary":
                 positions = positions_within(
@@ -289,8 +295,16 @@ class GPT(nn.Module):
         if self._uses_flex_attention(documents):
             return block_mask(documents, is_causal)
         same = documents[:, None, :, None] == documents[:, None, None, :]
-        mask = same.tril() if is_causal else same
-        if not documents.is_cpu:
+        return self._prepared(same.tril() if is_causal else same)
+
+    def _prefix_mask(self, prefix: Tensor, n_tokens: int) -> Tensor:
+        keys = torch.arange(n_tokens, device=prefix.device)
+        is_past = keys <= keys[:, None]
+        return self._prepared(is_past | (keys < prefix[:, None, None, None]))
+
+    def _prepared(self, mask: Tensor) -> Tensor:
+        """Return the mask in the form that the device's kernel needs."""
+        if not mask.is_cpu:
             return mask
         is_mixed = torch.is_autocast_enabled("cpu")
         dtype = torch.get_autocast_dtype("cpu") if is_mixed else self.wte.weight.dtype

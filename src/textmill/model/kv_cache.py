@@ -61,17 +61,18 @@ class KVCache:
         kept[:, :, : self.length] = tensor[rows, :, : self.length]  # the rest takes no memory yet
         return kept
 
-    def attention_mask(self, n_new: int) -> Tensor | None:
+    def attention_mask(self, n_new: int, is_causal: bool = True) -> Tensor | None:
         """Return the attention mask of new tokens, (T, S) or (B, 1, T, S); None if not needed.
 
-        T is the number of new tokens, S that of all tokens including them.
+        T is the number of new tokens, S that of all tokens including them. Unless it is causal, the
+        new tokens also attend to those after them.
         """
-        if self.padding is None and (n_new == 1 or self.length == 0):
-            return None  # the kernel's causal mask suffices
+        if self.padding is None and (n_new == 1 or self.length == 0 or not is_causal):
+            return None  # the kernel's causal mask suffices, or all tokens are attended to
         device = self.keys[0].device
         keys = torch.arange(self.length + n_new, device=device)
         queries = keys[self.length :, None]
-        is_past = keys <= queries  # (T, S)
+        is_past = keys <= queries if is_causal else torch.ones_like(queries, dtype=torch.bool)
         if self.padding is None:
             return is_past
         is_token = (keys >= self.padding[:, None])[:, None, None]  # (B, 1, 1, S)

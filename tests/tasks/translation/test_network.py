@@ -38,7 +38,7 @@ from textmill.tasks.translation.pointer import log_probabilities
 from textmill.tasks.translation.settings import TranslationConfig
 
 SPEC = Spec(0.5)
-COPYING = Spec(0.5, beams=3, splits_numbers=True, has_pointer=True)
+COPYING = Spec(0.5, beams=3, splits_numbers=True, has_pointer=True, reads_both_ways=True)
 BLOCK_SIZE = 48
 DICTIONARY = {"red": "rot", "room": "Zimmer", "meal": "Essen", "was": "war", "and": "und"}
 GOOD = {"source": "the room", "target": "das Zimmer"}
@@ -157,7 +157,8 @@ def test_the_loss_is_the_cross_entropy_of_the_targets_alone(
         ids, n = torch.tensor([one.ids]), one.n_source
         targets = ids[0, n:]
         with torch.no_grad():
-            hidden = network.backbone.hidden(ids)
+            prefix = torch.tensor([n]) if spec.reads_both_ways else None
+            hidden = network.backbone.hidden(ids, prefix=prefix)
             logits = network.backbone.lm_head(hidden)[0, n - 1 : -1]
             likely = logits.log_softmax(dim=-1)
             uniform += (-likely).mean(dim=-1).tolist()
@@ -349,6 +350,7 @@ def test_a_model_of_an_earlier_version_is_greedy_and_keeps_its_numbers(
     assert task["spec"]["beams"] == 4
     assert task["spec"]["splits_numbers"]
     assert task["spec"]["has_pointer"]
+    assert task["spec"]["reads_both_ways"]
     write_json(tmp_path / "task.json", task | {"spec": {"source_share": 0.5}})
     assert read_task(tmp_path).spec == Spec(0.5, beams=1, splits_numbers=False, has_pointer=False)
 

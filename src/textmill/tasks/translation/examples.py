@@ -44,6 +44,8 @@ class Spec:
     """Whether numbers are encoded digit by digit; False for models without this entry."""
     has_pointer: bool = False
     """Whether the network may copy tokens of the source; False for models without this entry."""
+    reads_both_ways: bool = False
+    """Whether tokens of the source attend to those after them; False for models without it."""
 
 
 def read_examples(config: TranslationConfig, split: str) -> Rows[Example]:
@@ -63,7 +65,13 @@ def read_examples(config: TranslationConfig, split: str) -> Rows[Example]:
 
 def make_spec(config: TranslationConfig, train: Sequence[Example]) -> Spec:
     """Return the settings of encoding and decoding."""
-    return Spec(config.source_share, config.beams, splits_numbers=True, has_pointer=True)
+    return Spec(
+        config.source_share,
+        config.beams,
+        splits_numbers=True,
+        has_pointer=True,
+        reads_both_ways=True,
+    )
 
 
 def check_examples(config: TranslationConfig, spec: Spec, examples: Sequence[Example]) -> None:

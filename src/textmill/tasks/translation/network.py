@@ -56,12 +56,18 @@ class Encoded:
 class Translator(nn.Module):
     """A backbone that continues the source with its translation.
 
-    It may have a pointer to the source; older models have none, and add no weights.
+    Older models have no pointer to the source, and read it from left to right.
+
+    Args:
+        backbone: the model.
+        has_pointer: whether tokens of the source may be copied.
+        is_causal: whether a token of the source attends only to itself and the tokens before it.
     """
 
-    def __init__(self, backbone: GPT, has_pointer: bool = False) -> None:
+    def __init__(self, backbone: GPT, has_pointer: bool = False, is_causal: bool = True) -> None:
         super().__init__()
         self.backbone = backbone
+        self.is_causal = is_causal
         self.pointer = Pointer(backbone.config.n_embd) if has_pointer else None
 
     def forward(self, input_ids: Tensor, is_target: Tensor) -> tuple[Tensor, Copying | None]:
@@ -71,11 +77,13 @@ class Translator(nn.Module):
             input_ids: (B, T), padded at the end, where causal attention ignores it.
             is_target: (B, T), bool, True where the next token belongs to the target.
         """
-        hidden = self.backbone.hidden(input_ids)
+        is_source = is_target.cumsum(dim=1) == 0
+        # The last token of the prompt, TARGET, is the first whose next token is a target.
+        prefix = None if self.is_causal else is_source.sum(dim=1) + 1
+        hidden = self.backbone.hidden(input_ids, prefix=prefix)
         logits = self.backbone.lm_head(hidden[is_target]).float()  # the output layer is expensive
         if self.pointer is None:
             return logits, None
-        is_source = is_target.cumsum(dim=1) == 0
         weights, gate = self.pointer.attend(hidden, self.pointer.keys(hidden, is_source), is_source)
         source = input_ids[:, None].expand_as(weights)
         return logits, (weights[is_target], gate[is_target], source[is_target])
@@ -84,7 +92,7 @@ class Translator(nn.Module):
 def build(backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> Translator:
     """Return the task's network on top of a backbone."""
     assert is_causal  # enforced by the configuration
-    return Translator(backbone, spec.has_pointer)
+    return Translator(backbone, spec.has_pointer, not spec.reads_both_ways)
 
 
 def encode(
@@ -166,7 +174,7 @@ def score(
     prompts = _encode_sources(tokenizer, spec, prepared, block_size)
     sources = [ids for ids, _, _ in prompts]
     head = None if network.pointer is None else _head(network, network.pointer, sources)
-    answers = complete(network.backbone, sources, END_ID, spec.beams, head)
+    answers = complete(network.backbone, sources, END_ID, spec.beams, head, network.is_causal)
     for (_, _, is_cut), (ids, has_ended) in zip(prompts, answers, strict=True):
         yield tokenizer.decode(ids), is_cut or not has_ended
 
