@@ -1,13 +1,14 @@
 """Recipes of pretraining compared at equal time, on the corpus of a configuration.
 
-    python benchmarks/recipes.py --config FILE [--seconds 120] [--seeds 3] [--only NAME ...]
-                                 [SETTING=VALUE ...]
+    python benchmarks/recipes.py [SETTING=VALUE ...] --config FILE [--seconds 120 | --steps N]
+                                 [--seeds 3] [--only NAME ...]
 
 The configuration sets all sizes (budget_minutes: null); the number of steps follows from the time.
 Each recipe first measures its steps per second on this machine, and then trains for as many steps
-as fit into the given time, so that a step that costs more has to teach more. The score is the loss
-on the corpus's whole validation split, in bits per byte. For each recipe: steps, seconds really
-taken, mean and standard deviation over the seeds.
+as fit into the given time, so that a step that costs more has to teach more. With --steps, all
+train for as many, which other work on the machine does not disturb. The score is the loss on the
+corpus's whole validation split, in bits per byte. For each recipe: steps, seconds really taken,
+mean and standard deviation over the seeds.
 """
 
 from __future__ import annotations
@@ -45,6 +46,10 @@ RECIPES: dict[str, list[str]] = {
     "muon, rate 0.004, average of weights": [
         "pretrain.optimizer=muon", "pretrain.learning_rate=0.004", "pretrain.average_decay=0.98",
     ],
+    "muon, rate 0.004, hybrid": [
+        "pretrain.optimizer=muon", "pretrain.learning_rate=0.004", "pretrain.objective=hybrid",
+        "pretrain.masked_share=0.5", "pretrain.mask_share=0.3",
+    ],
     "muon, rate 0.004, half the batch": [
         "pretrain.optimizer=muon", "pretrain.learning_rate=0.004", "pretrain.micro_batch_size=16",
     ],
@@ -76,12 +81,15 @@ def prepare(config: Config, folder: Path) -> dict[str, Path]:
     return {"tokens": tokens, "tokenizer": tokenizer}
 
 
-def with_steps(config: Config, vocab_size: int, seconds: float) -> PretrainStepConfig:
-    """Return the training that takes the given time on this machine, without validations."""
+def with_steps(
+    config: Config, vocab_size: int, seconds: float, n_steps: int | None = None
+) -> PretrainStepConfig:
+    """Return a training without validations; without steps, as many as fit into a time."""
     model = config.model.sized().model_copy(update={"vocab_size": vocab_size})
     training = config.pretrain.model_copy(update={"max_steps": 2, "warmup_steps": 1}).sized()
-    per_step = training.micro_batch_size * training.accumulate * model.block_size
-    n_steps = round(seconds * measure_speed(model, training).tokens_per_s / per_step)
+    if n_steps is None:
+        per_step = training.micro_batch_size * training.accumulate * model.block_size
+        n_steps = round(seconds * measure_speed(model, training).tokens_per_s / per_step)
     settings = training.model_copy(
         update={
             "max_steps": n_steps,
@@ -121,7 +129,7 @@ def compare(arguments: Any, folder: Path) -> None:
     )
     for name in arguments.only or RECIPES:
         config = compose(arguments.config, [*RECIPES[name], *given])
-        step = with_steps(config, vocab_size, arguments.seconds)
+        step = with_steps(config, vocab_size, arguments.seconds, arguments.steps)
         found = []
         for seed in range(arguments.seeds):
             with tempfile.TemporaryDirectory() as work:
@@ -139,7 +147,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--config", required=True)
-    parser.add_argument("--seconds", type=float, default=120.0)
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--seconds", type=float, default=120.0)
+    length.add_argument("--steps", type=int)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=RECIPES, metavar="NAME")
     parser.add_argument("settings", nargs="*", metavar="SETTING=VALUE")

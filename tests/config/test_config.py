@@ -405,3 +405,14 @@ def test_flatten_names_nested_values_with_dots() -> None:
         "s.x.v": 3,
         "none": [],
     }
+
+
+def test_a_kind_of_task_has_its_own_learning_rate_unless_one_is_set() -> None:
+    def rates(*overrides: str) -> dict[str, float]:
+        tasks = "tasks=[topic, ner, translation]"
+        config = compose("benchmark", [tasks, "data_root=x", *overrides])
+        return {task.name: task.finetune.learning_rate for task in config.tasks}
+
+    assert rates() == {"topic": 1e-3, "ner": 1e-3, "translation": 2e-3}
+    assert {*rates("finetune.learning_rate=5e-4").values()} == {5e-4}
+    assert rates("tasks.translation.finetune.learning_rate=1e-4")["translation"] == 1e-4

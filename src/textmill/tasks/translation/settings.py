@@ -13,6 +13,8 @@ class TranslationFinetuneConfig(FinetuneConfig):
     """Fine-tuning of a translation task; the target is generated from left to right."""
 
     attention: Literal["causal"] = "causal"
+    learning_rate: float = Field(2e-3, gt=0)
+    """Higher than that of other kinds: a translation is learned from the task's examples alone."""
 
 
 class TranslationConfig(TaskConfig):
