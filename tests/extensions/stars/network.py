@@ -2,6 +2,7 @@
 
 from textmill.tasks.classification.network import (
     CAN_BE_RECURRENT,
+    MAX_TRAINING_WINDOWS,
     build,
     collate,
     encode,
@@ -10,4 +11,13 @@ from textmill.tasks.classification.network import (
     validate,
 )
 
-__all__ = ["CAN_BE_RECURRENT", "build", "collate", "encode", "loss", "score", "validate"]
+__all__ = [
+    "CAN_BE_RECURRENT",
+    "MAX_TRAINING_WINDOWS",
+    "build",
+    "collate",
+    "encode",
+    "loss",
+    "score",
+    "validate",
+]
