@@ -84,6 +84,22 @@ def test_half_of_the_time_is_for_pretraining_and_the_rest_for_the_tasks(minutes:
     assert {*sizes.tasks} == {"a", "b", "c", "d"}
 
 
+def test_a_task_that_needs_four_times_as_long_gets_twice_as_long() -> None:
+    tasks = (task("small", 40_000), task("large", 160_000))
+    sizes, _ = chosen(30, tasks)
+    steps = {name: values["max_steps"] for name, values in sizes.tasks.items()}
+    assert steps["small"] < 10 * 40_000 / 32
+    assert steps["large"] / steps["small"] == pytest.approx(2, rel=0.1)
+
+
+def test_a_task_has_all_of_its_epochs_if_there_is_time() -> None:
+    sizes, _ = chosen(300, (task("a", 3000), task("b", 6000)))
+    assert {name: values["max_steps"] for name, values in sizes.tasks.items()} == {
+        "a": 940,
+        "b": 1880,
+    }
+
+
 def test_more_seeds_of_a_task_leave_fewer_steps_for_each() -> None:
     steps, ends = [], []
     for seeds in (1, 3):

@@ -147,7 +147,11 @@ def divide(
     tasks: Sequence[TaskTexts],
     cost: Cost,
 ) -> Shares:
-    """Return the steps of each task: equal times, and what one does not need for the others."""
+    """Return the steps of each task: times in proportion to the square roots of those they need.
+
+    What one does not need is for the others. If the loss of each falls inversely with its time, as
+    a share of what it needs, no other division has a lower mean.
+    """
     tunings = tuple(plan_tuning(config, chosen, task, cost) for task in tasks)
     language_s = evaluation_s(chosen, text, cost)
     available_s = 60 * config.budget_minutes - chosen.seconds
@@ -156,14 +160,16 @@ def divide(
         branches = [tuning.seconds(steps[tuning.name]) for tuning in tunings]
         return makespan([*branches, language_s], config.side_by_side)
 
-    def steps_in(limit_s: float) -> dict[str, int]:
-        return {tuning.name: tuning.steps(limit_s) for tuning in tunings}
+    roots = {tuning.name: math.sqrt(tuning.seconds(tuning.most_steps)) for tuning in tunings}
 
-    low, high = 0.0, max(available_s, 0.0)
+    def steps_at(factor: float) -> dict[str, int]:
+        return {tuning.name: tuning.steps(factor * roots[tuning.name]) for tuning in tunings}
+
+    low, high = 0.0, max(roots.values(), default=0.0)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        low, high = (middle, high) if end_s(steps_in(middle)) <= available_s else (low, middle)
-    steps = steps_in(low)
+        low, high = (middle, high) if end_s(steps_at(middle)) <= available_s else (low, middle)
+    steps = steps_at(high if end_s(steps_at(high)) <= available_s else low)
     for tuning in tunings:
         if min(MIN_STEPS, tuning.most_steps) <= steps[tuning.name] < tuning.most_steps:
             steps[tuning.name] = rounded(steps[tuning.name])

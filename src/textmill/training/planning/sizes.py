@@ -11,7 +11,8 @@
    (Gowda & May 2020 count in this way), and whose output layer is no larger than the layers:
    optimal vocabularies grow with the model, more slowly than it (Tao et al. 2024).
 5. The context is 256 tokens if more than a twentieth of the texts of a task exceed 128.
-6. The time of the tasks is divided equally, and what one does not need goes to the others.
+6. The time of the tasks is divided in proportion to the square roots of what their epochs take, and
+   what one does not need goes to the others.
 """
 
 from __future__ import annotations
