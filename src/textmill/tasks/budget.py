@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate, takewhile
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from textmill.config import BudgetStepConfig, OpenTokenizerConfig, TaskConfig
 from textmill.corpus.reading.labelled import read_labelled
@@ -66,13 +65,13 @@ def read_text(config: OpenTokenizerConfig, corpus: Path) -> tuple[Text, dict[int
             "The corpus has no text to train on: add text, or check data/rejected of the step "
             "clean for the reasons of rejection."
         )
-    found = {size: (rate, tokenizer) for size, rate, tokenizer in _try(config, sample, n_bytes)}
+    vocabularies = list(_vocabularies(config, sample, n_bytes))
     text = Text(
         n_bytes=n_bytes,
         validation_bytes=_n_bytes(corpus / "validation"),
-        bytes_per_token={size: rate for size, (rate, _) in found.items()},
+        bytes_per_token={found.size: found.bytes_per_token for found in vocabularies},
     )
-    return text, {size: tokenizer for size, (_, tokenizer) in found.items()}
+    return text, {found.size: found.tokenizer for found in vocabularies}
 
 
 def _n_bytes(folder: Path) -> int:
@@ -86,19 +85,27 @@ def _n_bytes(folder: Path) -> int:
     return sum(size or 0 for size in sizes)
 
 
-def _try(
+class Vocabulary(NamedTuple):
+    """A vocabulary that a corpus can have, tried on a sample."""
+
+    size: int
+    bytes_per_token: float
+    tokenizer: Tokenizer
+
+
+def _vocabularies(
     config: OpenTokenizerConfig, sample: Sequence[str], n_bytes: int
-) -> Iterator[tuple[int, float, Tokenizer]]:
-    """Yield sizes of the vocabulary, each with its bytes per token and a tokenizer of the sample.
+) -> Iterator[Vocabulary]:
+    """Yield the vocabularies that a corpus can have, the smallest first.
 
     These are the size that is set; or those of which all but a few entries occur often (Gowda & May
-    2020), and at least the smallest, which is the first.
+    2020), and at least the smallest.
     """
     sample_bytes = sum(len(text.encode()) for text in sample)
     if config.init_from is not None:
         tokenizer = convert(Path(config.init_from))
         counts = Counter(i for e in tokenizer.encode_batch_fast(sample) for i in e.ids)
-        yield tokenizer.get_vocab_size(), sample_bytes / counts.total(), tokenizer
+        yield Vocabulary(tokenizer.get_vocab_size(), sample_bytes / counts.total(), tokenizer)
         return
     for size in VOCABULARIES if config.vocab_size is None else (config.vocab_size,):
         trained = config.model_copy(update={"vocab_size": size}).sized()
@@ -110,7 +117,8 @@ def _try(
         if not is_first and in_text < MIN_COUNT:
             return
         is_exhausted = n_entries < size and config.vocab_size is None
-        yield n_entries if is_exhausted else size, sample_bytes / counts.total(), tokenizer
+        reached = n_entries if is_exhausted else size
+        yield Vocabulary(reached, sample_bytes / counts.total(), tokenizer)
         if is_exhausted:
             return
 
@@ -126,17 +134,22 @@ def read_task(config: TaskConfig, tokenizers: Mapping[int, Tokenizer]) -> TaskTe
         InputError: a file or column is missing.
         RunError: the hub cannot be reached.
     """
-    texts = list(_texts(config)) or [""]  # if all are invalid, training will report it
+    sample: list[str] = []
+    n_bytes = n_texts = 0
+    for text in _texts(config):
+        n_texts += 1
+        if n_bytes < SAMPLE_BYTES:
+            sample.append(text)
+            n_bytes += len(text.encode())
+    sample = sample or [""]  # if all are invalid, training will report it
     split_off = 0.0 if config.validation is not None else config.validation_share
-    n_examples = max(1, round(len(texts) * (1 - split_off)))
-    ends = accumulate(len(text.encode()) for text in texts)
-    n_sampled = max(1, sum(1 for _ in takewhile(lambda end: end <= SAMPLE_BYTES, ends)))
+    n_examples = max(1, round(n_texts * (1 - split_off)))
     return TaskTexts(
         config=config,
         n_examples=n_examples,
         epochs=config.finetune.epochs or default_epochs(n_examples, config.SEEN_EXAMPLES),
         lengths={
-            size: [len(e.ids) for e in tokenizer.encode_batch_fast(texts[:n_sampled])]
+            size: [len(encoding.ids) for encoding in tokenizer.encode_batch_fast(sample)]
             for size, tokenizer in tokenizers.items()
         },
         max_windows=network_of(config.kind).MAX_TRAINING_WINDOWS,
