@@ -217,8 +217,8 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
         is_causal = task.finetune.attention == "causal"
         network = network_of(kind).build(GPT(shape), spec, 0.0, is_causal)
         out = tmp_path_factory.mktemp("task-model")
-        alone = Choice({"network": 1.0}, None, "the fine-tuned network", {})
-        save_task_model(task, spec, alone, [network], tokenizer, out)
+        alone = Choice({"network": 1.0}, None, "the fine-tuned network", {}, spec)
+        save_task_model(task, alone, [network], tokenizer, out)
         return out
 
     return make

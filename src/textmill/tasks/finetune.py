@@ -62,7 +62,7 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
         network_scorer(config.kind, spec, network, tokenizer, accelerator) for network in networks
     ]
     choice = choose(config, spec, networks, scorers, (train, validation), examples)
-    save_task_model(config, spec, choice, networks, inputs["backbone"], out)
+    save_task_model(config, choice, networks, inputs["backbone"], out)
     write_json(
         out / "metrics.json",
         {

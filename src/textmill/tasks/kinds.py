@@ -84,6 +84,9 @@ class Answers(Protocol):
     targets: Callable[[Any, Any], Sequence[int]] | None
     """Returns the numbers of an example's correct labels, one for each row of its probabilities, to
     which the weights of an average are fitted; None if scores are no probabilities."""
+    fit_decision: Callable[[Any, Sequence[Any], Sequence[Any]], Any] | None
+    """Returns the settings of a model with the decision that its leading metric is highest with,
+    from its scores of some examples; None: the likeliest answer."""
 
     def prepare(
         self, spec: Any, inputs: Sequence[Any], redaction: RedactionConfig

@@ -1,5 +1,11 @@
 """The answers of a classification."""
 
-from textmill.tasks.classification.answers import PREDICT_BATCH, answer, prepare, targets
+from textmill.tasks.classification.answers import (
+    PREDICT_BATCH,
+    answer,
+    fit_decision,
+    prepare,
+    targets,
+)
 
-__all__ = ["PREDICT_BATCH", "answer", "prepare", "targets"]
+__all__ = ["PREDICT_BATCH", "answer", "fit_decision", "prepare", "targets"]

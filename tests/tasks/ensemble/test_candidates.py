@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from textmill.tasks.ensemble.baseline_files import ARRAYS, VALUES
 from textmill.tasks.ensemble.candidates import Compared
 from textmill.tasks.ensemble.predictor import load_predictor
 from textmill.tasks.evaluate import evaluate
+from textmill.tasks.tagging import answers
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning:lightning"
@@ -115,6 +117,21 @@ def test_the_average_has_both_members_with_their_weights(
         assert answer["score"] not in alone
 
 
+@pytest.mark.parametrize("chosen", ["network", "baseline", "average"])
+def test_the_decision_of_the_chosen_candidate_is_stored_with_the_model(
+    backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str
+) -> None:
+    def fit(spec: Any, scores: Any, examples: Any) -> Any:
+        assert len(scores) == len(examples) > 0
+        return replace(spec, outside_penalty=1.5)
+
+    monkeypatch.setattr(answers, "fit_decision", fit)
+    config = make_task(tmp_path, "tagging", candidates=(chosen,), **BLIND)
+    model = tuned_model(config, backbone, tmp_path)
+    assert read_json(model / "task.json")["spec"]["outside_penalty"] == 1.5
+    assert load_predictor(model).spec.outside_penalty == 1.5
+
+
 @pytest.mark.parametrize(
     ("choices", "members", "ending"),
     [
@@ -148,7 +165,10 @@ def test_another_candidate_has_to_be_better_by_a_standard_error(
         return [np.array([0.1, 0.9] if number < n else [0.9, 0.1]) for number in range(100)]
 
     compared = Compared(toy, spec, examples)
-    rows = {"network": compared.rows(right(n_right)), "baseline": compared.rows(right(60))}
+    rows = {
+        "network": compared.rows(spec, right(n_right)),
+        "baseline": compared.rows(spec, right(60)),
+    }
     better = compared.is_better(rows["network"], rows["baseline"])
     assert better == (chosen == "network")
 
@@ -159,7 +179,9 @@ def test_of_models_that_are_all_right_the_likelier_one_is_chosen(
     spec = Spec(("bad", "good"))
     compared = Compared(toy, spec, [Example(f"text {n:03}", "good", "") for n in range(50)])
     sure, unsure = [np.array([0.1, 0.9])] * 50, [np.array([0.4, 0.6])] * 50
-    assert compared.rows(sure)[0]["label"] == compared.rows(unsure)[0]["label"] == "good"
+    assert (
+        compared.rows(spec, sure)[0]["label"] == compared.rows(spec, unsure)[0]["label"] == "good"
+    )
     assert compared.is_likelier(sure, unsure)
     assert not compared.is_likelier(unsure, sure)
     assert not compared.is_likelier(sure, sure)

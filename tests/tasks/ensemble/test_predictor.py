@@ -54,8 +54,8 @@ def test_a_saved_model_gives_the_same_predictions(
     settings = toy.finetune.model_copy(update={"attention": attention})
     config = toy.model_copy(update={"finetune": settings})
     network = classifier(backbone, attention == "causal")
-    alone = Choice({"network": 1.0}, None, "the fine-tuned network", {})
-    save_task_model(config, SPEC, alone, [network], backbone, tmp_path)
+    alone = Choice({"network": 1.0}, None, "the fine-tuned network", {}, SPEC)
+    save_task_model(config, alone, [network], backbone, tmp_path)
     loaded = load_predictor(tmp_path)
     assert loaded.spec == SPEC
     assert loaded(TEXTS) == labelled(backbone, network)(TEXTS)

@@ -14,6 +14,8 @@ from textmill.tasks.classification.examples import Example, Spec
 
 PREDICT_BATCH = 32
 """Batch size of prediction."""
+fit_decision = None
+"""The likeliest label is the decision."""
 
 
 def prepare(spec: Spec, inputs: Sequence[str], redaction: RedactionConfig) -> list[str]:

@@ -69,14 +69,20 @@ def choose(
     chosen = names[0] if names else "network"
     train, validation = splits
     fitted = baselines.fit(spec, train) if set(names) - {"network"} else None
-    if fitted is not None and names != ["baseline"]:
+    specs = {name: spec for name in members}
+    if len(names) > 1 or "average" in names or kind.fit_decision is not None:
         compared = Compared(config, spec, validation)
-        scores = {NETWORK: compared.pooled(scorers), BASELINE: compared.scores(fitted.score)}
+        scores = {}
+        if names != ["baseline"]:
+            scores[NETWORK] = compared.pooled(scorers)
+        if fitted is not None:
+            scores[BASELINE] = compared.scores(fitted.score)
         if "average" in names:
             members["average"], scores["average"] = compared.average(scores)
             if 0 in members["average"].values() and len(names) > 1:
                 names.remove("average")  # it is one of the others
-        rows = {name: compared.rows(scores[name]) for name in names}
+        specs = {name: compared.fitted_spec(scores[name]) for name in names}
+        rows = {name: compared.rows(specs[name], scores[name]) for name in names}
         found = {name: compared.score(rows[name]) for name in names}
         is_loss = lower_is_better(definitions(config.kind), compared.metric)
         chosen = (min if is_loss else max)(names, key=lambda name: found[name])
@@ -99,6 +105,7 @@ def choose(
         baseline,
         _describe(config.kind, chosen, found, len(networks)),
         {"parameters": n_parameters, **{f"candidate/{name}": found[name] for name in found}},
+        specs[chosen],
     )
 
 
@@ -159,10 +166,15 @@ class Compared:
         )
         return np.array([np.log(np.maximum(part, MIN_PROBABILITY)).sum() for part in right])
 
-    def rows(self, scores: Sequence[Any]) -> list[dict[str, Any]]:
+    def fitted_spec(self, scores: Sequence[Any]) -> Any:
+        """Return the settings of a model with the decision fitted to its scores."""
+        fit_decision = self.kind.fit_decision
+        return fit_decision(self.spec, scores, self.examples) if fit_decision else self.spec
+
+    def rows(self, spec: Any, scores: Sequence[Any]) -> list[dict[str, Any]]:
         """Return the examples with the predictions that follow from a model's scores."""
         reference = examples_of(self.config.kind).reference
-        answers = self.kind.answer(self.spec, self.prepared, scores)
+        answers = self.kind.answer(spec, self.prepared, scores)
         return [reference(e) | a for e, a in zip(self.examples, answers, strict=True)]
 
     def score(self, rows: Sequence[Row]) -> float:

@@ -45,6 +45,8 @@ class Choice:
     """What the model is, and the validation scores that decided, for reports."""
     metrics: Mapping[str, float]
     """The number of parameters, and the validation score of each candidate."""
+    spec: Any
+    """The kind's settings of the model."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,6 @@ def weights_folder(folder: Path, member: str) -> Path:
 
 def save_task_model(
     config: TaskConfig,
-    spec: Any,
     choice: Choice,
     networks: Sequence[nn.Module],
     backbone: Path,
@@ -85,7 +86,6 @@ def save_task_model(
 
     Args:
         config: the task.
-        spec: the kind's settings of the model.
         choice: the members.
         networks: the fine-tuned networks, in the order of their names.
         backbone: folder of the pretrain step.
@@ -111,7 +111,7 @@ def save_task_model(
             "name": config.name,
             "kind": config.kind,
             "is_causal": config.finetune.attention == "causal",
-            "spec": dataclasses.asdict(spec),
+            "spec": dataclasses.asdict(choice.spec),
             "members": choice.members,
             "choice": choice.description,
             "redaction": config.redaction.model_dump(mode="json"),

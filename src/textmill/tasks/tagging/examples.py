@@ -56,6 +56,8 @@ class Spec:
     """Rows of the table of spelling features; 0: the network has none."""
     has_crf: bool = False
     """Whether tags depend on the tags around them; older models score each word by itself."""
+    outside_penalty: float = 0.0
+    """Subtracted from the log-probability that a word is in no entity."""
 
 
 def read_examples(config: TaggingConfig, split: str) -> Rows[Example]:

@@ -12,8 +12,8 @@ from textmill.tasks.translation.examples import Spec
 # A decoding step costs little more for a large batch than for a small one.
 PREDICT_BATCH = 128
 """Batch size of prediction."""
-targets = None
-"""Translations have no probabilities to average."""
+targets = fit_decision = None
+"""Translations have no probabilities to average, or to decide by."""
 
 
 def prepare(spec: Spec, inputs: Sequence[str], redaction: RedactionConfig) -> list[str]:
