@@ -96,6 +96,10 @@ def test_every_file_of_conf_is_composed_by_these_tests() -> None:
     }
 
 
+SET_BY_KIND = {"attention", "learning_rate"}
+"""Settings of fine-tuning whose default depends on the kind of task."""
+
+
 @pytest.mark.parametrize("name", config_names())
 def test_every_whole_configuration_says_what_its_file_says(name: str) -> None:
     config = compose(name, ["data_root=data", *NEEDS.get(("config", name), [])])
@@ -122,7 +126,8 @@ def test_every_task_says_what_its_file_says(name: str) -> None:
     said = stated(CONF / "task" / f"{name}.yaml")
     own = said.pop("finetune", {})
     assert plain(task) == plain(task) | said
-    of_kind = {"attention": type(task.finetune).model_fields["attention"].default}
+    fields = type(task.finetune).model_fields
+    of_kind = {name: fields[name].default for name in SET_BY_KIND}
     assert plain(task.finetune) == plain(compose("demo").finetune) | of_kind | own
 
 
@@ -131,8 +136,8 @@ def test_a_users_file_on_base_has_the_values_of_base(there: Path) -> None:
     for key, value in stated(CONF / "base.yaml", "finetune").items():
         assert config[key] == value
     finetune = stated(CONF / "base.yaml")["finetune"]
-    # Each kind of task has its own attention, and what this machine costs is said of the cluster.
-    not_stated = CHOSEN_HERE | {"attention", "price_per_hour", "watts"}
+    # What this machine costs is said of the cluster.
+    not_stated = CHOSEN_HERE | SET_BY_KIND | {"price_per_hour", "watts"}
     assert config["finetune"] == {**finetune, **{k: config["finetune"][k] for k in not_stated}}
 
 
