@@ -10,12 +10,16 @@ from textmill.model.beam_search import complete
 from textmill.model.gpt import GPT
 
 
-def completed_alone(model: GPT, prompt: list[int], end_id: int) -> tuple[list[int], bool]:
+def completed_alone(
+    model: GPT, prompt: list[int], end_id: int, is_causal: bool = True
+) -> tuple[list[int], bool]:
     """Full passes over one row without a cache, until the end or a full context."""
     new: list[int] = []
+    prefix = None if is_causal else torch.tensor([len(prompt)])
     while len(prompt) + len(new) <= model.config.block_size:
         with torch.no_grad():
-            token = int(model(torch.tensor([prompt + new]))[0, -1].argmax())
+            hidden = model.hidden(torch.tensor([prompt + new]), prefix=prefix)
+            token = int(model.lm_head(hidden[0, -1]).argmax())
         if token == end_id:
             return new, True
         new.append(token)
@@ -37,6 +41,17 @@ def test_every_row_is_completed_as_if_it_were_alone(
         assert together == [completed_alone(model, row, end_id) for row in rows]
         seen |= {has_ended for _, has_ended in together}
     assert seen == {True, False}
+
+
+@pytest.mark.parametrize("position", ["learned", "rotary"])
+def test_a_prompt_that_is_read_both_ways_is_a_prefix_of_its_completion(position: str) -> None:
+    model = build(16, position).double()
+    rows = [prompts(length).tolist() for length in (5, 1, 16, 3, 9)]
+    for end_id in range(0, VOCAB_SIZE, 5):
+        together = complete(model, rows, end_id, is_causal=False)
+        assert together == [completed_alone(model, row, end_id, is_causal=False) for row in rows]
+    causal = [complete(model, rows, end_id) for end_id in range(VOCAB_SIZE)]
+    assert causal != [complete(model, rows, e, is_causal=False) for e in range(VOCAB_SIZE)]
 
 
 def test_a_full_context_ends_a_completion_unended() -> None:

@@ -262,8 +262,9 @@ class GPT(nn.Module):
         if cache is not None:
             mask, positions = cache.attention_mask(T, is_causal), cache.positions(T)
         else:
-            mask = self._attention_mask(documents, is_causal)
-            if prefix is not None:
+            if prefix is None:
+                mask = self._attention_mask(documents, is_causal)
+            else:
                 mask = self._prefix_mask(prefix, T)
             positions = torch.arange(T, device=input_ids.device)
             if documents is not None and self.config.position != "rotary":

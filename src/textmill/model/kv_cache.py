@@ -72,12 +72,12 @@ class KVCache:
         device = self.keys[0].device
         keys = torch.arange(self.length + n_new, device=device)
         queries = keys[self.length :, None]
-        is_past = keys <= queries if is_causal else torch.ones_like(queries, dtype=torch.bool)
+        is_visible = keys <= queries if is_causal else keys >= 0  # (T, S) or (S,)
         if self.padding is None:
-            return is_past
+            return is_visible
         is_token = (keys >= self.padding[:, None])[:, None, None]  # (B, 1, 1, S)
         # Padding attends to itself: the softmax of an empty row is NaN, which would spread.
-        return is_past & is_token | (keys == queries)
+        return is_visible & is_token | (keys == queries)
 
     def positions(self, n_new: int) -> Tensor:
         """Return the positions of new tokens, (T,) or (B, T); padding has position 0."""

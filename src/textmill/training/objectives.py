@@ -85,7 +85,8 @@ def masked_loss(model: GPT, batch: Batch, z_loss: float = 0.0) -> Tensor:
     hidden = model.hidden(batch["input_ids"], batch["documents"], is_causal=False)
     predicted = batch["loss_mask"]
     logits = model.lm_head(hidden[predicted])[None]  # few tokens; the output layer is expensive
-    targets, loss_mask = batch["targets"][predicted][None], predicted[predicted][None]
+    targets = batch["targets"][predicted][None]
+    loss_mask = torch.ones_like(targets, dtype=torch.bool)
     return next_token_loss(logits, targets, loss_mask, batch["n_targets"], z_loss)
 
 

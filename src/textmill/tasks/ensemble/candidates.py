@@ -63,16 +63,16 @@ def choose(
     kind, baselines = answers_of(config.kind), baselines_of(config.kind)
     names: list[str] = [*config.finetune.candidates]
     if kind.targets is None and "average" in names:
-        names.remove("average")
+        names = [name for name in names if name != "average"] or ["network"]
     members: dict[str, dict[str, float]] = {"network": {NETWORK: 1.0}, "baseline": {BASELINE: 1.0}}
     found: dict[str, float] = {}
-    chosen = names[0] if names else "network"
+    chosen = names[0]
     train, validation = splits
     fitted = baselines.fit(spec, train) if set(names) - {"network"} else None
-    specs = {name: spec for name in members}
+    specs = dict.fromkeys(members, spec)
     if len(names) > 1 or "average" in names or kind.fit_decision is not None:
         compared = Compared(config, spec, validation)
-        scores = {}
+        scores: dict[str, list[Any]] = {}
         if names != ["baseline"]:
             scores[NETWORK] = compared.pooled(scorers)
         if fitted is not None:
