@@ -277,6 +277,7 @@ PUBLIC = {
     "textmill.tracking.served": ["logged"],
     "textmill.training": [
         "batches",
+        "dropout",
         "fit",
         "likelihood",
         "metrics_file",

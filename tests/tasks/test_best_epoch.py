@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -100,3 +101,34 @@ def test_only_the_same_training_is_finished(tmp_path: Path) -> None:
     for damaged in ("[]", "{"):
         (tmp_path / FINISHED).write_text(damaged)
         assert finished_training(tmp_path, identity) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "dropout"),
+    [
+        ({"epochs": 4}, 0.0),
+        ({"epochs": 5}, 0.1),
+        ({"epochs": 5, "max_steps": 4}, 0.0),
+        ({"epochs": 1, "dropout": 0.3}, 0.3),
+    ],
+)
+def test_dropout_follows_from_the_planned_passes(
+    settings: dict[str, Any],
+    dropout: float,
+    backbone: Path,
+    toy: ClassificationConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """120 examples less a tenth, in batches of 16: seven steps an epoch."""
+    found: dict[str, float] = {}
+    build = TRAINED.build
+
+    def observed(backbone: Any, spec: Any, dropout: float, is_causal: bool) -> torch.nn.Module:
+        found.update(backbone=backbone.config.dropout, head=dropout)
+        return build(backbone, spec, dropout, is_causal)
+
+    monkeypatch.setattr(TRAINED, "build", observed)
+    out, work = made(tmp_path)
+    tune(with_finetune(toy, **{"dropout": None} | settings), backbone, out, work)
+    assert found == {"backbone": dropout, "head": dropout}

@@ -24,7 +24,7 @@ from textmill.training.objectives import Batch
 LENGTHS = np.random.default_rng(1).integers(1, 100, 150).tolist()
 ORDERS = {
     "shuffled": shuffled(50, 8, seed=3),
-    "by length": by_length(LENGTHS[:50], 8, seed=3, pool=2),
+    "by length": by_length(LENGTHS[:50], 8, seed=3),
 }
 GROUPS = [range(5), range(5, 45), range(45, 50)]
 STREAMS = ORDERS | {"mixed": mixed(GROUPS, [0.2, 0.7, 0.1], 8, seed=3)}
@@ -176,8 +176,14 @@ def test_the_seed_decides(make: object) -> None:
 
 
 def test_by_length_pads_far_less_than_a_random_order() -> None:
-    random = shuffled(len(LENGTHS), 10, seed=0)(0)
-    assert padding(by_length(LENGTHS, 10, seed=0)(0)) < 0.3 * padding(random)
+    random = shuffled(len(LENGTHS), 2, seed=0)(0)
+    assert padding(by_length(LENGTHS, 2, seed=0)(0)) < 0.3 * padding(random)
+
+
+def test_batches_by_length_have_other_examples_in_every_epoch() -> None:
+    order = by_length(LENGTHS, 10, seed=0)
+    first, second = ({*map(frozenset, order(epoch))} for epoch in (0, 1))
+    assert not first & second
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,8 @@ class TaskConfig(Settings):
     part of the corpus, and it is decontaminated from those of the test."""
     SEEN_EXAMPLES: ClassVar[int] = 60_000
     """Examples, counted as often as they are seen, of a training without a number of epochs."""
+    EPOCHS_WITHOUT_DROPOUT: ClassVar[int] = 4
+    """Maximum passes over the training examples for which there is no dropout by default."""
 
     kind: str
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")

@@ -271,8 +271,9 @@ class FinetuneConfig(OptimizationConfig):
     """Share of the steps with linear warm-up."""
     label_smoothing: float = Field(0.05, ge=0, lt=1)
     """Szegedy et al. 2016, section 7."""
-    dropout: float = Field(0.1, ge=0, lt=1)
-    """Dropout in the backbone and before the task's head."""
+    dropout: float | None = Field(None, ge=0, lt=1)
+    """Dropout in the backbone and before the task's head; None: 0.1 if the training examples are
+    seen more than four times (translation: eight times), else none."""
     attention: Literal["bidirectional", "causal"] = "bidirectional"
     """Attention of the fine-tuned network; tasks that generate text support causal only."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from textmill.model.layout import load_state, load_weights, save_weights
 from textmill.tasks.epochs import default_epochs
 from textmill.tasks.kinds import Network, examples_of, network_of
 from textmill.training.batches import Batches, by_length, in_order, n_steps, to_device
+from textmill.training.dropout import default_dropout
 from textmill.training.fit import fit
 from textmill.training.module import FitModule
 from textmill.training.objectives import Batch
@@ -128,7 +130,7 @@ class Trained:
 def train_network(
     config: TaskConfig,
     spec: Any,
-    make_backbone: Callable[[], nn.Module],
+    make_backbone: Callable[[float], nn.Module],
     tokenizer: Tokenizer,
     splits: tuple[Sequence[Any], Sequence[Any]],
     identity: Mapping[str, Any],
@@ -139,7 +141,8 @@ def train_network(
     Args:
         config: the task.
         spec: the kind's settings of the model.
-        make_backbone: returns the backbone to build on; called once the seed is set.
+        make_backbone: returns the backbone to build on, with this dropout; called once the seed is
+            set.
         tokenizer: that of the backbone.
         splits: the training examples, and those that select the best epoch.
         identity: everything that the result depends on: checkpoints with another are rejected.
@@ -152,8 +155,17 @@ def train_network(
     settings = config.finetune
     torch.manual_seed(settings.seed)
     trained = network_of(config.kind)
-    backbone: Any = make_backbone()
-    network = trained.build(backbone, spec, settings.dropout, settings.attention == "causal")
+    n_examples = len(splits[0])
+    n_epochs = settings.epochs or default_epochs(n_examples, config.SEEN_EXAMPLES)
+    per_epoch = math.ceil(n_examples / settings.micro_batch_size)
+    n_batches = n_epochs * per_epoch
+    if settings.max_steps is not None:
+        n_batches = min(n_batches, settings.max_steps * settings.accumulate)
+    dropout = settings.dropout
+    if dropout is None:
+        dropout = default_dropout(n_batches / per_epoch, config.EPOCHS_WITHOUT_DROPOUT)
+    backbone: Any = make_backbone(dropout)
+    network = trained.build(backbone, spec, dropout, settings.attention == "causal")
     network.train()
     encoded, held_out = (
         trained.encode(tokenizer, spec, examples, backbone.config.block_size) for examples in splits
@@ -163,11 +175,6 @@ def train_network(
     order = by_length(
         [len(example.ids) for example in encoded], settings.micro_batch_size, settings.seed
     )
-    per_epoch = len(order(0))
-    n_epochs = settings.epochs or default_epochs(len(encoded), config.SEEN_EXAMPLES)
-    n_batches = n_epochs * per_epoch
-    if settings.max_steps is not None:
-        n_batches = min(n_batches, settings.max_steps * settings.accumulate)
     module = FinetuneModule(
         network,
         trained,

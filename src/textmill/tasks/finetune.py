@@ -48,7 +48,7 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
         return train_network(
             seeded,
             spec,
-            lambda: models.load(inputs["backbone"], dropout=seeded.finetune.dropout),
+            lambda dropout: models.load(inputs["backbone"], dropout=dropout),
             tokenizer,
             (train, validation),
             {f"tasks.{config.name}": key_values(seeded)} | digests,

@@ -2,6 +2,7 @@
 
 __all__ = [
     "batches",
+    "dropout",
     "fit",
     "likelihood",
     "metrics_file",

@@ -22,6 +22,10 @@ MakeBatch = Callable[[Sequence[int], int], Batch]
 MIN_EPOCH_EXAMPLES = 2**13
 """Minimum examples in an epoch of `mixed`: the precision of the shares is its inverse."""
 
+MAX_POOL, MIN_POOLS = 64, 4
+"""Of `by_length`: maximum batches in a pool of examples, and minimum number of pools if there are
+as many batches."""
+
 
 class BatchStream:
     """One device's micro-batches, from any optimizer step to the last.
@@ -160,20 +164,20 @@ def _draw_passes(group: range, start: int, n: int, seed: Sequence[int]) -> NDArr
     return np.concatenate(shuffled)[at : at + n]
 
 
-def by_length(lengths: Sequence[int], batch_size: int, seed: int, pool: int = 16) -> Order:
+def by_length(lengths: Sequence[int], batch_size: int, seed: int) -> Order:
     """Return an order whose batches have examples of similar length, to reduce padding.
 
     Each epoch is shuffled and sorted by length within pools of batches, then the batches are
-    shuffled; every example is drawn once per epoch.
+    shuffled; every example is drawn once per epoch. There are several pools, as the batches of a
+    single one would have nearly the same examples in every epoch.
     """
     tokens = np.asarray(lengths)
+    pool = batch_size * max(1, min(MAX_POOL, len(tokens) // (MIN_POOLS * batch_size)))
 
     def order(epoch: int) -> Sequence[Sequence[int]]:
         rng = np.random.default_rng([seed, epoch])
         indices = rng.permutation(len(tokens))
-        pools = [
-            indices[at : at + pool * batch_size] for at in range(0, len(indices), pool * batch_size)
-        ]
+        pools = [indices[at : at + pool] for at in range(0, len(indices), pool)]
         ordered = np.concatenate([p[np.argsort(tokens[p], kind="stable")] for p in pools])
         batches = [
             ordered[at : at + batch_size].tolist() for at in range(0, len(ordered), batch_size)

@@ -35,7 +35,8 @@ def test_the_probability_of_a_target_is_that_of_the_whole_mixture() -> None:
     logits, weights, gate = mixture()
     whole = log_probabilities(logits, weights, gate, SOURCE)
     for targets in torch.arange(9)[:, None].expand(9, 2):
-        found = target_log_probability(logits, weights, gate, SOURCE, targets)
+        log_p = logits.log_softmax(dim=-1)
+        found = target_log_probability(log_p, weights, gate, SOURCE, targets)
         torch.testing.assert_close(found, whole.gather(1, targets[:, None])[:, 0])
 
 

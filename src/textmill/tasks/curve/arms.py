@@ -68,7 +68,7 @@ def fit_arm(
     trained = train_network(
         task,
         spec,
-        lambda: _backbones(task, backbone)[arm](),
+        lambda dropout: _backbones(task, backbone, dropout)[arm](),
         tokenizer,
         splits,
         {
@@ -83,9 +83,11 @@ def fit_arm(
     return Fitted(scorer, n_parameters(trained.network))
 
 
-def _backbones(task: TaskConfig, folder: Path) -> Mapping[str, Callable[[], nn.Module]]:
+def _backbones(
+    task: TaskConfig, folder: Path, dropout: float
+) -> Mapping[str, Callable[[], nn.Module]]:
     """Return the functions that make the backbones, by arm; all have the pretrained one's sizes."""
-    dropout, is_causal = task.finetune.dropout, task.finetune.attention == "causal"
+    is_causal = task.finetune.attention == "causal"
     config = read_config(folder).model_copy(update={"dropout": dropout})
     return {
         LSTM: lambda: lstm_like(config, is_causal),

@@ -144,10 +144,10 @@ def loss(network: Translator, batch: Batch, label_smoothing: float) -> Tensor:
     if copying is None:
         return mean_cross_entropy(logits, targets, batch["n_targets"], label_smoothing)
     weights, gate, source = copying
-    nll = -target_log_probability(logits, weights, gate, source, targets).sum()
+    log_p = logits.log_softmax(dim=-1)
+    nll = -target_log_probability(log_p, weights, gate, source, targets).sum()
     if label_smoothing:  # of the vocabulary alone
-        uniform = (logits.logsumexp(dim=-1) - logits.mean(dim=-1)).sum()
-        nll = (1 - label_smoothing) * nll + label_smoothing * uniform
+        nll = (1 - label_smoothing) * nll - label_smoothing * log_p.mean(dim=-1).sum()
     return nll / batch["n_targets"].clamp(min=1)
 
 

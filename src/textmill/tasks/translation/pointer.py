@@ -55,24 +55,31 @@ class Pointer(nn.Module):
 
 
 def target_log_probability(
-    logits: Tensor, weights: Tensor, gate: Tensor, source: Tensor, targets: Tensor
+    log_p: Tensor, weights: Tensor, gate: Tensor, source: Tensor, targets: Tensor
 ) -> Tensor:
     """Return the log-probability of every target, (N,).
+
+    Args:
+        log_p: (N, V), the log-probabilities of the vocabulary.
+        weights: (N, S), the attention to the source.
+        gate: (N,), the log-odds of copying.
+        source: (N, S), the tokens of the source.
+        targets: (N,).
+    """
+    generated = log_p.gather(1, targets[:, None])[:, 0]
+    copied = (weights * (source == targets[:, None])).sum(dim=-1).clamp(min=1e-12).log()
+    return torch.logaddexp(F.logsigmoid(-gate) + generated, F.logsigmoid(gate) + copied)
+
+
+def log_probabilities(logits: Tensor, weights: Tensor, gate: Tensor, source: Tensor) -> Tensor:
+    """Return the log-probabilities of all tokens, (N, V).
 
     Args:
         logits: (N, V), of the vocabulary.
         weights: (N, S), the attention to the source.
         gate: (N,), the log-odds of copying.
         source: (N, S), the tokens of the source.
-        targets: (N,).
     """
-    generated = -F.cross_entropy(logits, targets, reduction="none")
-    copied = (weights * (source == targets[:, None])).sum(dim=-1).clamp(min=1e-12).log()
-    return torch.logaddexp(F.logsigmoid(-gate) + generated, F.logsigmoid(gate) + copied)
-
-
-def log_probabilities(logits: Tensor, weights: Tensor, gate: Tensor, source: Tensor) -> Tensor:
-    """Return the log-probabilities of all tokens, (N, V); the arguments are as above."""
     share = gate.sigmoid()[:, None]
     generated = logits.softmax(dim=-1) * (1 - share)
     return generated.scatter_add_(1, source, (weights * share).to(generated.dtype)).log()

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from textmill.config import BudgetStepConfig, ModelConfig, TaskConfig
 from textmill.errors import InputError
+from textmill.training.dropout import default_dropout
 from textmill.training.planning.cost import FORWARD_SHARE, Cost, memory_bytes, n_parameters
 from textmill.training.planning.law import repeated_loss
 
@@ -24,7 +25,6 @@ MAX_EPOCHS = 20
 """Maximum passes over the text: with dropout, the loss fell until 15 (docs/decisions.md)."""
 UNREPEATED_EPOCHS = 4
 """Passes that are as good as new text (Muennighoff et al. 2023, section 5); more need dropout."""
-DROPOUT = 0.1
 DROPOUT_FACTOR = 1.3
 """Time of a training step with dropout beside that without, on a CPU."""
 MAX_PARAMETERS_PER_TOKEN = 10
@@ -128,8 +128,9 @@ def find_candidates(
     found = []
     for model, bytes_per_token in _models(config, text, tasks):
         candidate = _candidate(config, text, cost, model, bytes_per_token)
-        if config.model.dropout is None and candidate.epochs > UNREPEATED_EPOCHS:
-            model = model.model_copy(update={"dropout": DROPOUT})
+        dropout = default_dropout(candidate.epochs, UNREPEATED_EPOCHS)
+        if config.model.dropout is None and dropout:
+            model = model.model_copy(update={"dropout": dropout})
             candidate = _candidate(config, text, cost, model, bytes_per_token)
         found.append(candidate)
     if not found:

@@ -24,8 +24,8 @@ from textmill.training.planning.cost import FORWARD_SHARE, Cost
 
 TASK_START_S = 12.0
 """Seconds to start and end the steps of a task."""
-TUNED_FACTOR = 1.45
-"""Time of a token in fine-tuning beside pretraining, for dropout and padding."""
+TUNED_FACTOR = 1.1
+"""Time of a token in fine-tuning beside pretraining: shorter texts, padding, dropout."""
 GENERATED_FACTOR = 4.0
 """Time of a generated token beside that of a token in a forward pass."""
 TEST_SHARE = 0.2
