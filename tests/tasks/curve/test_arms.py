@@ -38,7 +38,7 @@ def test_only_one_backbone_has_the_pretrained_weights(
     backbone: Path, toy: ClassificationConfig
 ) -> None:
     known = load_weights(backbone)
-    made = {arm: make().state_dict() for arm, make in _backbones(toy, backbone).items()}
+    made = {arm: make().state_dict() for arm, make in _backbones(toy, backbone, 0.1).items()}
     assert all(torch.equal(made["pretrained"][name], known[name]) for name in known)
     assert {name: tensor.shape for name, tensor in made["random"].items()} == {
         name: tensor.shape for name, tensor in made["pretrained"].items()

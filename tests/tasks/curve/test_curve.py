@@ -20,6 +20,7 @@ from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.curve import curve as module
 from textmill.tasks.curve.arms import arms_of
 from textmill.tasks.curve.curve import measure_curve
+from textmill.tasks.kinds import BASELINE, answers_of
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning"
@@ -143,6 +144,36 @@ def test_a_validation_file_selects_at_every_size(
     with pytest.raises(KeyboardInterrupt):
         measure(task, backbone, tmp_path, (20,))
     assert sizes == [(20, 40)]
+
+
+def test_the_decisions_of_every_arm_are_fitted_to_examples_that_it_has_not_seen(
+    backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = with_finetune(make_task("tagging", tmp_path), epochs=1)
+    trained: list[tuple[str, set[str]]] = []
+    decided: list[tuple[str, set[str]]] = []
+    fit_arm, answers = module.fit_arm, answers_of("tagging")
+
+    def note(
+        arm: str, task: Any, spec: Any, folder: Any, splits: Any, examples: Any, work: Any
+    ) -> Any:
+        seen = examples if arm == BASELINE else splits[0]
+        trained.append((arm, {example.place for example in seen}))
+        return fit_arm(arm, task, spec, folder, splits, examples, work)
+
+    def fit(spec: Any, scores: Any, examples: Any) -> Any:
+        arm, seen = trained[-1]
+        places = {example.place for example in examples}
+        assert len(scores) == len(places) > 0
+        assert not places & seen
+        decided.append((arm, places))
+        return spec
+
+    monkeypatch.setattr(module, "fit_arm", note)
+    monkeypatch.setattr(answers, "fit_decision", fit)
+    measure(task, backbone, tmp_path)
+    assert [arm for arm, _ in decided] == [*arms_of("tagging")]
+    assert len({frozenset(places) for _, places in decided}) == 1
 
 
 def test_too_few_examples_to_split_are_refused_before_anything_is_trained(

@@ -17,10 +17,11 @@ from textmill.evaluation.metrics import leading
 from textmill.files import read_json, write_json
 from textmill.tasks.curve.arms import arms_of, fit_arm
 from textmill.tasks.curve.subsets import ranked, sizes_of, subset
+from textmill.tasks.ensemble.candidates import Compared
 from textmill.tasks.ensemble.predictor import Predictor
 from textmill.tasks.evaluate import predict_examples
 from textmill.tasks.finetune import checked_spec, split_off, training_examples
-from textmill.tasks.kinds import definitions, examples_of
+from textmill.tasks.kinds import BASELINE, answers_of, definitions, examples_of
 from textmill.tasks.predictions import score
 from textmill.training.metrics_file import MetricsFile
 
@@ -101,7 +102,14 @@ class _Measurement:
         chosen = subset(self.examples, ranked(self.examples, self.kind.stratum, seed), size)
         splits = split_off(task, chosen) if self.validation is None else (chosen, self.validation)
         fitted = fit_arm(arm, task, self.spec, self.backbone, splits, chosen, work)
-        predictor = Predictor(task.kind, self.spec, [(fitted.scorer, 1.0)], task.redaction)
+        spec = self.spec
+        if answers_of(task.kind).fit_decision is not None:
+            unseen = fitted
+            if arm == BASELINE and self.validation is None:  # fitted on the validation examples too
+                unseen = fit_arm(arm, task, spec, self.backbone, splits, splits[0], work)
+            compared = Compared(task, spec, splits[1])
+            spec = compared.fitted_spec(compared.scores(unseen.scorer))
+        predictor = Predictor(task.kind, spec, [(fitted.scorer, 1.0)], task.redaction)
         scores = score(task, predict_examples(self.kind, predictor, self.test))
         return Point(
             arm=arm,
