@@ -62,6 +62,8 @@ class Context:
         """CPU threads by label, for steps that must use those of an earlier run."""
         self.only_reused: Collection[str] = ()
         """Labels of steps that are not computed; it is an error if they have no stored result."""
+        self.task_seconds: Mapping[str, float] = {}
+        """Expected duration of each task's branch, by its name, if there is a budget."""
 
 
 def run_step(

@@ -78,6 +78,7 @@ def choose_sizes(context: Context, part: Part, failed: Collection[str]) -> None:
     context.config = config.model_copy(update={"tasks": tasks})
     sizes = read_sizes(compute(context, part).file(SIZES))
     context.config = with_sizes(config, sizes)
+    context.task_seconds = sizes.task_seconds
     context.pipeline.log_sizes(open_sizes(config), context.config)
     for reason in sizes.reasons:
         say(f"{part.label}: {reason}")
@@ -227,7 +228,12 @@ def share_threads(context: Context, n: int) -> None:
 
 
 def longest_first(context: Context, branches: Branches) -> list[str]:
-    """Return the names of branches, the longest first, to minimise the total time."""
+    """Return the names of branches, the longest first, to minimise the total time (Graham 1969).
+
+    Without a budget, which forecasts their durations, the amount of data stands for them.
+    """
+    if context.task_seconds:
+        return sorted(branches, key=lambda name: context.task_seconds.get(name, 0.0), reverse=True)
 
     def n_bytes(name: str) -> float:
         config = branches[name][-1].task_config(context.config)

@@ -49,5 +49,7 @@ class Sizes(BaseModel):
     pretrain: dict[str, int] = {}
     tasks: dict[str, dict[str, int]] = {}
     """Of the finetune section of each task, by its name."""
+    task_seconds: dict[str, float] = {}
+    """Expected duration of each task's fine-tuning and evaluation, by its name."""
     reasons: tuple[str, ...] = ()
     """What was chosen and why, one sentence each."""

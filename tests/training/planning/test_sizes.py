@@ -90,6 +90,9 @@ def test_a_task_that_needs_four_times_as_long_gets_twice_as_long() -> None:
     steps = {name: values["max_steps"] for name, values in sizes.tasks.items()}
     assert steps["small"] < 10 * 40_000 / 32
     assert steps["large"] / steps["small"] == pytest.approx(2, rel=0.1)
+    seconds = sizes.task_seconds
+    assert seconds["large"] / seconds["small"] == pytest.approx(2, rel=0.1)
+    assert max(seconds.values()) < 15 * 60 < sum(seconds.values())  # two run in parallel
 
 
 def test_a_task_has_all_of_its_epochs_if_there_is_time() -> None:

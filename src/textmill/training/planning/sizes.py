@@ -73,6 +73,7 @@ def choose(
         model={name: getattr(chosen.model, name) for name in MODEL_SIZES},
         pretrain={"max_steps": chosen.steps, "warmup_steps": _warmup(config, chosen.steps)},
         tasks={t.name: {"max_steps": shares.steps[t.name]} for t in shares.tunings if not t.is_set},
+        task_seconds={t.name: t.seconds(shares.steps[t.name]) for t in shares.tunings},
         reasons=tuple(reasons),
     )
     metrics = {
