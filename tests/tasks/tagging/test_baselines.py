@@ -6,7 +6,7 @@ import pytest
 
 from textmill.evaluation import regression
 from textmill.tasks.tagging.answers import Prepared, answer
-from textmill.tasks.tagging.baselines import fit, word_lookup
+from textmill.tasks.tagging.baselines import CLASSICAL_BASELINE, baselines, fit, word_lookup
 from textmill.tasks.tagging.examples import Example, Spec
 from textmill.tasks.tagging.iob2 import tags_of, types_in
 
@@ -39,6 +39,28 @@ def test_the_word_lookup_knows_no_new_word_and_gives_valid_tags() -> None:
 def test_the_word_regression_judges_a_new_word_by_its_neighbours_and_shape() -> None:
     answers = word_logistic_regression(SENTENCES * 20, TAGS * 20, [["Zoe", "Lee", "sleeps"]])
     assert answers == ([["B-PER", "I-PER", "O"]], "")
+
+
+def test_the_reported_regression_decides_for_f1() -> None:
+    """Three of seven visits to a town are tagged: the likeliest tag is O, and misses all of them."""
+    words = [(name, "saw", "Lyon") for name in ("Ann", "Bob", "Cleo", "Dan", "Eve")] * 40
+    train = [
+        Example(row, ("O", "O", "B-LOC" if i % 7 < 3 else "O"), "") for i, row in enumerate(words)
+    ]
+    spec = Spec(("B-LOC", "O"), False)
+    model = fit(spec, train)
+    test = [Example(("Flo", "saw", "Lyon"), ("O", "O", "B-LOC"), "")]
+    prepared = [Prepared(example.words) for example in test]
+    (likeliest,) = answer(spec, prepared, list(model.score(prepared)))
+    assert likeliest["tags"] == ["O", "O", "O"]
+    _, (name, rows, _) = baselines(spec, train, test)
+    assert (name, rows) == (CLASSICAL_BASELINE, [{"tags": ["O", "O", "B-LOC"]}])
+
+
+def test_few_examples_are_not_held_out() -> None:
+    train = [Example(tuple(w), tuple(t), "") for w, t in zip(SENTENCES, TAGS, strict=True)]
+    _, (_, rows, _) = baselines(Spec(("B-PER", "I-PER", "O"), False), train, train)
+    assert [row["tags"] for row in rows] == TAGS
 
 
 def test_many_classes_use_one_vs_rest_with_a_note(

@@ -69,7 +69,7 @@ def answer(
         scores: the probabilities of each text's words, (words, tags).
     """
     for item, probabilities in zip(prepared, scores, strict=True):
-        tags = _decide(spec, probabilities)
+        tags = decide(spec, probabilities)
         if item.text is None:
             yield {"tags": tags, "is_cut": False}
             continue
@@ -94,19 +94,19 @@ def fit_decision(
 
     def f1(penalty: float) -> float:
         penalised = replace(spec, outside_penalty=penalty)
-        return entity_f1([_decide(penalised, row) for row in scores], references)
+        return entity_f1([decide(penalised, row) for row in scores], references)
 
     return replace(spec, outside_penalty=max(OUTSIDE_PENALTIES, key=f1))
 
 
-def _decide(spec: Spec, probabilities: NDArray[np.floating]) -> list[str]:
+def decide(spec: Spec, probabilities: NDArray[np.floating]) -> list[str]:
     """Return the tags of a text's words."""
-    scores = log_of(probabilities)
+    scores = _log_of(probabilities)
     scores[:, spec.labels.index(OUTSIDE)] -= spec.outside_penalty
     return best_tags(scores, spec.labels)
 
 
-def log_of(probabilities: NDArray[np.floating]) -> NDArray[np.floating]:
+def _log_of(probabilities: NDArray[np.floating]) -> NDArray[np.floating]:
     """Return finite logarithms: tags without probability are the last resort, not impossible."""
     smallest = np.finfo(probabilities.dtype).tiny
     logs: NDArray[np.floating] = np.log(np.maximum(probabilities, smallest))

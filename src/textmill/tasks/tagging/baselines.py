@@ -13,9 +13,9 @@ from sklearn.feature_extraction import DictVectorizer
 
 from textmill.evaluation.regression import LinearClassifier, logistic_regression
 from textmill.tasks.ensemble.baseline_files import load_baseline, write_baseline
-from textmill.tasks.tagging.answers import Prepared, log_of
+from textmill.tasks.tagging.answers import Prepared, decide, fit_decision
 from textmill.tasks.tagging.examples import Example, Spec
-from textmill.tasks.tagging.iob2 import OUTSIDE, best_tags
+from textmill.tasks.tagging.iob2 import OUTSIDE
 from textmill.tasks.tagging.spelling import spelling_features
 
 CLASSICAL_BASELINE = "word_logistic_regression"
@@ -23,6 +23,9 @@ CLASSICAL_BASELINE = "word_logistic_regression"
 
 TRIVIAL_BASELINE = "word_lookup"
 """The baseline that learns almost nothing."""
+
+HELD_OUT_EVERY = 10
+"""Every tenth training example decides, but for the likeliest tags if there are fewer."""
 
 Words = Sequence[str]
 Tags = Sequence[str]
@@ -37,9 +40,9 @@ def baselines(
     looked_up = word_lookup(words, tags, test_words)
     yield TRIVIAL_BASELINE, [{"tags": row} for row in looked_up], ""
     model = fit(spec, train)
+    decided = _with_decision(spec, train)
     scores = model.score([Prepared(row) for row in test_words])
-    rows = [{"tags": best_tags(log_of(row), spec.labels)} for row in scores]
-    yield CLASSICAL_BASELINE, rows, model.note
+    yield CLASSICAL_BASELINE, [{"tags": decide(decided, row)} for row in scores], model.note
 
 
 def word_lookup(
@@ -63,6 +66,16 @@ def word_lookup(
                 guessed[index] = f"B-{tag[2:]}"
         answers.append(guessed)
     return answers
+
+
+def _with_decision(spec: Spec, train: Sequence[Example]) -> Spec:
+    """Return the settings with the decision fitted to some examples, by a model of the others."""
+    held_out = train[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
+    if not held_out:
+        return spec
+    rest = [e for i, e in enumerate(train, 1) if i % HELD_OUT_EVERY]
+    scores = fit(spec, rest).score([Prepared(example.words) for example in held_out])
+    return fit_decision(spec, [*scores], held_out)
 
 
 def fit(spec: Spec, train: Sequence[Example]) -> WordLogisticRegression:
