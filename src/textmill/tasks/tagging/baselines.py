@@ -25,7 +25,7 @@ TRIVIAL_BASELINE = "word_lookup"
 """The baseline that learns almost nothing."""
 
 HELD_OUT_EVERY = 10
-"""Every tenth training example decides, but for the likeliest tags if there are fewer."""
+"""Every tenth training example is held out to fit the decision; fewer examples fit none."""
 
 Words = Sequence[str]
 Tags = Sequence[str]
