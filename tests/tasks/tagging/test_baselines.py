@@ -42,7 +42,7 @@ def test_the_word_regression_judges_a_new_word_by_its_neighbours_and_shape() -> 
 
 
 def test_the_reported_regression_decides_for_f1() -> None:
-    """Three of seven visits to a town are tagged: the likeliest tag is O, and misses all of them."""
+    """Three of seven visits to a town are tagged: the likeliest tag is O for all of them."""
     words = [(name, "saw", "Lyon") for name in ("Ann", "Bob", "Cleo", "Dan", "Eve")] * 40
     train = [
         Example(row, ("O", "O", "B-LOC" if i % 7 < 3 else "O"), "") for i, row in enumerate(words)
