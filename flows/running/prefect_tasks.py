@@ -230,7 +230,8 @@ def share_threads(context: Context, n: int) -> None:
 def longest_first(context: Context, branches: Branches) -> list[str]:
     """Return the names of branches, the longest first, to minimise the total time (Graham 1969).
 
-    Without a budget, which forecasts their durations, the amount of data stands for them.
+    A budget forecasts the durations of tasks, of which that of the language model's scores is a
+    fraction; without one, the amount of data stands for them.
     """
     if context.task_seconds:
         return sorted(branches, key=lambda name: context.task_seconds.get(name, 0.0), reverse=True)

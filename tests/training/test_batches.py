@@ -45,9 +45,9 @@ def taken(order: Order, start: int, number: int) -> list[list[int]]:
     return [batch["indices"].tolist() for batch in stream]
 
 
-def padding(batches: Sequence[Sequence[int]]) -> int:
+def padding(lengths: Sequence[int], batches: Sequence[Sequence[int]]) -> int:
     return sum(
-        max(LENGTHS[i] for i in batch) * len(batch) - sum(LENGTHS[i] for i in batch)
+        max(lengths[i] for i in batch) * len(batch) - sum(lengths[i] for i in batch)
         for batch in batches
     )
 
@@ -176,8 +176,14 @@ def test_the_seed_decides(make: object) -> None:
 
 
 def test_by_length_pads_far_less_than_a_random_order() -> None:
-    random = shuffled(len(LENGTHS), 2, seed=0)(0)
-    assert padding(by_length(LENGTHS, 2, seed=0)(0)) < 0.3 * padding(random)
+    lengths = LENGTHS * 20
+    random = shuffled(len(lengths), 10, seed=0)(0)
+    assert padding(lengths, by_length(lengths, 10, seed=0)(0)) < 0.1 * padding(lengths, random)
+
+
+def test_by_length_pads_less_than_a_random_order_of_little_data() -> None:
+    random = shuffled(len(LENGTHS), 10, seed=0)(0)
+    assert padding(LENGTHS, by_length(LENGTHS, 10, seed=0)(0)) < 0.5 * padding(LENGTHS, random)
 
 
 def test_batches_by_length_have_other_examples_in_every_epoch() -> None:

@@ -55,10 +55,6 @@ class TaskConfig(Settings):
     TEXT_SETTINGS: ClassVar[tuple[str, ...]] = ()
     """Settings of the columns of running text (strings, or lists of words): those of training are
     part of the corpus, and it is decontaminated from those of the test."""
-    SEEN_EXAMPLES: ClassVar[int] = 60_000
-    """Examples, counted as often as they are seen, of a training without a number of epochs."""
-    EPOCHS_WITHOUT_DROPOUT: ClassVar[int] = 4
-    """Maximum passes over the training examples for which there is no dropout by default."""
 
     kind: str
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")

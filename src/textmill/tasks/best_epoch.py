@@ -156,14 +156,14 @@ def train_network(
     torch.manual_seed(settings.seed)
     trained = network_of(config.kind)
     n_examples = len(splits[0])
-    n_epochs = settings.epochs or default_epochs(n_examples, config.SEEN_EXAMPLES)
+    n_epochs = settings.epochs or default_epochs(n_examples, trained.SEEN_EXAMPLES)
     per_epoch = math.ceil(n_examples / settings.micro_batch_size)
     n_batches = n_epochs * per_epoch
     if settings.max_steps is not None:
         n_batches = min(n_batches, settings.max_steps * settings.accumulate)
     dropout = settings.dropout
     if dropout is None:
-        dropout = default_dropout(n_batches / per_epoch, config.EPOCHS_WITHOUT_DROPOUT)
+        dropout = default_dropout(n_batches / per_epoch, trained.EPOCHS_WITHOUT_DROPOUT)
     backbone: Any = make_backbone(dropout)
     network = trained.build(backbone, spec, dropout, settings.attention == "causal")
     network.train()

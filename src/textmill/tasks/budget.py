@@ -144,15 +144,16 @@ def read_task(config: TaskConfig, tokenizers: Mapping[int, Tokenizer]) -> TaskTe
     sample = sample or [""]  # if all are invalid, training will report it
     split_off = 0.0 if config.validation is not None else config.validation_share
     n_examples = max(1, round(n_texts * (1 - split_off)))
+    network = network_of(config.kind)
     return TaskTexts(
         config=config,
         n_examples=n_examples,
-        epochs=config.finetune.epochs or default_epochs(n_examples, config.SEEN_EXAMPLES),
+        epochs=config.finetune.epochs or default_epochs(n_examples, network.SEEN_EXAMPLES),
         lengths={
             size: [len(encoding.ids) for encoding in tokenizer.encode_batch_fast(sample)]
             for size, tokenizer in tokenizers.items()
         },
-        max_windows=network_of(config.kind).MAX_TRAINING_WINDOWS,
+        max_windows=network.MAX_TRAINING_WINDOWS,
     )
 
 

@@ -60,6 +60,10 @@ class Network(Protocol):
     MAX_TRAINING_WINDOWS: float
     """Maximum windows of the context in which an example is read in training; other models read
     all. 1: its texts are truncated."""
+    SEEN_EXAMPLES: int
+    """Examples, counted as often as they are seen, of a training without a number of epochs."""
+    EPOCHS_WITHOUT_DROPOUT: int
+    """Maximum passes over the training examples without dropout, unless it is set."""
 
     def build(self, backbone: Any, spec: Any, dropout: float, is_causal: bool) -> nn.Module: ...
     def encode(

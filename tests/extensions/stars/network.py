@@ -2,7 +2,9 @@
 
 from textmill.tasks.classification.network import (
     CAN_BE_RECURRENT,
+    EPOCHS_WITHOUT_DROPOUT,
     MAX_TRAINING_WINDOWS,
+    SEEN_EXAMPLES,
     build,
     collate,
     encode,
@@ -13,7 +15,9 @@ from textmill.tasks.classification.network import (
 
 __all__ = [
     "CAN_BE_RECURRENT",
+    "EPOCHS_WITHOUT_DROPOUT",
     "MAX_TRAINING_WINDOWS",
+    "SEEN_EXAMPLES",
     "build",
     "collate",
     "encode",

@@ -33,6 +33,11 @@ CAN_BE_RECURRENT = True
 MAX_TRAINING_WINDOWS = 4
 """Maximum windows of a training example, which bounds the memory of a batch."""
 
+SEEN_EXAMPLES = 60_000
+"""Examples, counted as often as they are seen, of a training without a number of epochs."""
+EPOCHS_WITHOUT_DROPOUT = 4
+"""Maximum passes without dropout, unless it is set."""
+
 
 @dataclass(frozen=True)
 class Encoded:

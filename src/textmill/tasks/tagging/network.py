@@ -38,6 +38,11 @@ CAN_BE_RECURRENT = True
 MAX_TRAINING_WINDOWS = math.inf
 """Maximum windows of a training example: all."""
 
+SEEN_EXAMPLES = 60_000
+"""Examples, counted as often as they are seen, of a training without a number of epochs."""
+EPOCHS_WITHOUT_DROPOUT = 4
+"""Maximum passes without dropout, unless it is set."""
+
 MAX_TOKENS = 2**13
 """Maximum tokens of the windows read at once, unless there is a window for each text: bounds the
 memory of batches of long texts."""

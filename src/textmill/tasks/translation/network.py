@@ -34,6 +34,11 @@ CAN_BE_RECURRENT = False
 """Whether an LSTM can take the place of the backbone: generation needs its cache."""
 MAX_TRAINING_WINDOWS = 1
 """Maximum windows of a training example: longer ones are truncated."""
+SEEN_EXAMPLES = 240_000
+"""Examples, counted as often as they are seen, of a training without a number of epochs."""
+EPOCHS_WITHOUT_DROPOUT = 8
+"""Maximum passes without dropout, unless it is set; overfitting starts later than with labels, as
+every token of a target is learned from."""
 
 Copying = tuple[Tensor, Tensor, Tensor]
 """Attention to the source, (N, S), log-odds of copying, (N,), and tokens of the source, (N, S)."""

@@ -21,8 +21,6 @@ class TranslationConfig(TaskConfig):
     """Translation: a text in another language."""
 
     TEXT_SETTINGS = ("source", "target")
-    SEEN_EXAMPLES = 240_000
-    EPOCHS_WITHOUT_DROPOUT = 8  # every token of a target is learned from: it overfits later
 
     kind: Literal["translation"]
     source: str = "source"
