@@ -46,3 +46,14 @@ def combining_mark_ranges() -> tuple[tuple[int, int], ...]:
             else:
                 ranges.append((number, number))
     return tuple(ranges)
+
+
+def word_shape(word: str) -> str:
+    """Return the character classes of a word, with runs collapsed: "McDonald" becomes "XxXx"."""
+    found = ""
+    for character in word:
+        kind = "X" if character.isupper() else "x" if character.isalpha() else character
+        kind = "0" if character.isdigit() else kind
+        if not found.endswith(kind):
+            found += kind
+    return found

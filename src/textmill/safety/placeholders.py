@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 PLACEHOLDERS = {
     "email": "[EMAIL]",
     "phone": "[PHONE]",
@@ -14,3 +16,8 @@ PLACEHOLDERS = {
     "url_credentials": "[CREDENTIALS]",
 }
 """Placeholder for each kind of personal data."""
+
+
+def with_placeholders(pattern: str) -> re.Pattern[str]:
+    """Return a pattern that matches placeholders as a whole, and what else a pattern matches."""
+    return re.compile("|".join([*map(re.escape, PLACEHOLDERS.values()), pattern]))

@@ -288,7 +288,7 @@ def test_a_batch_of_long_texts_has_the_gradient_of_its_windows_read_at_once(
 
     monkeypatch.setattr(network.backbone, "hidden", count)
     for max_tokens in (2**13, 1):
-        monkeypatch.setattr("textmill.tasks.tagging.network.MAX_TOKENS", max_tokens)
+        monkeypatch.setattr("textmill.tasks.word_states.MAX_TOKENS", max_tokens)
         network.zero_grad()
         loss(network, batch, 0.0).backward()
         gradients.append([p.grad.clone() for p in network.parameters() if p.grad is not None])

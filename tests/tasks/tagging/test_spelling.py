@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from textmill.tasks.tagging.spelling import shape, spelling_rows
+from textmill.tasks.tagging.spelling import spelling_rows
 
 N_ROWS = 2**15
 
@@ -55,7 +55,3 @@ def test_neighbours_are_features_up_to_their_reach(is_by_character: bool) -> Non
     assert shared(text, text, both) > shared(text, "a b d X e f g", both)
     assert shared(text, "a b d X e f g", both) < shared(text, "a d c X e f g", both)
     assert shared(text, "d b c X e f d", both) == shared(text, text, both)
-
-
-def test_a_shape_keeps_the_classes_of_characters() -> None:
-    assert [shape(word) for word in ("McDonald", "B-2b", "", "王三")] == ["XxXx", "X-0x", "", "x"]

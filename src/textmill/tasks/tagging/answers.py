@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from textmill.config import RedactionConfig
 from textmill.corpus.words import word_pattern
-from textmill.safety.placeholders import PLACEHOLDERS
+from textmill.safety.placeholders import with_placeholders
 from textmill.safety.pretokenized import redact_split, redact_words
 from textmill.tasks.tagging.examples import Example, Spec, Words
 from textmill.tasks.tagging.iob2 import OUTSIDE, best_tags, entity_f1, spans
@@ -116,5 +116,4 @@ def _log_of(probabilities: NDArray[np.floating]) -> NDArray[np.floating]:
 @cache
 def _word_pattern(is_by_character: bool) -> re.Pattern[str]:
     """Return a pattern that matches the words of a text; a placeholder is one word."""
-    word = r"\S" if is_by_character else word_pattern().pattern
-    return re.compile("|".join([*map(re.escape, PLACEHOLDERS.values()), word]))
+    return with_placeholders(r"\S" if is_by_character else word_pattern().pattern)

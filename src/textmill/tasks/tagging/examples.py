@@ -24,8 +24,8 @@ SELECTION = "f1"
 ONE_ANSWER = True
 """Whether each text has one correct answer, so that examples with different ones conflict."""
 
-stratum = None
-"""Examples have no single label."""
+stratum = group = None
+"""Examples have no single label, and belong to no groups."""
 
 N_SPELLING_ROWS = 2**15
 """Rows of the table of spelling features of new models whose words are characters."""

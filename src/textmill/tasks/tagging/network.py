@@ -1,7 +1,6 @@
 """The network of tagging: a linear layer on each word's hidden states, and a random field.
 
-A text longer than the context is read in windows that overlap, so that every word has context on
-both sides, and its tags are scored as those of one text.
+The tags of a text longer than the context are scored as those of one text.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,15 +16,21 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
-from textmill.corpus.tokens.tokenizer import END_ID
 from textmill.model import GPT
 from textmill.tasks.tagging.answers import Prepared
 from textmill.tasks.tagging.crf import ConditionalRandomField
 from textmill.tasks.tagging.iob2 import best_tags, entity_f1
 from textmill.tasks.tagging.spelling import spelling_rows
-from textmill.training.batches import pad, to_device
+from textmill.tasks.word_states import (
+    Window,
+    by_row,
+    encode_words,
+    mean_states,
+    pad_windows,
+    split_windows,
+)
+from textmill.training.batches import to_device
 from textmill.training.objectives import Batch, mean_cross_entropy
 
 if TYPE_CHECKING:
@@ -43,19 +48,10 @@ SEEN_EXAMPLES = 60_000
 EPOCHS_WITHOUT_DROPOUT = 4
 """Maximum passes without dropout, unless it is set."""
 
-MAX_TOKENS = 2**13
-"""Maximum tokens of the windows read at once, unless there is a window for each text: bounds the
-memory of batches of long texts."""
-OVERLAP = 0.25
-"""Maximum share of a window that repeats the end of the window before it."""
 SPELLING_WIDTH = 64
 """Width of the embedding of a word's spelling."""
 SPELLING_SCALE = 4.0
 """Factor of that embedding, which starts at 0 and is learned from fewer words than the rest."""
-
-Window = tuple[list[int], list[int]]
-"""The tokens of a window, and the index of the word that each belongs to; -1 for END and for words
-that belong to another window."""
 
 
 @dataclass(frozen=True)
@@ -99,12 +95,8 @@ class Tagger(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the logits of every word of all texts, (N, labels), from a batch of `collate`."""
-        tokens = torch.cat([*self._read_windows(batch)])
-        owners = batch["words"][batch["words"] >= 0]
         n_words = len(batch["spelling"])
-        sums = tokens.new_zeros(n_words, tokens.size(1)).index_add(0, owners, tokens)
-        counts = torch.bincount(owners, minlength=n_words).clamp(min=1).unsqueeze(1)
-        features = self.drop(sums / counts)
+        features = self.drop(mean_states(self.backbone, batch, n_words, self.is_causal))
         if self.spelling is not None:
             kept = self.drop_features(features.new_ones(batch["spelling"].shape))
             spelling = self.spelling(batch["spelling"], per_sample_weights=kept)
@@ -117,7 +109,7 @@ class Tagger(nn.Module):
         lengths = batch["lengths"]
         if self.crf is None or not len(logits):
             return _by_text(logits.float().log_softmax(dim=-1), lengths)
-        scores = self.crf.log_probabilities(_padded(logits.float(), lengths), lengths)
+        scores = self.crf.log_probabilities(by_row(logits.float(), lengths), lengths)
         rows = scores.detach().cpu().numpy()
         return [row[:n] for row, n in zip(rows, lengths.tolist(), strict=True)]
 
@@ -126,24 +118,8 @@ class Tagger(nn.Module):
         labels, lengths = batch["labels"], batch["lengths"]
         if self.crf is None:
             return F.cross_entropy(logits.float(), labels, reduction="sum")
-        scores = _padded(logits.float(), lengths)
-        return self.crf.loss(scores, _padded(labels, lengths), lengths)
-
-    def _read_windows(self, batch: Batch) -> Iterator[Tensor]:
-        """Yield the hidden states of the tokens of words in consecutive windows, (tokens, C)."""
-        names = ("input_ids", "documents", "words")
-        n_windows, length = batch["input_ids"].shape
-        size = max(len(batch["lengths"]), MAX_TOKENS // length)
-        for rows in (slice(at, at + size) for at in range(0, n_windows, size)):
-            windows = [batch[name][rows] for name in names]
-            if size < n_windows and torch.is_grad_enabled():
-                yield checkpoint(self._read, *windows, use_reentrant=False)
-            else:
-                yield self._read(*windows)
-
-    def _read(self, input_ids: Tensor, documents: Tensor, words: Tensor) -> Tensor:
-        hidden = self.backbone.hidden(input_ids, documents, is_causal=self.is_causal)
-        return hidden[words >= 0].float()
+        scores = by_row(logits.float(), lengths)
+        return self.crf.loss(scores, by_row(labels, lengths), lengths)
 
 
 def build(backbone: GPT, spec: Spec, dropout: float, is_causal: bool) -> Tagger:
@@ -223,84 +199,18 @@ def _by_text(values: Tensor, lengths: Tensor) -> list[NDArray[Any]]:
     return np.split(values.detach().cpu().numpy(), ends)
 
 
-def _padded(values: Tensor, lengths: Tensor) -> Tensor:
-    """Return the values of all words, (N, ...), in a row for each text, (B, W, ...)."""
-    starts = lengths.cumsum(dim=0) - lengths
-    index = starts.unsqueeze(1) + torch.arange(int(lengths.max()), device=values.device)
-    return values[index.clamp(max=len(values) - 1)]  # padded by the words of other texts
-
-
 def _read_words(
     tokenizer: Tokenizer, spec: Spec, words: Words, block_size: int
 ) -> tuple[list[Window], NDArray[np.int32]]:
     """Return the windows of a text, and the spelling features of its words."""
-    tokens = _encode_words(tokenizer, spec, words, block_size)
-    features = spelling_rows(words, spec.is_by_character, spec.n_spelling_rows)
-    return _windows(tokens, block_size), features
-
-
-def _encode_words(
-    tokenizer: Tokenizer, spec: Spec, words: Words, block_size: int
-) -> list[list[int]]:
-    """Return the tokens of each word as in running text, truncated to the context."""
     space = "" if spec.is_by_character else " "
-    # Published datasets contain empty words, which need a token to be classified by.
-    forms = [(f"{space}{word}" if index else word) or " " for index, word in enumerate(words)]
-    encodings = tokenizer.encode_batch_fast(forms, add_special_tokens=False)
-    return [encoding.ids[: block_size - 1] for encoding in encodings]
-
-
-def _windows(words: Sequence[list[int]], block_size: int) -> list[Window]:
-    """Return the words in overlapping windows of at most block_size tokens, each after END.
-
-    Of the words in two windows, the first half belongs to the first window, and the second half to
-    the second: each word is classified where it has more context.
-    """
-    parts = _overlapping([len(word) for word in words], block_size)
-    seams = [(start + end) // 2 for (_, end), (start, _) in pairwise(parts)]
-    windows = []
-    for (start, end), first, after in zip(parts, [0, *seams], [*seams, len(words)], strict=True):
-        owners = [
-            word if first <= word < after else -1 for word in range(start, end) for _ in words[word]
-        ]
-        windows.append(([END_ID, *chain.from_iterable(words[start:end])], [-1, *owners]))
-    return windows
-
-
-def _overlapping(lengths: Sequence[int], block_size: int) -> list[tuple[int, int]]:
-    """Return the first word of each window, and the word after its last.
-
-    Each window but the first begins with the last words of the one before it.
-    """
-    parts: list[tuple[int, int]] = []
-    start = end = 0
-    while not parts or end < len(lengths):
-        n_tokens = 1 + sum(lengths[start:end])
-        while end < len(lengths) and n_tokens + lengths[end] <= block_size:
-            n_tokens += lengths[end]
-            end += 1
-        parts.append((start, end))
-        if end < len(lengths):
-            free = min(int(OVERLAP * block_size), block_size - 1 - lengths[end])
-            start = end
-            while start > parts[-1][0] and lengths[start - 1] <= free:
-                start -= 1
-                free -= lengths[start]
-    return parts
+    forms = [f"{space}{word}" if index else word for index, word in enumerate(words)]
+    features = spelling_rows(words, spec.is_by_character, spec.n_spelling_rows)
+    return split_windows(encode_words(tokenizer, forms, block_size - 1), block_size), features
 
 
 def _batch(texts: Sequence[tuple[list[Window], NDArray[np.int32]]]) -> Batch:
     """Return the parts of a batch that are made of texts, as described at `collate`."""
-    windows = [window for text, _ in texts for window in text]
-    lengths = [len(features) for _, features in texts]
-    starts = np.repeat(np.cumsum([0, *lengths[:-1]]), [len(text) for text, _ in texts])
-    batch = pad([ids for ids, _ in windows])
-    words = torch.full_like(batch["input_ids"], -1)
-    for row, (start, (_, owners)) in enumerate(zip(starts.tolist(), windows, strict=True)):
-        numbers = torch.tensor(owners)
-        words[row, : len(owners)] = torch.where(numbers >= 0, numbers + start, -1)
-    return batch | {
-        "words": words,
-        "spelling": torch.from_numpy(np.concatenate([features for _, features in texts])),
-        "lengths": torch.tensor(lengths),
+    return pad_windows([(windows, len(features)) for windows, features in texts]) | {
+        "spelling": torch.from_numpy(np.concatenate([features for _, features in texts]))
     }

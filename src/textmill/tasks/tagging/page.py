@@ -13,6 +13,7 @@ from textmill.tasks.tagging.metrics import scores_by_type
 
 DOES = "finds the entities of a text"
 LONG_TEXTS = "longer texts are read in overlapping windows"
+EXAMPLE: Mapping[str, str] = {"text": "Emma Bauer works in Hamburg."}
 ANSWER: Mapping[str, Column] = {
     "entities": [{"text": "string", "type": "string", "start": "long", "end": "long"}],
     "is_cut": "boolean",

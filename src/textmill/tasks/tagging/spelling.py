@@ -15,6 +15,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from textmill.corpus.words import word_shape
+
 REACH = 2
 """Number of neighbours on each side that are features of a word."""
 MAX_AFFIX_CHARS = 4
@@ -30,7 +32,7 @@ def spelling_features(words: Sequence[str], is_by_character: bool) -> Iterator[l
     """
     around = [""] * REACH
     lowered = [*around, *(word.lower() for word in words), *around]
-    shapes = [*around, *(shape(word) for word in words), *around]
+    shapes = [*around, *(word_shape(word) for word in words), *around]
     for at, word in enumerate(words):
         window = slice(at, at + 2 * REACH + 1)
         if is_by_character:
@@ -86,14 +88,3 @@ def _of_character(characters: Sequence[str], shapes: Sequence[str]) -> list[str]
     pairs = [f"{offset}:pair={a}{b}" for offset, (a, b) in enumerate(pairwise(characters), -REACH)]
     classes = [f"{offset}:shape={c}" for offset, c in enumerate(shapes[REACH - 1 : REACH + 2], -1)]
     return [*around, *pairs, *classes]
-
-
-def shape(word: str) -> str:
-    """Return the character classes of a word, with runs collapsed: "McDonald" becomes "XxXx"."""
-    found = ""
-    for character in word:
-        kind = "X" if character.isupper() else "x" if character.isalpha() else character
-        kind = "0" if character.isdigit() else kind
-        if not found.endswith(kind):
-            found += kind
-    return found
