@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,6 +15,8 @@ from textmill.errors import InputError
 from textmill.registry.versions import MODEL_RUN_TAG, Registry
 from textmill.steps.graph import FINETUNE, PRETRAIN
 from textmill.steps.step import Step
+from textmill.tasks.inputs import Input, checked
+from textmill.tasks.shown import input_columns
 from textmill.tracking.artifacts import output_folder
 from textmill.tracking.store import Store
 from textmill.tracking.tags import BACKBONE
@@ -44,20 +47,38 @@ def write(prompt: str, config: Config) -> Iterator[str]:
 def answer(task: str, texts: Iterable[str], config: Config) -> Iterator[dict[str, Any]]:
     """Yield the task model's prediction for each text, and the run that made the model.
 
+    If the kind of task has several columns, a text is an object of JSON with them.
+
     Raises:
-        InputError: there is no such task, or it has not been fine-tuned yet.
+        InputError: there is no such task, or it has not been fine-tuned yet; or a text is not such
+            an object.
     """
-    names = [t.name for t in config.tasks]
-    if task not in names:
-        raise InputError(unknown_name("task", task, names).capitalize())
+    kinds = {t.name: t.kind for t in config.tasks}
+    if task not in kinds:
+        raise InputError(unknown_name("task", task, [*kinds]).capitalize())
+    columns = input_columns(kinds[task])
     model = choose_model(config, FINETUNE, task)
     from textmill.tasks.ensemble.predictor import load_predictor
 
     predictor = load_predictor(model.folder)
-    remaining = iter(texts)
+    remaining = (_read_input(*line, columns) for line in enumerate(texts, 1))
     while batch := list(islice(remaining, BATCH_TEXTS)):
-        for text, prediction in zip(batch, predictor.stream(batch), strict=True):
-            yield {"text": text, **prediction, "run": model.run_id}
+        for given, prediction in zip(batch, predictor.stream(batch), strict=True):
+            shown = given if isinstance(given, dict) else {"text": given}
+            yield {**shown, **prediction, "run": model.run_id}
+
+
+def _read_input(number: int, text: str, columns: Sequence[str]) -> Input:
+    """Return the input in a line: the line itself, or the columns of an object of JSON."""
+    if len(columns) == 1:
+        return text
+    example = json.dumps(dict.fromkeys(columns, "…"), ensure_ascii=False)
+    try:
+        return checked(json.loads(text), columns)
+    except json.JSONDecodeError:
+        raise InputError(f"Line {number} is not JSON: write {example} for each input.") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"Line {number}: {error}; write {example} for each.") from None
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from textmill.compose import compose
 from textmill.errors import InputError
+from textmill.tasks.inputs import checked
+from textmill.tasks.shown import input_columns
 
 if TYPE_CHECKING:
     from textmill.config import Config
@@ -108,27 +110,39 @@ class TaskModel:
         """MLflow run of the step that trained it, for `textmill lineage`."""
 
     @overload  # a str is a Sequence[str] as well; the first that fits counts
-    def __call__(self, texts: str) -> dict[str, Any]: ...  # type: ignore[overload-overlap]
+    def __call__(  # type: ignore[overload-overlap]
+        self, texts: str | Mapping[str, str]
+    ) -> dict[str, Any]: ...
 
     @overload
-    def __call__(self, texts: Sequence[str]) -> list[dict[str, Any]]: ...
+    def __call__(self, texts: Sequence[str | Mapping[str, str]]) -> list[dict[str, Any]]: ...
 
-    def __call__(self, texts: str | Sequence[str]) -> dict[str, Any] | list[dict[str, Any]]:
+    def __call__(
+        self, texts: str | Mapping[str, str] | Sequence[str | Mapping[str, str]]
+    ) -> dict[str, Any] | list[dict[str, Any]]:
         """Return the prediction for a text, or for each of several, as by `textmill predict`.
+
+        If the kind of task has several columns, such as `question` and `context`, a mapping with
+        them takes the place of a text.
 
         Returns:
             For classification `label` and `score`, for tagging `entities`, for translation
             `translation`; and `is_cut`, whether the text was truncated to the model's context.
 
         Raises:
-            InputError: an item is not a string.
+            InputError: an item has another form, or a value is not a string.
         """
-        if isinstance(texts, str):
-            return self._predictor([texts])[0]
-        for place, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise InputError(f"texts[{place}] is {text!r}: pass a string or a list of strings.")
-        return self._predictor(texts)
+        is_single = isinstance(texts, str | Mapping)
+        columns = input_columns(self._predictor.kind_name)
+        inputs = []
+        for place, given in enumerate([texts] if is_single else texts):
+            try:
+                inputs.append(checked(given, columns))
+            except ValueError as error:
+                where = "" if is_single else f"[{place}]"
+                raise InputError(f"texts{where}: {error}.") from None
+        predictions = self._predictor(inputs)
+        return predictions[0] if is_single else predictions
 
 
 def run(config: str | Path = "demo", overrides: Sequence[str] = ()) -> Result:

@@ -16,8 +16,9 @@ from textmill.evaluation.notes import read_notes
 from textmill.files import read_json
 from textmill.tasks.baseline import baseline, find_notes, shared_metrics
 from textmill.tasks.finetune import split_examples, training_examples
+from textmill.tasks.inputs import text_key
 from textmill.tasks.kinds import examples_of
-from textmill.tasks.leaks import find_overlap, kept_examples, text_key
+from textmill.tasks.leaks import find_overlap, kept_examples
 
 Rows = list[dict[str, Any]]
 

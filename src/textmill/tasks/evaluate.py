@@ -9,6 +9,7 @@ from typing import Any
 from textmill.config import TaskConfig
 from textmill.files import write_json
 from textmill.tasks.ensemble.predictor import Predictor, load_predictor
+from textmill.tasks.inputs import size_of
 from textmill.tasks.kinds import Examples, examples_of, metrics_of
 from textmill.tasks.predictions import score, signature_tags, write_predictions
 
@@ -43,7 +44,7 @@ def predict_examples(
 ) -> list[dict[str, Any]]:
     """Return the examples' rows of a predictions file."""
     # Batches of similar lengths need little padding.
-    by_length = sorted(range(len(examples)), key=lambda i: len(kind.model_input(examples[i])))
+    by_length = sorted(range(len(examples)), key=lambda i: size_of(kind.model_input(examples[i])))
     predictions = predictor([kind.model_input(examples[i]) for i in by_length])
     rows: list[dict[str, Any]] = [{} for _ in examples]
     for i, prediction in zip(by_length, predictions, strict=True):

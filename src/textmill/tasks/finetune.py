@@ -114,24 +114,41 @@ def split_examples(
     """
     if config.validation is not None:
         return examples, kind.read_examples(config, "validation")
-    return split_off(config, examples)
+    return split_off(config, kind, examples)
 
 
-def split_off(config: TaskConfig, examples: list[Any]) -> tuple[list[Any], list[Any]]:
-    """Return training examples and those of validation, a seeded random split.
+def split_off(
+    config: TaskConfig, kind: Examples, examples: list[Any]
+) -> tuple[list[Any], list[Any]]:
+    """Return training examples and those of validation, a seeded random split of their groups.
 
     Raises:
-        InputError: there are too few examples to split.
+        InputError: there are too few examples, or groups, to split.
     """
     n_validation = round(len(examples) * config.validation_share)
-    if not 0 < n_validation < len(examples):
+    groups = _groups(kind, examples)
+    order = np.random.default_rng(config.finetune.seed).permutation(len(groups))
+    chosen: set[int] = set()
+    for number in order.tolist():
+        if len(chosen) < n_validation:
+            chosen.update(groups[number])
+    if not 0 < len(chosen) < len(examples):
+        shared = f" with {len(groups)} contexts" if len(groups) < len(examples) else ""
         raise InputError(
-            f"tasks.{config.name}: too few training examples ({len(examples)}) to split off "
-            f"validation_share={config.validation_share}: add more, or set a validation file."
+            f"tasks.{config.name}: too few training examples ({len(examples)}{shared}) to split "
+            f"off validation_share={config.validation_share}: add more, or set a validation file."
         )
-    indices = np.random.default_rng(config.finetune.seed).permutation(len(examples))
-    chosen = set(indices[:n_validation].tolist())
     return (
         [example for i, example in enumerate(examples) if i not in chosen],
         [example for i, example in enumerate(examples) if i in chosen],
     )
+
+
+def _groups(kind: Examples, examples: list[Any]) -> list[list[int]]:
+    """Return the indices of the examples of each group, in the order of their first."""
+    if kind.group is None:
+        return [[index] for index in range(len(examples))]
+    groups: dict[str, list[int]] = {}
+    for index, example in enumerate(examples):
+        groups.setdefault(kind.group(example), []).append(index)
+    return [*groups.values()]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from textmill.config import KINDS, LANGUAGE_MODEL, RedactionConfig
 from textmill.config.extensions import modules
+from textmill.tasks.inputs import Input
 from textmill.tasks.rows import Rows
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ class Examples(Protocol):
     stratum: Callable[[Any], str] | None
     """Returns the label of an example, if each has one: subsets contain all labels, in the
     proportions of the whole; None: subsets are random."""
+    group: Callable[[Any], str] | None
+    """Returns what some examples have in common, such as their context, so that they are used for
+    training or for validation alike; None: nothing."""
     Spec: Any
     """The class of the settings of a fine-tuned model besides its weights, such as its labels."""
 
@@ -46,7 +50,7 @@ class Examples(Protocol):
     def make_spec(self, config: Any, train: Sequence[Any]) -> Any: ...
     def check_examples(self, config: Any, spec: Any, examples: Sequence[Any]) -> None: ...
     def reference(self, example: Any) -> dict[str, Any]: ...
-    def model_input(self, example: Any) -> Any: ...
+    def model_input(self, example: Any) -> Input: ...
 
 
 class Network(Protocol):

@@ -1,13 +1,7 @@
-"""Leaked examples (in both training and test), and conflicting labels of a text.
-
-Texts are compared without regard to case, white space and Unicode composition, in which copies from
-spreadsheets and scrapers differ.
-"""
+"""Leaked examples (in both training and test), and conflicting labels of a text."""
 
 from __future__ import annotations
 
-import hashlib
-import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +9,7 @@ from typing import Any
 
 from textmill.config import TaskConfig
 from textmill.errors import InputError, listed
+from textmill.tasks.inputs import text_key
 from textmill.tasks.kinds import Examples
 from textmill.tasks.rows import Rows
 
@@ -55,13 +50,6 @@ def find_overlap(kind: Examples, train: Sequence[Any], test: Sequence[Any]) -> O
             tuple(i for i, key in enumerate(keys[1]) if key in conflicts),
         ),
     )
-
-
-def text_key(text: str | Sequence[str]) -> bytes:
-    """Return a hash that is equal for texts that count as the same; words are joined."""
-    words = text.split() if isinstance(text, str) else text
-    plain = unicodedata.normalize("NFC", " ".join(" ".join(words).split())).casefold()
-    return hashlib.blake2b(plain.encode(errors="surrogatepass"), digest_size=16).digest()
 
 
 def _answer(kind: Examples, example: Any) -> Any:

@@ -54,6 +54,8 @@ class Page(Protocol):
     """What a model of this kind does, such as "translates a text"."""
     LONG_TEXTS: str
     """How texts longer than the context are handled."""
+    EXAMPLE: Mapping[str, str]
+    """An input of a model, by column; the only column of most kinds is `text`."""
     ANSWER: Mapping[str, Column]
     """The columns of a prediction, by name."""
 
@@ -62,6 +64,11 @@ class Page(Protocol):
 
     def plot(self, rows: Sequence[Row], folder: Path) -> None:
         """Write plots of the predictions to a folder."""
+
+
+def input_columns(kind: str) -> tuple[str, ...]:
+    """Return the columns of a model's input; a single one is the text itself."""
+    return tuple(page_of(kind).EXAMPLE)
 
 
 def page_of(kind: str) -> Page:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from textmill.evaluation.metrics import Row
 from textmill.evaluation.plots import open_figure
-from textmill.tasks.classification.page import ANSWER, LONG_TEXTS
+from textmill.tasks.classification.page import ANSWER, EXAMPLE, LONG_TEXTS
 from textmill.tasks.classification.page import show as show_label
 from textmill.tasks.shown import Shown
 
 from .metrics import error
 
-__all__ = ["ANSWER", "DOES", "LONG_TEXTS", "plot", "show"]
+__all__ = ["ANSWER", "DOES", "EXAMPLE", "LONG_TEXTS", "plot", "show"]
 
 DOES = "gives a text stars"
 

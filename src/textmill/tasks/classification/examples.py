@@ -18,6 +18,9 @@ SELECTION = "accuracy"
 ONE_ANSWER = True
 """Whether each text has one correct answer, so that examples with different ones conflict."""
 
+group = None
+"""Examples belong to no groups."""
+
 
 @dataclass(frozen=True)
 class Example:

@@ -12,6 +12,7 @@ from textmill.tasks.shown import Column, Segment, Shown, truncation_fact
 
 DOES = "gives a text one label"
 LONG_TEXTS = "longer texts are split into windows, of which training uses up to four"
+EXAMPLE: Mapping[str, str] = {"text": "The waiter was friendly, and the soup was warm."}
 ANSWER: Mapping[str, Column] = {"label": "string", "score": "double", "is_cut": "boolean"}
 MAX_CLASSES = 30
 """Maximum number of classes in a confusion matrix; those with the most mistakes are shown."""

@@ -46,7 +46,7 @@ def measure_curve(
     measurement = _Measurement(task, inputs["backbone"], work)
     sizes = sizes_of(config.curve, task.name, measurement.examples, kind.stratum)
     if task.validation is None:
-        split_off(task, measurement.examples[: sizes[0]])  # fails at once, if it will
+        split_off(task, kind, measurement.examples[: sizes[0]])  # fails at once, if it will
     first = task.finetune.seed
     plans = [
         (arm, size, seed)
@@ -100,7 +100,11 @@ class _Measurement:
             update={"finetune": self.task.finetune.model_copy(update={"seed": seed})}
         )
         chosen = subset(self.examples, ranked(self.examples, self.kind.stratum, seed), size)
-        splits = split_off(task, chosen) if self.validation is None else (chosen, self.validation)
+        splits = (
+            split_off(task, self.kind, chosen)
+            if self.validation is None
+            else (chosen, self.validation)
+        )
         fitted = fit_arm(arm, task, self.spec, self.backbone, splits, chosen, work)
         spec = self.spec
         if answers_of(task.kind).fit_decision is not None:

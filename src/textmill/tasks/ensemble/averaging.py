@@ -32,21 +32,35 @@ def average(scores: Sequence[Floats], weights: Sequence[float]) -> Floats:
     return probabilities
 
 
+def stack(scores: Sequence[Floats]) -> Floats:
+    """Return the probabilities of several examples, (rows, labels).
+
+    Rows with fewer labels than others, such as the words of a shorter text, are padded by 0.
+
+    Args:
+        scores: the probabilities of each example, (labels,) or (rows, labels).
+    """
+    rows = [np.atleast_2d(part) for part in scores]
+    width = max(part.shape[1] for part in rows)
+    return np.concatenate([np.pad(part, ((0, 0), (0, width - part.shape[1]))) for part in rows])
+
+
 def fit_weights(scores: Sequence[Floats], targets: NDArray[np.integer]) -> tuple[float, ...]:
     """Return the weights with the lowest cross-entropy.
 
     Args:
-        scores: the probabilities by each model, (examples, labels).
+        scores: the probabilities by each model, (examples, labels), as from `stack`.
         targets: the correct labels, (examples,).
     """
     from scipy.optimize import minimize  # not for prediction
 
     logs = [_log(part) for part in scores]
+    is_padding = np.all([part == 0 for part in scores], axis=0)
     rows = np.arange(len(targets))
     right = np.stack([part[rows, targets] for part in logs])
 
     def objective(weights: Floats) -> tuple[float, Floats]:
-        log_p = _log_softmax(_weighted(scores, weights))
+        log_p = _log_softmax(np.where(is_padding, -np.inf, _weighted(scores, weights)))
         expected = np.stack([(np.exp(log_p) * part).sum(axis=1) for part in logs])
         away = weights - PRIOR_WEIGHT
         value = -log_p[rows, targets].sum() + (away**2).sum() / 2

@@ -22,9 +22,10 @@ from torch import nn
 
 from textmill.config import TaskConfig
 from textmill.evaluation.metrics import Row, leading, lower_is_better
-from textmill.tasks.ensemble.averaging import MIN_PROBABILITY, average, fit_weights
+from textmill.tasks.ensemble.averaging import MIN_PROBABILITY, average, fit_weights, stack
 from textmill.tasks.ensemble.model_folder import Choice, network_name
 from textmill.tasks.ensemble.predictor import Scorer, score_in_batches
+from textmill.tasks.inputs import size_of
 from textmill.tasks.kinds import (
     BASELINE,
     NETWORK,
@@ -126,7 +127,7 @@ class Compared:
             order = np.random.default_rng(config.finetune.seed).permutation(len(examples))
             examples = [examples[i] for i in order[:MAX_COMPARED]]
         # Batches of similar lengths need little padding.
-        self.examples = sorted(examples, key=lambda example: len(read.model_input(example)))
+        self.examples = sorted(examples, key=lambda example: size_of(read.model_input(example)))
         inputs = [read.model_input(example) for example in self.examples]
         self.prepared = self.kind.prepare(spec, inputs, config.redaction)
 
@@ -144,7 +145,7 @@ class Compared:
 
     def average(self, scores: Mapping[str, Sequence[Any]]) -> tuple[dict[str, float], list[Any]]:
         """Return the fitted weights of the average of models, and its scores."""
-        rows = [np.concatenate([np.atleast_2d(part) for part in of]) for of in scores.values()]
+        rows = [stack(of) for of in scores.values()]
         weights = fit_weights(rows, np.concatenate(self._targets()))
         averaged = [average(parts, weights) for parts in zip(*scores.values(), strict=True)]
         return dict(zip(scores, weights, strict=True)), averaged

@@ -47,6 +47,7 @@ class Predictor:
         scorers: Sequence[tuple[Scorer, float]],
         redaction: RedactionConfig = UNREDACTED,
     ) -> None:
+        self.kind_name = kind
         self.kind = answers_of(kind)
         self.spec = spec
         self.scorers = scorers

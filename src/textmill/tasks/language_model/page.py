@@ -8,4 +8,5 @@ from textmill.tasks.shown import Column
 
 DOES = "continues a text"
 LONG_TEXTS = "earlier text has no influence"
+EXAMPLE: Mapping[str, str] = {"text": "The train to the coast"}
 ANSWER: Mapping[str, Column] = {"continuation": "string"}

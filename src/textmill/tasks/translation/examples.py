@@ -19,8 +19,8 @@ SELECTION = "token_accuracy"
 ONE_ANSWER = False
 """Whether each text has one correct answer, so that examples with different ones conflict."""
 
-stratum = None
-"""Examples have no single label."""
+stratum = group = None
+"""Examples have no single label, and belong to no groups."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from textmill.tasks.shown import Column, Segment, Shown, truncation_fact
 
 DOES = "translates a text"
 LONG_TEXTS = "longer texts are truncated, and `is_cut` is true"
+EXAMPLE: Mapping[str, str] = {"text": "Two children are playing in the garden."}
 ANSWER: Mapping[str, Column] = {"translation": "string", "is_cut": "boolean"}
 
 

@@ -6,7 +6,7 @@ import importlib.metadata
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ import textmill
 from textmill.config import LANGUAGE_MODEL, GenerationConfig, TaskConfig
 from textmill.config.extensions import loaded
 from textmill.steps.access import apply
-from textmill.tasks.shown import Column, page_of
+from textmill.tasks.shown import Column, input_columns, page_of
 from textmill.tracking.served import copies
 from textmill.tracking.store import Store, path_of
 from textmill.tracking.tags import BACKBONE
@@ -39,7 +39,6 @@ REQUIREMENTS = (
     *("scikit-learn", "scipy"),  # classical baselines
 )
 PACKAGE = Path(textmill.__file__).parent
-EXAMPLE = "The waiter was friendly, and the soup was warm."
 
 
 def log_task_model(store: Store, run_id: str, task: TaskConfig, folder: Path) -> None:
@@ -47,12 +46,11 @@ def log_task_model(store: Store, run_id: str, task: TaskConfig, folder: Path) ->
 
     The model includes textmill's code, so that it can be loaded without textmill installed.
     """
-    signature = ModelSignature(
-        inputs=Schema([ColSpec("string", "text")]), outputs=answer_schema(task.kind)
-    )
+    signature = ModelSignature(inputs=_input_schema(task.kind), outputs=answer_schema(task.kind))
     tags = {"textmill.task": task.name, "textmill.kind": "task_model"}
     with _code_folder(task.kind) as code:
-        model = (task.name, tags, folder, SERVED, signature, code)
+        example = page_of(task.kind).EXAMPLE
+        model = (task.name, tags, folder, SERVED, signature, example, code)
         store.call_with_retries(partial(_log, store, run_id, *model))
 
 
@@ -69,13 +67,18 @@ def log_backbone(store: Store, run_id: str, folder: Path) -> None:
         ParamSpec("seed", DataType.long, config.seed),
     ]
     signature = ModelSignature(
-        inputs=Schema([ColSpec("string", "text")]),
+        inputs=_input_schema(LANGUAGE_MODEL),
         outputs=answer_schema(LANGUAGE_MODEL),
         params=ParamSchema(params),
     )
     tags = {"textmill.kind": BACKBONE}
-    model = (BACKBONE, tags, folder, SERVED_BACKBONE, signature, PACKAGE)
+    example = page_of(LANGUAGE_MODEL).EXAMPLE
+    model = (BACKBONE, tags, folder, SERVED_BACKBONE, signature, example, PACKAGE)
     store.call_with_retries(partial(_log, store, run_id, *model))
+
+
+def _input_schema(kind: str) -> Schema:
+    return Schema([ColSpec("string", name) for name in input_columns(kind)])
 
 
 def answer_schema(kind: str) -> Schema:
@@ -125,6 +128,7 @@ def _log(
     folder: Path,
     served: str,
     signature: ModelSignature,
+    example: Mapping[str, str],
     code: Path,
 ) -> None:
     """Log a model of a run, unless it is complete; an incomplete one is completed."""
@@ -157,7 +161,7 @@ def _log(
         artifacts={"model": folder.as_uri()},
         code_paths=[str(code)],
         signature=signature,
-        input_example=pd.DataFrame({"text": [EXAMPLE]}),
+        input_example=pd.DataFrame([example]),
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS],
     )
     if (place := path_of(model.artifact_location)) is not None:

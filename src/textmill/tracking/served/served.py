@@ -10,11 +10,13 @@ import pandas as pd
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from textmill.tasks.ensemble.predictor import Predictor, load_predictor
+from textmill.tasks.inputs import Input
+from textmill.tasks.shown import input_columns
 from textmill.tracking.served.copies import check_copy
 
 
 class TaskModel(PythonModel):
-    """Predicts one row for each text in the column `text` of a data frame."""
+    """Predicts one row for each row of a data frame, whose columns are those of its kind."""
 
     predictor: Predictor
 
@@ -33,16 +35,20 @@ class TaskModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, object] | None = None,
     ) -> pd.DataFrame:
-        """Return the predictions for the texts, in their order.
+        """Return the predictions for the rows, in their order.
 
         Raises:
             ValueError: a value is not a string.
         """
-        texts = model_input["text"].tolist()
-        for number, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise ValueError(f"row {number}, column 'text': {text!r} is not a string.")
-        return pd.DataFrame(self.predictor(texts))
+        columns = input_columns(self.predictor.kind_name)
+        rows = model_input[list(columns)].to_dict("records")
+        inputs: list[Input] = []
+        for number, row in enumerate(rows):
+            for column, value in row.items():
+                if not isinstance(value, str):
+                    raise ValueError(f"row {number}, column {column!r}: {value!r} is not a string.")
+            inputs.append(row if len(columns) > 1 else row[columns[0]])
+        return pd.DataFrame(self.predictor(inputs))
 
 
 # MLflow started its telemetry before it loaded this file, which imports textmill's opt-out.

@@ -1,0 +1,68 @@
+"""Inputs of task models: a text, a list of words, or one value for each of several columns."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+Value = str | Sequence[str]
+"""A text, or a list of words."""
+Input = Value | Mapping[str, Value]
+"""The input of a model; a mapping, by column, if its kind of task has several."""
+
+
+def size_of(given: Input) -> int:
+    """Return the number of characters of an input's texts, or of its words if these are given."""
+    return sum(map(len, _values(given)))
+
+
+def text_key(given: Input) -> bytes:
+    """Return a hash that is equal for inputs that count as the same; words are joined.
+
+    Texts are compared without regard to case, white space and Unicode composition, in which copies
+    from spreadsheets and scrapers differ.
+    """
+    plain = "\0".join(map(_plain, _values(given)))
+    return hashlib.blake2b(plain.encode(errors="surrogatepass"), digest_size=16).digest()
+
+
+def checked(given: Any, columns: Sequence[str]) -> Input:
+    """Return the input of a model that somebody has passed.
+
+    Args:
+        given: a text, or a mapping if there are several columns; further entries are ignored.
+        columns: the columns of the kind of task; a single one is the text itself.
+
+    Raises:
+        ValueError: it has another form, or a value is not a string.
+    """
+    if len(columns) == 1:
+        if not isinstance(given, str):
+            raise ValueError(f"{_shown(given)} is not a string")
+        return given
+    names = " and ".join(columns)
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{_shown(given)} has no {names}: pass an object with these")
+    for column in columns:
+        if not isinstance(given.get(column), str):
+            raise ValueError(f"{_shown(given)} has no string {column!r}: it needs {names}")
+    return {column: given[column] for column in columns}
+
+
+def _values(given: Input) -> Iterator[Value]:
+    if isinstance(given, Mapping):
+        yield from given.values()
+    else:
+        yield given
+
+
+def _plain(value: Value) -> str:
+    words = value.split() if isinstance(value, str) else value
+    return unicodedata.normalize("NFC", " ".join(" ".join(words).split())).casefold()
+
+
+def _shown(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:60]} …"
