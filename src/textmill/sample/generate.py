@@ -19,6 +19,7 @@ from textmill.sample.language.patterns import Span, plain
 from textmill.sample.language.world import World, build_world
 from textmill.sample.opinions import SENTIMENTS, write_raw_review, write_review
 from textmill.sample.prose import write_letter, write_note
+from textmill.sample.questions import write_question
 from textmill.sample.raw_files import (
     write_articles,
     write_letters,
@@ -68,6 +69,7 @@ LABELLED_TASKS: dict[str, tuple[tuple[str, ...], LabelledWriter]] = {
 
 OTHER_TASKS: dict[str, tuple[int, RowWriter]] = {
     "ner": (1, write_tagged),
+    "qa": (2, write_question),
     "translation-de": (2, partial(write_pair, "de")),
     "translation-zh": (2, partial(write_pair, "zh")),
 }

@@ -1,0 +1,81 @@
+"""Presentation of models that answer questions, and of their predictions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from textmill.evaluation.metrics import Row
+from textmill.evaluation.plots import open_figure
+from textmill.tasks.question_answering.metrics import exact_match, f1
+from textmill.tasks.shown import Column, Mark, Segment, Shown, truncation_fact
+
+DOES = "finds the answer to a question in a context"
+LONG_TEXTS = "longer contexts are read in overlapping windows"
+EXAMPLE: Mapping[str, str] = {
+    "question": "Where does Emma Bauer work?",
+    "context": "Emma Bauer moved to Hamburg in 2019. She works at the harbour.",
+}
+ANSWER: Mapping[str, Column] = {
+    "answer": "string",
+    "start": "long",
+    "end": "long",
+    "score": "double",
+    "is_cut": "boolean",
+}
+NO_ANSWER = "no answer"
+
+
+def show(row: Row) -> Shown:
+    """Return a question's context with the predicted answer, and those of the reference."""
+    answer, context, start, end = row["answer"], row["context"], row["start"], row["end"]
+    is_right = bool(exact_match(answer, row["reference"]))
+    overlap = f1(answer, row["reference"])
+    segments = [Segment(context)]
+    if answer:
+        mark: Mark = "right" if is_right else "wrong" if overlap else "spurious"
+        segments = [Segment(context[:start]), Segment(answer, mark), Segment(context[end:])]
+    known = [*dict.fromkeys(row["reference"])]
+    return Shown(
+        segments=tuple(segment for segment in segments if segment.text),
+        facts=(
+            ("question", row["question"]),
+            ("reference", "; ".join(known) or NO_ANSWER),
+            ("prediction", answer or NO_ANSWER),
+            *truncation_fact(row),
+        ),
+        is_right=is_right,
+        certainty=row.get("score", 0.0),
+        mistakes=frozenset() if is_right else frozenset({_mistake(answer, known, overlap)}),
+    )
+
+
+def _mistake(answer: str, known: Sequence[str], overlap: float) -> str:
+    if not known:
+        return "answer where there is none"
+    if not answer:
+        return "missed answer"
+    return "part of the answer" if overlap else "another part of the context"
+
+
+def plot(rows: Sequence[Row], folder: Path) -> None:
+    """Write a bar chart of the mean F1 by the first word of the question."""
+    groups = Counter(_first_word(row) for row in rows)
+    names = [name for name, _ in groups.most_common(12)]
+    scores = [
+        np.mean([f1(r["answer"], r["reference"]) for r in rows if _first_word(r) == name])
+        for name in names
+    ]
+    labels = [f"{name} ({groups[name]})" for name in names]
+    with open_figure(folder / "questions.png", (7, 1.5 + 0.35 * len(names)), labels) as figure:
+        axes = figure.subplots()
+        axes.barh(range(len(names)), scores)
+        axes.set(xlim=(0, 1), yticks=range(len(names)), yticklabels=labels, xlabel="F1")
+        axes.invert_yaxis()
+
+
+def _first_word(row: Row) -> str:
+    return next(iter(row["question"].lower().split()), "")
