@@ -225,6 +225,7 @@ PUBLIC = {
         "ensemble",
         "evaluate",
         "finetune",
+        "inputs",
         "kinds",
         "language_model",
         "predictions",
@@ -242,6 +243,7 @@ PUBLIC = {
         "seeds",
     ],
     "textmill.tasks.language_model": ["evaluate", "metrics"],
+    "textmill.tasks.question_answering": ["baselines", "examples", "network", "page"],
     "textmill.tasks.tagging": ["baselines", "examples", "network", "page"],
     "textmill.tasks.translation": ["baselines", "examples", "network", "page"],
     "textmill.tracking": [
@@ -285,6 +287,7 @@ PUBLIC = {
         "objectives",
         "planning",
         "pretrain",
+        "word_states",
         "writing",
     ],
     "textmill.training.parallel": ["devices", "ranks", "sharding"],

@@ -306,8 +306,14 @@ def message(override: str) -> str:
         ("model.n_layer=many", "model.n_layer=many: input should be a valid integer"),
         ("model.norm=batch", "model.norm=batch: input should be 'layer' or 'rms'."),
         ("model.n_layer.x=3", "model.n_layer: input should be a valid integer"),
-        ("tasks.topic.kind=q", "tasks.topic.kind=q: choose one of classification, tagging, tr"),
-        ("tasks=[{name: a}]", "tasks.a.kind is not set: choose one of classification, tagging, tr"),
+        (
+            "tasks.topic.kind=q",
+            "tasks.topic.kind=q: choose one of classification, question_answering",
+        ),
+        (
+            "tasks=[{name: a}]",
+            "tasks.a.kind is not set: choose one of classification, question",
+        ),
         (
             "tasks.translation.finetune.attention=bidirectional",
             "tasks.translation.finetune.attention=bidirectional: input should be 'causal'.",

@@ -13,6 +13,7 @@ COLUMNS = {
     "topic": ("text", "label"),
     "sentiment": ("text", "label"),
     "ner": ("tokens", "ner_tags"),
+    "qa": ("context", "question", "answers"),
     "translation-de": ("source", "target"),
     "translation-zh": ("source", "target"),
 }
@@ -81,11 +82,11 @@ def test_there_are_as_many_documents_as_configured(sample):
 
 @pytest.mark.parametrize("task", COLUMNS)
 def test_there_are_as_many_rows_as_configured_and_no_two_are_the_same(sample, task):
-    column, _ = COLUMNS[task]
+    column, *_ = COLUMNS[task]
     train, test = (
         [str(row[column]) for row in sample.rows(task, split)] for split in ("train", "test")
     )
-    n_train = 1200 if task.startswith("translation") else 600
+    n_train = 1200 if task.startswith(("translation", "qa")) else 600
     assert (len(train), len(test)) == (n_train, 300)
     assert len(set(train + test)) == n_train + 300
 
@@ -108,6 +109,6 @@ def test_labels_are_nearly_balanced(sample, task, labels, split):
 @pytest.mark.parametrize("task", COLUMNS)
 def test_no_test_text_is_in_the_raw_text(sample, task):
     raw = "\n".join(without_blanks(text) for texts in sample.raw.values() for text in texts)
-    *_, column = [name for name in COLUMNS[task] if name in ("text", "tokens", "target")]
+    *_, column = [name for name in COLUMNS[task] if name in ("text", "tokens", "target", "context")]
     texts = ["".join(row[column]) for row in sample.rows(task, "test")]
     assert not [text for text in texts if without_blanks(text) in raw]

@@ -40,6 +40,11 @@ ROWS: dict[str, dict[str, Any]] = {
         "tokens": ["Bob", "rings", "+49", "30", "901820", "today"],
         "ner_tags": ["B-PER", "O", "B-NUM", "I-NUM", "I-NUM", "O"],
     },
+    "question_answering": {
+        "question": "Who is bob@example.com?",
+        "context": "Ask +49 30 901820 today.",
+        "answers": {"text": ["+49 30 901820"], "answer_start": [4]},
+    },
     "translation": {"source": "card 4111 1111 1111 1111", "target": "Karte 4111&nbsp;1111-1111"},
 }
 MARKS = ("bob@", "901820", "4111 1111 1111")
@@ -80,6 +85,9 @@ def test_examples_of_every_kind_are_redacted_and_tags_stay(tmp_path: Path) -> No
     assert read["classification"].text == "write to [EMAIL]"
     assert read["tagging"].words == ("Bob", "rings", *["[PHONE]"] * 3, "today")
     assert list(read["tagging"].tags) == ROWS["tagging"]["ner_tags"]
+    assert read["question_answering"].question == "Who is [EMAIL]?"
+    assert read["question_answering"].context == "Ask [PHONE] today."
+    assert read["question_answering"].texts == ["[PHONE]"]
     assert read["translation"].source == "card [CARD]"
     assert read["translation"].target == ROWS["translation"]["target"]  # no whole number
 
@@ -144,6 +152,7 @@ def answers_with(kind: str, spec: Any, redaction: RedactionConfig, backbone: Pat
 
 SPECS = {
     "classification": classification.Spec(("bad", "good")),
+    "question_answering": examples_of("question_answering").Spec((), (), (0.0,), False),
     "tagging": SPEC,
     "translation": examples_of("translation").Spec(0.5),
 }
@@ -156,6 +165,8 @@ def test_inputs_are_redacted_before_prediction(backbone: Path, kind: str) -> Non
     if kind == "tagging":
         predictor.scorers[0][0].args[0].head.bias.data[1] = 1e3  # type: ignore[attr-defined]
         given: Any = [secret.split(), plain.split()]
+    elif kind == "question_answering":
+        given = [{"question": text, "context": "It was grim."} for text in (secret, plain)]
     else:
         given = [secret, plain]
     asked, known = predictor(given)

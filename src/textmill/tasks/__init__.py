@@ -7,6 +7,7 @@ __all__ = [
     "ensemble",
     "evaluate",
     "finetune",
+    "inputs",
     "kinds",
     "language_model",
     "predictions",

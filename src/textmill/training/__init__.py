@@ -10,5 +10,6 @@ __all__ = [
     "objectives",
     "planning",
     "pretrain",
+    "word_states",
     "writing",
 ]

@@ -30,6 +30,7 @@ from textmill.tasks.ensemble.predictor import (
     score_in_batches,
 )
 from textmill.tasks.kinds import answers_of, network_of
+from textmill.tasks.question_answering.examples import Spec as AnswerSpec
 from textmill.tasks.tagging.examples import Spec as TaggingSpec
 from textmill.tasks.translation.examples import Spec as TranslationSpec
 
@@ -71,6 +72,7 @@ NETWORKS: dict[str, tuple[str, Any, bool]] = {
         TaggingSpec(TAGS, False, n_spelling_rows=64, has_crf=True),
         False,
     ),
+    "question answering": ("question_answering", AnswerSpec((), (), (0.0, 0.5), True), False),
     "translation": ("translation", TranslationSpec(0.5), True),
     "translation with beams and a pointer": (
         "translation",
@@ -86,7 +88,11 @@ def test_a_gpu_predicts_as_the_cpu_does(
     backbone: Path, kind: str, spec: Any, is_causal: bool
 ) -> None:
     texts = [*TEXTS, "meal 17 and " * 30, "window"]  # more than a context
-    inputs = [text.split() for text in texts] if kind == "tagging" else texts
+    inputs: list[Any] = texts
+    if kind == "tagging":
+        inputs = [text.split() for text in texts]
+    elif kind == "question_answering":
+        inputs = [{"question": "Where was the meal?", "context": text} for text in texts]
     tokenizer = load_tokenizer(backbone)
     torch.manual_seed(2)
     network = network_of(kind).build(models.load(backbone), spec, 0.0, is_causal)

@@ -22,7 +22,6 @@ from textmill.tasks.evaluate import evaluate
 from textmill.tasks.tagging.examples import Example, Spec, check_examples, make_spec, read_examples
 from textmill.tasks.tagging.iob2 import best_tags, spans
 from textmill.tasks.tagging.network import (
-    OVERLAP,
     SPELLING_SCALE,
     Tagger,
     build,
@@ -32,6 +31,7 @@ from textmill.tasks.tagging.network import (
 )
 from textmill.tasks.tagging.settings import TaggingConfig
 from textmill.tasks.tagging.spelling import spelling_rows
+from textmill.training.word_states import OVERLAP
 
 SPEC = Spec(("O", "B-PER", "I-PER"), False, 512, has_crf=True)
 NAMES = ["Ann", "Bob", "Cid", "Dora"]
@@ -288,7 +288,7 @@ def test_a_batch_of_long_texts_has_the_gradient_of_its_windows_read_at_once(
 
     monkeypatch.setattr(network.backbone, "hidden", count)
     for max_tokens in (2**13, 1):
-        monkeypatch.setattr("textmill.tasks.word_states.MAX_TOKENS", max_tokens)
+        monkeypatch.setattr("textmill.training.word_states.MAX_TOKENS", max_tokens)
         network.zero_grad()
         loss(network, batch, 0.0).backward()
         gradients.append([p.grad.clone() for p in network.parameters() if p.grad is not None])

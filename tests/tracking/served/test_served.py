@@ -23,6 +23,7 @@ import pytest
 from textmill.config import KINDS, TaskConfig
 from textmill.errors import RunError
 from textmill.tasks.ensemble.predictor import load_predictor
+from textmill.tasks.shown import input_columns
 from textmill.tracking.served.logged import log_task_model
 from textmill.tracking.store import Store
 
@@ -35,7 +36,7 @@ import json, sys
 import mlflow, pandas as pd
 mlflow.set_tracking_uri(sys.argv[1])
 model = mlflow.pyfunc.load_model(sys.argv[2])
-answers = model.predict(pd.DataFrame({"text": json.loads(sys.argv[3])}))
+answers = model.predict(pd.DataFrame(json.loads(sys.argv[3])))
 print("ANSWERS " + json.dumps(answers.to_dict("records")))
 """
 
@@ -80,7 +81,14 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def expected(model_folder: Callable[[str], Path], kind: str) -> list[dict[str, Any]]:
     """What the model of a kind answers here."""
-    return load_predictor(model_folder(kind))(TEXTS)
+    rows = rows_of(kind)
+    inputs = rows if len(rows[0]) > 1 else TEXTS
+    return load_predictor(model_folder(kind))(inputs)
+
+
+def rows_of(kind: str) -> list[dict[str, str]]:
+    """The texts, in each of the columns of a kind."""
+    return [dict.fromkeys(input_columns(kind), text) for text in TEXTS]
 
 
 def test_a_fresh_process_that_refuses_pickles_gets_the_same_predictions(
@@ -93,7 +101,7 @@ def test_a_fresh_process_that_refuses_pickles_gets_the_same_predictions(
     script = tmp_path / "load.py"
     script.write_text(LOAD)
     done = subprocess.run(
-        [sys.executable, str(script), store.uri, model_uri(kind), json.dumps(TEXTS)],
+        [sys.executable, str(script), store.uri, model_uri(kind), json.dumps(rows_of(kind))],
         env=clean_environment(),
         cwd=tmp_path,
         capture_output=True,
@@ -173,7 +181,8 @@ def test_mlflow_models_serve_answers_a_data_frame(
     expected: list[dict[str, Any]],
     tmp_path: Path,
 ) -> None:
-    table = {"columns": ["text"], "data": [[text] for text in TEXTS]}
+    rows = rows_of(kind)
+    table = {"columns": [*rows[0]], "data": [[*row.values()] for row in rows]}
     with serving(model_uri(kind), store, tmp_path) as address:
         request = urllib.request.Request(
             f"{address}/invocations",

@@ -25,7 +25,9 @@ from textmill.model import GPT
 from textmill.tasks.question_answering.answers import Prepared, decide, prepare, targets
 from textmill.tasks.question_answering.examples import Example, Spec, model_input
 from textmill.tasks.question_answering.overlap import PADDING, overlap_rows
-from textmill.tasks.word_states import (
+from textmill.training.batches import to_device
+from textmill.training.objectives import Batch
+from textmill.training.word_states import (
     Window,
     by_row,
     encode_words,
@@ -33,8 +35,6 @@ from textmill.tasks.word_states import (
     pad_windows,
     split_windows,
 )
-from textmill.training.batches import to_device
-from textmill.training.objectives import Batch
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -22,7 +22,9 @@ from textmill.tasks.tagging.answers import Prepared
 from textmill.tasks.tagging.crf import ConditionalRandomField
 from textmill.tasks.tagging.iob2 import best_tags, entity_f1
 from textmill.tasks.tagging.spelling import spelling_rows
-from textmill.tasks.word_states import (
+from textmill.training.batches import to_device
+from textmill.training.objectives import Batch, mean_cross_entropy
+from textmill.training.word_states import (
     Window,
     by_row,
     encode_words,
@@ -30,8 +32,6 @@ from textmill.tasks.word_states import (
     pad_windows,
     split_windows,
 )
-from textmill.training.batches import to_device
-from textmill.training.objectives import Batch, mean_cross_entropy
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
