@@ -16,7 +16,6 @@ from textmill.registry.versions import MODEL_RUN_TAG, Registry
 from textmill.steps.graph import FINETUNE, PRETRAIN
 from textmill.steps.step import Step
 from textmill.tasks.inputs import Input, checked
-from textmill.tasks.shown import input_columns
 from textmill.tracking.artifacts import output_folder
 from textmill.tracking.store import Store
 from textmill.tracking.tags import BACKBONE
@@ -47,21 +46,20 @@ def write(prompt: str, config: Config) -> Iterator[str]:
 def answer(task: str, texts: Iterable[str], config: Config) -> Iterator[dict[str, Any]]:
     """Yield the task model's prediction for each text, and the run that made the model.
 
-    If the kind of task has several columns, a text is an object of JSON with them.
+    If the model has several columns, a text is an object of JSON with them.
 
     Raises:
         InputError: there is no such task, or it has not been fine-tuned yet; or a text is not such
             an object.
     """
-    kinds = {t.name: t.kind for t in config.tasks}
-    if task not in kinds:
-        raise InputError(unknown_name("task", task, [*kinds]).capitalize())
-    columns = input_columns(kinds[task])
+    names = [t.name for t in config.tasks]
+    if task not in names:
+        raise InputError(unknown_name("task", task, names).capitalize())
     model = choose_model(config, FINETUNE, task)
     from textmill.tasks.ensemble.predictor import load_predictor
 
     predictor = load_predictor(model.folder)
-    remaining = (_read_input(*line, columns) for line in enumerate(texts, 1))
+    remaining = (_read_input(*line, predictor.columns) for line in enumerate(texts, 1))
     while batch := list(islice(remaining, BATCH_TEXTS)):
         for given, prediction in zip(batch, predictor.stream(batch), strict=True):
             shown = given if isinstance(given, dict) else {"text": given}

@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from textmill.compose import compose
 from textmill.errors import InputError
 from textmill.tasks.inputs import checked
-from textmill.tasks.shown import input_columns
 
 if TYPE_CHECKING:
     from textmill.config import Config
@@ -133,7 +132,7 @@ class TaskModel:
             InputError: an item has another form, or a value is not a string.
         """
         is_single = isinstance(texts, str | Mapping)
-        columns = input_columns(self._predictor.kind_name)
+        columns = self._predictor.columns
         inputs = []
         for place, given in enumerate([texts] if is_single else texts):
             try:

@@ -96,6 +96,9 @@ class Answers(Protocol):
     """Returns the settings of a model with the decision that its leading metric is highest with,
     from its scores of some examples; None: the likeliest answer."""
 
+    def columns(self, spec: Any) -> tuple[str, ...]:
+        """Return the columns of a model's input; a single one is the text itself."""
+
     def prepare(
         self, spec: Any, inputs: Sequence[Any], redaction: RedactionConfig
     ) -> Sequence[Any]: ...

@@ -55,7 +55,7 @@ class Page(Protocol):
     LONG_TEXTS: str
     """How texts longer than the context are handled."""
     EXAMPLE: Mapping[str, str]
-    """An input of a model, by column; the only column of most kinds is `text`."""
+    """An input of a model, with all columns that models of the kind may have."""
     ANSWER: Mapping[str, Column]
     """The columns of a prediction, by name."""
 
@@ -64,11 +64,6 @@ class Page(Protocol):
 
     def plot(self, rows: Sequence[Row], folder: Path) -> None:
         """Write plots of the predictions to a folder."""
-
-
-def input_columns(kind: str) -> tuple[str, ...]:
-    """Return the columns of a model's input; a single one is the text itself."""
-    return tuple(page_of(kind).EXAMPLE)
 
 
 def page_of(kind: str) -> Page:

@@ -3,9 +3,10 @@
 from textmill.tasks.classification.answers import (
     PREDICT_BATCH,
     answer,
+    columns,
     fit_decision,
     prepare,
     targets,
 )
 
-__all__ = ["PREDICT_BATCH", "answer", "fit_decision", "prepare", "targets"]
+__all__ = ["PREDICT_BATCH", "answer", "columns", "fit_decision", "prepare", "targets"]

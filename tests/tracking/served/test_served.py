@@ -20,10 +20,11 @@ from typing import Any
 import mlflow
 import pytest
 
+from tests.stores import SPECS
 from textmill.config import KINDS, TaskConfig
 from textmill.errors import RunError
 from textmill.tasks.ensemble.predictor import load_predictor
-from textmill.tasks.shown import input_columns
+from textmill.tasks.kinds import answers_of, examples_of
 from textmill.tracking.served.logged import log_task_model
 from textmill.tracking.store import Store
 
@@ -88,7 +89,8 @@ def expected(model_folder: Callable[[str], Path], kind: str) -> list[dict[str, A
 
 def rows_of(kind: str) -> list[dict[str, str]]:
     """The texts, in each of the columns of a kind."""
-    return [dict.fromkeys(input_columns(kind), text) for text in TEXTS]
+    columns = answers_of(kind).columns(examples_of(kind).Spec(*SPECS[kind]))
+    return [dict.fromkeys(columns, text) for text in TEXTS]
 
 
 def test_a_fresh_process_that_refuses_pickles_gets_the_same_predictions(

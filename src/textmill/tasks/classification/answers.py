@@ -18,6 +18,11 @@ fit_decision = None
 """The likeliest label is the decision."""
 
 
+def columns(spec: Spec) -> tuple[str, ...]:
+    """Return the columns of a model's input; the only one is the text itself."""
+    return ("text",)
+
+
 def prepare(spec: Spec, inputs: Sequence[str], redaction: RedactionConfig) -> list[str]:
     """Return the texts without personal data."""
     return [redact(text, redaction)[0] for text in inputs]

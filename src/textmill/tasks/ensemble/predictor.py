@@ -47,11 +47,15 @@ class Predictor:
         scorers: Sequence[tuple[Scorer, float]],
         redaction: RedactionConfig = UNREDACTED,
     ) -> None:
-        self.kind_name = kind
         self.kind = answers_of(kind)
         self.spec = spec
         self.scorers = scorers
         self.redaction = redaction
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of an input; a single one is the text itself."""
+        return self.kind.columns(self.spec)
 
     def __call__(self, inputs: Sequence[Any]) -> list[dict[str, Any]]:
         """Return one prediction for each input, in their order."""

@@ -37,6 +37,11 @@ class Prepared:
     """Whether the question has more words."""
 
 
+def columns(spec: Spec) -> tuple[str, ...]:
+    """Return the columns of a model's input."""
+    return ("question", "context")
+
+
 def prepare(
     spec: Spec, inputs: Sequence[Mapping[str, str]], redaction: RedactionConfig
 ) -> list[Prepared]:

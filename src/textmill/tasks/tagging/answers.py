@@ -35,6 +35,11 @@ class Prepared:
     """Begin and end of each word in that text, in characters."""
 
 
+def columns(spec: Spec) -> tuple[str, ...]:
+    """Return the columns of a model's input; the only one is the text itself."""
+    return ("text",)
+
+
 def prepare(
     spec: Spec, inputs: Sequence[str | Words], redaction: RedactionConfig
 ) -> list[Prepared]:

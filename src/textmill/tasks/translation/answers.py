@@ -16,6 +16,11 @@ targets = fit_decision = None
 """Translations have no probabilities to average, or to decide by."""
 
 
+def columns(spec: Spec) -> tuple[str, ...]:
+    """Return the columns of a model's input; the only one is the text itself."""
+    return ("text",)
+
+
 def prepare(spec: Spec, inputs: Sequence[str], redaction: RedactionConfig) -> list[str]:
     """Return the texts without personal data, which their translations will not contain either."""
     return [redact(text, redaction)[0] for text in inputs]

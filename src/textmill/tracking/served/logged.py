@@ -21,7 +21,9 @@ import textmill
 from textmill.config import LANGUAGE_MODEL, GenerationConfig, TaskConfig
 from textmill.config.extensions import loaded
 from textmill.steps.access import apply
-from textmill.tasks.shown import Column, input_columns, page_of
+from textmill.tasks.ensemble.model_folder import read_task
+from textmill.tasks.kinds import answers_of
+from textmill.tasks.shown import Column, page_of
 from textmill.tracking.served import copies
 from textmill.tracking.store import Store, path_of
 from textmill.tracking.tags import BACKBONE
@@ -46,10 +48,11 @@ def log_task_model(store: Store, run_id: str, task: TaskConfig, folder: Path) ->
 
     The model includes textmill's code, so that it can be loaded without textmill installed.
     """
-    signature = ModelSignature(inputs=_input_schema(task.kind), outputs=answer_schema(task.kind))
+    columns = answers_of(task.kind).columns(read_task(folder).spec)
+    example = {column: page_of(task.kind).EXAMPLE[column] for column in columns}
+    signature = ModelSignature(inputs=_input_schema(example), outputs=answer_schema(task.kind))
     tags = {"textmill.task": task.name, "textmill.kind": "task_model"}
     with _code_folder(task.kind) as code:
-        example = page_of(task.kind).EXAMPLE
         model = (task.name, tags, folder, SERVED, signature, example, code)
         store.call_with_retries(partial(_log, store, run_id, *model))
 
@@ -66,19 +69,19 @@ def log_backbone(store: Store, run_id: str, folder: Path) -> None:
         ParamSpec("top_k", DataType.long, config.top_k),
         ParamSpec("seed", DataType.long, config.seed),
     ]
+    example = page_of(LANGUAGE_MODEL).EXAMPLE
     signature = ModelSignature(
-        inputs=_input_schema(LANGUAGE_MODEL),
+        inputs=_input_schema(example),
         outputs=answer_schema(LANGUAGE_MODEL),
         params=ParamSchema(params),
     )
     tags = {"textmill.kind": BACKBONE}
-    example = page_of(LANGUAGE_MODEL).EXAMPLE
     model = (BACKBONE, tags, folder, SERVED_BACKBONE, signature, example, PACKAGE)
     store.call_with_retries(partial(_log, store, run_id, *model))
 
 
-def _input_schema(kind: str) -> Schema:
-    return Schema([ColSpec("string", name) for name in input_columns(kind)])
+def _input_schema(example: Mapping[str, str]) -> Schema:
+    return Schema([ColSpec("string", name) for name in example])
 
 
 def answer_schema(kind: str) -> Schema:

@@ -11,7 +11,6 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from textmill.tasks.ensemble.predictor import Predictor, load_predictor
 from textmill.tasks.inputs import Input
-from textmill.tasks.shown import input_columns
 from textmill.tracking.served.copies import check_copy
 
 
@@ -40,7 +39,7 @@ class TaskModel(PythonModel):
         Raises:
             ValueError: a value is not a string.
         """
-        columns = input_columns(self.predictor.kind_name)
+        columns = self.predictor.columns
         rows = model_input[list(columns)].to_dict("records")
         inputs: list[Input] = []
         for number, row in enumerate(rows):
