@@ -9,8 +9,8 @@ from typing import Any
 
 Value = str | Sequence[str]
 """A text, or a list of words."""
-Input = Value | Mapping[str, Value]
-"""The input of a model; a mapping, by column, if its kind of task has several."""
+Input = Value | Mapping[str, Value | int]
+"""The input of a model; a mapping, by column, if it has several."""
 
 
 def size_of(given: Input) -> int:
@@ -53,7 +53,7 @@ def checked(given: Any, columns: Sequence[str]) -> Input:
 
 def _values(given: Input) -> Iterator[Value]:
     if isinstance(given, Mapping):
-        yield from given.values()
+        yield from (str(one) if isinstance(one, int) else one for one in given.values())
     else:
         yield given
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from textmill.config import RedactionConfig
 from textmill.corpus.words import word_pattern
+from textmill.errors import InputError
 from textmill.safety.placeholders import with_placeholders
 from textmill.safety.pretokenized import redact_split, redact_words
 from textmill.tasks.tagging.examples import Example, Spec, Words
@@ -33,27 +34,59 @@ class Prepared:
     """The original text; None: the words were given."""
     offsets: tuple[tuple[int, int], ...] = ()
     """Begin and end of each word in that text, in characters."""
+    predicate: int | None = None
+    """The number of the word that the tags refer to, if they refer to one."""
 
 
 def columns(spec: Spec) -> tuple[str, ...]:
-    """Return the columns of a model's input; the only one is the text itself."""
-    return ("text",)
+    """Return the columns of a model's input; a single one is the text itself."""
+    return ("text", "predicate") if spec.has_predicate else ("text",)
 
 
-def prepare(
-    spec: Spec, inputs: Sequence[str | Words], redaction: RedactionConfig
-) -> list[Prepared]:
-    """Return the words of each input: a text is split into words, given words stay as they are."""
-    pattern = _word_pattern(spec.is_by_character)
+def prepare(spec: Spec, inputs: Sequence[Any], redaction: RedactionConfig) -> list[Prepared]:
+    """Return the words of each input: a text is split into words, given words stay as they are.
+
+    Args:
+        spec: the tags.
+        inputs: texts or words; or mappings with these as `text`, and `predicate`, which is one of
+            the words, or its number.
+        redaction: of the words.
+
+    Raises:
+        InputError: a predicate is not in its text.
+    """
+    if not spec.has_predicate:
+        return [_split(spec, item, redaction) for item in inputs]
     prepared = []
     for item in inputs:
-        if isinstance(item, str):
-            offsets = [match.span() for match in pattern.finditer(item)]
-            words = redact_split(item, offsets, redaction)
-            prepared.append(Prepared(words, item, tuple(offsets)))
-        else:
-            prepared.append(Prepared(redact_words(item, redaction)))
+        one = _split(spec, item["text"], redaction)
+        prepared.append(replace(one, predicate=_find(item["predicate"], item["text"], one)))
     return prepared
+
+
+def _split(spec: Spec, item: str | Words, redaction: RedactionConfig) -> Prepared:
+    if not isinstance(item, str):
+        return Prepared(redact_words(item, redaction))
+    offsets = [match.span() for match in _word_pattern(spec.is_by_character).finditer(item)]
+    return Prepared(redact_split(item, offsets, redaction), item, tuple(offsets))
+
+
+def _find(predicate: str | int, text: str | Words, prepared: Prepared) -> int:
+    """Return the number of a predicate; of several equal words, that of the first.
+
+    Raises:
+        InputError: it is not in the text.
+    """
+    if isinstance(predicate, int):
+        return predicate
+    offsets = prepared.offsets
+    words = [text[a:b] for a, b in offsets] if isinstance(text, str) else [*text]
+    if predicate not in words:
+        raise InputError(
+            f"The predicate {predicate!r} is not a word of the text {' '.join(words)[:200]!r}: "
+            "write one of its words."
+        )
+    return words.index(predicate)
 
 
 def targets(spec: Spec, example: Example) -> list[int]:

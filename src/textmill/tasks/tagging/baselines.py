@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from textmill.tasks.ensemble.baseline_files import load_baseline, write_baseline
 from textmill.tasks.tagging.answers import Prepared, decide, fit_decision
 from textmill.tasks.tagging.examples import Example, Spec
 from textmill.tasks.tagging.iob2 import OUTSIDE
-from textmill.tasks.tagging.spelling import spelling_features
+from textmill.tasks.tagging.spelling import predicate_features, spelling_features
 
 CLASSICAL_BASELINE = "word_logistic_regression"
 """The baseline that the model is compared with, and that can be a part of it."""
@@ -24,6 +25,8 @@ CLASSICAL_BASELINE = "word_logistic_regression"
 TRIVIAL_BASELINE = "word_lookup"
 """The baseline that learns almost nothing."""
 
+MAX_CELLS = 10_000_000
+"""Maximum words times tags that the regression is fitted on."""
 HELD_OUT_EVERY = 10
 """Every tenth training example is held out to fit the decision; fewer examples fit none."""
 
@@ -37,11 +40,12 @@ def baselines(
     """Yield name and predictions of each baseline, and a note if it was limited to save memory."""
     words, tags = [e.words for e in train], [e.tags for e in train]
     test_words = [e.words for e in test]
+    prepared = [Prepared(e.words, predicate=e.predicate) for e in test]
     looked_up = word_lookup(words, tags, test_words)
     yield TRIVIAL_BASELINE, [{"tags": row} for row in looked_up], ""
     model = fit(spec, train)
     decided = _with_decision(spec, train)
-    scores = model.score([Prepared(row) for row in test_words])
+    scores = model.score(prepared)
     yield CLASSICAL_BASELINE, [{"tags": decide(decided, row)} for row in scores], model.note
 
 
@@ -74,19 +78,31 @@ def _with_decision(spec: Spec, train: Sequence[Example]) -> Spec:
     if not held_out:
         return spec
     rest = [e for i, e in enumerate(train, 1) if i % HELD_OUT_EVERY]
-    scores = fit(spec, rest).score([Prepared(example.words) for example in held_out])
+    scores = fit(spec, rest).score([Prepared(e.words, predicate=e.predicate) for e in held_out])
     return fit_decision(spec, [*scores], held_out)
 
 
 def fit(spec: Spec, train: Sequence[Example]) -> WordLogisticRegression:
     """Return a logistic regression on each word, its shape and its neighbours."""
     vectorizer = DictVectorizer()
+    used = _used(spec, train)
     features = vectorizer.fit_transform(
-        feature for e in train for feature in _word_features(e.words, spec.is_by_character)
+        feature
+        for e in used
+        for feature in _word_features(e.words, e.predicate, spec.is_by_character)
     )
-    numbers = [spec.labels.index(tag) for example in train for tag in example.tags]
+    numbers = [spec.labels.index(tag) for example in used for tag in example.tags]
     classifier, note = logistic_regression(features, numbers, C=1.0, max_iter=300)
+    if len(used) < len(train):
+        share = f"fitted on {len(used):,} of {len(train):,} examples to save time"
+        note = f"{share}; {note}" if note else share
     return WordLogisticRegression(spec, vectorizer.feature_names_, classifier, note)
+
+
+def _used(spec: Spec, train: Sequence[Example]) -> Sequence[Example]:
+    """Return the training examples, or as many as can be fitted in minutes, evenly spaced."""
+    n_cells = len(spec.labels) * sum(len(example.words) for example in train)
+    return train[:: -(-n_cells // MAX_CELLS)]
 
 
 def load(spec: Spec, folder: Path) -> WordLogisticRegression:
@@ -134,7 +150,8 @@ class WordLogisticRegression:
             if not item.words:
                 yield np.empty((0, self.n_labels))
                 continue
-            features = self.vectorizer.transform(_word_features(item.words, self.is_by_character))
+            words = _word_features(item.words, item.predicate, self.is_by_character)
+            features = self.vectorizer.transform(words)
             yield self.classifier.probabilities(features, self.n_labels)
 
     def save(self, folder: Path) -> None:
@@ -142,7 +159,14 @@ class WordLogisticRegression:
         write_baseline(folder, {"features": self.names}, self.classifier.arrays())
 
 
-def _word_features(words: Words, is_by_character: bool) -> Iterator[dict[str, bool]]:
-    """Yield the features of each word: spelling, shape, neighbours."""
-    for features in spelling_features(words, is_by_character):
-        yield dict.fromkeys(features, True)
+def _word_features(
+    words: Words, predicate: int | None, is_by_character: bool
+) -> Iterator[dict[str, bool]]:
+    """Yield the features of each word: spelling, shape, neighbours, and the predicate if any."""
+    of_predicate: Iterable[list[str]] = repeat([])
+    if predicate is not None:
+        of_predicate = predicate_features(words, predicate)
+    for features, further in zip(
+        spelling_features(words, is_by_character), of_predicate, strict=False
+    ):
+        yield dict.fromkeys([*features, *further], True)

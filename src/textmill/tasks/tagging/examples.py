@@ -9,13 +9,10 @@ from typing import Any
 from textmill.errors import InputError, listed
 from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.safety.pretokenized import redact_words
-from textmill.tasks.labels import Labels, as_words
+from textmill.tasks.inputs import Input
+from textmill.tasks.labels import Labels, as_words, describe_value
 from textmill.tasks.rows import Rows, read_rows
-from textmill.tasks.tagging.iob2 import (
-    check_tags,
-    tags_of,
-    types_in,
-)
+from textmill.tasks.tagging.iob2 import OUTSIDE, check_tags, spans, tags_of, types_in
 from textmill.tasks.tagging.settings import TaggingConfig
 
 SELECTION = "f1"
@@ -24,8 +21,8 @@ SELECTION = "f1"
 ONE_ANSWER = True
 """Whether each text has one correct answer, so that examples with different ones conflict."""
 
-stratum = group = None
-"""Examples have no single label, and belong to no groups."""
+stratum = None
+"""Examples have no single label."""
 
 N_SPELLING_ROWS = 2**15
 """Rows of the table of spelling features of new models whose words are characters."""
@@ -42,6 +39,8 @@ class Example:
     words: tuple[str, ...]
     tags: tuple[str, ...]
     place: str
+    predicate: int | None = None
+    """The number of the word that the tags refer to, if they refer to one."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,8 @@ class Spec:
     """Whether tags depend on the tags around them; older models score each word by itself."""
     outside_penalty: float = 0.0
     """Subtracted from the log-probability that a word is in no entity."""
+    has_predicate: bool = False
+    """Whether the tags refer to a word that is part of the input."""
 
 
 def read_examples(config: TaggingConfig, split: str) -> Rows[Example]:
@@ -76,12 +77,41 @@ def read_examples(config: TaggingConfig, split: str) -> Rows[Example]:
                 f"in column {config.tags!r}"
             )
         check_tags(tags)
-        return Example(redact_words(words, config.redaction), tags, place)
+        predicate = None
+        if config.predicate is not None:
+            predicate = _number(values[config.predicate], config.predicate, len(words))
+            tags = _without(tags, predicate)
+        return Example(redact_words(words, config.redaction), tags, place, predicate)
 
     labels = Labels(config, config.tags)
-    rows = read_rows(config, split, {"tokens": config.tokens, "tags": config.tags}, parse)
+    columns = {"tokens": config.tokens, "tags": config.tags}
+    if config.predicate is not None:
+        columns["predicate"] = config.predicate
+    rows = read_rows(config, split, columns, parse)
     rows.normalized = labels.normalized
     return rows
+
+
+def _number(value: object, column: str, n_words: int) -> int:
+    """Return the number of a word.
+
+    Raises:
+        ValueError: the value is no number of a word.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < n_words:
+        raise ValueError(
+            f"column {column!r} holds no number of a word from 0 to {n_words - 1}: "
+            f"{describe_value(value)}"
+        )
+    return value
+
+
+def _without(tags: tuple[str, ...], word: int) -> tuple[str, ...]:
+    """Return the tags without the span that contains a word: it is given."""
+    for first, after, _ in spans(tags):
+        if first <= word < after:
+            return (*tags[:first], *[OUTSIDE] * (after - first), *tags[after:])
+    return tags
 
 
 def make_spec(config: TaggingConfig, train: Sequence[Example]) -> Spec:
@@ -101,7 +131,13 @@ def make_spec(config: TaggingConfig, train: Sequence[Example]) -> Spec:
     )
     # Words with several characters did not gain by their spelling, see docs/decisions.md.
     n_spelling_rows = N_SPELLING_ROWS if is_by_character else 0
-    return Spec(tags_of(types), is_by_character, n_spelling_rows, has_crf=True)
+    return Spec(
+        tags_of(types),
+        is_by_character,
+        n_spelling_rows,
+        has_crf=True,
+        has_predicate=config.predicate is not None,
+    )
 
 
 def check_examples(config: TaggingConfig, spec: Spec, examples: Sequence[Example]) -> None:
@@ -122,9 +158,17 @@ def check_examples(config: TaggingConfig, spec: Spec, examples: Sequence[Example
 
 def reference(example: Example) -> dict[str, Any]:
     """Return the fields of the predictions file that are the input and reference of an example."""
-    return {"tokens": list(example.words), "reference": list(example.tags)}
+    fields = {"tokens": list(example.words), "reference": list(example.tags)}
+    return fields if example.predicate is None else fields | {"predicate": example.predicate}
 
 
-def model_input(example: Example) -> Words:
+def model_input(example: Example) -> Input:
     """Return the input of the model."""
-    return example.words
+    if example.predicate is None:
+        return example.words
+    return {"text": example.words, "predicate": example.predicate}
+
+
+def group(example: Example) -> str:
+    """Return what examples of one sentence and different predicates have in common."""
+    return example.place if example.predicate is None else " ".join(example.words)

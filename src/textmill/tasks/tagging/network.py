@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from textmill.corpus.tokens.tokenizer import TARGET_ID
 from textmill.model import GPT
 from textmill.tasks.tagging.answers import Prepared
 from textmill.tasks.tagging.crf import ConditionalRandomField
@@ -133,7 +134,7 @@ def encode(
     """Return the tokenized examples."""
     return [
         Encoded(
-            *_read_words(tokenizer, spec, example.words, block_size),
+            *_read_words(tokenizer, spec, example.words, example.predicate, block_size),
             [spec.labels.index(tag) for tag in example.tags],
         )
         for example in examples
@@ -187,7 +188,9 @@ def score(
     No text is truncated.
     """
     block_size = network.backbone.config.block_size
-    batch = _batch([_read_words(tokenizer, spec, item.words, block_size) for item in prepared])
+    batch = _batch(
+        [_read_words(tokenizer, spec, item.words, item.predicate, block_size) for item in prepared]
+    )
     batch = to_device(batch, network.backbone.device)
     for rows in network.log_probabilities(batch, network(batch)):
         yield np.exp(rows)
@@ -200,13 +203,19 @@ def _by_text(values: Tensor, lengths: Tensor) -> list[NDArray[Any]]:
 
 
 def _read_words(
-    tokenizer: Tokenizer, spec: Spec, words: Words, block_size: int
+    tokenizer: Tokenizer, spec: Spec, words: Words, predicate: int | None, block_size: int
 ) -> tuple[list[Window], NDArray[np.int32]]:
-    """Return the windows of a text, and the spelling features of its words."""
+    """Return the windows of a text, and the spelling features of its words.
+
+    The predicate follows a special token, by which the words around it can tell where it is.
+    """
     space = "" if spec.is_by_character else " "
     forms = [f"{space}{word}" if index else word for index, word in enumerate(words)]
     features = spelling_rows(words, spec.is_by_character, spec.n_spelling_rows)
-    return split_windows(encode_words(tokenizer, forms, block_size - 1), block_size), features
+    tokens = encode_words(tokenizer, forms, block_size - 1 - spec.has_predicate)
+    if predicate is not None:
+        tokens[predicate] = [TARGET_ID, *tokens[predicate]]
+    return split_windows(tokens, block_size), features
 
 
 def _batch(texts: Sequence[tuple[list[Window], NDArray[np.int32]]]) -> Batch:

@@ -11,9 +11,9 @@ from textmill.tasks.shown import Column, Segment, Shown, truncation_fact
 from textmill.tasks.tagging.iob2 import Span, spans
 from textmill.tasks.tagging.metrics import scores_by_type
 
-DOES = "finds the entities of a text"
+DOES = "finds the entities of a text, or the roles around a predicate"
 LONG_TEXTS = "longer texts are read in overlapping windows"
-EXAMPLE: Mapping[str, str] = {"text": "Emma Bauer works in Hamburg."}
+EXAMPLE: Mapping[str, str] = {"text": "Emma Bauer works in Hamburg.", "predicate": "works"}
 ANSWER: Mapping[str, Column] = {
     "entities": [{"text": "string", "type": "string", "start": "long", "end": "long"}],
     "is_cut": "boolean",
@@ -36,10 +36,16 @@ def show(row: Row) -> Shown:
     segments.append(Segment(" ".join(words[at:])))
     return Shown(
         segments=tuple(segment for segment in segments if segment.text),
-        facts=truncation_fact(row),
+        facts=(*_predicate_fact(row), *truncation_fact(row)),
         is_right=reference == predicted,
         mistakes=frozenset(f"{s.mark} {s.label}" for s in segments if s.mark not in ("", "right")),
     )
+
+
+def _predicate_fact(row: Row) -> tuple[tuple[str, str], ...]:
+    if "predicate" not in row:
+        return ()
+    return (("predicate", f"{row['tokens'][row['predicate']]} (word {row['predicate']})"),)
 
 
 def _overlapping(reference: Sequence[Span], predicted: Sequence[Span]) -> list[list[Span]]:

@@ -8,7 +8,7 @@ from textmill.config import LabelledConfig
 
 
 class TaggingConfig(LabelledConfig):
-    """Tagging: the entities of a text, from a tag for each of its words."""
+    """Tagging: the entities of a text, or the roles around a predicate, from tags of its words."""
 
     TEXT_SETTINGS = ("tokens",)
 
@@ -17,6 +17,9 @@ class TaggingConfig(LabelledConfig):
     """Column of the list of words."""
     tags: str = "ner_tags"
     """Column of the list of their tags in strict IOB2: O, B-TYPE, I-TYPE."""
+    predicate: str | None = None
+    """Column of the number of a word, counted from 0, that the tags refer to, such as the verb of
+    semantic roles. Its own tag is no answer."""
 
 
 SETTINGS = TaggingConfig

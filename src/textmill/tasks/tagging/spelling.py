@@ -19,6 +19,8 @@ from textmill.corpus.words import word_shape
 
 REACH = 2
 """Number of neighbours on each side that are features of a word."""
+MAX_BETWEEN = 4
+"""Words between a word and the predicate from which on these are no feature."""
 MAX_AFFIX_CHARS = 4
 """Maximum length of the prefixes and suffixes of a word."""
 
@@ -39,6 +41,33 @@ def spelling_features(words: Sequence[str], is_by_character: bool) -> Iterator[l
             yield _of_character(lowered[window], shapes[window])
         else:
             yield [*_of_form(word), *_of_context(lowered[window], shapes[window])]
+
+
+def predicate_features(words: Sequence[str], predicate: int) -> Iterator[list[str]]:
+    """Yield the features of each word that depend on the predicate, such as `predicate=sold`.
+
+    They are of the kind of Gildea & Jurafsky 2002 (section 4.2), without a parse tree.
+    """
+    lowered = [word.lower() for word in words]
+    verb = lowered[predicate]
+    for at, word in enumerate(lowered):
+        first, after = sorted((at, predicate))
+        side = "before" if at < predicate else "after" if at > predicate else "at"
+        between = lowered[first + 1 : after]
+        before = lowered[at - 1] if at else ""
+        yield [
+            f"predicate={verb}",
+            f"side={side}",
+            f"distance={side} {min(after - first, 12)}",
+            f"side_and_predicate={side} {verb}",
+            f"side_and_word={side} {word}",
+            f"side_and_before={side} {before}",
+            f"predicate_and_word={verb} {word}",
+            f"side_and_suffix={side} {verb[-3:]}",
+            f"side_and_shape={side} {word_shape(words[at])}",
+            f"between={side} {' '.join(between)}" if len(between) < MAX_BETWEEN else "between",
+            f"commas={side} {min(between.count(','), 3)}",
+        ]
 
 
 def spelling_rows(words: Sequence[str], is_by_character: bool, n_rows: int) -> NDArray[np.int32]:
