@@ -14,6 +14,7 @@ COLUMNS = {
     "sentiment": ("text", "label"),
     "ner": ("tokens", "ner_tags"),
     "qa": ("context", "question", "answers"),
+    "entailment": ("premise", "hypothesis", "label"),
     "translation-de": ("source", "target"),
     "translation-zh": ("source", "target"),
 }
@@ -86,7 +87,7 @@ def test_there_are_as_many_rows_as_configured_and_no_two_are_the_same(sample, ta
     train, test = (
         [str(row[column]) for row in sample.rows(task, split)] for split in ("train", "test")
     )
-    n_train = 1200 if task.startswith(("translation", "qa")) else 600
+    n_train = 600 if task in ("topic", "sentiment", "ner") else 1200
     assert (len(train), len(test)) == (n_train, 300)
     assert len(set(train + test)) == n_train + 300
 
@@ -109,6 +110,8 @@ def test_labels_are_nearly_balanced(sample, task, labels, split):
 @pytest.mark.parametrize("task", COLUMNS)
 def test_no_test_text_is_in_the_raw_text(sample, task):
     raw = "\n".join(without_blanks(text) for texts in sample.raw.values() for text in texts)
-    *_, column = [name for name in COLUMNS[task] if name in ("text", "tokens", "target", "context")]
+    *_, column = [
+        name for name in COLUMNS[task] if name in ("text", "tokens", "target", "context", "premise")
+    ]
     texts = ["".join(row[column]) for row in sample.rows(task, "test")]
     assert not [text for text in texts if without_blanks(text) in raw]

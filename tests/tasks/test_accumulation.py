@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tests.tasks import conftest
 from tests.tasks.conftest import tune, write_rows
+from tests.tasks.question_answering import conftest as answering
 from tests.tasks.tagging import test_network as test_tagging
 from tests.tasks.translation import test_network as test_translation
 from textmill.config import KINDS, TaskConfig
@@ -25,6 +26,7 @@ from textmill.training.objectives import Batch
 
 SOURCES = {
     "classification": conftest,
+    "question_answering": answering,
     "tagging": test_tagging,
     "translation": test_translation,
 }
@@ -39,6 +41,8 @@ def make_task(kind: str, folder: Path, n: int = 36) -> TaskConfig:
         for name, value in row.items():
             if isinstance(value, list):
                 row[name] = value * 3
+            elif isinstance(value, dict):  # answers stay where they are
+                continue
             elif name != "label":
                 row[name] = " ".join([value] * 3)
     write_rows(folder / "train.jsonl", rows)

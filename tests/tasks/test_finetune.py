@@ -45,7 +45,10 @@ def test_a_separable_task_is_learned(tuned: tuple[Path, Path], toy: Classificati
 def test_the_folder_is_a_complete_task_model(tuned: tuple[Path, Path], backbone: Path) -> None:
     names = {file.name for file in tuned[0].iterdir()}
     assert {"config.json", "model.safetensors", "task.json", "tokenizer.json"} <= names
-    assert read_json(tuned[0] / "task.json")["spec"] == {"labels": ["bad", "good"]}
+    assert read_json(tuned[0] / "task.json")["spec"] == {
+        "labels": ["bad", "good"],
+        "has_pairs": False,
+    }
     tokenizer = (backbone / "tokenizer.json").read_bytes()
     assert (tuned[0] / "tokenizer.json").read_bytes() == tokenizer
 
@@ -118,7 +121,7 @@ def test_a_label_that_only_validation_holds_is_known(
     out.mkdir()
     work.mkdir()
     tune(with_finetune(config, epochs=1), backbone, out, work)
-    assert read_json(out / "task.json")["spec"] == {"labels": ["bad", "good", "rare"]}
+    assert read_json(out / "task.json")["spec"]["labels"] == ["bad", "good", "rare"]
 
 
 def test_a_validation_file_is_used_as_it_is(toy: ClassificationConfig) -> None:

@@ -53,8 +53,9 @@ class TaskConfig(Settings):
     """Settings of all kinds of task: an entry of tasks, or a file of conf/task/."""
 
     TEXT_SETTINGS: ClassVar[tuple[str, ...]] = ()
-    """Settings of the columns of running text (strings, or lists of words): those of training are
-    part of the corpus, and it is decontaminated from those of the test."""
+    """Settings of the columns of running text (strings, or lists of words), of which some may not
+    be set: those of training are part of the corpus, and it is decontaminated from those of the
+    test."""
 
     kind: str
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
@@ -91,9 +92,15 @@ class TaskConfig(Settings):
     set it there."""
 
     @property
+    def text_columns(self) -> tuple[str, ...]:
+        """The columns in `TEXT_SETTINGS`."""
+        columns = (getattr(self, setting) for setting in self.TEXT_SETTINGS)
+        return tuple(column for column in columns if column is not None)
+
+    @property
     def text_languages(self) -> tuple[str, ...]:
-        """BCP 47 tags of the columns in `TEXT_SETTINGS`."""
-        return (self.language,) * len(self.TEXT_SETTINGS)
+        """BCP 47 tags of `text_columns`."""
+        return (self.language,) * len(self.text_columns)
 
     @property
     def answer_language(self) -> str | None:

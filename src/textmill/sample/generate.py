@@ -18,6 +18,7 @@ from textmill.sample.language.news import TOPICS
 from textmill.sample.language.patterns import Span, plain
 from textmill.sample.language.world import World, build_world
 from textmill.sample.opinions import SENTIMENTS, write_raw_review, write_review
+from textmill.sample.pairs import write_relation
 from textmill.sample.prose import write_letter, write_note
 from textmill.sample.questions import write_question
 from textmill.sample.raw_files import (
@@ -70,6 +71,7 @@ LABELLED_TASKS: dict[str, tuple[tuple[str, ...], LabelledWriter]] = {
 OTHER_TASKS: dict[str, tuple[int, RowWriter]] = {
     "ner": (1, write_tagged),
     "qa": (2, write_question),
+    "entailment": (2, write_relation),
     "translation-de": (2, partial(write_pair, "de")),
     "translation-zh": (2, partial(write_pair, "zh")),
 }

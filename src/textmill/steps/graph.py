@@ -83,7 +83,7 @@ def _split_texts(split: Split, config: Config) -> SplitTextsConfig:
         subset=task.subset,
         revision=task.revision,
         encoding=task.encoding,
-        columns=tuple(getattr(task, setting) for setting in task.TEXT_SETTINGS),
+        columns=task.text_columns,
         languages=tuple(unknown if tag == "und" else tag for tag in task.text_languages),
     )
 

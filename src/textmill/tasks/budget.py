@@ -159,7 +159,7 @@ def read_task(config: TaskConfig, tokenizers: Mapping[int, Tokenizer]) -> TaskTe
 
 def _texts(config: TaskConfig) -> Iterator[str]:
     """Yield the texts of each example, joined."""
-    columns = {getattr(config, name): f"tasks.{config.name}" for name in config.TEXT_SETTINGS}
+    columns = dict.fromkeys(config.text_columns, f"tasks.{config.name}")
     places = [getattr(config, setting) for setting in config.settings_of("train")]
     records = read_labelled(
         places, columns, config.hub, config.subset, config.revision, config.encoding

@@ -19,7 +19,9 @@ LABELS = ["good", "good", "good", "bad", "bad"]
 def classify(texts: list[str], labels: list[str], test: list[str]) -> tuple[list[str], str]:
     spec = Spec(tuple(sorted(set(labels))))
     model = fit(spec, [Example(*pair, "") for pair in zip(texts, labels, strict=True)])
-    return [spec.labels[int(row.argmax())] for row in model.score(test)], model.note
+    return [
+        spec.labels[int(row.argmax())] for row in model.score([(text,) for text in test])
+    ], model.note
 
 
 @pytest.mark.parametrize(
@@ -83,7 +85,7 @@ texts = [" ".join([label, *random.choices(words, k=3)]) for label in labels]
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 spec = Spec(tuple(sorted(set(labels))))
 model = fit(spec, [Example(*pair, "") for pair in zip(texts, labels)])
-answers = [spec.labels[row.argmax()] for row in model.score(texts[:300])]
+answers = [spec.labels[row.argmax()] for row in model.score([(text,) for text in texts[:300]])]
 assert sum(a == l for a, l in zip(answers, labels)) > 290
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """

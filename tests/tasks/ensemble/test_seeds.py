@@ -97,8 +97,9 @@ def test_the_model_is_the_average_of_its_networks(
     assert task["choice"] == "the average of 3 fine-tuned networks"
     predictor = load_predictor(several[0])
     scorers = [load_predictor(one).scorers[0][0] for one in single]
-    alone = [np.stack([*score_in_batches(scorer, TEXTS, 8)]) for scorer in scorers]
-    together = [np.stack([*score_in_batches(s, TEXTS, 8)]) for s, _ in predictor.scorers]
+    prepared = [(text,) for text in TEXTS]
+    alone = [np.stack([*score_in_batches(scorer, prepared, 8)]) for scorer in scorers]
+    together = [np.stack([*score_in_batches(s, prepared, 8)]) for s, _ in predictor.scorers]
     assert np.array_equal(together, alone)
     expected = average(alone, [1 / 3] * 3).max(axis=1)
     assert [answer["score"] for answer in predictor(TEXTS)] == pytest.approx(expected.tolist())

@@ -12,6 +12,9 @@ from textmill.config import RedactionConfig
 from textmill.safety.redaction import redact
 from textmill.tasks.classification.examples import Example, Spec
 
+Texts = tuple[str, ...]
+"""A text, or both texts of a pair."""
+
 PREDICT_BATCH = 32
 """Batch size of prediction."""
 fit_decision = None
@@ -19,13 +22,20 @@ fit_decision = None
 
 
 def columns(spec: Spec) -> tuple[str, ...]:
-    """Return the columns of a model's input; the only one is the text itself."""
-    return ("text",)
+    """Return the columns of a model's input; a single one is the text itself."""
+    return ("text", "text_pair") if spec.has_pairs else ("text",)
 
 
-def prepare(spec: Spec, inputs: Sequence[str], redaction: RedactionConfig) -> list[str]:
-    """Return the texts without personal data."""
-    return [redact(text, redaction)[0] for text in inputs]
+def prepare(spec: Spec, inputs: Sequence[Any], redaction: RedactionConfig) -> list[Texts]:
+    """Return the texts, or pairs of texts, without personal data.
+
+    Args:
+        spec: whether inputs are pairs.
+        inputs: texts; or mappings with `text` and `text_pair`.
+        redaction: of the texts.
+    """
+    rows = [[item[name] for name in columns(spec)] if spec.has_pairs else [item] for item in inputs]
+    return [tuple(redact(text, redaction)[0] for text in row) for row in rows]
 
 
 def targets(spec: Spec, example: Example) -> list[int]:
@@ -34,7 +44,7 @@ def targets(spec: Spec, example: Example) -> list[int]:
 
 
 def answer(
-    spec: Spec, prepared: Sequence[str], scores: Sequence[NDArray[np.floating]]
+    spec: Spec, prepared: Sequence[Texts], scores: Sequence[NDArray[np.floating]]
 ) -> Iterator[dict[str, Any]]:
     """Yield the most probable label of each text, and its probability; no text is truncated.
 

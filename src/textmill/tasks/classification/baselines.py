@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from scipy.sparse import hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from textmill.config import UNREDACTED
 from textmill.corpus.words import split_words
 from textmill.evaluation.regression import LinearClassifier, naive_bayes_regression
-from textmill.tasks.classification.examples import Example, Spec
+from textmill.tasks.classification.answers import Texts, prepare
+from textmill.tasks.classification.examples import Example, Spec, model_input
 from textmill.tasks.ensemble.baseline_files import load_baseline, write_baseline
 
 CLASSICAL_BASELINE = "naive_bayes_logistic_regression"
@@ -30,6 +32,8 @@ TRIVIAL_BASELINE = "majority"
 MIN_TEXTS_WITHOUT_RARE = 1000
 """Training texts from which n-grams that occur in only one text are left out: most do."""
 
+NEW = "\u2260"
+"""Before the words of a second text that the first one lacks."""
 KINDS_OF_NGRAMS = ("words", "characters")
 
 
@@ -40,7 +44,7 @@ def baselines(
     label = majority([example.label for example in train])
     yield TRIVIAL_BASELINE, [{"label": label} for _ in test], ""
     model = fit(spec, train)
-    scores = model.score([example.text for example in test])
+    scores = model.score(_prepared(spec, test))
     rows = [{"label": spec.labels[int(row.argmax())]} for row in scores]
     yield CLASSICAL_BASELINE, rows, model.note
 
@@ -53,7 +57,7 @@ def majority(labels: Sequence[str]) -> str:
 
 def fit(spec: Spec, train: Sequence[Example]) -> NgramClassifier:
     """Return a naive-Bayes logistic regression on n-grams of words and characters."""
-    texts = [example.text for example in train]
+    texts = [*map(_as_text, _prepared(spec, train))]
     vectorizers = _vectorizers(min_df=2 if len(texts) >= MIN_TEXTS_WITHOUT_RARE else 1)
     features = hstack([vectorizer.fit_transform(texts) for vectorizer in vectorizers]).tocsr()
     numbers = [spec.labels.index(example.label) for example in train]
@@ -110,15 +114,27 @@ class NgramClassifier:
         """Number of coefficients."""
         return self.classifier.coefficients.size
 
-    def score(self, prepared: Sequence[str]) -> NDArray[np.float64]:
+    def score(self, prepared: Sequence[Texts]) -> NDArray[np.float64]:
         """Return the probabilities of the labels, (texts, labels)."""
-        features = hstack([vectorizer.transform(prepared) for vectorizer in self.vectorizers])
+        texts = [*map(_as_text, prepared)]
+        features = hstack([vectorizer.transform(texts) for vectorizer in self.vectorizers])
         return self.classifier.probabilities(features.tocsr(), self.n_labels)
 
     def save(self, folder: Path) -> None:
         """Write the model to a folder, from which `load` reads it."""
         arrays = {"idf": self.idf, **self.classifier.arrays()}
         write_baseline(folder, dict(zip(KINDS_OF_NGRAMS, self.ngrams, strict=True)), arrays)
+
+
+def _prepared(spec: Spec, examples: Sequence[Example]) -> list[Texts]:
+    return prepare(spec, [model_input(example) for example in examples], UNREDACTED)
+
+
+def _as_text(texts: Texts) -> str:
+    """Return a text; of a pair both, and marked again the words of the second that are new."""
+    known = {*split_words(texts[0].lower())} if len(texts) > 1 else set()
+    new = [NEW + w for t in texts[1:] for w in split_words(t.lower()) if w not in known]
+    return "\n".join([*texts, *new])
 
 
 def _vectorizers(

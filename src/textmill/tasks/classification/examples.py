@@ -9,6 +9,7 @@ from typing import Any
 from textmill.errors import InputError, listed
 from textmill.safety.redaction import redact
 from textmill.tasks.classification.settings import ClassificationConfig
+from textmill.tasks.inputs import Input
 from textmill.tasks.labels import Labels, as_text
 from textmill.tasks.rows import Rows, read_rows
 
@@ -29,6 +30,8 @@ class Example:
     text: str
     label: str
     place: str
+    text_pair: str | None = None
+    """The second text of a pair."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Spec:
     """Settings of a fine-tuned model besides its weights."""
 
     labels: tuple[str, ...]
+    has_pairs: bool = False
+    """Whether labels are those of pairs of texts."""
 
 
 def read_examples(config: ClassificationConfig, split: str) -> Rows[Example]:
@@ -46,11 +51,15 @@ def read_examples(config: ClassificationConfig, split: str) -> Rows[Example]:
     """
 
     def parse(values: dict[str, Any], place: str) -> Example:
-        text = redact(as_text(values[config.text], config.text), config.redaction)[0]
-        return Example(text, labels.label(values[config.label]), place)
+        texts = (as_text(values[column], column) for column in config.text_columns)
+        text, *pair = (redact(text, config.redaction)[0] for text in texts)
+        return Example(text, labels.label(values[config.label]), place, *pair)
 
     labels = Labels(config, config.label)
-    rows = read_rows(config, split, {"text": config.text, "label": config.label}, parse)
+    columns = {"text": config.text, "label": config.label}
+    if config.text_pair is not None:
+        columns["text_pair"] = config.text_pair
+    rows = read_rows(config, split, columns, parse)
     rows.normalized = labels.normalized
     return rows
 
@@ -67,7 +76,7 @@ def make_spec(config: ClassificationConfig, train: Sequence[Example]) -> Spec:
             f"tasks.{config.name}: all training examples have the label {labels[0]!r}; "
             "classification needs at least two."
         )
-    return Spec(labels)
+    return Spec(labels, has_pairs=config.text_pair is not None)
 
 
 def check_examples(config: ClassificationConfig, spec: Spec, examples: Sequence[Example]) -> None:
@@ -92,9 +101,12 @@ def stratum(example: Example) -> str:
 
 def reference(example: Example) -> dict[str, Any]:
     """Return the fields of the predictions file that are the input and reference of an example."""
-    return {"text": example.text, "reference": example.label}
+    pair = {} if example.text_pair is None else {"text_pair": example.text_pair}
+    return {"text": example.text, **pair, "reference": example.label}
 
 
-def model_input(example: Example) -> str:
+def model_input(example: Example) -> Input:
     """Return the input of the model."""
-    return example.text
+    if example.text_pair is None:
+        return example.text
+    return {"text": example.text, "text_pair": example.text_pair}

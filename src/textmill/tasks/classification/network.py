@@ -17,15 +17,16 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from textmill.corpus.tokens.tokenizer import END_ID
+from textmill.config import UNREDACTED
+from textmill.corpus.tokens.tokenizer import END_ID, SOURCE_ID, TARGET_ID
 from textmill.model import GPT
 from textmill.training.batches import pad, to_device
 from textmill.training.objectives import Batch, mean_cross_entropy
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-from textmill.tasks.classification.answers import PREDICT_BATCH
-from textmill.tasks.classification.examples import Example, Spec
+from textmill.tasks.classification.answers import PREDICT_BATCH, Texts, prepare
+from textmill.tasks.classification.examples import Example, Spec, model_input
 
 CAN_BE_RECURRENT = True
 """Whether an LSTM can take the place of the backbone: only final hidden states are used."""
@@ -105,7 +106,8 @@ def encode(
     tokenizer: Tokenizer, spec: Spec, examples: Sequence[Example], block_size: int
 ) -> list[Encoded]:
     """Return the tokenized examples; of long texts, up to MAX_TRAINING_WINDOWS evenly spaced."""
-    texts = _windows(tokenizer, [example.text for example in examples], block_size)
+    prepared = prepare(spec, [model_input(example) for example in examples], UNREDACTED)
+    texts = _windows(tokenizer, prepared, block_size)
     return [
         Encoded(
             _evenly_spaced(windows, MAX_TRAINING_WINDOWS),
@@ -146,7 +148,7 @@ def validate(network: Classifier, batches: Iterable[Batch]) -> dict[str, float]:
 
 
 def score(
-    network: Classifier, tokenizer: Tokenizer, spec: Spec, prepared: Sequence[str]
+    network: Classifier, tokenizer: Tokenizer, spec: Spec, prepared: Sequence[Texts]
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the probabilities of each text's labels, (labels,); no text is truncated."""
     block_size = network.backbone.config.block_size
@@ -159,18 +161,33 @@ def score(
     yield from logits.float().softmax(dim=-1).cpu().numpy()
 
 
-def _windows(tokenizer: Tokenizer, texts: Sequence[str], block_size: int) -> list[list[list[int]]]:
-    """Return the tokens of each text in windows of nearly equal length, each after END."""
-    encodings = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-    return [
-        [[END_ID, *window] for window in _split(encoding.ids, block_size - 1)]
-        for encoding in encodings
-    ]
+def _windows(
+    tokenizer: Tokenizer, prepared: Sequence[Texts], block_size: int
+) -> list[list[list[int]]]:
+    """Return the tokens of each text, or pair, in windows of nearly equal length.
+
+    A text begins with END. Each window of a pair has a part of both texts, the first after SOURCE
+    and the second after TARGET.
+    """
+    texts = [text for row in prepared for text in row]
+    encodings = iter(tokenizer.encode_batch_fast(texts, add_special_tokens=False))
+    windows = []
+    for row in prepared:
+        ids = [next(encodings).ids for _ in row]
+        starts = [END_ID] if len(row) == 1 else [SOURCE_ID, TARGET_ID]
+        # Parts are rounded up to whole tokens.
+        n = max(1, -(-sum(map(len, ids)) // (block_size - 2 * len(starts) + 1)))
+        parts = zip(*(_split(part, n) for part in ids), strict=True)
+        windows.append([_joined(starts, window) for window in parts])
+    return windows
 
 
-def _split(ids: list[int], max_length: int) -> list[list[int]]:
-    """Return the fewest parts of at most that length, whose lengths differ by at most one."""
-    n = max(1, -(-len(ids) // max_length))
+def _joined(starts: Sequence[int], parts: Sequence[list[int]]) -> list[int]:
+    return [id for start, part in zip(starts, parts, strict=True) for id in (start, *part)]
+
+
+def _split(ids: list[int], n: int) -> list[list[int]]:
+    """Return that many parts, whose lengths differ by at most one."""
     ends = [len(ids) * part // n for part in range(n + 1)]
     return [ids[start:end] for start, end in pairwise(ends)]
 

@@ -10,9 +10,12 @@ from textmill.evaluation.metrics import Row
 from textmill.evaluation.plots import extra_inches, open_figure, shown_label
 from textmill.tasks.shown import Column, Segment, Shown, truncation_fact
 
-DOES = "gives a text one label"
+DOES = "gives a text, or a pair of texts, one label"
 LONG_TEXTS = "longer texts are split into windows, of which training uses up to four"
-EXAMPLE: Mapping[str, str] = {"text": "The waiter was friendly, and the soup was warm."}
+EXAMPLE: Mapping[str, str] = {
+    "text": "The waiter was friendly, and the soup was warm.",
+    "text_pair": "The waiter was kind.",
+}
 ANSWER: Mapping[str, Column] = {"label": "string", "score": "double", "is_cut": "boolean"}
 MAX_CLASSES = 30
 """Maximum number of classes in a confusion matrix; those with the most mistakes are shown."""
@@ -20,10 +23,16 @@ MAX_CLASSES = 30
 
 def show(row: Row) -> Shown:
     """Return a text with its reference and predicted labels."""
+    pair = [("second text", row["text_pair"])] if "text_pair" in row else []
     predicted = row["label"] + (f" ({row['score']:.0%} sure)" if "score" in row else "")
     return Shown(
         segments=(Segment(row["text"]),),
-        facts=(("reference", row["reference"]), ("prediction", predicted), *truncation_fact(row)),
+        facts=(
+            *pair,
+            ("reference", row["reference"]),
+            ("prediction", predicted),
+            *truncation_fact(row),
+        ),
         is_right=row["label"] == row["reference"],
         certainty=row.get("score", 0.0),
         mistakes=frozenset({f"{row['reference']} → {row['label']}"}),
