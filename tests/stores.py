@@ -177,6 +177,7 @@ TEXTS = ["the room", "a lovely meal", "sad staff"]
 CORPUS = [*TEXTS, "The waiter was friendly, and the soup was warm, and windows looked splendid."]
 SPECS: dict[str, tuple[Any, ...]] = {
     "classification": (("bad", "good"),),
+    "generation": (0.5,),
     "question_answering": (("where",), (), (0.0, 0.5), True),
     "tagging": (("O", "B-LOC", "I-LOC", "B-PER", "I-PER"), False),
     "translation": (0.5,),

@@ -243,9 +243,10 @@ PUBLIC = {
         "seeds",
     ],
     "textmill.tasks.language_model": ["evaluate", "metrics"],
+    "textmill.tasks.generation": ["baselines", "examples", "network", "page"],
     "textmill.tasks.question_answering": ["baselines", "examples", "network", "page"],
     "textmill.tasks.tagging": ["baselines", "examples", "network", "page"],
-    "textmill.tasks.translation": ["baselines", "examples", "network", "page"],
+    "textmill.tasks.translation": ["baselines", "examples", "network", "page", "settings"],
     "textmill.tracking": [
         "artifacts",
         "database",

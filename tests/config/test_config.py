@@ -308,11 +308,11 @@ def message(override: str) -> str:
         ("model.n_layer.x=3", "model.n_layer: input should be a valid integer"),
         (
             "tasks.topic.kind=q",
-            "tasks.topic.kind=q: choose one of classification, question_answering",
+            "tasks.topic.kind=q: choose one of classification, generation",
         ),
         (
             "tasks=[{name: a}]",
-            "tasks.a.kind is not set: choose one of classification, question",
+            "tasks.a.kind is not set: choose one of classification, generation",
         ),
         (
             "tasks.translation.finetune.attention=bidirectional",

@@ -15,6 +15,7 @@ COLUMNS = {
     "ner": ("tokens", "ner_tags"),
     "qa": ("context", "question", "answers"),
     "entailment": ("premise", "hypothesis", "label"),
+    "chat": ("messages",),
     "translation-de": ("source", "target"),
     "translation-zh": ("source", "target"),
 }
@@ -108,10 +109,16 @@ def test_labels_are_nearly_balanced(sample, task, labels, split):
     assert all(0.8 * fair < count < 1.2 * fair for count in counts.values())
 
 
+def joined(value):
+    if isinstance(value, list) and isinstance(value[0], dict):
+        return " ".join(message["content"] for message in value)
+    return "".join(value)
+
+
 @pytest.mark.parametrize("task", COLUMNS)
 def test_no_test_text_is_in_the_raw_text(sample, task):
     raw = "\n".join(without_blanks(text) for texts in sample.raw.values() for text in texts)
-    columns = ("text", "tokens", "target", "context", "premise")
+    columns = ("text", "tokens", "target", "context", "premise", "messages")
     *_, column = [name for name in COLUMNS[task] if name in columns]
-    texts = ["".join(row[column]) for row in sample.rows(task, "test")]
+    texts = [joined(row[column]) for row in sample.rows(task, "test")]
     assert not [text for text in texts if without_blanks(text) in raw]

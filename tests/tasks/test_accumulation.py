@@ -14,6 +14,7 @@ from torch import Tensor
 
 from tests.tasks import conftest
 from tests.tasks.conftest import tune, write_rows
+from tests.tasks.generation import test_generation
 from tests.tasks.question_answering import conftest as answering
 from tests.tasks.tagging import test_network as test_tagging
 from tests.tasks.translation import test_network as test_translation
@@ -26,6 +27,7 @@ from textmill.training.objectives import Batch
 
 SOURCES = {
     "classification": conftest,
+    "generation": test_generation,
     "question_answering": answering,
     "tagging": test_tagging,
     "translation": test_translation,

@@ -40,6 +40,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "tokens": ["Bob", "rings", "+49", "30", "901820", "today"],
         "ner_tags": ["B-PER", "O", "B-NUM", "I-NUM", "I-NUM", "O"],
     },
+    "generation": {"prompt": "Ask 4111 1111 1111 1111", "response": "I did."},
     "question_answering": {
         "question": "Who is bob@example.com?",
         "context": "Ask +49 30 901820 today.",
@@ -146,12 +147,15 @@ def test_a_task_model_keeps_how_its_texts_were_redacted(
 
 def answers_with(kind: str, spec: Any, redaction: RedactionConfig, backbone: Path) -> Predictor:
     torch.manual_seed(3)
-    network = network_of(kind).build(models.load(backbone), spec, 0.0, kind == "translation")
+    network = network_of(kind).build(
+        models.load(backbone), spec, 0.0, kind in {"translation", "generation"}
+    )
     return predictor_of(kind, network, load_tokenizer(backbone), spec, redaction)
 
 
 SPECS = {
     "classification": classification.Spec(("bad", "good")),
+    "generation": examples_of("generation").Spec(0.5),
     "question_answering": examples_of("question_answering").Spec((), (), (0.0,), False),
     "tagging": SPEC,
     "translation": examples_of("translation").Spec(0.5),

@@ -206,7 +206,7 @@ class Config(Settings):
     def text_tasks(self) -> tuple[TaskConfig, ...]:
         """Tasks whose training texts are part of the corpus."""
         is_used = self.corpus.task_texts.enabled
-        return tuple(task for task in self.tasks if is_used and task.TEXT_SETTINGS)
+        return tuple(task for task in self.tasks if is_used and task.text_columns)
 
     @property
     def source_weights(self) -> dict[str, float]:

@@ -125,7 +125,13 @@ class LabelledConfig(TaskConfig):
 
 KINDS: dict[str, str] = {
     kind: f"textmill.tasks.{kind}"
-    for kind in ("classification", "question_answering", "tagging", "translation")
+    for kind in (
+        "classification",
+        "generation",
+        "question_answering",
+        "tagging",
+        "translation",
+    )
 }
 """The package of each kind of task."""
 LANGUAGE_MODEL = "language_model"

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from textmill.config import SampleConfig
 from textmill.sample.bilingual import write_foreign, write_pair
+from textmill.sample.chats import write_chat
 from textmill.sample.dirt import Document, plant
 from textmill.sample.entities import write_tagged
 from textmill.sample.language.news import TOPICS
@@ -72,6 +73,7 @@ OTHER_TASKS: dict[str, tuple[int, RowWriter]] = {
     "ner": (1, write_tagged),
     "qa": (2, write_question),
     "entailment": (2, write_relation),
+    "chat": (2, write_chat),
     "translation-de": (2, partial(write_pair, "de")),
     "translation-zh": (2, partial(write_pair, "zh")),
 }

@@ -51,7 +51,7 @@ LM = "lm"
 def _text_splits(config: Config) -> tuple[Split, ...]:
     """Return the splits of tasks whose texts the corpus includes, or is decontaminated from."""
     is_decontaminated = config.corpus.decontamination.enabled
-    tests = [task for task in config.tasks if is_decontaminated and task.TEXT_SETTINGS]
+    tests = [task for task in config.tasks if is_decontaminated and task.text_columns]
     return (
         *(Split(task, "train") for task in config.text_tasks),
         *(Split(task, "test") for task in tests),
