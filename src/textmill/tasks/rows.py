@@ -12,7 +12,7 @@ from textmill.corpus.reading.folders import Links
 from textmill.corpus.reading.hub import digest_hub
 from textmill.corpus.reading.labelled import read_labelled
 from textmill.corpus.reading.records import BadRecord
-from textmill.errors import InputError
+from textmill.errors import InputError, listed
 from textmill.files import digest_file
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ def read_rows(
     """
     settings = {column: f"tasks.{config.name}.{key}" for key, column in columns.items()}
     rows: Rows[T] = Rows()
-    bad: list[str] = []
+    bad: list[tuple[str, object]] = []
     encodings: set[str] = set()
     places = [location(config, setting) for setting in config.settings_of(split)]
     for setting in config.settings_of(split):
@@ -59,26 +59,28 @@ def read_rows(
     for record in records:
         place = f"{record.file}:{record.line}"
         if isinstance(record, BadRecord):
-            bad.append(f"{place}: {record.reason}")
+            bad.append((place, record.reason))
             if record.encoding:
                 encodings.add(record.encoding)
             continue
         try:
             rows.append(parse(record.values, place))
         except ValueError as error:
-            bad.append(f"{place}: {error}")
+            bad.append((place, error))
+    first = ": ".join(map(str, bad[0])) if bad else ""
     if bad and len(bad) > config.max_bad_share * (len(bad) + len(rows)):
         setting = f"tasks.{config.name}"
+        also = f", also {listed([place for place, _ in bad[1:3]])}" if len(bad) > 1 else ""
         likely = "".join(
             f"if it is in {name}, set {setting}.encoding={name}; else "
             for name in (encoding.replace("cp", "windows-") for encoding in encodings)
         )
         raise InputError(
-            f"{bad[0]} ({len(bad)} of {len(bad) + len(rows)} records are invalid; {likely}"
+            f"{first} ({len(bad)} of {len(bad) + len(rows)} records are invalid{also}; {likely}"
             f"fix them, or raise {setting}.max_bad_share to skip them)."
         )
     if bad:
-        log.warning("%s (%d invalid records are skipped).", bad[0], len(bad))
+        log.warning("%s (%d invalid records are skipped).", first, len(bad))
     rows.n_bad = len(bad)
     if not rows:
         raise InputError(f"{location(config, split)} has no examples for task {config.name!r}.")

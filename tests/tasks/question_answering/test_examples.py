@@ -69,6 +69,17 @@ def test_a_bad_answer_is_named_with_its_line_and_id(
     assert "(id q7)" in str(error.value)
 
 
+def test_all_answers_that_are_elsewhere_are_counted_and_the_first_ones_named(
+    tmp_path: Path,
+) -> None:
+    wrong = row({"text": ["Ann"], "answer_start": [7]})
+    with pytest.raises(InputError) as error:
+        read(tmp_path, *[wrong] * 5)
+    file = tmp_path / "train.jsonl"
+    assert str(error.value).startswith(f"{file}:1: the answer 'Ann' is not at answer_start=7")
+    assert f"(5 of 5 records are invalid, also {file}:2, {file}:3" in str(error.value)
+
+
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"tasks\.faq\.context"):
         read(tmp_path, {"question": "Where?", "passage": "x", "answers": {}})
