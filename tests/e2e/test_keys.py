@@ -28,12 +28,16 @@ pkgutil.resolve_name(function)(config, inputs, out, *further)
 print(*sorted(name for name in sys.modules if name.partition(".")[0] == "textmill"))
 """
 """Settings are unpickled first: they are in the key by their values."""
+GENERATED = ("translation", "chat")
+"""Tasks whose models have no average."""
 SETTINGS = [
     *SMALL,
+    "tasks=[sample-topic,sample-ner,sample-translation,sample-qa,sample-chat]",
     "corpus.task_texts.enabled=true",
     # What is compared and averaged is in every key, and is loaded only if it is.
     "tasks.topic.finetune.candidates=[average]",
-    "tasks.translation.finetune.candidates=[baseline,network]",
+    "tasks.qa.finetune.candidates=[average]",
+    *(f"tasks.{task}.finetune.candidates=[baseline,network]" for task in GENERATED),
 ]
 PARTS = (
     "sample",
@@ -46,9 +50,8 @@ PARTS = (
     *(
         f"{step} {task}"
         for step in ("baseline", "finetune", "evaluate")
-        for task in ("topic", "ner")
+        for task in ("topic", "ner", "qa", *GENERATED)
     ),
-    *(f"{step} translation" for step in ("baseline", "finetune", "evaluate")),
 )
 
 
@@ -67,7 +70,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
         if label == "sample":
             config = with_data_in(config, folder / "sample")
     # Without an average, a model is one of the candidates: here the baseline, and then the network.
-    for label in ("finetune translation", "evaluate translation"):
+    for label in (f"{step} {task}" for task in GENERATED for step in ("finetune", "evaluate")):
         shutil.rmtree(folder / label)
         shutil.rmtree(folder / f"{label} work")
         part = GRAPH.parse(label)

@@ -34,7 +34,9 @@ def row(answer: str, *known: str) -> dict[str, Any]:
         (row("barn", "old barn"), Segment("barn", "wrong"), "part of the answer"),
         (row("Ann", "old barn"), Segment("Ann", "spurious"), "another part of the context"),
         (row("Ann"), Segment("Ann", "spurious"), "answer where there is none"),
-        (row("", "old barn"), Segment(CONTEXT), "missed answer"),
+        (row("Ann", "old barn"), Segment("old barn", "missed"), "another part of the context"),
+        (row("", "old barn"), Segment("old barn", "missed"), "missed answer"),
+        (row("", "[EMAIL]"), Segment(CONTEXT), "missed answer"),
         (row(""), Segment(CONTEXT), None),
     ],
 )

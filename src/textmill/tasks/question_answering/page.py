@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,17 +30,20 @@ NO_ANSWER = "no answer"
 
 
 def show(row: Row) -> Shown:
-    """Return a question's context with the predicted answer, and those of the reference."""
-    answer, context, start, end = row["answer"], row["context"], row["start"], row["end"]
+    """Return a question's context with the predicted answer, or also that of the reference."""
+    answer, context = row["answer"], row["context"]
     is_right = bool(exact_match(answer, row["reference"]))
     overlap = f1(answer, row["reference"])
-    segments = [Segment(context)]
+    known = [*dict.fromkeys(row["reference"])]
+    marked: list[tuple[int, int, Mark]] = []
     if answer:
         mark: Mark = "right" if is_right else "wrong" if overlap else "spurious"
-        segments = [Segment(context[:start]), Segment(answer, mark), Segment(context[end:])]
-    known = [*dict.fromkeys(row["reference"])]
+        marked.append((row["start"], row["end"], mark))
+    if known and not overlap:  # files have no offsets of the reference; texts may occur again
+        begin = context.find(known[0])
+        marked.append((begin, begin + len(known[0]), "missed"))
     return Shown(
-        segments=tuple(segment for segment in segments if segment.text),
+        segments=tuple(_segments(context, sorted(marked))),
         facts=(
             ("question", row["question"]),
             ("reference", "; ".join(known) or NO_ANSWER),
@@ -51,6 +54,20 @@ def show(row: Row) -> Shown:
         certainty=row.get("score", 0.0),
         mistakes=frozenset() if is_right else frozenset({_mistake(answer, known, overlap)}),
     )
+
+
+def _segments(context: str, marked: Sequence[tuple[int, int, Mark]]) -> Iterator[Segment]:
+    """Yield a text in segments, of which those from begin to end are marked, in order."""
+    at = 0
+    for begin, end, mark in marked:
+        if begin < at:
+            continue  # not found, or inside of the one before
+        if context[at:begin]:
+            yield Segment(context[at:begin])
+        yield Segment(context[begin:end], mark)
+        at = end
+    if context[at:]:
+        yield Segment(context[at:])
 
 
 def _mistake(answer: str, known: Sequence[str], overlap: float) -> str:
