@@ -167,10 +167,32 @@ def test_a_wrong_setting_is_refused_before_anything_is_loaded() -> None:
     assert done.stdout.endswith("set()\n")
 
 
+class Echo:
+    """A predictor that returns its inputs."""
+
+    def __init__(self, *columns: str) -> None:
+        self.columns = columns
+
+    def __call__(self, inputs: list[Any]) -> list[dict[str, Any]]:
+        return [{"given": given} for given in inputs]
+
+
 def test_something_else_than_texts_is_refused() -> None:
-    model = api.TaskModel(cast(Predictor, None), "1")
-    with pytest.raises(InputError, match=r"texts\[1\] is 5: pass a string or a list of strings"):
+    model = api.TaskModel(cast(Predictor, Echo("text")), "1")
+    assert model("a") == {"given": "a"}
+    with pytest.raises(InputError, match=r"texts\[1\]: 5 is not a string"):
         model(cast(list[str], ["a", 5]))
+    with pytest.raises(InputError, match=r"texts: \{'text': 'a'\} is not a string"):
+        model({"text": "a"})
+
+
+def test_a_mapping_is_one_input_of_a_model_with_several_columns() -> None:
+    model = api.TaskModel(cast(Predictor, Echo("question", "context")), "1")
+    given = {"question": "Who?", "context": "Ann is in."}
+    assert model(given | {"id": "1"}) == {"given": given}
+    assert model([given, given]) == [{"given": given}] * 2
+    with pytest.raises(InputError, match=r"texts\[1\]: 'Who\?' has no question and context"):
+        model([given, "Who?"])
 
 
 class Frame(HTMLParser):

@@ -246,7 +246,14 @@ PUBLIC = {
     "textmill.tasks.generation": ["baselines", "examples", "network", "page"],
     "textmill.tasks.question_answering": ["baselines", "examples", "network", "page"],
     "textmill.tasks.tagging": ["baselines", "examples", "network", "page"],
-    "textmill.tasks.translation": ["baselines", "examples", "network", "page", "settings"],
+    "textmill.tasks.translation": [
+        "answers",
+        "baselines",
+        "examples",
+        "network",
+        "page",
+        "settings",
+    ],
     "textmill.tracking": [
         "artifacts",
         "database",

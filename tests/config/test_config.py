@@ -393,8 +393,8 @@ def test_tasks_of_another_form_are_refused(value: str) -> None:
             "block 'slack' is not of the form TYPE/NAME: fix it.",
         ),
         ("notify=[{event: lost, command: c}]", "notify.0.event=lost: "),
-        ("retrain.drift.tasks=[ner]", "'ner' is not a classification task of this configuration"),
-        ("retrain.drift.tasks=[x]", "'x' is not a classification task of this configuration"),
+        ("retrain.drift.tasks=[ner]", "'ner' is not a classification of single texts"),
+        ("retrain.drift.tasks=[x]", "'x' is not a classification of single texts"),
         ("retrain.tries=3", "Did you mean retrain.retries? The keys of retrain are"),
     ],
 )

@@ -262,12 +262,16 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _drift_tasks_are_classifications(self) -> Self:
-        kinds = {task.name: task.kind for task in self.tasks}
+        usable = {
+            task.name
+            for task in self.tasks
+            if task.kind == "classification" and len(task.text_columns) == 1
+        }
         for name in self.retrain.drift.tasks:
-            if kinds.get(name) != "classification":
+            if name not in usable:
                 raise ValueError(
-                    f"retrain.drift.tasks: {name!r} is not a classification task of this "
-                    "configuration: use one that is, or remove it."
+                    f"retrain.drift.tasks: {name!r} is not a classification of single texts of "
+                    "this configuration: use one that is, or remove it."
                 )
         return self
 

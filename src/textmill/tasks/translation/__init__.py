@@ -1,3 +1,3 @@
 """Translation: a text in another language, generated token by token after its source."""
 
-__all__ = ["baselines", "examples", "network", "page", "settings"]
+__all__ = ["answers", "baselines", "examples", "network", "page", "settings"]
