@@ -98,6 +98,11 @@ class TaskConfig(Settings):
         return tuple(column for column in columns if column is not None)
 
     @property
+    def example_columns(self) -> tuple[str, ...]:
+        """The columns whose texts an example is made of, by which its length is estimated."""
+        return self.text_columns
+
+    @property
     def text_languages(self) -> tuple[str, ...]:
         """BCP 47 tags of `text_columns`."""
         return (self.language,) * len(self.text_columns)

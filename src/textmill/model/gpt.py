@@ -221,9 +221,17 @@ class GPT(nn.Module):
         documents: Tensor | None = None,
         is_causal: bool = True,
         cache: KVCache | None = None,
+        predicted: Tensor | None = None,
     ) -> Tensor:
-        """Return the logits (B, T, vocab_size); the arguments are those of `hidden`."""
-        logits: Tensor = self.lm_head(self.hidden(input_ids, documents, is_causal, cache))
+        """Return the logits (B, T, vocab_size).
+
+        Args:
+            input_ids, documents, is_causal, cache: as of `hidden`.
+            predicted: (B, T), bool, the N positions whose logits are returned, (N, vocab_size); the
+                output layer is expensive. None: all.
+        """
+        hidden = self.hidden(input_ids, documents, is_causal, cache)
+        logits: Tensor = self.lm_head(hidden if predicted is None else hidden[predicted])
         return logits
 
     def hidden(

@@ -159,12 +159,18 @@ def read_task(config: TaskConfig, tokenizers: Mapping[int, Tokenizer]) -> TaskTe
 
 def _texts(config: TaskConfig) -> Iterator[str]:
     """Yield the texts of each example, joined."""
-    columns = dict.fromkeys(config.text_columns, f"tasks.{config.name}")
+    columns = dict.fromkeys(config.example_columns, f"tasks.{config.name}")
     places = [getattr(config, setting) for setting in config.settings_of("train")]
     records = read_labelled(
         places, columns, config.hub, config.subset, config.revision, config.encoding
     )
     for record in records:
         if not isinstance(record, BadRecord):
-            values = (record.values[column] for column in columns)
-            yield " ".join(" ".join(map(str, v)) if isinstance(v, list) else str(v) for v in values)
+            yield " ".join(_joined(record.values[column]) for column in columns)
+
+
+def _joined(value: object) -> str:
+    """Return the text of a value: of words, or of the messages of a chat, joined."""
+    if isinstance(value, list):
+        return " ".join(map(_joined, value))
+    return str(value.get("content")) if isinstance(value, dict) else str(value)

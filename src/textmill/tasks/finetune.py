@@ -127,17 +127,19 @@ def split_off(
     """
     n_validation = round(len(examples) * config.validation_share)
     groups = _groups(kind, examples)
-    order = np.random.default_rng(config.finetune.seed).permutation(len(groups))
-    chosen: set[int] = set()
-    for number in order.tolist():
-        if len(chosen) < n_validation:
-            chosen.update(groups[number])
-    if not 0 < len(chosen) < len(examples):
-        shared = f" with {len(groups)} contexts" if len(groups) < len(examples) else ""
+    if not 0 < n_validation < len(examples) or len(groups) < 2:
+        shared = f", {len(groups)} of them different" if len(groups) < len(examples) else ""
         raise InputError(
             f"tasks.{config.name}: too few training examples ({len(examples)}{shared}) to split "
             f"off validation_share={config.validation_share}: add more, or set a validation file."
         )
+    order = np.random.default_rng(config.finetune.seed).permutation(len(groups)).tolist()
+    chosen: set[int] = set()
+    for number in order:
+        if len(chosen) + len(groups[number]) <= n_validation:
+            chosen.update(groups[number])
+    if not chosen:  # every group is larger than the share
+        chosen.update(min((groups[number] for number in order), key=lambda group: len(group)))
     return (
         [example for i, example in enumerate(examples) if i not in chosen],
         [example for i, example in enumerate(examples) if i in chosen],

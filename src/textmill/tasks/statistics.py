@@ -16,7 +16,7 @@ class Statistics(Protocol):
     """Sufficient statistics of the metrics, to compare models: `statistics.py`."""
 
     EXAMPLE_FIELDS: tuple[str, ...]
-    """The fields of a row that identify its test example."""
+    """The fields of a row that identify its test example; rows may lack some."""
 
     def count(self, models: Sequence[Sequence[Row]], signatures: Mapping[str, str]) -> Counts:
         """Return the statistics of models on the same examples, from the rows of each model."""
@@ -49,9 +49,9 @@ def tabulate(
         ValueError: the examples differ, also in order, or there are none.
     """
     fields = statistics_of(kind).EXAMPLE_FIELDS
-    first = [[row[field] for field in fields] for row in models[0]]
+    first = [[row.get(field) for field in fields] for row in models[0]]
     for rows in models[1:]:
-        if [[row[field] for field in fields] for row in rows] != first:
+        if [[row.get(field) for field in fields] for row in rows] != first:
             raise ValueError("the test examples are not the same, in the same order")
     if not first:
         raise ValueError("there are no test examples")

@@ -82,9 +82,11 @@ def masked_loss(model: GPT, batch: Batch, z_loss: float = 0.0) -> Tensor:
     A token is predicted at the position before it, as in causal training, so that one head serves
     both (masked next-token prediction; Charpentier & Samuel 2024, section 2.2).
     """
-    hidden = model.hidden(batch["input_ids"], batch["documents"], is_causal=False)
     predicted = batch["loss_mask"]
-    logits = model.lm_head(hidden[predicted])[None]  # few tokens; the output layer is expensive
+    # Through `forward`, whose hooks gather the weights of sharded models.
+    logits = model(batch["input_ids"], batch["documents"], is_causal=False, predicted=predicted)[
+        None
+    ]
     targets = batch["targets"][predicted][None]
     loss_mask = torch.ones_like(targets, dtype=torch.bool)
     return next_token_loss(logits, targets, loss_mask, batch["n_targets"], z_loss)
@@ -187,6 +189,8 @@ def objective_losses(model: GPT, batch: Batch, config: PretrainConfig) -> dict[s
 @cache
 def _compiled(loss: Loss) -> Loss:
     mark_constants()
+    # The number of masked tokens differs from batch to batch.
+    torch._dynamo.config.capture_dynamic_output_shape_ops = True
     return torch.compile(loss)
 
 

@@ -36,6 +36,8 @@ def test_the_longest_common_subsequence_is_that_of_the_table() -> None:
         ("police killed the gunman", "the gunman police killed", 2 / 4),  # as in Lin 2004
         ("Don't!", "don t", 1.0),
         ("我喜欢你", "我很喜欢你", 2 * 4 / 9),
+        ("हिन्दी भाषा", "हनद भष", 0.0),
+        ("cafe\u0301 a_b", "CAFÉ a b", 1.0),
         ("", "", 1.0),
         ("…", "a", 0.0),
     ],

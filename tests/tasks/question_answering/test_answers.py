@@ -98,3 +98,5 @@ def test_the_bonus_for_no_answer_is_fitted_to_f1() -> None:
     right = Example("", CONTEXT, ((0, 3),), "")
     assert decide(fit_decision(OPEN, [unsure] * 3, [right] * 3), unsure)[0] == (0, 1)
     assert fit_decision(SPEC, [unsure], [right]) == SPEC
+    sure = scores([0.99, 0, 0, 0, 0, 0, 0, 0.01], [0.99, 0, 0, 0, 0, 0, 0, 0.01])
+    assert fit_decision(OPEN, [sure], [right]) == OPEN

@@ -145,6 +145,14 @@ def test_the_questions_of_a_context_are_on_one_side_of_the_split(tmp_path: Path)
     train, validation = split_examples(config, kind, read(tmp_path, *rows))
     assert {e.context for e in train}.isdisjoint(e.context for e in validation)
     assert len(validation) == 8
+    large = [
+        row({"text": ["Ann"], "answer_start": [0]}, context=f"Ann is in house {number // 15}.")
+        for number in range(20)
+    ]
+    for seed in range(4):
+        seeded = make_config(tmp_path, finetune={"seed": seed})
+        train, validation = split_examples(seeded, kind, read(tmp_path, *large))
+        assert (len(train), len(validation)) == (15, 5)
     same = [row({"text": ["Ann"], "answer_start": [0]}) for _ in range(20)]
-    with pytest.raises(InputError, match=r"examples \(20 with 1 contexts\)"):
+    with pytest.raises(InputError, match=r"examples \(20, 1 of them different\)"):
         split_examples(config, kind, read(tmp_path, *same))

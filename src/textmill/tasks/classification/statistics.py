@@ -10,7 +10,7 @@ import numpy as np
 from textmill.evaluation.metrics import Row
 from textmill.evaluation.significance import Counts, Floats, f1_of, ratio
 
-EXAMPLE_FIELDS = ("text", "reference")
+EXAMPLE_FIELDS = ("text", "text_pair", "reference")
 """The fields of a row that identify its test example."""
 
 

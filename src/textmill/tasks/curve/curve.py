@@ -45,9 +45,10 @@ def measure_curve(
     kind = examples_of(task.kind)
     measurement = _Measurement(task, inputs["backbone"], work)
     sizes = sizes_of(config.curve, task.name, measurement.examples, kind.stratum)
-    if task.validation is None:
-        split_off(task, kind, measurement.examples[: sizes[0]])  # fails at once, if it will
     first = task.finetune.seed
+    if task.validation is None:
+        for seed in range(first, first + config.curve.seeds):
+            split_off(task, kind, measurement.subset(sizes[0], seed))  # fails at once, if it will
     plans = [
         (arm, size, seed)
         for seed in range(first, first + config.curve.seeds)
@@ -85,6 +86,10 @@ class _Measurement:
         self.spec = checked_spec(task, self.kind, self.examples, self.validation or [])
         self.kind.check_examples(task, self.spec, self.test)
 
+    def subset(self, size: int, seed: int) -> list[Any]:
+        """Return that many training examples."""
+        return subset(self.examples, ranked(self.examples, self.kind.stratum, seed), size)
+
     def point(self, arm: str, size: int, seed: int) -> Point:
         """Return a point of the curve, which is computed unless an earlier attempt has done so."""
         folder = self.work / "points" / f"{arm}-{size}-{seed}"
@@ -99,7 +104,7 @@ class _Measurement:
         task = self.task.model_copy(
             update={"finetune": self.task.finetune.model_copy(update={"seed": seed})}
         )
-        chosen = subset(self.examples, ranked(self.examples, self.kind.stratum, seed), size)
+        chosen = self.subset(size, seed)
         splits = (
             split_off(task, self.kind, chosen)
             if self.validation is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from textmill.safety.redaction import redact
@@ -34,6 +34,8 @@ ONE_ANSWER = False
 stratum = None
 """Examples have no single label."""
 
+MAX_PROMPT_CHARS = 2**16
+"""Maximum characters of the messages before a response: a chat of many would become long texts."""
 ROLES = ("system", "user", "assistant")
 
 
@@ -54,8 +56,9 @@ def read_examples(config: ResponseConfig, split: str) -> Rows[Example]:
 
     def parse_chat(values: dict[str, Any], place: str) -> list[Example]:
         assert config.messages is not None
-        turns = _turns(values[config.messages], config.messages)
-        return [Example(clean(said), clean(answer), place) for said, answer in turns]
+        messages = _messages(values[config.messages], config.messages)
+        turns = _turns((role, clean(content)) for role, content in messages)
+        return [Example(said, answer, place) for said, answer in turns]
 
     if config.messages is not None:
         rows = read_rows(config, split, {"messages": config.messages}, parse_chat)
@@ -67,17 +70,15 @@ def read_examples(config: ResponseConfig, split: str) -> Rows[Example]:
     return examples
 
 
-def _turns(value: object, column: str) -> list[tuple[str, str]]:
-    """Return each message of the assistant, after the text of those before it.
+def _messages(value: object, column: str) -> list[tuple[str, str]]:
+    """Return role and content of each message.
 
     Raises:
-        ValueError: the value is no chat.
+        ValueError: the value is no chat with a message of the assistant.
     """
     if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
-        shown = describe_value(value)
-        raise ValueError(f"column {column!r} holds no list of messages: {shown}")
-    turns: list[tuple[str, str]] = []
-    said: list[tuple[str, str]] = []
+        raise ValueError(f"column {column!r} holds no list of messages: {describe_value(value)}")
+    messages: list[tuple[str, str]] = []
     for number, message in enumerate(value):
         role, content = message.get("role"), message.get("content")
         where = f"message {number} of column {column!r}"
@@ -85,24 +86,27 @@ def _turns(value: object, column: str) -> list[tuple[str, str]]:
             raise ValueError(f"{where} has the role {role!r}: use {', '.join(ROLES)}")
         if not isinstance(content, str) or not content.strip():
             raise ValueError(f"{where} has no content: {describe_value(content)}")
-        if role == "assistant":
-            if not any(before == "user" for before, _ in said):
-                raise ValueError(f"{where} is of the assistant, and the user has said nothing yet")
-            turns.append(("".join(_written(said)), content))
-        said.append((role, content))
-    if not turns:
+        if role == "assistant" and not any(before == "user" for before, _ in messages):
+            raise ValueError(f"{where} is of the assistant, and the user has said nothing yet")
+        messages.append((str(role), content))
+    if not any(role == "assistant" for role, _ in messages):
         raise ValueError(f"column {column!r} holds a chat without a message of the assistant")
-    return turns
+    return messages
 
 
-def _written(messages: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """Yield the parts of the text of a chat: a chat of one message is the message itself."""
-    for number, (role, content) in enumerate(messages):
-        if number:
-            yield "\n\n"
-        if role == "assistant" or any(before == "assistant" for before, _ in messages[:number]):
-            yield f"{role.capitalize()}: "
-        yield content.strip()
+def _turns(messages: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield each message of the assistant, after the text of those before it.
+
+    The text of a chat of one message is the message itself.
+    """
+    said, has_answer = "", False
+    for role, content in messages:
+        if role == "assistant":
+            yield said, content
+            has_answer = True
+        name = f"{role.capitalize()}: " if has_answer else ""
+        said = f"{said}\n\n{name}{content.strip()}" if said else content.strip()
+        said = said[-MAX_PROMPT_CHARS:]  # the end is read
 
 
 def make_spec(config: ResponseConfig, train: Sequence[Example]) -> Spec:
@@ -113,6 +117,7 @@ def make_spec(config: ResponseConfig, train: Sequence[Example]) -> Spec:
         splits_numbers=True,
         has_pointer=True,
         reads_both_ways=True,
+        keeps_end=True,
     )
 
 

@@ -7,21 +7,28 @@ Sources: Lin 2004 (ROUGE-L, here its F1), Welleck et al. 2020 (repeated 4-grams)
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
+from functools import cache
 
+from textmill.corpus.words import combining_mark_ranges
 from textmill.evaluation.metrics import Metric, Row
 from textmill.safety.characters import UNSPACED
 from textmill.tasks.generation.settings import ResponseConfig
 
-_WORD = re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}])[^\W_])+")
-
 
 def words_of(text: str) -> list[str]:
-    """Return the words that are compared: letters and digits in lower case.
+    """Return the words that are compared: letters and digits in lower case, with their marks.
 
     Every character of a script without spaces is a word.
     """
-    return _WORD.findall(text.lower())
+    return _word().findall(unicodedata.normalize("NFC", text).lower())
+
+
+@cache
+def _word() -> re.Pattern[str]:
+    marks = "".join(f"{chr(first)}-{chr(last)}" for first, last in combining_mark_ranges())
+    return re.compile(rf"[{UNSPACED}]|(?:(?![{UNSPACED}_])[\w{marks}])+")
 
 
 def rouge_l(response: str, reference: str) -> float:

@@ -11,7 +11,7 @@ from textmill.tasks.generation.metrics import rouge_l, words_of
 from textmill.tasks.shown import Column, Segment, Shown, truncation_fact
 
 DOES = "writes the response to a prompt"
-LONG_TEXTS = "longer prompts and responses are truncated, and `is_cut` is true"
+LONG_TEXTS = "of longer prompts the end is read, longer responses are truncated; `is_cut` is true"
 EXAMPLE: Mapping[str, str] = {"text": "Write a notice about the lamp that was found."}
 ANSWER: Mapping[str, Column] = {"response": "string", "is_cut": "boolean"}
 

@@ -34,6 +34,11 @@ class ResponseConfig(TaskConfig):
         """The columns of running text; chats are no part of the corpus."""
         return super().text_columns if self.messages is None else ()
 
+    @property
+    def example_columns(self) -> tuple[str, ...]:
+        """The columns whose texts an example is made of."""
+        return self.text_columns if self.messages is None else (self.messages,)
+
 
 SETTINGS = ResponseConfig
 """The class of the settings of this kind."""

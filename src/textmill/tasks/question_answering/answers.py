@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textmill.config import UNREDACTED, RedactionConfig
-from textmill.safety.redaction import redact
 from textmill.tasks.question_answering.examples import Example, Spec
 from textmill.tasks.question_answering.metrics import f1
 from textmill.tasks.question_answering.passages import Passage, Span, split_passage
@@ -46,11 +45,15 @@ def prepare(
     spec: Spec, inputs: Sequence[Mapping[str, str]], redaction: RedactionConfig
 ) -> list[Prepared]:
     """Return the words of each question and its context."""
+    passages: dict[str, Passage] = {}  # of many questions
     prepared = []
     for item in inputs:
-        question = split_passage(redact(item["question"], redaction)[0], UNREDACTED)
+        question = split_passage(item["question"], redaction)
         is_cut = len(question.words) > MAX_QUESTION_WORDS
-        passage = split_passage(item["context"], redaction)
+        context = item["context"]
+        if context not in passages:
+            passages[context] = split_passage(context, redaction)
+        passage = passages[context]
         prepared.append(Prepared(question.first(MAX_QUESTION_WORDS), passage, is_cut))
     return prepared
 
@@ -130,4 +133,5 @@ def fit_decision(spec: Spec, scores: Sequence[Floats], examples: Sequence[Exampl
             total += f1(text, example.texts)
         return total
 
-    return replace(spec, no_answer_bonus=max(NO_ANSWER_BONUSES, key=mean_f1))
+    best = max(NO_ANSWER_BONUSES, key=lambda bonus: (mean_f1(bonus), -abs(bonus)))
+    return replace(spec, no_answer_bonus=best)

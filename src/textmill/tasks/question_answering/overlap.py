@@ -203,7 +203,7 @@ def _sentence_ranks(found: NDArray[np.bool_], words: Sequence[str]) -> NDArray[n
         return np.zeros(0, np.int64)
     numbers = sentences(words)
     counts = sentence_matches(found, numbers)
-    better = (counts[None, :] > counts[:, None]).sum(axis=1)
+    better = len(counts) - np.searchsorted(np.sort(counts), counts, side="right")
     return np.asarray(np.minimum(better, 4)[numbers])
 
 

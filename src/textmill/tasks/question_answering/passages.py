@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from re import Pattern
+from itertools import chain
 
 from textmill.config import RedactionConfig
 from textmill.corpus.words import word_pattern
-from textmill.safety.placeholders import PLACEHOLDERS, with_placeholders
-from textmill.safety.pretokenized import redact_split
+from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.safety.redaction import find_personal_data
 
 Span = tuple[int, int]
@@ -58,9 +58,17 @@ class Passage:
 
 
 def split_passage(text: str, redaction: RedactionConfig) -> Passage:
-    """Return a text as words; offsets are those of the given text."""
-    offsets = tuple(match.span() for match in _word_pattern().finditer(text))
-    return Passage(text, redact_split(text, offsets, redaction), offsets)
+    """Return a text as words; offsets are those of the given text.
+
+    Personal data, or its placeholder, is one word.
+    """
+    redacted, moved = _redact(text, redaction)
+    back = [(new, old) for old, new in moved]
+    words, offsets = [], []
+    for start, end in _word_spans(redacted):
+        words.append(redacted[start:end])
+        offsets.append(_move((start, end), back))
+    return Passage(text, tuple(words), tuple(offsets))
 
 
 def redact_with_spans(
@@ -70,6 +78,12 @@ def redact_with_spans(
 
     A part that begins or ends inside of personal data contains its placeholder.
     """
+    redacted, moved = _redact(text, redaction)
+    return redacted, [_move(span, moved) for span in spans]
+
+
+def _redact(text: str, redaction: RedactionConfig) -> tuple[str, list[tuple[Span, Span]]]:
+    """Return a text with placeholders, and where personal data was and its placeholder is."""
     pieces: list[str] = []
     moved: list[tuple[Span, Span]] = []
     at = length = 0
@@ -80,20 +94,37 @@ def redact_with_spans(
         moved.append(((finding.start, finding.end), new))
         pieces += [text[at : finding.start], placeholder]
         at, length = finding.end, new[1]
-    pieces.append(text[at:])
+    return "".join([*pieces, text[at:]]), moved
 
-    def move(position: int, is_end: bool) -> int:
-        shift = 0
-        for (start, end), (new_start, new_end) in moved:
-            if start < position < end or position == (end if is_end else start):
-                return new_end if is_end else new_start
-            if position >= end:
-                shift = new_end - end
-        return position + shift
 
-    return "".join(pieces), [(move(start, False), move(end, True)) for start, end in spans]
+def _move(span: Span, moved: Sequence[tuple[Span, Span]]) -> Span:
+    """Return where a part of a text is, once other parts have been moved, in order."""
+    first, after = span
+    begin_by = end_by = 0
+    begin = end = -1
+    for (start, stop), (new_start, new_stop) in moved:
+        if start <= first < stop:
+            begin = new_start
+        if start < after <= stop:
+            end = new_stop
+        if stop <= first:
+            begin_by = new_stop - stop
+        if stop <= after:
+            end_by = new_stop - stop
+    return (begin if begin >= 0 else first + begin_by), (end if end >= 0 else after + end_by)
+
+
+def _word_spans(text: str) -> Iterator[Span]:
+    """Yield begin and end of each word; a placeholder is one, also inside of another word."""
+    at = 0
+    for match in chain(_placeholder().finditer(text), [None]):
+        stop = len(text) if match is None else match.start()
+        yield from (word.span() for word in word_pattern().finditer(text, at, stop))
+        if match is not None:
+            yield match.span()
+            at = match.end()
 
 
 @cache
-def _word_pattern() -> Pattern[str]:
-    return with_placeholders(word_pattern().pattern)
+def _placeholder() -> re.Pattern[str]:
+    return re.compile("|".join(map(re.escape, PLACEHOLDERS.values())))

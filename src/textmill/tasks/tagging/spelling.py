@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,10 +50,13 @@ def predicate_features(words: Sequence[str], predicate: int) -> Iterator[list[st
     """
     lowered = [word.lower() for word in words]
     verb = lowered[predicate]
+    n_commas = [0, *accumulate(word == "," for word in lowered)]
     for at, word in enumerate(lowered):
         first, after = sorted((at, predicate))
         side = "before" if at < predicate else "after" if at > predicate else "at"
-        between = lowered[first + 1 : after]
+        is_near = after - first <= MAX_BETWEEN
+        between = " ".join(lowered[first + 1 : after]) if is_near else "many"
+        commas = max(0, n_commas[after] - n_commas[first + 1])
         before = lowered[at - 1] if at else ""
         yield [
             f"predicate={verb}",
@@ -65,8 +68,8 @@ def predicate_features(words: Sequence[str], predicate: int) -> Iterator[list[st
             f"predicate_and_word={verb} {word}",
             f"side_and_suffix={side} {verb[-3:]}",
             f"side_and_shape={side} {word_shape(words[at])}",
-            f"between={side} {' '.join(between)}" if len(between) < MAX_BETWEEN else "between",
-            f"commas={side} {min(between.count(','), 3)}",
+            f"between={side} {between}",
+            f"commas={side} {min(commas, 3)}",
         ]
 
 

@@ -11,7 +11,7 @@ from textmill.evaluation.metrics import Row
 from textmill.evaluation.significance import Counts, Floats, OfSums, f1_of, ratio
 from textmill.tasks.tagging.iob2 import count_entities
 
-EXAMPLE_FIELDS = ("tokens", "reference")
+EXAMPLE_FIELDS = ("tokens", "predicate", "reference")
 """The fields of a row that identify its test example."""
 
 

@@ -46,6 +46,8 @@ class Spec:
     """Whether the network may copy tokens of the source; False for models without this entry."""
     reads_both_ways: bool = False
     """Whether tokens of the source attend to those after them; False for models without it."""
+    keeps_end: bool = False
+    """Whether it is the beginning of a long source that is not read, as of a chat."""
 
 
 def read_examples(config: TranslationConfig, split: str) -> Rows[Example]:

@@ -214,7 +214,8 @@ def _encode_sources(
     prompts = []
     for parts in _encode(tokenizer, spec, texts):
         ids = _ids(parts)
-        prompt = [SOURCE_ID, *ids[:max_tokens], TARGET_ID]
+        kept = ids[-max_tokens:] if spec.keeps_end else ids[:max_tokens]
+        prompt = [SOURCE_ID, *kept, TARGET_ID]
         prompts.append((prompt, parts, len(ids) > max_tokens))
     return prompts
 
