@@ -126,7 +126,8 @@ class TaskModel:
 
         Returns:
             For classification `label` and `score`, for tagging `entities`, for translation
-            `translation`; and `is_cut`, whether the text was truncated to the model's context.
+            `translation`, for generation `response`, for question answering `answer`, `start`,
+            `end` and `score`; and `is_cut`, whether the text was truncated to the model's context.
 
         Raises:
             InputError: an item has another form, or a value is not a string.

@@ -54,9 +54,10 @@ def test_a_failing_task_leaves_the_others_and_is_made_good_by_itself(product: Pr
     write(folder / "test.jsonl", TAGGED)
     done = product.run("run", "--config", "my.yaml")
     assert done.returncode == 0, done.stderr
-    computed = [line for line in done.stderr.splitlines() if ": computed" in line]
-    assert {line.split()[1] for line in computed} == {"baseline", "finetune", "evaluate"}
-    assert all(line.split()[2] == "place:" for line in computed)
+    computed = [line.split()[1:3] for line in done.stderr.splitlines() if ": computed" in line]
+    # Its time is now part of the budget, whose choices stay the same here.
+    expected = [[name, "place:"] for name in ("baseline", "finetune", "evaluate")]
+    assert sorted(words for words in computed if words[0] != "budget:") == sorted(expected)
     assert {"mood/accuracy", "place/f1"} <= newest_parent(folder).data.metrics.keys()
 
 
@@ -77,7 +78,8 @@ def test_a_run_from_a_step_reuses_what_precedes_it_and_computes_nothing_else(
     done = product.run("run", "--from", "finetune mood", *settings)
     assert done.returncode == 0, done.stderr
     computed = [line.split() for line in done.stderr.splitlines() if ": computed" in line]
-    assert [words[1:3] for words in computed] == [["finetune", "mood:"], ["evaluate", "mood:"]]
+    made = [words[1:3] for words in computed if words[1] != "budget:"]  # with other times
+    assert made == [["finetune", "mood:"], ["evaluate", "mood:"]]
     command = newest_parent(product.folder).data.tags["textmill.command"]
     assert command.startswith("textmill run '--from=finetune mood' --config ")
 

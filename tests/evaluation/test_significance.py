@@ -87,6 +87,11 @@ def compare(kind: str, first: Rows, second: Rows, **further: Any) -> dict[str, D
 def test_every_metric_of_every_kind_can_be_compared(kind: str) -> None:
     rows = {
         "classification": classified(5, 0.5, 1),
+        "generation": [{"prompt": "p", "response": "a b", "reference": "a"}] * 5,
+        "question_answering": [
+            {"question": "q", "context": "c", "answer": "a b", "reference": ["a"]}
+        ]
+        * 5,
         "tagging": tagged(5, 1),
         "translation": translated(5, 0.5, 1),
         LANGUAGE_MODEL: modelled(5, 1),

@@ -36,6 +36,12 @@ def test_other_inputs_are_refused(given: Any, columns: list[str], named: str) ->
         checked(given, columns)
 
 
+def test_lone_surrogates_are_replaced() -> None:
+    assert checked("a\ud800b", ["text"]) == "a\ufffdb"
+    given = {"question": "😀?", "context": "\udc00"}
+    assert checked(given, BOTH) == {"question": "😀?", "context": "\ufffd"}
+
+
 def test_the_size_of_an_input_is_that_of_its_texts() -> None:
     assert size_of("abc") == 3
     assert size_of(["abc", "d"]) == 2

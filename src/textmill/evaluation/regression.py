@@ -75,6 +75,10 @@ class LinearClassifier:
         model = cls(**{name: arrays[name] for name in cls.__dataclass_fields__})  # type: ignore[arg-type]
         n_rows = {1: 0, 2: 1}.get(len(model.classes), len(model.classes))
         n_used = len(model.columns) or n_features
+        if not (np.isfinite(model.coefficients).all() and np.isfinite(model.intercepts).all()):
+            raise ValueError("a coefficient is not finite")
+        if model.classes.dtype.kind != "i" or model.columns.dtype.kind != "i":
+            raise ValueError("classes and columns are not integers")
         shapes = model.coefficients.shape, model.intercepts.shape
         if shapes != ((n_rows, n_used), (n_rows,)):
             raise ValueError(

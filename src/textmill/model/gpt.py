@@ -223,12 +223,10 @@ class GPT(nn.Module):
         cache: KVCache | None = None,
         predicted: Tensor | None = None,
     ) -> Tensor:
-        """Return the logits (B, T, vocab_size).
+        """Return the logits (B, T, vocab_size); the other arguments are those of `hidden`.
 
-        Args:
-            input_ids, documents, is_causal, cache: as of `hidden`.
-            predicted: (B, T), bool, the N positions whose logits are returned, (N, vocab_size); the
-                output layer is expensive. None: all.
+        With predicted, (B, T), bool, these are of its N positions alone, (N, vocab_size): the
+        output layer is expensive.
         """
         hidden = self.hidden(input_ids, documents, is_causal, cache)
         logits: Tensor = self.lm_head(hidden if predicted is None else hidden[predicted])

@@ -242,7 +242,7 @@ CLEAN = Step(
     loads=(FILTERS,),
 )
 MEASURE = Step("measure", "textmill.training.planning.timing:measure", needs_torch=True)
-BUDGET = Step("budget", "textmill.tasks.budget:budget")
+BUDGET = Step("budget", "textmill.tasks.budget:budget", chooses_settings=True)
 TOKENIZER = Step("tokenizer", "textmill.corpus.tokens.vocabulary:train_tokenizer")
 TOKENS = Step("tokens", "textmill.corpus.tokens.corpus_tokens:tokenize")
 PRETRAIN = Step("pretrain", "textmill.training.pretrain:pretrain", True, True)

@@ -266,7 +266,7 @@ class Graph:
 
         Returns:
             The parts, and the labels of those that precede the start, whose results are reused;
-            quick steps may be computed.
+            quick steps, and those that choose settings, may be computed.
 
         Raises:
             InputError: there is no such step.
@@ -279,7 +279,9 @@ class Graph:
         computed = starts | {part.label for part in self.after(config, parts, *starts)}
         needed = self.up_to(config, *computed)
         earlier = (part for part in needed if part.label not in computed)
-        return needed, frozenset(part.label for part in earlier if not part.step.is_quick)
+        return needed, frozenset(
+            part.label for part in earlier if not (part.step.is_quick or part.step.chooses_settings)
+        )
 
     def after(self, config: Config, parts: Iterable[Part], *labels: str) -> tuple[Part, ...]:
         """Return the parts that depend on one of these labels; parts are in execution order."""

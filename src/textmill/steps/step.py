@@ -57,6 +57,9 @@ class Step:
     is_quick: bool = False
     """Whether it takes seconds: a run that only reuses earlier steps computes it nevertheless, and
     the status of steps after it is that of its new result."""
+    chooses_settings: bool = False
+    """Whether its result is settings of later steps, whose keys tell whether these have changed: a
+    run that only reuses earlier steps computes it nevertheless."""
     loads: tuple[str, ...] = ()
     """Modules that it imports by name; `{kind}` is replaced by the package of its kind of task,
     `{filters}` and `{metrics}` by the extensions in these fields of its configuration."""

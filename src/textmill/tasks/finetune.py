@@ -139,7 +139,7 @@ def split_off(
         if len(chosen) + len(groups[number]) <= n_validation:
             chosen.update(groups[number])
     if not chosen:  # every group is larger than the share
-        chosen.update(min((groups[number] for number in order), key=lambda group: len(group)))
+        chosen.update(groups[min(order, key=lambda number: len(groups[number]))])
     return (
         [example for i, example in enumerate(examples) if i not in chosen],
         [example for i, example in enumerate(examples) if i in chosen],

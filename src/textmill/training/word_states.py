@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from textmill.corpus.tokens.tokenizer import END_ID
+from textmill.errors import InputError
 from textmill.model import GPT
 from textmill.training.batches import pad
 from textmill.training.objectives import Batch
@@ -63,7 +64,15 @@ def split_windows(
         words: the tokens of each word, which fit into a window after its beginning.
         block_size: the context.
         start: the beginning of each window.
+
+    Raises:
+        InputError: the context is too short for it.
     """
+    if block_size <= len(start[0]):
+        raise InputError(
+            f"A context of {block_size} tokens is too short for this kind of task: set "
+            "model.block_size to 16 or more."
+        )
     parts = _overlapping([len(word) for word in words], block_size, len(start[0]))
     seams = [(start + end) // 2 for (_, end), (start, _) in pairwise(parts)]
     windows = []

@@ -115,8 +115,12 @@ def test_each_window_has_a_part_of_both_texts(backbone: Path, n_first: int, n_se
         middle = window.index(TARGET_ID)
         found[0].extend(window[1:middle])
         found[1].extend(window[middle + 1 :])
-    if not encoded.is_cut:
-        assert [*found] == expected
+    if encoded.is_cut:
+        return
+    n = len(encoded.windows)
+    for ids, whole, other in zip(found, expected, expected[::-1], strict=True):
+        is_repeated = len(whole) <= 23 and len(whole) <= len(other)
+        assert ids == (whole * n if is_repeated else whole)
 
 
 def test_the_page_shows_both_texts() -> None:

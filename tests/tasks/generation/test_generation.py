@@ -10,11 +10,18 @@ import pytest
 
 from tests.tasks.conftest import QUICK, tune, write_rows
 from textmill.config import RedactionConfig
+from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.errors import InputError
 from textmill.files import read_json
 from textmill.tasks.ensemble.predictor import load_predictor
 from textmill.tasks.evaluate import evaluate
-from textmill.tasks.generation.examples import check_examples, make_spec, read_examples
+from textmill.tasks.generation.examples import (
+    Example,
+    check_examples,
+    make_spec,
+    read_examples,
+)
+from textmill.tasks.generation.network import encode
 from textmill.tasks.generation.page import plot, show
 from textmill.tasks.generation.settings import ResponseConfig
 
@@ -91,6 +98,14 @@ def test_each_message_of_the_assistant_responds_to_those_before(tmp_path: Path) 
         ("Be brief.\n\nHello\n\nAssistant: Hi!\n\nUser: Who?", "Me."),
         ("Hello", "Hi!"),
     ]
+
+
+def test_the_end_of_a_long_chat_is_read(backbone: Path, tmp_path: Path) -> None:
+    tokenizer = load_tokenizer(backbone)
+    spec = make_spec(make_config(tmp_path), [])
+    (encoded,) = encode(tokenizer, spec, [Example("old " * 60 + "new?", "Yes.", "")], 48)
+    assert tokenizer.decode(encoded.ids[: encoded.n_source]).endswith("old new?")
+    assert encoded.is_cut
 
 
 @pytest.mark.parametrize(

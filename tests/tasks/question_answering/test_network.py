@@ -13,6 +13,7 @@ from tests.tasks.question_answering.conftest import toy_rows
 from textmill import model as models
 from textmill.config import UNREDACTED
 from textmill.corpus.tokens.tokenizer import load_tokenizer
+from textmill.errors import InputError
 from textmill.files import read_json
 from textmill.tasks.ensemble.predictor import load_predictor
 from textmill.tasks.evaluate import evaluate
@@ -135,6 +136,11 @@ def test_a_question_longer_than_half_a_window_is_cut(backbone: Path) -> None:
     )
     assert encoded.is_cut
     assert max(len(ids) for ids, _ in encoded.windows) <= 48
+
+
+def test_a_context_that_is_too_short_is_named(backbone: Path) -> None:
+    with pytest.raises(InputError, match="A context of 3 tokens is too short"):
+        encode(load_tokenizer(backbone), SPEC, [Example("Where?", "In Bath.", ((3, 7),), "")], 3)
 
 
 def test_the_loss_of_a_step_is_the_mean_over_its_examples(

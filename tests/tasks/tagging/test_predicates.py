@@ -125,9 +125,13 @@ def test_a_predicate_is_a_word_or_its_number() -> None:
         {"text": ["Ann", "sees", "Bob"], "predicate": 1},
         {"text": ["Ann", "sees", "Bob"], "predicate": "Bob"},
     ]
-    assert [item.predicate for item in prepare(SPEC, inputs, UNREDACTED)] == [1, 1, 2]
+    inputs.append({"text": "She was where it was.", "predicate": "4"})
+    assert [item.predicate for item in prepare(SPEC, inputs, UNREDACTED)] == [1, 1, 2, 4]
+    by_character = Spec(SPEC.labels, True, has_predicate=True)
+    (item,) = prepare(by_character, [{"text": "他出售书", "predicate": "出售"}], UNREDACTED)
+    assert item.predicate == 1
     assert columns(SPEC) == ("text", "predicate")
-    with pytest.raises(InputError, match=r"'runs' is not a word of the text 'Ann sees Bob \.'"):
+    with pytest.raises(InputError, match=r"'runs' is no word of the text 'Ann sees Bob \.'"):
         prepare(SPEC, [{"text": "Ann sees Bob.", "predicate": "runs"}], UNREDACTED)
 
 

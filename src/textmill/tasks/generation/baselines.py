@@ -62,6 +62,8 @@ def load(spec: Spec, folder: Path) -> NearestPrompt:
 
     def build(values: Any, arrays: dict[str, NDArray[Any]]) -> NearestPrompt:
         words, responses = ([*map(str, values[name])] for name in ("words", "responses"))
+        if not responses:
+            raise ValueError("there are no responses")
         parts = (arrays["data"], arrays["indices"], arrays["indptr"])
         prompts = csr_matrix(parts, shape=(len(responses), len(words)))
         prompts.check_format()

@@ -6,9 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field, FiniteFloat
 
 from textmill.config import UNREDACTED
 from textmill.corpus.words import split_words, word_shape
@@ -73,7 +74,7 @@ class Spec:
     """Words of questions by which the form of an answer is predicted, such as "who"."""
     common_words: tuple[str, ...]
     """Words of so many questions that finding them in the context means nothing."""
-    length_costs: tuple[float, ...]
+    length_costs: Annotated[tuple[FiniteFloat, ...], Field(min_length=1)]
     """Subtracted from the log-probability of answers with 1, 2, 3, … words; none has more."""
     has_no_answer: bool
     """Whether the context of some training examples has no answer."""

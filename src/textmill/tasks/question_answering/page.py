@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from textmill.corpus.words import split_words
 from textmill.evaluation.metrics import Row
-from textmill.evaluation.plots import open_figure
+from textmill.evaluation.plots import open_figure, shown_label
 from textmill.tasks.question_answering.metrics import exact_match, f1
 from textmill.tasks.shown import Column, Mark, Segment, Shown, truncation_fact
 
@@ -86,7 +87,7 @@ def plot(rows: Sequence[Row], folder: Path) -> None:
         np.mean([f1(r["answer"], r["reference"]) for r in rows if _first_word(r) == name])
         for name in names
     ]
-    labels = [f"{name} ({groups[name]})" for name in names]
+    labels = [shown_label(f"{name} ({groups[name]})") for name in names]
     with open_figure(folder / "questions.png", (7, 1.5 + 0.35 * len(names)), labels) as figure:
         axes = figure.subplots()
         axes.barh(range(len(names)), scores)
@@ -95,4 +96,4 @@ def plot(rows: Sequence[Row], folder: Path) -> None:
 
 
 def _first_word(row: Row) -> str:
-    return next(iter(row["question"].lower().split()), "")
+    return next(iter(split_words(row["question"].lower())), "")

@@ -74,19 +74,26 @@ def _split(spec: Spec, item: str | Words, redaction: RedactionConfig) -> Prepare
 def _find(predicate: str | int, text: str | Words, prepared: Prepared) -> int:
     """Return the number of a predicate; of several equal words, that of the first.
 
+    If words are characters, a predicate of several is that at its first.
+
     Raises:
         InputError: it is not in the text.
     """
-    if isinstance(predicate, int):
-        return predicate
     offsets = prepared.offsets
     words = [text[a:b] for a, b in offsets] if isinstance(text, str) else [*text]
-    if predicate not in words:
+    if predicate in words:
+        return words.index(str(predicate))
+    if isinstance(text, str) and isinstance(predicate, str) and predicate:
+        starts = [start for start, _ in offsets]
+        if len(predicate) > 1 and (at := text.find(predicate)) in starts and len(words[0]) == 1:
+            return starts.index(at)
+    number = int(predicate) if str(predicate).isdecimal() else -1
+    if not 0 <= number < len(words):
         raise InputError(
-            f"The predicate {predicate!r} is not a word of the text {' '.join(words)[:200]!r}: "
-            "write one of its words."
+            f"The predicate {predicate!r} is no word of the text {' '.join(words)[:200]!r}: write "
+            f"one of its words, or its number, from 0 to {len(words) - 1}."
         )
-    return words.index(predicate)
+    return number
 
 
 def targets(spec: Spec, example: Example) -> list[int]:

@@ -10,7 +10,7 @@ import pandas as pd
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from textmill.tasks.ensemble.predictor import Predictor, load_predictor
-from textmill.tasks.inputs import Input
+from textmill.tasks.inputs import Input, checked
 from textmill.tracking.served.copies import check_copy
 
 
@@ -46,7 +46,7 @@ class TaskModel(PythonModel):
             for column, value in row.items():
                 if not isinstance(value, str):
                     raise ValueError(f"row {number}, column {column!r}: {value!r} is not a string.")
-            inputs.append(row if len(columns) > 1 else row[columns[0]])
+            inputs.append(checked(row if len(columns) > 1 else row[columns[0]], columns))
         return pd.DataFrame(self.predictor(inputs))
 
 
