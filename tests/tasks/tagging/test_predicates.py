@@ -18,8 +18,15 @@ from textmill.tasks.ensemble.predictor import load_predictor
 from textmill.tasks.evaluate import evaluate
 from textmill.tasks.finetune import split_examples
 from textmill.tasks.kinds import examples_of
-from textmill.tasks.tagging.answers import columns, prepare
-from textmill.tasks.tagging.examples import Example, Spec, make_spec, read_examples, reference
+from textmill.tasks.tagging.answers import columns, prepare, targets
+from textmill.tasks.tagging.examples import (
+    Example,
+    Spec,
+    check_examples,
+    make_spec,
+    read_examples,
+    reference,
+)
 from textmill.tasks.tagging.network import encode
 from textmill.tasks.tagging.page import show
 from textmill.tasks.tagging.settings import TaggingConfig
@@ -145,3 +152,17 @@ def test_the_network_reads_a_mark_before_the_predicate_alone(backbone: Path) -> 
 def test_the_page_names_the_predicate() -> None:
     row = {"tokens": ["Ann", "sees"], "reference": ["B-A", "O"], "tags": ["O", "O"]}
     assert show(row | {"predicate": 1, "is_cut": False}).facts == (("predicate", "sees (word 1)"),)
+
+
+def test_a_very_rare_type_that_training_lacks_counts_as_missed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    known = Example(("a", "b"), ("B-A", "O"), "f:1")
+    unknown = Example(("a", "b"), ("B-X", "I-X"), "f:2")
+    config = make_config(tmp_path)
+    check_examples(config, SPEC, [*[known] * 1000, unknown])
+    assert "f:2: the entity type 'X'" in caplog.text
+    assert "(1 of 1001 entities have such types, and count as missed)" in caplog.text
+    assert targets(SPEC, unknown) == [0, 0]
+    with pytest.raises(InputError, match="f:2: the entity type 'X'"):
+        check_examples(config, SPEC, [*[known] * 900, unknown])

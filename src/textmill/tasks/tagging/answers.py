@@ -16,7 +16,7 @@ from textmill.corpus.words import word_pattern
 from textmill.errors import InputError
 from textmill.safety.placeholders import with_placeholders
 from textmill.safety.pretokenized import redact_split, redact_words
-from textmill.tasks.tagging.examples import Example, Spec, Words
+from textmill.tasks.tagging.examples import Example, Spec, Words, label_number
 from textmill.tasks.tagging.iob2 import OUTSIDE, best_tags, entity_f1, spans
 
 PREDICT_BATCH = 32
@@ -98,7 +98,7 @@ def _find(predicate: str | int, text: str | Words, prepared: Prepared) -> int:
 
 def targets(spec: Spec, example: Example) -> list[int]:
     """Return the numbers of the correct tags, one for each row of the scores."""
-    return [spec.labels.index(tag) for tag in example.tags]
+    return [label_number(spec, tag) for tag in example.tags]
 
 
 def answer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,11 @@ stratum = None
 
 N_SPELLING_ROWS = 2**15
 """Rows of the table of spelling features of new models whose words are characters."""
+
+MAX_UNKNOWN_SHARE = 0.001
+"""Maximum share of entities whose type does not occur in training."""
+
+log = logging.getLogger(__name__)
 
 _PLACEHOLDERS = frozenset(PLACEHOLDERS.values())
 
@@ -141,19 +147,38 @@ def make_spec(config: TaggingConfig, train: Sequence[Example]) -> Spec:
 
 
 def check_examples(config: TaggingConfig, spec: Spec, examples: Sequence[Example]) -> None:
-    """Raise InputError if an entity type does not occur in training.
+    """Raise InputError if entity types do not occur in training, unless they are very rare.
+
+    Rare ones are logged. They count as missed.
 
     Raises:
-        InputError: an entity type does not occur in training.
+        InputError: more than MAX_UNKNOWN_SHARE of the entities have such a type.
     """
     known = types_in(spec.labels)
-    for example in examples:
-        for name in sorted(types_in(example.tags) - known):
-            raise InputError(
-                f"{example.place}: the entity type {name!r} does not occur in the training data "
-                f"of task {config.name!r}, which has {listed(sorted(known))}: correct it, or "
-                "add training examples of it."
-            )
+    n_entities = sum(len(spans(example.tags)) for example in examples)
+    unknown = [
+        (example.place, name)
+        for example in examples
+        for _, _, name in spans(example.tags)
+        if name not in known
+    ]
+    if not unknown:
+        return
+    (place, name), n = unknown[0], len(unknown)
+    problem = (
+        f"{place}: the entity type {name!r} does not occur in the training data of task "
+        f"{config.name!r}, which has {listed(sorted(known))}"
+    )
+    if n > MAX_UNKNOWN_SHARE * n_entities:
+        raise InputError(f"{problem}: correct it, or add training examples of it.")
+    log.warning(
+        "%s (%d of %d entities have such types, and count as missed).", problem, n, n_entities
+    )
+
+
+def label_number(spec: Spec, tag: str) -> int:
+    """Return the number of a tag; that of O if the tag does not occur in training."""
+    return spec.labels.index(tag if tag in spec.labels else OUTSIDE)
 
 
 def reference(example: Example) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from textmill.training.word_states import (
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-from textmill.tasks.tagging.examples import Example, Spec, Words
+from textmill.tasks.tagging.examples import Example, Spec, Words, label_number
 
 CAN_BE_RECURRENT = True
 """Whether an LSTM can take the place of the backbone: only final hidden states are used."""
@@ -135,7 +135,7 @@ def encode(
     return [
         Encoded(
             *_read_words(tokenizer, spec, example.words, example.predicate, block_size),
-            [spec.labels.index(tag) for tag in example.tags],
+            [label_number(spec, tag) for tag in example.tags],
         )
         for example in examples
     ]
