@@ -72,8 +72,8 @@ CHANGES = {
             ),
             Edit(
                 "src/textmill/config/tasks.py",
-                '("classification", ',
-                '("stars", "classification", ',
+                '        "classification",\n',
+                '        "stars",\n        "classification",\n',
             ),
         ),
     ),

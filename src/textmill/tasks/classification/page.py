@@ -10,7 +10,7 @@ from textmill.evaluation.metrics import Row
 from textmill.evaluation.plots import extra_inches, open_figure, shown_label
 from textmill.tasks.shown import Column, Segment, Shown, truncation_fact
 
-DOES = "gives a text, or a pair of texts, one label"
+DOES = "gives a text one label"
 LONG_TEXTS = "longer texts are split into windows, of which training uses up to four"
 EXAMPLE: Mapping[str, str] = {
     "text": "The waiter was friendly, and the soup was warm.",
