@@ -56,9 +56,8 @@ def read_examples(config: ClassificationConfig, split: str) -> Rows[Example]:
         return Example(text, labels.label(values[config.label]), place, *pair)
 
     labels = Labels(config, config.label)
-    columns = {"text": config.text, "label": config.label}
-    if config.text_pair is not None:
-        columns["text_pair"] = config.text_pair
+    columns = dict(zip(("text", "text_pair"), config.text_columns, strict=False))
+    columns["label"] = config.label
     rows = read_rows(config, split, columns, parse)
     rows.normalized = labels.normalized
     return rows
@@ -76,7 +75,7 @@ def make_spec(config: ClassificationConfig, train: Sequence[Example]) -> Spec:
             f"tasks.{config.name}: all training examples have the label {labels[0]!r}; "
             "classification needs at least two."
         )
-    return Spec(labels, has_pairs=config.text_pair is not None)
+    return Spec(labels, has_pairs=len(config.text_columns) > 1)
 
 
 def check_examples(config: ClassificationConfig, spec: Spec, examples: Sequence[Example]) -> None:
