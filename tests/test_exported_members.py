@@ -233,7 +233,7 @@ PUBLIC = {
         "shown",
         "statistics",
     ],
-    "textmill.tasks.classification": ["baselines", "examples", "network", "page"],
+    "textmill.tasks.classification": ["answers", "baselines", "examples", "network", "page"],
     "textmill.tasks.curve": ["arms", "curve", "subsets"],
     "textmill.tasks.ensemble": [
         "baseline_files",
