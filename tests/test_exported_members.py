@@ -238,6 +238,7 @@ PUBLIC = {
     "textmill.tasks.ensemble": [
         "baseline_files",
         "candidates",
+        "held_out",
         "model_folder",
         "predictor",
         "seeds",
@@ -287,12 +288,12 @@ PUBLIC = {
     "textmill.tracking.served": ["logged"],
     "textmill.training": [
         "batches",
-        "dropout",
         "fit",
         "likelihood",
         "metrics_file",
         "module",
         "objectives",
+        "passes",
         "planning",
         "pretrain",
         "word_states",

@@ -59,14 +59,14 @@ def answer(task: str, texts: Iterable[str], config: Config) -> Iterator[dict[str
     from textmill.tasks.ensemble.predictor import load_predictor
 
     predictor = load_predictor(model.folder)
-    remaining = (_read_input(*line, predictor.columns) for line in enumerate(texts, 1))
+    remaining = (read_input(*line, predictor.columns) for line in enumerate(texts, 1))
     while batch := list(islice(remaining, BATCH_TEXTS)):
         for given, prediction in zip(batch, predictor.stream(batch), strict=True):
             shown = given if isinstance(given, dict) else {"text": given}
             yield {**shown, **prediction, "run": model.run_id}
 
 
-def _read_input(number: int, text: str, columns: Sequence[str]) -> Input:
+def read_input(number: int, text: str, columns: Sequence[str]) -> Input:
     """Return the input in a line: the line itself, or the columns of an object of JSON."""
     if len(columns) == 1:
         return text

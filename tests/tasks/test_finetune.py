@@ -18,7 +18,6 @@ from textmill.files import read_json
 from textmill.model import choose_device
 from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.ensemble.predictor import load_predictor
-from textmill.tasks.epochs import default_epochs
 from textmill.tasks.finetune import finetune, split_examples, training_examples
 from textmill.tasks.kinds import examples_of, network_of
 from textmill.training.batches import to_device
@@ -71,11 +70,6 @@ def test_the_best_validation_accuracy_is_that_of_the_kept_epoch(
     answers = load_predictor(tuned[0])([e.text for e in validation])
     right = [a["label"] == e.label for a, e in zip(answers, validation, strict=True)]
     assert sum(right) / len(right) == best
-
-
-@pytest.mark.parametrize(("n", "expected"), [(10, 40), (1_500, 40), (6_000, 10), (50_000, 3)])
-def test_few_examples_are_seen_more_often(n: int, expected: int) -> None:
-    assert default_epochs(n, 60_000) == expected
 
 
 def test_the_same_seed_gives_the_same_weights(

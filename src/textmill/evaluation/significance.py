@@ -14,13 +14,13 @@ itself has the smallest possible p-value).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textmill.evaluation.metrics import Metric, leading, lower_is_better
+from textmill.evaluation.metrics import Metric, Row, leading, lower_is_better
 
 N_RESAMPLES = 2000
 N_SHUFFLES = 10_000
@@ -154,6 +154,11 @@ def _shuffle(pair: Floats, seed: int) -> Floats:
 def _chunks(total: int, n_examples: int) -> Iterator[int]:
     size = max(1, CHUNK_CELLS // max(1, n_examples))
     yield from (min(size, total - at) for at in range(0, total, size))
+
+
+def no_counts(models: Sequence[Sequence[Row]], signatures: Mapping[str, str]) -> Counts:
+    """Return no statistics, for kinds of task whose metrics are all means over examples."""
+    return Counts(np.zeros((len(models), len(models[0]), 0)), {})
 
 
 def ratio(above: Floats, below: Floats) -> Floats:

@@ -16,13 +16,12 @@ from textmill.config import FinetuneConfig, TaskConfig, flatten
 from textmill.errors import RunError
 from textmill.files import digest_values, read_json, sync_folder, write_json
 from textmill.model.layout import load_state, load_weights, save_weights
-from textmill.tasks.epochs import default_epochs
 from textmill.tasks.kinds import Network, examples_of, network_of
 from textmill.training.batches import Batches, by_length, in_order, n_steps, to_device
-from textmill.training.dropout import default_dropout
 from textmill.training.fit import fit
 from textmill.training.module import FitModule
 from textmill.training.objectives import Batch
+from textmill.training.passes import default_dropout, default_epochs
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

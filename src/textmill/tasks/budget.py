@@ -15,8 +15,8 @@ from textmill.corpus.tokens.corpus_texts import corpus_shards, read_sample
 from textmill.corpus.tokens.vocabulary import convert, train_on
 from textmill.errors import InputError
 from textmill.files import read_json, write_json
-from textmill.tasks.epochs import default_epochs
 from textmill.tasks.kinds import network_of
+from textmill.training.passes import default_epochs
 from textmill.training.planning.backbones import TaskTexts, Text
 from textmill.training.planning.cost import Cost, Point
 from textmill.training.planning.sizes import choose

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from textmill.config import KINDS, LANGUAGE_MODEL, RedactionConfig
 from textmill.config.extensions import modules
-from textmill.tasks.rows import Rows
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from textmill.evaluation.metrics import Metric, Row
     from textmill.tasks.inputs import Input
+    from textmill.tasks.rows import Rows
     from textmill.training.objectives import Batch
 
 

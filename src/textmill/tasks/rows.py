@@ -14,6 +14,7 @@ from textmill.corpus.reading.labelled import read_labelled
 from textmill.corpus.reading.records import BadRecord
 from textmill.errors import InputError, listed
 from textmill.files import digest_file
+from textmill.safety.redaction import redact
 
 T = TypeVar("T")
 
@@ -48,7 +49,7 @@ def read_rows(
     """
     settings = {column: f"tasks.{config.name}.{key}" for key, column in columns.items()}
     rows: Rows[T] = Rows()
-    bad: list[tuple[str, object]] = []
+    bad: list[tuple[str, str]] = []
     encodings: set[str] = set()
     places = [location(config, setting) for setting in config.settings_of(split)]
     for setting in config.settings_of(split):
@@ -66,8 +67,8 @@ def read_rows(
         try:
             rows.append(parse(record.values, place))
         except ValueError as error:
-            bad.append((place, error))
-    first = ": ".join(map(str, bad[0])) if bad else ""
+            bad.append((place, str(error)))
+    first = ": ".join((bad[0][0], redact(bad[0][1], config.redaction)[0])) if bad else ""
     if bad and len(bad) > config.max_bad_share * (len(bad) + len(rows)):
         setting = f"tasks.{config.name}"
         also = f", also {listed([place for place, _ in bad[1:3]])}" if len(bad) > 1 else ""

@@ -2,12 +2,12 @@
 
 __all__ = [
     "batches",
-    "dropout",
     "fit",
     "likelihood",
     "metrics_file",
     "module",
     "objectives",
+    "passes",
     "planning",
     "pretrain",
     "word_states",

@@ -84,12 +84,10 @@ def masked_loss(model: GPT, batch: Batch, z_loss: float = 0.0) -> Tensor:
     """
     predicted = batch["loss_mask"]
     # Through `forward`, whose hooks gather the weights of sharded models.
-    logits = model(batch["input_ids"], batch["documents"], is_causal=False, predicted=predicted)[
-        None
-    ]
+    logits = model(batch["input_ids"], batch["documents"], is_causal=False, predicted=predicted)
     targets = batch["targets"][predicted][None]
     loss_mask = torch.ones_like(targets, dtype=torch.bool)
-    return next_token_loss(logits, targets, loss_mask, batch["n_targets"], z_loss)
+    return next_token_loss(logits[None], targets, loss_mask, batch["n_targets"], z_loss)
 
 
 def mask_tokens(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from textmill.errors import InputError
-from textmill_flows.answering.inference import _read_input
+from textmill_flows.answering.inference import read_input
 
 COLUMNS = ("question", "context")
 
 
 def test_a_line_is_the_text_or_an_object_with_the_columns() -> None:
-    assert _read_input(1, '{"a": 1}', ("text",)) == '{"a": 1}'
+    assert read_input(1, '{"a": 1}', ("text",)) == '{"a": 1}'
     line = '{"context": "Ann is in.", "question": "Who?", "id": 3}'
-    assert _read_input(1, line, COLUMNS) == {"question": "Who?", "context": "Ann is in."}
+    assert read_input(1, line, COLUMNS) == {"question": "Who?", "context": "Ann is in."}
 
 
 @pytest.mark.parametrize(
@@ -29,5 +29,5 @@ def test_a_line_is_the_text_or_an_object_with_the_columns() -> None:
 )
 def test_another_line_is_named_with_what_to_write(line: str, named: str) -> None:
     with pytest.raises(InputError) as error:
-        _read_input(7, line, COLUMNS)
+        read_input(7, line, COLUMNS)
     assert named in str(error.value)

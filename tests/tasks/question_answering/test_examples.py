@@ -80,6 +80,15 @@ def test_all_answers_that_are_elsewhere_are_counted_and_the_first_ones_named(
     assert f"(5 of 5 records are invalid, also {file}:2, {file}:3" in str(error.value)
 
 
+def test_personal_data_of_invalid_records_is_not_logged(tmp_path: Path) -> None:
+    wrong = row({"text": ["bob@example.com"], "answer_start": [7]})
+    write_rows(tmp_path / "train.jsonl", [wrong])
+    config = make_config(tmp_path, redaction={"enabled": True})
+    with pytest.raises(InputError) as error:
+        read_examples(config, "train")
+    assert "the answer '[EMAIL]' is not at answer_start=7" in str(error.value)
+
+
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"tasks\.faq\.context"):
         read(tmp_path, {"question": "Where?", "passage": "x", "answers": {}})

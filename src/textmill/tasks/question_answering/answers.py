@@ -63,11 +63,15 @@ def targets(spec: Spec, example: Example) -> list[int]:
 
     Both are the number of words if there is no answer.
     """
-    passage = split_passage(example.context, UNREDACTED)
+    return [*first_and_last(split_passage(example.context, UNREDACTED), example)]
+
+
+def first_and_last(passage: Passage, example: Example) -> tuple[int, int]:
+    """Return the targets of an example, whose context is given as words."""
     if not example.answers:
-        return [len(passage.words)] * 2
+        return len(passage.words), len(passage.words)
     first, after = passage.words_of(example.answers[0])
-    return [first, after - 1]
+    return first, after - 1
 
 
 def answer(

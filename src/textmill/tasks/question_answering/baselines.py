@@ -17,13 +17,14 @@ from scipy.sparse import csr_matrix, vstack
 from textmill.config import UNREDACTED
 from textmill.evaluation.regression import LinearClassifier, logistic_regression
 from textmill.tasks.ensemble.baseline_files import load_baseline, write_baseline
+from textmill.tasks.ensemble.held_out import decide_on_held_out
 from textmill.tasks.question_answering.answers import (
     Floats,
     Prepared,
     answer,
+    first_and_last,
     fit_decision,
     prepare,
-    targets,
 )
 from textmill.tasks.question_answering.examples import Example, Spec, model_input
 from textmill.tasks.question_answering.overlap import best_sentence, overlap_rows
@@ -38,8 +39,6 @@ N_ROWS = 2**18
 """Rows of the table of features."""
 N_OTHERS = 20
 """Words of each context that are compared with the right one: others would only cost time."""
-HELD_OUT_EVERY = 10
-"""Every tenth training example is held out to fit the decision; fewer examples fit none."""
 SEED = 0
 
 
@@ -50,7 +49,14 @@ def baselines(
     prepared = _prepared(spec, test)
     yield TRIVIAL_BASELINE, [_answer_of_sentence(spec, item) for item in prepared], ""
     model = fit(spec, train)
-    decided = _with_decision(spec, train)
+    decided = spec
+    if spec.has_no_answer:
+        decided = decide_on_held_out(
+            spec,
+            train,
+            lambda rest, others: fit(spec, rest).score(_prepared(spec, others)),
+            fit_decision,
+        )
     yield CLASSICAL_BASELINE, [*answer(decided, prepared, [*model.score(prepared)])], model.note
 
 
@@ -65,15 +71,6 @@ def _prepared(spec: Spec, examples: Sequence[Example]) -> list[Prepared]:
     return prepare(spec, [model_input(example) for example in examples], UNREDACTED)
 
 
-def _with_decision(spec: Spec, train: Sequence[Example]) -> Spec:
-    """Return the settings with the decision fitted to some examples, by a model of the others."""
-    held_out = train[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
-    if not held_out or not spec.has_no_answer:
-        return spec
-    rest = [e for i, e in enumerate(train, 1) if i % HELD_OUT_EVERY]
-    return fit_decision(spec, [*fit(spec, rest).score(_prepared(spec, held_out))], held_out)
-
-
 def fit(spec: Spec, train: Sequence[Example]) -> SpanLogisticRegression:
     """Return logistic regressions of the first and the last word of an answer."""
     rng = np.random.default_rng(SEED)
@@ -81,7 +78,7 @@ def fit(spec: Spec, train: Sequence[Example]) -> SpanLogisticRegression:
     labels: tuple[list[int], list[int]] = ([], [])
     for item, example in zip(_prepared(spec, train), train, strict=True):
         features = _features(spec, item)
-        right = targets(spec, example)
+        right = first_and_last(item.passage, example)
         n_units = features.shape[0] if spec.has_no_answer else features.shape[0] - 1
         others = rng.permutation(n_units)[:N_OTHERS].tolist()
         units = sorted({*right, *others})

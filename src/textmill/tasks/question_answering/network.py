@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from textmill.config import UNREDACTED
 from textmill.corpus.tokens.tokenizer import END_ID
 from textmill.model import GPT
-from textmill.tasks.question_answering.answers import Prepared, decide, prepare, targets
+from textmill.tasks.question_answering.answers import Prepared, decide, first_and_last, prepare
 from textmill.tasks.question_answering.examples import Example, Spec, model_input
 from textmill.tasks.question_answering.overlap import PADDING, overlap_rows
 from textmill.training.batches import to_device
@@ -111,11 +111,10 @@ class AnswerFinder(nn.Module):
         lengths = batch["lengths"]
         rows = by_row(logits, lengths).transpose(1, 2)
         index = torch.arange(rows.size(2), device=rows.device)
-        is_excluded = index >= lengths[:, None]
-        if not self.spec.has_no_answer:
-            is_excluded = index >= lengths[:, None] - 1
-            is_excluded &= lengths[:, None] > 1  # a context without words has nothing else
-        log_p: Tensor = rows.masked_fill(is_excluded[:, None], -math.inf).log_softmax(dim=2)
+        # A context without words has nothing else than "no answer".
+        n_units = lengths if self.spec.has_no_answer else (lengths - 1).clamp(min=1)
+        is_excluded = (index >= n_units[:, None])[:, None]
+        log_p: Tensor = rows.masked_fill(is_excluded, -math.inf).log_softmax(dim=2)
         return log_p
 
 
@@ -133,8 +132,8 @@ def encode(
     prepared = prepare(spec, [model_input(example) for example in examples], UNREDACTED)
     for example, item in zip(examples, prepared, strict=True):
         windows, features, is_cut = _read(tokenizer, spec, item, block_size)
-        first, last = targets(spec, example)
-        encoded.append(Encoded(windows, features, (first, last), is_cut))
+        targets = first_and_last(item.passage, example)
+        encoded.append(Encoded(windows, features, targets, is_cut))
     return encoded
 
 

@@ -33,7 +33,7 @@ MAX_TYPES = 4
 SENTENCE_ENDS = frozenset(".!?。！？…")
 _UNSPACED = re.compile(f"[{UNSPACED}]")
 _DISTANCES = np.array([1, 2, 3, 4, 6, 10, 20], np.int64)
-"""Upper bounds of the classes of distances, in words."""
+"""The distances, in words, with which further classes of distances begin."""
 
 Integers = NDArray[np.integer]
 PADDING = 0
@@ -78,7 +78,7 @@ def overlap_rows(
     table.add(rank * 16 + np.minimum(left, right), 0)
     for code in (*types, *[None] * MAX_TYPES)[:MAX_TYPES]:
         table.add_pair(code, shapes, none[0])
-        if is_lexical:
+        if is_lexical:  # words and shapes are different values
             table.add_pair(code, forms + (1 << 33), none[0] * 16 + none[1])
     if is_lexical:
         table.add(forms, 0)
@@ -182,13 +182,13 @@ def _near(found: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.asarray(np.minimum(counts, 7))
 
 
-def sentences(words: Sequence[str]) -> NDArray[np.int64]:
+def _sentences(words: Sequence[str]) -> NDArray[np.int64]:
     """Return the number of the sentence of each word."""
     ends = np.fromiter((word in SENTENCE_ENDS for word in words), np.int64, len(words))
     return np.cumsum(ends) - ends
 
 
-def sentence_matches(found: NDArray[np.bool_], numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+def _sentence_matches(found: NDArray[np.bool_], numbers: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return how many words of the question each sentence has, (sentences,)."""
     n = int(numbers[-1]) + 1
     counts = np.zeros(n, np.int64)
@@ -201,8 +201,8 @@ def _sentence_ranks(found: NDArray[np.bool_], words: Sequence[str]) -> NDArray[n
     """Return the rank of each word's sentence by the words of the question in it, at most 4."""
     if not words:
         return np.zeros(0, np.int64)
-    numbers = sentences(words)
-    counts = sentence_matches(found, numbers)
+    numbers = _sentences(words)
+    counts = _sentence_matches(found, numbers)
     better = len(counts) - np.searchsorted(np.sort(counts), counts, side="right")
     return np.asarray(np.minimum(better, 4)[numbers])
 
@@ -215,9 +215,9 @@ def best_sentence(spec: Spec, question: Sequence[str], words: Sequence[str]) -> 
     if not words:
         return 0, 0
     lowered = [word.lower() for word in words]
-    numbers = sentences(lowered)
+    numbers = _sentences(lowered)
     found = _matches([word.lower() for word in question], lowered, spec)
-    (chosen,) = np.nonzero(numbers == sentence_matches(found, numbers).argmax())
+    (chosen,) = np.nonzero(numbers == _sentence_matches(found, numbers).argmax())
     return int(chosen[0]), int(chosen[-1]) + 1
 
 

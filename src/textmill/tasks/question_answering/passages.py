@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import chain
 
 from textmill.config import RedactionConfig
 from textmill.corpus.words import word_pattern
-from textmill.safety.placeholders import PLACEHOLDERS
+from textmill.safety.placeholders import PLACEHOLDERS, word_spans
 from textmill.safety.redaction import find_personal_data
 
 Span = tuple[int, int]
@@ -65,7 +62,7 @@ def split_passage(text: str, redaction: RedactionConfig) -> Passage:
     redacted, moved = _redact(text, redaction)
     back = [(new, old) for old, new in moved]
     words, offsets = [], []
-    for start, end in _word_spans(redacted):
+    for start, end in word_spans(redacted, word_pattern()):
         words.append(redacted[start:end])
         offsets.append(_move((start, end), back))
     return Passage(text, tuple(words), tuple(offsets))
@@ -112,19 +109,3 @@ def _move(span: Span, moved: Sequence[tuple[Span, Span]]) -> Span:
         if stop <= after:
             end_by = new_stop - stop
     return (begin if begin >= 0 else first + begin_by), (end if end >= 0 else after + end_by)
-
-
-def _word_spans(text: str) -> Iterator[Span]:
-    """Yield begin and end of each word; a placeholder is one, also inside of another word."""
-    at = 0
-    for match in chain(_placeholder().finditer(text), [None]):
-        stop = len(text) if match is None else match.start()
-        yield from (word.span() for word in word_pattern().finditer(text, at, stop))
-        if match is not None:
-            yield match.span()
-            at = match.end()
-
-
-@cache
-def _placeholder() -> re.Pattern[str]:
-    return re.compile("|".join(map(re.escape, PLACEHOLDERS.values())))

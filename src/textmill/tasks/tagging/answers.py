@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,13 +13,14 @@ from numpy.typing import NDArray
 from textmill.config import RedactionConfig
 from textmill.corpus.words import word_pattern
 from textmill.errors import InputError
-from textmill.safety.placeholders import with_placeholders
+from textmill.safety.placeholders import word_spans
 from textmill.safety.pretokenized import redact_split, redact_words
 from textmill.tasks.tagging.examples import Example, Spec, Words, label_number
 from textmill.tasks.tagging.iob2 import OUTSIDE, best_tags, entity_f1, spans
 
 PREDICT_BATCH = 32
 """Batch size of prediction."""
+_CHARACTER = re.compile(r"\S")
 OUTSIDE_PENALTIES = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
 """Penalties on O that are tried, in nats."""
 
@@ -67,8 +67,8 @@ def prepare(spec: Spec, inputs: Sequence[Any], redaction: RedactionConfig) -> li
 def _split(spec: Spec, item: str | Words, redaction: RedactionConfig) -> Prepared:
     if not isinstance(item, str):
         return Prepared(redact_words(item, redaction))
-    offsets = [match.span() for match in _word_pattern(spec.is_by_character).finditer(item)]
-    return Prepared(redact_split(item, offsets, redaction), item, tuple(offsets))
+    offsets = tuple(word_spans(item, _CHARACTER if spec.is_by_character else word_pattern()))
+    return Prepared(redact_split(item, offsets, redaction), item, offsets)
 
 
 def _find(predicate: str | int, text: str | Words, prepared: Prepared) -> int:
@@ -156,9 +156,3 @@ def _log_of(probabilities: NDArray[np.floating]) -> NDArray[np.floating]:
     smallest = np.finfo(probabilities.dtype).tiny
     logs: NDArray[np.floating] = np.log(np.maximum(probabilities, smallest))
     return logs
-
-
-@cache
-def _word_pattern(is_by_character: bool) -> re.Pattern[str]:
-    """Return a pattern that matches the words of a text; a placeholder is one word."""
-    return with_placeholders(r"\S" if is_by_character else word_pattern().pattern)

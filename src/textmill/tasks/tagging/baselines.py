@@ -14,6 +14,7 @@ from sklearn.feature_extraction import DictVectorizer
 
 from textmill.evaluation.regression import LinearClassifier, logistic_regression
 from textmill.tasks.ensemble.baseline_files import load_baseline, write_baseline
+from textmill.tasks.ensemble.held_out import decide_on_held_out
 from textmill.tasks.tagging.answers import Prepared, decide, fit_decision
 from textmill.tasks.tagging.examples import Example, Spec
 from textmill.tasks.tagging.iob2 import OUTSIDE
@@ -27,10 +28,9 @@ TRIVIAL_BASELINE = "word_lookup"
 
 MAX_CELLS = 10_000_000
 """Maximum words times tags that the regression is fitted on."""
-HELD_OUT_EVERY = 10
-"""Every tenth training example is held out to fit the decision; fewer examples fit none."""
 
 Words = Sequence[str]
+Scores = list[NDArray[np.float64]]
 Tags = Sequence[str]
 
 
@@ -40,13 +40,18 @@ def baselines(
     """Yield name and predictions of each baseline, and a note if it was limited to save memory."""
     words, tags = [e.words for e in train], [e.tags for e in train]
     test_words = [e.words for e in test]
-    prepared = [Prepared(e.words, predicate=e.predicate) for e in test]
+
+    def scores_of(fitted: WordLogisticRegression, examples: Sequence[Example]) -> Scores:
+        return [*fitted.score([Prepared(e.words, predicate=e.predicate) for e in examples])]
+
     looked_up = word_lookup(words, tags, test_words)
     yield TRIVIAL_BASELINE, [{"tags": row} for row in looked_up], ""
     model = fit(spec, train)
-    decided = _with_decision(spec, train)
-    scores = model.score(prepared)
-    yield CLASSICAL_BASELINE, [{"tags": decide(decided, row)} for row in scores], model.note
+    decided = decide_on_held_out(
+        spec, train, lambda rest, others: scores_of(fit(spec, rest), others), fit_decision
+    )
+    rows = [{"tags": decide(decided, row)} for row in scores_of(model, test)]
+    yield CLASSICAL_BASELINE, rows, model.note
 
 
 def word_lookup(
@@ -70,16 +75,6 @@ def word_lookup(
                 guessed[index] = f"B-{tag[2:]}"
         answers.append(guessed)
     return answers
-
-
-def _with_decision(spec: Spec, train: Sequence[Example]) -> Spec:
-    """Return the settings with the decision fitted to some examples, by a model of the others."""
-    held_out = train[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
-    if not held_out:
-        return spec
-    rest = [e for i, e in enumerate(train, 1) if i % HELD_OUT_EVERY]
-    scores = fit(spec, rest).score([Prepared(e.words, predicate=e.predicate) for e in held_out])
-    return fit_decision(spec, [*scores], held_out)
 
 
 def fit(spec: Spec, train: Sequence[Example]) -> WordLogisticRegression:

@@ -15,7 +15,7 @@ from textmill.tracking.served.copies import check_copy
 
 
 class TaskModel(PythonModel):
-    """Predicts one row for each row of a data frame, whose columns are those of its kind."""
+    """Predicts one row for each row of a data frame, whose columns are those of the model."""
 
     predictor: Predictor
 
@@ -43,10 +43,10 @@ class TaskModel(PythonModel):
         rows = model_input[list(columns)].to_dict("records")
         inputs: list[Input] = []
         for number, row in enumerate(rows):
-            for column, value in row.items():
-                if not isinstance(value, str):
-                    raise ValueError(f"row {number}, column {column!r}: {value!r} is not a string.")
-            inputs.append(checked(row if len(columns) > 1 else row[columns[0]], columns))
+            try:
+                inputs.append(checked(row if len(columns) > 1 else row[columns[0]], columns))
+            except ValueError as error:
+                raise ValueError(f"row {number}: {error}.") from None
         return pd.DataFrame(self.predictor(inputs))
 
 

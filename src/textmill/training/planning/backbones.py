@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from textmill.config import BudgetStepConfig, ModelConfig, TaskConfig
 from textmill.errors import InputError
-from textmill.training.dropout import default_dropout
+from textmill.training.passes import default_dropout
 from textmill.training.planning.cost import FORWARD_SHARE, Cost, memory_bytes, n_parameters
 from textmill.training.planning.law import repeated_loss
 

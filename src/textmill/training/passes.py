@@ -1,9 +1,22 @@
-"""The number of epochs of a fine-tuning that has none configured."""
+"""The number of passes over the data, and the dropout, of a training that has none configured."""
 
 from __future__ import annotations
 
+DROPOUT = 0.1
 MIN_EPOCHS, MAX_EPOCHS = 3, 40
 """Limits of the number of epochs that follows from it."""
+
+
+def default_dropout(epochs: float, max_without: float) -> float:
+    """Return the dropout of a training: none if its passes over the data are few.
+
+    Dropout slows learning down, and a model does not overfit to what it has hardly learned.
+
+    Args:
+        epochs: passes over the data.
+        max_without: maximum passes without dropout.
+    """
+    return DROPOUT if epochs > max_without else 0.0
 
 
 def default_epochs(n_examples: int, n_seen: int) -> int:
