@@ -65,6 +65,7 @@ PUBLIC = {
         "RedactionKind",
         "RepeatedLinesConfig",
         "RetrainConfig",
+        "RotaryScaling",
         "SampleConfig",
         "ScalingLaw",
         "Settings",

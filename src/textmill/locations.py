@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from textmill.checkpoints import is_hub_id
+
 SAMPLE = "sample:"
 """Prefix of paths inside the generated sample data."""
 SPLITS = ("train", "test", "validation")
@@ -33,6 +35,8 @@ def anchor(values: dict[str, Any], base: Path) -> None:
                         item["hub"] = str(folder)
                 elif isinstance(item, dict):
                     anchor(item, base)
+        elif key == "init_from" and isinstance(value, str) and is_hub_id(value):
+            values[key] = str(base / value) if (base / value).exists() else value
         elif key in LOCATION_KEYS and isinstance(value, str):
             # Results are stored relative to the working directory, not to the configuration file.
             values[key] = _absolute(value, Path.cwd() if key == "home" else base)

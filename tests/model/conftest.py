@@ -19,6 +19,33 @@ ARRANGEMENTS: dict[str, dict[str, Any]] = {
     "llama": dict(position="rotary", activation="swiglu", tie_embeddings=False, qk_norm=False),
     "grouped": dict(n_head=4, n_kv_head=2),
     "one head of keys and values": dict(position="learned", n_kv_head=1, bias=True),
+    "gpt-neox": dict(
+        position="rotary",
+        rotary_share=0.5,
+        activation="gelu_exact",
+        norm="layer",
+        bias=True,
+        parallel_residual=True,
+        qk_norm=False,
+        tie_embeddings=False,
+    ),
+    "qwen3": dict(
+        position="rotary",
+        rotary_base=1e6,
+        activation="swiglu",
+        n_kv_head=1,
+        head_dim=12,
+        n_inner=24,
+        norm_eps=1e-3,
+    ),
+    "long context": dict(
+        position="rotary",
+        head_dim=4,
+        rotary_base=1e4,
+        rotary_scaling=dict(
+            kind="llama3", factor=2, low_turns=1, high_turns=4, original_block_size=16
+        ),
+    ),
     "rms after": dict(position="rotary", activation="swiglu", norm="rms", norm_placement="post"),
 }
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tests.model.conftest import ARRANGEMENTS, POSITIONS, VOCAB_SIZE, build, tiny, tokens
 from textmill.compose import compose
-from textmill.config import ModelConfig
+from textmill.config import ModelConfig, RotaryScaling
 from textmill.model.gpt import GPT, Attention
 
 CHOICES = ["position", "activation", "norm", "norm_placement", "qk_norm", "bias"]
@@ -35,38 +35,60 @@ def plain_attention(q: Tensor, k: Tensor, v: Tensor, is_causal: bool) -> Tensor:
     return torch.stack(rows)
 
 
+def scaled(angle: float, scaling: RotaryScaling) -> float:
+    """An angle per token for a longer context, as in the released code of Llama 3.1."""
+    wavelength = 2 * math.pi / angle
+    if wavelength > scaling.original_block_size / scaling.low_turns:
+        return angle / scaling.factor
+    if wavelength < scaling.original_block_size / scaling.high_turns:
+        return angle
+    smooth = scaling.original_block_size / wavelength - scaling.low_turns
+    smooth /= scaling.high_turns - scaling.low_turns
+    return (1 - smooth) * angle / scaling.factor + smooth * angle
+
+
 def plain_forward(model: GPT, input_ids: Tensor, is_causal: bool) -> Tensor:
     """The logits of one sequence, (T, vocab_size), from the weights and the papers' formulas."""
     config, weights = model.config, model.state_dict()
-    T, C, hs = len(input_ids), config.n_embd, config.n_embd // config.n_head
+    T, C, hs = len(input_ids), config.n_embd, config.head_dim or config.n_embd // config.n_head
 
     def linear(name: str, x: Tensor) -> Tensor:
         return x @ weights[f"{name}.weight"].T + weights.get(f"{name}.bias", torch.zeros(()))
 
+    def rms_norm(name: str, x: Tensor) -> Tensor:
+        eps = config.norm_eps or (1e-6 if config.norm == "rms" else 1e-5)
+        return x / (x.pow(2).mean(1, keepdim=True) + eps).sqrt() * weights[f"{name}.weight"]
+
     def norm(name: str, x: Tensor) -> Tensor:
         if config.norm == "rms":
-            return x / (x.pow(2).mean(1, keepdim=True) + 1e-6).sqrt() * weights[f"{name}.weight"]
+            return rms_norm(name, x)
         x = x - x.mean(1, keepdim=True)
         x = x / (x.pow(2).mean(1, keepdim=True) + 1e-5).sqrt() * weights[f"{name}.weight"]
         return x + weights.get(f"{name}.bias", torch.zeros(()))
 
-    def turn(x: Tensor) -> Tensor:
+    def turn(name: str, x: Tensor) -> Tensor:
         if config.qk_norm:
-            x = x / (x.pow(2).mean(1, keepdim=True) + torch.finfo(x.dtype).eps).sqrt()
+            x = rms_norm(name, x)
         if config.position != "rotary":
             return x
-        theta = [10000 ** (-2 * i / hs) for i in range(hs // 2)]
+        r = int(config.rotary_share * hs)
+        theta = [config.rotary_base ** (-2 * i / r) for i in range(r // 2)]
+        if config.rotary_scaling is not None:
+            theta = [scaled(angle, config.rotary_scaling) for angle in theta]
         phase = torch.tensor([[m * angle for angle in theta] for m in range(T)]).double()
-        turned = torch.complex(x[:, : hs // 2], x[:, hs // 2 :]) * torch.exp(1j * phase)
-        return torch.cat((turned.real, turned.imag), dim=1)
+        turned = torch.complex(x[:, : r // 2], x[:, r // 2 : r]) * torch.exp(1j * phase)
+        return torch.cat((turned.real, turned.imag, x[:, r:]), dim=1)
 
     def attend(name: str, x: Tensor) -> Tensor:
         group = config.n_head // (config.n_kv_head or config.n_head)
-        q, k, v = linear(f"{name}.c_attn", x).split((C, C // group, C // group), dim=1)
+        sizes = (config.n_head * hs, *[config.n_head * hs // group] * 2)
+        q, k, v = linear(f"{name}.c_attn", x).split(sizes, dim=1)
         heads = [slice(h * hs, (h + 1) * hs) for h in range(config.n_head)]
         shared = [heads[h // group] for h in range(config.n_head)]
         y = [
-            plain_attention(turn(q[:, h]), turn(k[:, g]), v[:, g], is_causal)
+            plain_attention(
+                turn(f"{name}.q_norm", q[:, h]), turn(f"{name}.k_norm", k[:, g]), v[:, g], is_causal
+            )
             for h, g in zip(heads, shared, strict=True)
         ]
         return linear(f"{name}.c_proj", torch.cat(y, dim=1))
@@ -77,6 +99,7 @@ def plain_forward(model: GPT, input_ids: Tensor, is_causal: bool) -> Tensor:
         x = {
             "relu": lambda: x.clamp(min=0),
             "gelu": lambda: x / 2 * (1 + (math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)).tanh()),
+            "gelu_exact": lambda: x / 2 * (1 + (x / math.sqrt(2)).erf()),
             "relu_squared": lambda: x.clamp(min=0) ** 2,
             "swiglu": lambda: x[:, :half] * x[:, :half].sigmoid() * x[:, half:],
         }[config.activation]()
@@ -91,7 +114,10 @@ def plain_forward(model: GPT, input_ids: Tensor, is_causal: bool) -> Tensor:
             x[pos, 2 * i] += math.sin(pos / 10000 ** (2 * i / C))
             x[pos, 2 * i + 1] += math.cos(pos / 10000 ** (2 * i / C))
     for layer in (f"h.{i}" for i in range(config.n_layer)):
-        if config.norm_placement == "pre":
+        if config.parallel_residual:
+            attended = attend(f"{layer}.attn", norm(f"{layer}.ln_1", x))
+            x = x + attended + feed_forward(f"{layer}.mlp", norm(f"{layer}.ln_2", x))
+        elif config.norm_placement == "pre":
             x = x + attend(f"{layer}.attn", norm(f"{layer}.ln_1", x))
             x = x + feed_forward(f"{layer}.mlp", norm(f"{layer}.ln_2", x))
         else:
@@ -270,7 +296,7 @@ def test_activations_that_are_computed_again_give_the_same_gradients(
     ],
 )
 def test_a_gpt2_has_its_published_number_of_parameters(name: str, published: int) -> None:
-    config = compose("demo", [f"model={name}", "model.vocab_size=50257"]).model
+    config = compose("demo", [f"model={name}", "model.vocab_size=50257"]).model.sized()
     with torch.device("meta"):
         model = GPT(config)
     assert sum(parameter.numel() for parameter in model.parameters()) == published

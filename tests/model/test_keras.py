@@ -11,7 +11,7 @@ import torch
 
 from textmill.config import ModelConfig
 from textmill.model import GPT, save
-from textmill.model.layout import GPT2_ARCHITECTURE
+from textmill.model.families.gpt2 import ARCHITECTURE as GPT2_ARCHITECTURE
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 keras_hub = pytest.importorskip("keras_hub", reason="KerasHub is an extra: textmill[keras]")

@@ -19,8 +19,8 @@ from textmill.config import (
     RedactionConfig,
     TaskConfig,
 )
+from textmill.corpus.tokens.conversion import convert
 from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
-from textmill.corpus.tokens.vocabulary import convert
 from textmill.files import read_json, write_json
 from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.tasks.baseline import baseline

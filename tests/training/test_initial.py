@@ -10,8 +10,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from textmill.config import ModelConfig
+from textmill.corpus.tokens.conversion import convert
 from textmill.corpus.tokens.tokenizer import END_ID, SPECIAL_TOKENS, load_tokenizer
-from textmill.corpus.tokens.vocabulary import convert
 from textmill.errors import InputError
 from textmill.model import GPT, save
 from textmill.training.initial import initial_network

@@ -84,6 +84,7 @@ from textmill.config.training import (
     Precision,
     PretrainConfig,
     PretrainStepConfig,
+    RotaryScaling,
     TokensConfig,
 )
 from textmill.errors import listed
@@ -143,6 +144,7 @@ __all__ = [
     "RedactionKind",
     "RepeatedLinesConfig",
     "RetrainConfig",
+    "RotaryScaling",
     "SampleConfig",
     "ScalingLaw",
     "Settings",
@@ -282,11 +284,6 @@ class Config(Settings):
                 f"{listed(missing)} {'are' if len(missing) > 1 else 'is'} not set, and there is no "
                 "budget_minutes to choose for: set them, or set budget_minutes."
             )
-        if self.pretrain.init_from is not None and self.model.n_layer is None:
-            raise ValueError(
-                "pretrain.init_from needs the sizes of that model: set model to its preset, or "
-                "model.n_layer, n_head, n_embd and block_size."
-            )
         return self
 
     @model_validator(mode="after")
@@ -326,18 +323,20 @@ class Config(Settings):
 def open_sizes(config: Config) -> list[str]:
     """Return the settings of a configuration that are to be chosen for its budget."""
     missing = []
-    if config.tokenizer.vocab_size is None and config.tokenizer.init_from is None:
-        missing.append("tokenizer.vocab_size")
-    missing += [
-        f"model.{name}"
-        for name in ("n_layer", "n_head", "n_embd", "block_size", "dropout")
-        if getattr(config.model, name) is None
-    ]
-    missing += [
-        f"pretrain.{name}"
-        for name in ("max_steps", "warmup_steps")
-        if getattr(config.pretrain, name) is None
-    ]
+    if config.pretrain.init_from is None:  # or else sizes are those of its model
+        if config.tokenizer.vocab_size is None and config.tokenizer.init_from is None:
+            missing.append("tokenizer.vocab_size")
+        missing += [
+            f"model.{name}"
+            for name in ("n_layer", "n_head", "n_embd", "block_size", "dropout")
+            if getattr(config.model, name) is None
+        ]
+    if config.pretrain.max_steps != 0:
+        missing += [
+            f"pretrain.{name}"
+            for name in ("max_steps", "warmup_steps")
+            if getattr(config.pretrain, name) is None
+        ]
     if config.budget_minutes is not None:
         missing += [
             f"tasks.{task.name}.finetune.max_steps"

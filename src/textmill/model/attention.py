@@ -101,12 +101,13 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Return x with rotary position embeddings applied, (B, T, nh, hs) (Su et al. 2021).
 
     Args:
-        x: (B, T, nh, hs); channel i is paired with channel i + hs/2.
-        cos: (T, 1, hs/2), or (B, T, 1, hs/2) if positions differ between rows.
+        x: (B, T, nh, hs); of the first r channels, i is paired with i + r/2; others are kept.
+        cos: (T, 1, r/2), or (B, T, 1, r/2) if positions differ between rows.
         sin: same shape as cos.
     """
-    a, b = x.chunk(2, dim=-1)
-    return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)
+    width = cos.size(-1)
+    a, b = x[..., :width], x[..., width : 2 * width]
+    return torch.cat((a * cos - b * sin, a * sin + b * cos, x[..., 2 * width :]), dim=-1)
 
 
 def positions_within(documents: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from textmill.config import ModelConfig
+from textmill.config import ModelConfig, RotaryScaling
 from textmill.model.attention import (
     FLEX_BLOCK,
     MIN_FLEX_WIDTH,
@@ -39,13 +39,16 @@ class Attention(nn.Module):
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
         self.layer = layer
-        self.n_head = config.n_head
-        self.n_kv_head = config.n_kv_head or config.n_head
-        self.qk_norm = config.qk_norm
+        self.n_head, self.n_kv_head = config.n_head, config.kv_heads
+        self.head_width = config.head_width
         self.dropout = config.dropout
-        width = (self.n_head + 2 * self.n_kv_head) * (config.n_embd // config.n_head)
-        self.c_attn = nn.Linear(config.n_embd, width, bias=config.bias)
-        self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
+        width = (self.n_head + 2 * self.n_kv_head) * self.head_width
+        self.c_attn = nn.Linear(config.n_embd, width, bias=config.has_qkv_bias)
+        self.q_norm, self.k_norm = (
+            nn.RMSNorm(self.head_width, eps=config.eps) if config.qk_norm else None
+            for _ in range(2)
+        )
+        self.c_proj = nn.Linear(self.n_head * self.head_width, config.n_embd, bias=config.bias)
 
     def forward(
         self,
@@ -56,12 +59,18 @@ class Attention(nn.Module):
         cache: KVCache | None,
     ) -> Tensor:
         """Return the attention output, (B, T, C)."""
-        B, T, C = x.shape
-        heads = self.c_attn(x).view(B, T, -1, C // self.n_head)  # heads of q, k and v
+        B, T, _ = x.shape
+        heads = self.c_attn(x).view(B, T, -1, self.head_width)  # heads of q, k and v
         # Queries and keys are normalised and rotated together, which takes half the calls.
         qk, v = heads.split((self.n_head + self.n_kv_head, self.n_kv_head), dim=2)
-        if self.qk_norm:
-            qk = F.rms_norm(qk, qk.shape[-1:])
+        if self.q_norm is not None and self.k_norm is not None:
+            weight = torch.cat(
+                (
+                    self.q_norm.weight.expand(self.n_head, -1),
+                    self.k_norm.weight.expand(self.n_kv_head, -1),
+                )
+            )
+            qk = F.rms_norm(qk, qk.shape[-1:], eps=self.q_norm.eps) * weight
         if rotation is not None:
             qk = rotate(qk, *rotation)
         q, k = qk.transpose(1, 2).split((self.n_head, self.n_kv_head), dim=1)  # (B, nh, T, hs)
@@ -70,19 +79,19 @@ class Attention(nn.Module):
             k, v = cache.extend(self.layer, k, v)
         dropout = self.dropout if self.training else 0.0
         y = attend(q, k, v, attention_mask, is_causal, dropout)
-        projected: Tensor = self.c_proj(y.transpose(1, 2).reshape(B, T, C))
+        projected: Tensor = self.c_proj(y.transpose(1, 2).reshape(B, T, -1))
         return projected
 
 
 class MLP(nn.Module):
-    """The feed-forward sublayer, with 4 times the width inside (SwiGLU: 8/3, of equal size)."""
+    """The feed-forward sublayer."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.activation = config.activation
-        gated = config.activation == "swiglu"
-        width = 8 * math.ceil(config.n_embd / 3) if gated else 4 * config.n_embd
-        self.c_fc = nn.Linear(config.n_embd, 2 * width if gated else width, bias=config.bias)
+        width = config.inner_width
+        wide = 2 * width if config.is_gated else width
+        self.c_fc = nn.Linear(config.n_embd, wide, bias=config.bias)
         self.c_proj = nn.Linear(width, config.n_embd, bias=config.bias)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -93,6 +102,8 @@ class MLP(nn.Module):
                 x = F.relu(x)
             case "gelu":
                 x = F.gelu(x, approximate="tanh")  # as in the released GPT-2
+            case "gelu_exact":
+                x = F.gelu(x)
             case "relu_squared":
                 x = F.relu(x)
                 x = x * x  # same values as square(), whose backward pass computes a power
@@ -109,6 +120,7 @@ class Block(nn.Module):
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
         self.is_pre_norm = config.norm_placement == "pre"
+        self.is_parallel = config.parallel_residual
         self.ln_1 = _norm(config)
         self.attn = Attention(config, layer)
         self.ln_2 = _norm(config)
@@ -125,7 +137,9 @@ class Block(nn.Module):
     ) -> Tensor:
         """Return the residual stream after this layer, (B, T, C)."""
         attend = (rotation, attention_mask, is_causal, cache)
-        if self.is_pre_norm:
+        if self.is_parallel:
+            x = x + self.drop(self.attn(self.ln_1(x), *attend)) + self.drop(self.mlp(self.ln_2(x)))
+        elif self.is_pre_norm:
             x = x + self.drop(self.attn(self.ln_1(x), *attend))
             x = x + self.drop(self.mlp(self.ln_2(x)))
         else:
@@ -198,7 +212,8 @@ class GPT(nn.Module):
         The backward pass costs twice the forward pass (Chowdhery et al. 2022, appendix B).
         """
         config = self.config
-        return 6 * self.n_matmul_parameters() + 12 * config.n_layer * config.n_embd * n_tokens
+        width = config.n_head * config.head_width
+        return 6 * self.n_matmul_parameters() + 12 * config.n_layer * width * n_tokens
 
     def new_cache(
         self, batch_size: int, capacity: int | None = None, padding: Tensor | None = None
@@ -211,8 +226,12 @@ class GPT(nn.Module):
             padding: (B,), int64, number of padding tokens at the start of each row.
         """
         config = self.config
-        n_kv_head, head_size = config.n_kv_head or config.n_head, config.n_embd // config.n_head
-        shape = (batch_size, n_kv_head, capacity or config.block_size, head_size)
+        shape = (
+            batch_size,
+            config.kv_heads,
+            capacity or config.block_size,
+            config.head_width,
+        )
         return KVCache(config.n_layer, shape, self.wte.weight, padding)
 
     def forward(
@@ -325,7 +344,7 @@ class GPT(nn.Module):
         """
         config = self.config
         has_dropout = self.training and config.dropout > 0
-        is_wide = config.n_embd // config.n_head >= MIN_FLEX_WIDTH
+        is_wide = config.head_width >= MIN_FLEX_WIDTH
         is_whole = documents.size(1) % FLEX_BLOCK == 0
         return (
             self.compiles_attention
@@ -347,17 +366,36 @@ class GPT(nn.Module):
 
 
 def _angles(config: ModelConfig) -> Tensor:
-    """Return the angle of every position and frequency, (block_size, half the width)."""
-    width = config.n_embd if config.position == "sinusoidal" else config.n_embd // config.n_head
-    frequency = 10_000.0 ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
+    """Return the angle of every position and frequency, (block_size, half of the width)."""
+    width = config.n_embd if config.position == "sinusoidal" else config.rotary_width
+    exponents = -torch.arange(0, width, 2, dtype=torch.float64) / width
+    frequency = config.rotary_base**exponents
+    if config.rotary_scaling is not None:
+        frequency = _scaled(frequency, config.rotary_scaling)
     positions = torch.arange(config.block_size, dtype=torch.float64)
     return torch.outer(positions, frequency).float()
 
 
+def _scaled(frequency: Tensor, scaling: RotaryScaling) -> Tensor:
+    """Return rotary frequencies for a context longer than that of the original training.
+
+    Only those of long wavelengths are divided by the factor, as in Llama 3.1 (Grattafiori et al.
+    2024, section 3.4.2, and its released code): wavelengths are compared with fractions of the
+    original context, and frequencies between them interpolated. Without fractions, all are divided
+    (position interpolation; Chen et al. 2023).
+    """
+    if scaling.kind == "linear":
+        return frequency / scaling.factor
+    turns = scaling.original_block_size * frequency / (2 * math.pi)
+    kept = (turns - scaling.low_turns) / (scaling.high_turns - scaling.low_turns)
+    kept = kept.clamp(0, 1)
+    return kept * frequency + (1 - kept) * frequency / scaling.factor
+
+
 def _norm(config: ModelConfig) -> nn.Module:
     if config.norm == "rms":
-        return nn.RMSNorm(config.n_embd, eps=1e-6)
-    return nn.LayerNorm(config.n_embd, bias=config.bias)
+        return nn.RMSNorm(config.n_embd, eps=config.eps)
+    return nn.LayerNorm(config.n_embd, eps=config.eps, bias=config.bias)
 
 
 def _init_weights(module: nn.Module) -> None:

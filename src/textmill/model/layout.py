@@ -1,7 +1,7 @@
 """Backbones on disk in the Hugging Face layout: config.json and model.safetensors.
 
-A backbone with GPT-2's architecture is saved as a GPT-2, which `transformers` loads; others are
-saved in the same layout under a model type of their own.
+A backbone is saved as a model of the first family that it fits, which `transformers` loads; others
+are saved in the same layout under a model type of their own.
 """
 
 from __future__ import annotations
@@ -20,63 +20,43 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from textmill.config import ModelConfig
-from textmill.errors import InputError
+from textmill.errors import InputError, listed
 from textmill.files import read_untrusted, reject_special_file
+from textmill.model.families import FAMILIES
 from textmill.model.gpt import GPT
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+INDEX = "model.safetensors.index.json"
+"""Names the files of weights that are divided among several."""
 MODEL_TYPE = "textmill"
-GPT2_ARCHITECTURE = {
-    "position": "learned",
-    "activation": "gelu",
-    "norm": "layer",
-    "norm_placement": "pre",
-    "qk_norm": False,
-    "n_kv_head": None,
-    "tie_embeddings": True,
-    "bias": True,
-}
-# GPT-2 stores these weights as (in, out), the transpose of nn.Linear.
-TRANSPOSED = ("c_attn.weight", "c_proj.weight", "c_fc.weight")
-# Options of transformers' GPT-2 that this GPT does not have, with the values that it supports.
-GPT2_FIXED: dict[str, tuple[Any, ...]] = {
-    "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
-    "layer_norm_epsilon": (1e-5,),
-    "scale_attn_weights": (True,),
-    "scale_attn_by_inverse_layer_idx": (False,),
-    "add_cross_attention": (False,),
-    "tie_word_embeddings": (True,),
-}
-
-
 LAYER_NAME = re.compile(r"(?:^|\.)h\.(\d+)\.")
+QK_NORM = re.compile(r"\.attn\.[qk]_norm\.weight$")
+"""Weights that early models do not have, as if they were ones."""
 MAX_TOKENS = 1 << 20
 """Maximum block_size of a model without position weights: the tables are allocated for all of
 it."""
 MAX_SETTINGS_BYTES = 4 << 20
-"""Maximum size of config.json."""
+"""Maximum size of config.json, and of an index of weights."""
 PICKLE_SUFFIXES = (".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth")
 
 
 def save(model: GPT, folder: Path) -> None:
     """Write config.json and model.safetensors into the folder."""
-    is_gpt2 = model.config.model_dump(include=set(GPT2_ARCHITECTURE)) == GPT2_ARCHITECTURE
-    config = _gpt2_config(model.config) if is_gpt2 else _textmill_config(model.config)
-    weights = model.state_dict()
-    if is_gpt2:
-        weights = {
-            f"transformer.{name}": tensor.T if name.endswith(TRANSPOSED) else tensor
-            for name, tensor in weights.items()
-        }
-    _write_values(config, folder)
+    config, weights = model.config, model.state_dict()
+    family = next((family for family in FAMILIES.values() if family.fits(config)), None)
+    if family is None:
+        values = _textmill_config(config)
+    else:
+        values, weights = family.write_config(config), family.exported(weights, config)
+    _write_values(values, folder)
     save_weights(weights, folder)
 
 
 def load(folder: Path | str, dropout: float | None = None) -> GPT:
-    """Return the model of a backbone folder, in eval mode, on the CPU.
+    """Return the model of a backbone folder, in eval mode, on the CPU, in single precision.
 
     Args:
-        folder: written by `save`, or a GPT-2 in the Hugging Face layout.
+        folder: written by `save`, or a model of one of the families in the Hugging Face layout.
         dropout: replaces the configured dropout.
 
     Raises:
@@ -87,15 +67,9 @@ def load(folder: Path | str, dropout: float | None = None) -> GPT:
     folder = Path(folder)
     config = read_config(folder)
     check_sizes(config, folder)
+    weights = _with_own_names(load_weights(folder), config, folder)
     if dropout is not None:
         config = config.model_copy(update={"dropout": dropout})
-    weights = load_weights(folder)
-    if _read_values(folder)["model_type"] == "gpt2":
-        weights = {
-            name.removeprefix("transformer."): tensor.T if name.endswith(TRANSPOSED) else tensor
-            for name, tensor in weights.items()
-            if not name.endswith((".attn.bias", ".attn.masked_bias"))  # constant masks
-        }
     model = GPT(config)
     load_state(model, weights, folder)
     return model.eval()
@@ -105,7 +79,7 @@ def read_config(folder: Path) -> ModelConfig:
     """Return the configuration of a backbone folder.
 
     Raises:
-        InputError: config.json is missing, damaged, or describes an unsupported model type.
+        InputError: config.json is missing, damaged, or describes an unsupported model.
     """
     file = folder / CONFIG
     values = _read_values(folder)
@@ -113,8 +87,8 @@ def read_config(folder: Path) -> ModelConfig:
         match values.get("model_type"):
             case "textmill":
                 return ModelConfig.model_validate(values["textmill"])
-            case "gpt2":
-                return _from_gpt2(values, file)
+            case str(name) if name in FAMILIES:
+                return FAMILIES[name].read_config(values, file)
     except KeyError as error:
         raise InputError(f"{file} is damaged ({error} is missing): create it again.") from None
     except ValidationError as error:
@@ -123,8 +97,20 @@ def read_config(folder: Path) -> ModelConfig:
         raise InputError(f"{file} is not a valid model: {where}: {problem['msg']}.") from None
     raise InputError(
         f"{file}: model_type {values.get('model_type')!r} is not supported; "
-        f"supported types are {MODEL_TYPE!r} and 'gpt2'."
+        f"supported types are {listed([MODEL_TYPE, *FAMILIES])}."
     )
+
+
+def boundary_ids(folder: Path) -> tuple[int | None, int | None]:
+    """Return the ids of the tokens with which a model's texts begin and end, if it has any."""
+    values = _read_values(folder)
+    ids = (values.get("bos_token_id"), values.get("eos_token_id"))
+    first, last = (found[0] if isinstance(found, list) and found else found for found in ids)
+    n_ids = read_config(folder).vocab_size or 0
+    first, last = (
+        found if isinstance(found, int) and 0 <= found < n_ids else None for found in (first, last)
+    )
+    return first, last
 
 
 def check_sizes(config: ModelConfig, folder: Path) -> None:
@@ -133,9 +119,16 @@ def check_sizes(config: ModelConfig, folder: Path) -> None:
     Raises:
         InputError: the sizes differ, or the weights are missing or damaged.
     """
-    shapes = _read_shapes(folder)
+    meta = {name: torch.empty(shape, device="meta") for name, shape in _read_shapes(folder).items()}
+    shapes = {
+        name: tuple(tensor.shape) for name, tensor in _with_own_names(meta, config, folder).items()
+    }
     width = config.n_embd
-    expected = {"wte.weight": (config.vocab_size, width)}
+    expected = {
+        "wte.weight": (config.vocab_size, width),
+        "h.0.attn.c_proj.weight": (width, config.n_head * config.head_width),
+        "h.0.mlp.c_proj.weight": (width, config.inner_width),
+    }
     if config.position == "learned":
         expected["wpe.weight"] = (config.block_size, width)
     elif config.block_size > MAX_TOKENS:
@@ -154,24 +147,62 @@ def check_sizes(config: ModelConfig, folder: Path) -> None:
         raise _mismatch(folder, f"there are {len(layers)} layers, not {config.n_layer}")
 
 
+def _with_own_names(
+    weights: dict[str, Tensor], config: ModelConfig, folder: Path
+) -> dict[str, Tensor]:
+    """Return the weights of a folder under the names of the GPT."""
+    family = FAMILIES.get(_read_values(folder)["model_type"])
+    if family is None:
+        return weights
+    try:
+        return family.imported(weights, config)
+    except ValueError as error:
+        raise _mismatch(folder, str(error)) from None
+
+
 def _read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of a folder's weights, read from the file's header."""
-    with _open_weights(folder) as file:
-        names = file.keys()
-        return {name: tuple(file.get_slice(name).get_shape()) for name in names}
+    """Return the shapes of a folder's weights, read from the heads of the files."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in weight_files(folder):
+        with _open_weights(file) as opened:
+            names = opened.keys()
+            shapes |= {name: tuple(opened.get_slice(name).get_shape()) for name in names}
+    return shapes
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Return the files of a folder's weights: model.safetensors, or those that the index names.
+
+    Raises:
+        InputError: there is neither, or the index is damaged.
+    """
+    file, index = folder / WEIGHTS, folder / INDEX
+    if file.exists() or not index.exists():
+        return [file]
+    try:
+        names = {*_read_object(index)["weight_map"].values()}
+        is_plain = all(Path(name).name == name and name.endswith(".safetensors") for name in names)
+    except (LookupError, TypeError, AttributeError):
+        is_plain = False
+    if not is_plain:
+        raise InputError(
+            f"{index} is damaged (weight_map does not name files of this folder): create or "
+            "download it again."
+        )
+    return [folder / name for name in sorted(names)]
 
 
 @contextmanager
-def _open_weights(folder: Path) -> Iterator[Any]:
-    file = folder / WEIGHTS
+def _open_weights(file: Path) -> Iterator[Any]:
     reject_special_file(file)
     try:
         with safe_open(file, framework="pt") as opened:
             yield opened
     except FileNotFoundError:
+        folder = file.parent
         pickles = sorted(pickle.name for pickle in folder.glob("pytorch_model*.bin"))
         why = f" ({pickles[0]} is a pickle, which may execute code)" if pickles else ""
-        raise InputError(f"{folder} has no weights: {WEIGHTS} is missing{why}.") from None
+        raise InputError(f"{folder} has no weights: {file.name} is missing{why}.") from None
     except (SafetensorError, OSError) as error:
         raise InputError(f"{file} is damaged ({error}): create or download it again.") from None
 
@@ -191,14 +222,17 @@ def save_weights(weights: dict[str, Tensor], folder: Path) -> None:
 
 
 def load_weights(folder: Path) -> dict[str, Tensor]:
-    """Return the tensors of a folder's model.safetensors.
+    """Return the tensors of a folder's weights.
 
     Raises:
-        InputError: the file is missing or damaged.
+        InputError: a file is missing or damaged.
     """
-    with _open_weights(folder) as file:
-        names = file.keys()
-        return {name: file.get_tensor(name) for name in names}
+    weights: dict[str, Tensor] = {}
+    for file in weight_files(folder):
+        with _open_weights(file) as opened:
+            names = opened.keys()
+            weights |= {name: opened.get_tensor(name) for name in names}
+    return weights
 
 
 def load_state(module: torch.nn.Module, weights: dict[str, Tensor], folder: Path) -> None:
@@ -208,6 +242,10 @@ def load_state(module: torch.nn.Module, weights: dict[str, Tensor], folder: Path
         InputError: names or shapes do not match the module; the message names the first mismatch.
     """
     expected = module.state_dict()
+    if not any(map(QK_NORM.search, weights)):
+        weights = weights | {
+            n: torch.ones_like(t) for n, t in expected.items() if QK_NORM.search(n)
+        }
     for name, first in _shared_names(expected).items():
         if name not in weights and first in weights:
             weights = weights | {name: weights[first]}
@@ -254,9 +292,14 @@ def _read_values(folder: Path) -> dict[str, Any]:
             f"model.safetensors: give that folder{why}."
         )
     try:
-        values = json.loads(read_untrusted(file, MAX_SETTINGS_BYTES).decode())
+        return _read_object(file)
     except OSError:
         raise InputError(f"{folder} has no model: config.json is missing.") from None
+
+
+def _read_object(file: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(read_untrusted(file, MAX_SETTINGS_BYTES).decode())
     except InputError:
         raise
     except RecursionError:
@@ -274,40 +317,3 @@ def _write_values(values: dict[str, Any], folder: Path) -> None:
 
 def _textmill_config(config: ModelConfig) -> dict[str, Any]:
     return {"model_type": MODEL_TYPE, "textmill": config.model_dump()}
-
-
-def _from_gpt2(values: dict[str, Any], file: Path) -> ModelConfig:
-    for key, accepted in GPT2_FIXED.items():
-        if values.get(key, accepted[0]) not in accepted:
-            raise InputError(
-                f"{file}: {key}={values[key]!r} is not supported; it must be {accepted[0]!r}."
-            )
-    return ModelConfig(
-        n_layer=values["n_layer"],
-        n_head=values["n_head"],
-        n_embd=values["n_embd"],
-        block_size=values["n_positions"],
-        vocab_size=values["vocab_size"],
-        dropout=values.get("resid_pdrop", 0.0),
-        **GPT2_ARCHITECTURE,
-    )
-
-
-def _gpt2_config(config: ModelConfig) -> dict[str, Any]:
-    return {
-        "model_type": "gpt2",
-        "architectures": ["GPT2LMHeadModel"],
-        "activation_function": "gelu_new",
-        "n_layer": config.n_layer,
-        "n_head": config.n_head,
-        "n_embd": config.n_embd,
-        "n_positions": config.block_size,
-        "vocab_size": config.vocab_size,
-        "resid_pdrop": config.dropout,
-        "embd_pdrop": config.dropout,
-        "attn_pdrop": config.dropout,
-        "layer_norm_epsilon": 1e-5,
-        "tie_word_embeddings": True,
-        "bos_token_id": 0,  # the end token also begins a text: see corpus.tokens.tokenizer
-        "eos_token_id": 0,
-    }

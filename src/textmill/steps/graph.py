@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from textmill import hardware
+from textmill.checkpoints import CHECKPOINT_FILES, TOKENIZER_FILE
 from textmill.config import (
     AUTO,
     KINDS,
@@ -156,7 +157,7 @@ def _has_open_sizes(config: Config) -> bool:
 
 def _tokenizer_reads(config: Config) -> tuple[Raw, ...]:
     place = config.tokenizer.init_from
-    return _folder("tokenizer.init_from", place, "tokenizer.json")
+    return _folder("tokenizer.init_from", place, TOKENIZER_FILE)
 
 
 def _pretrain_config(config: Config) -> PretrainStepConfig:
@@ -170,8 +171,7 @@ def _pretrain_config(config: Config) -> PretrainStepConfig:
 
 def _pretrain_reads(config: Config) -> tuple[Raw, ...]:
     place = config.pretrain.init_from
-    files = ("config.json", "model.safetensors", "tokenizer.json")
-    return _folder("pretrain.init_from", place, *files)
+    return _folder("pretrain.init_from", place, *CHECKPOINT_FILES)
 
 
 def _folder(key: str, place: str | None, *files: str) -> tuple[Raw, ...]:

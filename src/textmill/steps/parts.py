@@ -42,7 +42,9 @@ class Folder:
     key: str
     """The setting of the folder."""
     place: str
+    """The folder, or a model of the Hugging Face Hub."""
     files: tuple[str, ...]
+    """Names of the files that are read, or patterns."""
 
 
 @dataclass(frozen=True)

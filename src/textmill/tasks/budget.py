@@ -8,11 +8,13 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
+from textmill.checkpoints import TOKENIZER_FILE, local_folder
 from textmill.config import BudgetStepConfig, OpenTokenizerConfig, TaskConfig
 from textmill.corpus.reading.labelled import read_labelled
 from textmill.corpus.reading.records import BadRecord
+from textmill.corpus.tokens.conversion import convert
 from textmill.corpus.tokens.corpus_texts import corpus_shards, read_sample
-from textmill.corpus.tokens.vocabulary import convert, train_on
+from textmill.corpus.tokens.vocabulary import train_on
 from textmill.errors import InputError
 from textmill.files import read_json, write_json
 from textmill.tasks.kinds import network_of
@@ -103,7 +105,7 @@ def _vocabularies(
     """
     sample_bytes = sum(len(text.encode()) for text in sample)
     if config.init_from is not None:
-        tokenizer = convert(Path(config.init_from))
+        tokenizer = convert(local_folder(config.init_from, [TOKENIZER_FILE]))
         counts = Counter(i for e in tokenizer.encode_batch_fast(sample) for i in e.ids)
         yield Vocabulary(tokenizer.get_vocab_size(), sample_bytes / counts.total(), tokenizer)
         return

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from textmill.checkpoints import local_folder
 from textmill.config import Config, SourceConfig
 from textmill.corpus.reading.folders import reject_escaping_link
 from textmill.corpus.reading.sources import digest_source, source_files
@@ -104,8 +105,12 @@ def _split_sources(split: Split) -> Iterator[Source]:
 
 def _folder_source(folder: Folder) -> Source:
     """Return the folder of initial weights that a step reads as its source."""
-    place = Path(folder.place)
-    files = [place / name for name in folder.files]
+    place = local_folder(folder.place, folder.files)
+    files = [
+        file
+        for name in folder.files
+        for file in (sorted(place.glob(name)) if "*" in name else [place / name])
+    ]
     for file in files:
         reject_special_file(file)
         if not file.is_file():

@@ -9,20 +9,65 @@ import torch
 from torch import Tensor
 
 from textmill import model as models
-from textmill.config import ModelConfig
-from textmill.corpus.tokens.tokenizer import load_tokenizer
+from textmill.config import ModelConfig, OpenModelConfig
+from textmill.corpus.tokens.tokenizer import END_ID, load_tokenizer
 from textmill.errors import InputError
 from textmill.model import GPT
+from textmill.model.layout import boundary_ids, read_config
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+MAX_BLOCK_SIZE = 1024
+"""Maximum context length of an earlier model that is used if none is set, in tokens."""
+INPUT, OUTPUT = "wte.weight", "lm_head.weight"
+
+
+def initial_shape(config: OpenModelConfig, init_from: Path) -> ModelConfig:
+    """Return the architecture and shape of a network that begins with those of an earlier model.
+
+    Args:
+        config: if n_layer, n_head or n_embd are not set, only its sizes matter.
+        init_from: folder of the earlier model.
+
+    Raises:
+        InputError: the folder has no such model, or one that differs from the configuration.
+    """
+    found = read_config(init_from)
+    sizes = {"n_layer": config.n_layer, "n_head": config.n_head, "n_embd": config.n_embd}
+    kept = {
+        "block_size": config.block_size or min(found.block_size, MAX_BLOCK_SIZE),
+        "dropout": config.dropout or 0.0,
+        "vocab_size": config.vocab_size,
+    }
+    if None in sizes.values():
+        shape = found.model_copy(update=kept)
+        wanted = {name: size for name, size in sizes.items() if size is not None}
+    else:
+        shape = config.model_copy(update=kept).sized()
+        wanted = {name: v for name, v in shape.explicit().items() if name not in kept}
+    theirs = found.explicit()
+    for name, value in wanted.items():
+        if value != theirs[name]:
+            raise InputError(
+                f"pretrain.init_from: the model in {init_from} has {name}={theirs[name]}, not "
+                f"model.{name}={value}: set model.{name}={theirs[name]}, or model=auto for all of "
+                "its sizes, or start from another."
+            )
+    if shape.block_size > found.block_size:
+        raise InputError(
+            f"pretrain.init_from: the model in {init_from} has a context of {found.block_size} "
+            f"tokens, and model.block_size={shape.block_size}: set it to that or less."
+        )
+    return shape
 
 
 def initial_network(config: ModelConfig, init_from: Path | None, tokenizer: Tokenizer) -> GPT:
     """Return the network to train.
 
     Embeddings of an earlier network are matched by the tokens' text, so token ids may differ
-    between the tokenizers; a new token is initialised with the mean embedding.
+    between the tokenizers; a new token is initialised with the mean embedding. The end token, which
+    also begins a text, takes the place of its tokens for both.
 
     Args:
         config: architecture and shape, vocab_size included.
@@ -34,22 +79,19 @@ def initial_network(config: ModelConfig, init_from: Path | None, tokenizer: Toke
     """
     if init_from is None:
         return GPT(config)
+    shape = initial_shape(config, init_from)
     earlier = models.load(init_from)
-    wanted, found = config.model_dump(), earlier.config.model_dump()
-    for key in wanted:
-        if key not in ("vocab_size", "dropout") and wanted[key] != found[key]:
-            raise InputError(
-                f"pretrain.init_from: the model in {init_from} has {key}={found[key]}, not "
-                f"model.{key}={wanted[key]}: set model.{key}={found[key]}, or start from another."
-            )
     rows = _rows(load_tokenizer(init_from), tokenizer, len(earlier.wte.weight))
-    weights = {
-        name: _copy_rows(tensor, rows, config.vocab_size)
-        if name in ("wte.weight", "lm_head.weight")
-        else tensor
-        for name, tensor in earlier.state_dict().items()
-    }
-    network = GPT(config)
+    first, last = boundary_ids(init_from)
+    weights = earlier.state_dict()
+    for name, end in ((INPUT, first), (OUTPUT, last)):
+        known = rows if END_ID in rows or end is None else rows | {END_ID: end}
+        weights[name] = _copy_rows(weights[name], known, config.vocab_size)
+    if shape.tie_embeddings:
+        weights[OUTPUT] = weights[INPUT]
+    if shape.position == "learned":
+        weights["wpe.weight"] = weights["wpe.weight"][: shape.block_size]
+    network = GPT(shape)
     network.load_state_dict(weights)
     return network
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from textmill import model as models
+from textmill.checkpoints import CHECKPOINT_FILES, local_folder
 from textmill.config import GenerationConfig, PretrainConfig, PretrainStepConfig, key_values
 from textmill.corpus.tokens.packing import PackedBlocks
 from textmill.corpus.tokens.token_shards import read_ids, read_index, read_labels
@@ -208,7 +209,7 @@ def pretrain(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, 
         InputError: there is too little data, or the vocabulary does not fit.
         RunError: training was stopped.
     """
-    if config.pretrain.devices > 1:
+    if config.pretrain.devices > 1 and config.pretrain.max_steps:
         launch(f"{__name__}:{train.__name__}", config, inputs, out, work)
     else:
         train(config, inputs, out, work)
@@ -228,12 +229,14 @@ def train(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, wor
             f"{index['vocab_size']} entries: remove the setting, or raise it to at least that."
         )
     tokenizer = load_tokenizer(inputs["tokenizer"])
-    init_from = Path(settings.init_from) if settings.init_from is not None else None
+    init_from = None
+    if settings.init_from is not None:
+        init_from = local_folder(settings.init_from, CHECKPOINT_FILES)
     shape = config.model.model_copy(update={"vocab_size": vocab_size})
     network = initial_network(shape, init_from, tokenizer).train()
     train, draw = training_blocks(inputs["tokens"], config)
     order = lru_cache(maxsize=1)(draw)  # `SeenTokens` reads the same epoch
-    if len(train) < settings.micro_batch_size:
+    if settings.max_steps and len(train) < settings.micro_batch_size:
         raise InputError(
             f"pretrain.micro_batch_size={settings.micro_batch_size}: the corpus has only "
             f"{len(train)} blocks of {config.model.block_size} tokens; set it to that or less, "
@@ -260,9 +263,10 @@ def train(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, wor
     }
     every = settings.validate_every_steps
     validate_at = range(every, settings.max_steps + 1, every)
-    fit(module, order, collate, validate_at, work, settings.devices, settings.strategy)
+    if settings.max_steps:
+        fit(module, order, collate, validate_at, work, settings.devices, settings.strategy)
     result = module.result()
-    if module.trainer.is_global_zero:
+    if not settings.max_steps or module.trainer.is_global_zero:
         _write(module, result, train, inputs["tokenizer"], out)
         write_redaction(config.redaction, out)
 

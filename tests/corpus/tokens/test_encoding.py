@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models
 
 from textmill.config import TokenizerConfig
+from textmill.corpus.tokens.conversion import convert
 from textmill.corpus.tokens.encoding import fast_encoder, to_tiktoken
 from textmill.corpus.tokens.tokenizer import SPECIAL_TOKENS, load_tokenizer
-from textmill.corpus.tokens.vocabulary import convert, train_tokenizer
+from textmill.corpus.tokens.vocabulary import train_tokenizer
 from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.sample.generate import WRITERS
 from textmill.sample.language.patterns import plain

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 from tests.corpus.tokens.conftest import write_corpus
 from textmill.config import TokenizerConfig
 from textmill.config.data import BYTE_VOCAB_SIZE
+from textmill.corpus.tokens.conversion import convert
 from textmill.corpus.tokens.tokenizer import (
     END_ID,
     MASK_ID,
@@ -24,7 +25,7 @@ from textmill.corpus.tokens.tokenizer import (
     TARGET_ID,
     load_tokenizer,
 )
-from textmill.corpus.tokens.vocabulary import convert, train_tokenizer
+from textmill.corpus.tokens.vocabulary import train_tokenizer
 from textmill.errors import InputError
 from textmill.safety.placeholders import PLACEHOLDERS
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from textmill.errors import InputError
 from textmill.files import read_untrusted
+from textmill.safety.placeholders import PLACEHOLDERS
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -68,3 +69,10 @@ def load_tokenizer(folder: Path, n_ids: int | None = None) -> Tokenizer:
     # "<|endoftext|>" quoted in a document must not be encoded as its end.
     tokenizer.encode_special_tokens = True
     return tokenizer
+
+
+def add_placeholders(tokenizer: Tokenizer) -> None:
+    """Add a token for each placeholder of redacted personal data."""
+    from tokenizers import AddedToken
+
+    tokenizer.add_tokens([AddedToken(p, normalized=False) for p in PLACEHOLDERS.values()])

@@ -6,17 +6,18 @@ All vocabularies contain the 256 bytes, so that any text can be encoded and deco
 from __future__ import annotations
 
 import io
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textmill.checkpoints import TOKENIZER_FILE, local_folder
 from textmill.config import TokenizerConfig
+from textmill.corpus.tokens.conversion import convert
 from textmill.corpus.tokens.corpus_texts import read_sample
-from textmill.corpus.tokens.tokenizer import END, MASK, MAX_BYTES, PAD, SPECIAL_TOKENS, damaged
+from textmill.corpus.tokens.tokenizer import END, MASK, PAD, SPECIAL_TOKENS, add_placeholders
 from textmill.errors import InputError
-from textmill.files import read_untrusted, write_json
+from textmill.files import write_json
 from textmill.safety.placeholders import PLACEHOLDERS
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def train_tokenizer(config: TokenizerConfig, inputs: Mapping[str, Path], out: Pa
     if config.init_from is None:
         tokenizer = _train(config, inputs["corpus"])
     else:
-        tokenizer = convert(Path(config.init_from))
+        tokenizer = convert(local_folder(config.init_from, [TOKENIZER_FILE]))
     tokenizer.save(str(out / "tokenizer.json"))
     write_json(
         out / "tokenizer_config.json",
@@ -70,7 +71,7 @@ def _train(config: TokenizerConfig, corpus: Path) -> Tokenizer:
 def train_on(config: TokenizerConfig, texts: Iterator[str]) -> Tokenizer:
     """Return a tokenizer trained on texts; it may have fewer entries than configured."""
     tokenizer = TRAINERS[config.kind](config, _without_placeholders(texts))
-    _add_placeholders(tokenizer)
+    add_placeholders(tokenizer)
     return tokenizer
 
 
@@ -201,44 +202,6 @@ def _spelt(text: str) -> str:
     return spelt
 
 
-def convert(folder: Path) -> Tokenizer:
-    """Return the tokenizer of a folder, with textmill's special tokens before its own.
-
-    Texts are split into the same tokens; only the token ids change.
-
-    Raises:
-        InputError: tokenizer.json is missing, damaged, or not a byte-level BPE.
-    """
-    from tokenizers import AddedToken, models
-
-    file = folder / "tokenizer.json"
-    try:
-        described = json.loads(read_untrusted(file, MAX_BYTES).decode())
-        model, pre_tokenizer = described["model"], described["pre_tokenizer"]
-        if (model["type"], pre_tokenizer["type"]) != ("BPE", "ByteLevel"):
-            raise InputError(
-                f"{file} is not a byte-level BPE such as GPT-2's: remove tokenizer.init_from to "
-                "train a new one."
-            )
-        spelt = sorted(model["vocab"], key=model["vocab"].__getitem__)
-        merges = [tuple(m.split(" ") if isinstance(m, str) else m) for m in model["merges"]]
-    except FileNotFoundError:
-        raise InputError(f"{folder} has no tokenizer: tokenizer.json is missing.") from None
-    except InputError:
-        raise
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise damaged(file, error) from None
-    kept = [token for token in spelt if token not in SPECIAL_TOKENS]
-    vocabulary = {token: number for number, token in enumerate((*SPECIAL_TOKENS, *kept))}
-    try:
-        tokenizer = _byte_level(models.BPE(vocab=vocabulary, merges=merges))
-    except Exception as error:  # the library raises nothing narrower
-        raise damaged(file, error) from None
-    tokenizer.add_special_tokens([AddedToken(t, special=True) for t in SPECIAL_TOKENS])
-    _add_placeholders(tokenizer)
-    return tokenizer
-
-
 def _byte_level(model: models.Model, *, use_regex: bool = True) -> Tokenizer:
     from tokenizers import Tokenizer, decoders, pre_tokenizers
 
@@ -247,12 +210,6 @@ def _byte_level(model: models.Model, *, use_regex: bool = True) -> Tokenizer:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=use_regex)
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
-
-
-def _add_placeholders(tokenizer: Tokenizer) -> None:
-    from tokenizers import AddedToken
-
-    tokenizer.add_tokens([AddedToken(p, normalized=False) for p in PLACEHOLDERS.values()])
 
 
 def _without_placeholders(texts: Iterator[str]) -> Iterator[str]:
