@@ -401,6 +401,46 @@ def test_results_go_to_the_working_folder(here: Path, there: Path) -> None:
     assert compose(write(there)).tracking.home == str(here / "mlruns")
 
 
+@pytest.fixture
+def earlier(there: Path) -> Path:
+    """The folder of an earlier model, of sizes that no preset has."""
+    from textmill.config import ModelConfig
+    from textmill.model import GPT, save
+
+    folder = there / "earlier"
+    folder.mkdir()
+    save(GPT(ModelConfig(n_layer=1, n_head=3, n_embd=24, block_size=48, vocab_size=99)), folder)
+    return folder
+
+
+def test_sizes_and_tokenizer_are_those_of_the_initial_model(there: Path, earlier: Path) -> None:
+    file = write(there, BASE + "pretrain: {init_from: earlier}\n")
+    config = compose(file)
+    assert config.pretrain.init_from == config.tokenizer.init_from == str(earlier)
+    model = config.model
+    assert (model.n_layer, model.n_head, model.n_embd, model.block_size) == (1, 3, 24, 48)
+    assert model.vocab_size is None
+    config = compose(file, ["tokenizer.vocab_size=4096", "model.block_size=32"])
+    assert config.tokenizer.init_from is None
+    assert config.model.block_size == 32
+    compose(file, ["budget_minutes=null", "pretrain.max_steps=0"])
+
+
+def test_an_initial_model_of_other_sizes_is_named_before_anything_runs(earlier: Path) -> None:
+    problem = message("demo", f"pretrain.init_from={earlier}")
+    assert "n_layer=1, not model.n_layer=4: set model.n_layer=1, or model=auto" in problem
+
+
+def test_an_initial_model_without_weights_is_named_before_anything_runs(earlier: Path) -> None:
+    (earlier / "model.safetensors").rename(earlier / "pytorch_model.bin")
+    problem = message("demo", "model=auto", f"pretrain.init_from={earlier}")
+    assert "pytorch_model.bin is a pickle, which may execute code" in problem
+
+
+def test_no_steps_need_an_initial_model() -> None:
+    assert "set init_from, or more steps" in message("demo", "pretrain.max_steps=0")
+
+
 def test_splits_of_hub_data_are_not_paths(there: Path) -> None:
     hub = "{name: h, hub: imdb, kind: classification, train: 'train[:9%]', test: test}"
     file = write(there, BASE + f"tasks: [{hub}]\n")

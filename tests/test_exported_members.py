@@ -138,6 +138,7 @@ PUBLIC = {
         "sources",
     ],
     "textmill.corpus.tokens": [
+        "conversion",
         "corpus_texts",
         "corpus_tokens",
         "packing",
@@ -169,6 +170,7 @@ PUBLIC = {
         "lstm",
         "save",
     ],
+    "textmill.model.families": ["FAMILIES", "Family"],
     "textmill.registry": [
         "challenger",
         "drawing",
@@ -290,6 +292,7 @@ PUBLIC = {
     "textmill.training": [
         "batches",
         "fit",
+        "initial",
         "likelihood",
         "metrics_file",
         "module",
@@ -346,7 +349,7 @@ MODULES = {
 }
 PACKAGES = sorted(name for name, file in MODULES.items() if file.name == "__init__.py")
 LARGE = ("torch", "mlflow", "prefect", "hydra", "datasets", "pyarrow", "transformers")
-LOADING = ("textmill.model",)
+LOADING = ("textmill.model", "textmill.model.families")
 """Packages whose `__init__` defines what it exports."""
 DOTTED = re.compile(r"\b(?:textmill|textmill_flows)(?:\.\w+)+\b(?!:)")
 """Not `module:function`, by which the graph names what a step runs: listing it here as well would

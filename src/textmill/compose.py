@@ -22,7 +22,6 @@ from yaml import YAMLError
 
 import textmill_conf
 from textmill import hardware
-from textmill.checkpoints import CONFIG_FILE, local_folder
 from textmill.config import Config
 from textmill.config.extensions import load
 from textmill.config.masked import Hidden, has_secrets, mark_secrets, models_in, secrets_in
@@ -63,8 +62,12 @@ def compose(config: str = "demo", overrides: Sequence[str] = ()) -> Config:
     _reject_undecodable_bytes(resolved)
     _fill_in_extensions(resolved)
     written = OmegaConf.to_container(values, resolve=False)
-    validated = validate(mark_secrets(Config, resolved, written), config)
-    return _with_initial_model(_choose_devices(validated))
+    chosen = _choose_devices(validate(mark_secrets(Config, resolved, written), config))
+    if chosen.pretrain.init_from is not None:
+        from textmill.training.initial import with_initial_shape  # loads torch
+
+        chosen = with_initial_shape(chosen)
+    return chosen
 
 
 def validate(values: Mapping[str, Any], name: str) -> Config:
@@ -360,19 +363,6 @@ def _for_omegaconf(values: Any) -> Any:
     if isinstance(values, str):
         return re.sub(r"(\\*)\$\{", lambda match: rf"{match[1] * 2}\${{", values)
     return values
-
-
-def _with_initial_model(config: Config) -> Config:
-    """Return the configuration with the sizes and the tokenizer of pretrain.init_from."""
-    init_from, tokenizer = config.pretrain.init_from, config.tokenizer
-    if init_from is None:
-        return config
-    from textmill.training.initial import initial_shape  # loads torch
-
-    shape = initial_shape(config.model, local_folder(init_from, [CONFIG_FILE]))
-    if tokenizer.vocab_size is None and tokenizer.init_from is None:
-        tokenizer = tokenizer.model_copy(update={"init_from": init_from})
-    return config.model_copy(update={"model": shape, "tokenizer": tokenizer})
 
 
 def _choose_devices(config: Config) -> Config:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from textmill.checkpoints import is_hub_id
+from textmill.hub_models import is_hub_id
 
 SAMPLE = "sample:"
 """Prefix of paths inside the generated sample data."""

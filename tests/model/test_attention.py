@@ -1,4 +1,4 @@
-"""Specifies the parts of attention: its kernels, positions and rotations."""
+"""Specifies the parts of attention: its kernels."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.model.conftest import build
-from textmill.model.attention import MAX_UNFUSED_BYTES, attend, positions_within, rotate
+from textmill.model.attention import MAX_UNFUSED_BYTES, attend
 from textmill.training.parallel.devices import onednn_matmul
 
 
@@ -41,18 +40,3 @@ def test_attention_is_that_in_fp64_but_for_rounding(
         rounded, exact = run(dtype), run(torch.float64)
     for ours, true in zip(rounded, exact, strict=True):
         assert (ours.double() - true).norm() / true.norm() < most
-
-
-def test_positions_count_from_the_start_of_each_document() -> None:
-    documents = torch.tensor([[4, 4, 4, 1, 1, 4], [0, 1, 2, 2, 2, 2]])
-    expected = [[0, 1, 2, 0, 1, 0], [0, 0, 0, 1, 2, 3]]
-    assert positions_within(documents).tolist() == expected
-
-
-def test_rotated_products_depend_on_the_distance_alone() -> None:
-    model = build(position="rotary")
-    q, k = torch.randn(2, 8, dtype=torch.float64)
-    at = [(rotate(q, c, s), rotate(k, c, s)) for c, s in zip(model.cos, model.sin, strict=True)]
-    scores = [at[t][0] @ at[t - 3][1] for t in range(3, 12)]
-    torch.testing.assert_close(scores, [scores[0]] * 9, atol=1e-6, rtol=0)
-    assert abs(at[5][0] @ at[3][1] - scores[0]) > 1e-3

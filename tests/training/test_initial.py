@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
 
-from textmill.config import ModelConfig
+from textmill.config import ModelConfig, OpenModelConfig
 from textmill.corpus.tokens.conversion import convert
 from textmill.corpus.tokens.tokenizer import END_ID, SPECIAL_TOKENS, load_tokenizer
 from textmill.errors import InputError
 from textmill.model import GPT, save
-from textmill.training.initial import initial_network
+from textmill.training.initial import MAX_BLOCK_SIZE, initial_network, initial_shape
 
 TEXT = "The cat sat on the mat, and the dog sat on the cat."
 SHAPE = {"n_layer": 2, "n_head": 2, "n_embd": 16}
@@ -101,6 +108,97 @@ def test_a_model_of_another_shape_names_the_first_difference(
     wanted = GPT2.model_copy(update={"n_layer": 3, "vocab_size": 300})
     with pytest.raises(InputError, match=r"n_layer=2, not model\.n_layer=3: set model\.n_lay"):
         initial_network(wanted, released, adopted)
+
+
+def llama(folder: Path, **settings: Any) -> LlamaForCausalLM:
+    """A Llama with a tokenizer whose texts begin and end with different tokens."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=280, initial_alphabet=alphabet, show_progress=False)
+    tokenizer.train_from_iterator([TEXT] * 10, trainer)
+    tokenizer.add_special_tokens(["<|begin_of_text|>", "<|end_of_text|>"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        hidden_size=16,
+        intermediate_size=40,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        max_position_embeddings=2048,
+        vocab_size=tokenizer.get_vocab_size() + 3,  # more rows than tokens, as Qwen has
+        bos_token_id=tokenizer.token_to_id("<|begin_of_text|>"),
+        eos_token_id=[tokenizer.token_to_id("<|end_of_text|>")],
+        initializer_range=0.2,
+        **settings,
+    )
+    model = LlamaForCausalLM(config).eval()
+    model.save_pretrained(folder)
+    return model
+
+
+OPEN = OpenModelConfig(n_layer=None, n_head=None, n_embd=None, block_size=None, dropout=None)
+
+
+@pytest.mark.parametrize("is_tied", [False, True])
+def test_the_end_token_stands_for_those_that_begin_and_end_a_text(
+    tmp_path: Path, is_tied: bool
+) -> None:
+    reference = llama(tmp_path, tie_word_embeddings=is_tied)
+    before = load_tokenizer(tmp_path)
+    tokenizer = convert(tmp_path)
+    shape = initial_shape(OPEN, tmp_path).model_copy(
+        update={"vocab_size": tokenizer.get_vocab_size()}
+    )
+    network = initial_network(shape, tmp_path, tokenizer).eval()
+    first, last = reference.config.bos_token_id, reference.config.eos_token_id[0]
+    with torch.inference_mode():
+        logits = network(torch.tensor([[END_ID, *tokenizer.encode(TEXT).ids]]))[0]
+        expected = reference(torch.tensor([[first, *before.encode(TEXT).ids]])).logits[0]
+    for token, number in before.get_vocab().items():
+        now = tokenizer.token_to_id(token)
+        torch.testing.assert_close(logits[:, now], expected[:, number], atol=1e-4, rtol=0)
+    end = first if is_tied else last
+    torch.testing.assert_close(logits[:, END_ID], expected[:, end], atol=1e-4, rtol=0)
+
+
+def test_sizes_that_are_not_set_are_those_of_the_earlier_model(tmp_path: Path) -> None:
+    llama(tmp_path)
+    shape = initial_shape(OPEN, tmp_path)
+    assert (shape.n_layer, shape.n_head, shape.n_kv_head, shape.n_inner) == (2, 2, 1, 40)
+    assert (shape.activation, shape.qk_norm, shape.dropout) == ("swiglu", False, 0.0)
+    assert shape.vocab_size is None  # that of the tokenizer
+    assert shape.block_size == MAX_BLOCK_SIZE
+    chosen = OPEN.model_copy(update={"block_size": 64, "dropout": 0.1, "n_layer": 2})
+    shape = initial_shape(chosen, tmp_path)
+    assert (shape.block_size, shape.dropout) == (64, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "problem"),
+    [
+        ({"n_layer": 3}, r"n_layer=2, not model\.n_layer=3: set model\.n_layer=2, or model=auto"),
+        ({"block_size": 4096}, "has a context of 2048 tokens, and model.block_size=4096: set it"),
+    ],
+)
+def test_sizes_that_differ_from_the_earlier_model_are_named(
+    tmp_path: Path, sizes: dict[str, int], problem: str
+) -> None:
+    llama(tmp_path)
+    with pytest.raises(InputError, match=problem):
+        initial_shape(OPEN.model_copy(update=sizes), tmp_path)
+
+
+def test_learned_positions_can_be_fewer_than_the_earlier_models(
+    released: Path, adopted: Tokenizer
+) -> None:
+    size = adopted.get_vocab_size()
+    shape = GPT2.model_copy(update={"vocab_size": size, "block_size": 8})
+    network = initial_network(shape, released, adopted)
+    reference = AutoModelForCausalLM.from_pretrained(released)
+    assert torch.equal(network.wpe.weight, reference.transformer.wpe.weight[:8])
 
 
 @pytest.mark.parametrize(

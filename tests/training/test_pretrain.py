@@ -238,6 +238,15 @@ def test_the_vocabulary_is_the_tokenizers_unless_it_is_set(inputs: dict[str, Pat
     assert sizes == [VOCAB_SIZE, 32]
 
 
+def test_without_steps_the_initial_model_is_the_backbone(inputs: dict[str, Path]) -> None:
+    earlier = run(inputs, "earlier", max_steps=2)
+    out = run(inputs, "same", init_from=str(earlier), max_steps=0, micro_batch_size=1024)
+    for name, weight in models.load(earlier).state_dict().items():
+        assert torch.equal(models.load(out).state_dict()[name], weight), name
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["tokens_seen"] == 0
+
+
 def test_the_metrics_count_parameters_blocks_and_tokens(inputs: dict[str, Path]) -> None:
     out = run(inputs, "a", accumulate=3, max_steps=2)
     metrics = json.loads((out / "metrics.json").read_text())

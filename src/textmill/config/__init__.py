@@ -12,6 +12,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from textmill.config.architecture import ModelConfig, OpenModelConfig, RotaryScaling
 from textmill.config.data import (
     TASK_SOURCE,
     UNREDACTED,
@@ -76,15 +77,12 @@ from textmill.config.tasks import (
 from textmill.config.training import (
     Accelerator,
     FinetuneConfig,
-    ModelConfig,
-    OpenModelConfig,
     OpenPretrainConfig,
     OptimizationConfig,
     Packing,
     Precision,
     PretrainConfig,
     PretrainStepConfig,
-    RotaryScaling,
     TokensConfig,
 )
 from textmill.errors import listed

@@ -6,11 +6,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from textmill.config.architecture import OpenModelConfig
 from textmill.config.data import OpenTokenizerConfig
 from textmill.config.running import ScalingLaw
 from textmill.config.settings import Settings
 from textmill.config.tasks import AnyTask
-from textmill.config.training import OpenModelConfig, OpenPretrainConfig
+from textmill.config.training import OpenPretrainConfig
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 

@@ -1,4 +1,4 @@
-"""Scaled dot-product attention with the fastest kernel for the device, masks, rotary positions.
+"""Scaled dot-product attention with the fastest kernel for the device, and masks.
 
 Sizes in shape comments: B sequences, T queries, S keys, nh heads, hs channels per head.
 """
@@ -95,26 +95,6 @@ def additive_mask(mask: Tensor, dtype: torch.dtype) -> Tensor:
     if mask.dtype != torch.bool:
         return mask.to(dtype)
     return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, -torch.inf)
-
-
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Return x with rotary position embeddings applied, (B, T, nh, hs) (Su et al. 2021).
-
-    Args:
-        x: (B, T, nh, hs); of the first r channels, i is paired with i + r/2; others are kept.
-        cos: (T, 1, r/2), or (B, T, 1, r/2) if positions differ between rows.
-        sin: same shape as cos.
-    """
-    width = cos.size(-1)
-    a, b = x[..., :width], x[..., width : 2 * width]
-    return torch.cat((a * cos - b * sin, a * sin + b * cos, x[..., 2 * width :]), dim=-1)
-
-
-def positions_within(documents: Tensor) -> Tensor:
-    """Return the position of each token in its document, (B, T), counted from 0."""
-    index = torch.arange(documents.size(1), device=documents.device).expand_as(documents)
-    is_first = F.pad(documents[:, 1:] != documents[:, :-1], (1, 0), value=True)
-    return index - (index * is_first).cummax(dim=1).values
 
 
 def block_mask(documents: Tensor, is_causal: bool) -> BlockMask:

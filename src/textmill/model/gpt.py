@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from textmill.config import ModelConfig, RotaryScaling
+from textmill.config import ModelConfig
 from textmill.model.attention import (
     FLEX_BLOCK,
     MIN_FLEX_WIDTH,
@@ -25,10 +25,9 @@ from textmill.model.attention import (
     additive_mask,
     attend,
     block_mask,
-    positions_within,
-    rotate,
 )
 from textmill.model.kv_cache import KVCache
+from textmill.model.positions import angles, positions_within, rotate
 
 INIT_STD = 0.02
 
@@ -184,9 +183,9 @@ class GPT(nn.Module):
             output.weight = self.wte.weight
         self.lm_head: nn.Module = output
         if config.position != "learned":
-            angles = _angles(config)
-            self.register_buffer("cos", angles.cos(), persistent=False)
-            self.register_buffer("sin", angles.sin(), persistent=False)
+            table = angles(config)
+            self.register_buffer("cos", table.cos(), persistent=False)
+            self.register_buffer("sin", table.sin(), persistent=False)
         self.apply(_init_weights)
         for name, parameter in self.named_parameters():
             if name.endswith("c_proj.weight"):
@@ -363,33 +362,6 @@ class GPT(nn.Module):
             table = torch.stack((self.sin[positions], self.cos[positions]), dim=-1)
             x = x * math.sqrt(self.config.n_embd) + table.flatten(-2)[..., : x.size(-1)]
         return x
-
-
-def _angles(config: ModelConfig) -> Tensor:
-    """Return the angle of every position and frequency, (block_size, half of the width)."""
-    width = config.n_embd if config.position == "sinusoidal" else config.rotary_width
-    exponents = -torch.arange(0, width, 2, dtype=torch.float64) / width
-    frequency = config.rotary_base**exponents
-    if config.rotary_scaling is not None:
-        frequency = _scaled(frequency, config.rotary_scaling)
-    positions = torch.arange(config.block_size, dtype=torch.float64)
-    return torch.outer(positions, frequency).float()
-
-
-def _scaled(frequency: Tensor, scaling: RotaryScaling) -> Tensor:
-    """Return rotary frequencies for a context longer than that of the original training.
-
-    Only those of long wavelengths are divided by the factor, as in Llama 3.1 (Grattafiori et al.
-    2024, section 3.4.2, and its released code): wavelengths are compared with fractions of the
-    original context, and frequencies between them interpolated. Without fractions, all are divided
-    (position interpolation; Chen et al. 2023).
-    """
-    if scaling.kind == "linear":
-        return frequency / scaling.factor
-    turns = scaling.original_block_size * frequency / (2 * math.pi)
-    kept = (turns - scaling.low_turns) / (scaling.high_turns - scaling.low_turns)
-    kept = kept.clamp(0, 1)
-    return kept * frequency + (1 - kept) * frequency / scaling.factor
 
 
 def _norm(config: ModelConfig) -> nn.Module:

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from textmill import hardware
-from textmill.checkpoints import CHECKPOINT_FILES, TOKENIZER_FILE
 from textmill.config import (
     AUTO,
     KINDS,
@@ -32,6 +31,7 @@ from textmill.config import (
     TokensConfig,
     open_sizes,
 )
+from textmill.hub_models import MODEL_FILES, TOKENIZER_FILE
 from textmill.steps.parts import (
     CorpusSource,
     Folder,
@@ -171,7 +171,7 @@ def _pretrain_config(config: Config) -> PretrainStepConfig:
 
 def _pretrain_reads(config: Config) -> tuple[Raw, ...]:
     place = config.pretrain.init_from
-    return _folder("pretrain.init_from", place, *CHECKPOINT_FILES)
+    return _folder("pretrain.init_from", place, *MODEL_FILES)
 
 
 def _folder(key: str, place: str | None, *files: str) -> tuple[Raw, ...]:

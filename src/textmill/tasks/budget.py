@@ -8,7 +8,6 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from textmill.checkpoints import TOKENIZER_FILE, local_folder
 from textmill.config import BudgetStepConfig, OpenTokenizerConfig, TaskConfig
 from textmill.corpus.reading.labelled import read_labelled
 from textmill.corpus.reading.records import BadRecord
@@ -17,6 +16,7 @@ from textmill.corpus.tokens.corpus_texts import corpus_shards, read_sample
 from textmill.corpus.tokens.vocabulary import train_on
 from textmill.errors import InputError
 from textmill.files import read_json, write_json
+from textmill.hub_models import TOKENIZER_FILE, local_folder
 from textmill.tasks.kinds import network_of
 from textmill.training.passes import default_epochs
 from textmill.training.planning.backbones import TaskTexts, Text

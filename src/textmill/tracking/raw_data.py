@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from textmill.checkpoints import local_folder
 from textmill.config import Config, SourceConfig
 from textmill.corpus.reading.folders import reject_escaping_link
 from textmill.corpus.reading.sources import digest_source, source_files
 from textmill.errors import InputError
 from textmill.files import digest_file, join_digests, reject_special_file
+from textmill.hub_models import local_folder
 from textmill.locations import SAMPLE as SAMPLE_PREFIX
 from textmill.steps.parts import CorpusSource, Folder, NewText, Raw, Split
 from textmill.steps.raw_sources import INIT_FROM, Source

@@ -3,6 +3,7 @@
 __all__ = [
     "batches",
     "fit",
+    "initial",
     "likelihood",
     "metrics_file",
     "module",

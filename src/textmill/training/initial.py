@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from textmill import model as models
-from textmill.config import ModelConfig, OpenModelConfig
+from textmill.config import Config, ModelConfig, OpenModelConfig
 from textmill.corpus.tokens.tokenizer import END_ID, load_tokenizer
 from textmill.errors import InputError
+from textmill.hub_models import CONFIG_FILE, is_hub_id, local_folder
 from textmill.model import GPT
-from textmill.model.layout import boundary_ids, read_config
+from textmill.model.layout import boundary_ids, check_sizes, read_config
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -21,6 +22,24 @@ if TYPE_CHECKING:
 MAX_BLOCK_SIZE = 1024
 """Maximum context length of an earlier model that is used if none is set, in tokens."""
 INPUT, OUTPUT = "wte.weight", "lm_head.weight"
+
+
+def with_initial_shape(config: Config) -> Config:
+    """Return the configuration of a pipeline with the sizes and tokenizer of pretrain.init_from.
+
+    Raises:
+        InputError: there is no such model, or one that differs from the configuration.
+        RunError: it is on the hub, which cannot be reached.
+    """
+    init_from, tokenizer = config.pretrain.init_from, config.tokenizer
+    assert init_from is not None
+    folder = local_folder(init_from, [CONFIG_FILE])
+    shape = initial_shape(config.model, folder)
+    if not is_hub_id(init_from):  # or else the weights are downloaded when they are needed
+        check_sizes(read_config(folder), folder)
+    if tokenizer.vocab_size is None and tokenizer.init_from is None:
+        tokenizer = tokenizer.model_copy(update={"init_from": init_from})
+    return config.model_copy(update={"model": shape, "tokenizer": tokenizer})
 
 
 def initial_shape(config: OpenModelConfig, init_from: Path) -> ModelConfig:

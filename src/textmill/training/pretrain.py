@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from textmill import model as models
-from textmill.checkpoints import CHECKPOINT_FILES, local_folder
 from textmill.config import GenerationConfig, PretrainConfig, PretrainStepConfig, key_values
 from textmill.corpus.tokens.packing import PackedBlocks
 from textmill.corpus.tokens.token_shards import read_ids, read_index, read_labels
 from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.errors import InputError
 from textmill.files import digest_file, write_json
+from textmill.hub_models import MODEL_FILES, local_folder
 from textmill.model import GPT
 from textmill.safety.model_redaction import write_redaction
 from textmill.training.batches import Batches, to_tensors
@@ -231,7 +231,7 @@ def train(config: PretrainStepConfig, inputs: Mapping[str, Path], out: Path, wor
     tokenizer = load_tokenizer(inputs["tokenizer"])
     init_from = None
     if settings.init_from is not None:
-        init_from = local_folder(settings.init_from, CHECKPOINT_FILES)
+        init_from = local_folder(settings.init_from, MODEL_FILES)
     shape = config.model.model_copy(update={"vocab_size": vocab_size})
     network = initial_network(shape, init_from, tokenizer).train()
     train, draw = training_blocks(inputs["tokens"], config)

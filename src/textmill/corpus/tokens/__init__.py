@@ -1,3 +1,11 @@
 """Tokenization: the tokenizer, token shards, and packed blocks for training."""
 
-__all__ = ["corpus_texts", "corpus_tokens", "packing", "token_shards", "tokenizer", "vocabulary"]
+__all__ = [
+    "conversion",
+    "corpus_texts",
+    "corpus_tokens",
+    "packing",
+    "token_shards",
+    "tokenizer",
+    "vocabulary",
+]

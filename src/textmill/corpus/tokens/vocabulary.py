@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textmill.checkpoints import TOKENIZER_FILE, local_folder
 from textmill.config import TokenizerConfig
 from textmill.corpus.tokens.conversion import convert
 from textmill.corpus.tokens.corpus_texts import read_sample
 from textmill.corpus.tokens.tokenizer import END, MASK, PAD, SPECIAL_TOKENS, add_placeholders
 from textmill.errors import InputError
 from textmill.files import write_json
+from textmill.hub_models import TOKENIZER_FILE, local_folder
 from textmill.safety.placeholders import PLACEHOLDERS
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ HUB_ID = re.compile(r"(?P<id>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revisio
 
 
 CONFIG_FILE, TOKENIZER_FILE = "config.json", "tokenizer.json"
-CHECKPOINT_FILES = (CONFIG_FILE, "*.safetensors", "*.safetensors.index.json", TOKENIZER_FILE)
+MODEL_FILES = (CONFIG_FILE, "*.safetensors", "*.safetensors.index.json", TOKENIZER_FILE)
 """Patterns of the files that pretraining begins with."""
 
 
