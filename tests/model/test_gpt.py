@@ -303,7 +303,7 @@ def test_a_gpt2_has_its_published_number_of_parameters(name: str, published: int
 
 
 def test_a_step_costs_six_operations_for_each_weight_and_twelve_for_each_pair() -> None:
-    model = GPT(tiny())
+    model = GPT(tiny(activation="relu_squared"))
     matrices = 2 * (4 * 16 * 16 + 2 * 4 * 16 * 16)
     assert model.n_matmul_parameters() == matrices + VOCAB_SIZE * 16
     assert model.flops_per_token(10) == 6 * (matrices + VOCAB_SIZE * 16) + 12 * 2 * 16 * 10

@@ -21,7 +21,9 @@ from textmill.model.families.gpt2 import ARCHITECTURE as GPT2_ARCHITECTURE
 from textmill.model.gpt import GPT
 from textmill.model.layout import load, read_config, save
 
-SHAPE = dict(n_layer=2, n_head=2, n_embd=16, block_size=12, vocab_size=23)
+SHAPE = dict(
+    n_layer=2, n_head=2, n_embd=16, block_size=12, vocab_size=23, activation="relu_squared"
+)
 ARRANGEMENTS: dict[str, dict[str, Any]] = {
     "gpt2": GPT2_ARCHITECTURE | {"dropout": 0.1},
     "untied gpt2": GPT2_ARCHITECTURE | {"tie_embeddings": False},

@@ -133,7 +133,7 @@ def test_muon_takes_the_matrices_of_the_layers_and_adamw_the_rest(tied: bool) ->
 @pytest.mark.parametrize(("name", "longest"), [("attn.c_proj", 16), ("mlp.c_fc", 64)])
 def test_a_muon_step_is_nearly_orthogonal_at_the_length_of_adamw(name: str, longest: int) -> None:
     torch.manual_seed(0)
-    model = GPT(ModelConfig.model_validate(SHAPE))
+    model = GPT(ModelConfig.model_validate(SHAPE | {"activation": "relu_squared"}))
     optimizer = make_optimizer(model, muon(learning_rate=0.01, weight_decay=0.0))
     for parameter in model.parameters():
         parameter.grad = torch.randn_like(parameter)

@@ -62,7 +62,7 @@ class OpenModelConfig(Settings):
     rotary_share: float = Field(1.0, gt=0, le=1)
     """Share of a head's channels that are rotated, the first ones (Black et al. 2022)."""
     rotary_scaling: RotaryScaling | None = None
-    activation: Literal["relu", "gelu", "gelu_exact", "relu_squared", "swiglu"] = "relu_squared"
+    activation: Literal["relu", "gelu", "gelu_exact", "relu_squared", "swiglu"] = "swiglu"
     """gelu: approximated by tanh, as in GPT-2."""
     norm: Literal["layer", "rms"] = "rms"
     norm_eps: float | None = Field(None, gt=0)

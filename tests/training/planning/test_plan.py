@@ -11,7 +11,9 @@ from textmill.model import GPT
 from textmill.training.planning import plan
 from textmill.training.planning.plan import Speed, forecast, measure_speed
 
-SHAPE = ModelConfig(n_layer=2, n_head=2, n_embd=32, block_size=16, vocab_size=50)
+SHAPE = ModelConfig(
+    n_layer=2, n_head=2, n_embd=32, activation="relu_squared", block_size=16, vocab_size=50
+)
 SETTINGS = PretrainConfig(
     micro_batch_size=4, accumulate=2, max_steps=100, validate_every_steps=30, validation_blocks=8,
     accelerator="cpu", precision="32",

@@ -51,6 +51,7 @@ def train_tokenizer(config: TokenizerConfig, inputs: Mapping[str, Path], out: Pa
             "bos_token": END,
             "pad_token": PAD,
             "mask_token": MASK,
+            "unk_token": END,  # never produced, but some readers need one
             "clean_up_tokenization_spaces": False,
         },
     )
