@@ -438,7 +438,7 @@ def test_an_initial_model_without_weights_is_named_before_anything_runs(earlier:
 
 
 def test_no_steps_need_an_initial_model() -> None:
-    assert "set init_from, or more steps" in message("demo", "pretrain.max_steps=0")
+    assert "set pretrain.init_from, or more steps" in message("demo", "pretrain.max_steps=0")
 
 
 def test_splits_of_hub_data_are_not_paths(there: Path) -> None:

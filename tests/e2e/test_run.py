@@ -258,7 +258,7 @@ def test_pretraining_goes_on_from_an_earlier_backbone_and_its_tokenizer(
     assert "init_from" in {entry.dataset.name for entry in later.inputs.dataset_inputs}
 
     for setting, message in (
-        ("pretrain.init_from=nowhere", "nowhere/config.json is missing"),
+        ("pretrain.init_from=nowhere", "nowhere has no model: config.json is missing"),
         (f"pretrain.init_from={folder}", "the model in"),
     ):
         wrong = finished.run("pretrain", *SMALL, "experiment=onward", "model.n_head=4", setting)

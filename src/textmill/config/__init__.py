@@ -282,6 +282,10 @@ class Config(Settings):
                 f"{listed(missing)} {'are' if len(missing) > 1 else 'is'} not set, and there is no "
                 "budget_minutes to choose for: set them, or set budget_minutes."
             )
+        if self.pretrain.max_steps == 0 and self.pretrain.init_from is None:
+            raise ValueError(
+                "pretrain.max_steps=0 needs a trained model: set pretrain.init_from, or more steps."
+            )
         return self
 
     @model_validator(mode="after")

@@ -126,8 +126,6 @@ class OpenPretrainConfig(OptimizationConfig):
 
     @model_validator(mode="after")
     def _warmup_fits(self) -> Self:
-        if self.max_steps == 0 and self.init_from is None:
-            raise ValueError("max_steps=0 needs a trained model: set init_from, or more steps.")
         if not self.max_steps or self.warmup_steps is None:
             return self
         if self.warmup_steps >= self.max_steps:

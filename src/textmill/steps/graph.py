@@ -107,7 +107,17 @@ PRETRAIN_SPEED_SETTINGS = (
     "compile",
     "devices",
 )
-MODEL_SIZES = ("n_layer", "n_head", "n_kv_head", "n_embd", "block_size", "vocab_size", "dropout")
+MODEL_SIZES = (
+    "n_layer",
+    "n_head",
+    "n_kv_head",
+    "n_embd",
+    "head_dim",
+    "n_inner",
+    "block_size",
+    "vocab_size",
+    "dropout",
+)
 PRETRAIN_SIZES = ("max_steps", "warmup_steps", "validate_every_steps", "validation_blocks")
 S = TypeVar("S", bound=OptimizationConfig)
 

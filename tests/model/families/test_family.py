@@ -259,5 +259,11 @@ def test_a_family_fits_no_architecture_but_its_own() -> None:
     for name in OURS:
         config = ours(name).config
         assert [family.model_type for family in FAMILIES.values() if family.fits(config)] == [name]
-    squared = ModelConfig(vocab_size=64, activation="relu_squared")
-    assert not any(family.fits(squared) for family in FAMILIES.values())
+    for unusual in (
+        {"activation": "relu_squared"},
+        {"position": "sinusoidal"},
+        {"n_embd": 20, "n_head": 3, "head_dim": 8, "bias": True},
+        {"norm_placement": "post", "qk_norm": False},
+    ):
+        config = ModelConfig.model_validate({"vocab_size": 64, **unusual})
+        assert not any(family.fits(config) for family in FAMILIES.values()), unusual

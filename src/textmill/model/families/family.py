@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from textmill.config import ModelConfig, RotaryScaling
@@ -69,7 +70,10 @@ class Family:
 
     def fits(self, config: ModelConfig) -> bool:
         """Return whether a model can be saved as one of this family."""
-        again = self.read_config(self.write(config), Path("config.json"))
+        try:
+            again = self.read_config(self.write(config), Path("config.json"))
+        except ValidationError:  # it needs a setting that the family does not have
+            return False
         return again.explicit() == config.explicit()
 
     def write_config(self, config: ModelConfig) -> dict[str, Any]:
@@ -95,17 +99,17 @@ class Family:
             for ours, several in self.inner.items()
             for number, theirs in enumerate(several)
         }
+        in_layer = re.compile(rf"{self.layers}\.([^.]+)\.(.+)")
         found: dict[tuple[str, str, str], dict[int, Tensor]] = {}
         result: dict[str, Tensor] = {}
         for name, tensor in weights.items():
             if CONSTANTS.search(name):
                 continue
             module, _, kind = name.removeprefix(self.prefix).rpartition(".")
-            layers, number, inner = f"{module}..".split(".", 2)
-            inner = inner.removesuffix("..")
-            if layers == self.layers and inner in parts:
-                target, part = parts[inner]
-                found.setdefault((number, target, kind), {})[part] = tensor
+            match = in_layer.fullmatch(module)
+            if match is not None and match[2] in parts:
+                target, part = parts[match[2]]
+                found.setdefault((match[1], target, kind), {})[part] = tensor
             else:
                 result[f"{ours[module]}.{kind}" if module in ours else name] = tensor
         for (number, module, kind), tensors in found.items():

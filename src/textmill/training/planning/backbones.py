@@ -209,7 +209,7 @@ def _candidate(
     per_step = training.accumulate * per_batch
     most = max(MIN_STEPS, int(MAX_EPOCHS * unique / per_step))
     fitting = max(MIN_STEPS, rounded(available_s / per_step_s))
-    steps = training.max_steps or min(most, fitting)
+    steps = min(most, fitting) if training.max_steps is None else training.max_steps
     tokens = steps * per_step
     n_validations = math.ceil(steps / training.validate_every_steps)
     unit = bytes_per_token / LAW_BYTES_PER_TOKEN
@@ -219,7 +219,9 @@ def _candidate(
         steps=steps,
         step_s=step_s,
         seconds=PRETRAIN_START_S + steps * step_s + n_validations * validation_s,
-        loss=repeated_loss(parameters, tokens * unit, unique * unit, config.law),
+        loss=repeated_loss(parameters, tokens * unit, unique * unit, config.law)
+        if steps
+        else math.inf,
         tokens=tokens,
         unique_tokens=unique,
         memory_bytes=memory_bytes(model.n_layer, model.n_embd, vocab_size, per_batch, per_batch),
@@ -290,6 +292,9 @@ def reasons_of(
         f"Tokens: a vocabulary of {best.vocab_size:,}, {best.bytes_per_token:.1f} bytes per token, "
         f"in a context of {model.block_size}."
     )
+    if not best.steps:
+        yield "Pretraining: none, as set."
+        return
     limit = ""
     if config.pretrain.max_steps is not None:
         limit = ", as set"
