@@ -191,6 +191,17 @@ def test_sizes_that_are_set_are_kept_and_the_others_follow() -> None:
     assert more.model["n_embd"] < sizes.model["n_embd"]
 
 
+def test_without_pretraining_its_time_is_for_the_tasks() -> None:
+    set_sizes = {"n_layer": 5, "n_embd": 256, "n_head": 4, "block_size": 64}
+    many = task("a", n_examples=100_000, most_epochs=100)
+    trained, _ = chosen(tasks=(many,), model=set_sizes)
+    kept, metrics = chosen(tasks=(many,), model=set_sizes, max_steps=0)
+    assert kept.pretrain["max_steps"] == 0
+    assert "Pretraining: none, as set." in kept.reasons
+    assert metrics["expected_epochs"] == 0
+    assert kept.tasks["a"]["max_steps"] > 1.5 * trained.tasks["a"]["max_steps"]
+
+
 def test_time_that_a_task_does_not_need_goes_to_the_others() -> None:
     large, small = task("large", 1_000_000), task("small", 64)
     alone, _ = chosen(tasks=(large, task("also", 1_000_000), task("again", 1_000_000)))
