@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from mlflow.entities import Run
 
 from textmill.config import Config, TaskConfig
+from textmill.errors import best_effort
 from textmill.evaluation.metrics import lower_is_better
 from textmill.evaluation.notes import read_notes
 from textmill.evaluation.significance import Interval
@@ -15,6 +16,7 @@ from textmill.reports import rendering as pages
 from textmill.reports.charts import Points, subsample
 from textmill.reports.data_page import gather_corpus
 from textmill.reports.logging import log_page, time_of
+from textmill.reports.mistakes import log_mistakes
 from textmill.reports.pictures import Pictures
 from textmill.reports.selected_examples import choose_examples
 from textmill.steps.chosen import FILE as SIZES
@@ -116,7 +118,7 @@ def gather(
         corpus=gather_corpus(config, results) if CLEAN.name in results else None,
         curves=tuple(_curves(pipeline, results)),
         tasks=tuple(
-            _task(task, results, pictures)
+            _task(store, task, results, pictures)
             for task in config.tasks
             if EVALUATE.label(task.name) in results
         ),
@@ -184,7 +186,9 @@ def _points(pipeline: Pipeline, result: Result, key: str) -> Points:
     return subsample(sorted({point.step: point.value for point in history}.items()), MAX_POINTS)
 
 
-def _task(task: TaskConfig, results: Mapping[str, Result], pictures: Pictures) -> pages.Task:
+def _task(
+    store: Store, task: TaskConfig, results: Mapping[str, Result], pictures: Pictures
+) -> pages.Task:
     result = results[EVALUATE.label(task.name)]
     tuned, tested = results[FINETUNE.label(task.name)].metrics(), result.metrics()
     counts = ("train_examples", "validation_examples", "test_examples", "cut_examples")
@@ -193,6 +197,8 @@ def _task(task: TaskConfig, results: Mapping[str, Result], pictures: Pictures) -
     facts["epochs"] = f"{tuned['epochs']:.3g}"
     facts["model"] = results[FINETUNE.label(task.name)].json("task.json")["choice"]
     rows = result.lines(PREDICTIONS)
+    with best_effort("the table of mistakes"):
+        log_mistakes(store, task.kind, result, rows)
     curve = results.get(CURVE.label(task.name))
     return pages.Task(
         name=task.name,
