@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from textmill.config import TaskConfig
-from textmill.evaluation.notes import LEAK, Note, write_notes
+from textmill.evaluation.notes import Note, write_notes
 from textmill.files import write_json
+from textmill.tasks.data_checks import find_notes, find_suspects, suspects_note, write_suspects
 from textmill.tasks.kinds import baselines_of, examples_of, metrics_of
-from textmill.tasks.labels import normalization_note
-from textmill.tasks.leaks import Overlap, find_overlap, kept_examples, lines_of
+from textmill.tasks.leaks import Overlap, find_overlap, kept_examples
 from textmill.tasks.predictions import score, signature_tags, write_predictions
-from textmill.tasks.rows import Rows
 
 
 def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     """Write the predictions of every baseline to its own folder, metrics.json and notes.json.
 
-    The notes describe problems of the examples, and limits of a baseline to save memory.
+    The notes describe problems of the examples, and limits of a baseline to save memory. Training
+    examples with likely wrong labels are listed in suspects.json.
 
     The metrics of the classical baseline are repeated without a prefix, and those of the trivial
     baseline under `trivial/`.
@@ -39,7 +38,11 @@ def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     train = kept_examples(config, train, shared)
     spec = kind.make_spec(config, train)
     kind.check_examples(config, spec, test)
-    metrics: dict[str, float] = dict(shared_metrics(shared))
+    suspects = find_suspects(config, spec, train)
+    write_suspects(train, suspects, out)
+    if suspects:
+        notes.append(suspects_note(train, suspects))
+    metrics: dict[str, float] = shared_metrics(shared) | {"likely_wrong_labels": len(suspects)}
     for name, predictions, note in models.baselines(spec, train, test):
         rows = [
             kind.reference(e) | prediction for e, prediction in zip(test, predictions, strict=True)
@@ -58,34 +61,6 @@ def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     write_notes(notes, out)
     write_json(out / "metrics.json", metrics)
     write_json(out / "tags.json", signature_tags(metrics_of(config.kind).signatures(config)))
-
-
-def find_notes(
-    config: TaskConfig, train: Rows[Any], test: Rows[Any], shared: Overlap
-) -> Iterator[Note]:
-    """Yield notes about leaked, conflicting and normalized examples."""
-    if shared.leaked:
-        what = f"{len(shared.leaked):,} of {len(test):,} test texts are training texts too"
-        if shared.n_same_answer < len(shared.leaked):
-            what += f", {shared.n_same_answer:,} of them with the same answer"
-        is_dropped = config.on_leak == "drop"
-        if is_dropped:
-            what += f"; {len(shared.copied):,} training examples are dropped"
-        yield Note(LEAK, what, lines_of("test", test, shared.leaked), not is_dropped)
-    n_conflicting = sum(map(len, shared.conflicting))
-    if n_conflicting:
-        where = (
-            lines_of("training", train, shared.conflicting[0]),
-            lines_of("test", test, shared.conflicting[1]),
-        )
-        yield Note(
-            "conflict",
-            f"{n_conflicting:,} of {len(train) + len(test):,} examples have a text that also "
-            "occurs with another label",
-            "; ".join(filter(None, where)),
-        )
-    if note := normalization_note({**train.normalized, **test.normalized}):
-        yield Note("spelling", note, is_doubt=False)
 
 
 def shared_metrics(shared: Overlap) -> dict[str, float]:

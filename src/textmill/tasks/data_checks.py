@@ -1,0 +1,173 @@
+"""Checks of a task's examples: leaks, conflicts, repetitions, balance and likely wrong labels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textmill.config import UNREDACTED, TaskConfig
+from textmill.evaluation.notes import LEAK, Note
+from textmill.files import write_json
+from textmill.tasks.inputs import text_key
+from textmill.tasks.kinds import Examples, answers_of, baselines_of, examples_of
+from textmill.tasks.labels import normalization_note
+from textmill.tasks.leaks import Overlap, lines_of
+from textmill.tasks.rows import Rows
+
+MIN_BALANCE = 0.1
+"""Minimum ratio of the rarest label's examples to the most frequent one's without a note."""
+N_FOLDS = 5
+MAX_CHECKED = 5000
+"""Maximum training examples whose labels are checked, a random sample of all."""
+SUSPECTS = "suspects.json"
+"""File of the training examples with likely wrong labels, the most confident first."""
+MIN_CONFIDENCE = 0.9
+"""Minimum probability of another label than the given one, which is then likely wrong."""
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A training example whose label is likely wrong."""
+
+    index: int
+    """Among the training examples."""
+    label: str
+    suggestion: str
+    probability: float
+    """Of the suggestion, by a model that was not trained on the example."""
+
+
+def find_notes(
+    config: TaskConfig, train: Rows[Any], test: Rows[Any], shared: Overlap
+) -> Iterator[Note]:
+    """Yield notes about examples: leaked, conflicting, repeated or normalized ones, and balance.
+
+    Args:
+        config: the task.
+        train: the training examples.
+        test: the test examples.
+        shared: their overlap.
+    """
+    kind = examples_of(config.kind)
+    if shared.leaked:
+        what = f"{len(shared.leaked):,} of {len(test):,} test texts are training texts too"
+        if shared.n_same_answer < len(shared.leaked):
+            what += f", {shared.n_same_answer:,} of them with the same answer"
+        is_dropped = config.on_leak == "drop"
+        if is_dropped:
+            what += f"; {len(shared.copied):,} training examples are dropped"
+        yield Note(LEAK, what, lines_of("test", test, shared.leaked), not is_dropped)
+    n_conflicting = sum(map(len, shared.conflicting))
+    if n_conflicting:
+        where = (
+            lines_of("training", train, shared.conflicting[0]),
+            lines_of("test", test, shared.conflicting[1]),
+        )
+        yield Note(
+            "conflict",
+            f"{n_conflicting:,} of {len(train) + len(test):,} examples have a text that also "
+            "occurs with another label",
+            "; ".join(filter(None, where)),
+        )
+    if repeated := repeated_examples(kind, train):
+        yield Note(
+            "repetition",
+            f"{len(repeated):,} of {len(train):,} training examples repeat an earlier one",
+            lines_of("training", train, repeated),
+            is_doubt=False,
+        )
+    if note := balance_note(kind, train):
+        yield Note("balance", note, is_doubt=False)
+    if note := normalization_note({**train.normalized, **test.normalized}):
+        yield Note("spelling", note, is_doubt=False)
+
+
+def repeated_examples(kind: Examples, train: Sequence[Any]) -> list[int]:
+    """Return the indices of the examples whose text and answer are those of an earlier one."""
+    seen: set[tuple[bytes, str]] = set()
+    repeated = []
+    for index, example in enumerate(train):
+        key = (text_key(kind.model_input(example)), repr(kind.reference(example)["reference"]))
+        if key in seen:
+            repeated.append(index)
+        seen.add(key)
+    return repeated
+
+
+def balance_note(kind: Examples, train: Sequence[Any]) -> str:
+    """Return a description of unbalanced labels; empty if they are balanced, or there are none."""
+    if kind.stratum is None or not train:
+        return ""
+    counts = Counter(map(kind.stratum, train)).most_common()
+    (most, n_most), (least, n_least) = counts[0], counts[-1]
+    if n_least >= MIN_BALANCE * n_most:
+        return ""
+    return (
+        f"labels are unbalanced: {n_most / len(train):.1%} of the training examples are {most}, "
+        f"{n_least / len(train):.1%} {least}"
+    )
+
+
+def suspects_note(train: Sequence[Any], suspects: Sequence[Suspect]) -> Note:
+    """Return the note about likely wrong labels."""
+    n_checked = min(len(train), MAX_CHECKED)
+    return Note(
+        "label",
+        f"{len(suspects):,} of {n_checked:,} training labels are likely wrong: the classical "
+        "baseline, trained without them, is sure of another",
+        lines_of("training", train, [suspect.index for suspect in suspects]),
+        is_doubt=False,
+    )
+
+
+def write_suspects(train: Sequence[Any], suspects: Sequence[Suspect], out: Path) -> None:
+    """Write the examples with likely wrong labels, with the line of each in the training file."""
+    rows = [
+        {
+            "line": int(train[suspect.index].place.rpartition(":")[2]),
+            "label": suspect.label,
+            "suggestion": suspect.suggestion,
+            "probability": suspect.probability,
+        }
+        for suspect in suspects
+    ]
+    write_json(out / SUSPECTS, rows)
+
+
+def find_suspects(config: TaskConfig, spec: Any, train: Sequence[Any]) -> list[Suspect]:
+    """Return the training examples with likely wrong labels, the most confident first.
+
+    The classical baseline predicts each example from those of the other folds (cross-validated
+    confidence; Northcutt et al. 2021, section 3, with one threshold for all labels).
+
+    Args:
+        config: the task.
+        spec: the kind's settings of the model.
+        train: the training examples; kinds without one label for each have no suspects.
+    """
+    kind, answers = examples_of(config.kind), answers_of(config.kind)
+    if answers.targets is None or kind.stratum is None or len(train) < 2 * N_FOLDS:
+        return []
+    chosen = np.random.default_rng(config.finetune.seed).permutation(len(train))[:MAX_CHECKED]
+    names = [kind.stratum(example) for example in train]
+    numbers = [answers.targets(spec, example)[0] for example in train]
+    name_of = dict(zip(numbers, names, strict=True))
+    by_label = sorted(chosen.tolist(), key=lambda index: names[index])
+    suspects = []
+    for fold in range(N_FOLDS):
+        held_out = by_label[fold::N_FOLDS]
+        others = [index for at, index in enumerate(by_label) if at % N_FOLDS != fold]
+        model = baselines_of(config.kind).fit(spec, [train[index] for index in others])
+        inputs = [kind.model_input(train[index]) for index in held_out]
+        scores = model.score(answers.prepare(spec, inputs, UNREDACTED))
+        for index, probabilities in zip(held_out, scores, strict=True):
+            best = int(np.argmax(probabilities))
+            probability = float(probabilities[best])
+            if best != numbers[index] and probability >= MIN_CONFIDENCE:
+                suspects.append(Suspect(index, names[index], name_of[best], probability))
+    return sorted(suspects, key=lambda suspect: -suspect.probability)
