@@ -69,7 +69,8 @@ class Attention(nn.Module):
                     self.k_norm.weight.expand(self.n_kv_head, -1),
                 )
             )
-            qk = F.rms_norm(qk, qk.shape[-1:], eps=self.q_norm.eps) * weight
+            # In mixed precision, a product with 32-bit weights would have 32 bits.
+            qk = F.rms_norm(qk, qk.shape[-1:], eps=self.q_norm.eps) * weight.to(qk.dtype)
         if rotation is not None:
             qk = rotate(qk, *rotation)
         q, k = qk.transpose(1, 2).split((self.n_head, self.n_kv_head), dim=1)  # (B, nh, T, hs)
