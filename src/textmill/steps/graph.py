@@ -14,6 +14,7 @@ from textmill import hardware
 from textmill.config import (
     AUTO,
     KINDS,
+    LABELLING_KINDS,
     BudgetStepConfig,
     CleanConfig,
     Config,
@@ -286,7 +287,8 @@ DRIFT = Step(
     needs_torch=True,
     loads=(
         *(
-            part.format(kind=KINDS["classification"])
+            part.format(kind=KINDS[kind])
+            for kind in LABELLING_KINDS
             for part in (EXAMPLES, NETWORK, ANSWERS, BASELINES)
         ),
         FILTERS,

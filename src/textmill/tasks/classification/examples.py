@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from textmill.errors import InputError, listed
 from textmill.safety.redaction import redact
-from textmill.tasks.classification.settings import ClassificationConfig
+from textmill.tasks.classification.settings import ClassificationConfig, TextLabelsConfig
 from textmill.tasks.inputs import Input
 from textmill.tasks.labels import Labels, as_text
 from textmill.tasks.rows import Rows, read_rows
+
+T = TypeVar("T")
 
 SELECTION = "accuracy"
 """The validation metric that selects the best epoch."""
@@ -21,6 +23,18 @@ ONE_ANSWER = True
 
 group = None
 """Examples belong to no groups."""
+
+
+class OfTexts(Protocol):
+    """An example of a text, or of a pair of texts."""
+
+    @property
+    def text(self) -> str:
+        """The text, or the first text of a pair."""
+
+    @property
+    def text_pair(self) -> str | None:
+        """The second text of a pair."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +65,44 @@ def read_examples(config: ClassificationConfig, split: str) -> Rows[Example]:
     """
 
     def parse(values: dict[str, Any], place: str) -> Example:
-        texts = (as_text(values[column], column) for column in config.text_columns)
-        text, *pair = (redact(text, config.redaction)[0] for text in texts)
+        text, *pair = read_texts(config, values)
         return Example(text, labels.label(values[config.label]), place, *pair)
 
     labels = Labels(config, config.label)
+    return read_labelled_texts(config, split, "label", labels, parse)
+
+
+def read_texts(config: TextLabelsConfig, values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the text of a record, or both texts of a pair, without personal data.
+
+    Raises:
+        ValueError: there is none.
+    """
+    for column in config.text_columns:
+        yield redact(as_text(values[column], column), config.redaction)[0]
+
+
+def read_labelled_texts(
+    config: TextLabelsConfig,
+    split: str,
+    setting: str,
+    labels: Labels,
+    parse: Callable[[dict[str, Any], str], T],
+) -> Rows[T]:
+    """Return the examples of a split.
+
+    Args:
+        config: the task.
+        split: train, validation or test.
+        setting: that of the column of labels.
+        labels: parses them.
+        parse: returns the example of a record and its location (FILE:LINE), or raises ValueError.
+
+    Raises:
+        InputError: the data is invalid; the message names the file, the line and the fix.
+    """
     columns = dict(zip(("text", "text_pair"), config.text_columns, strict=False))
-    columns["label"] = config.label
+    columns[setting] = getattr(config, setting)
     rows = read_rows(config, split, columns, parse)
     rows.normalized = labels.normalized
     return rows
@@ -86,11 +131,16 @@ def check_examples(config: ClassificationConfig, spec: Spec, examples: Sequence[
     """
     for example in examples:
         if example.label not in spec.labels:
-            raise InputError(
-                f"{example.place}: the label {example.label!r} does not occur in the training "
-                f"data of task {config.name!r}, which has {listed(spec.labels)}: correct it, "
-                "or add training examples of it."
-            )
+            raise InputError(f"{unknown_label(config, spec, example.label, example.place)}.")
+
+
+def unknown_label(config: TextLabelsConfig, spec: Spec, label: str, place: str) -> str:
+    """Return the message for a label that does not occur in training."""
+    return (
+        f"{place}: the label {label!r} does not occur in the training data of task "
+        f"{config.name!r}, which has {listed(spec.labels)}: correct it, or add training examples "
+        "of it"
+    )
 
 
 def stratum(example: Example) -> str:
@@ -100,12 +150,15 @@ def stratum(example: Example) -> str:
 
 def reference(example: Example) -> dict[str, Any]:
     """Return the fields of the predictions file that are the input and reference of an example."""
+    return {**text_fields(example), "reference": example.label}
+
+
+def text_fields(example: OfTexts) -> dict[str, str]:
+    """Return the text, or the texts, of an example by column."""
     pair = {} if example.text_pair is None else {"text_pair": example.text_pair}
-    return {"text": example.text, **pair, "reference": example.label}
+    return {"text": example.text, **pair}
 
 
-def model_input(example: Example) -> Input:
+def model_input(example: OfTexts) -> Input:
     """Return the input of the model."""
-    if example.text_pair is None:
-        return example.text
-    return {"text": example.text, "text_pair": example.text_pair}
+    return example.text if example.text_pair is None else text_fields(example)

@@ -7,16 +7,26 @@ from typing import Literal
 from textmill.config import LabelledConfig
 
 
-class ClassificationConfig(LabelledConfig):
-    """Classification: one label for a text, or for a pair of texts."""
+class TextLabelsConfig(LabelledConfig):
+    """Settings of kinds of task that label whole texts, or pairs of texts."""
 
     TEXT_SETTINGS = ("text", "text_pair")
 
-    kind: Literal["classification"]
     text: str = "text"
     """Column of the text."""
     text_pair: str | None = None
     """Column of a second text, such as the hypothesis that the first one entails or not."""
+
+
+class ClassificationConfig(TextLabelsConfig):
+    """Classification: one label for a text, or for a pair of texts.
+
+    With `labels` instead of `label`, a text has any number of them: see `MultilabelConfig`.
+    """
+
+    SPECIAL_KINDS = {"labels": "multilabel"}
+
+    kind: Literal["classification"]
     label: str = "label"
     """Column of the label."""
 
