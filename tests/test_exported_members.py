@@ -151,6 +151,7 @@ PUBLIC = {
         "metrics",
         "notes",
         "plots",
+        "probabilities",
         "regression",
         "shift",
         "significance",

@@ -206,6 +206,8 @@ def test_a_task_has_its_examples_baselines_and_pictures(pipeline: Pipeline, mood
     assert task.facts["train examples"] == "90"
     assert task.facts["cut examples"] == "1"
     assert task.baselines == {"majority": {"accuracy": 0.5}, "tfidf": {"accuracy": 0.75}}
+    assert task.scores == {"accuracy": 0.5}
+    assert task.metrics == ("accuracy",)
     assert task.notes == (Note("tfidf", "tfidf: on fewer features"),)
     assert [e.segments[0].text for e in task.examples.right] == ["fine"]
     assert [e.segments[0].text for e in task.examples.wrong] == ["poor"]

@@ -29,6 +29,7 @@ from textmill.steps.graph import (
     FINETUNE,
     GRAPH,
 )
+from textmill.tasks.kinds import definitions
 from textmill.tasks.predictions import PREDICTIONS
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.intervals import metrics_by_task
@@ -116,7 +117,7 @@ def gather(
         corpus=gather_corpus(config, results) if CLEAN.name in results else None,
         curves=tuple(_curves(pipeline, results)),
         tasks=tuple(
-            _task(task, results, pictures)
+            _task(task, results, pictures, intervals)
             for task in config.tasks
             if EVALUATE.label(task.name) in results
         ),
@@ -184,7 +185,12 @@ def _points(pipeline: Pipeline, result: Result, key: str) -> Points:
     return subsample(sorted({point.step: point.value for point in history}.items()), MAX_POINTS)
 
 
-def _task(task: TaskConfig, results: Mapping[str, Result], pictures: Pictures) -> pages.Task:
+def _task(
+    task: TaskConfig,
+    results: Mapping[str, Result],
+    pictures: Pictures,
+    intervals: Mapping[str, Interval],
+) -> pages.Task:
     result = results[EVALUATE.label(task.name)]
     tuned, tested = results[FINETUNE.label(task.name)].metrics(), result.metrics()
     counts = ("train_examples", "validation_examples", "test_examples", "cut_examples")
@@ -194,6 +200,8 @@ def _task(task: TaskConfig, results: Mapping[str, Result], pictures: Pictures) -
     facts["model"] = results[FINETUNE.label(task.name)].json("task.json")["choice"]
     rows = result.lines(PREDICTIONS)
     curve = results.get(CURVE.label(task.name))
+    metrics = [one.name for one in definitions(task.kind, task.metrics) if one.name in tested]
+    found = {name: intervals.get(f"{task.name}/{name}") for name in metrics}
     return pages.Task(
         name=task.name,
         kind=task.kind,
@@ -202,6 +210,8 @@ def _task(task: TaskConfig, results: Mapping[str, Result], pictures: Pictures) -
         images=(*pictures.of(task.kind, result), *(pictures.logged(curve) if curve else ())),
         examples=choose_examples(task.kind, rows, N_RIGHT, N_WRONG),
         notes=read_notes(results[BASELINE.label(task.name)].folder),
+        scores={name: tested[name] for name in metrics},
+        intervals={name: interval for name, interval in found.items() if interval is not None},
     )
 
 

@@ -45,7 +45,8 @@ def predict_examples(
     """Return the examples' rows of a predictions file."""
     # Batches of similar lengths need little padding.
     by_length = sorted(range(len(examples)), key=lambda i: size_of(kind.model_input(examples[i])))
-    predictions = predictor([kind.model_input(examples[i]) for i in by_length])
+    inputs = [kind.model_input(examples[i]) for i in by_length]
+    predictions = predictor.stream(inputs, with_details=True)
     rows: list[dict[str, Any]] = [{} for _ in examples]
     for i, prediction in zip(by_length, predictions, strict=True):
         rows[i] = kind.reference(examples[i]) | prediction

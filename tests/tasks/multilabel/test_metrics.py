@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
+from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
 
 from tests.tasks.multilabel.conftest import make_config
 from textmill.evaluation.significance import intervals
@@ -80,11 +80,21 @@ def test_statistics_give_the_same_scores(tmp_path: Any) -> None:
     table = tabulate("multilabel", models)
     for model, rows in enumerate(models):
         logged, values = score(make_config(tmp_path), rows), table.values(model)
-        assert {metric.name for metric in METRICS} <= values.keys()
+        assert {metric.name for metric in METRICS} - {"auroc"} <= values.keys()
         known = {name: value for name, value in values.items() if name in logged}
         assert known == pytest.approx({name: logged[name] for name in known})
     interval = intervals(table, 0)["f1_micro"]
     assert interval.low < interval.value < interval.high
+
+
+def test_auroc_is_that_of_each_label_against_its_absence(tmp_path: Any) -> None:
+    rng = np.random.default_rng(0)
+    expected, p = drawn(50, 3), rng.random((50, len(LABELS)))
+    rows = as_rows(drawn(50, 4), expected)
+    for row, own in zip(rows, p.tolist(), strict=True):
+        row["probabilities"] = dict(zip(LABELS, own, strict=True))
+    area = roc_auc_score(as_matrix(expected), p, average="macro")
+    assert score(make_config(tmp_path), rows)["auroc"] == pytest.approx(area)
 
 
 def test_no_label_anywhere_scores_nought(tmp_path: Any) -> None:

@@ -19,7 +19,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from textmill.config import UNREDACTED
 from textmill.corpus.words import split_words
 from textmill.evaluation.regression import LinearClassifier, naive_bayes_regression
-from textmill.tasks.classification.answers import Texts, prepare
+from textmill.tasks.classification.answers import Texts, answer, details, prepare
 from textmill.tasks.classification.examples import Example, OfTexts, Spec, model_input
 from textmill.tasks.ensemble.baseline_files import load_baseline, write_baseline
 
@@ -44,12 +44,13 @@ def baselines(
     spec: Spec, train: Sequence[Example], test: Sequence[Example]
 ) -> Iterator[tuple[str, list[dict[str, Any]], str]]:
     """Yield name and predictions of each baseline, and a note if it was limited to save memory."""
-    label = majority([example.label for example in train])
-    yield TRIVIAL_BASELINE, [{"label": label} for _ in test], ""
-    model = fit(spec, train)
-    scores = model.score(prepared_texts(spec, test))
-    rows = [{"label": spec.labels[int(row.argmax())]} for row in scores]
-    yield CLASSICAL_BASELINE, rows, model.note
+    labels = [example.label for example in train]
+    share = {"label": majority(labels), "score": labels.count(majority(labels)) / len(labels)}
+    yield TRIVIAL_BASELINE, [share for _ in test], ""
+    model, prepared = fit(spec, train), prepared_texts(spec, test)
+    scores = [*model.score(prepared)]
+    answers = zip(answer(spec, prepared, scores), scores, strict=True)
+    yield CLASSICAL_BASELINE, [one | details(spec, row) for one, row in answers], model.note
 
 
 def majority(labels: Sequence[str]) -> str:

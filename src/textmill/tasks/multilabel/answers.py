@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from textmill.tasks.classification import answers as single
 from textmill.tasks.classification.answers import PREDICT_BATCH, Texts, columns, prepare
 from textmill.tasks.multilabel.examples import Example, Spec, label_numbers
 
@@ -17,6 +18,7 @@ __all__ = [
     "ThresholdCounts",
     "answer",
     "columns",
+    "details",
     "fit_decision",
     "prepare",
     "targets",
@@ -26,6 +28,11 @@ THRESHOLDS = (0.01, 0.02, 0.03, *(n / 20 for n in range(1, 20)))
 """Thresholds that are tried."""
 
 Floats = NDArray[np.floating]
+
+
+def details(spec: Spec, score: Floats) -> dict[str, Any]:
+    """Return the probabilities of all labels, unless these are very many."""
+    return single.details(spec, np.asarray(score)[:, 1])
 
 
 def targets(spec: Spec, example: Example) -> list[int]:

@@ -22,7 +22,7 @@ from textmill.tasks.classification.baselines import (
     prepared_texts,
 )
 from textmill.tasks.ensemble.held_out import decide_on_held_out
-from textmill.tasks.multilabel.answers import answer, fit_decision
+from textmill.tasks.multilabel.answers import answer, details, fit_decision
 from textmill.tasks.multilabel.examples import Example, Spec, label_numbers
 
 __all__ = ["CLASSICAL_BASELINE", "TRIVIAL_BASELINE", "baselines", "fit", "load"]
@@ -45,7 +45,9 @@ def baselines(
         fit_decision,
     )
     prepared = prepared_texts(spec, test)
-    yield CLASSICAL_BASELINE, [*answer(decided, prepared, [*model.score(prepared)])], model.note
+    scores = [*model.score(prepared)]
+    answers = zip(answer(decided, prepared, scores), scores, strict=True)
+    yield CLASSICAL_BASELINE, [one | details(spec, row) for one, row in answers], model.note
 
 
 def most_frequent(spec: Spec) -> list[str]:

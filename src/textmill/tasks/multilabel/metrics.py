@@ -6,20 +6,33 @@ import importlib.metadata
 from collections.abc import Sequence
 
 from textmill.evaluation.metrics import Metric, Row, compute
+from textmill.evaluation.probabilities import auroc_of
 from textmill.tasks.multilabel.settings import MultilabelConfig
 
-METRICS = (Metric("f1_micro", leads=True), Metric("f1_macro"), Metric("subset_accuracy"))
-"""Metrics on the parent run; each label also has precision, recall and F1."""
+METRICS = (
+    Metric("f1_micro", leads=True),
+    Metric("f1_macro"),
+    Metric("subset_accuracy"),
+    Metric("auroc", on_parent=False),
+)
+"""Metrics of all labels; each label also has precision, recall and F1."""
 
 
 def score(config: MultilabelConfig, rows: Sequence[Row]) -> dict[str, float]:
-    """Return the metrics of rows with predicted and reference labels."""
+    """Return the metrics of rows with predicted and reference labels.
+
+    AUROC needs the probabilities of all labels.
+    """
     import datasets
 
     values = datasets.List(datasets.Value("string"))
     features = datasets.Features({"predictions": values, "references": values})
     references = [row["reference"] for row in rows]
-    return compute(label_scores, features, [*map(predicted, rows)], references)
+    scores = compute(label_scores, features, [*map(predicted, rows)], references)
+    if all("probabilities" in row for row in rows):
+        area = auroc_of([row["probabilities"] for row in rows], references)
+        scores |= {"auroc": area} if area is not None else {}
+    return scores
 
 
 def predicted(row: Row) -> list[str]:
@@ -63,4 +76,5 @@ def signatures(config: MultilabelConfig) -> dict[str, str]:
         "f1_micro": f"average:micro|{version}",
         "f1_macro": f"average:macro|classes:all that occur|{version}",
         "subset_accuracy": version,
+        "auroc": f"average:macro|{version}",
     }
