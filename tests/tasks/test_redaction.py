@@ -158,7 +158,7 @@ def answers_with(kind: str, spec: Any, redaction: RedactionConfig, backbone: Pat
 SPECS = {
     "classification": classification.Spec(("bad", "good")),
     "generation": examples_of("generation").Spec(0.5),
-    "multilabel": examples_of("multilabel").Spec(("bad", "good"), False, (0.5, 0.5), 0.0),
+    "multilabel": examples_of("multilabel").Spec(("bad", "good"), False, (), (0.5, 0.5), 0.0),
     "question_answering": examples_of("question_answering").Spec((), (), (0.0,), False),
     "tagging": SPEC,
     "translation": examples_of("translation").Spec(0.5),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Self
@@ -155,7 +155,10 @@ def logistic_regression(
 
 
 def naive_bayes_regression(
-    features: csr_matrix, labels: Sequence[int], C: float
+    features: csr_matrix,
+    labels: Sequence[int],
+    C: float,
+    weights: NDArray[np.float64] | None = None,
 ) -> tuple[LinearClassifier, str]:
     """Return logistic regressions of each class against the rest, on naive-Bayes features.
 
@@ -167,6 +170,7 @@ def naive_bayes_regression(
         features: (examples, features), not negative.
         labels: (examples,), the number of each example's class.
         C: inverse of the regularization strength.
+        weights: (examples,); None: all are 1.
 
     Returns:
         The fitted model, and a note on how it was limited to save memory.
@@ -175,12 +179,17 @@ def naive_bayes_regression(
     classes = np.unique(numbers)
     rows = classes if len(classes) > 2 else classes[1:]
     columns, used, note = _most_frequent(features, max(1, len(rows)))
-    fitted = _naive_bayes_rows(used, (numbers == number for number in rows), len(rows), C)
+    masks = ((numbers == number, weights) for number in rows)
+    fitted = _naive_bayes_rows(used, masks, len(rows), C)
     return _classifier(*fitted, classes, columns, is_multinomial=False), note
 
 
 def independent_regressions(
-    features: csr_matrix, labels: Sequence[Collection[int]], n_classes: int, C: float
+    features: csr_matrix,
+    labels: Sequence[Collection[int]],
+    n_classes: int,
+    C: float,
+    weights: Sequence[tuple[float, float]] = (),
 ) -> tuple[IndependentClassifier, str]:
     """Return a logistic regression of each class by itself, on naive-Bayes features as above.
 
@@ -189,6 +198,7 @@ def independent_regressions(
         labels: (examples,), the numbers of each example's classes, of which it may have none.
         n_classes: the number of classes; those that no example has, or all, get a constant.
         C: inverse of the regularization strength.
+        weights: (n_classes, 2), of examples that lack and that have each class; empty: all are 1.
 
     Returns:
         The fitted model, and a note on how it was limited to save memory.
@@ -196,17 +206,22 @@ def independent_regressions(
     numbers = np.fromiter(chain.from_iterable(labels), np.int64)
     owners = np.repeat(np.arange(len(labels)), [*map(len, labels)])
     columns, used, note = _most_frequent(features, n_classes)
-    masks = (
-        np.bincount(owners[numbers == number], minlength=len(labels)) > 0
-        for number in range(n_classes)
-    )
-    fitted = _naive_bayes_rows(used, masks, n_classes, C)
+
+    def rows() -> Iterator[tuple[NDArray[np.bool_], NDArray[np.float64] | None]]:
+        for number in range(n_classes):
+            mask = np.bincount(owners[numbers == number], minlength=len(labels)) > 0
+            yield mask, np.where(mask, *weights[number][::-1]) if weights else None
+
+    fitted = _naive_bayes_rows(used, rows(), n_classes, C)
     classifier = _classifier(*fitted, np.arange(n_classes), columns, is_multinomial=False)
     return IndependentClassifier(**vars(classifier)), note
 
 
 def _naive_bayes_rows(
-    features: csr_matrix, masks: Iterable[NDArray[np.bool_]], n_rows: int, C: float
+    features: csr_matrix,
+    masks: Iterable[tuple[NDArray[np.bool_], NDArray[np.float64] | None]],
+    n_rows: int,
+    C: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the coefficients, (n_rows, features), and intercepts of classes against the rest.
 
@@ -215,19 +230,19 @@ def _naive_bayes_rows(
 
     Args:
         features: (examples, features), not negative.
-        masks: of each class, (examples,): which examples have it.
+        masks: of each class, both (examples,): which examples have it, and their weights, if any.
         n_rows: the number of classes.
         C: inverse of the regularization strength.
     """
     present = (features > 0).astype(np.float64)
     coefficients, intercepts = np.zeros((n_rows, features.shape[1])), np.empty(n_rows)
-    for row, mask in enumerate(masks):
+    for row, (mask, weights) in enumerate(masks):
         n = int(mask.sum())
         if n in (0, len(mask)):
             intercepts[row] = np.log((n + 0.5) / (len(mask) - n + 0.5))
             continue
         ratios = _log_count_ratios(present, mask)
-        fitted = _binary_regression(C).fit(features.multiply(ratios).tocsr(), mask)
+        fitted = _binary_regression(C).fit(features.multiply(ratios).tocsr(), mask, weights)
         coefficients[row] = fitted.coef_[0] * ratios
         intercepts[row] = fitted.intercept_[0]
     return coefficients, intercepts

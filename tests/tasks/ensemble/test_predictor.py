@@ -67,7 +67,7 @@ TAGS = ("O", "B-PER", "I-PER")
 NETWORKS: dict[str, tuple[str, Any, bool]] = {
     "classification": ("classification", SPEC, False),
     "causal classification": ("classification", SPEC, True),
-    "multilabel": ("multilabel", MultilabelSpec(("bad", "good"), False, (0.5, 0.1)), False),
+    "multilabel": ("multilabel", MultilabelSpec(("bad", "good"), False, (), (0.5, 0.1)), False),
     "tagging": ("tagging", TaggingSpec(TAGS, False), False),
     "tagging with spelling and a random field": (
         "tagging",

@@ -18,7 +18,7 @@ from textmill.tasks.multilabel.answers import (
 )
 from textmill.tasks.multilabel.examples import Example, Spec
 
-SPEC = Spec(("a", "b", "c"), False, (0.5, 0.3, 0.1))
+SPEC = Spec(("a", "b", "c"), False, (), (0.5, 0.3, 0.1))
 
 
 def rows(*probabilities: float) -> np.ndarray:

@@ -39,14 +39,14 @@ def test_the_most_frequent_labels_have_the_highest_f1_of_any_number_of_them() ->
         everywhere = np.zeros_like(is_label)
         everywhere[:, :n] = True
         scores.append(f1_score(is_label, everywhere, average="micro"))
-    chosen = most_frequent(Spec(tuple("abcde"), False, shares))
+    chosen = most_frequent(Spec(tuple("abcde"), False, (), shares))
     assert chosen == [*"abcde"[: int(np.argmax(scores)) + 1]]
     assert 1 < len(chosen) < 5
 
 
 def test_labels_of_all_or_no_training_examples_have_constant_probabilities() -> None:
     train = [Example("a lamp", ("all",), ""), Example("the chair", ("all", "seat"), "")]
-    spec = Spec(("all", "none", "seat"), False, (1.0, 0.1, 0.5))
+    spec = Spec(("all", "none", "seat"), False, (), (1.0, 0.1, 0.5))
     (rows,) = fit(spec, train).score([("a chair",)])
     np.testing.assert_allclose(rows.sum(axis=1), 1)
     assert rows[0, 1] == pytest.approx(2.5 / 3)
@@ -70,6 +70,6 @@ def test_a_saved_baseline_gives_the_same_probabilities(
 
 def test_one_label_is_enough() -> None:
     train = [Example("lamp", ("light",), ""), Example("chair", (), "")] * 3
-    spec = Spec(("light",), False, (0.5,))
+    spec = Spec(("light",), False, (), (0.5,))
     lit, dark = fit(spec, train).score([("lamp",), ("chair",)])
     assert lit[0, 1] > 0.5 > dark[0, 1]

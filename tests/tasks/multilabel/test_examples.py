@@ -27,7 +27,7 @@ from textmill.tasks.multilabel.examples import (
 )
 
 TASK = {"name": "tags", "kind": "classification", "train": "a.csv", "test": "b.csv"}
-SPEC = Spec(("a", "b"), False, (0.5, 0.5))
+SPEC = Spec(("a", "b"), False, (), (0.5, 0.5))
 
 
 def read(folder: Path, values: list[Any], **further: Any) -> list[tuple[str, ...]]:
@@ -121,7 +121,7 @@ def test_the_column_of_labels_is_needed(tmp_path: Path) -> None:
 def test_a_model_knows_the_labels_of_training_and_their_shares() -> None:
     config = make_config(Path(), text_pair="second")
     train = [Example("t", labels, "") for labels in (("b",), ("a", "b"), (), ("b",))]
-    assert make_spec(config, train) == Spec(("a", "b"), True, (0.25, 0.75))
+    assert make_spec(config, train) == Spec(("a", "b"), True, (), (0.25, 0.75))
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from textmill.tasks.multilabel.network import (
 from textmill.tasks.multilabel.settings import MultilabelConfig
 from textmill.training.objectives import Batch
 
-SPEC = Spec(("a", "b", "c"), False, (0.5, 0.25, 0.0), 0.5)
+SPEC = Spec(("a", "b", "c"), False, (), (0.5, 0.25, 0.0), 0.5)
 ENCODED = [Encoded([[1, 9]], (0, 2), False), Encoded([[1, 9, 12], [1, 7]], (), False)]
 
 
@@ -91,13 +91,13 @@ def test_predictions_carry_the_probability_of_each_label(
 ) -> None:
     tokenizer, texts = load_tokenizer(backbone), ["the room", "", "lovely meal " * 300]
     for threshold in (0.0, 1.0):
-        spec = Spec(SPEC.labels, False, SPEC.shares, threshold)
+        spec = Spec(SPEC.labels, False, (), SPEC.shares, threshold)
         answers = predictor_of("multilabel", network, tokenizer, spec)(texts)
         assert [len(answer["labels"]) for answer in answers] == [3 * (threshold == 0)] * 3
         assert not any(answer["is_cut"] for answer in answers)
     batch = collate(encode(tokenizer, SPEC, [Example("the room", (), "")], 48))
     expected = dict(zip(SPEC.labels, logits_of(network, batch).sigmoid()[0].tolist(), strict=True))
-    spec = Spec(SPEC.labels, False, SPEC.shares, 0.0)
+    spec = Spec(SPEC.labels, False, (), SPEC.shares, 0.0)
     (answer,) = predictor_of("multilabel", network, tokenizer, spec)(["the room"])
     assert {one["label"]: one["score"] for one in answer["labels"]} == pytest.approx(expected)
 

@@ -62,7 +62,10 @@ def majority(labels: Sequence[str]) -> str:
 def fit(spec: Spec, train: Sequence[Example]) -> NgramClassifier:
     """Return a naive-Bayes logistic regression on n-grams of words and characters."""
     numbers = [spec.labels.index(example.label) for example in train]
-    return fit_ngrams(spec, train, lambda features: naive_bayes_regression(features, numbers, C))
+    weights = np.array(spec.weights)[numbers] if spec.weights else None
+    return fit_ngrams(
+        spec, train, lambda features: naive_bayes_regression(features, numbers, C, weights)
+    )
 
 
 def fit_ngrams(

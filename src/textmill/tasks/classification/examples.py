@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
+
+from pydantic import Field, FiniteFloat
 
 from textmill.errors import InputError, listed
 from textmill.safety.redaction import redact
@@ -14,6 +17,7 @@ from textmill.tasks.labels import Labels, as_text
 from textmill.tasks.rows import Rows, read_rows
 
 T = TypeVar("T")
+Weight = Annotated[FiniteFloat, Field(gt=0)]
 
 SELECTION = "accuracy"
 """The validation metric that selects the best epoch."""
@@ -55,6 +59,18 @@ class Spec:
     labels: tuple[str, ...]
     has_pairs: bool = False
     """Whether labels are those of pairs of texts."""
+    weights: tuple[Weight, ...] = ()
+    """The weight of training examples by label; empty: all are 1."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError unless every label has a weight, or none has."""
+        check_length(self.weights, "weights", self.labels)
+
+
+def check_length(values: Sequence[float], name: str, labels: Sequence[str]) -> None:
+    """Raise ValueError unless there is a value for each label, or none at all."""
+    if values and len(values) != len(labels):
+        raise ValueError(f"{len(values)} {name} do not fit {len(labels)} labels")
 
 
 def read_examples(config: ClassificationConfig, split: str) -> Rows[Example]:
@@ -109,18 +125,21 @@ def read_labelled_texts(
 
 
 def make_spec(config: ClassificationConfig, train: Sequence[Example]) -> Spec:
-    """Return the labels of the training examples.
+    """Return the labels of the training examples, with their weights.
 
     Raises:
         InputError: all examples have the same label.
     """
-    labels = tuple(sorted({example.label for example in train}))
+    counts = Counter(example.label for example in train)
+    labels = tuple(sorted(counts))
     if len(labels) < 2:
         raise InputError(
             f"tasks.{config.name}: all training examples have the label {labels[0]!r}; "
             "classification needs at least two."
         )
-    return Spec(labels, has_pairs=len(config.text_columns) > 1)
+    is_balanced = config.class_weights == "balanced"
+    weights = [len(train) / (len(labels) * counts[label]) for label in labels if is_balanced]
+    return Spec(labels, has_pairs=len(config.text_columns) > 1, weights=tuple(weights))
 
 
 def check_examples(config: ClassificationConfig, spec: Spec, examples: Sequence[Example]) -> None:

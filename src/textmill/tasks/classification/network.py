@@ -21,7 +21,7 @@ from textmill.config import UNREDACTED
 from textmill.corpus.tokens.tokenizer import END_ID, SOURCE_ID, TARGET_ID
 from textmill.model import GPT
 from textmill.training.batches import pad, to_device
-from textmill.training.objectives import Batch, mean_cross_entropy
+from textmill.training.objectives import Batch
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -67,6 +67,9 @@ class Classifier(nn.Module):
         self.is_causal = is_causal
         self.drop = nn.Dropout(dropout)
         self.head = nn.Linear(backbone.config.n_embd, len(spec.labels))
+        weights = torch.tensor(spec.weights) if spec.weights else torch.ones(len(spec.labels))
+        self.weights: Tensor
+        self.register_buffer("weights", weights, persistent=False)
 
     def forward(self, input_ids: Tensor, documents: Tensor, texts: Tensor) -> Tensor:
         """Return the logits of every text, (B, labels).
@@ -142,21 +145,31 @@ def collate(examples: Sequence[Encoded]) -> Batch:
 
 
 def loss(network: Classifier, batch: Batch, label_smoothing: float) -> Tensor:
-    """Return the contribution of a batch to its step's mean cross-entropy, in nats per label."""
-    logits = network(batch["input_ids"], batch["documents"], batch["texts"]).float()
-    return mean_cross_entropy(logits, batch["labels"], batch["n_targets"], label_smoothing)
+    """Return the contribution of a batch to its step's mean cross-entropy, in nats per label.
+
+    Texts count by the weights of their labels, whose mean over the training examples is 1.
+    """
+    logits, labels = _forward(network, batch)
+    nll = F.cross_entropy(logits, labels, reduction="none", label_smoothing=label_smoothing)
+    return (nll * network.weights[labels]).sum() / batch["n_targets"].clamp(min=1)
 
 
 def validate(network: Classifier, batches: Iterable[Batch]) -> dict[str, float]:
-    """Return accuracy and loss over the batches."""
-    n_right = n = 0
-    nll = 0.0
+    """Return accuracy and loss over the batches, in which texts count by their weights."""
+    n_right = n = nll = 0.0
     for batch in batches:
-        logits = network(batch["input_ids"], batch["documents"], batch["texts"]).float()
-        n_right += int((logits.argmax(dim=-1) == batch["labels"]).sum())
-        nll += float(F.cross_entropy(logits, batch["labels"], reduction="sum"))
-        n += len(logits)
+        logits, labels = _forward(network, batch)
+        weights = network.weights[labels]
+        n_right += float(((logits.argmax(dim=-1) == labels) * weights).sum())
+        nll += float((F.cross_entropy(logits, labels, reduction="none") * weights).sum())
+        n += float(weights.sum())
     return {"accuracy": n_right / n, "loss": nll / n}
+
+
+def _forward(network: Classifier, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return the logits of every text, (B, labels), and its label, (B,)."""
+    logits = network(batch["input_ids"], batch["documents"], batch["texts"]).float()
+    return logits, batch["labels"]
 
 
 def score(

@@ -16,6 +16,10 @@ class TextLabelsConfig(LabelledConfig):
     """Column of the text."""
     text_pair: str | None = None
     """Column of a second text, such as the hypothesis that the first one entails or not."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """Weights of training examples, of the network and of the classical baseline. balanced: in
+    inverse proportion to the number of examples with the label, so that rare labels count as much
+    as frequent ones (scikit-learn's `balanced`)."""
 
 
 class ClassificationConfig(TextLabelsConfig):

@@ -61,8 +61,9 @@ def most_frequent(spec: Spec) -> list[str]:
 def fit(spec: Spec, train: Sequence[Example]) -> NgramClassifier:
     """Return naive-Bayes logistic regressions of the labels on n-grams of words and characters."""
     numbers, n = label_numbers(spec, train), len(spec.labels)
+    weights = [*zip(spec.absence_weights, spec.weights, strict=True)]
     return fit_ngrams(
-        spec, train, lambda features: independent_regressions(features, numbers, n, C)
+        spec, train, lambda features: independent_regressions(features, numbers, n, C, weights)
     )
 
 

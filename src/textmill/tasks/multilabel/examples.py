@@ -69,9 +69,13 @@ class Spec(single.Spec):
     """The share of the training examples that has each label."""
     threshold: Share = 0.5
     """The probability from which on a text has a label."""
+    absence_weights: tuple[single.Weight, ...] = ()
+    """As `weights`, which are those of a label's presence, of its absence."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError unless every label has a share."""
+        """Raise ValueError unless every label has a share, and both weights or none."""
+        super().__post_init__()
+        single.check_length(self.absence_weights, "weights", self.labels)
         if len(self.shares) != len(self.labels):
             raise ValueError(f"{len(self.shares)} shares do not fit {len(self.labels)} labels")
 
@@ -118,7 +122,7 @@ def _items(value: object, config: MultilabelConfig) -> Sequence[object]:
 
 
 def make_spec(config: MultilabelConfig, train: Sequence[Example]) -> Spec:
-    """Return the labels of the training examples.
+    """Return the labels of the training examples, with their shares and weights.
 
     Raises:
         InputError: all examples have the same labels.
@@ -132,7 +136,15 @@ def make_spec(config: MultilabelConfig, train: Sequence[Example]) -> Spec:
         )
     labels = tuple(sorted(counts))
     shares = tuple(counts[label] / len(train) for label in labels)
-    return Spec(labels, has_pairs=len(config.text_columns) > 1, shares=shares)
+    weighted = [*shares] if config.class_weights == "balanced" else []
+    # The absence of a label that all examples have occurs in none: its weight does not matter.
+    return Spec(
+        labels,
+        has_pairs=len(config.text_columns) > 1,
+        shares=shares,
+        weights=tuple(1 / (2 * share) for share in weighted),
+        absence_weights=tuple(1 / (2 * (1 - share)) if share < 1 else 1.0 for share in weighted),
+    )
 
 
 def check_examples(config: MultilabelConfig, spec: Spec, examples: Sequence[Example]) -> None:

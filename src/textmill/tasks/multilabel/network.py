@@ -64,6 +64,9 @@ class MultilabelClassifier(Classifier):
         shares = torch.tensor(spec.shares)
         self.shares: Tensor
         self.register_buffer("shares", shares, persistent=False)
+        absences = torch.tensor(spec.absence_weights or [1.0] * len(spec.labels))
+        self.absence_weights: Tensor
+        self.register_buffer("absence_weights", absences, persistent=False)
         with torch.no_grad():
             self.head.bias.copy_(shares.clamp(MIN_SHARE, 1 - MIN_SHARE).logit())
 
@@ -97,8 +100,9 @@ def loss(network: MultilabelClassifier, batch: Batch, label_smoothing: float) ->
     examples (Pereyra et al. 2017, section 3.2): towards 1/2, rare labels would seem likely.
     """
     logits, targets = _forward(network, batch)
-    targets = torch.lerp(targets, network.shares.expand_as(targets), label_smoothing)
-    total = F.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+    weights = torch.where(targets > 0, network.weights, network.absence_weights)
+    smoothed = torch.lerp(targets, network.shares.expand_as(targets), label_smoothing)
+    total = F.binary_cross_entropy_with_logits(logits, smoothed, weights, reduction="sum")
     return total / (batch["n_targets"].clamp(min=1) * targets.shape[1])
 
 
