@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypeVar
 
@@ -128,7 +129,7 @@ def make_spec(config: ClassificationConfig, train: Sequence[Example]) -> Spec:
     """Return the labels of the training examples, with their weights.
 
     Raises:
-        InputError: all examples have the same label.
+        InputError: all examples have the same label, or labels have no order that they should have.
     """
     counts = Counter(example.label for example in train)
     labels = tuple(sorted(counts))
@@ -137,9 +138,24 @@ def make_spec(config: ClassificationConfig, train: Sequence[Example]) -> Spec:
             f"tasks.{config.name}: all training examples have the label {labels[0]!r}; "
             "classification needs at least two."
         )
+    if config.ordered and not config.label_names:
+        _check_numbers(config, labels)
     is_balanced = config.class_weights == "balanced"
     weights = [len(train) / (len(labels) * counts[label]) for label in labels if is_balanced]
     return Spec(labels, has_pairs=len(config.text_columns) > 1, weights=tuple(weights))
+
+
+def _check_numbers(config: ClassificationConfig, labels: Iterable[str]) -> None:
+    for label in labels:
+        try:
+            if math.isfinite(float(label)):
+                continue
+        except ValueError:
+            pass
+        raise InputError(
+            f"tasks.{config.name}.ordered=true: the label {label!r} is no number: list the labels "
+            f"in their order, tasks.{config.name}.label_names=[…], or remove ordered."
+        )
 
 
 def check_examples(config: ClassificationConfig, spec: Spec, examples: Sequence[Example]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,18 +21,24 @@ from textmill.tasks.classification.settings import ClassificationConfig
 METRICS = (
     Metric("accuracy", leads=True),
     Metric("f1_macro"),
+    Metric("mean_absolute_error", lower_is_better=True),
     Metric("f1_weighted", on_parent=False),
     Metric("matthews_correlation", on_parent=False),
     Metric("auroc", on_parent=False),
     Metric("calibration_error", lower_is_better=True, on_parent=False),
 )
 """Metrics of all classes; each class also has precision, recall and F1."""
+ORDINAL = "mean_absolute_error"
+ORDER = "order:"
+NUMBERS = f"{ORDER}numbers"
+"""In the signature of the mean absolute error, if labels are numbers."""
 
 
 def score(config: ClassificationConfig, rows: Sequence[Row]) -> dict[str, float]:
     """Return the metrics of rows with predicted and reference labels.
 
-    The calibration error needs their probabilities, and AUROC those of all labels.
+    The calibration error needs their probabilities, AUROC those of all labels, and the mean
+    absolute error an order of the labels.
     """
     import datasets
 
@@ -39,6 +46,8 @@ def score(config: ClassificationConfig, rows: Sequence[Row]) -> dict[str, float]
     features = datasets.Features({"predictions": values, "references": values})
     labels, references = [row["label"] for row in rows], [row["reference"] for row in rows]
     scores = compute(class_scores, features, labels, references)
+    if ORDINAL in (signed := signatures(config)):
+        scores[ORDINAL] = float(ordinal_errors(rows, signed[ORDINAL]).mean())
     if all("score" in row for row in rows):
         error = calibration_error(gaps_of(rows).sum(axis=0), np.array(len(rows), np.float64))
         scores["calibration_error"] = float(error)
@@ -53,6 +62,20 @@ def gaps_of(rows: Sequence[Row]) -> NDArray[np.float64]:
     confidences = np.array([row["score"] for row in rows], np.float64)
     is_right = np.array([row["label"] == row["reference"] for row in rows], bool)
     return calibration_gaps(confidences, is_right)
+
+
+def ordinal_errors(rows: Sequence[Row], signature: str) -> NDArray[np.float64]:
+    """Return how far predicted labels are from the references, (rows,).
+
+    Args:
+        rows: with predicted and reference labels.
+        signature: of the mean absolute error, with the order of the labels.
+    """
+    position: Callable[[str], float] = float
+    if not signature.startswith(NUMBERS):
+        names, _ = json.JSONDecoder().raw_decode(signature.removeprefix(ORDER))
+        position = {name: float(place) for place, name in enumerate(names)}.__getitem__
+    return np.array([abs(position(row["label"]) - position(row["reference"])) for row in rows])
 
 
 def class_scores(predictions: list[str], references: list[str]) -> dict[str, float]:
@@ -89,6 +112,8 @@ def class_scores(predictions: list[str], references: list[str]) -> dict[str, flo
 
 def signatures(config: ClassificationConfig) -> dict[str, str]:
     """Return the signature of each metric, in the format of sacreBLEU."""
+    names = json.dumps(config.label_names, ensure_ascii=False)
+    order = f"{ORDER}{names}" if config.label_names else NUMBERS
     version = f"version:scikit-learn {importlib.metadata.version('scikit-learn')}"
     return {
         "accuracy": version,
@@ -96,5 +121,6 @@ def signatures(config: ClassificationConfig) -> dict[str, str]:
         "f1_weighted": f"average:weighted|{version}",
         "matthews_correlation": version,
         "auroc": f"average:macro|classes:one against the rest|{version}",
+        **({ORDINAL: f"{order}|version:1"} if config.ordered else {}),
         "calibration_error": f"bins:{N_BINS} of equal width|norm:L1|version:1",
     }

@@ -33,6 +33,9 @@ class ClassificationConfig(TextLabelsConfig):
     kind: Literal["classification"]
     label: str = "label"
     """Column of the label."""
+    ordered: bool = False
+    """Whether labels have an order: that of `label_names`, or else that of numbers. Their mean
+    absolute error is then a score as well: the mean number of places, or the mean difference."""
 
 
 SETTINGS = ClassificationConfig
