@@ -234,6 +234,7 @@ PUBLIC = {
         "predictions",
         "rows",
         "shown",
+        "slices",
         "statistics",
     ],
     "textmill.tasks.classification": [

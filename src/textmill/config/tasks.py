@@ -114,6 +114,9 @@ class TaskConfig(Settings):
         """BCP 47 tag of the language of predictions; None: that of the text."""
         return None
 
+    slices: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Columns of the test file, such as one of languages or sources: scores are also those of the
+    examples with each of their values."""
     metrics: tuple[str, ...] = ()
     """Extensions with further metrics of its kind. Filled in from extensions."""
 

@@ -87,6 +87,17 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Slice:
+    """The scores of some of the test examples of a task."""
+
+    column: str
+    value: str
+    n_examples: int
+    scores: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+
+
+@dataclass(frozen=True)
 class Task:
     """One task in detail."""
 
@@ -103,6 +114,8 @@ class Task:
     """All overall scores of its model, also those that are not compared between runs."""
     intervals: Mapping[str, Interval] = field(default_factory=dict)
     """Their 95 % confidence intervals; some have none."""
+    slices: tuple[Slice, ...] = ()
+    """Of the test examples, sorted by column."""
 
     @property
     def metrics(self) -> tuple[str, ...]:

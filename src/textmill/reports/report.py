@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from mlflow.entities import Run
 
 from textmill.config import Config, TaskConfig
-from textmill.evaluation.metrics import lower_is_better
+from textmill.evaluation.metrics import Row, lower_is_better
 from textmill.evaluation.notes import read_notes
 from textmill.evaluation.significance import Interval
 from textmill.reports import rendering as pages
@@ -31,6 +31,7 @@ from textmill.steps.graph import (
 )
 from textmill.tasks.kinds import definitions
 from textmill.tasks.predictions import PREDICTIONS
+from textmill.tasks.slices import main_metrics, metric_name, rows_by_slice
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.intervals import metrics_by_task
 from textmill.tracking.lookup import command_of, history_of, peak_memory_mib, read_runs
@@ -212,7 +213,22 @@ def _task(
         notes=read_notes(results[BASELINE.label(task.name)].folder),
         scores={name: tested[name] for name in metrics},
         intervals={name: interval for name, interval in found.items() if interval is not None},
+        slices=tuple(_slices(task, rows, tested, intervals)),
     )
+
+
+def _slices(
+    task: TaskConfig,
+    rows: Sequence[Row],
+    tested: Mapping[str, float],
+    intervals: Mapping[str, Interval],
+) -> Iterator[pages.Slice]:
+    for place, part in rows_by_slice(rows).items():
+        names = {name: metric_name(place, name) for name in main_metrics(task.kind, task.metrics)}
+        scores = {name: tested[key] for name, key in names.items() if key in tested}
+        found = {name: intervals.get(f"{task.name}/{key}") for name, key in names.items()}
+        known = {name: interval for name, interval in found.items() if interval is not None}
+        yield pages.Slice(*place, len(part), scores, known)
 
 
 def _baselines(result: Result) -> dict[str, dict[str, float]]:
