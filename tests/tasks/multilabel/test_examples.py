@@ -53,6 +53,7 @@ def test_label_and_labels_together_are_refused(tmp_path: Path) -> None:
     ) as caught:
         compose(str(file), [*overrides, "+tasks.tags.label=y"])
     assert "remove one" in str(caught.value)
+    assert compose(str(file), [*overrides, "+tasks.tags.label=null"]).tasks[0].kind == "multilabel"
     with pytest.raises(InputError, match=r"tasks.tags.label_seperator .*label_separator"):
         compose(str(file), [*overrides, "+tasks.tags.label_seperator=y"])
 

@@ -49,7 +49,8 @@ def details(spec: Spec, score: NDArray[np.floating]) -> dict[str, Any]:
     """Return the probabilities of all labels, unless these are more than MAX_DETAILED_LABELS."""
     if len(spec.labels) > MAX_DETAILED_LABELS:
         return {}
-    return {"probabilities": dict(zip(spec.labels, map(float, score), strict=True))}
+    digits = (float(f"{p:.8g}") for p in score)  # as exact as the scores of a network
+    return {"probabilities": dict(zip(spec.labels, digits, strict=True))}
 
 
 def answer(

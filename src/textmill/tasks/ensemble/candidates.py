@@ -90,15 +90,7 @@ def choose(
         specs = {name: compared.fitted_spec(scores[name]) for name in names}
         rows = {name: compared.rows(specs[name], scores[name]) for name in names}
         found = {name: compared.score(rows[name]) for name in names}
-        is_loss = lower_is_better(definitions(config.kind), compared.metric)
-        chosen = (min if is_loss else max)(names, key=lambda name: found[name])
-        if BASELINE in names and not compared.is_better(rows[chosen], rows[BASELINE]):
-            is_tied = found.get("average") == found[chosen]
-            chosen = BASELINE
-            if is_tied:
-                _, calibrated = compared.average({BASELINE: scores[BASELINE]})
-                if compared.is_likelier(scores["average"], calibrated):
-                    chosen = "average"
+        chosen = _best(compared, found, rows, scores)
         if chosen != "average" and _is_likeliest(kind):
             (member,) = members[chosen]
             members[chosen], _ = compared.average({member: scores[member]})
@@ -116,6 +108,33 @@ def choose(
         {"parameters": n_parameters, **{f"candidate/{name}": found[name] for name in found}},
         specs[chosen],
     )
+
+
+def _best(
+    compared: Compared,
+    found: Mapping[str, float],
+    rows: Mapping[str, Sequence[Row]],
+    scores: Mapping[str, Sequence[Any]],
+) -> str:
+    """Return the name of the best candidate, by the rules above.
+
+    Args:
+        compared: the validation examples.
+        found: the leading metric of each candidate.
+        rows: the predictions of each.
+        scores: from which these follow.
+    """
+    is_loss = lower_is_better(definitions(compared.config.kind), compared.metric)
+    best = (min if is_loss else max)(found, key=lambda name: found[name])
+    if best == BASELINE or BASELINE not in found:
+        return best
+    if compared.is_better(rows[best], rows[BASELINE]):
+        return best
+    if found.get("average") == found[best]:
+        _, calibrated = compared.average({BASELINE: scores[BASELINE]})
+        if compared.is_likelier(scores["average"], calibrated):
+            return "average"
+    return BASELINE
 
 
 def _is_likeliest(kind: Answers) -> bool:

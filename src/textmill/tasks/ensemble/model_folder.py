@@ -38,7 +38,7 @@ class Choice:
 
     members: Mapping[str, float]
     """The names of networks (see `network_name`), BASELINE, or both, with their weights in the
-    average."""
+    average; the weight of one by itself is the inverse of its temperature."""
     baseline: Baseline | None
     """Fitted on all training examples, if it is a member."""
     description: str

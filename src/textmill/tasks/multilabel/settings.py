@@ -25,12 +25,14 @@ class MultilabelConfig(TextLabelsConfig):
     @model_validator(mode="before")
     @classmethod
     def _labels_are_in_one_column(cls, values: Any) -> Any:
-        if isinstance(values, Mapping) and "label" in values:
+        if not isinstance(values, Mapping) or "label" not in values:
+            return values
+        if values["label"] is not None:
             raise ValueError(
                 f"label={values['label']} is the column of one label per text, and "
                 f"labels={values.get('labels', 'labels')} that of any number: remove one of them."
             )
-        return values
+        return {name: value for name, value in values.items() if name != "label"}
 
 
 SETTINGS = MultilabelConfig
