@@ -178,6 +178,7 @@ CORPUS = [*TEXTS, "The waiter was friendly, and the soup was warm, and windows l
 SPECS: dict[str, tuple[Any, ...]] = {
     "classification": (("bad", "good"),),
     "generation": (0.5,),
+    "multilabel": (("bad", "good"), False, (), (0.5, 0.5), 0.3),
     "question_answering": (("where",), (), (0.0, 0.5), True),
     "tagging": (("O", "B-LOC", "I-LOC", "B-PER", "I-PER"), False),
     "translation": (0.5,),

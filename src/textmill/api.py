@@ -125,9 +125,10 @@ class TaskModel:
         them takes the place of a text.
 
         Returns:
-            For classification `label` and `score`, for tagging `entities`, for translation
-            `translation`, for generation `response`, for question answering `answer`, `start`,
-            `end` and `score`; and `is_cut`, whether the text was truncated to the model's context.
+            For classification `label` and `score`, or `labels`, a list of these, if a text may have
+            several; for tagging `entities`, for translation `translation`, for generation
+            `response`, for question answering `answer`, `start`, `end` and `score`; and `is_cut`,
+            whether the text was truncated to the model's context.
 
         Raises:
             InputError: an item has another form, or a value is not a string.

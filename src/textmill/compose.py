@@ -22,7 +22,7 @@ from yaml import YAMLError
 
 import textmill_conf
 from textmill import hardware
-from textmill.config import Config
+from textmill.config import Config, kind_of
 from textmill.config.extensions import load
 from textmill.config.masked import Hidden, has_secrets, mark_secrets, models_in, secrets_in
 from textmill.config.problems import describe_problem, is_consequence
@@ -332,7 +332,7 @@ def _fill_in_extensions(values: dict[str, Any]) -> None:
         filters = [e.name for e in extensions if hasattr(e.module, "FILTERS")]
         _fill_in(corpus, "corpus", "filters", filters)
     for task in values.get("tasks") or ():
-        kind = task.get("kind")
+        kind = kind_of(task)
         metrics = [e.name for e in extensions if kind in getattr(e.module, "METRICS", ())]
         _fill_in(task, f"tasks.{task.get('name')}", "metrics", metrics)
 

@@ -32,11 +32,12 @@ GENERATED = ("translation", "chat")
 """Tasks whose models have no average."""
 SETTINGS = [
     *SMALL,
-    "tasks=[sample-topic,sample-ner,sample-translation,sample-qa,sample-chat]",
+    "tasks=[sample-topic,sample-ner,sample-translation,sample-qa,sample-chat,sample-subjects]",
     "corpus.task_texts.enabled=true",
     # What is compared and averaged is in every key, and is loaded only if it is.
     "tasks.topic.finetune.candidates=[average]",
     "tasks.qa.finetune.candidates=[average]",
+    "tasks.subjects.finetune.candidates=[average]",
     *(f"tasks.{task}.finetune.candidates=[baseline,network]" for task in GENERATED),
 ]
 PARTS = (
@@ -50,7 +51,7 @@ PARTS = (
     *(
         f"{step} {task}"
         for step in ("baseline", "finetune", "evaluate")
-        for task in ("topic", "ner", "qa", *GENERATED)
+        for task in ("topic", "ner", "qa", "subjects", *GENERATED)
     ),
 )
 

@@ -10,9 +10,8 @@ import matplotlib.text
 import pytest
 
 from tests.evaluation.test_learning_curve import curve_of
-from textmill.evaluation.plots import plot_learning_curve, plot_scaling_law
+from textmill.evaluation.plots import plot_label_scores, plot_learning_curve, plot_scaling_law
 from textmill.tasks.classification.page import plot_confusion
-from textmill.tasks.tagging.page import plot_entity_scores
 
 
 def n_pixels(file: Path) -> int:
@@ -47,7 +46,7 @@ def test_a_label_is_drawn_as_it_is_spelt(
     monkeypatch.setattr(matplotlib.text.Text, "draw", note)
     plot_confusion([label, "b"], [label, "b"], tmp_path / "confusion.png")
     scores = {f"type/{label}/{metric}": 0.5 for metric in ("precision", "recall", "f1")}
-    plot_entity_scores(scores, tmp_path / "scores.png")
+    plot_label_scores(scores, "type/", tmp_path / "scores.png")
     assert n_pixels(tmp_path / "confusion.png") > 0
     assert n_pixels(tmp_path / "scores.png") > 0
     shown = "x" * 39 + "…" if label.startswith("xx") else label
@@ -58,7 +57,7 @@ def test_a_label_is_drawn_as_it_is_spelt(
 def test_a_label_whose_letters_the_font_lacks_is_text_in_an_svg(tmp_path: Path, label: str) -> None:
     plot_confusion([label, "$b$"], [label, "$b$"], tmp_path / "confusion.png")
     scores = {f"type/{label}/{metric}": 0.5 for metric in ("precision", "recall", "f1")}
-    plot_entity_scores(scores, tmp_path / "scores.png")
+    plot_label_scores(scores, "type/", tmp_path / "scores.png")
     assert {label, "$b$"} <= texts_of(tmp_path / "confusion.svg")
     assert label in texts_of(tmp_path / "scores.svg")
     assert not list(tmp_path.glob("*.png"))

@@ -7,7 +7,9 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from textmill.evaluation.regression import (
+    IndependentClassifier,
     LinearClassifier,
+    independent_regressions,
     logistic_regression,
     naive_bayes_regression,
 )
@@ -40,6 +42,24 @@ def test_probabilities_are_of_all_classes_and_zero_for_those_without_examples() 
             found = fit(labels).probabilities(COUNTS, 4)
             np.testing.assert_allclose(found.sum(axis=1), 1)
             assert (found[:, sorted({*range(4)} - {*labels})] == 0).all()
+
+
+def test_independent_regressions_are_those_of_each_class_and_the_rest() -> None:
+    features = csr_matrix([*COUNTS.toarray(), [1, 0, 1]])
+    labels = [(0,), (0, 1), (), (1,), (0, 1)]
+    for weights in ([], [(1.0, 1.0), (0.5, 2.0), (1.0, 1.0)]):
+        model, note = independent_regressions(features, labels, 3, 1.0, weights)
+        found = model.probabilities(features, 3)
+        assert note == ""
+        np.testing.assert_allclose(found.sum(axis=2), 1)
+        for number in (0, 1):
+            has = [int(number in row) for row in labels]
+            own = np.array([weights[number][has_it] for has_it in has]) if weights else None
+            alone, _ = naive_bayes_regression(features, has, 1.0, own)
+            np.testing.assert_allclose(found[:, number], alone.probabilities(features, 2))
+        np.testing.assert_allclose(found[:, 2, 1], 0.5 / 6)  # no example has it
+        restored = IndependentClassifier.from_arrays(model.arrays(), 3, 3)
+        np.testing.assert_array_equal(restored.probabilities(features, 3), found)
 
 
 def test_stored_arrays_give_the_same_probabilities() -> None:

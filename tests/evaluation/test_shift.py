@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from textmill.config import DriftConfig
-from textmill.evaluation.shift import crossed_limits, label_shift, rare_share
+from textmill.evaluation.shift import crossed_limits, label_shift, rare_share, share_shift
 
 MEASURES = {
     "bits_ratio": 1.2,
@@ -44,6 +44,14 @@ def test_the_label_shift_is_half_the_sum_of_differences(
 ) -> None:
     assert label_shift(new, known) == pytest.approx(distance)
     assert label_shift(known, new) == pytest.approx(distance)
+
+
+def test_the_share_shift_is_that_of_the_label_that_differs_most() -> None:
+    new, known = [["a"], ["a", "b"], [], ["b"]], [["a", "b"], ["b"]]
+    assert share_shift(new, known) == pytest.approx(0.5)  # b: 2 of 4 texts, and 2 of 2
+    assert share_shift(known, new) == pytest.approx(0.5)
+    assert share_shift([[], []], [[]]) == 0
+    assert share_shift([["a"]], [["a"]]) == 0
 
 
 def test_values_within_the_limits_cross_none() -> None:

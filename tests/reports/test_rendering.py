@@ -222,7 +222,7 @@ def test_long_texts_end_in_an_ellipsis(page: str) -> None:
         "books, similarity 0.75",
         "clean 10.8 MB 4.0 s 2.7 MB",
         "vocabulary 2,048",
-        "test examples 6 tfidf: 1,500 classes, one-vs-rest. baseline",
+        "test examples 6 tfidf: 1,500 classes, one-vs-rest. model",
         "Bath LOC missed",
         "The harbour was quiet.",
         "Sizes for the budget Model: 4 layers of 256 channels. Pretraining: 900 steps.",

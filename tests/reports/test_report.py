@@ -19,9 +19,11 @@ from mlflow.tracking import MlflowClient
 from textmill.config import Config, TaskConfig
 from textmill.errors import RunError
 from textmill.evaluation.notes import Note, write_notes
+from textmill.evaluation.significance import Interval
 from textmill.files import digest_bytes, read_json, write_json
 from textmill.reports import logging
 from textmill.reports import report as module
+from textmill.reports.rendering import render
 from textmill.reports.report import NAME, gather, log_report
 from textmill.tracking.lookup import MEMORY
 from textmill.tracking.pipeline import Pipeline, open_pipeline
@@ -206,11 +208,30 @@ def test_a_task_has_its_examples_baselines_and_pictures(pipeline: Pipeline, mood
     assert task.facts["train examples"] == "90"
     assert task.facts["cut examples"] == "1"
     assert task.baselines == {"majority": {"accuracy": 0.5}, "tfidf": {"accuracy": 0.75}}
+    assert task.scores == {"accuracy": 0.5}
+    assert task.metrics == ("accuracy",)
     assert task.notes == (Note("tfidf", "tfidf: on fewer features"),)
     assert [e.segments[0].text for e in task.examples.right] == ["fine"]
     assert [e.segments[0].text for e in task.examples.wrong] == ["poor"]
     (image,) = task.images
     assert image.caption == "Confusion matrix"
+
+
+def test_a_task_has_the_scores_of_slices_of_its_test(pipeline: Pipeline, mood: Config) -> None:
+    folder = pipeline.results["evaluate mood"].folder
+    rows = [row | {"slices": {"site": "web"}} for row in PREDICTIONS]
+    (folder / "predictions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    metrics = METRICS["evaluate mood"] | {"slice/site/web/accuracy": 0.25}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    interval = Interval(0.25, 0.125, 0.375, 0.1)
+    found = gather(pipeline, mood, SUMMARY, {"mood/slice/site/web/accuracy": interval}, {})
+    (part,) = found.tasks[0].slices
+    assert (part.column, part.value, part.n_examples) == ("site", "web", len(rows))
+    assert part.scores == {"accuracy": 0.25}
+    assert part.intervals == {"accuracy": interval}
+    page = render(found)
+    assert "By slice" in page
+    assert "0.125 to 0.375" in page
 
 
 def test_samples_are_read_one_by_one(pipeline: Pipeline, mood: Config) -> None:

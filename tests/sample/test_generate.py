@@ -16,6 +16,7 @@ COLUMNS = {
     "qa": ("context", "question", "answers"),
     "entailment": ("premise", "hypothesis", "label"),
     "chat": ("messages",),
+    "subjects": ("text", "labels"),
     "translation-de": ("source", "target"),
     "translation-zh": ("source", "target"),
 }
@@ -89,7 +90,7 @@ def test_there_are_as_many_rows_as_configured_and_no_two_are_the_same(sample, ta
         [str([row[name] for name in COLUMNS[task][:first]]) for row in sample.rows(task, split)]
         for split in ("train", "test")
     )
-    n_train = 600 if task in ("topic", "sentiment", "ner") else 1200
+    n_train = 600 if task in ("topic", "sentiment", "ner", "subjects") else 1200
     assert (len(train), len(test)) == (n_train, 300)
     assert len(set(train + test)) == n_train + 300
 

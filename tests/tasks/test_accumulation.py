@@ -15,6 +15,7 @@ from torch import Tensor
 from tests.tasks import conftest
 from tests.tasks.conftest import tune, write_rows
 from tests.tasks.generation import test_generation
+from tests.tasks.multilabel import conftest as labelling
 from tests.tasks.question_answering import conftest as answering
 from tests.tasks.tagging import test_network as test_tagging
 from tests.tasks.translation import test_network as test_translation
@@ -28,6 +29,7 @@ from textmill.training.objectives import Batch
 SOURCES = {
     "classification": conftest,
     "generation": test_generation,
+    "multilabel": labelling,
     "question_answering": answering,
     "tagging": test_tagging,
     "translation": test_translation,
@@ -42,10 +44,10 @@ def make_task(kind: str, folder: Path, n: int = 36) -> TaskConfig:
     for row in rows[::3]:  # some are three times as long
         for name, value in row.items():
             if isinstance(value, list):
-                row[name] = value * 3
+                row[name] = value * 3  # labels are the same, however often
             elif isinstance(value, dict):  # answers stay where they are
                 continue
-            elif name != "label":
+            elif not name.startswith("label"):
                 row[name] = " ".join([value] * 3)
     write_rows(folder / "train.jsonl", rows)
     write_rows(folder / "test.jsonl", rows[:4])

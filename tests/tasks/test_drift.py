@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.tasks.conftest import toy_rows
+from tests.tasks.conftest import QUICK, toy_rows, tune, write_rows
+from tests.tasks.multilabel import conftest as labelling
 from textmill.config import DriftStepConfig, LanguageModelStepConfig, TokensConfig
 from textmill.corpus.tokens.corpus_tokens import tokenize
 from textmill.files import read_json
@@ -80,6 +81,28 @@ def test_the_validation_split_itself_has_not_drifted(
 def test_labels_shift_when_one_of_two_is_gone(inputs: dict[str, Path], tmp_path: Path) -> None:
     good = sorted({row["text"] for row in toy_rows(300, seed=7) if row["label"] == "good"})
     assert measure(inputs, tmp_path, good)["label_shift/mood"] > 0.3
+
+
+def test_shares_of_labels_shift_where_a_text_may_have_several(
+    inputs: dict[str, Path], backbone: Path, tmp_path: Path
+) -> None:
+    write_rows(tmp_path / "train.jsonl", labelling.toy_rows(200, seed=1))
+    write_rows(tmp_path / "test.jsonl", labelling.toy_rows(60, seed=2))
+    things = labelling.make_config(tmp_path, finetune=QUICK | {"candidates": ("baseline",)})
+    folders = {name: tmp_path / name for name in ("model", "work", "tested", "all", "lit")}
+    for folder in folders.values():
+        folder.mkdir()
+    tune(things, backbone, folders["model"], folders["work"])
+    evaluate(things, {"model": folders["model"]}, folders["tested"])
+    further = inputs | {"model things": folders["model"], "evaluation things": folders["tested"]}
+    texts = sorted({row["text"] for row in labelling.toy_rows(200, seed=7)})
+    lit = [text for text in texts if "lamp" in text or "candle" in text]
+    alike, shifted = (
+        measure(further, folders[name], new, tasks=["things"])["label_shift/things"]
+        for name, new in (("all", texts), ("lit", lit))
+    )
+    assert alike < 0.2
+    assert shifted == pytest.approx(0.5, abs=0.15)  # half of the test examples are lit
 
 
 @pytest.mark.parametrize("mark", ["\u2028", "\x85", "\x0c", "\r"])

@@ -41,6 +41,7 @@ ROWS: dict[str, dict[str, Any]] = {
         "ner_tags": ["B-PER", "O", "B-NUM", "I-NUM", "I-NUM", "O"],
     },
     "generation": {"prompt": "Ask 4111 1111 1111 1111", "response": "I did."},
+    "multilabel": {"text": "write to bob@example.com", "labels": ["good", "new"]},
     "question_answering": {
         "question": "Who is bob@example.com?",
         "context": "Ask +49 30 901820 today.",
@@ -86,6 +87,7 @@ def test_examples_of_every_kind_are_redacted_and_tags_stay(tmp_path: Path) -> No
     assert read["classification"].text == "write to [EMAIL]"
     assert read["tagging"].words == ("Bob", "rings", *["[PHONE]"] * 3, "today")
     assert list(read["tagging"].tags) == ROWS["tagging"]["ner_tags"]
+    assert read["multilabel"].text == "write to [EMAIL]"
     assert read["question_answering"].question == "Who is [EMAIL]?"
     assert read["question_answering"].context == "Ask [PHONE] today."
     assert read["question_answering"].texts == ["[PHONE]"]
@@ -156,6 +158,7 @@ def answers_with(kind: str, spec: Any, redaction: RedactionConfig, backbone: Pat
 SPECS = {
     "classification": classification.Spec(("bad", "good")),
     "generation": examples_of("generation").Spec(0.5),
+    "multilabel": examples_of("multilabel").Spec(("bad", "good"), False, (), (0.5, 0.5), 0.0),
     "question_answering": examples_of("question_answering").Spec((), (), (0.0,), False),
     "tagging": SPEC,
     "translation": examples_of("translation").Spec(0.5),

@@ -66,12 +66,14 @@ from textmill.config.settings import (
 )
 from textmill.config.tasks import (
     KINDS,
+    LABELLING_KINDS,
     LANGUAGE_MODEL,
     AnyTask,
     CurveConfig,
     CurveStepConfig,
     LabelledConfig,
     TaskConfig,
+    kind_of,
     settings_of,
 )
 from textmill.config.training import (
@@ -117,6 +119,7 @@ __all__ = [
     "GopherRepetitionConfig",
     "HtmlConfig",
     "KINDS",
+    "LABELLING_KINDS",
     "LANGUAGE_FLOORS",
     "LANGUAGE_MODEL",
     "LabelledConfig",
@@ -161,6 +164,7 @@ __all__ = [
     "extensions",
     "flatten",
     "key_values",
+    "kind_of",
     "masked",
     "open_sizes",
     "problems",
@@ -265,7 +269,7 @@ class Config(Settings):
         usable = {
             task.name
             for task in self.tasks
-            if task.kind == "classification" and len(task.text_columns) == 1
+            if task.kind in LABELLING_KINDS and len(task.text_columns) == 1
         }
         for name in self.retrain.drift.tasks:
             if name not in usable:

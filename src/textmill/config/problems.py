@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from textmill.config import KINDS, Config, settings_of
+from textmill.config import KINDS, Config, kind_of, settings_of
 from textmill.config.masked import models_in
 from textmill.errors import listed
 
@@ -26,7 +26,7 @@ def describe_problem(problem: dict[str, Any], values: Mapping[str, Any]) -> str:
     loc = list(problem["loc"])
     kind = None
     if loc[:1] == ["tasks"] and len(loc) > 1 and isinstance(task := values["tasks"][loc[1]], dict):
-        kind = task.get("kind")
+        kind = kind_of(task)
         loc[1] = task.get("name", loc[1])  # as in tasks.NAME.key=value
     key = ".".join(str(part) for part in loc)
     given = "" if isinstance(problem["input"], dict | list) else f"={problem['input']}"

@@ -169,7 +169,8 @@ class DriftConfig(TextFilesConfig):
     """Classification tasks whose labels are predicted for the new text."""
     max_label_shift: float = Field(0.2, ge=0, le=1)
     """Maximum total variation distance between the distributions of predicted labels in the new
-    text and in the test examples (half the sum of absolute differences)."""
+    text and in the test examples (half the sum of absolute differences); if texts have any number
+    of labels, that of the presence of the label that differs most."""
 
 
 class DriftStepConfig(Settings):

@@ -56,6 +56,8 @@ class TaskConfig(Settings):
     """Settings of the columns of running text (strings, or lists of words), of which some may not
     be set: those of training are part of the corpus, and it is decontaminated from those of the
     test."""
+    SPECIAL_KINDS: ClassVar[Mapping[str, str]] = {}
+    """Kinds that tasks belong to instead, by the setting that makes them so."""
 
     kind: str
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
@@ -112,6 +114,9 @@ class TaskConfig(Settings):
         """BCP 47 tag of the language of predictions; None: that of the text."""
         return None
 
+    slices: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Columns of the test file, such as one of languages or sources: scores are also those of the
+    examples with each of their values."""
     metrics: tuple[str, ...] = ()
     """Extensions with further metrics of its kind. Filled in from extensions."""
 
@@ -133,12 +138,15 @@ KINDS: dict[str, str] = {
     for kind in (
         "classification",
         "generation",
+        "multilabel",
         "question_answering",
         "tagging",
         "translation",
     )
 }
 """The package of each kind of task."""
+LABELLING_KINDS = ("classification", "multilabel")
+"""Kinds whose predictions are labels of a text, by which drift is measured."""
 LANGUAGE_MODEL = "language_model"
 """The language model, scored and presented like a kind of task, but not configurable as one."""
 
@@ -152,16 +160,28 @@ def settings_of(kind: str) -> type[TaskConfig]:
     return cast(type[TaskConfig], import_module(f"{KINDS[kind]}.settings").SETTINGS)
 
 
+def kind_of(task: Mapping[str, Any]) -> Any:
+    """Return the kind of a task's values: the one they name, or a special one of it.
+
+    Values that name no kind are returned as they are.
+    """
+    kind = task.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        return kind
+    special = settings_of(kind).SPECIAL_KINDS
+    return next((special[name] for name in special if task.get(name) is not None), kind)
+
+
 def _of_its_kind(value: Any) -> Any:
     """Return the validated settings of a task by its kind; non-mappings are left to pydantic."""
     if isinstance(value, TaskConfig) or not isinstance(value, Mapping):
         return value
-    kind = value.get("kind")
+    kind = kind_of(value)
     if kind is None:
         raise PydanticCustomError("kind_missing", "kind is not set")
     if not isinstance(kind, str) or kind not in KINDS:
         raise PydanticCustomError("kind_unknown", "kind={kind}", {"kind": kind})
-    return settings_of(kind).model_validate(value)
+    return settings_of(kind).model_validate({**value, "kind": kind})
 
 
 AnyTask = Annotated[SerializeAsAny[TaskConfig], BeforeValidator(_of_its_kind)]

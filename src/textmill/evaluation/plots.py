@@ -72,6 +72,28 @@ def extra_inches(names: Sequence[str]) -> float:
     return 0.08 * (max([12, *map(len, names)]) - 12)
 
 
+def plot_label_scores(scores: Mapping[str, float], prefix: str, file: Path) -> None:
+    """Write a bar chart of precision, recall and F1 by label, as PNG.
+
+    Args:
+        scores: by name, such as `type/PER/f1`; other names are ignored.
+        prefix: what the names of a label's scores begin with, such as `type/`.
+        file: of the PNG.
+    """
+    found = (name.removeprefix(prefix) for name in scores if name.startswith(prefix))
+    labels = sorted({name.rpartition("/")[0] for name in found})
+    names = [shown_label(name) for name in labels]
+    with open_figure(file, (7 + extra_inches(names), 1.5 + 0.6 * len(labels)), names) as figure:
+        axes = figure.subplots()
+        for index, metric in enumerate(("precision", "recall", "f1")):
+            places = [row + 0.27 * (index - 1) for row in range(len(labels))]
+            values = [scores[f"{prefix}{label}/{metric}"] for label in labels]
+            axes.barh(places, values, 0.25, label=metric)
+        axes.set(xlim=(0, 1), yticks=range(len(labels)), yticklabels=names)
+        axes.invert_yaxis()
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)
+
+
 def plot_scaling_law(
     runs: Mapping[int, Sequence[tuple[int, float]]],
     predict: Callable[[float, float], float],

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Self
 
 import numpy as np
@@ -73,7 +74,7 @@ class LinearClassifier:
             ValueError: the arrays do not fit together, or not these numbers.
         """
         model = cls(**{name: arrays[name] for name in cls.__dataclass_fields__})  # type: ignore[arg-type]
-        n_rows = {1: 0, 2: 1}.get(len(model.classes), len(model.classes))
+        n_rows = cls._n_rows(len(model.classes))
         n_used = len(model.columns) or n_features
         if not (np.isfinite(model.coefficients).all() and np.isfinite(model.intercepts).all()):
             raise ValueError("a coefficient is not finite")
@@ -89,6 +90,33 @@ class LinearClassifier:
             if not np.isin(numbers, np.arange(n)).all():
                 raise ValueError(f"there is a number that is not below {n}")
         return model
+
+    @staticmethod
+    def _n_rows(n_classes: int) -> int:
+        """Return the rows of the coefficients of that many classes."""
+        return {1: 0, 2: 1}.get(n_classes, n_classes)
+
+
+class IndependentClassifier(LinearClassifier):
+    """Logistic regressions of which each decides on one class: an example may have several."""
+
+    def probabilities(self, features: csr_matrix, n_classes: int) -> NDArray[np.float64]:
+        """Return (examples, n_classes, 2): the probabilities to lack a class, and to have it.
+
+        Args:
+            features: (examples, features).
+            n_classes: more than the highest number of a class.
+        """
+        used = features[:, self.columns] if len(self.columns) else features
+        scores = used @ self.coefficients.T.astype(np.float64) + self.intercepts
+        result = np.zeros((len(scores), n_classes, 2))
+        result[:, :, 0] = 1
+        result[:, self.classes] = np.stack([expit(-scores), expit(scores)], axis=2)
+        return result
+
+    @staticmethod
+    def _n_rows(n_classes: int) -> int:
+        return n_classes
 
 
 def logistic_regression(
@@ -127,7 +155,10 @@ def logistic_regression(
 
 
 def naive_bayes_regression(
-    features: csr_matrix, labels: Sequence[int], C: float
+    features: csr_matrix,
+    labels: Sequence[int],
+    C: float,
+    weights: NDArray[np.float64] | None = None,
 ) -> tuple[LinearClassifier, str]:
     """Return logistic regressions of each class against the rest, on naive-Bayes features.
 
@@ -139,6 +170,7 @@ def naive_bayes_regression(
         features: (examples, features), not negative.
         labels: (examples,), the number of each example's class.
         C: inverse of the regularization strength.
+        weights: (examples,); None: all are 1.
 
     Returns:
         The fitted model, and a note on how it was limited to save memory.
@@ -147,14 +179,73 @@ def naive_bayes_regression(
     classes = np.unique(numbers)
     rows = classes if len(classes) > 2 else classes[1:]
     columns, used, note = _most_frequent(features, max(1, len(rows)))
-    present = (used > 0).astype(np.float64)
-    coefficients, intercepts = np.empty((len(rows), used.shape[1])), np.empty(len(rows))
-    for row, number in enumerate(rows):
-        ratios = _log_count_ratios(present, numbers == number)
-        fitted = _binary_regression(C).fit(used.multiply(ratios).tocsr(), numbers == number)
+    masks = ((numbers == number, weights) for number in rows)
+    fitted = _naive_bayes_rows(used, masks, len(rows), C)
+    return _classifier(*fitted, classes, columns, is_multinomial=False), note
+
+
+def independent_regressions(
+    features: csr_matrix,
+    labels: Sequence[Collection[int]],
+    n_classes: int,
+    C: float,
+    weights: Sequence[tuple[float, float]] = (),
+) -> tuple[IndependentClassifier, str]:
+    """Return a logistic regression of each class by itself, on naive-Bayes features as above.
+
+    Args:
+        features: (examples, features), not negative.
+        labels: (examples,), the numbers of each example's classes, of which it may have none.
+        n_classes: the number of classes; those that no example has, or all, get a constant.
+        C: inverse of the regularization strength.
+        weights: (n_classes, 2), of examples that lack and that have each class; empty: all are 1.
+
+    Returns:
+        The fitted model, and a note on how it was limited to save memory.
+    """
+    numbers = np.fromiter(chain.from_iterable(labels), np.int64)
+    owners = np.repeat(np.arange(len(labels)), [*map(len, labels)])
+    columns, used, note = _most_frequent(features, n_classes)
+
+    def rows() -> Iterator[tuple[NDArray[np.bool_], NDArray[np.float64] | None]]:
+        for number in range(n_classes):
+            mask = np.bincount(owners[numbers == number], minlength=len(labels)) > 0
+            yield mask, np.where(mask, *weights[number][::-1]) if weights else None
+
+    fitted = _naive_bayes_rows(used, rows(), n_classes, C)
+    classifier = _classifier(*fitted, np.arange(n_classes), columns, is_multinomial=False)
+    return IndependentClassifier(**vars(classifier)), note
+
+
+def _naive_bayes_rows(
+    features: csr_matrix,
+    masks: Iterable[tuple[NDArray[np.bool_], NDArray[np.float64] | None]],
+    n_rows: int,
+    C: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the coefficients, (n_rows, features), and intercepts of classes against the rest.
+
+    A class that all examples have, or none, has the logarithm of its odds as a constant, with half
+    an example added on both sides.
+
+    Args:
+        features: (examples, features), not negative.
+        masks: of each class, both (examples,): which examples have it, and their weights, if any.
+        n_rows: the number of classes.
+        C: inverse of the regularization strength.
+    """
+    present = (features > 0).astype(np.float64)
+    coefficients, intercepts = np.zeros((n_rows, features.shape[1])), np.empty(n_rows)
+    for row, (mask, weights) in enumerate(masks):
+        n = int(mask.sum())
+        if n in (0, len(mask)):
+            intercepts[row] = np.log((n + 0.5) / (len(mask) - n + 0.5))
+            continue
+        ratios = _log_count_ratios(present, mask)
+        fitted = _binary_regression(C).fit(features.multiply(ratios).tocsr(), mask, weights)
         coefficients[row] = fitted.coef_[0] * ratios
         intercepts[row] = fitted.intercept_[0]
-    return _classifier(coefficients, intercepts, classes, columns, is_multinomial=False), note
+    return coefficients, intercepts
 
 
 def _log_count_ratios(present: csr_matrix, is_class: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,17 @@ def label_shift(new: Iterable[str], known: Iterable[str]) -> float:
     n_left, n_right = max(1, left.total()), max(1, right.total())
     labels = left.keys() | right.keys()
     return sum(abs(left[x] / n_left - right[x] / n_right) for x in labels) / 2
+
+
+def share_shift(new: Sequence[Collection[str]], known: Sequence[Collection[str]]) -> float:
+    """Return the largest difference of a label's share of the texts, from 0 to 1.
+
+    It is the total variation distance of the one label, where texts have any number of them.
+    """
+    left, right = (Counter(chain.from_iterable(side)) for side in (new, known))
+    n_left, n_right = max(1, len(new)), max(1, len(known))
+    labels = left.keys() | right.keys()
+    return max((abs(left[x] / n_left - right[x] / n_right) for x in labels), default=0.0)
 
 
 def crossed_limits(metrics: Mapping[str, float], config: DriftConfig) -> list[str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Literal
 
 from humanize import naturalsize
@@ -87,6 +87,17 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Slice:
+    """The scores of some of the test examples of a task."""
+
+    column: str
+    value: str
+    n_examples: int
+    scores: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+
+
+@dataclass(frozen=True)
 class Task:
     """One task in detail."""
 
@@ -99,6 +110,17 @@ class Task:
     examples: Examples
     notes: tuple[Note, ...] = ()
     """Notes on problems of its examples."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """All overall scores of its model, also those that are not compared between runs."""
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    """Their 95 % confidence intervals; some have none."""
+    slices: tuple[Slice, ...] = ()
+    """Of the test examples, sorted by column."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the scores of its model and of the baselines."""
+        return tuple(dict.fromkeys(chain(self.scores, *self.baselines.values())))
 
     @property
     def is_leaking(self) -> bool:

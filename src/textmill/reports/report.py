@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from mlflow.entities import Run
 
 from textmill.config import Config, TaskConfig
 from textmill.errors import best_effort
-from textmill.evaluation.metrics import lower_is_better
+from textmill.evaluation.metrics import Row, lower_is_better
 from textmill.evaluation.notes import read_notes
 from textmill.evaluation.significance import Interval
 from textmill.reports import rendering as pages
@@ -31,7 +31,9 @@ from textmill.steps.graph import (
     FINETUNE,
     GRAPH,
 )
+from textmill.tasks.kinds import definitions
 from textmill.tasks.predictions import PREDICTIONS
+from textmill.tasks.slices import main_metrics, metric_name, rows_by_slice
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.intervals import metrics_by_task
 from textmill.tracking.lookup import command_of, history_of, peak_memory_mib, read_runs
@@ -118,7 +120,7 @@ def gather(
         corpus=gather_corpus(config, results) if CLEAN.name in results else None,
         curves=tuple(_curves(pipeline, results)),
         tasks=tuple(
-            _task(store, task, results, pictures)
+            _task(store, task, results, pictures, intervals)
             for task in config.tasks
             if EVALUATE.label(task.name) in results
         ),
@@ -187,7 +189,11 @@ def _points(pipeline: Pipeline, result: Result, key: str) -> Points:
 
 
 def _task(
-    store: Store, task: TaskConfig, results: Mapping[str, Result], pictures: Pictures
+    store: Store,
+    task: TaskConfig,
+    results: Mapping[str, Result],
+    pictures: Pictures,
+    intervals: Mapping[str, Interval],
 ) -> pages.Task:
     result = results[EVALUATE.label(task.name)]
     tuned, tested = results[FINETUNE.label(task.name)].metrics(), result.metrics()
@@ -200,6 +206,8 @@ def _task(
     with best_effort("the table of mistakes"):
         log_mistakes(store, task.kind, result, rows)
     curve = results.get(CURVE.label(task.name))
+    metrics = [one.name for one in definitions(task.kind, task.metrics) if one.name in tested]
+    found = {name: intervals.get(f"{task.name}/{name}") for name in metrics}
     return pages.Task(
         name=task.name,
         kind=task.kind,
@@ -208,7 +216,24 @@ def _task(
         images=(*pictures.of(task.kind, result), *(pictures.logged(curve) if curve else ())),
         examples=choose_examples(task.kind, rows, N_RIGHT, N_WRONG),
         notes=read_notes(results[BASELINE.label(task.name)].folder),
+        scores={name: tested[name] for name in metrics},
+        intervals={name: interval for name, interval in found.items() if interval is not None},
+        slices=tuple(_slices(task, rows, tested, intervals)),
     )
+
+
+def _slices(
+    task: TaskConfig,
+    rows: Sequence[Row],
+    tested: Mapping[str, float],
+    intervals: Mapping[str, Interval],
+) -> Iterator[pages.Slice]:
+    for place, part in rows_by_slice(rows).items():
+        names = {name: metric_name(place, name) for name in main_metrics(task.kind, task.metrics)}
+        scores = {name: tested[key] for name, key in names.items() if key in tested}
+        found = {name: intervals.get(f"{task.name}/{key}") for name, key in names.items()}
+        known = {name: interval for name, interval in found.items() if interval is not None}
+        yield pages.Slice(*place, len(part), scores, known)
 
 
 def _baselines(result: Result) -> dict[str, dict[str, float]]:

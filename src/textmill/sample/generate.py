@@ -30,6 +30,7 @@ from textmill.sample.raw_files import (
     write_reviews,
     write_text,
 )
+from textmill.sample.subjects import write_subjects
 from textmill.sample.topics import write_article, write_topic
 
 WRITERS: dict[str, tuple[int, Callable[[World, Random], list[Span]]]] = {
@@ -74,6 +75,7 @@ OTHER_TASKS: dict[str, tuple[int, RowWriter]] = {
     "qa": (2, write_question),
     "entailment": (2, write_relation),
     "chat": (2, write_chat),
+    "subjects": (1, write_subjects),
     "translation-de": (2, partial(write_pair, "de")),
     "translation-zh": (2, partial(write_pair, "zh")),
 }

@@ -8,12 +8,13 @@ scheduling process never imports torch.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from textmill import hardware
 from textmill.config import (
     AUTO,
     KINDS,
+    LABELLING_KINDS,
     BudgetStepConfig,
     CleanConfig,
     Config,
@@ -119,6 +120,8 @@ MODEL_SIZES = (
     "dropout",
 )
 PRETRAIN_SIZES = ("max_steps", "warmup_steps", "validate_every_steps", "validation_blocks")
+WITHOUT_SCORES: dict[str, Any] = {"metrics": (), "slices": ()}
+"""Values of the settings of a task that only its evaluation reads."""
 S = TypeVar("S", bound=OptimizationConfig)
 
 
@@ -154,7 +157,7 @@ def _budget_config(config: Config) -> BudgetStepConfig:
 def _budgeted(task: TaskConfig) -> TaskConfig:
     """Return a task with the settings that affect its time."""
     kept = (*SPEED_SETTINGS, "epochs", "max_steps", "seeds", "attention")
-    return task.model_copy(update={"finetune": _only(task.finetune, kept), "metrics": ()})
+    return task.model_copy(update={"finetune": _only(task.finetune, kept)} | WITHOUT_SCORES)
 
 
 def _budget_reads(config: Config) -> tuple[Raw, ...]:
@@ -189,9 +192,9 @@ def _folder(key: str, place: str | None, *files: str) -> tuple[Raw, ...]:
 
 
 def _baseline_config(task: TaskConfig) -> TaskConfig:
-    """Return the task with default fine-tuning settings, which must not affect a baseline's key."""
+    """Return the task without what must not affect a baseline's key: fine-tuning, and slices."""
     default = type(task).model_fields["finetune"].default
-    return task.model_copy(update={"finetune": default})
+    return task.model_copy(update={"finetune": default, "slices": ()})
 
 
 def _finetune_reads(task: TaskConfig) -> tuple[Raw, ...]:
@@ -209,8 +212,8 @@ def _itself(task: TaskConfig) -> TaskConfig:
 
 
 def _finetune_config(task: TaskConfig) -> TaskConfig:
-    """Return the task without further metrics, which must not affect a model's key."""
-    return task.model_copy(update={"metrics": ()})
+    """Return the task without what its evaluation alone reads, which must not change the key."""
+    return task.model_copy(update=WITHOUT_SCORES)
 
 
 def _curve_config(task: TaskConfig) -> CurveStepConfig:
@@ -219,7 +222,7 @@ def _curve_config(task: TaskConfig) -> CurveStepConfig:
     unused = {name: fields[name].default for name in ("candidates", "seeds")}
     finetune = task.finetune.model_copy(update=unused)
     return CurveStepConfig(
-        task=task.model_copy(update={"metrics": (), "finetune": finetune}), curve=task.curve
+        task=task.model_copy(update={"finetune": finetune} | WITHOUT_SCORES), curve=task.curve
     )
 
 
@@ -296,7 +299,8 @@ DRIFT = Step(
     needs_torch=True,
     loads=(
         *(
-            part.format(kind=KINDS["classification"])
+            part.format(kind=KINDS[kind])
+            for kind in LABELLING_KINDS
             for part in (EXAMPLES, NETWORK, ANSWERS, BASELINES)
         ),
         FILTERS,

@@ -13,5 +13,6 @@ __all__ = [
     "predictions",
     "rows",
     "shown",
+    "slices",
     "statistics",
 ]

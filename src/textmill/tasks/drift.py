@@ -16,7 +16,7 @@ from textmill.corpus.cleaning.new_text import choose_texts
 from textmill.corpus.tokens.packing import PackedBlocks
 from textmill.corpus.tokens.token_shards import read_index, read_shards, write_shards
 from textmill.corpus.tokens.tokenizer import load_tokenizer
-from textmill.evaluation.shift import label_shift, rare_share
+from textmill.evaluation.shift import label_shift, rare_share, share_shift
 from textmill.files import read_json, write_json
 from textmill.tasks.ensemble.predictor import load_predictor
 from textmill.tasks.predictions import PREDICTIONS
@@ -95,6 +95,10 @@ def _task_shift(
 ) -> float:
     """Return the shift of predicted labels from the test examples to the texts."""
     with (inputs[f"evaluation {name}"] / PREDICTIONS).open(encoding="utf-8") as rows:
-        known = [json.loads(row)["label"] for row in rows]
+        known = [json.loads(row) for row in rows]
     predictor = load_predictor(inputs[f"model {name}"], config.accelerator)
-    return label_shift([prediction["label"] for prediction in predictor.stream(texts)], known)
+    new = list(predictor.stream(texts))
+    if "label" in known[0]:
+        return label_shift([row["label"] for row in new], [row["label"] for row in known])
+    sides = ([[one["label"] for one in row["labels"]] for row in rows] for rows in (new, known))
+    return share_shift(*sides)

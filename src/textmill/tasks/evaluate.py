@@ -12,6 +12,7 @@ from textmill.tasks.ensemble.predictor import Predictor, load_predictor
 from textmill.tasks.inputs import size_of
 from textmill.tasks.kinds import Examples, examples_of, metrics_of
 from textmill.tasks.predictions import score, signature_tags, write_predictions
+from textmill.tasks.slices import FIELD, slice_metrics, slices_of
 
 
 def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
@@ -30,8 +31,10 @@ def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     examples = kind.read_examples(config, "test")
     kind.check_examples(config, predictor.spec, examples)
     rows = predict_examples(kind, predictor, examples)
+    for row, places in zip(rows, slices_of(config, examples), strict=True):
+        row |= {FIELD: places} if places else {}
     write_predictions(rows, out)
-    metrics = score(config, rows)
+    metrics = score(config, rows) | slice_metrics(config, rows)
     metrics["test_examples"] = len(rows)
     metrics["unusable_examples"] = examples.n_bad
     metrics["cut_examples"] = sum(row["is_cut"] for row in rows)
@@ -45,7 +48,8 @@ def predict_examples(
     """Return the examples' rows of a predictions file."""
     # Batches of similar lengths need little padding.
     by_length = sorted(range(len(examples)), key=lambda i: size_of(kind.model_input(examples[i])))
-    predictions = predictor([kind.model_input(examples[i]) for i in by_length])
+    inputs = [kind.model_input(examples[i]) for i in by_length]
+    predictions = predictor.stream(inputs, with_details=True)
     rows: list[dict[str, Any]] = [{} for _ in examples]
     for i, prediction in zip(by_length, predictions, strict=True):
         rows[i] = kind.reference(examples[i]) | prediction

@@ -96,6 +96,10 @@ class Answers(Protocol):
     """Returns the settings of a model with the decision that its leading metric is highest with,
     from its scores of some examples; None: the likeliest answer."""
 
+    details: Callable[[Any, Any], dict[str, Any]] | None
+    """Returns what metrics need of the score of a test example besides its answer, such as all
+    probabilities, as fields of its row of the predictions; None: nothing."""
+
     def columns(self, spec: Any) -> tuple[str, ...]:
         """Return the columns of a model's input; a single one is the text itself."""
 

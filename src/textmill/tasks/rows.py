@@ -15,8 +15,12 @@ from textmill.corpus.reading.records import BadRecord
 from textmill.errors import InputError, listed
 from textmill.files import digest_file
 from textmill.safety.redaction import redact
+from textmill.tasks.labels import normalize_label
 
 T = TypeVar("T")
+
+MAX_SLICE_CHARS = 40
+"""Maximum characters of the name of a slice, which is part of the names of its metrics."""
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +32,8 @@ class Rows(list[T]):
     """Number of invalid records."""
     normalized: Mapping[str, str] = {}
     """Labels that were changed by normalization."""
+    slices: Mapping[str, Mapping[str, str]] = {}
+    """Of a test split, the values of the columns in `slices`, by the location of the record."""
 
 
 def read_rows(
@@ -47,9 +53,12 @@ def read_rows(
     Raises:
         InputError: a file or column is missing, or too many records are invalid.
     """
-    settings = {column: f"tasks.{config.name}.{key}" for key, column in columns.items()}
+    sliced = config.slices if split == "test" else ()
+    settings = dict.fromkeys(sliced, f"tasks.{config.name}.slices")
+    settings |= {column: f"tasks.{config.name}.{key}" for key, column in columns.items()}
     rows: Rows[T] = Rows()
     bad: list[tuple[str, str]] = []
+    slices: dict[str, dict[str, str]] = {}
     encodings: set[str] = set()
     places = [location(config, setting) for setting in config.settings_of(split)]
     for setting in config.settings_of(split):
@@ -68,6 +77,8 @@ def read_rows(
             rows.append(parse(record.values, place))
         except ValueError as error:
             bad.append((place, str(error)))
+            continue
+        slices[place] = {column: _slice_name(record.values[column], config) for column in sliced}
     first = ": ".join((bad[0][0], redact(bad[0][1], config.redaction)[0])) if bad else ""
     if bad and len(bad) > config.max_bad_share * (len(bad) + len(rows)):
         setting = f"tasks.{config.name}"
@@ -82,10 +93,16 @@ def read_rows(
         )
     if bad:
         log.warning("%s (%d invalid records are skipped).", first, len(bad))
-    rows.n_bad = len(bad)
+    rows.n_bad, rows.slices = len(bad), slices if sliced else {}
     if not rows:
         raise InputError(f"{location(config, split)} has no examples for task {config.name!r}.")
     return rows
+
+
+def _slice_name(value: object, config: TaskConfig) -> str:
+    """Return the name of a slice: its value, on one line, without personal data."""
+    text = redact(normalize_label(str(value)), config.redaction)[0]
+    return text[:MAX_SLICE_CHARS] if text and value is not None else "none"
 
 
 def location(config: TaskConfig, setting: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from mlflow.entities import Run
 
@@ -14,6 +14,7 @@ from textmill.steps.graph import EVALUATE_LM, GRAPH, LM
 from textmill.tasks.kinds import definitions
 from textmill.tasks.language_model.metrics import DOCUMENTS
 from textmill.tasks.predictions import PREDICTIONS, SIGNATURE_TAG
+from textmill.tasks.slices import main_metrics, metric_name, rows_by_slice
 from textmill.tasks.statistics import tabulate
 from textmill.tracking.artifacts import read_manifest, read_output_lines
 from textmill.tracking.lookup import read_runs
@@ -75,7 +76,8 @@ def score_intervals(store: Store, results: Mapping[str, Result]) -> dict[str, In
         results: by label.
 
     Returns:
-        Intervals by `<task>/<metric>`; the language model is the task `lm`.
+        Intervals by `<task>/<metric>`, also of slices of the test examples; the language model is
+        the task `lm`.
 
     Raises:
         RunError: a result is missing or damaged.
@@ -90,4 +92,13 @@ def score_intervals(store: Store, results: Mapping[str, Result]) -> dict[str, In
         except ValueError:
             continue  # there are no test examples
         found |= {f"{task}/{name}": value for name, value in intervals(examples, 0).items()}
+        found |= {f"{task}/{name}": value for name, value in _of_slices(predictions)}
     return found
+
+
+def _of_slices(predictions: Predictions) -> Iterator[tuple[str, Interval]]:
+    """Yield the names of the main metrics of every slice of the test examples, with intervals."""
+    names = main_metrics(predictions.kind, predictions.extensions)
+    for place, rows in rows_by_slice(predictions.rows).items():
+        found = intervals(replace(predictions, rows=rows).tabulate(), 0)
+        yield from ((metric_name(place, name), found[name]) for name in names if name in found)

@@ -4,9 +4,18 @@ from textmill.tasks.classification.answers import (
     PREDICT_BATCH,
     answer,
     columns,
+    details,
     fit_decision,
     prepare,
     targets,
 )
 
-__all__ = ["PREDICT_BATCH", "answer", "columns", "fit_decision", "prepare", "targets"]
+__all__ = [
+    "PREDICT_BATCH",
+    "answer",
+    "columns",
+    "details",
+    "fit_decision",
+    "prepare",
+    "targets",
+]

@@ -79,7 +79,7 @@ def test_texts_begin_with_a_document_end(backbone: Path) -> None:
     tokenizer = load_tokenizer(backbone)
     (one,) = encode(tokenizer, SPEC, [Example("the room", "good", "")], BLOCK_SIZE)
     assert one.ids == [END_ID, *tokenizer.encode("the room", add_special_tokens=False).ids]
-    assert one.label == 1
+    assert one.labels == (1,)
     assert not one.is_cut
 
 
@@ -120,7 +120,7 @@ def test_an_empty_text_is_one_window(backbone: Path) -> None:
 
 
 def test_collate_pads_and_marks_padding() -> None:
-    batch = collate([Encoded([[1, 7, 8], [1]], 2, False), Encoded([[1, 9]], 0, False)])
+    batch = collate([Encoded([[1, 7, 8], [1]], (2,), False), Encoded([[1, 9]], (0,), False)])
     assert batch["input_ids"].tolist() == [[1, 7, 8], [1, PAD_ID, PAD_ID], [1, 9, PAD_ID]]
     assert batch["documents"].tolist() == [[0, 0, 0], [0, -1, -1], [0, 0, -1]]
     assert batch["texts"].tolist() == [0, 0, 1]
@@ -128,7 +128,10 @@ def test_collate_pads_and_marks_padding() -> None:
 
 
 def test_padding_does_not_change_the_logits(network: Classifier) -> None:
-    short, long = Encoded([[1, 9, 12, 30]], 0, False), Encoded([[1, *range(20, 40)]], 1, False)
+    short, long = (
+        Encoded([[1, 9, 12, 30]], (0,), False),
+        Encoded([[1, *range(20, 40)]], (1,), False),
+    )
     alone, beside = collate([short]), collate([short, long])
     with torch.no_grad():
         lone = network(*inputs(alone))[0]
@@ -137,7 +140,7 @@ def test_padding_does_not_change_the_logits(network: Classifier) -> None:
 
 
 def test_logits_come_from_the_mean_hidden_state(network: Classifier) -> None:
-    batch = collate([Encoded([[1, 9, 12, 30]], 0, False)])
+    batch = collate([Encoded([[1, 9, 12, 30]], (0,), False)])
     with torch.no_grad():
         logits = network(*inputs(batch))
         hidden = network.backbone.hidden(
@@ -151,18 +154,18 @@ def test_windows_contribute_to_the_logits_of_their_text_by_their_length(
     network: Classifier,
 ) -> None:
     parts = [[1, 9, 12, 30], [1, 7, 8]]
-    batch = collate([Encoded([[1, 44]], 0, False), Encoded(parts, 1, False)])
-    windows = collate([Encoded([part], 0, False) for part in parts])
+    batch = collate([Encoded([[1, 44]], (0,), False), Encoded(parts, (1,), False)])
+    windows = collate([Encoded([part], (0,), False) for part in parts])
     with torch.no_grad():
         whole = network(*inputs(batch))
         single = network(*inputs(windows))
-        alone = network(*inputs(collate([Encoded([[1, 44]], 0, False)])))
+        alone = network(*inputs(collate([Encoded([[1, 44]], (0,), False)])))
     torch.testing.assert_close(whole[1], (4 * single[0] + 3 * single[1]) / 7)
     torch.testing.assert_close(whole[:1], alone)
 
 
 def test_the_loss_is_the_cross_entropy_of_the_labels(network: Classifier) -> None:
-    batch = collate([Encoded([[1, 9]], 0, False), Encoded([[1, 9, 12]], 2, False)])
+    batch = collate([Encoded([[1, 9]], (0,), False), Encoded([[1, 9, 12]], (2,), False)])
     with torch.no_grad():
         log_p = F.log_softmax(network(*inputs(batch)), dim=-1)
         expected = -(log_p[0, 0] + log_p[1, 2]) / 2
@@ -172,7 +175,7 @@ def test_the_loss_is_the_cross_entropy_of_the_labels(network: Classifier) -> Non
 
 
 def test_validation_does_not_depend_on_the_batches(network: Classifier) -> None:
-    examples = [Encoded([[1, *range(9, 10 + i)]], i % 3, False) for i in range(7)]
+    examples = [Encoded([[1, *range(9, 10 + i)]], (i % 3,), False) for i in range(7)]
     with torch.no_grad():
         whole = validate(network, [collate(examples)])
         parts = validate(network, [collate(examples[:3]), collate(examples[3:])])

@@ -38,6 +38,33 @@ def test_a_model_that_knows_nothing_gets_less_weight(order: tuple[int, int]) -> 
     assert weights[order[1]] < 0.2
 
 
+def test_the_weight_of_one_model_is_the_inverse_of_its_temperature() -> None:
+    """Which is that of the logits with the lowest cross-entropy, by a search."""
+    rng = np.random.default_rng(0)
+    logits = 3 * rng.normal(size=(2000, 4))  # three times too sure
+    targets = np.array([rng.choice(4, p=np.exp(row / 3) / np.exp(row / 3).sum()) for row in logits])
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    (weight,) = fit_weights([p], targets)
+
+    def loss(temperature: float) -> float:
+        scaled = np.exp(logits / temperature)
+        own = scaled[np.arange(2000), targets] / scaled.sum(axis=1)
+        return float(-np.log(own).mean())
+
+    best = min(np.arange(1.0, 5.0, 0.01), key=loss)
+    assert 1 / weight == pytest.approx(best, abs=0.03)
+    assert 1 / weight == pytest.approx(3, abs=0.2)
+    expected = np.exp(logits * weight) / np.exp(logits * weight).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(average([p], [weight]), expected, atol=1e-6)
+
+
+def test_a_model_that_knows_nothing_keeps_its_answers() -> None:
+    scores = np.array([[0.9, 0.1], [0.2, 0.8]] * 50)
+    (weight,) = fit_weights([scores], np.array([1, 0] * 50))
+    assert weight > 0
+    assert average([scores], [weight]).argmax(axis=1).tolist() == [0, 1] * 50
+
+
 def test_the_weights_of_a_few_examples_stay_moderate() -> None:
     scores = np.array([[0.9, 0.1], [0.2, 0.8]])
     weights = fit_weights([scores, scores], np.array([0, 1]))

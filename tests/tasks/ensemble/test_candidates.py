@@ -24,7 +24,7 @@ from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.ensemble import candidates
 from textmill.tasks.ensemble.baseline_files import ARRAYS, VALUES
 from textmill.tasks.ensemble.candidates import Compared
-from textmill.tasks.ensemble.predictor import load_predictor
+from textmill.tasks.ensemble.predictor import Predictor, load_predictor
 from textmill.tasks.evaluate import evaluate
 from textmill.tasks.tagging import answers
 
@@ -89,6 +89,7 @@ def test_a_baseline_becomes_the_model_where_it_is_better_and_scores_as_on_its_ow
     baseline(config, {}, alone)
     evaluate(config, {"model": model}, tested)
     expected, scores = (read_json(out / "metrics.json") for out in (alone, tested))
+    expected.pop("calibration_error", None)  # the model has a temperature
     own = {name: value for name, value in scores.items() if name in expected}
     assert own == {name: expected[name] for name in own}
     assert len(own) >= 2
@@ -115,6 +116,23 @@ def test_the_average_has_both_members_with_their_weights(
     if kind == "classification":
         alone = [part([text])[0]["score"] for part in parts]
         assert answer["score"] not in alone
+
+
+@pytest.mark.parametrize("choice", ["network", "baseline"])
+def test_a_single_classifier_gets_a_temperature_that_changes_no_answer(
+    backbone: Path, tmp_path: Path, choice: str
+) -> None:
+    config = make_task(tmp_path, "classification", candidates=(choice,), epochs=2)
+    model = tuned_model(config, backbone, tmp_path)
+    (weight,) = read_json(model / "task.json")["members"].values()
+    assert 0 < weight != 1
+    predictor = load_predictor(model)
+    raw = Predictor("classification", predictor.spec, [(predictor.scorers[0][0], 1.0)])
+    texts = [row["text"] for row in toy_rows(30, seed=5)]
+    for scaled, plain in zip(predictor(texts), raw(texts), strict=True):
+        assert scaled["label"] == plain["label"]
+        odds = [score / (1 - score) for score in (scaled["score"], plain["score"])]
+        assert odds[0] == pytest.approx(odds[1] ** weight, rel=1e-3)
 
 
 @pytest.mark.parametrize("chosen", ["network", "baseline", "average"])

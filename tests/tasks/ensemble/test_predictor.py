@@ -30,6 +30,7 @@ from textmill.tasks.ensemble.predictor import (
     score_in_batches,
 )
 from textmill.tasks.kinds import answers_of, network_of
+from textmill.tasks.multilabel.examples import Spec as MultilabelSpec
 from textmill.tasks.question_answering.examples import Spec as AnswerSpec
 from textmill.tasks.tagging.examples import Spec as TaggingSpec
 from textmill.tasks.translation.examples import Spec as TranslationSpec
@@ -66,6 +67,7 @@ TAGS = ("O", "B-PER", "I-PER")
 NETWORKS: dict[str, tuple[str, Any, bool]] = {
     "classification": ("classification", SPEC, False),
     "causal classification": ("classification", SPEC, True),
+    "multilabel": ("multilabel", MultilabelSpec(("bad", "good"), False, (), (0.5, 0.1)), False),
     "tagging": ("tagging", TaggingSpec(TAGS, False), False),
     "tagging with spelling and a random field": (
         "tagging",

@@ -7,8 +7,9 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 
+from textmill.evaluation.plots import plot_label_scores
 from textmill.tasks.shown import Segment
-from textmill.tasks.tagging.page import plot_entity_scores, show
+from textmill.tasks.tagging.page import show
 
 
 def n_pixels(file: Path) -> int:
@@ -18,7 +19,7 @@ def n_pixels(file: Path) -> int:
 
 def test_an_entity_type_may_hold_a_slash(tmp_path: Path) -> None:
     scores = {f"type/GEO/LOC/{metric}": 0.5 for metric in ("precision", "recall", "f1")}
-    plot_entity_scores(scores | {"f1": 0.5}, tmp_path / "types.png")
+    plot_label_scores(scores | {"f1": 0.5}, "type/", tmp_path / "types.png")
     assert n_pixels(tmp_path / "types.png") > 0
 
 

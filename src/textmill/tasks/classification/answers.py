@@ -17,6 +17,8 @@ Texts = tuple[str, ...]
 
 PREDICT_BATCH = 32
 """Batch size of prediction."""
+MAX_DETAILED_LABELS = 100
+"""Maximum number of labels whose probabilities are all in the predictions of test examples."""
 fit_decision = None
 """The likeliest label is the decision."""
 
@@ -41,6 +43,14 @@ def prepare(spec: Spec, inputs: Sequence[Any], redaction: RedactionConfig) -> li
 def targets(spec: Spec, example: Example) -> list[int]:
     """Return the numbers of the correct labels, one for each row of the scores."""
     return [spec.labels.index(example.label)]
+
+
+def details(spec: Spec, score: NDArray[np.floating]) -> dict[str, Any]:
+    """Return the probabilities of all labels, unless these are more than MAX_DETAILED_LABELS."""
+    if len(spec.labels) > MAX_DETAILED_LABELS:
+        return {}
+    digits = (float(f"{p:.8g}") for p in score)  # as exact as the scores of a network
+    return {"probabilities": dict(zip(spec.labels, digits, strict=True))}
 
 
 def answer(

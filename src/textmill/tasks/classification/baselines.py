@@ -7,20 +7,20 @@ character n-grams within words.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import hstack
+from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from textmill.config import UNREDACTED
 from textmill.corpus.words import split_words
 from textmill.evaluation.regression import LinearClassifier, naive_bayes_regression
-from textmill.tasks.classification.answers import Texts, prepare
-from textmill.tasks.classification.examples import Example, Spec, model_input
+from textmill.tasks.classification.answers import Texts, answer, details, prepare
+from textmill.tasks.classification.examples import Example, OfTexts, Spec, model_input
 from textmill.tasks.ensemble.baseline_files import load_baseline, write_baseline
 
 CLASSICAL_BASELINE = "naive_bayes_logistic_regression"
@@ -32,6 +32,9 @@ TRIVIAL_BASELINE = "majority"
 MIN_TEXTS_WITHOUT_RARE = 1000
 """Training texts from which n-grams that occur in only one text are left out: most do."""
 
+C = 4.0
+"""Inverse of the regularization strength."""
+
 NEW = "\u2260"
 """Before the words of a second text that the first one lacks."""
 KINDS_OF_NGRAMS = ("words", "characters")
@@ -41,12 +44,13 @@ def baselines(
     spec: Spec, train: Sequence[Example], test: Sequence[Example]
 ) -> Iterator[tuple[str, list[dict[str, Any]], str]]:
     """Yield name and predictions of each baseline, and a note if it was limited to save memory."""
-    label = majority([example.label for example in train])
-    yield TRIVIAL_BASELINE, [{"label": label} for _ in test], ""
-    model = fit(spec, train)
-    scores = model.score(_prepared(spec, test))
-    rows = [{"label": spec.labels[int(row.argmax())]} for row in scores]
-    yield CLASSICAL_BASELINE, rows, model.note
+    labels = [example.label for example in train]
+    share = {"label": majority(labels), "score": labels.count(majority(labels)) / len(labels)}
+    yield TRIVIAL_BASELINE, [share for _ in test], ""
+    model, prepared = fit(spec, train), prepared_texts(spec, test)
+    scores = [*model.score(prepared)]
+    answers = zip(answer(spec, prepared, scores), scores, strict=True)
+    yield CLASSICAL_BASELINE, [one | details(spec, row) for one, row in answers], model.note
 
 
 def majority(labels: Sequence[str]) -> str:
@@ -57,18 +61,43 @@ def majority(labels: Sequence[str]) -> str:
 
 def fit(spec: Spec, train: Sequence[Example]) -> NgramClassifier:
     """Return a naive-Bayes logistic regression on n-grams of words and characters."""
-    texts = [*map(_as_text, _prepared(spec, train))]
+    numbers = [spec.labels.index(example.label) for example in train]
+    weights = np.array(spec.weights)[numbers] if spec.weights else None
+    return fit_ngrams(
+        spec, train, lambda features: naive_bayes_regression(features, numbers, C, weights)
+    )
+
+
+def fit_ngrams(
+    spec: Spec,
+    train: Sequence[OfTexts],
+    fit_classifier: Callable[[csr_matrix], tuple[LinearClassifier, str]],
+) -> NgramClassifier:
+    """Return a classifier on n-grams of words and characters.
+
+    Args:
+        spec: the labels.
+        train: the training examples.
+        fit_classifier: returns the classifier of their features, and a note.
+    """
+    texts = [*map(_as_text, prepared_texts(spec, train))]
     vectorizers = _vectorizers(min_df=2 if len(texts) >= MIN_TEXTS_WITHOUT_RARE else 1)
     features = hstack([vectorizer.fit_transform(texts) for vectorizer in vectorizers]).tocsr()
-    numbers = [spec.labels.index(example.label) for example in train]
-    classifier, note = naive_bayes_regression(features, numbers, C=4.0)
+    classifier, note = fit_classifier(features)
     ngrams = tuple([*map(str, v.get_feature_names_out())] for v in vectorizers)
     idf = np.concatenate([v.idf_ for v in vectorizers]).astype(np.float32)
     return NgramClassifier(spec, ngrams, idf, classifier, note)
 
 
-def load(spec: Spec, folder: Path) -> NgramClassifier:
+def load(
+    spec: Spec, folder: Path, of: type[LinearClassifier] = LinearClassifier
+) -> NgramClassifier:
     """Return the model that was saved in a folder.
+
+    Args:
+        spec: the labels.
+        folder: from `NgramClassifier.save`.
+        of: the class of its classifier.
 
     Raises:
         InputError: a file is missing or damaged.
@@ -77,7 +106,7 @@ def load(spec: Spec, folder: Path) -> NgramClassifier:
     def build(values: Any, arrays: dict[str, NDArray[Any]]) -> NgramClassifier:
         ngrams = tuple([*map(str, values[name])] for name in KINDS_OF_NGRAMS)
         n_features = sum(map(len, ngrams))
-        classifier = LinearClassifier.from_arrays(arrays, n_features, len(spec.labels))
+        classifier = of.from_arrays(arrays, n_features, len(spec.labels))
         return NgramClassifier(spec, ngrams, arrays["idf"], classifier)
 
     return load_baseline(folder, build)
@@ -115,7 +144,7 @@ class NgramClassifier:
         return self.classifier.coefficients.size
 
     def score(self, prepared: Sequence[Texts]) -> NDArray[np.float64]:
-        """Return the probabilities of the labels, (texts, labels)."""
+        """Return the probabilities of the labels, in the form of the classifier."""
         texts = [*map(_as_text, prepared)]
         features = hstack([vectorizer.transform(texts) for vectorizer in self.vectorizers])
         return self.classifier.probabilities(features.tocsr(), self.n_labels)
@@ -126,7 +155,8 @@ class NgramClassifier:
         write_baseline(folder, dict(zip(KINDS_OF_NGRAMS, self.ngrams, strict=True)), arrays)
 
 
-def _prepared(spec: Spec, examples: Sequence[Example]) -> list[Texts]:
+def prepared_texts(spec: Spec, examples: Sequence[OfTexts]) -> list[Texts]:
+    """Return the texts of examples as the models get them."""
     return prepare(spec, [model_input(example) for example in examples], UNREDACTED)
 
 

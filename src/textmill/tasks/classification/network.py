@@ -21,12 +21,12 @@ from textmill.config import UNREDACTED
 from textmill.corpus.tokens.tokenizer import END_ID, SOURCE_ID, TARGET_ID
 from textmill.model import GPT
 from textmill.training.batches import pad, to_device
-from textmill.training.objectives import Batch, mean_cross_entropy
+from textmill.training.objectives import Batch
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 from textmill.tasks.classification.answers import PREDICT_BATCH, Texts, prepare
-from textmill.tasks.classification.examples import Example, Spec, model_input
+from textmill.tasks.classification.examples import Example, OfTexts, Spec, model_input
 
 CAN_BE_RECURRENT = True
 """Whether an LSTM can take the place of the backbone: only final hidden states are used."""
@@ -46,7 +46,8 @@ class Encoded:
 
     windows: list[list[int]]
     """The tokens of the text in windows, each after END."""
-    label: int
+    labels: tuple[int, ...]
+    """The number of its label; if the kind of task allows several, those of all."""
     is_cut: bool
     """Whether windows were left out."""
 
@@ -66,6 +67,9 @@ class Classifier(nn.Module):
         self.is_causal = is_causal
         self.drop = nn.Dropout(dropout)
         self.head = nn.Linear(backbone.config.n_embd, len(spec.labels))
+        weights = torch.tensor(spec.weights) if spec.weights else torch.ones(len(spec.labels))
+        self.weights: Tensor
+        self.register_buffer("weights", weights, persistent=False)
 
     def forward(self, input_ids: Tensor, documents: Tensor, texts: Tensor) -> Tensor:
         """Return the logits of every text, (B, labels).
@@ -106,59 +110,85 @@ def encode(
     tokenizer: Tokenizer, spec: Spec, examples: Sequence[Example], block_size: int
 ) -> list[Encoded]:
     """Return the tokenized examples; of long texts, up to MAX_TRAINING_WINDOWS evenly spaced."""
+    labels = [(spec.labels.index(example.label),) for example in examples]
+    return encode_texts(tokenizer, spec, examples, labels, block_size)
+
+
+def encode_texts(
+    tokenizer: Tokenizer,
+    spec: Spec,
+    examples: Sequence[OfTexts],
+    labels: Sequence[tuple[int, ...]],
+    block_size: int,
+) -> list[Encoded]:
+    """Return the tokenized examples with the numbers of their labels, as `encode`."""
     prepared = prepare(spec, [model_input(example) for example in examples], UNREDACTED)
     texts = _windows(tokenizer, prepared, block_size)
     return [
         Encoded(
-            _evenly_spaced(windows, MAX_TRAINING_WINDOWS),
-            spec.labels.index(example.label),
-            len(windows) > MAX_TRAINING_WINDOWS,
+            _evenly_spaced(windows, MAX_TRAINING_WINDOWS), own, len(windows) > MAX_TRAINING_WINDOWS
         )
-        for example, windows in zip(examples, texts, strict=True)
+        for own, windows in zip(labels, texts, strict=True)
     ]
 
 
 def collate(examples: Sequence[Encoded]) -> Batch:
     """Return a batch: input_ids and documents (W, T), padded; texts (W,); labels (B,).
 
-    texts is the index of each window's text; n_targets, (), counts the labels.
+    texts is the index of each window's text; n_targets, (), counts the texts.
     """
+    labels = [label for example in examples for label in example.labels]
     return _pad_windows([example.windows for example in examples]) | {
-        "labels": torch.tensor([example.label for example in examples]),
+        "labels": torch.tensor(labels, dtype=torch.int64),
         "n_targets": torch.tensor(len(examples)),
     }
 
 
 def loss(network: Classifier, batch: Batch, label_smoothing: float) -> Tensor:
-    """Return the contribution of a batch to its step's mean cross-entropy, in nats per label."""
-    logits = network(batch["input_ids"], batch["documents"], batch["texts"]).float()
-    return mean_cross_entropy(logits, batch["labels"], batch["n_targets"], label_smoothing)
+    """Return the contribution of a batch to its step's mean cross-entropy, in nats per label.
+
+    Texts count by the weights of their labels, whose mean over the training examples is 1.
+    """
+    logits, labels = _forward(network, batch)
+    nll = F.cross_entropy(logits, labels, reduction="none", label_smoothing=label_smoothing)
+    return (nll * network.weights[labels]).sum() / batch["n_targets"].clamp(min=1)
 
 
 def validate(network: Classifier, batches: Iterable[Batch]) -> dict[str, float]:
-    """Return accuracy and loss over the batches."""
-    n_right = n = 0
-    nll = 0.0
+    """Return accuracy and loss over the batches, in which texts count by their weights."""
+    n_right = n = nll = 0.0
     for batch in batches:
-        logits = network(batch["input_ids"], batch["documents"], batch["texts"]).float()
-        n_right += int((logits.argmax(dim=-1) == batch["labels"]).sum())
-        nll += float(F.cross_entropy(logits, batch["labels"], reduction="sum"))
-        n += len(logits)
+        logits, labels = _forward(network, batch)
+        weights = network.weights[labels]
+        n_right += float(((logits.argmax(dim=-1) == labels) * weights).sum())
+        nll += float((F.cross_entropy(logits, labels, reduction="none") * weights).sum())
+        n += float(weights.sum())
     return {"accuracy": n_right / n, "loss": nll / n}
+
+
+def _forward(network: Classifier, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return the logits of every text, (B, labels), and its label, (B,)."""
+    logits = network(batch["input_ids"], batch["documents"], batch["texts"]).float()
+    return logits, batch["labels"]
 
 
 def score(
     network: Classifier, tokenizer: Tokenizer, spec: Spec, prepared: Sequence[Texts]
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the probabilities of each text's labels, (labels,); no text is truncated."""
+    logits = logits_of(network, tokenizer, prepared)
+    yield from logits.softmax(dim=-1).cpu().numpy()
+
+
+def logits_of(network: Classifier, tokenizer: Tokenizer, prepared: Sequence[Texts]) -> Tensor:
+    """Return the logits of every text, (texts, labels), read whole in batches of windows."""
     block_size = network.backbone.config.block_size
     batch = _pad_windows(_windows(tokenizer, prepared, block_size))
     batch = to_device(batch, network.backbone.device)
     rows = [slice(at, at + PREDICT_BATCH) for at in range(0, len(batch["texts"]), PREDICT_BATCH)]
     parts = [network.sum_hidden(batch["input_ids"][row], batch["documents"][row]) for row in rows]
     sums, counts = zip(*parts, strict=True)
-    logits = network.classify(torch.cat(sums), torch.cat(counts), batch["texts"])
-    yield from logits.float().softmax(dim=-1).cpu().numpy()
+    return network.classify(torch.cat(sums), torch.cat(counts), batch["texts"]).float()
 
 
 def _windows(

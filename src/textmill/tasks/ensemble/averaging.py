@@ -17,8 +17,8 @@ Floats = NDArray[np.floating]
 MIN_PROBABILITY = 1e-9
 """Lower bound of a probability, so that no model can exclude a label on its own."""
 MAX_WEIGHT = 4.0
-PRIOR_WEIGHT = 0.5
-"""The weights with few validation examples: the prior is normal, with a variance of 1."""
+MIN_WEIGHT_ALONE = 0.05
+"""Minimum weight of a model by itself, with which its likeliest answers stay the same."""
 
 
 def average(scores: Sequence[Floats], weights: Sequence[float]) -> Floats:
@@ -46,7 +46,10 @@ def stack(scores: Sequence[Floats]) -> Floats:
 
 
 def fit_weights(scores: Sequence[Floats], targets: NDArray[np.integer]) -> tuple[float, ...]:
-    """Return the weights with the lowest cross-entropy.
+    """Return the weights with the lowest cross-entropy; of one model, its inverse temperature.
+
+    With few validation examples they are nearly equal, with a sum of 1: the prior of each is
+    normal, with a variance of 1.
 
     Args:
         scores: the probabilities by each model, (examples, labels), as from `stack`.
@@ -58,16 +61,18 @@ def fit_weights(scores: Sequence[Floats], targets: NDArray[np.integer]) -> tuple
     is_padding = np.all([part == 0 for part in scores], axis=0)
     rows = np.arange(len(targets))
     right = np.stack([part[rows, targets] for part in logs])
+    prior = np.full(len(scores), 1 / len(scores))
 
     def objective(weights: Floats) -> tuple[float, Floats]:
         log_p = _log_softmax(np.where(is_padding, -np.inf, _weighted(scores, weights)))
         expected = np.stack([(np.exp(log_p) * part).sum(axis=1) for part in logs])
-        away = weights - PRIOR_WEIGHT
+        away = weights - prior
         value = -log_p[rows, targets].sum() + (away**2).sum() / 2
         return float(value), (expected - right).sum(axis=1) + away
 
-    start = np.full(len(scores), PRIOR_WEIGHT)
-    found = minimize(objective, start, jac=True, bounds=[(0, MAX_WEIGHT)] * len(scores))
+    lowest = 0.0 if len(scores) > 1 else MIN_WEIGHT_ALONE
+    bounds = [(lowest, MAX_WEIGHT)] * len(scores)
+    found = minimize(objective, prior, jac=True, bounds=bounds)
     return tuple(float(weight) for weight in found.x)
 
 

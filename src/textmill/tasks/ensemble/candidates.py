@@ -8,6 +8,9 @@ The baseline is the simplest candidate: another one has to be better by more tha
 of the difference (the one-standard-error rule, Breiman et al. 1984, section 3.4.3), as the best of
 several scores on few examples is often the luckiest. The average may also be better by its
 likelihood, which tells models apart whose answers are equally good, such as all right.
+
+The weights of an average calibrate it. A single model whose answers are the likeliest ones has a
+temperature instead (Guo et al. 2017, section 4.2), which is the inverse of its weight.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from textmill.tasks.inputs import size_of
 from textmill.tasks.kinds import (
     BASELINE,
     NETWORK,
+    Answers,
     answers_of,
     baselines_of,
     definitions,
@@ -71,7 +75,8 @@ def choose(
     train, validation = splits
     fitted = baselines.fit(spec, train) if set(names) - {"network"} else None
     specs = dict.fromkeys(members, spec)
-    if len(names) > 1 or "average" in names or kind.fit_decision is not None:
+    is_decided = len(names) > 1 or "average" in names or kind.fit_decision is not None
+    if is_decided or _is_likeliest(kind):
         compared = Compared(config, spec, validation)
         scores: dict[str, list[Any]] = {}
         if names != ["baseline"]:
@@ -85,15 +90,10 @@ def choose(
         specs = {name: compared.fitted_spec(scores[name]) for name in names}
         rows = {name: compared.rows(specs[name], scores[name]) for name in names}
         found = {name: compared.score(rows[name]) for name in names}
-        is_loss = lower_is_better(definitions(config.kind), compared.metric)
-        chosen = (min if is_loss else max)(names, key=lambda name: found[name])
-        if BASELINE in names and not compared.is_better(rows[chosen], rows[BASELINE]):
-            is_tied = found.get("average") == found[chosen]
-            chosen = BASELINE
-            if is_tied:
-                _, calibrated = compared.average({BASELINE: scores[BASELINE]})
-                if compared.is_likelier(scores["average"], calibrated):
-                    chosen = "average"
+        chosen = _best(compared, found, rows, scores)
+        if chosen != "average" and _is_likeliest(kind):
+            (member,) = members[chosen]
+            members[chosen], _ = compared.average({member: scores[member]})
     baseline = fitted if BASELINE in members[chosen] else None
     if baseline is not None and examples is not train:
         baseline = baselines.fit(spec, examples)
@@ -108,6 +108,38 @@ def choose(
         {"parameters": n_parameters, **{f"candidate/{name}": found[name] for name in found}},
         specs[chosen],
     )
+
+
+def _best(
+    compared: Compared,
+    found: Mapping[str, float],
+    rows: Mapping[str, Sequence[Row]],
+    scores: Mapping[str, Sequence[Any]],
+) -> str:
+    """Return the name of the best candidate, by the rules above.
+
+    Args:
+        compared: the validation examples.
+        found: the leading metric of each candidate.
+        rows: the predictions of each.
+        scores: from which these follow.
+    """
+    is_loss = lower_is_better(definitions(compared.config.kind), compared.metric)
+    best = (min if is_loss else max)(found, key=lambda name: found[name])
+    if best == BASELINE or BASELINE not in found:
+        return best
+    if compared.is_better(rows[best], rows[BASELINE]):
+        return best
+    if found.get("average") == found[best]:
+        _, calibrated = compared.average({BASELINE: scores[BASELINE]})
+        if compared.is_likelier(scores["average"], calibrated):
+            return "average"
+    return BASELINE
+
+
+def _is_likeliest(kind: Answers) -> bool:
+    """Return whether answers are the likeliest ones, which no temperature changes."""
+    return kind.targets is not None and kind.fit_decision is None
 
 
 class Compared:

@@ -38,7 +38,7 @@ class Choice:
 
     members: Mapping[str, float]
     """The names of networks (see `network_name`), BASELINE, or both, with their weights in the
-    average."""
+    average; the weight of one by itself is the inverse of its temperature."""
     baseline: Baseline | None
     """Fitted on all training examples, if it is a member."""
     description: str
@@ -137,8 +137,8 @@ def read_task(folder: Path) -> TaskModel:
         spec = TypeAdapter(kind.Spec).validate_python(task["spec"])
         # Early models without this entry are networks.
         members = TypeAdapter(_Members).validate_python(task.get("members", {NETWORK: 1.0}))
-        if len(members) > 1 and answers_of(task["kind"]).targets is None:
-            raise LookupError("models of its kind cannot be averaged")
+        if [*members.values()] != [1.0] and answers_of(task["kind"]).targets is None:
+            raise LookupError("scores of its kind cannot be averaged")
         # Models without this entry were trained on unredacted texts.
         stored = task.get("redaction")
         redaction = RedactionConfig.model_validate(stored) if stored is not None else UNREDACTED

@@ -36,7 +36,8 @@ class Predictor:
     Args:
         kind: name of the kind of task.
         spec: the kind's settings of the model.
-        scorers: the models, with their weights: the scores of several are averaged.
+        scorers: the models, with their weights: the scores of several are averaged, and the weight
+            of one is the inverse of its temperature; 1 changes no score.
         redaction: the redaction of their training texts, applied to inputs as well.
     """
 
@@ -62,16 +63,26 @@ class Predictor:
         return list(self.stream(inputs))
 
     @torch.inference_mode()
-    def stream(self, inputs: Sequence[Any]) -> Iterator[dict[str, Any]]:
-        """Yield one prediction for each input, in their order, computed in batches."""
+    def stream(
+        self, inputs: Sequence[Any], *, with_details: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        """Yield one prediction for each input, in their order, computed in batches.
+
+        Args:
+            inputs: of the kind of task.
+            with_details: add what metrics need besides, see `Answers.details`.
+        """
+        details = self.kind.details if with_details else None
         size = self.kind.PREDICT_BATCH
         for at in range(0, len(inputs), size):
             prepared = self.kind.prepare(self.spec, inputs[at : at + size], self.redaction)
             scores, *others = [list(scorer(prepared)) for scorer, _ in self.scorers]
-            if others:
-                weights = [weight for _, weight in self.scorers]
+            weights = [weight for _, weight in self.scorers]
+            if others or weights != [1.0]:  # of one model, a temperature
                 scores = [average(parts, weights) for parts in zip(scores, *others, strict=True)]
-            yield from self.kind.answer(self.spec, prepared, scores)
+            answers = self.kind.answer(self.spec, prepared, scores)
+            for answer, score in zip(answers, scores, strict=True):
+                yield answer if details is None else answer | details(self.spec, score)
 
 
 def score_in_batches(scorer: Scorer, prepared: Sequence[Any], batch_size: int) -> Iterator[Any]:

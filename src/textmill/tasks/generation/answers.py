@@ -9,12 +9,21 @@ from textmill.tasks.generation.examples import Spec
 from textmill.tasks.translation.answers import (
     PREDICT_BATCH,
     columns,
+    details,
     fit_decision,
     prepare,
     targets,
 )
 
-__all__ = ["PREDICT_BATCH", "answer", "columns", "fit_decision", "prepare", "targets"]
+__all__ = [
+    "PREDICT_BATCH",
+    "answer",
+    "columns",
+    "details",
+    "fit_decision",
+    "prepare",
+    "targets",
+]
 
 
 def answer(

@@ -66,7 +66,7 @@ def read_examples(config: ResponseConfig, split: str) -> Rows[Example]:
         columns = {"prompt": config.prompt, "response": config.response}
         rows = read_rows(config, split, columns, parse_pair)
     examples: Rows[Example] = Rows(example for row in rows for example in row)
-    examples.n_bad = rows.n_bad
+    examples.n_bad, examples.slices = rows.n_bad, rows.slices
     return examples
 
 

@@ -16,6 +16,8 @@ from textmill.tasks.question_answering.passages import Passage, Span, split_pass
 
 PREDICT_BATCH = 32
 """Batch size of prediction."""
+details = None
+"""Metrics need nothing besides the answers."""
 MAX_QUESTION_WORDS = 128
 """Words of a question that are read."""
 NO_ANSWER_BONUSES = (-4.0, -3.0, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)

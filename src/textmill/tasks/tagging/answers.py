@@ -21,6 +21,8 @@ from textmill.tasks.tagging.iob2 import OUTSIDE, best_tags, entity_f1, spans
 PREDICT_BATCH = 32
 """Batch size of prediction."""
 _CHARACTER = re.compile(r"\S")
+details = None
+"""Metrics need nothing besides the tags."""
 OUTSIDE_PENALTIES = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5)
 """Penalties on O that are tried, in nats."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from textmill.evaluation.metrics import Row
-from textmill.evaluation.plots import extra_inches, open_figure, shown_label
+from textmill.evaluation.plots import plot_label_scores
 from textmill.tasks.shown import Column, Segment, Shown, truncation_fact
 from textmill.tasks.tagging.iob2 import Span, spans
 from textmill.tasks.tagging.metrics import scores_by_type
@@ -85,19 +85,4 @@ def _marked(
 def plot(rows: Sequence[Row], folder: Path) -> None:
     """Write a plot of precision, recall and F1 by entity type."""
     scores = scores_by_type([r["tags"] for r in rows], [r["reference"] for r in rows])
-    plot_entity_scores(scores, folder / "entity_scores.png")
-
-
-def plot_entity_scores(scores: Mapping[str, float], file: Path) -> None:
-    """Write a bar chart of precision, recall and F1 by entity type, as PNG."""
-    found = (name.removeprefix("type/") for name in scores if name.startswith("type/"))
-    types = sorted({name.rpartition("/")[0] for name in found})
-    names = [shown_label(name) for name in types]
-    with open_figure(file, (7 + extra_inches(names), 1.5 + 0.6 * len(types)), names) as figure:
-        axes = figure.subplots()
-        for index, metric in enumerate(("precision", "recall", "f1")):
-            places = [row + 0.27 * (index - 1) for row in range(len(types))]
-            axes.barh(places, [scores[f"type/{t}/{metric}"] for t in types], 0.25, label=metric)
-        axes.set(xlim=(0, 1), yticks=range(len(types)), yticklabels=names)
-        axes.invert_yaxis()
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, frameon=False)
+    plot_label_scores(scores, "type/", folder / "entity_scores.png")
