@@ -45,6 +45,7 @@ PUBLIC = {
         "LabelledConfig",
         "LanguageModelStepConfig",
         "LimitsConfig",
+        "LoRAConfig",
         "Location",
         "MeasureStepConfig",
         "ModelConfig",

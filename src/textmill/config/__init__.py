@@ -76,6 +76,7 @@ from textmill.config.tasks import (
 from textmill.config.training import (
     Accelerator,
     FinetuneConfig,
+    LoRAConfig,
     ModelConfig,
     OpenModelConfig,
     OpenPretrainConfig,
@@ -123,6 +124,7 @@ __all__ = [
     "LabelledConfig",
     "LanguageModelStepConfig",
     "LimitsConfig",
+    "LoRAConfig",
     "Location",
     "MeasureStepConfig",
     "ModelConfig",
