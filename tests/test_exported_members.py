@@ -166,6 +166,7 @@ PUBLIC = {
         "gpt",
         "layout",
         "load",
+        "lora",
         "lstm",
         "save",
     ],
@@ -237,6 +238,7 @@ PUBLIC = {
     "textmill.tasks.classification": ["answers", "baselines", "examples", "network", "page"],
     "textmill.tasks.curve": ["arms", "curve", "subsets"],
     "textmill.tasks.ensemble": [
+        "adapters",
         "baseline_files",
         "candidates",
         "held_out",
@@ -290,6 +292,7 @@ PUBLIC = {
     "textmill.training": [
         "batches",
         "fit",
+        "frozen",
         "likelihood",
         "metrics_file",
         "module",

@@ -3,6 +3,7 @@
 __all__ = [
     "batches",
     "fit",
+    "frozen",
     "likelihood",
     "metrics_file",
     "module",
