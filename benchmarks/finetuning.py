@@ -22,6 +22,7 @@ import argparse
 import json
 import logging
 import multiprocessing
+import os
 import random
 import re
 import tempfile
@@ -350,6 +351,7 @@ MEASUREMENTS = (memory, epoch, prediction)
 
 def _be_quiet() -> None:
     """Silence what Lightning and transformers announce."""
+    os.environ |= {"TRANSFORMERS_VERBOSITY": "error", "TQDM_DISABLE": "1"}
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
 

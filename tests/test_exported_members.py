@@ -292,10 +292,10 @@ PUBLIC = {
     "textmill.training": [
         "batches",
         "fit",
-        "frozen",
         "likelihood",
         "metrics_file",
         "module",
+        "moving_average",
         "objectives",
         "passes",
         "planning",

@@ -1,165 +1,153 @@
-"""Specifies fine-tuning with a frozen backbone: the head alone, and low-rank updates."""
+"""Specifies what each method of fine-tuning trains, and how the rest is stored."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
 
-from tests.tasks.conftest import made, points, tune, with_finetune
-from tests.tasks.ensemble.test_candidates import make_task
-from textmill import model as models
-from textmill.config import FinetuneConfig, LoRAConfig
-from textmill.files import read_json
-from textmill.model.layout import load_weights
-from textmill.tasks.best_epoch import FinetuneModule
-from textmill.tasks.classification.settings import ClassificationConfig
-from textmill.tasks.ensemble.predictor import load_predictor
-from textmill.tasks.translation.settings import TranslationFinetuneConfig
-from textmill.training.checkpoint import newest_checkpoint
+from textmill.config import FinetuneConfig, ModelConfig
+from textmill.errors import InputError
+from textmill.model import GPT
+from textmill.model.lora import LoRALinear
+from textmill.tasks.methods import flops_per_token, release, restrict
+from textmill.training.moving_average import frozen_names
+from textmill.training.optimizers import CombinedOptimizer, make_optimizer
 
-# Lightning announces its own changes, and that two processor cores could load data.
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning:lightning"
-)
+SHAPE = ModelConfig(n_layer=2, n_head=2, n_embd=16, block_size=8, vocab_size=10)
+IDS = torch.arange(16).view(2, 8) % 10
 
 
-def prefixed(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {f"backbone.{name}": tensor for name, tensor in weights.items()}
+class Network(nn.Module):
+    """A backbone with a layer of the task."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = GPT(SHAPE)
+        self.head = nn.Linear(16, 3)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        logits: Tensor = self.head(self.backbone.hidden(ids).mean(dim=1))
+        return logits
 
 
-def changed(found: dict[str, torch.Tensor], backbone: Path) -> set[str]:
-    """The names of the weights that are not those of the backbone."""
-    before = prefixed(models.load(backbone).state_dict())
-    return {name for name in found if name not in before or not found[name].equal(before[name])}
+def settings(**values: Any) -> FinetuneConfig:
+    return FinetuneConfig.model_validate({"precision": "32", "accelerator": "cpu"} | values)
 
 
-def test_the_head_is_learned_and_the_backbone_stays(
-    backbone: Path, toy: ClassificationConfig, tmp_path: Path
-) -> None:
-    out, work = made(tmp_path)
-    tune(with_finetune(toy, method="head", learning_rate=0.1, epochs=20), backbone, out, work)
-    assert changed(load_weights(out), backbone) == {"head.weight", "head.bias"}
-    assert read_json(out / "metrics.json")["best_validation_accuracy"] > 0.7
-    losses = points(work, "validation/loss")
-    assert losses[-1] < losses[0]
+def restricted(**values: Any) -> Network:
+    torch.manual_seed(0)
+    network = Network()
+    restrict(network, settings(**values))
+    return network
 
 
-def test_low_rank_updates_are_learned_and_merged(
-    backbone: Path, toy: ClassificationConfig, tuned: tuple[Path, Path], tmp_path: Path
-) -> None:
-    out, work = made(tmp_path)
-    tune(with_finetune(toy, method="lora", learning_rate=0.03), backbone, out, work)
-    assert read_json(out / "metrics.json")["best_validation_accuracy"] == 1.0
-    names = {file.name for file in out.iterdir()}
-    assert names == {file.name for file in tuned[0].iterdir()}  # those of full fine-tuning
-    weights = load_weights(out)
-    assert {*weights} == {*load_weights(tuned[0])}
-    sublayers = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
-    updated = {f"backbone.h.{layer}.{name}.weight" for layer in (0, 1) for name in sublayers}
-    assert changed(weights, backbone) == updated | {"head.weight", "head.bias"}
-    for name in updated:
-        update = weights[name] - prefixed(models.load(backbone).state_dict())[name]
-        assert int(torch.linalg.matrix_rank(update, atol=1e-4)) <= 8
-    assert [a["label"] for a in load_predictor(out)(["splendid room", "awful"])] == ["good", "bad"]
+def trained(network: nn.Module) -> list[str]:
+    return [name for name, parameter in network.named_parameters() if parameter.requires_grad]
 
 
-@pytest.mark.parametrize("kind", ["classification", "tagging", "translation"])
+def step(network: nn.Module, optimizer: torch.optim.Optimizer, is_bf16: bool = False) -> Tensor:
+    with torch.autocast("cpu", torch.bfloat16, enabled=is_bf16):
+        loss = network(IDS).float().square().mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+def test_full_fine_tuning_trains_everything() -> None:
+    assert not frozen_names(restricted(method="full"))
+
+
+def test_the_head_alone_is_trained() -> None:
+    network = restricted(method="head")
+    assert trained(network) == ["head.weight", "head.bias"]
+    assert "backbone.lm_head.weight" in frozen_names(network)  # also by its second name
+
+
+def test_lora_trains_its_updates_and_the_head() -> None:
+    network = restricted(method="lora")
+    names = trained(network)
+    assert [name for name in names if "lora_" not in name] == ["head.weight", "head.bias"]
+    assert len(names) == 2 + 2 * 4 * 2
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 @pytest.mark.parametrize("method", ["head", "lora"])
-def test_every_kind_of_task_has_the_methods(
-    kind: str, method: str, backbone: Path, tmp_path: Path
+def test_frozen_weights_have_neither_gradient_nor_state_and_do_not_change(
+    method: str, optimizer: str
 ) -> None:
-    config = make_task(tmp_path, kind, method=method, epochs=2, learning_rate=0.01)
-    out, work = made(tmp_path)
-    tune(config, backbone, out, work)
-    before, after = points(work, "validation/loss")
-    assert after < before
-    is_inner = {name.startswith("backbone.") for name in changed(load_weights(out), backbone)}
-    assert is_inner == ({False} if method == "head" else {False, True})
+    values = {"method": method, "optimizer": optimizer, "learning_rate": 0.1}
+    network = restricted(**values)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    steps = make_optimizer(network, settings(**values))
+    for _ in range(2):
+        step(network, steps)
+    single = steps.optimizers if isinstance(steps, CombinedOptimizer) else [steps]
+    held = {id(parameter) for one in single for parameter in one.state}
+    parameters = dict(network.named_parameters())
+    assert held == {id(parameters[name]) for name in trained(network)}
+    frozen = frozen_names(network)
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, before[name]) is (name in frozen), name
+    assert all(parameters[name].grad is None for name in frozen & parameters.keys())
 
 
-CAREFUL = {
-    "epochs": 3,
-    "dropout": 0.1,
-    "average_decay": 0.9,
-    "checkpoint_every_steps": 1,
-    "learning_rate": 0.01,
-    "lora": LoRAConfig(dropout=0.1),
-}
+def test_a_method_that_would_train_nothing_is_refused() -> None:
+    network = Network()
+    network.head.requires_grad_(False)
+    with pytest.raises(
+        InputError, match=r"finetune\.method=head: this kind of task adds no layers"
+    ):
+        restrict(network, settings(method="head"))
 
 
 @pytest.mark.parametrize("method", ["head", "lora"])
-def test_an_interrupted_training_continues_bit_for_bit(
-    method: str,
-    backbone: Path,
-    toy: ClassificationConfig,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    config = with_finetune(toy, method=method, **CAREFUL)
-    out, work = made(tmp_path)
-    tune(config, backbone, out, work)
-    (tmp_path / "again").mkdir()
-    again, resumed = made(tmp_path / "again")
-    validate, calls = FinetuneModule.validate, []
-
-    def interrupted(self: FinetuneModule) -> dict[str, float]:
-        calls.append(self.global_step)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return validate(self)
-
-    monkeypatch.setattr(FinetuneModule, "validate", interrupted)
-    with pytest.raises((KeyboardInterrupt, SystemExit)):
-        tune(config, backbone, again, resumed)
-    tune(config, backbone, again, resumed)
-    assert calls == [7, 14, 14, 21]
-    for name in ("model.safetensors", "metrics.json", "task.json"):
-        assert (again / name).read_bytes() == (out / name).read_bytes()
-    assert points(resumed, "validation/loss") == points(work, "validation/loss")
+def test_frozen_matrices_in_bf16_give_the_numbers_of_autocast(method: str) -> None:
+    values = {"method": method, "learning_rate": 0.1}
+    whole, half = restricted(**values), restricted(**values, precision="bf16")
+    frozen = {name: p.dtype for name, p in half.named_parameters() if not p.requires_grad}
+    assert frozen["backbone.h.0.mlp.c_fc.weight"] == torch.bfloat16
+    assert frozen["backbone.wte.weight"] == frozen["backbone.ln_f.weight"] == torch.float32
+    for name in trained(whole):
+        assert half.get_parameter(name).dtype == torch.float32
+    optimizers = [make_optimizer(network, settings(**values)) for network in (whole, half)]
+    for _ in range(3):
+        losses = [step(*pair, is_bf16=True) for pair in zip((whole, half), optimizers, strict=True)]
+        assert torch.equal(*losses)
+    for name in trained(whole):
+        assert torch.equal(whole.get_parameter(name), half.get_parameter(name)), name
 
 
-@pytest.mark.parametrize("method", ["full", "lora"])
-def test_checkpoints_hold_only_what_is_trained(
-    method: str, backbone: Path, toy: ClassificationConfig, tmp_path: Path
-) -> None:
-    config = with_finetune(toy, method=method, **CAREFUL)
-    out, work = made(tmp_path)
-    tune(config, backbone, out, work)
-    folder = newest_checkpoint(work)
-    assert folder is not None
-    state = (folder / "state.json").read_text()
-    assert ("backbone.h.0.mlp.c_fc.weight" in state) is (method == "full")
-    assert state.count(".lora_A") == (0 if method == "full" else 2 * 8)  # and of the average
-    kept = load_weights(work / "best")
-    assert ("backbone.wte.weight" in kept) is (method == "full")
+@pytest.mark.parametrize("is_merged", [True, False])
+def test_a_trained_network_has_the_weights_of_its_backbone_again(is_merged: bool) -> None:
+    config = settings(method="lora", precision="bf16", lora={"merge": is_merged})
+    network = Network()
+    original = GPT(SHAPE)
+    original.load_state_dict(network.backbone.state_dict())
+    restrict(network, config)
+    for name in trained(network):
+        nn.init.normal_(network.get_parameter(name))
+    layer = network.backbone.h[0].get_submodule("mlp.c_fc")
+    assert isinstance(layer, LoRALinear)
+    update = layer.scale * layer.lora_B @ layer.lora_A
+    release(network, original, config)
+    found = network.backbone.h[0].get_submodule("mlp.c_fc")
+    assert isinstance(found, nn.Linear)
+    assert isinstance(found, LoRALinear) is not is_merged
+    expected = original.h[0].get_submodule("mlp.c_fc").weight
+    assert torch.equal(found.weight, expected + update if is_merged else expected)
+    assert {tensor.dtype for tensor in network.state_dict().values()} == {torch.float32}
 
 
-def test_a_finished_training_of_an_interrupted_step_is_not_repeated(
-    backbone: Path, toy: ClassificationConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = with_finetune(toy, method="lora", epochs=1)
-    out, work = made(tmp_path)
-    tune(config, backbone, out, work)
-    monkeypatch.setattr("textmill.tasks.best_epoch.fit", lambda *_: pytest.fail("it is finished"))
-    (tmp_path / "again").mkdir()
-    again, _ = made(tmp_path / "again")
-    tune(config, backbone, again, work)
-    assert (again / "model.safetensors").read_bytes() == (out / "model.safetensors").read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("settings", "of", "rate"),
-    [
-        ({}, FinetuneConfig, 1e-3),
-        ({"method": "lora"}, FinetuneConfig, 4e-3),
-        ({"method": "lora"}, TranslationFinetuneConfig, 8e-3),
-        ({"method": "head", "learning_rate": 1e-5}, FinetuneConfig, 1e-5),
-    ],
-)
-def test_the_default_learning_rate_is_that_of_the_kind_and_the_method(
-    settings: dict[str, Any], of: type[FinetuneConfig], rate: float
-) -> None:
-    assert of.model_validate(settings).learning_rate == pytest.approx(rate)
+def test_the_operations_of_frozen_matrices_are_counted_once_less() -> None:
+    """6 per weight: 2 forward, 2 for the gradient of the input, 2 for that of the weight."""
+    matrices = 2 * 12 * 16 * 16 + 10 * 16
+    updates = 2 * 8 * ((16 + 48) + (16 + 16) + (16 + 64) + (64 + 16))
+    attention = 12 * 2 * 16 * 8
+    full, head, lora = (restricted(method=m).backbone for m in ("full", "head", "lora"))
+    assert flops_per_token(full, 8) == 6 * matrices + attention
+    assert flops_per_token(head, 8) == 2 * matrices + attention // 3
+    assert flops_per_token(lora, 8) == 4 * matrices + 6 * updates + attention

@@ -18,10 +18,11 @@ from textmill.files import digest_values, read_json, sync_folder, write_json
 from textmill.model import GPT
 from textmill.model.layout import load_state, load_weights, save_weights
 from textmill.tasks.kinds import Network, examples_of, network_of
+from textmill.tasks.methods import flops_per_token, release, restrict
 from textmill.training.batches import Batches, by_length, in_order, n_steps, to_device
 from textmill.training.fit import fit
-from textmill.training.frozen import flops_per_token, frozen_names, release, restrict
 from textmill.training.module import FitModule
+from textmill.training.moving_average import frozen_names
 from textmill.training.objectives import Batch
 from textmill.training.passes import default_dropout, default_epochs
 

@@ -3,10 +3,10 @@
 __all__ = [
     "batches",
     "fit",
-    "frozen",
     "likelihood",
     "metrics_file",
     "module",
+    "moving_average",
     "objectives",
     "passes",
     "planning",

@@ -17,7 +17,7 @@ from textmill.errors import InputError
 from textmill.model import GPT
 from textmill.training.batches import n_steps
 from textmill.training.checkpoint import random_state, restore_random_state
-from textmill.training.frozen import MovingAverage, frozen_names
+from textmill.training.moving_average import MovingAverage, frozen_names
 from textmill.training.objectives import Batch
 from textmill.training.optimizers import learning_rate_factor, make_optimizer
 

@@ -26,9 +26,9 @@ from textmill.tasks.classification.network import build
 from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.ensemble.model_folder import Choice, save_task_model
 from textmill.tasks.ensemble.predictor import load_predictor
+from textmill.tasks.methods import restrict
 from textmill.tracking.served.logged import find_logged_model, log_backbone, log_task_model
 from textmill.tracking.store import Store
-from textmill.training.frozen import restrict
 from textmill.training.writing import stream_text
 
 TASK = ClassificationConfig(kind="classification", name="mood", train="a.csv", test="b.csv")

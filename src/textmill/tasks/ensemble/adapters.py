@@ -24,7 +24,7 @@ from textmill.errors import InputError
 from textmill.files import digest_files, link_or_copy
 from textmill.model import GPT
 from textmill.model.layout import CONFIG, WEIGHTS, load_state
-from textmill.training.frozen import frozen_names
+from textmill.training.moving_average import frozen_names
 
 BACKBONE_FOLDER = "backbone"
 """Folder of the backbone, inside that of the task model."""
