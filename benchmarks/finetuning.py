@@ -80,8 +80,8 @@ class Place(NamedTuple):
 
     def data(self) -> Data:
         """Return the examples."""
-        train, validation, test = (read(self.sst2 / f"{split}.jsonl") for split in Data._fields)
-        return Data(train[: self.n_examples], validation, test)
+        splits = (read(self.sst2 / f"{split}.jsonl") for split in Data._fields)
+        return Data(*(examples[: self.n_examples] for examples in splits))
 
 
 def read(file: Path) -> list[Example]:
@@ -361,7 +361,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__ and __doc__.splitlines()[0])
     parser.add_argument("--sst2", type=Path, required=True, help="folder of SST-2")
     parser.add_argument("--threads", type=int, default=n_cores())
-    parser.add_argument("--examples", type=int, help="of training; default: all")
+    parser.add_argument("--examples", type=int, help="of each file; default: all")
     parser.add_argument("names", nargs="*", choices=[[], *(m.__name__ for m in MEASUREMENTS)])
     given = parser.parse_args()
     _be_quiet()

@@ -18,7 +18,7 @@ Candidate = Literal["average", "network", "baseline"]
 Method = Literal["full", "head", "lora"]
 Sublayer = Literal["attention", "mlp"]
 
-RATE_FACTORS: Mapping[str, float] = {"full": 1.0, "head": 16.0, "lora": 2.0}
+RATE_FACTORS: Mapping[str, float] = {"full": 1.0, "head": 4.0, "lora": 2.0}
 """Default learning rate of each method of fine-tuning, in multiples of that of the kind of task."""
 
 

@@ -46,10 +46,8 @@ def release(network: nn.Module, backbone: nn.Module, config: FinetuneConfig) -> 
     Args:
         network: a network of `restrict`, trained.
         backbone: the backbone that it was built on, unchanged; shares its weights afterwards.
-        config: the method.
+        config: the method, other than full.
     """
-    if config.method == "full":
-        return
     restored = network.backbone
     assert isinstance(restored, GPT)
     weights = backbone.state_dict()
