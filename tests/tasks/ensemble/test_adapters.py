@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -148,6 +149,12 @@ def overwrite_backbone(folder: Path) -> None:
     save_weights(weights | {"backbone.ln_f.weight": torch.zeros(16)}, folder)
 
 
+def replace_by_pipe(folder: Path) -> None:
+    config = folder / "backbone" / "config.json"
+    config.unlink()
+    os.mkfifo(config)
+
+
 def remove_backbone(folder: Path) -> None:
     shutil.rmtree(folder / "backbone")
 
@@ -160,6 +167,7 @@ def remove_backbone(folder: Path) -> None:
             overwrite_backbone,
             r"backbone\.ln_f\.weight is a weight of the backbone, not of an adapter",
         ),
+        (replace_by_pipe, "is a named pipe, not a file"),
         (with_adapter(backbone="0" * 64), "backbone is missing or not the backbone of this"),
         (with_adapter(backbone="../other"), r"task\.json is damaged"),
         (with_adapter(lora={"r": 8}), r"lora_A has the shape \(4, 16\), not \(8, 16\)"),

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from textmill import model as models
 from textmill.config import LoRAConfig, Settings
 from textmill.errors import InputError
-from textmill.files import digest_files, link_or_copy
+from textmill.files import digest_files, link_or_copy, reject_special_file
 from textmill.model import GPT
 from textmill.model.layout import CONFIG, WEIGHTS, load_state
 from textmill.training.moving_average import frozen_names
@@ -82,9 +82,11 @@ def shared_backbone(folder: Path, digest: str, device: torch.device) -> GPT:
         device: of the weights.
 
     Raises:
-        InputError: the backbone is missing, or is another.
+        InputError: the backbone is missing, or is another; or one of its files is none.
     """
     place = folder / BACKBONE_FOLDER
+    for name in (CONFIG, WEIGHTS):
+        reject_special_file(place / name)
     with _lock:
         try:
             is_same = _digest(place) == digest
