@@ -20,6 +20,7 @@ from textmill.files import (
     digest_folder,
     digest_values,
     is_disk_full,
+    link_or_copy,
     read_json,
     sync_folder,
     write_atomic,
@@ -70,6 +71,25 @@ def test_a_file_is_flushed_before_it_gets_its_name(
     assert len(seen) == 1
     assert "a.bin" not in seen[0]
     assert [file.name for file in tmp_path.iterdir()] == ["a.bin"]
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_file_is_linked_or_else_copied_also_over_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool
+) -> None:
+    file, target = tmp_path / "weights", tmp_path / "other"
+    file.write_bytes(b"abc")
+    target.write_bytes(b"x")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    if not has_links:
+        monkeypatch.setattr(os, "link", refuse)
+    link_or_copy(file, target)
+    assert target.read_bytes() == b"abc"
+    assert target.samefile(file) is has_links
+    assert {path.name for path in tmp_path.iterdir()} == {"weights", "other"}
 
 
 def test_a_folder_is_flushed_with_all_that_it_holds(

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -195,6 +196,23 @@ def write_atomic(file: Path, content: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def link_or_copy(file: Path, target: Path) -> None:
+    """Make a file that is never changed available in another place, without taking space for it.
+
+    The target is a hard link, or a copy where the file system has none; an existing one is replaced
+    atomically.
+    """
+    beside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        try:
+            os.link(file, beside)
+        except OSError:
+            shutil.copyfile(file, beside)
+        beside.replace(target)
     finally:
         beside.unlink(missing_ok=True)
 

@@ -79,6 +79,7 @@ from textmill.config.tasks import (
 from textmill.config.training import (
     Accelerator,
     FinetuneConfig,
+    LoRAConfig,
     OpenPretrainConfig,
     OptimizationConfig,
     Packing,
@@ -125,6 +126,7 @@ __all__ = [
     "LabelledConfig",
     "LanguageModelStepConfig",
     "LimitsConfig",
+    "LoRAConfig",
     "Location",
     "MeasureStepConfig",
     "ModelConfig",

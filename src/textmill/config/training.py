@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -15,6 +16,11 @@ Accelerator = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "32", "bf16"]
 Packing = Literal["whole", "fill"]
 Candidate = Literal["average", "network", "baseline"]
+Method = Literal["full", "head", "lora"]
+Sublayer = Literal["attention", "mlp"]
+
+RATE_FACTORS: Mapping[str, float] = {"full": 1.0, "head": 4.0, "lora": 2.0}
+"""Default learning rate of each method of fine-tuning, in multiples of that of the kind of task."""
 
 
 class OptimizationConfig(Settings):
@@ -181,9 +187,35 @@ class PretrainConfig(OpenPretrainConfig):
     warmup_steps: int = Field(50, ge=0)
 
 
-class FinetuneConfig(OptimizationConfig):
-    """Fine-tuning of one task: the finetune section, which each task may override."""
+class LoRAConfig(Settings):
+    """Low-rank adaptation (LoRA, Hu et al. 2021): the lora section of finetune."""
 
+    r: int = Field(8, gt=0)
+    """Rank of the update of each weight matrix; at most the width of the backbone."""
+    alpha: float = Field(16.0, gt=0)
+    """The update is scaled by alpha / r."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Dropout of the inputs of the update, besides that of the network."""
+    targets: tuple[Sublayer, ...] = Field(("attention", "mlp"), min_length=1)
+    """Sublayers whose matrices are updated; Hu et al. update those of attention."""
+    merge: bool = True
+    """Whether the update is added to the weights of the saved model, which then predicts as fast as
+    one that was fine-tuned in full. False: the model is an adapter, with the weights that were
+    trained beside its backbone's, which adapters on one backbone share on disk and in memory."""
+
+
+class FinetuneConfig(OptimizationConfig):
+    """Fine-tuning of one task: the finetune section, which each task may override.
+
+    Without `learning_rate`, it is the default of the kind of task for method=full, and a multiple
+    of that for other methods (`RATE_FACTORS`).
+    """
+
+    method: Method = "full"
+    """Weights that are trained. full: all; head: the layers that the kind of task adds, on a frozen
+    backbone; lora: these, and low-rank updates of the matrices of a frozen backbone."""
+    lora: LoRAConfig = LoRAConfig()
+    """For method=lora."""
     weight_decay: float = Field(0.01, ge=0)
     beta2: float = Field(0.98, ge=0, lt=1)
     epochs: int | None = Field(None, gt=0)
@@ -213,6 +245,14 @@ class FinetuneConfig(OptimizationConfig):
     seen more than four times (translation: eight times), else none."""
     attention: Literal["bidirectional", "causal"] = "bidirectional"
     """Attention of the fine-tuned network; tasks that generate text support causal only."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rate_of_method(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or "learning_rate" in values:
+            return values
+        factor = RATE_FACTORS.get(str(values.get("method")), 1.0)
+        return {**values, "learning_rate": cls.model_fields["learning_rate"].default * factor}
 
 
 class TokensConfig(Settings):

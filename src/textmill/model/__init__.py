@@ -18,6 +18,7 @@ __all__ = [
     "gpt",
     "layout",
     "load",
+    "lora",
     "lstm",
     "save",
 ]

@@ -15,11 +15,14 @@ from torch import Tensor, nn
 from textmill.config import FinetuneConfig, TaskConfig, flatten
 from textmill.errors import RunError
 from textmill.files import digest_values, read_json, sync_folder, write_json
+from textmill.model import GPT
 from textmill.model.layout import load_state, load_weights, save_weights
 from textmill.tasks.kinds import Network, examples_of, network_of
+from textmill.tasks.methods import flops_per_token, release, restrict
 from textmill.training.batches import Batches, by_length, in_order, n_steps, to_device
 from textmill.training.fit import fit
 from textmill.training.module import FitModule
+from textmill.training.moving_average import frozen_names
 from textmill.training.objectives import Batch
 from textmill.training.passes import default_dropout, default_epochs
 
@@ -72,9 +75,11 @@ class FinetuneModule(FitModule):
         """Validations since the best one."""
 
     def flops_per_token(self, n_tokens: int) -> int:
-        """Return the FLOPs of the backbone, which may be recurrent, as of pretraining."""
+        """Return the FLOPs of a step of the backbone per token, for rows of n_tokens."""
         backbone: Any = self.network.backbone
-        return int(backbone.flops_per_token(n_tokens))
+        if isinstance(backbone, GPT):
+            return flops_per_token(backbone, n_tokens)
+        return int(backbone.flops_per_token(n_tokens))  # a recurrent one
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Return the contribution of a micro-batch to the task's loss."""
@@ -93,7 +98,9 @@ class FinetuneModule(FitModule):
             staging = self.best.with_name(".best")
             shutil.rmtree(staging, ignore_errors=True)
             staging.mkdir()
-            save_weights(self.kept.state_dict(), staging)
+            frozen = frozen_names(self.network)
+            weights = self.kept.state_dict()
+            save_weights({n: weights[n] for n in weights if n not in frozen}, staging)
             shutil.rmtree(self.best, ignore_errors=True)
             staging.rename(self.best)
         return {f"validation/{name}": value for name, value in metrics.items()}
@@ -141,7 +148,7 @@ def train_network(
         config: the task.
         spec: the kind's settings of the model.
         make_backbone: returns the backbone to build on, with this dropout; called once the seed is
-            set.
+            set, and once more after training if the backbone is frozen.
         tokenizer: that of the backbone.
         splits: the training examples, and those that select the best epoch.
         identity: everything that the result depends on: checkpoints with another are rejected.
@@ -163,8 +170,11 @@ def train_network(
     dropout = settings.dropout
     if dropout is None:
         dropout = default_dropout(n_batches / per_epoch, trained.EPOCHS_WITHOUT_DROPOUT)
-    backbone: Any = make_backbone(dropout)
+    # The features of a frozen backbone are those that it has at prediction.
+    inner_dropout = 0.0 if settings.method == "head" else dropout
+    backbone: Any = make_backbone(inner_dropout)
     network = trained.build(backbone, spec, dropout, settings.attention == "causal")
+    restrict(network, settings)
     network.train()
     encoded, held_out = (
         trained.encode(tokenizer, spec, examples, backbone.config.block_size) for examples in splits
@@ -197,7 +207,11 @@ def train_network(
         epochs = min(n_batches, module.global_step * settings.accumulate) / per_epoch
         result = {"best_score": module.best_score[0], "epochs": epochs}
         finish_training(work, identity, **result)
-    load_state(network, load_weights(work / "best"), work / "best")
+    best = load_weights(work / "best")
+    state = network.state_dict()
+    load_state(network, {n: state[n] for n in frozen_names(network)} | best, work / "best")
+    if settings.method != "full":
+        release(network, make_backbone(inner_dropout), settings)
     n_cut = sum(example.is_cut for example in encoded)
     return Trained(network.eval(), n_cut=n_cut, **result)
 

@@ -7,6 +7,7 @@ __all__ = [
     "likelihood",
     "metrics_file",
     "module",
+    "moving_average",
     "objectives",
     "passes",
     "planning",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import lightning.pytorch as pl
@@ -11,13 +11,13 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
-from torch.optim.swa_utils import AveragedModel
 
 from textmill.config import OptimizationConfig, flatten
 from textmill.errors import InputError
 from textmill.model import GPT
 from textmill.training.batches import n_steps
 from textmill.training.checkpoint import random_state, restore_random_state
+from textmill.training.moving_average import MovingAverage, frozen_names
 from textmill.training.objectives import Batch
 from textmill.training.optimizers import learning_rate_factor, make_optimizer
 
@@ -44,12 +44,9 @@ class FitModule(pl.LightningModule, ABC):
         super().__init__()
         self.network = network
         self.config = config
-        self.average: AveragedModel | None = None
+        decay = config.average_decay
+        self.average = MovingAverage(network, decay) if decay is not None else None
         """The moving average of the weights."""
-        if config.average_decay is not None:
-            moving = moving_average(config.average_decay)
-            self.average = AveragedModel(network, multi_avg_fn=moving)
-            self.average.requires_grad_(False)  # DDP waits for the gradients of all parameters
         self.n_batches = n_batches
         self.total_steps = n_steps(n_batches, config.accumulate)
         self.warmup_steps = warmup_steps
@@ -150,17 +147,23 @@ class FitModule(pl.LightningModule, ABC):
         assert isinstance(optimizer, torch.optim.Optimizer)  # there is one
         self.learning_rate = optimizer.param_groups[0]["lr"]
         is_logged = self.is_logged(self.global_step + 1)
-        before = [p.detach().clone() for p in self.network.parameters()] if is_logged else []
+        trained: list[Tensor] = [p for p in self.network.parameters() if p.requires_grad]
+        before = [p.detach().clone() for p in trained] if is_logged else []
         super().optimizer_step(*args, **kwargs)
         if is_logged:
             with torch.no_grad():
-                changes = torch._foreach_sub(list(self.network.parameters()), before)
+                changes = torch._foreach_sub(trained, before)
             self.update_norm = _norm(changes)
         if self.average is not None:
-            self.average.update_parameters(self.network)
+            self.average.update(self.network)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the identity, the random state, and the time and operations so far."""
+        """Add the identity, the random state, and the time and operations so far.
+
+        Weights that are not trained are left out: the network is built with them.
+        """
+        for name in self._frozen():
+            checkpoint["state_dict"].pop(name, None)
         checkpoint["identity"] = flatten(self.identity)
         checkpoint["random_state"] = random_state()
         checkpoint["spent"] = dict(self.spent)
@@ -175,12 +178,19 @@ class FitModule(pl.LightningModule, ABC):
             InputError: the checkpoint is of another training; the message names the difference.
         """
         self._check_identity(checkpoint["identity"])
+        here = self.state_dict()
+        checkpoint["state_dict"].update({n: here[n] for n in self._frozen() if n in here})
         progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
         taken = checkpoint["global_step"] * self.trainer.accumulate_grad_batches
         for counts in (progress["total"], progress["current"]):
             counts.update(dict.fromkeys(counts, taken))
         self._random_state = checkpoint["random_state"]
         self.spent = dict(checkpoint["spent"])
+
+    def _frozen(self) -> Iterator[str]:
+        """Yield the names of all weights that are not trained, as in a checkpoint."""
+        for name in frozen_names(self.network):
+            yield from (f"network.{name}", f"average.module.{name}")
 
     def _check_identity(self, there: Mapping[str, Any]) -> None:
         here = flatten(self.identity)
@@ -197,21 +207,6 @@ class FitModule(pl.LightningModule, ABC):
         self.micro_batch = self.global_step * self.config.accumulate + self.global_rank
         if self._random_state is not None:
             restore_random_state(self._random_state)
-
-
-def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
-    """Return the update of an exponential moving average, for `AveragedModel`.
-
-    After n updates, the decay is at most (1 + n) / (10 + n), as in TensorFlow's
-    `ExponentialMovingAverage`: otherwise a short training's average would consist of its first
-    weights.
-    """
-
-    @torch.no_grad()
-    def update(averaged: Any, current: Any, n: Any) -> None:
-        torch._foreach_lerp_(averaged, current, 1 - min(decay, (1 + int(n)) / (10 + int(n))))
-
-    return update
 
 
 def _norm(tensors: Sequence[Tensor]) -> Tensor:

@@ -15,7 +15,10 @@ from textmill.model.gpt import Block
 
 
 def make_optimizer(module: nn.Module, config: OptimizationConfig) -> Optimizer:
-    """Return the configured optimizer; weight decay applies to matrices other than embeddings."""
+    """Return the configured optimizer of the weights that require gradients.
+
+    Weight decay applies to matrices other than embeddings.
+    """
     embeddings = {
         id(parameter)
         for child in module.modules()
@@ -25,6 +28,8 @@ def make_optimizer(module: nn.Module, config: OptimizationConfig) -> Optimizer:
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for parameter in module.parameters():
+        if not parameter.requires_grad:
+            continue
         is_matrix = parameter.dim() == 2 and id(parameter) not in embeddings
         (matrices if is_matrix else others).append(parameter)
     if config.optimizer == "adamw":
@@ -36,8 +41,11 @@ def make_optimizer(module: nn.Module, config: OptimizationConfig) -> Optimizer:
         if isinstance(child, Block | nn.LSTM)
         for parameter in child.parameters()
     }
+    inner = [parameter for parameter in matrices if id(parameter) in in_blocks]
+    if not inner:  # only the head is trained
+        return _adamw(matrices, others, config)
     muon = Muon(
-        [parameter for parameter in matrices if id(parameter) in in_blocks],
+        inner,
         lr=config.learning_rate,
         weight_decay=config.weight_decay,
         momentum=config.muon_momentum,

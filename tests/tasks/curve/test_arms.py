@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from tests.tasks.conftest import with_finetune
+from textmill.config import TaskConfig
 from textmill.model.layout import load_weights
+from textmill.tasks.best_epoch import train_network
 from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.curve.arms import _backbones, arms_of, fit_arm
 from textmill.tasks.finetune import split_examples
@@ -59,3 +62,28 @@ def test_networks_have_about_as_many_parameters(
         sizes[arm] = fitted.n_parameters
     assert sizes["random"] == sizes["pretrained"]
     assert sizes["lstm"] == pytest.approx(sizes["random"], rel=0.03)
+
+
+@pytest.mark.parametrize(("arm", "method"), [("pretrained", "lora"), ("random", "full")])
+def test_random_weights_are_trained_in_full(
+    arm: str,
+    method: str,
+    backbone: Path,
+    toy: ClassificationConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """At the rate of full fine-tuning; only the pretrained backbone can be frozen."""
+    seen: list[TaskConfig] = []
+
+    def observed(task: TaskConfig, *given: Any) -> Any:
+        seen.append(task)
+        return train_network(task, *given)
+
+    monkeypatch.setattr("textmill.tasks.curve.arms.train_network", observed)
+    task = with_finetune(toy, method="lora", epochs=1, learning_rate=0.03)
+    examples = KIND.read_examples(task, "train")
+    spec, splits = KIND.make_spec(task, examples), split_examples(task, KIND, examples)
+    fit_arm(arm, task, spec, backbone, splits, examples, tmp_path)
+    (used,) = (task.finetune for task in seen)
+    assert (used.method, used.learning_rate) == (method, 0.03 if method == "lora" else 1e-3)

@@ -16,12 +16,17 @@ from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.models import Model
 
 from textmill import model as models
-from textmill.config import GenerationConfig, RedactionConfig, TrackingConfig
+from textmill.config import FinetuneConfig, GenerationConfig, RedactionConfig, TrackingConfig
 from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.model import GPT
 from textmill.model.layout import read_config
 from textmill.safety.model_redaction import write_redaction
+from textmill.tasks.classification.examples import Spec
+from textmill.tasks.classification.network import build
 from textmill.tasks.classification.settings import ClassificationConfig
+from textmill.tasks.ensemble.model_folder import Choice, save_task_model
+from textmill.tasks.ensemble.predictor import load_predictor
+from textmill.tasks.methods import restrict
 from textmill.tracking.served.logged import find_logged_model, log_backbone, log_task_model
 from textmill.tracking.store import Store
 from textmill.training.writing import stream_text
@@ -86,6 +91,37 @@ def test_prompts_are_redacted_before_completion(backbone: Any) -> None:
     texts = ["ask bob@example.com", "ask [EMAIL]", "ask [IBAN]"]
     secret, plain, other = model.predict(pd.DataFrame({"text": texts}))["continuation"]
     assert secret == plain != other
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_adapter_shares_its_backbone_on_disk_and_predicts_without_the_original(
+    store: Store, backbone: Any, tmp_path: Path
+) -> None:
+    folder, task = tmp_path / "output", with_lora(TASK, merge=False)
+    folder.mkdir()
+    network = build(models.load(backbone[1]), Spec(("bad", "good")), 0.0, False)
+    restrict(network, task.finetune)
+    alone = Choice({"network": 1.0}, None, "the fine-tuned network", {}, Spec(("bad", "good")))
+    save_task_model(task, alone, [network], backbone[1], folder)
+    run_id = store.start_run(store.experiment("models"), "finetune mood", {})
+    log_task_model(store, run_id, task, folder)
+    store.end_run(run_id, "FINISHED")
+    model = find_logged_model(store, run_id)
+    assert model is not None
+    copied = Path(model.artifact_location.removeprefix("file://"), "artifacts", "output")
+    weights = Path("backbone", "model.safetensors")
+    assert (copied / weights).samefile(folder / weights)
+    assert not (copied / "model.safetensors").samefile(folder / "model.safetensors")
+    texts = ["the room", "sad staff"]
+    expected = load_predictor(folder)(texts)
+    shutil.rmtree(folder)
+    answers = mlflow.pyfunc.load_model(model.model_uri).predict(pd.DataFrame({"text": texts}))
+    assert answers["score"].tolist() == pytest.approx([answer["score"] for answer in expected])
+
+
+def with_lora(task: ClassificationConfig, **lora: Any) -> ClassificationConfig:
+    settings = FinetuneConfig.model_validate({"method": "lora", "lora": lora, "precision": "32"})
+    return task.model_copy(update={"finetune": settings})
 
 
 def test_a_model_is_logged_once_with_its_task(logged: LoggedModel) -> None:

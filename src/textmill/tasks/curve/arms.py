@@ -65,6 +65,7 @@ def fit_arm(
         baseline = baselines_of(task.kind).fit(spec, examples)
         return Fitted(baseline.score, baseline.n_parameters)
     tokenizer = load_tokenizer(backbone)
+    task = task if arm == PRETRAINED else _in_full(task)
     trained = train_network(
         task,
         spec,
@@ -81,6 +82,16 @@ def fit_arm(
     )
     scorer = network_scorer(task.kind, spec, trained.network, tokenizer, task.finetune.accelerator)
     return Fitted(scorer, n_parameters(trained.network))
+
+
+def _in_full(task: TaskConfig) -> TaskConfig:
+    """Return a task whose network is trained in full: random weights are nothing to freeze."""
+    settings = task.finetune
+    if settings.method == "full":
+        return task
+    rate = type(settings).model_fields["learning_rate"].default
+    changed = settings.model_copy(update={"method": "full", "learning_rate": rate})
+    return task.model_copy(update={"finetune": changed})
 
 
 def _backbones(

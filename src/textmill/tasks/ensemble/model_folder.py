@@ -21,6 +21,7 @@ from textmill.errors import InputError, RunError
 from textmill.files import parse_json, read_untrusted, write_json
 from textmill.model import GPT
 from textmill.model.layout import MAX_SETTINGS_BYTES, save_weights, write_config
+from textmill.tasks.ensemble.adapters import Adapter, adapter_weights, save_backbone
 from textmill.tasks.kinds import BASELINE, NETWORK, Baseline, answers_of, examples_of
 
 TASK_FILE = "task.json"
@@ -60,6 +61,8 @@ class TaskModel:
     members: Mapping[str, float]
     """As in `Choice`."""
     redaction: RedactionConfig
+    adapter: Adapter | None
+    """Of networks that are adapters; None: they are complete."""
 
 
 def network_name(number: int) -> str:
@@ -83,6 +86,7 @@ def save_task_model(
 
     A network consists of config.json, model.safetensors and the tokenizer's files. Further networks
     differ in their weights alone, and have folders with these; a baseline has a folder of its own.
+    Of adapters, these are the weights that were trained, and their backbone has a folder.
 
     Args:
         config: the task.
@@ -91,14 +95,17 @@ def save_task_model(
         backbone: folder of the pretrain step.
         out: an empty folder.
     """
+    adapter: Adapter | None = None
     if NETWORK in choice.members:
         backbone_of_first = networks[0].backbone
         assert isinstance(backbone_of_first, GPT)
         write_config(backbone_of_first.config, out)
+        if config.finetune.method == "lora" and not config.finetune.lora.merge:
+            adapter = Adapter(lora=config.finetune.lora, backbone=save_backbone(backbone, out))
         for number, network in enumerate(networks):
             folder = weights_folder(out, network_name(number))
             folder.mkdir(exist_ok=True)
-            save_weights(network.state_dict(), folder)
+            save_weights(adapter_weights(network) if adapter else network.state_dict(), folder)
         for name in TOKENIZER_FILES:
             shutil.copy(backbone / name, out / name)
     if choice.baseline is not None:
@@ -115,7 +122,8 @@ def save_task_model(
             "members": choice.members,
             "choice": choice.description,
             "redaction": config.redaction.model_dump(mode="json"),
-        },
+        }
+        | ({"adapter": adapter.model_dump(mode="json")} if adapter else {}),
     )
 
 
@@ -142,7 +150,8 @@ def read_task(folder: Path) -> TaskModel:
         # Models without this entry were trained on unredacted texts.
         stored = task.get("redaction")
         redaction = RedactionConfig.model_validate(stored) if stored is not None else UNREDACTED
-        return TaskModel(task["kind"], is_causal, spec, members, redaction)
+        adapter = TypeAdapter(Adapter | None).validate_python(task.get("adapter"))
+        return TaskModel(task["kind"], is_causal, spec, members, redaction, adapter)
     except (OSError, RunError):
         raise InputError(f"{folder} is not a task model: {TASK_FILE} cannot be read.") from None
     except (LookupError, TypeError, ValidationError) as error:

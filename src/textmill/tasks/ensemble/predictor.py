@@ -12,8 +12,13 @@ from torch import nn
 
 from textmill.config import UNREDACTED, Accelerator, RedactionConfig
 from textmill.corpus.tokens.tokenizer import load_tokenizer
-from textmill.model import GPT, choose_device
+from textmill.model import GPT, choose_device, lora
 from textmill.model.layout import check_sizes, load_state, load_weights, read_config
+from textmill.tasks.ensemble.adapters import (
+    BACKBONE_FOLDER,
+    load_adapter_weights,
+    shared_backbone,
+)
 from textmill.tasks.ensemble.averaging import average
 from textmill.tasks.ensemble.model_folder import (
     BASELINE_FOLDER,
@@ -148,11 +153,19 @@ def _load_networks(
     """Yield the scorers of networks, which have one configuration and one tokenizer."""
     if not names:
         return
-    config, places = read_config(folder), [weights_folder(folder, name) for name in names]
-    for place in places:
+    config, adapter = read_config(folder), task.adapter
+    places = [weights_folder(folder, name) for name in names]
+    for place in places if adapter is None else [folder / BACKBONE_FOLDER]:
         check_sizes(config, place)
     tokenizer = load_tokenizer(folder, config.vocab_size)
+    device = choose_device(accelerator)
     for place in places:
-        network = network_of(task.kind).build(GPT(config), task.spec, 0.0, task.is_causal)
-        load_state(network, load_weights(place), place)
+        if adapter is None:
+            network = network_of(task.kind).build(GPT(config), task.spec, 0.0, task.is_causal)
+            load_state(network, load_weights(place), place)
+        else:
+            backbone = shared_backbone(folder, adapter.backbone, device)
+            network = network_of(task.kind).build(backbone, task.spec, 0.0, task.is_causal)
+            lora.attach(backbone, adapter.lora)
+            load_adapter_weights(network, load_weights(place), place)
         yield network_scorer(task.kind, task.spec, network.eval(), tokenizer, accelerator)

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from textmill.errors import RunError
-from textmill.files import DIGESTS, check_digests, write_digests
+from textmill.files import DIGESTS, check_digests, digest_file, link_or_copy, write_digests
+from textmill.model.layout import WEIGHTS
+from textmill.tasks.ensemble.adapters import BACKBONE_FOLDER
 
 METADATA = {"digests": DIGESTS}
 """Entry in the MLmodel file of a copy with digests."""
@@ -29,6 +31,19 @@ def save_model(path: str, **given: Any) -> None:
 
     mlflow.pyfunc.save_model(path=path, **given)
     write_digests(Path(path))
+
+
+def share_backbone(folder: Path, copy: Path) -> None:
+    """Replace the weights of an adapter's backbone in a copy, in the same store, by a link to them.
+
+    Args:
+        folder: the model folder that was copied.
+        copy: the MLflow model.
+    """
+    weights = Path(BACKBONE_FOLDER, WEIGHTS)
+    copied = copy / "artifacts" / folder.name / weights
+    if copied.is_file() and digest_file(copied) == digest_file(folder / weights):
+        link_or_copy(folder / weights, copied)
 
 
 def check_copy(model: Path) -> None:

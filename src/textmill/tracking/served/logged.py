@@ -168,4 +168,5 @@ def _log(
         pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in REQUIREMENTS],
     )
     if (place := path_of(model.artifact_location)) is not None:
+        copies.share_backbone(folder, place)
         apply(store.permissions, place)  # the code still has those of the installed package
