@@ -153,6 +153,9 @@ def test_a_language_model_by_hand() -> None:
     values = tabulate(LANGUAGE_MODEL, [rows]).values(0)
     expected = {"val_loss": 1.5, "perplexity": np.exp(1.5), "bits_per_byte": 6 / 8 / np.log(2)}
     assert values == pytest.approx(expected)
+    by_language = [row | {"language": tag} for row, tag in zip(rows, ("de", "en"), strict=True)]
+    expected |= {"bits_per_byte/de": 4 / 3 / np.log(2), "bits_per_byte/en": 2 / 5 / np.log(2)}
+    assert tabulate(LANGUAGE_MODEL, [by_language]).values(0) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

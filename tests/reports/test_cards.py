@@ -267,7 +267,7 @@ def test_the_card_is_on_the_model_and_keeps_its_scores(
 def test_the_card_of_a_backbone_says_what_it_is(
     config: Config, results: dict[str, Result], tmp_path: Path
 ) -> None:
-    losses = {"val_loss": 1.25, "perplexity": 3.49, "bits_per_byte": 0.9}
+    losses = {"val_loss": 1.25, "perplexity": 3.49, "bits_per_byte": 0.9, "bits_per_byte/de": 1.1}
     simple = {f"unigram/{key}": 2 * value for key, value in losses.items()}
     results["evaluate-lm"] = result(tmp_path, "evaluate-lm", losses | simple)
     card = backbone_card_text(config, results)
@@ -275,7 +275,7 @@ def test_the_card_of_a_backbone_says_what_it_is(
         "# backbone\n",
         "A GPT of 1,000,000 parameters (4 layers",
         "(causal objective, 600 steps).",
-        "| bits per byte | 0.900 | 1.800 |",
+        "| bits per byte | 0.900 | 1.800 |\n| bits per byte, de | 1.100 | 2.200 |",
         "| own | own.jsonl |",
         "Kept 900 of 1,000 documents.",
         "[pretrain](http://mlflow/pretrain)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,19 @@ def test_languages_are_sorted_by_bytes_with_tokens_per_word(
     assert (chinese.tag, chinese.tokens_per_word, chinese.is_by_character) == ("zh", 0.75, True)
     del results["tokens"]
     assert gather_corpus(config, results).languages[0].tokens_per_word is None
+
+
+def test_languages_have_the_bits_per_byte_of_the_language_model(
+    config: Config, results: dict[str, Result]
+) -> None:
+    tested = results["tokens"].folder.with_name("evaluate-lm")
+    tested.mkdir()
+    scores = {"bits_per_byte/zh": 2.5, "unigram/bits_per_byte/zh": 3.5}
+    write_json(tested / "metrics.json", scores)
+    results["evaluate-lm"] = dataclasses.replace(results["tokens"], folder=tested)
+    english, chinese = gather_corpus(config, results).languages
+    assert (english.bits_per_byte, english.unigram_bits_per_byte) == (None, None)
+    assert (chinese.bits_per_byte, chinese.unigram_bits_per_byte) == (2.5, 3.5)
 
 
 def test_personal_data_are_counted_by_placeholder_and_changes_beside_them(

@@ -38,6 +38,7 @@ def comparison(**further: object) -> Comparison:
             Score("mood", "accuracy", 1, 0.92, Interval(0.92, 0.9, 0.94, 0.01), GAIN),
             Score("mood", "class/good/f1", 0, 0.123456),
             Score("lm", "val_loss", 0, 1.5, note="no answers"),
+            Score("lm", "bits_per_byte/de", 0, 1.25),
         ),
         "costs": (Cost("pretrain", (61.0, None), (2048.0, None), (True, False)),),
     }
@@ -57,6 +58,7 @@ def test_scores_have_intervals_and_the_p_value_against_the_first() -> None:
         ["mood/accuracy", "2", "0.92", "0.9 to 0.94", "+0.02", "-0.01 to 0.05", "< 0.001"],
     ]
     assert cells(page, "lm/val_loss")[0][-1] == "no answers"
+    assert cells(page, "lm/bits_per_byte/de")[0][2] == "1.25"
     assert "class/good" not in page
 
 

@@ -36,7 +36,11 @@ def leading(metrics: Iterable[Metric]) -> Metric:
 
 
 def lower_is_better(metrics: Iterable[Metric], name: str) -> bool:
-    """Return whether lower is better; False for scores without a definition, as of a class."""
+    """Return whether lower is better; False for scores without a definition, as of a class.
+
+    The score of some of the examples has the name of the metric first: `bits_per_byte/de`.
+    """
+    name = name.partition("/")[0]
     return any(metric.lower_is_better for metric in metrics if metric.name == name)
 
 

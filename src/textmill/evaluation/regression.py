@@ -145,7 +145,7 @@ def logistic_regression(
     if n_classes * max(n_features, n_examples) <= MAX_MULTINOMIAL_CELLS or n_classes == 2:
         fitted = LogisticRegression(C=C, max_iter=max_iter).fit(features, labels)
         return _classifier(fitted.coef_, fitted.intercept_, classes), ""
-    columns, used, limit = _most_frequent(features, n_classes)
+    columns, used, limit = most_frequent(features, MAX_COEFFICIENTS // n_classes)
     note = f"{n_classes:,} classes, one-vs-rest to save memory"
     note += f"; {limit}" if limit else ""
     each = OneVsRestClassifier(_binary_regression(C, max_iter)).fit(used, labels).estimators_
@@ -178,7 +178,7 @@ def naive_bayes_regression(
     numbers = np.asarray(labels, np.int64)
     classes = np.unique(numbers)
     rows = classes if len(classes) > 2 else classes[1:]
-    columns, used, note = _most_frequent(features, max(1, len(rows)))
+    columns, used, note = most_frequent(features, MAX_COEFFICIENTS // max(1, len(rows)))
     masks = ((numbers == number, weights) for number in rows)
     fitted = _naive_bayes_rows(used, masks, len(rows), C)
     return _classifier(*fitted, classes, columns, is_multinomial=False), note
@@ -205,7 +205,7 @@ def independent_regressions(
     """
     numbers = np.fromiter(chain.from_iterable(labels), np.int64)
     owners = np.repeat(np.arange(len(labels)), [*map(len, labels)])
-    columns, used, note = _most_frequent(features, n_classes)
+    columns, used, note = most_frequent(features, MAX_COEFFICIENTS // max(1, n_classes))
 
     def rows() -> Iterator[tuple[NDArray[np.bool_], NDArray[np.float64] | None]]:
         for number in range(n_classes):
@@ -255,15 +255,12 @@ def _log_count_ratios(present: csr_matrix, is_class: NDArray[np.bool_]) -> NDArr
     return ratios
 
 
-def _most_frequent(
-    features: csr_matrix, n_classes: int
-) -> tuple[NDArray[np.int64], csr_matrix, str]:
-    """Return the columns of the features that memory allows, these features, and a note.
+def most_frequent(features: csr_matrix, n_kept: int) -> tuple[NDArray[np.int64], csr_matrix, str]:
+    """Return the columns of the features that are kept, these features, and a note.
 
-    The columns are empty, and the note too, if memory allows all.
+    The columns and the note are empty if all are.
     """
     n_features = features.shape[1]
-    n_kept = MAX_COEFFICIENTS // n_classes
     if n_kept >= n_features:
         return np.empty(0, np.int64), features[:, :], ""  # with the 32-bit indices of LIBLINEAR
     counts = np.bincount(features.indices, minlength=n_features)

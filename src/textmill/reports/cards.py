@@ -19,7 +19,7 @@ from textmill.corpus.task_texts import source_of
 from textmill.errors import best_effort
 from textmill.evaluation.notes import LEAK, read_notes
 from textmill.reports.data_page import summary_of
-from textmill.reports.formats import cut
+from textmill.reports.formats import cut, languages
 from textmill.steps.graph import (
     BASELINE,
     CLEAN,
@@ -33,6 +33,7 @@ from textmill.steps.graph import (
 )
 from textmill.steps.raw_sources import is_in_corpus
 from textmill.tasks.kinds import NETWORK, metrics_of
+from textmill.tasks.language_model.metrics import BITS_PER_BYTE
 from textmill.tasks.shown import page_of
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
@@ -137,10 +138,11 @@ def backbone_card_text(config: Config, results: Mapping[str, Result]) -> str:
     ]
     tested = results[EVALUATE_LM.name].metrics()
     lines = ["| score | model | unigram |", "|---|---|---|"]
-    for key in (metric.name for metric in metrics_of(LANGUAGE_MODEL).METRICS):
-        lines.append(
-            f"| {key.replace('_', ' ')} | {tested[key]:.3f} | {tested[f'unigram/{key}']:.3f} |"
-        )
+    names = [metric.name for metric in metrics_of(LANGUAGE_MODEL).METRICS]
+    for key in (*names, *(key for key in tested if key.startswith(f"{BITS_PER_BYTE}/"))):
+        name, _, language = key.partition("/")
+        shown = name.replace("_", " ") + (f", {plain(language)}" if language else "")
+        lines.append(f"| {shown} | {tested[key]:.3f} | {tested[f'unigram/{key}']:.3f} |")
     parts += ["## Scores", "\n".join(lines), "On the validation split; lower is better."]
     parts += ["## Data", *_data(config, results, CORPUS)]
     parts.append(f"MLflow runs: {_runs(results, PRETRAIN.name)}.")
@@ -170,6 +172,8 @@ def _about(config: Config, task: TaskConfig, results: Mapping[str, Result]) -> I
     yield f"A model that {page_of(task.kind).DOES} ({kind}), fine-tuned by textmill."
     model = _task_model(task, results)
     yield f"It is {model['choice']}."
+    if languages(task):
+        yield f"Language: {plain(languages(task))}."
     labels = _labels(model["spec"].get("labels", ()))
     if labels:
         shown = ", ".join(labels[:MAX_LABELS])

@@ -78,6 +78,10 @@ class Language:
     tokens_per_word: float | None = None
     is_by_character: bool = False
     """Whether `tokens_per_word` is per character, as the script has no spaces."""
+    bits_per_byte: float | None = None
+    """By the language model, on the validation split; None: not evaluated by language."""
+    unigram_bits_per_byte: float | None = None
+    """The same by token frequencies."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from textmill.reports import corpus as data
 from textmill.reports import rendering as report
 from textmill.reports.logging import log_page, time_of
 from textmill.safety.placeholders import PLACEHOLDERS
-from textmill.steps.graph import CLEAN, PRETRAIN, TOKENIZER, TOKENS
+from textmill.steps.graph import CLEAN, EVALUATE_LM, PRETRAIN, TOKENIZER, TOKENS
+from textmill.tasks.language_model.metrics import BITS_PER_BYTE
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
 
@@ -144,6 +145,7 @@ def _filters(
 
 def _languages(counts: Counts, results: Mapping[str, Result]) -> tuple[data.Language, ...]:
     tokens = results[TOKENS.name].metrics() if TOKENS.name in results else {}
+    tested = results[EVALUATE_LM.name].metrics() if EVALUATE_LM.name in results else {}
     found = []
     for tag, n_bytes in counts.bytes_by_language.items():
         by_word = tokens.get(f"validation_tokens_per_word/{tag}")
@@ -156,6 +158,8 @@ def _languages(counts: Counts, results: Mapping[str, Result]) -> tuple[data.Lang
                 bytes_per_token=tokens.get(f"validation_bytes_per_token/{tag}"),
                 tokens_per_word=by_character if by_word is None else by_word,
                 is_by_character=by_word is None,
+                bits_per_byte=tested.get(f"{BITS_PER_BYTE}/{tag}"),
+                unigram_bits_per_byte=tested.get(f"unigram/{BITS_PER_BYTE}/{tag}"),
             )
         )
     return tuple(found)

@@ -1,8 +1,11 @@
-"""Formatting of texts, durations and numbers."""
+"""Formatting of texts, durations, numbers and languages."""
 
 from __future__ import annotations
 
 import math
+
+from textmill.config import AUTO, TaskConfig
+from textmill.corpus.cleaning.language import UNKNOWN
 
 MAX_CHARS = 600
 """Default maximum length of a text."""
@@ -27,3 +30,11 @@ def duration(seconds: float | None) -> str:
 def number(value: float | None, form: str = ",.0f") -> str:
     """Return a formatted number, or a dash for None and NaN."""
     return "–" if value is None or math.isnan(value) else format(value, form)
+
+
+def languages(task: TaskConfig) -> str:
+    """Return the languages of a task, such as `en` or `en to de`; empty if they are unknown."""
+    if task.language in (UNKNOWN, AUTO):
+        return ""
+    answers = task.answer_language
+    return task.language if answers in (None, UNKNOWN) else f"{task.language} to {answers}"

@@ -15,6 +15,7 @@ from textmill.evaluation.significance import Interval
 from textmill.reports import rendering as pages
 from textmill.reports.charts import Points, subsample
 from textmill.reports.data_page import gather_corpus
+from textmill.reports.formats import languages
 from textmill.reports.logging import log_page, time_of
 from textmill.reports.mistakes import log_mistakes
 from textmill.reports.pictures import Pictures
@@ -199,7 +200,8 @@ def _task(
     tuned, tested = results[FINETUNE.label(task.name)].metrics(), result.metrics()
     counts = ("train_examples", "validation_examples", "test_examples", "cut_examples")
     numbers = {**tuned, **{key: tested[key] for key in counts if key in tested}}
-    facts = {key.replace("_", " "): f"{numbers[key]:,.0f}" for key in counts if key in numbers}
+    facts = {"language": languages(task)} if languages(task) else {}
+    facts |= {key.replace("_", " "): f"{numbers[key]:,.0f}" for key in counts if key in numbers}
     facts["epochs"] = f"{tuned['epochs']:.3g}"
     facts["model"] = results[FINETUNE.label(task.name)].json("task.json")["choice"]
     rows = result.lines(PREDICTIONS)

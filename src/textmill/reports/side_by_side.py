@@ -9,6 +9,7 @@ from typing import Any
 
 from textmill.evaluation.significance import Difference, Interval
 from textmill.reports.formats import cut, duration, number
+from textmill.tasks.language_model.metrics import BITS_PER_BYTE
 
 MAX_VALUE_CHARS = 60
 MAX_TABLE_ROWS = 40
@@ -129,8 +130,8 @@ def _lines(comparison: Comparison) -> Iterator[str]:
 def _scores(comparison: Comparison) -> Iterator[str]:
     rows = []
     for score in comparison.scores:
-        if "/" in score.metric:
-            continue  # of a class or entity type: only in the JSON output
+        if "/" in score.metric and not score.metric.startswith(f"{BITS_PER_BYTE}/"):
+            continue  # of a class or entity type, not of a language: only in the JSON output
         difference = score.against_first
         rows.append(
             [

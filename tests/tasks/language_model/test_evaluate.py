@@ -17,7 +17,7 @@ from textmill import model as models
 from textmill.config import LanguageModelStepConfig, ModelConfig, TokenizerConfig, TokensConfig
 from textmill.corpus.tokens.corpus_tokens import tokenize
 from textmill.corpus.tokens.packing import PackedBlocks
-from textmill.corpus.tokens.token_shards import write_shards
+from textmill.corpus.tokens.token_shards import Labels, write_shards
 from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.corpus.tokens.vocabulary import train_tokenizer
 from textmill.errors import InputError
@@ -25,14 +25,16 @@ from textmill.files import read_json
 from textmill.model import GPT
 from textmill.tasks.language_model.evaluate import (
     DOCUMENTS,
+    bits_by_language,
     document_sizes,
     evaluate_lm,
-    unigram_loss,
+    unigram_nll,
 )
 from textmill.training.likelihood import document_nll, packed
 from textmill.training.objectives import token_nll
 from textmill.training.writing import stream_text
 
+LANGUAGES = ["en", "zh", "und", "en"]
 HELD_OUT = ["The cat sat.", "那只猫", "", "The mat was under the cat, and the dog was not there."]
 TRAIN = ["The cat sat on the mat, and the dog sat on the cat.", "那只猫坐在垫子上。"] * 30
 GENERATION = LanguageModelStepConfig(prompts=("The", "那"), max_new_tokens=12, accelerator="cpu")
@@ -46,7 +48,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         folder.mkdir()
     for split, texts in (("train", TRAIN), ("validation", HELD_OUT)):
         (folders["corpus"] / split).mkdir()
-        about = {name: ["x"] * len(texts) for name in ("source", "language", "doc_id")}
+        about = {name: ["x"] * len(texts) for name in ("source", "doc_id")}
+        about["language"] = LANGUAGES * (len(texts) // len(LANGUAGES))
         pq.write_table(
             pa.table({"text": texts, **about}), folders["corpus"] / split / "00000.parquet"
         )
@@ -118,7 +121,7 @@ def test_documents_of_several_shards_keep_their_order(
 def test_metrics_include_the_unigram_baseline(
     folders: dict[str, Path], metrics: dict[str, Any]
 ) -> None:
-    loss = unigram_loss(folders["tokens"])
+    loss = unigram_nll(folders["tokens"]).sum() / metrics["validation_targets"]
     assert metrics["unigram/val_loss"] == pytest.approx(loss)
     assert metrics["unigram/perplexity"] == pytest.approx(math.exp(loss))
     ratio = metrics["unigram/bits_per_byte"] / metrics["bits_per_byte"]
@@ -126,13 +129,31 @@ def test_metrics_include_the_unigram_baseline(
 
 
 def test_the_unigram_loss_by_hand(tmp_path: Path) -> None:
-    for split, documents in (("train", [[2, 2, 3], [2]]), ("validation", [[2, 1]])):
+    for split, documents in (("train", [[2, 2, 3], [2]]), ("validation", [[2, 1], [3]])):
         (tmp_path / split).mkdir()
         write_shards(tmp_path / split, documents, np.dtype(np.uint16))
     (tmp_path / "index.json").write_text('{"vocab_size": 4}')
-    # Seen, with one added: END 2+1, 1 0+1, 2 3+1, 3 1+1 of ten. Held out: 2, 1, END.
-    expected = -(math.log(0.4) + math.log(0.1) + math.log(0.3)) / 3
-    assert unigram_loss(tmp_path) == pytest.approx(expected)
+    # Seen, with one added: END 2+1, 1 0+1, 2 3+1, 3 1+1 of ten. Held out: 2, 1, END; 3, END.
+    expected = [-math.log(0.4 * 0.1 * 0.3), -math.log(0.2 * 0.3)]
+    assert unigram_nll(tmp_path).tolist() == pytest.approx(expected)
+
+
+def test_bits_per_byte_are_given_for_each_of_several_languages(
+    folders: dict[str, Path], metrics: dict[str, Any]
+) -> None:
+    rows = [*map(json.loads, (folders["out"] / DOCUMENTS).read_text().splitlines())]
+    assert [row["language"] for row in rows] == LANGUAGES
+    of_english = [row for row in rows if row["language"] == "en"]
+    bits = sum(row["nll"] for row in of_english) / math.log(2)
+    assert metrics["bits_per_byte/en"] == pytest.approx(bits / sum(r["bytes"] for r in of_english))
+    assert metrics["unigram/bits_per_byte/zh"] > 0
+    # A language without any bytes has none.
+    assert {name for name in metrics if name.startswith("bits_per_byte/")} == {
+        "bits_per_byte/en",
+        "bits_per_byte/zh",
+    }
+    nll, sizes = np.array([1.0, 2.0]), np.array([3, 4])
+    assert bits_by_language(nll, sizes, Labels(["en"], np.zeros(2, np.int64))) == {}
 
 
 def test_the_samples_are_prompts_with_completions(folders: dict[str, Path]) -> None:

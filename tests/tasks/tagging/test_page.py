@@ -9,7 +9,7 @@ import pytest
 
 from textmill.evaluation.plots import plot_label_scores
 from textmill.tasks.shown import Segment
-from textmill.tasks.tagging.page import show
+from textmill.tasks.tagging.page import outcomes_by_type, plot, show
 
 
 def n_pixels(file: Path) -> int:
@@ -72,3 +72,22 @@ def test_entities_are_marked_by_how_they_compare(tags: str, expected: list[Segme
     assert [part for part in example.segments if part.mark] == expected
     assert "".join(part.text for part in example.segments) == "We met Ann Lee in Bath ."
     assert example.is_right == (tags == RIGHT)
+
+
+def test_entities_that_were_not_found_are_counted_by_type(tmp_path: Path) -> None:
+    rows = [
+        tagged(RIGHT, RIGHT),
+        tagged(RIGHT, "O O B-PER O O B-ORG O"),
+        tagged(RIGHT, "O O O O B-LOC O O"),
+        tagged(RIGHT, "O O O B-ORG O O O"),
+    ]
+    found = outcomes_by_type(rows)
+    assert found == {
+        "LOC": {"found": 1, "other type": 1, "other words": 0, "missed": 2},
+        "PER": {"found": 1, "other type": 0, "other words": 2, "missed": 1},
+    }
+    plot(rows, tmp_path)
+    assert [file.name for file in sorted(tmp_path.iterdir())] == [
+        "entity_scores.png",
+        "found_and_missed_entities.png",
+    ]

@@ -53,8 +53,7 @@ def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> Non
         metrics |= {f"{split}_{name}": count for name, count in counts.items()}
         metrics[f"{split}_bytes_per_token"] = totals.n_bytes / max(1, counts["tokens"])
         if split == "validation":  # a random sample that the tokenizer was not trained on
-            labels = read_labels(folder, "language")
-            languages = [labels.names[number] for number in labels.numbers]
+            languages = read_labels(folder, "language").of_documents
             rows = zip(read_texts(inputs["corpus"], split), languages, totals.lengths, strict=True)
             metrics |= {f"{split}_{name}": value for name, value in fertility(rows).items()}
     write_json(out / "index.json", index)

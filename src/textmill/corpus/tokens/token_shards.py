@@ -47,6 +47,11 @@ class Labels:
     numbers: NDArray[np.int64]
     """(n_documents,): index of each document's category."""
 
+    @property
+    def of_documents(self) -> list[str]:
+        """The category of each document."""
+        return [self.names[number] for number in self.numbers.tolist()]
+
 
 def write_shards(
     folder: Path,

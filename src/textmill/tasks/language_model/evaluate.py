@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from textmill import model as models
 from textmill.config import LanguageModelStepConfig
 from textmill.corpus.tokens.packing import PackedBlocks
-from textmill.corpus.tokens.token_shards import Shard, read_index, read_shards
+from textmill.corpus.tokens.token_shards import Labels, Shard, read_index, read_labels, read_shards
 from textmill.corpus.tokens.tokenizer import SPECIAL_TOKENS, load_tokenizer
 from textmill.files import write_atomic, write_json
-from textmill.tasks.language_model.metrics import DOCUMENTS
+from textmill.tasks.language_model.metrics import BITS_PER_BYTE, DOCUMENTS
 from textmill.training.likelihood import document_nll, language_metrics, packed
 from textmill.training.writing import stream_text
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 def evaluate_lm(config: LanguageModelStepConfig, inputs: Mapping[str, Path], out: Path) -> None:
     """Write the loss on the validation split and of each of its documents, and sampled texts.
+
+    With documents in several languages, there are also the bits per byte of each.
 
     Args:
         config: prompts and sampling, and the accelerator.
@@ -41,18 +43,22 @@ def evaluate_lm(config: LanguageModelStepConfig, inputs: Mapping[str, Path], out
     blocks = PackedBlocks(inputs["tokens"] / "validation", network.config.block_size)
     sizes = document_sizes(blocks.shards, tokenizer)
     losses, _ = document_nll(network, packed(blocks), len(sizes))
+    languages = read_labels(inputs["tokens"] / "validation", "language")
     lines = [
-        json.dumps({"bytes": n_bytes, "targets": n_targets, "nll": nll})
-        for nll, (n_bytes, n_targets) in zip(losses.tolist(), sizes.tolist(), strict=True)
+        json.dumps({"bytes": n_bytes, "targets": n_targets, "nll": nll, "language": tag})
+        for nll, (n_bytes, n_targets), tag in zip(
+            losses.tolist(), sizes.tolist(), languages.of_documents, strict=True
+        )
     ]
     write_atomic(out / DOCUMENTS, "".join(f"{line}\n" for line in lines).encode())
-    nll, n_targets = float(losses.sum()), int(sizes[:, 1].sum())
+    n_targets = int(sizes[:, 1].sum())
     n_bytes = read_index(inputs["tokens"])["validation"]["bytes"]
-    metrics = language_metrics(nll / n_targets, n_targets / n_bytes)
-    metrics["val_loss"] = metrics.pop("loss")
-    simple = language_metrics(unigram_loss(inputs["tokens"]), n_targets / n_bytes)
-    simple["val_loss"] = simple.pop("loss")
-    metrics |= {f"unigram/{name}": value for name, value in simple.items()}
+    metrics: dict[str, float] = {}
+    for prefix, of_documents in (("", losses), ("unigram/", unigram_nll(inputs["tokens"]))):
+        found = language_metrics(float(of_documents.sum()) / n_targets, n_targets / n_bytes)
+        found["val_loss"] = found.pop("loss")
+        found |= bits_by_language(of_documents, sizes[:, 0], languages)
+        metrics |= {f"{prefix}{name}": value for name, value in found.items()}
     write_json(out / "metrics.json", metrics | {"validation_targets": n_targets})
 
     samples = [
@@ -77,20 +83,37 @@ def document_sizes(shards: Sequence[Shard], tokenizer: Tokenizer) -> NDArray[np.
     return np.concatenate(sizes)
 
 
-def unigram_loss(tokens: Path) -> float:
-    """Return the validation loss of the unigram model, in nats per token: the trivial baseline.
+def unigram_nll(tokens: Path) -> NDArray[np.float64]:
+    """Return the loss of each validation document by the unigram model, in nats.
 
-    Token frequencies are those of the training split, with add-one smoothing.
+    It is the trivial baseline: the frequencies of tokens in the training split, with one added.
     """
     vocab_size = read_index(tokens)["vocab_size"]
+    seen = np.ones(vocab_size, np.int64)
+    for shard in read_shards(tokens / "train"):
+        seen += np.bincount(
+            shard.ids[1:], minlength=vocab_size
+        )  # the END at the start is no target
+    nll = -np.log(seen / seen.sum())
+    shards = read_shards(tokens / "validation")
+    return np.concatenate([np.add.reduceat(nll[shard.ids], shard.starts) for shard in shards])
 
-    def count(split: str) -> NDArray[np.int64]:
-        # The END at the start of a shard is not a target.
-        shards = read_shards(tokens / split)
-        counts = [np.bincount(shard.ids[1:], minlength=vocab_size) for shard in shards]
-        total: NDArray[np.int64] = np.sum(counts, axis=0)
-        return total
 
-    seen = count("train") + 1
-    held_out = count("validation")
-    return float(-(held_out @ np.log(seen / seen.sum())) / held_out.sum())
+def bits_by_language(
+    nll: NDArray[np.float64], n_bytes: NDArray[np.int64], languages: Labels
+) -> dict[str, float]:
+    """Return the bits per byte of documents in each language, by metric; of one language none.
+
+    Args:
+        nll: (documents,), the loss of each, in nats.
+        n_bytes: (documents,), the size of each.
+        languages: of the documents.
+    """
+    if len(languages.names) == 1:
+        return {}
+    totals = [np.bincount(languages.numbers, of_documents) for of_documents in (nll, n_bytes)]
+    return {
+        f"{BITS_PER_BYTE}/{tag}": bits / size
+        for tag, bits, size in zip(languages.names, totals[0] / np.log(2), totals[1], strict=True)
+        if size
+    }

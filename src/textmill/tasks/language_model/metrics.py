@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from textmill.evaluation.metrics import Metric
 
+BITS_PER_BYTE = "bits_per_byte"
+"""The metric that is also given for the documents in each language, as in `bits_per_byte/de`."""
 METRICS = (
     Metric("val_loss", lower_is_better=True),
     Metric("perplexity", lower_is_better=True),
-    Metric("bits_per_byte", lower_is_better=True, leads=True),  # independent of the tokenizer
+    Metric(BITS_PER_BYTE, lower_is_better=True, leads=True),  # independent of the tokenizer
 )
 """Metrics on the parent run."""
 DOCUMENTS = "documents.jsonl"

@@ -1,33 +1,38 @@
-"""Baselines of tagging: a word's most frequent tag, and logistic regression on its spelling."""
+"""Baselines of tagging: a word's most frequent tag, and a random field on features of words."""
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import repeat
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction import DictVectorizer
+from scipy.sparse import csr_matrix
 
-from textmill.evaluation.regression import LinearClassifier, logistic_regression
 from textmill.tasks.ensemble.baseline_files import load_baseline, write_baseline
 from textmill.tasks.ensemble.held_out import decide_on_held_out
-from textmill.tasks.tagging.answers import Prepared, decide, fit_decision
+from textmill.tasks.tagging.answers import PREDICT_BATCH, Prepared, decide, fit_decision
 from textmill.tasks.tagging.examples import Example, Spec
 from textmill.tasks.tagging.iob2 import OUTSIDE
-from textmill.tasks.tagging.spelling import predicate_features, spelling_features
+from textmill.tasks.tagging.linear_chain import LinearChain, fit_linear_chain
+from textmill.tasks.tagging.spelling import (
+    character_features,
+    predicate_features,
+    spelling_features,
+)
 
-CLASSICAL_BASELINE = "word_logistic_regression"
+CLASSICAL_BASELINE = "conditional_random_field"
 """The baseline that the model is compared with, and that can be a part of it."""
 
 TRIVIAL_BASELINE = "word_lookup"
 """The baseline that learns almost nothing."""
 
 MAX_CELLS = 10_000_000
-"""Maximum words times tags that the regression is fitted on."""
+"""Maximum words times tags that the field is fitted on."""
 
 Words = Sequence[str]
 Scores = list[NDArray[np.float64]]
@@ -41,7 +46,7 @@ def baselines(
     words, tags = [e.words for e in train], [e.tags for e in train]
     test_words = [e.words for e in test]
 
-    def scores_of(fitted: WordLogisticRegression, examples: Sequence[Example]) -> Scores:
+    def scores_of(fitted: WordFeatureField, examples: Sequence[Example]) -> Scores:
         return [*fitted.score([Prepared(e.words, predicate=e.predicate) for e in examples])]
 
     looked_up = word_lookup(words, tags, test_words)
@@ -77,21 +82,22 @@ def word_lookup(
     return answers
 
 
-def fit(spec: Spec, train: Sequence[Example]) -> WordLogisticRegression:
-    """Return a logistic regression on each word, its shape and its neighbours."""
-    vectorizer = DictVectorizer()
+def fit(spec: Spec, train: Sequence[Example]) -> WordFeatureField:
+    """Return a conditional random field on each word, its shape and its neighbours."""
     used = _used(spec, train)
-    features = vectorizer.fit_transform(
-        feature
-        for e in used
-        for feature in _word_features(e.words, e.predicate, spec.is_by_character)
-    )
-    numbers = [spec.labels.index(tag) for example in used for tag in example.tags]
-    classifier, note = logistic_regression(features, numbers, C=1.0, max_iter=300)
+    vocabulary: dict[str, int] = {}
+    lengths = [len(example.words) for example in used]
+    rows = chain.from_iterable(_word_features(spec, e.words, e.predicate) for e in used)
+    features = _matrix(rows, vocabulary, is_growing=True)
+    labels = np.array([spec.labels.index(tag) for example in used for tag in example.tags])
+    field, columns, note = fit_linear_chain(features, lengths, labels, spec.labels)
+    names = [*vocabulary]
+    if len(columns):
+        names = [names[column] for column in columns.tolist()]
     if len(used) < len(train):
         share = f"fitted on {len(used):,} of {len(train):,} examples to save time"
         note = f"{share}; {note}" if note else share
-    return WordLogisticRegression(spec, vectorizer.feature_names_, classifier, note)
+    return WordFeatureField(spec, names, field, note)
 
 
 def _used(spec: Spec, train: Sequence[Example]) -> Sequence[Example]:
@@ -100,68 +106,82 @@ def _used(spec: Spec, train: Sequence[Example]) -> Sequence[Example]:
     return train[:: -(-n_cells // MAX_CELLS)]
 
 
-def load(spec: Spec, folder: Path) -> WordLogisticRegression:
+def load(spec: Spec, folder: Path) -> WordFeatureField:
     """Return the model that was saved in a folder.
 
     Raises:
         InputError: a file is missing or damaged.
     """
 
-    def build(values: Any, arrays: dict[str, NDArray[Any]]) -> WordLogisticRegression:
+    def build(values: Any, arrays: dict[str, NDArray[Any]]) -> WordFeatureField:
         names = [str(name) for name in values["features"]]
-        classifier = LinearClassifier.from_arrays(arrays, len(names), len(spec.labels))
-        return WordLogisticRegression(spec, names, classifier)
+        field = LinearChain.from_arrays(arrays, len(names), len(spec.labels))
+        return WordFeatureField(spec, names, field)
 
     return load_baseline(folder, build)
 
 
-class WordLogisticRegression:
-    """A fitted logistic regression that classifies words independently.
+class WordFeatureField:
+    """A fitted conditional random field on features of words.
 
     Args:
         spec: the tags.
         names: the features, such as `word=London`.
-        classifier: on these features.
-        note: how it was limited to save memory; empty if it was not.
+        field: on these features.
+        note: how it was limited to save time and memory; empty if it was not.
     """
 
-    def __init__(
-        self, spec: Spec, names: list[str], classifier: LinearClassifier, note: str = ""
-    ) -> None:
-        self.n_labels, self.is_by_character = len(spec.labels), spec.is_by_character
-        self.names, self.classifier, self.note = names, classifier, note
-        self.vectorizer = DictVectorizer()
-        self.vectorizer.feature_names_ = names
-        self.vectorizer.vocabulary_ = {name: index for index, name in enumerate(names)}
+    def __init__(self, spec: Spec, names: list[str], field: LinearChain, note: str = "") -> None:
+        self.spec, self.names, self.field, self.note = spec, names, field, note
+        self.vocabulary = {name: index for index, name in enumerate(names)}
 
     @property
     def n_parameters(self) -> int:
-        """Number of coefficients."""
-        return self.classifier.coefficients.size
+        """Number of weights."""
+        return self.field.weights.size + self.field.pairs.size
 
     def score(self, prepared: Sequence[Prepared]) -> Iterator[NDArray[np.float64]]:
         """Yield the probabilities of the tags of each text's words, (words, tags)."""
-        for item in prepared:
-            if not item.words:
-                yield np.empty((0, self.n_labels))
-                continue
-            words = _word_features(item.words, item.predicate, self.is_by_character)
-            features = self.vectorizer.transform(words)
-            yield self.classifier.probabilities(features, self.n_labels)
+        for at in range(0, len(prepared), PREDICT_BATCH):
+            texts = prepared[at : at + PREDICT_BATCH]
+            rows = (_word_features(self.spec, text.words, text.predicate) for text in texts)
+            features = _matrix(chain.from_iterable(rows), self.vocabulary, is_growing=False)
+            lengths = [len(text.words) for text in texts]
+            yield from self.field.marginals(features, lengths, self.spec.labels)
 
     def save(self, folder: Path) -> None:
         """Write the model to a folder, from which `load` reads it."""
-        write_baseline(folder, {"features": self.names}, self.classifier.arrays())
+        write_baseline(folder, {"features": self.names}, self.field.arrays())
 
 
-def _word_features(
-    words: Words, predicate: int | None, is_by_character: bool
-) -> Iterator[dict[str, bool]]:
+def _matrix(
+    rows: Iterable[list[str]], vocabulary: dict[str, int], *, is_growing: bool
+) -> csr_matrix:
+    """Return the features of words as a matrix of 1s, (words, features).
+
+    Args:
+        rows: the features of each word; none twice.
+        vocabulary: the column of each feature.
+        is_growing: whether unknown features are added to the vocabulary; otherwise they are left
+            out.
+    """
+    columns, ends = array("i"), array("q", [0])
+    for names in rows:
+        if is_growing:
+            columns.extend([vocabulary.setdefault(name, len(vocabulary)) for name in names])
+        else:
+            columns.extend([vocabulary[name] for name in names if name in vocabulary])
+        ends.append(len(columns))
+    ones = np.ones(len(columns), np.float32)
+    return csr_matrix((ones, columns, ends), (len(ends) - 1, len(vocabulary)))
+
+
+def _word_features(spec: Spec, words: Words, predicate: int | None) -> Iterator[list[str]]:
     """Yield the features of each word: spelling, shape, neighbours, and the predicate if any."""
-    of_predicate: Iterable[list[str]] = repeat([])
+    parts = [spelling_features(words, spec.is_by_character)]
+    if spec.is_by_character:
+        parts.append(character_features(words))
     if predicate is not None:
-        of_predicate = predicate_features(words, predicate)
-    for features, further in zip(
-        spelling_features(words, is_by_character), of_predicate, strict=False
-    ):
-        yield dict.fromkeys([*features, *further], True)
+        parts.append(predicate_features(words, predicate))
+    for features in zip(*parts, strict=True):
+        yield [*chain.from_iterable(features)]

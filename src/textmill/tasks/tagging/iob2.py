@@ -117,7 +117,7 @@ def best_tags(scores: NDArray[np.floating], tags: tuple[str, ...]) -> list[str]:
     """
     if not len(scores):
         return []
-    transitions = _transition_scores(tags)
+    transitions = transition_scores(tags)
     total = scores[0] + transitions[tags.index(OUTSIDE)]  # as if the word before were outside
     came_from = np.zeros(scores.shape, dtype=np.intp)
     for word in range(1, len(scores)):
@@ -131,7 +131,7 @@ def best_tags(scores: NDArray[np.floating], tags: tuple[str, ...]) -> list[str]:
 
 
 @cache
-def _transition_scores(tags: tuple[str, ...]) -> NDArray[np.float64]:
+def transition_scores(tags: tuple[str, ...]) -> NDArray[np.float64]:
     """Return (tags, tags): 0 if the second tag may follow the first, otherwise minus infinity."""
     return np.array(
         [[0.0 if can_follow(before, to) else -np.inf for to in tags] for before in tags]

@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from textmill.evaluation.metrics import Row
-from textmill.evaluation.plots import plot_label_scores
+from textmill.evaluation.plots import (
+    extra_inches,
+    open_figure,
+    plot_label_scores,
+    shown_label,
+)
 from textmill.tasks.shown import Column, Segment, Shown, truncation_fact
 from textmill.tasks.tagging.iob2 import Span, spans
 from textmill.tasks.tagging.metrics import scores_by_type
@@ -18,6 +23,10 @@ ANSWER: Mapping[str, Column] = {
     "entities": [{"text": "string", "type": "string", "start": "long", "end": "long"}],
     "is_cut": "boolean",
 }
+FOUND, OTHER_TYPE, OTHER_WORDS, MISSED = "found", "other type", "other words", "missed"
+OUTCOMES = {FOUND: "#4c9f70", OTHER_TYPE: "#e3a857", OTHER_WORDS: "#7a8fbf", MISSED: "#c0504d"}
+"""What can become of an entity, and its colour: found exactly, with another type, with some other
+words, or not at all."""
 
 
 def show(row: Row) -> Shown:
@@ -83,6 +92,49 @@ def _marked(
 
 
 def plot(rows: Sequence[Row], folder: Path) -> None:
-    """Write a plot of precision, recall and F1 by entity type."""
+    """Write a plot of precision, recall and F1 by entity type, and one of what became of each."""
     scores = scores_by_type([r["tags"] for r in rows], [r["reference"] for r in rows])
     plot_label_scores(scores, "type/", folder / "entity_scores.png")
+    if outcomes := outcomes_by_type(rows):
+        plot_outcomes(outcomes, folder / "found_and_missed_entities.png")
+
+
+def outcomes_by_type(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
+    """Return how many reference entities of each type were found, and how the others were not.
+
+    The types with most entities that were not found come first.
+    """
+    counts: dict[str, dict[str, int]] = {}
+    for row in rows:
+        predicted = spans(row["tags"])
+        for span in spans(row["reference"]):
+            of_type = counts.setdefault(span[2], dict.fromkeys(OUTCOMES, 0))
+            of_type[_outcome(span, predicted)] += 1
+    lost = {name: sum(of_type.values()) - of_type[FOUND] for name, of_type in counts.items()}
+    return {name: counts[name] for name in sorted(counts, key=lambda name: (-lost[name], name))}
+
+
+def _outcome(span: Span, predicted: Sequence[Span]) -> str:
+    first, end, _ = span
+    if span in predicted:
+        return FOUND
+    if any(other[:2] == (first, end) for other in predicted):
+        return OTHER_TYPE
+    if any(other[0] < end and first < other[1] for other in predicted):
+        return OTHER_WORDS
+    return MISSED
+
+
+def plot_outcomes(outcomes: Mapping[str, Mapping[str, int]], file: Path) -> None:
+    """Write a stacked bar chart of `outcomes_by_type`, as PNG."""
+    names = [shown_label(name) for name in outcomes]
+    with open_figure(file, (7 + extra_inches(names), 1.5 + 0.4 * len(names)), names) as figure:
+        axes = figure.subplots()
+        before = [0] * len(names)
+        for outcome, color in OUTCOMES.items():
+            values = [of_type[outcome] for of_type in outcomes.values()]
+            axes.barh(range(len(names)), values, 0.7, before, label=outcome, color=color)
+            before = [a + b for a, b in zip(before, values, strict=True)]
+        axes.set(xlabel="entities of the test", yticks=range(len(names)), yticklabels=names)
+        axes.invert_yaxis()
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, frameon=False)

@@ -43,6 +43,24 @@ def spelling_features(words: Sequence[str], is_by_character: bool) -> Iterator[l
             yield [*_of_form(word), *_of_context(lowered[window], shapes[window])]
 
 
+def character_features(words: Sequence[str]) -> Iterator[list[str]]:
+    """Yield features of each character that only linear models use, such as `0:triple=有限公`.
+
+    Triples of adjacent characters, and which of them are equal (reduplication: Tseng et al. 2005,
+    section 2).
+    """
+    around = [""] * REACH
+    lowered = [*around, *(word.lower() for word in words), *around]
+    for at in range(len(words)):
+        before, left, this, right, after = lowered[at : at + 2 * REACH + 1]
+        yield [
+            f"-2:triple={before}{left}{this}",
+            f"-1:triple={left}{this}{right}",
+            f"0:triple={this}{right}{after}",
+            f"equal={this == before}{this == left}{this == right}",
+        ]
+
+
 def predicate_features(words: Sequence[str], predicate: int) -> Iterator[list[str]]:
     """Yield the features of each word that depend on the predicate, such as `predicate=sold`.
 
