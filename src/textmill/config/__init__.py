@@ -63,6 +63,7 @@ from textmill.config.settings import (
     flatten,
     key_values,
 )
+from textmill.config.space import SweepConfig, ValuesConfig
 from textmill.config.tasks import (
     KINDS,
     LANGUAGE_MODEL,
@@ -149,6 +150,7 @@ __all__ = [
     "Sizes",
     "SourceConfig",
     "SplitTextsConfig",
+    "SweepConfig",
     "TASK_SOURCE",
     "TaskConfig",
     "TaskTextsConfig",
@@ -158,6 +160,7 @@ __all__ = [
     "TokensConfig",
     "TrackingConfig",
     "UNREDACTED",
+    "ValuesConfig",
     "extensions",
     "flatten",
     "key_values",
@@ -165,6 +168,7 @@ __all__ = [
     "open_sizes",
     "problems",
     "settings_of",
+    "space",
 ]
 
 
@@ -192,6 +196,8 @@ class Config(Settings):
     """Defaults for every task's own finetune section."""
     curve: Annotated[CurveConfig, NOT_IN_KEY] = CurveConfig()
     """Defaults for every task's own curve section."""
+    sweep: Annotated[SweepConfig, NOT_IN_KEY] = SweepConfig()
+    """Defaults for every task's own sweep section."""
     tasks: tuple[AnyTask, ...] = ()
     generation: GenerationConfig = GenerationConfig()
     promotion: PromotionConfig = PromotionConfig()

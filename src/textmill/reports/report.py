@@ -32,7 +32,13 @@ from textmill.steps.graph import (
 from textmill.tasks.predictions import PREDICTIONS
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.intervals import metrics_by_task
-from textmill.tracking.lookup import command_of, history_of, peak_memory_mib, read_runs
+from textmill.tracking.lookup import (
+    command_of,
+    history_of,
+    peak_memory_mib,
+    points_of,
+    read_runs,
+)
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store, artifact_url
@@ -180,8 +186,7 @@ def _curves(pipeline: Pipeline, results: Mapping[str, Result]) -> Iterator[pages
 
 
 def _points(pipeline: Pipeline, result: Result, key: str) -> Points:
-    history = pipeline.store.client.get_metric_history(result.run_id, key)
-    return subsample(sorted({point.step: point.value for point in history}.items()), MAX_POINTS)
+    return subsample(points_of(pipeline.store, result.run_id, key), MAX_POINTS)
 
 
 def _task(task: TaskConfig, results: Mapping[str, Result], pictures: Pictures) -> pages.Task:
