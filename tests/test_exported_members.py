@@ -153,6 +153,7 @@ PUBLIC = {
         "notes",
         "plots",
         "regression",
+        "seed_scores",
         "shift",
         "significance",
     ],

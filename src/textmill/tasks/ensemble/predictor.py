@@ -61,17 +61,38 @@ class Predictor:
         """Return one prediction for each input, in their order."""
         return list(self.stream(inputs))
 
-    @torch.inference_mode()
+    @property
+    def weights(self) -> list[float]:
+        """The weights of the models."""
+        return [weight for _, weight in self.scorers]
+
     def stream(self, inputs: Sequence[Any]) -> Iterator[dict[str, Any]]:
         """Yield one prediction for each input, in their order, computed in batches."""
+        for (prediction,) in self.stream_weighted(inputs, [self.weights]):
+            yield prediction
+
+    @torch.inference_mode()
+    def stream_weighted(
+        self, inputs: Sequence[Any], weightings: Sequence[Sequence[float]]
+    ) -> Iterator[tuple[dict[str, Any], ...]]:
+        """Yield for each input a prediction by each weighting of the models, which run once.
+
+        Args:
+            inputs: of the kind of task.
+            weightings: weights of all models, in their order.
+        """
         size = self.kind.PREDICT_BATCH
         for at in range(0, len(inputs), size):
             prepared = self.kind.prepare(self.spec, inputs[at : at + size], self.redaction)
             scores, *others = [list(scorer(prepared)) for scorer, _ in self.scorers]
-            if others:
-                weights = [weight for _, weight in self.scorers]
-                scores = [average(parts, weights) for parts in zip(scores, *others, strict=True)]
-            yield from self.kind.answer(self.spec, prepared, scores)
+            answers = []
+            for weights in weightings:
+                pooled = scores
+                if others:
+                    parts = zip(scores, *others, strict=True)
+                    pooled = [average(part, weights) for part in parts]
+                answers.append(self.kind.answer(self.spec, prepared, pooled))
+            yield from zip(*answers, strict=True)
 
 
 def score_in_batches(scorer: Scorer, prepared: Sequence[Any], batch_size: int) -> Iterator[Any]:
