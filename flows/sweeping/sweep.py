@@ -46,8 +46,8 @@ def sweep(name: str, composed: Composed) -> None:
     with command("sweep", composed, name) as context:
         run_parts(context, GRAPH.up_to(context.config, FINETUNE.label(name)))
         search = Search(context, name)
-        trials = search.run(study)
-        present, best = search.present(), best_of(trials)
+        present, trials = search.present(), search.run(study)
+        best = best_of(trials)
         table = leaderboard(name, search.metric, present, trials)
         lines = summary(composed, context.config, name, search.metric, present, best)
         text = "\n".join([table, "", *lines])
@@ -145,11 +145,10 @@ class Search:
             task = task_of(config, self.task.name)
             step_config = self.part.configure(config)
             key = key_of_training(step_config, self.inputs, self.sources, task)
-            training = find_training(store, key, self._validation)
             try:
-                for point in training.points if training else ():
-                    trial.observe(*point)
+                self._observe_earlier(trial, key)
                 result = self._compute(trial, step_config, task)
+                self._observe_earlier(trial, key)  # if another sweep has computed it meanwhile
                 score, outcome = self._score(result), "reused" if result.is_reused else "computed"
             except Pruned:
                 score, outcome = max(value for _, value in trial.scores), "pruned"
@@ -161,6 +160,11 @@ class Search:
         return TrialRecord(
             trial.number, trial.settings, outcome, score, trial.scores, training, failure
         )
+
+    def _observe_earlier(self, trial: Trial, key: str) -> None:
+        training = find_training(self.context.pipeline.store, key, self._validation)
+        for point in training.points if training else ():
+            trial.observe(*point)
 
     @property
     def _validation(self) -> str:

