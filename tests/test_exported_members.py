@@ -74,6 +74,7 @@ PUBLIC = {
         "Sizes",
         "SourceConfig",
         "SplitTextsConfig",
+        "SweepConfig",
         "TASK_SOURCE",
         "TaskConfig",
         "TaskTextsConfig",
@@ -83,6 +84,7 @@ PUBLIC = {
         "TokensConfig",
         "TrackingConfig",
         "UNREDACTED",
+        "ValuesConfig",
         "extensions",
         "flatten",
         "key_values",
@@ -91,6 +93,7 @@ PUBLIC = {
         "open_sizes",
         "problems",
         "settings_of",
+        "space",
     ],
     "textmill.corpus": ["cleaning", "reading", "task_texts", "tokens", "words"],
     "textmill.corpus.cleaning": [
@@ -156,6 +159,7 @@ PUBLIC = {
         "plots",
         "probabilities",
         "regression",
+        "seed_scores",
         "shift",
         "significance",
     ],
@@ -290,6 +294,7 @@ PUBLIC = {
         "status",
         "store",
         "tags",
+        "trial_runs",
         "user_code",
     ],
     "textmill.tracking.computing": ["attempt", "parent", "request", "step_run"],
@@ -351,6 +356,7 @@ PUBLIC = {
     ],
     "textmill_flows.scheduling": ["fixed", "retrain", "schedule"],
     "textmill_flows.servers": ["prefect_app", "server", "ui"],
+    "textmill_flows.sweeping": ["leaderboard", "study", "sweep"],
 }
 """`__all__` by package: names that its `__init__` defines, or submodules it does not load."""
 

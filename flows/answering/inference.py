@@ -18,7 +18,7 @@ from textmill.steps.step import Step
 from textmill.tasks.inputs import Input, checked
 from textmill.tracking.artifacts import output_folder
 from textmill.tracking.store import Store
-from textmill.tracking.tags import BACKBONE
+from textmill.tracking.tags import BACKBONE, TRIAL_TAG
 
 BATCH_TEXTS = 256
 
@@ -100,7 +100,11 @@ def choose_model(config: Config, step: Step, task: str | None = None) -> Chosen:
     if champion is not None and MODEL_RUN_TAG in champion.tags:
         run_id = champion.tags[MODEL_RUN_TAG]
         return Chosen(run_id, output_folder(store, run_id))
-    condition = f"attributes.status='FINISHED' and tags.`textmill.step`='{step.name}'"
+    # Trials of a sweep are models of nobody's choice, until a run uses one.
+    condition = (
+        f"attributes.status='FINISHED' and tags.`textmill.step`='{step.name}' "
+        f"and tags.`{TRIAL_TAG}` IS NULL"
+    )
     if task is not None:
         condition += f" and tags.`textmill.task`='{task}'"
     experiment = store.find_experiment(config.experiment)

@@ -84,6 +84,19 @@ def curve(
     _run_flow("pipeline:curve", config, overrides, task)
 
 
+@app.command(epilog="Example: textmill sweep topic tasks.topic.sweep.trials=10")
+def sweep(
+    task: Annotated[str, typer.Argument(help="Name of a task of the configuration.")],
+    overrides: Overrides = None,
+    config: ConfigOption = "demo",
+) -> None:
+    """Search the best settings of a task's fine-tuning, by its validation score.
+
+    Prints the best trials, and the settings to copy. Run again, it continues an interrupted search.
+    """
+    _run_flow("sweeping.sweep:sweep", config, overrides, task)
+
+
 @app.command(epilog="Example: textmill reproduce 3f9a2c")
 def reproduce(
     run_words: Annotated[

@@ -14,11 +14,12 @@ from textmill.errors import RunError
 from textmill.evaluation.learning_curve import ALL, LearningCurve
 from textmill.evaluation.learning_curve import FILE as CURVE_FILE
 from textmill.evaluation.metrics import Metric
+from textmill.evaluation.seed_scores import DEVIATION, MEAN, PREFIX, Spread
 from textmill.evaluation.significance import Interval
 from textmill.reports.report import NAME as REPORT
 from textmill.reports.report import log_report
 from textmill.steps.graph import BASELINE, CURVE, GRAPH, LM
-from textmill.tracking.intervals import metrics_by_task, score_intervals
+from textmill.tracking.intervals import metrics_by_task, score_intervals, score_spreads
 from textmill.tracking.results import Result
 from textmill.tracking.store import artifact_url
 from textmill_flows.running.context import Context, log
@@ -40,9 +41,11 @@ def record(context: Context, names: Collection[str], failures: dict[str, Excepti
     pipeline = context.pipeline
     summary = summarise(pipeline.results, names, metrics_by_task(context.config))
     intervals = score_intervals(pipeline.store, pipeline.results)
+    spreads = score_spreads(pipeline.results)
     curves = [curve_table(name, pipeline.results) for name in names if _has_curve(context, name)]
-    table = "\n\n".join([score_table(summary, intervals), *curves])
-    pipeline.record_scores({**summary, **count_doubts(pipeline.results)}, table)
+    table = "\n\n".join([score_table(summary, intervals, spreads), *curves])
+    others = {**count_doubts(pipeline.results), **parent_spreads(spreads)}
+    pipeline.record_scores({**summary, **others}, table)
     page = artifact_url(pipeline.url, REPORT)
     context.page.text(f"{table}\n\n[Report]({page})", "scores", "Scores of this run")
     log.info("\n%s", table)
@@ -132,15 +135,35 @@ def count_doubts(results: Mapping[str, Result]) -> dict[str, float]:
     }
 
 
-def score_table(summary: Mapping[str, float], intervals: Mapping[str, Interval]) -> str:
-    """Return a Markdown table with a row per score."""
-    lines = ["| score | model | 95 % interval | baseline | trivial |", "|---|---|---|---|---|"]
+def parent_spreads(spreads: Mapping[str, Spread]) -> dict[str, float]:
+    """Return the parent run's metrics of scores over seeds: `seeds/<task>/<metric>/mean`, …."""
+    found: dict[str, float] = {}
+    for key, spread in spreads.items():
+        found |= {
+            f"{PREFIX}{key}/{MEAN}": spread.mean,
+            f"{PREFIX}{key}/{DEVIATION}": spread.deviation,
+        }
+    return found
+
+
+def score_table(
+    summary: Mapping[str, float],
+    intervals: Mapping[str, Interval],
+    spreads: Mapping[str, Spread] | None = None,
+) -> str:
+    """Return a Markdown table with a row per score; scores over seeds have a column, if any."""
+    header = ["score", "model", "95 % interval", "baseline", "trivial"]
+    if spreads:
+        header.insert(3, "single networks")
+    lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
     for key, value in summary.items():
         if not key.startswith("baseline/"):
             others = (summary.get(f"baseline/{key}"), summary.get(f"baseline/trivial/{key}"))
             model, *simple = (f"{v:.3f}" if v is not None else "" for v in (value, *others))
             found = intervals.get(key)
             interval = f"{found.low:.3f} to {found.high:.3f}" if found else ""
+            if spreads:
+                simple.insert(0, str(spreads.get(key, "")))
             lines.append(f"| {' | '.join([key, model, interval, *simple])} |")
     return "\n".join(lines)
 

@@ -33,7 +33,7 @@ from textmill.secrets import HIDDEN, redact_urls
 
 CONF = Path(textmill_conf.__file__).resolve().parent
 """conf/ in a checkout, to which src/textmill_conf is a link; textmill_conf in a wheel."""
-SECTIONS_OF_TASKS = ("finetune", "curve")
+SECTIONS_OF_TASKS = ("finetune", "curve", "sweep")
 """Sections with defaults for those of every task."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from textmill.config import LANGUAGE_MODEL, PromotionConfig
 from textmill.errors import InputError
 from textmill.evaluation import significance
 from textmill.evaluation.metrics import Metric
+from textmill.evaluation.seed_scores import Spread
 from textmill.evaluation.significance import ExampleStatistics, Floats
 from textmill.registry.gate import (
     Cost,
@@ -87,6 +89,29 @@ def test_a_larger_variance_of_retrained_models_raises_the_required_gain() -> Non
     assert decide(CONFIG, answers, SAME, SAME, [0.70, 0.71]).is_promoted
     assert decide(CONFIG, answers, SAME, SAME, [0.60]).is_promoted
     assert not decide(CONFIG, answers, SAME, SAME, [0.70, 0.80, 0.60]).is_promoted
+
+
+@pytest.mark.parametrize(
+    ("spreads", "needed"),
+    [
+        # z(0.01) = 2.326 times the deviation of the gain.
+        ([Spread(0.7, 0.06, 4)], 2.326 * sqrt(2) * 0.03),
+        ([Spread(0.7, 0.06, 4), Spread(0.8, 0.08, 4)], 2.326 * 0.05),
+        ([Spread(0.7, 0.0, 4)], None),
+    ],
+)
+def test_a_larger_deviation_between_the_networks_of_a_model_raises_the_required_gain(
+    spreads: list[Spread], needed: float | None
+) -> None:
+    answers = answers_of(right(1000, 700), right(1000, 800))
+    alone = decide(CONFIG, answers, SAME, SAME)
+    found = decide(CONFIG, answers, SAME, SAME, (), spreads)
+    if needed is None:
+        assert found == alone
+        assert found.is_promoted
+    else:
+        assert found.is_promoted == (needed < 0.1)
+        assert f"{needed:.2g}" in found.reason
 
 
 @pytest.mark.parametrize(

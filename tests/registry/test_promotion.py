@@ -513,6 +513,21 @@ def test_retraining_with_other_seeds_sets_the_required_gain(
     assert "promoted" in promote(make_challenger(240, recipe="another"))
 
 
+def test_the_networks_of_a_model_set_the_required_gain(
+    pipeline: Pipeline, promote: Promote, make_challenger: MakeChallenger
+) -> None:
+    def with_spread(n_right: int, deviation: float) -> Challenger:
+        made = make_challenger(n_right, recipe=f"recipe {next(_numbers)}")
+        scores = {"seeds/accuracy/mean": 0.5, "seeds/accuracy/deviation": deviation}
+        scores |= {f"seeds/accuracy/network{number}": 0.5 for number in ("", "-2")}
+        pipeline.store.log_metrics(made.tested.run_id, scores)
+        return made
+
+    promote(with_spread(200, 0.001))
+    assert "within the variance of seeds" in promote(with_spread(260, 0.3))
+    assert "promoted" in promote(with_spread(260, 0.001))
+
+
 def test_a_champion_registered_outside_textmill_is_kept(
     promote: Promote, make_challenger: MakeChallenger, registry: Registry
 ) -> None:

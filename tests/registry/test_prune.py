@@ -23,6 +23,7 @@ from textmill.tracking.liveness import no_pipeline_starts
 from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store
+from textmill.tracking.trial_runs import pipeline_of_trial
 
 pytestmark = pytest.mark.filterwarnings("ignore:The specified dataset source:UserWarning")
 
@@ -75,6 +76,16 @@ def test_a_result_that_no_recent_run_has_goes_and_one_that_is_reused_stays(
     assert waste[0].n_bytes == sum((old.folder / name).stat().st_size for name in names)
     assert ids(find_unused(pipeline.store, 2)) == set()
     assert ids(find_unused(pipeline.store, 0)) == {shared.run_id, old.run_id, new.run_id}
+
+
+def test_the_trials_of_a_recent_sweep_stay(own: Config, probe: Probe) -> None:
+    with open_pipeline("sweep", own, "tests", {}) as pipeline:
+        trial = pipeline_of_trial(pipeline, 1)
+        result = trial.run(probe("write"), SampleConfig(seed=1), is_recorded=False)
+    store = pipeline.store
+    assert ids(find_unused(store, 1)) == set()
+    run_all(own, probe, 2)
+    assert ids(find_unused(store, 1)) == {result.run_id}
 
 
 def test_looking_removes_nothing(own: Config, probe: Probe) -> None:

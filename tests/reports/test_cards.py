@@ -12,7 +12,7 @@ from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 
 from textmill.config import Config, SourceConfig, TaskConfig, key_values
 from textmill.evaluation.notes import LEAK, Note, write_notes
-from textmill.files import MANIFEST
+from textmill.files import MANIFEST, read_json, write_json
 from textmill.reports import cards
 from textmill.reports.cards import NAME, TAG, backbone_card_text, card_text, log_card, plain
 from textmill.tracking.pipeline import open_pipeline
@@ -96,6 +96,18 @@ def test_a_card_says(
     config: Config, task: TaskConfig, results: dict[str, Result], words: str
 ) -> None:
     assert words in card_text(config, task, results)
+
+
+def test_a_card_says_how_much_the_scores_vary_over_seeds(
+    config: Config, task: TaskConfig, results: dict[str, Result]
+) -> None:
+    file = results["evaluate mood"].folder / "metrics.json"
+    scores = {"mean": 0.9, "deviation": 0.0126, "network": 0.89, "network-2": 0.91}
+    seeds = {f"seeds/accuracy/{name}": value for name, value in scores.items()}
+    write_json(file, read_json(file) | seeds)
+    card = card_text(config, task, results)
+    assert "Its 2 networks by themselves, mean and standard deviation over seeds" in card
+    assert "accuracy 0.900 ± 0.013." in card
 
 
 def test_a_card_names_the_texts_of_tasks_in_the_corpus(

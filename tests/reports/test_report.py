@@ -19,6 +19,7 @@ from mlflow.tracking import MlflowClient
 from textmill.config import Config, TaskConfig
 from textmill.errors import RunError
 from textmill.evaluation.notes import Note, write_notes
+from textmill.evaluation.seed_scores import Spread
 from textmill.evaluation.significance import Interval
 from textmill.files import digest_bytes, read_json, write_json
 from textmill.reports import logging
@@ -232,6 +233,24 @@ def test_a_task_has_the_scores_of_slices_of_its_test(pipeline: Pipeline, mood: C
     page = render(found)
     assert "By slice" in page
     assert "0.125 to 0.375" in page
+
+
+def test_a_model_of_several_seeds_has_their_mean_and_deviation(
+    pipeline: Pipeline, mood: Config
+) -> None:
+    (score, *_) = gather(pipeline, mood, SUMMARY, {}, {}).scores
+    assert score.spread is None
+    further = {
+        "finetune mood": {f"best_validation_accuracy/{k}": 0.5 for k in ("mean", "deviation")},
+        "evaluate mood": {f"seeds/accuracy/{k}": 0.25 for k in ("mean", "deviation", "network")},
+    }
+    for label, metrics in further.items():
+        file = pipeline.results[label].folder / "metrics.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | metrics))
+    report = gather(pipeline, mood, SUMMARY, {}, {})
+    by_metric = {f"{one.task}/{one.metric}": one.spread for one in report.scores}
+    assert by_metric["mood/accuracy"] == Spread(0.25, 0.25, 1)
+    assert report.tasks[0].facts["best validation accuracy, 1 seeds"] == "0.500 ± 0.500"
 
 
 def test_samples_are_read_one_by_one(pipeline: Pipeline, mood: Config) -> None:

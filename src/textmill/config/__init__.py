@@ -64,6 +64,7 @@ from textmill.config.settings import (
     flatten,
     key_values,
 )
+from textmill.config.space import SweepConfig, ValuesConfig
 from textmill.config.tasks import (
     KINDS,
     LABELLING_KINDS,
@@ -154,6 +155,7 @@ __all__ = [
     "Sizes",
     "SourceConfig",
     "SplitTextsConfig",
+    "SweepConfig",
     "TASK_SOURCE",
     "TaskConfig",
     "TaskTextsConfig",
@@ -163,6 +165,7 @@ __all__ = [
     "TokensConfig",
     "TrackingConfig",
     "UNREDACTED",
+    "ValuesConfig",
     "extensions",
     "flatten",
     "key_values",
@@ -171,6 +174,7 @@ __all__ = [
     "open_sizes",
     "problems",
     "settings_of",
+    "space",
 ]
 
 
@@ -198,6 +202,8 @@ class Config(Settings):
     """Defaults for every task's own finetune section."""
     curve: Annotated[CurveConfig, NOT_IN_KEY] = CurveConfig()
     """Defaults for every task's own curve section."""
+    sweep: Annotated[SweepConfig, NOT_IN_KEY] = SweepConfig()
+    """Defaults for every task's own sweep section."""
     tasks: tuple[AnyTask, ...] = ()
     generation: GenerationConfig = GenerationConfig()
     promotion: PromotionConfig = PromotionConfig()

@@ -50,7 +50,8 @@ class PromotionConfig(Settings):
     Lower than the usual 0.05, because a champion is challenged repeatedly."""
     seed_noise: float = Field(1.0, ge=0)
     """Assumed effect of training with another seed, in standard errors of the paired difference. If
-    retraining in the registry has changed more, the larger effect counts."""
+    retraining in the registry has changed more, or the networks of a model with several
+    finetune.seeds differ more, the largest effect counts."""
     margin: float = Field(0.01, ge=0, lt=1)
     """Non-inferiority margin: a cheaper challenger may lose up to this share of the champion's
     score, at the significance level `alpha`."""

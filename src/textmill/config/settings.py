@@ -56,7 +56,7 @@ def key_values(config: BaseModel) -> dict[str, Any]:
     return {
         name: _plain(getattr(config, name))
         for name, field in type(config).model_fields.items()
-        if not _is_excluded(field)
+        if not is_excluded(field)
     }
 
 
@@ -74,7 +74,7 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _is_excluded(field: FieldInfo) -> bool:
+def is_excluded(field: FieldInfo) -> bool:
     """Return whether a field is marked; on an optional field the marker is on the inner type."""
     inner = [getattr(part, "__metadata__", ()) for part in get_args(field.annotation)]
     return any(NOT_IN_KEY in marks for marks in (field.metadata, *inner))

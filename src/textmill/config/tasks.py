@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from textmill.config.data import RedactionConfig
 from textmill.config.settings import AUTO, NOT_IN_KEY, Encoding, Location, Settings
+from textmill.config.space import SweepConfig
 from textmill.config.training import FinetuneConfig
 
 
@@ -89,6 +90,7 @@ class TaskConfig(Settings):
     training (never from the test), or refuse to train."""
     finetune: FinetuneConfig = FinetuneConfig()
     curve: Annotated[CurveConfig, NOT_IN_KEY] = CurveConfig()
+    sweep: Annotated[SweepConfig, NOT_IN_KEY] = SweepConfig()
     redaction: RedactionConfig = RedactionConfig()
     """Redaction of texts in training, evaluation and prediction. Filled in from corpus.redaction;
     set it there."""
@@ -119,6 +121,11 @@ class TaskConfig(Settings):
     examples with each of their values."""
     metrics: tuple[str, ...] = ()
     """Extensions with further metrics of its kind. Filled in from extensions."""
+
+    @model_validator(mode="after")
+    def _sweep_is_possible(self) -> Self:
+        self.sweep.check(self.finetune)
+        return self
 
     def settings_of(self, split: str) -> tuple[str, ...]:
         """Return the settings of the files of a split: one file, or two."""

@@ -7,6 +7,7 @@ __all__ = [
     "plots",
     "probabilities",
     "regression",
+    "seed_scores",
     "shift",
     "significance",
 ]

@@ -13,7 +13,8 @@ cheaper to train and to explain: here, a difference counts even if it is not sig
 The variance between seeds is unknown until a model has been retrained. Bouthillier et al. 2021
 ("Accounting for Variance in Machine Learning Benchmarks", section 3) find that the sample of test
 examples varies scores more than initial weights or data order: so the variance between seeds is
-assumed from the standard error of the difference, until retraining has shown more.
+assumed from the standard error of the difference, until retraining, or the networks of a model
+with several seeds, have shown more.
 
 Simulation: 20 challenges by equal models on 1,000 test examples, where seeds change the score by 0,
 0.01, 0.03 and 0.05. With alpha = 0.05 alone, 0.3, 0.5, 1.2 and 1.4 of 20 were promoted on average
@@ -28,11 +29,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, stdev
+from statistics import NormalDist, fmean, stdev
 
 from textmill.config import LANGUAGE_FLOORS, PromotionConfig
 from textmill.errors import InputError, listed
 from textmill.evaluation.metrics import Metric, leading, lower_is_better
+from textmill.evaluation.seed_scores import Spread
 from textmill.evaluation.significance import Difference, ExampleStatistics, differences
 
 MIN_RETRAINED = 2
@@ -149,6 +151,7 @@ def decide(
     champion: Cost,
     challenger: Cost,
     retrained: Sequence[float] = (),
+    spreads: Sequence[Spread] = (),
 ) -> Decision:
     """Return whether the challenger is promoted by the leading metric of its kind.
 
@@ -159,12 +162,13 @@ def decide(
         challenger: inference cost of the challenger.
         retrained: scores by the leading metric of models that differ from the challenger only in
             seeds.
+        spreads: the leading metric over the seeds of each of both models that has several networks.
     """
     metric = examples.leading
     found = differences(examples, 0, 1)[metric]
     old, new = (examples.values(model)[metric] for model in (0, 1))
     z = NormalDist().inv_cdf(1 - config.alpha)
-    needed = z * _deviation_of_equals(config, found.gain.deviation, retrained)
+    needed = z * _deviation_of_equals(config, found.gain.deviation, retrained, spreads)
     scores = f"{metric} {new:.4g} against {old:.4g}"
     if found.p_better < config.alpha and found.gain.value > needed:
         return Decision(
@@ -183,17 +187,24 @@ def decide(
 
 
 def _deviation_of_equals(
-    config: PromotionConfig, standard_error: float, retrained: Sequence[float]
+    config: PromotionConfig,
+    standard_error: float,
+    retrained: Sequence[float],
+    spreads: Sequence[Spread],
 ) -> float:
     """Return the standard deviation of the gain between models that differ only in seeds.
 
     The variance of the difference has a part from the test set, estimated by the bootstrap, and a
-    part from seeds. The scores of retrained models vary by both.
+    part from seeds. The scores of retrained models, and those of a model's networks, vary by both.
+    A spread stands for that of the other model if this has a single network.
     """
-    assumed = math.hypot(1, config.seed_noise) * standard_error
-    if len(retrained) < MIN_RETRAINED:
-        return assumed
-    return max(assumed, math.sqrt(2) * stdev(retrained))
+    found = [math.hypot(1, config.seed_noise) * standard_error]
+    if len(retrained) >= MIN_RETRAINED:
+        found.append(math.sqrt(2) * stdev(retrained))
+    if spreads:
+        variances = [spread.deviation_of_average**2 for spread in spreads]
+        found.append(math.sqrt(2 * fmean(variances)))
+    return max(found)
 
 
 def _is_not_worse(found: Difference, z: float, margin: float) -> bool:

@@ -11,6 +11,7 @@ from mlflow.entities.model_registry import ModelVersion
 from textmill.config import Config
 from textmill.errors import InputError, RunError
 from textmill.evaluation.metrics import leading
+from textmill.evaluation.seed_scores import read_spreads
 from textmill.registry.challenger import Challenger
 from textmill.registry.gate import (
     Cost,
@@ -179,7 +180,7 @@ def _compare(
     store = registry.store
     own = read_predictions(store, store.client.get_run(challenger.tested.run_id))
     try:
-        theirs, seconds = _champion_predictions(
+        theirs, before = _champion_predictions(
             registry, challenger, champion, remeasure, own.signatures
         )
     except (Stopped, StoreError):
@@ -200,12 +201,15 @@ def _compare(
         and v.tags.get(TEST_TAG) == challenger.test_digest
         and f"{SCORE_TAG}{metric}" in v.tags
     ]
+    tested = store.client.get_run(challenger.tested.run_id).data.metrics
+    spreads = [read_spreads(metrics).get(metric) for metrics in (before, tested)]
     return decide(
         config.promotion,
         examples,
-        Cost(float(champion.tags[PARAMETERS_TAG]), seconds),
-        Cost(challenger.parameters, _seconds(store, challenger.tested.run_id)),
+        Cost(float(champion.tags[PARAMETERS_TAG]), before.get("seconds")),
+        Cost(challenger.parameters, tested.get("seconds")),
         retrained,
+        [spread for spread in spreads if spread is not None],
     )
 
 
@@ -215,8 +219,8 @@ def _champion_predictions(
     champion: ModelVersion,
     remeasure: Remeasure,
     signatures: Mapping[str, str],
-) -> tuple[Predictions, float | None]:
-    """Return the champion's predictions for the challenger's test examples, and their time.
+) -> tuple[Predictions, Mapping[str, float]]:
+    """Return the champion's predictions for the challenger's test examples, and the run's metrics.
 
     The champion is evaluated again, and its tags updated, if it was evaluated on other examples or
     with other metrics (different signatures).
@@ -244,7 +248,7 @@ def _champion_predictions(
         registry.delete_tags(challenger.name, champion, (TEST_TAG,))
         tags = {TESTED_RUN_TAG: run_id, **_score_tags(tested.metrics())}
         registry.set_tags(challenger.name, champion, tags | {TEST_TAG: challenger.test_digest})
-    return predictions, _seconds(store, run_id)
+    return predictions, store.client.get_run(run_id).data.metrics
 
 
 def champion_results(store: Store, experiment: str, model: str) -> tuple[Result, Result] | None:
@@ -260,11 +264,6 @@ def champion_results(store: Store, experiment: str, model: str) -> tuple[Result,
         find_result(store, champion.tags[tag]) for tag in (MODEL_RUN_TAG, TESTED_RUN_TAG)
     )
     return trained, tested
-
-
-def _seconds(store: Store, run_id: str) -> float | None:
-    seconds: float | None = store.client.get_run(run_id).data.metrics.get("seconds")
-    return seconds
 
 
 def _tags(

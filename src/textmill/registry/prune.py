@@ -26,7 +26,7 @@ from textmill.tracking.liveness import close_dead_runs
 from textmill.tracking.lookup import KIND
 from textmill.tracking.results import recorded_results
 from textmill.tracking.store import MAX_RUNS, Store, StoreError
-from textmill.tracking.tags import TESTED_RUN_TAG
+from textmill.tracking.tags import TESTED_RUN_TAG, TRIAL_TAG
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,9 @@ def find_unused(store: Store, n_kept: int) -> list[UnusedData]:
         if is_finished and run_id in needed:
             prepared.add(run.data.tags.get(PREPARED_TAG))
             continue
-        if not is_finished and run.data.tags.get("mlflow.parentRunId") in recent_ids:
+        # Unfinished ones and the trials of a sweep, which the next run would resume.
+        is_resumed = not is_finished or TRIAL_TAG in run.data.tags
+        if is_resumed and run.data.tags.get("mlflow.parentRunId") in recent_ids:
             continue
         if outside := _outside(store, run):
             log.warning("%s is kept: %s is outside of the store.", run.info.run_name, outside)

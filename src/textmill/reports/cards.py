@@ -18,6 +18,7 @@ from textmill.corpus.cleaning.language import UNKNOWN as UNDETERMINED
 from textmill.corpus.task_texts import source_of
 from textmill.errors import best_effort
 from textmill.evaluation.notes import LEAK, read_notes
+from textmill.evaluation.seed_scores import read_spreads
 from textmill.reports.data_page import summary_of
 from textmill.reports.formats import cut, languages
 from textmill.steps.graph import (
@@ -214,6 +215,13 @@ def _scores(task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
             shown = " | ".join("" if cell is None else f"{cell:.3f}" for cell in cells)
             lines.append(f"| {key.replace('_', ' ')} | {shown} |")
     yield "\n".join(lines)
+    if spreads := read_spreads(tested):
+        shown = ", ".join(f"{key.replace('_', ' ')} {spread}" for key, spread in spreads.items())
+        n_networks = next(iter(spreads.values())).n
+        yield (
+            f"Its {n_networks} networks by themselves, mean and standard deviation over seeds: "
+            f"{shown}."
+        )
     notes = read_notes(results[BASELINE.label(task.name)].folder)
     use = "" if any(note.name == LEAK for note in notes) else ", not used in training"
     yield (

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from textmill.evaluation.notes import LEAK, Note
+from textmill.evaluation.seed_scores import Spread
 from textmill.evaluation.significance import Interval
 from textmill.reports.charts import Points, histogram_chart, loss_chart
 from textmill.reports.corpus import Corpus
@@ -33,6 +34,8 @@ class Score:
     """The model's score in the previous run."""
     interval: Interval | None = None
     """Its 95 % confidence interval."""
+    spread: Spread | None = None
+    """The scores of the model's networks by themselves, if there are several."""
     lower_is_better: bool = False
 
     @property

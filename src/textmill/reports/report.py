@@ -11,6 +11,7 @@ from textmill.config import Config, TaskConfig
 from textmill.errors import best_effort
 from textmill.evaluation.metrics import Row, lower_is_better
 from textmill.evaluation.notes import read_notes
+from textmill.evaluation.seed_scores import Spread
 from textmill.evaluation.significance import Interval
 from textmill.reports import rendering as pages
 from textmill.reports.charts import Points, subsample
@@ -32,12 +33,18 @@ from textmill.steps.graph import (
     FINETUNE,
     GRAPH,
 )
-from textmill.tasks.kinds import definitions
+from textmill.tasks.kinds import definitions, examples_of
 from textmill.tasks.predictions import PREDICTIONS
 from textmill.tasks.slices import main_metrics, metric_name, rows_by_slice
 from textmill.tracking.environment import recorded_machine
-from textmill.tracking.intervals import metrics_by_task
-from textmill.tracking.lookup import command_of, history_of, peak_memory_mib, read_runs
+from textmill.tracking.intervals import metrics_by_task, score_spreads
+from textmill.tracking.lookup import (
+    command_of,
+    history_of,
+    peak_memory_mib,
+    points_of,
+    read_runs,
+)
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store, artifact_url
@@ -116,7 +123,13 @@ def gather(
         is_sample=config.sample is not None,
         seconds=time.time() - parent.info.start_time / 1000,
         failures=failures,
-        scores=_scores(config, summary, intervals, previous.data.metrics if previous else {}),
+        scores=_scores(
+            config,
+            summary,
+            intervals,
+            score_spreads(results),
+            previous.data.metrics if previous else {},
+        ),
         previous=_compared(pipeline, parent, previous) if previous else None,
         corpus=gather_corpus(config, results) if CLEAN.name in results else None,
         curves=tuple(_curves(pipeline, results)),
@@ -136,6 +149,7 @@ def _scores(
     config: Config,
     summary: Mapping[str, float],
     intervals: Mapping[str, Interval],
+    spreads: Mapping[str, Spread],
     previous: Mapping[str, float],
 ) -> tuple[pages.Score, ...]:
     """Return the models' scores with those they are compared with."""
@@ -146,9 +160,19 @@ def _scores(
             continue
         task, _, metric = key.partition("/")
         simple, trivial = (summary.get(f"baseline/{part}{key}") for part in ("", "trivial/"))
-        before, interval = previous.get(key), intervals.get(key)
-        is_error = lower_is_better(metrics[task], metric)
-        scores.append(pages.Score(task, metric, value, simple, trivial, before, interval, is_error))
+        scores.append(
+            pages.Score(
+                task,
+                metric,
+                value,
+                simple,
+                trivial,
+                previous.get(key),
+                intervals.get(key),
+                spreads.get(key),
+                lower_is_better(metrics[task], metric),
+            )
+        )
     return tuple(scores)
 
 
@@ -185,8 +209,7 @@ def _curves(pipeline: Pipeline, results: Mapping[str, Result]) -> Iterator[pages
 
 
 def _points(pipeline: Pipeline, result: Result, key: str) -> Points:
-    history = pipeline.store.client.get_metric_history(result.run_id, key)
-    return subsample(sorted({point.step: point.value for point in history}.items()), MAX_POINTS)
+    return subsample(points_of(pipeline.store, result.run_id, key), MAX_POINTS)
 
 
 def _task(
@@ -203,6 +226,11 @@ def _task(
     facts = {"language": languages(task)} if languages(task) else {}
     facts |= {key.replace("_", " "): f"{numbers[key]:,.0f}" for key in counts if key in numbers}
     facts["epochs"] = f"{tuned['epochs']:.3g}"
+    selection = f"best_validation_{examples_of(task.kind).SELECTION}"
+    if f"{selection}/deviation" in tuned:
+        mean, deviation = (tuned[f"{selection}/{part}"] for part in ("mean", "deviation"))
+        name = selection.replace("_", " ")
+        facts[f"{name}, {task.finetune.seeds} seeds"] = f"{mean:.3f} ± {deviation:.3f}"
     facts["model"] = results[FINETUNE.label(task.name)].json("task.json")["choice"]
     rows = result.lines(PREDICTIONS)
     with best_effort("the table of mistakes"):

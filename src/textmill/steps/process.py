@@ -50,6 +50,10 @@ class Stopped(RunError):
     """The step was stopped on request; its checkpoints are kept for the next run."""
 
 
+class Pruned(Exception):
+    """A training was stopped because its scores promise nothing; it is not to be resumed."""
+
+
 @dataclass(frozen=True)
 class Job:
     """A step to compute, as picklable data."""

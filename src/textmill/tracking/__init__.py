@@ -17,5 +17,6 @@ __all__ = [
     "status",
     "store",
     "tags",
+    "trial_runs",
     "user_code",
 ]

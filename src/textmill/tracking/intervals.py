@@ -9,6 +9,7 @@ from mlflow.entities import Run
 
 from textmill.config import LANGUAGE_MODEL, Config
 from textmill.evaluation.metrics import Metric, Row
+from textmill.evaluation.seed_scores import Spread, read_spreads
 from textmill.evaluation.significance import ExampleStatistics, Interval, intervals
 from textmill.steps.graph import EVALUATE_LM, GRAPH, LM
 from textmill.tasks.kinds import definitions
@@ -66,6 +67,19 @@ def metrics_by_task(config: Config) -> dict[str, tuple[Metric, ...]]:
     """Return the metrics of each task; the language model is the task `lm`."""
     of_tasks = {task.name: definitions(task.kind, task.metrics) for task in config.tasks}
     return {LM: definitions(LANGUAGE_MODEL), **of_tasks}
+
+
+def score_spreads(results: Mapping[str, Result]) -> dict[str, Spread]:
+    """Return the scores over seeds of a pipeline's evaluations, by `<task>/<metric>`.
+
+    Raises:
+        RunError: a result is damaged.
+    """
+    return {
+        f"{task}/{name}": spread
+        for task, label in GRAPH.scored(results).items()
+        for name, spread in read_spreads(results[label].metrics()).items()
+    }
 
 
 def score_intervals(store: Store, results: Mapping[str, Result]) -> dict[str, Interval]:

@@ -86,6 +86,12 @@ def command_of(run: Run) -> str:
     return shlex.join(redact_override(word) if "=" in word else word for word in words)
 
 
+def points_of(store: Store, run_id: str, key: str) -> list[tuple[int, float]]:
+    """Return the steps and values of a metric of a run, in order."""
+    history = store.client.get_metric_history(run_id, key)
+    return sorted({point.step: point.value for point in history}.items())
+
+
 def history_of(store: Store, run: Run, key: str) -> list[float]:
     """Return all values of a metric of a run, in order."""
     if key not in run.data.metrics:

@@ -39,6 +39,6 @@ def test_where_no_terminal_is_progress_is_a_line_now_and_then(
     lines: list[str] = []
     with console.terminal(), console.shown_progress("pretrain", lines.append) as show:
         for step in range(1, 6):
-            show(Progress(step, 5, {"train/loss": 1.0 / step}))
+            show(Progress(step, 5, point := {"train/loss": 1.0 / step}, point))
     assert lines == ["pretrain: step 1/5  loss 1.000", "pretrain: step 5/5  loss 0.200"]
     assert "\x1b" not in capsys.readouterr().err

@@ -5,9 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 
 from textmill.evaluation.learning_curve import FILE, LearningCurve, Point
+from textmill.evaluation.seed_scores import Spread
+from textmill.evaluation.significance import Interval
 from textmill.files import write_json
 from textmill.tracking.results import Result
-from textmill_flows.running.scores import curve_table
+from textmill_flows.running.scores import curve_table, parent_spreads, score_table
+
+
+def test_scores_over_seeds_have_a_column_where_there_are_some() -> None:
+    summary = {"mood/accuracy": 0.9, "mood/f1_macro": 0.8, "baseline/mood/accuracy": 0.7}
+    intervals = {"mood/accuracy": Interval(0.9, 0.85, 0.95, 0.02)}
+    assert score_table(summary, intervals, {}).splitlines() == [
+        "| score | model | 95 % interval | baseline | trivial |",
+        "|---|---|---|---|---|",
+        "| mood/accuracy | 0.900 | 0.850 to 0.950 | 0.700 |  |",
+        "| mood/f1_macro | 0.800 |  |  |  |",
+    ]
+    spreads = {"mood/accuracy": Spread(0.88, 0.012, 3)}
+    assert score_table(summary, intervals, spreads).splitlines()[:3] == [
+        "| score | model | 95 % interval | single networks | baseline | trivial |",
+        "|---|---|---|---|---|---|",
+        "| mood/accuracy | 0.900 | 0.850 to 0.950 | 0.880 ± 0.012 | 0.700 |  |",
+    ]
+    assert parent_spreads(spreads) == {
+        "seeds/mood/accuracy/mean": 0.88,
+        "seeds/mood/accuracy/deviation": 0.012,
+    }
 
 
 def test_a_learning_curve_has_a_row_per_arm_and_a_column_per_size(tmp_path: Path) -> None:

@@ -14,12 +14,15 @@ import pytest
 
 from tests.tasks.conftest import tune
 from tests.tasks.ensemble.test_candidates import make_task
-from textmill.config import TaskConfig
+from textmill.config import UNREDACTED, TaskConfig
 from textmill.errors import InputError
+from textmill.evaluation.seed_scores import read_spreads
 from textmill.files import read_json, write_json
 from textmill.tasks.best_epoch import FinetuneModule
 from textmill.tasks.ensemble.averaging import average
+from textmill.tasks.ensemble.model_folder import TaskModel
 from textmill.tasks.ensemble.predictor import load_predictor, score_in_batches
+from textmill.tasks.evaluate import evaluate
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning:lightning"
@@ -104,6 +107,39 @@ def test_the_model_is_the_average_of_its_networks(
     expected = average(alone, [weight] * 3).max(axis=1)
     assert [answer["score"] for answer in predictor(TEXTS)] == pytest.approx(expected.tolist())
     assert not np.allclose(alone[0], alone[1])
+
+
+def test_the_evaluation_has_the_test_scores_of_each_network(
+    task: TaskConfig, several: tuple[Path, Path], single: list[Path], tmp_path: Path
+) -> None:
+    def scores_of(model: Path) -> dict[str, float]:
+        out = tmp_path / f"evaluation of {model.parent.name}"
+        out.mkdir()
+        evaluate(task, {"model": model}, out)
+        found: dict[str, float] = read_json(out / "metrics.json")
+        return found
+
+    together, alone = scores_of(several[0]), [scores_of(one) for one in single]
+    for name in ("accuracy", "f1_macro"):
+        scores = [one[name] for one in alone]
+        spread = read_spreads(together)[name]
+        assert (spread.mean, spread.n) == (pytest.approx(fmean(scores)), 3)
+        assert spread.deviation == pytest.approx(stdev(scores))
+        networks = ("network", "network-2", "network-3")
+        assert [together[f"seeds/{name}/{network}"] for network in networks] == scores
+    rows = (tmp_path / "evaluation of several" / "predictions.jsonl").read_text().splitlines()
+    right = [row["label"] == row["reference"] for row in map(json.loads, rows)]
+    assert together["accuracy"] == fmean(right)  # the predictions are those of the average
+    assert not any(key.startswith("seeds/") for one in alone for key in one)
+
+
+def test_a_single_network_keeps_its_part_of_an_average_with_the_baseline() -> None:
+    members = {"network": 0.5, "baseline": 2.0, "network-2": 0.5}
+    model = TaskModel("classification", False, None, members, UNREDACTED)
+    # In the order of the members.
+    assert model.single_networks() == {"network": [1.0, 2.0, 0.0], "network-2": [0.0, 2.0, 1.0]}
+    alone = TaskModel("classification", False, None, {"network": 1.0, "baseline": 1.0}, UNREDACTED)
+    assert alone.single_networks() == {}
 
 
 def test_metrics_have_the_score_of_each_seed(

@@ -142,16 +142,18 @@ def test_an_outage_is_reported_once(tmp_path: Path, caplog: pytest.LogCaptureFix
     ]
 
 
-def test_progress_holds_the_newest_value_of_every_metric(tmp_path: Path) -> None:
+def test_progress_holds_the_newest_value_of_every_metric_and_those_of_its_step(
+    tmp_path: Path,
+) -> None:
     seen: list[Progress] = []
     following = follower(Server(), tmp_path, seen)
     append(tmp_path, json.dumps({"total_steps": 9}) + "\n")
     append(tmp_path, line(1, loss=3.0) + line(2, accuracy=0.5) + line(3, loss=2.0))
     following.poll()
     assert seen == [
-        Progress(1, 9, {"loss": 3.0}),
-        Progress(2, 9, {"loss": 3.0, "accuracy": 0.5}),
-        Progress(3, 9, {"loss": 2.0, "accuracy": 0.5}),
+        Progress(1, 9, {"loss": 3.0}, {"loss": 3.0}),
+        Progress(2, 9, {"loss": 3.0, "accuracy": 0.5}, {"accuracy": 0.5}),
+        Progress(3, 9, {"loss": 2.0, "accuracy": 0.5}, {"loss": 2.0}),
     ]
 
 

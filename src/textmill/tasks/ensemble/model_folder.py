@@ -64,6 +64,22 @@ class TaskModel:
     adapter: Adapter | None
     """Of networks that are adapters; None: they are complete."""
 
+    def single_networks(self) -> dict[str, list[float]]:
+        """Return the weights of the members with each network as the only one, by its name.
+
+        It has the weight of all: such a model its seed alone would have given. Empty unless there
+        are several networks.
+        """
+        networks = [member for member in self.members if member != BASELINE]
+        if len(networks) < 2:
+            return {}
+        total = sum(self.members[name] for name in networks)
+        weights = {name: {**dict.fromkeys(networks, 0.0), name: total} for name in networks}
+        return {
+            name: [own.get(member, weight) for member, weight in self.members.items()]
+            for name, own in weights.items()
+        }
+
 
 def network_name(number: int) -> str:
     """Return the name of a network among the members, numbered from 0."""

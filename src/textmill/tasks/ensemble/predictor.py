@@ -67,27 +67,53 @@ class Predictor:
         """Return one prediction for each input, in their order."""
         return list(self.stream(inputs))
 
+    @property
+    def weights(self) -> list[float]:
+        """The weights of the models."""
+        return [weight for _, weight in self.scorers]
+
+    def stream(self, inputs: Sequence[Any]) -> Iterator[dict[str, Any]]:
+        """Yield one prediction for each input, in their order, computed in batches."""
+        for (prediction,) in self.stream_weighted(inputs, [self.weights]):
+            yield prediction
+
     @torch.inference_mode()
-    def stream(
-        self, inputs: Sequence[Any], *, with_details: bool = False
-    ) -> Iterator[dict[str, Any]]:
-        """Yield one prediction for each input, in their order, computed in batches.
+    def stream_weighted(
+        self,
+        inputs: Sequence[Any],
+        weightings: Sequence[Sequence[float]],
+        *,
+        with_details: bool = False,
+    ) -> Iterator[tuple[dict[str, Any], ...]]:
+        """Yield for each input a prediction by each weighting of the models, which run once.
 
         Args:
             inputs: of the kind of task.
+            weightings: weights of all models, in their order.
             with_details: add what metrics need besides, see `Answers.details`.
         """
-        details = self.kind.details if with_details else None
         size = self.kind.PREDICT_BATCH
         for at in range(0, len(inputs), size):
             prepared = self.kind.prepare(self.spec, inputs[at : at + size], self.redaction)
-            scores, *others = [list(scorer(prepared)) for scorer, _ in self.scorers]
-            weights = [weight for _, weight in self.scorers]
-            if others or weights != [1.0]:  # of one model, a temperature
-                scores = [average(parts, weights) for parts in zip(scores, *others, strict=True)]
-            answers = self.kind.answer(self.spec, prepared, scores)
-            for answer, score in zip(answers, scores, strict=True):
-                yield answer if details is None else answer | details(self.spec, score)
+            scores = [list(scorer(prepared)) for scorer, _ in self.scorers]
+            answers = (self._answers(prepared, scores, w, with_details) for w in weightings)
+            yield from zip(*answers, strict=True)
+
+    def _answers(
+        self,
+        prepared: Sequence[Any],
+        scores: Sequence[Sequence[Any]],
+        weights: Sequence[float],
+        with_details: bool,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the answers that follow from the scores of the models with these weights."""
+        pooled = scores[0]
+        if [*weights] != [1.0]:  # of one model, a temperature
+            pooled = [average(parts, weights) for parts in zip(*scores, strict=True)]
+        details = self.kind.details if with_details else None
+        answers = self.kind.answer(self.spec, prepared, pooled)
+        for answer, score in zip(answers, pooled, strict=True):
+            yield answer if details is None else answer | details(self.spec, score)
 
 
 def score_in_batches(scorer: Scorer, prepared: Sequence[Any], batch_size: int) -> Iterator[Any]:

@@ -15,7 +15,7 @@ from textmill.files import digest_folder, digest_values
 from textmill.secrets import redact
 from textmill.stage_times import read_stage_times
 from textmill.steps.document_cache import PREPARED_TAG, cache_place, keep_prepared, prepared_key
-from textmill.steps.process import Job, Stopped, run_job, warm_up
+from textmill.steps.process import Job, Pruned, Stopped, run_job, warm_up
 from textmill.steps.slots import held_slot
 from textmill.steps.stopwatch import Stopwatch
 from textmill.tracking import artifacts
@@ -27,6 +27,7 @@ from textmill.tracking.computing.step_run import (
     end_run,
     log_work_files,
     record_output,
+    record_pruned,
     resume_run,
 )
 from textmill.tracking.computing.work_folder import WorkFolder
@@ -35,8 +36,11 @@ from textmill.tracking.metrics.follow import Follower, Progress
 from textmill.tracking.metrics.system import log_system_metrics
 from textmill.tracking.results import Result, result_of
 from textmill.tracking.store import StoreError
-from textmill.tracking.tags import THREADS_TAG
+from textmill.tracking.tags import THREADS_TAG, TRIAL_TAG
 from textmill.training.metrics_file import truncate_damaged
+
+SECONDS = "seconds"
+"""File of the running time of a training, in its work folder."""
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +76,8 @@ class Attempt:
         for run in self.store.search(condition):
             try:
                 folder = artifacts.output_folder(self.store, run)
+                if TRIAL_TAG in run.data.tags and TRIAL_TAG not in self.parent.tags:
+                    self.store.client.delete_tag(run.info.run_id, TRIAL_TAG)
                 return result_of(self.store, run, folder, label, is_reused=True)
             except RunError as error:
                 log.warning("The result of %s cannot be reused: %s", label, error)
@@ -82,11 +88,12 @@ class Attempt:
 
         Args:
             threads: CPU threads for the step.
-            on_progress: called with the progress of a training step.
+            on_progress: called with the progress of a training step, which it may prune.
 
         Raises:
             InputError: the input of the step is invalid.
             RunError: the step failed or was stopped, or the tracking store failed.
+            Pruned: by on_progress; nothing is left to resume.
         """
         store, request = self.store, self.request
         folder = WorkFolder(store.wip / self.name, request.label)
@@ -94,6 +101,7 @@ class Attempt:
         follower = Follower(store, run_id, folder.work / "metrics.jsonl", on_progress)
         status = "KILLED"  # if a signal stops this process
         failure: str | None = None
+        is_pruned = False
         try:
             with store.as_store_errors():
                 truncate_damaged(folder.work)
@@ -113,6 +121,10 @@ class Attempt:
             status = "FINISHED"
         except Stopped:
             raise
+        except Pruned:
+            is_pruned = True
+            record_pruned(store, run_id, follower, Stopwatch(folder.work / SECONDS).seconds())
+            raise
         except Exception as error:
             status, failure = "FAILED", redact(str(error))
             if isinstance(error, OSError | StoreError):
@@ -125,6 +137,8 @@ class Attempt:
                     folder.discard_output()
                 log_work_files(store, run_id, folder.work)
                 end_run(store, run_id, status, failure)
+            if is_pruned:
+                folder.remove()
         folder.remove()
         run = store.client.get_run(run_id)
         return result_of(store, run, published, request.label, is_reused=False)
@@ -186,7 +200,7 @@ class Attempt:
         with held_slot(self.store.locks, max_at_once, self.request.label):
             if is_training:  # it may have waited for hours, and may run for hours
                 self.request.check_unchanged()
-            stopwatch = Stopwatch(job.work / "seconds" if is_training else None)
+            stopwatch = Stopwatch(job.work / SECONDS if is_training else None)
 
             def watch() -> None:
                 follower.poll()

@@ -15,11 +15,12 @@ from textmill.files import MANIFEST, read_json
 from textmill.steps.graph import CURVE, FINETUNE, PRETRAIN, TOKENS
 from textmill.tracking.computing.request import Request
 from textmill.tracking.metrics.curve_plot import log_curve_plot
+from textmill.tracking.metrics.follow import Follower
 from textmill.tracking.metrics.loss_curve import loss_curve
 from textmill.tracking.metrics.token_lengths import log_token_lengths
 from textmill.tracking.served.logged import log_backbone, log_task_model
 from textmill.tracking.store import Store, StoreError
-from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG
+from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG, PRUNED_TAG, TRIAL_TAG
 
 KEY_TAG = "textmill.key"
 """Tag of a step's run: the key of its result, with its scope."""
@@ -47,8 +48,8 @@ def resume_run(store: Store, run_id: str | None, tags: Mapping[str, str], label:
     if not is_ours or run.info.lifecycle_stage != "active":
         return None
     store.set_tags(run_id, tags)
-    if FAILURE_TAG in run.data.tags:
-        store.client.delete_tag(run_id, FAILURE_TAG)
+    for tag in {FAILURE_TAG, PRUNED_TAG, TRIAL_TAG} & (run.data.tags.keys() - tags.keys()):
+        store.client.delete_tag(run_id, tag)
     store.client.update_run(run_id, "RUNNING")
     what = "failed" if run.info.status == "FAILED" else "was interrupted"
     log.info("Resuming %s, which %s.", label, what)
@@ -108,6 +109,17 @@ def record_output(
         log_curve_plot(store, run_id, out)
     if request.step is TOKENS:
         log_token_lengths(store, run_id, out)
+
+
+def record_pruned(store: Store, run_id: str, follower: Follower, seconds: float) -> None:
+    """Record what led to the pruning of a training: its scores so far, and its running time.
+
+    Raises:
+        StoreError: the store failed.
+    """
+    follower.flush()
+    store.log_metrics(run_id, {"seconds": seconds})
+    store.set_tags(run_id, {PRUNED_TAG: "true"})  # last: it marks the record as complete
 
 
 def log_work_files(store: Store, run_id: str, work: Path) -> None:

@@ -28,6 +28,8 @@ class Progress:
     total_steps: int
     metrics: dict[str, float]
     """The latest value of every metric."""
+    point: dict[str, float]
+    """The values at this step."""
 
 
 @dataclass
@@ -74,6 +76,10 @@ class Follower:
             StoreError: the store still failed after several attempts.
         """
         self._read()
+        self.flush()
+
+    def flush(self) -> None:
+        """Log the points read so far; errors as in `finish`."""
         Retrying(
             retry=retry_if_exception_type(StoreError),
             wait=wait_exponential(),
@@ -104,7 +110,7 @@ class Follower:
         self.points += points
         self._pending += points
         self._newest |= metrics
-        self.on_progress(Progress(step, self._total_steps, dict(self._newest)))
+        self.on_progress(Progress(step, self._total_steps, dict(self._newest), metrics))
 
     def _log_pending(self, retry: bool = True) -> None:
         pending = self._pending[:]
