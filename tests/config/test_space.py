@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 
 from textmill.compose import compose
-from textmill.config import KINDS, Config, FinetuneConfig, SweepConfig, ValuesConfig, settings_of
+from textmill.config import (
+    KINDS,
+    Config,
+    FinetuneConfig,
+    Settings,
+    SweepConfig,
+    ValuesConfig,
+    settings_of,
+)
 from textmill.config.space import is_whole, present_settings, searchable, with_settings
 from textmill.errors import InputError
 
@@ -100,3 +108,22 @@ def test_settings_are_replaced_and_the_others_kept() -> None:
     after = with_settings(before, changes)
     assert after == before.model_copy(update={"epochs": 3, "dropout": None})
     assert present_settings(after, changes) == changes
+
+
+class Inner(Settings):
+    rank: int = 8
+    scale: float = 1.0
+
+
+class Nested(FinetuneConfig):
+    inner: Inner | None = None
+
+
+def test_settings_of_a_nested_section_are_searched_even_if_it_is_off() -> None:
+    known = searchable(Nested)
+    assert {"finetune.inner.rank", "finetune.inner.scale"} <= known.keys()
+    assert is_whole(known["finetune.inner.rank"])
+    key = "finetune.inner.rank"
+    assert present_settings(Nested(), [key]) == {key: None}
+    assert with_settings(Nested(), {key: 4}).inner == Inner(rank=4)
+    assert with_settings(Nested(inner=Inner(scale=2.0)), {key: 4}).inner == Inner(rank=4, scale=2.0)

@@ -179,6 +179,7 @@ def with_settings(finetune: F, settings: Mapping[str, Value]) -> F:
         section = values
         *path, name = key.removeprefix(f"{SECTION}.").split(".")
         for part in path:
+            section[part] = section[part] or {}  # a section that is off has its defaults
             section = section[part]
         section[name] = value
     return type(finetune).model_validate(values)
@@ -190,6 +191,6 @@ def present_settings(finetune: FinetuneConfig, keys: Iterable[str]) -> dict[str,
     for key in keys:
         value: Any = finetune
         for part in key.removeprefix(f"{SECTION}.").split("."):
-            value = getattr(value, part)
+            value = getattr(value, part, None)  # of a section that is off
         found[key] = value
     return found
