@@ -246,6 +246,7 @@ PUBLIC = {
         "slices",
         "statistics",
     ],
+    "textmill.tasks.checks": ["data_checks", "leaks"],
     "textmill.tasks.classification": [
         "answers",
         "baselines",

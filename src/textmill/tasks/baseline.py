@@ -8,9 +8,14 @@ from pathlib import Path
 from textmill.config import TaskConfig
 from textmill.evaluation.notes import Note, write_notes
 from textmill.files import write_json
-from textmill.tasks.data_checks import find_notes, find_suspects, suspects_note, write_suspects
+from textmill.tasks.checks.data_checks import (
+    find_notes,
+    find_suspects,
+    suspects_note,
+    write_suspects,
+)
+from textmill.tasks.checks.leaks import Overlap, find_overlap, kept_examples
 from textmill.tasks.kinds import baselines_of, examples_of, metrics_of
-from textmill.tasks.leaks import Overlap, find_overlap, kept_examples
 from textmill.tasks.predictions import score, signature_tags, write_predictions
 
 

@@ -14,12 +14,12 @@ from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.errors import InputError
 from textmill.files import digest_file, write_json
 from textmill.tasks.best_epoch import Trained, train_network
+from textmill.tasks.checks.leaks import find_overlap, kept_examples
 from textmill.tasks.ensemble.candidates import choose
 from textmill.tasks.ensemble.model_folder import save_task_model
 from textmill.tasks.ensemble.predictor import network_scorer
 from textmill.tasks.ensemble.seeds import tune_networks
 from textmill.tasks.kinds import Examples, examples_of
-from textmill.tasks.leaks import find_overlap, kept_examples
 
 
 def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Path) -> None:

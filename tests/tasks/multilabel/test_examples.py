@@ -14,8 +14,8 @@ from tests.tasks.multilabel.conftest import make_config
 from textmill.compose import compose
 from textmill.config import AnyTask
 from textmill.errors import InputError
+from textmill.tasks.checks.leaks import find_overlap
 from textmill.tasks.kinds import examples_of
-from textmill.tasks.leaks import find_overlap
 from textmill.tasks.multilabel.examples import (
     Example,
     Spec,

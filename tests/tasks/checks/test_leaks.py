@@ -15,11 +15,11 @@ from textmill.errors import InputError
 from textmill.evaluation.notes import read_notes
 from textmill.files import read_json
 from textmill.tasks.baseline import baseline, shared_metrics
-from textmill.tasks.data_checks import find_notes
+from textmill.tasks.checks.data_checks import find_notes
+from textmill.tasks.checks.leaks import find_overlap, kept_examples
 from textmill.tasks.finetune import split_examples, training_examples
 from textmill.tasks.inputs import text_key
 from textmill.tasks.kinds import examples_of
-from textmill.tasks.leaks import find_overlap, kept_examples
 
 Rows = list[dict[str, Any]]
 

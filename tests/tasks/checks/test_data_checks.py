@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.tasks.test_leaks import labelled, make_task
+from tests.tasks.checks.test_leaks import labelled, make_task
 from textmill.evaluation.notes import read_notes
 from textmill.files import read_json
-from textmill.tasks import data_checks as module
 from textmill.tasks.baseline import baseline
-from textmill.tasks.data_checks import balance_note, find_suspects, repeated_examples
+from textmill.tasks.checks import data_checks as module
+from textmill.tasks.checks.data_checks import balance_note, find_suspects, repeated_examples
 from textmill.tasks.kinds import examples_of
 
 WORDS = {"good": ["fine", "happy", "bright"], "bad": ["poor", "sad", "dark"]}

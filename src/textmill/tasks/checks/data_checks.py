@@ -13,10 +13,10 @@ import numpy as np
 from textmill.config import UNREDACTED, TaskConfig
 from textmill.evaluation.notes import LEAK, Note
 from textmill.files import write_json
+from textmill.tasks.checks.leaks import Overlap, lines_of
 from textmill.tasks.inputs import text_key
 from textmill.tasks.kinds import Examples, answers_of, baselines_of, examples_of
 from textmill.tasks.labels import normalization_note
-from textmill.tasks.leaks import Overlap, lines_of
 from textmill.tasks.rows import Rows
 
 MIN_BALANCE = 0.1
