@@ -2,6 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+empty :=
+comma := ,
+SAMPLE_TASKS := $(subst $(empty) $(empty),$(comma),$(sort \
+	$(patsubst conf/task/%.yaml,%,$(wildcard conf/task/sample-*.yaml))))
 
 .PHONY: setup run test test-slow lint docs bench ui
 setup: $(READY)
@@ -12,7 +16,7 @@ $(READY): constraints.txt pyproject.toml
 	touch $(READY)
 
 run: $(READY)
-	$(BIN)/textmill run
+	$(BIN)/textmill run $(if $(filter all,$(tasks)),'tasks=[$(SAMPLE_TASKS)]')
 
 test: $(READY)
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not gpu"
