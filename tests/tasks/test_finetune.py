@@ -47,6 +47,7 @@ def test_the_folder_is_a_complete_task_model(tuned: tuple[Path, Path], backbone:
     assert read_json(tuned[0] / "task.json")["spec"] == {
         "labels": ["bad", "good"],
         "has_pairs": False,
+        "weights": [],
     }
     tokenizer = (backbone / "tokenizer.json").read_bytes()
     assert (tuned[0] / "tokenizer.json").read_bytes() == tokenizer
