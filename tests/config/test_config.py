@@ -422,3 +422,11 @@ def test_a_kind_of_task_has_its_own_learning_rate_unless_one_is_set() -> None:
     assert rates() == {"topic": 1e-3, "ner": 1e-3, "translation": 2e-3}
     assert {*rates("finetune.learning_rate=5e-4").values()} == {5e-4}
     assert rates("tasks.translation.finetune.learning_rate=1e-4")["translation"] == 1e-4
+
+
+def test_all_text_of_the_multilingual_configuration_has_one_of_four_languages() -> None:
+    config = compose("multilingual", ["data_root=x"])
+    tags = [source.language for source in config.corpus.sources]
+    tags += [tag for task in config.tasks for tag in task.text_languages]
+    assert {*tags} == {"de", "en", "fr", "zh"}
+    assert config.pretrain.language_alpha is not None

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from textmill.errors import InputError
+from textmill.files import write_json
 from textmill.tasks.tagging import linear_chain
 from textmill.tasks.tagging.answers import Prepared, answer
 from textmill.tasks.tagging.baselines import CLASSICAL_BASELINE, baselines, fit, load, word_lookup
@@ -88,6 +90,9 @@ def test_a_saved_field_gives_the_same_probabilities(tmp_path: Path) -> None:
     for found, expected in zip(saved.score(texts), model.score(texts), strict=True):
         np.testing.assert_array_equal(found, expected)
     assert saved.n_parameters == model.n_parameters == 3 * len(model.names) + 3 * 3
+    write_json(tmp_path / "baseline.json", {"features": [model.names[0]] * len(model.names)})
+    with pytest.raises(InputError, match=r"baseline\.json is damaged \(a feature occurs twice\)"):
+        load(spec, tmp_path)
 
 
 def test_characters_are_judged_by_triples_and_repetition() -> None:

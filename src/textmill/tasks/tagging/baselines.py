@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +33,9 @@ TRIVIAL_BASELINE = "word_lookup"
 """The baseline that learns almost nothing."""
 
 MAX_CELLS = 10_000_000
-"""Maximum words times tags that the field is fitted on."""
+"""Maximum words times tags that the field is fitted on, for its time."""
+MAX_WORDS = 1_000_000
+"""Maximum words that it is fitted on, for the memory of their features."""
 
 Words = Sequence[str]
 Scores = list[NDArray[np.float64]]
@@ -102,8 +105,9 @@ def fit(spec: Spec, train: Sequence[Example]) -> WordFeatureField:
 
 def _used(spec: Spec, train: Sequence[Example]) -> Sequence[Example]:
     """Return the training examples, or as many as can be fitted in minutes, evenly spaced."""
-    n_cells = len(spec.labels) * sum(len(example.words) for example in train)
-    return train[:: -(-n_cells // MAX_CELLS)]
+    n_words = sum(len(example.words) for example in train)
+    share = max(n_words / MAX_WORDS, n_words * len(spec.labels) / MAX_CELLS)
+    return train[:: max(1, math.ceil(share))]
 
 
 def load(spec: Spec, folder: Path) -> WordFeatureField:
@@ -115,6 +119,8 @@ def load(spec: Spec, folder: Path) -> WordFeatureField:
 
     def build(values: Any, arrays: dict[str, NDArray[Any]]) -> WordFeatureField:
         names = [str(name) for name in values["features"]]
+        if len({*names}) < len(names):
+            raise ValueError("a feature occurs twice")
         field = LinearChain.from_arrays(arrays, len(names), len(spec.labels))
         return WordFeatureField(spec, names, field)
 
