@@ -154,7 +154,7 @@ def score_table(
     """Return a Markdown table with a row per score; scores over seeds have a column, if any."""
     header = ["score", "model", "95 % interval", "baseline", "trivial"]
     if spreads:
-        header.insert(3, "single networks")
+        header.insert(3, "over seeds")
     lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
     for key, value in summary.items():
         if not key.startswith("baseline/"):

@@ -106,7 +106,10 @@ def test_a_card_says_how_much_the_scores_vary_over_seeds(
     seeds = {f"seeds/accuracy/{name}": value for name, value in scores.items()}
     write_json(file, read_json(file) | seeds)
     card = card_text(config, task, results)
-    assert "Its 2 networks by themselves, mean and standard deviation over seeds" in card
+    assert (
+        "With each of its 2 networks as the only one, mean and standard deviation over seeds"
+        in card
+    )
     assert "accuracy 0.900 ± 0.013." in card
 
 

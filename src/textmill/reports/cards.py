@@ -219,8 +219,8 @@ def _scores(task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
         shown = ", ".join(f"{key.replace('_', ' ')} {spread}" for key, spread in spreads.items())
         n_networks = next(iter(spreads.values())).n
         yield (
-            f"Its {n_networks} networks by themselves, mean and standard deviation over seeds: "
-            f"{shown}."
+            f"With each of its {n_networks} networks as the only one, mean and standard deviation "
+            f"over seeds: {shown}."
         )
     notes = read_notes(results[BASELINE.label(task.name)].folder)
     use = "" if any(note.name == LEAK for note in notes) else ", not used in training"

@@ -35,7 +35,7 @@ class Score:
     interval: Interval | None = None
     """Its 95 % confidence interval."""
     spread: Spread | None = None
-    """The scores of the model's networks by themselves, if there are several."""
+    """The scores with each of the model's networks as the only one, if there are several."""
     lower_is_better: bool = False
 
     @property

@@ -23,7 +23,7 @@ def test_scores_over_seeds_have_a_column_where_there_are_some() -> None:
     ]
     spreads = {"mood/accuracy": Spread(0.88, 0.012, 3)}
     assert score_table(summary, intervals, spreads).splitlines()[:3] == [
-        "| score | model | 95 % interval | single networks | baseline | trivial |",
+        "| score | model | 95 % interval | over seeds | baseline | trivial |",
         "|---|---|---|---|---|---|",
         "| mood/accuracy | 0.900 | 0.850 to 0.950 | 0.880 ± 0.012 | 0.700 |  |",
     ]
