@@ -154,8 +154,9 @@ def test_a_finished_training_of_an_interrupted_step_is_not_repeated(
     ("settings", "of", "rate"),
     [
         ({}, FinetuneConfig, 1e-3),
-        ({"method": "lora"}, FinetuneConfig, 2e-3),
-        ({"method": "lora"}, TranslationFinetuneConfig, 4e-3),
+        ({"method": "lora"}, TranslationFinetuneConfig, 2e-3),
+        ({"method": "head"}, FinetuneConfig, 0.016),
+        ({"method": "head"}, TranslationFinetuneConfig, 0.016),
         ({"method": "head", "learning_rate": 1e-5}, FinetuneConfig, 1e-5),
     ],
 )

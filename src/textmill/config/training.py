@@ -19,8 +19,8 @@ Candidate = Literal["average", "network", "baseline"]
 Method = Literal["full", "head", "lora"]
 Sublayer = Literal["attention", "mlp"]
 
-RATE_FACTORS: Mapping[str, float] = {"full": 1.0, "head": 4.0, "lora": 2.0}
-"""Default learning rate of each method of fine-tuning, in multiples of that of the kind of task."""
+HEAD_LEARNING_RATE = 0.016
+"""Default for method=head: a frozen backbone cannot forget what it has learned."""
 
 
 class OptimizationConfig(Settings):
@@ -207,8 +207,8 @@ class LoRAConfig(Settings):
 class FinetuneConfig(OptimizationConfig):
     """Fine-tuning of one task: the finetune section, which each task may override.
 
-    Without `learning_rate`, it is the default of the kind of task for method=full, and a multiple
-    of that for other methods (`RATE_FACTORS`).
+    The default of learning_rate is that of the kind of task for method=full and lora, and 0.016 for
+    method=head.
     """
 
     method: Method = "full"
@@ -248,11 +248,10 @@ class FinetuneConfig(OptimizationConfig):
 
     @model_validator(mode="before")
     @classmethod
-    def _rate_of_method(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping) or "learning_rate" in values:
+    def _rate_of_a_head(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping) or values.get("method") != "head":
             return values
-        factor = RATE_FACTORS.get(str(values.get("method")), 1.0)
-        return {**values, "learning_rate": cls.model_fields["learning_rate"].default * factor}
+        return {"learning_rate": HEAD_LEARNING_RATE} | dict(values)
 
 
 class TokensConfig(Settings):
