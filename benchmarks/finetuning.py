@@ -3,7 +3,8 @@
     python benchmarks/finetuning.py --sst2 FOLDER [NAME ...] [--threads N] [--examples N]
 
 FOLDER has train.jsonl, validation.jsonl and test.jsonl of SST-2, with text and label. Without
-names, all measurements are taken. Weights are random, and the same for both sides.
+names, all measurements are taken. Weights are random, and the same for both sides. The Trainer
+needs accelerate, which textmill does not install.
 
     memory       peak memory of a training in full, with LoRA and of the head alone: GPT-2 124M,
                  8 texts of 128 tokens a step, above that of the imports, in a process each
