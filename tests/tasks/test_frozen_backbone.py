@@ -63,7 +63,8 @@ def test_low_rank_updates_are_learned_and_merged(
     for name in updated:
         update = weights[name] - prefixed(models.load(backbone).state_dict())[name]
         assert int(torch.linalg.matrix_rank(update, atol=1e-4)) <= 8
-    assert [a["label"] for a in load_predictor(out)(["splendid room", "awful"])] == ["good", "bad"]
+    texts = ["splendid lovely room", "the awful grim meal"]
+    assert [answer["label"] for answer in load_predictor(out)(texts)] == ["good", "bad"]
 
 
 @pytest.mark.parametrize("kind", ["classification", "tagging", "translation"])

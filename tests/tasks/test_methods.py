@@ -16,7 +16,9 @@ from textmill.tasks.methods import flops_per_token, release, restrict
 from textmill.training.moving_average import frozen_names
 from textmill.training.optimizers import CombinedOptimizer, make_optimizer
 
-SHAPE = ModelConfig(n_layer=2, n_head=2, n_embd=16, block_size=8, vocab_size=10)
+SHAPE = ModelConfig(
+    n_layer=2, n_head=2, n_embd=16, block_size=8, vocab_size=10, activation="relu_squared"
+)
 IDS = torch.arange(16).view(2, 8) % 10
 
 

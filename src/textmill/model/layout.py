@@ -22,7 +22,7 @@ from torch import Tensor
 from textmill.config import ModelConfig
 from textmill.errors import InputError, listed
 from textmill.files import read_untrusted, reject_special_file
-from textmill.model.families import FAMILIES
+from textmill.model.families import FAMILIES, Family
 from textmill.model.gpt import GPT
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -65,9 +65,11 @@ def load(folder: Path | str, dropout: float | None = None) -> GPT:
             allocated.
     """
     folder = Path(folder)
-    config = read_config(folder)
-    check_sizes(config, folder)
-    weights = _with_own_names(load_weights(folder), config, folder)
+    config, family = read_config(folder), family_of(folder)
+    check_sizes(config, folder, family)
+    weights = load_weights(folder)
+    if family is not None:
+        weights = _with_own_names(weights, config, family, folder)
     if dropout is not None:
         config = config.model_copy(update={"dropout": dropout})
     model = GPT(config)
@@ -113,16 +115,29 @@ def boundary_ids(folder: Path) -> tuple[int | None, int | None]:
     return first, last
 
 
-def check_sizes(config: ModelConfig, folder: Path) -> None:
-    """Raise InputError if the sizes in config.json do not match the weights, without loading them.
+def family_of(folder: Path) -> Family | None:
+    """Return the family of the model in a folder; None if it is textmill's own."""
+    return FAMILIES.get(_read_values(folder).get("model_type", MODEL_TYPE))
+
+
+def check_sizes(config: ModelConfig, folder: Path, family: Family | None = None) -> None:
+    """Raise InputError if sizes do not match the weights of a folder, without loading them.
+
+    Args:
+        config: the sizes.
+        folder: of the weights, which may be those of a task's network.
+        family: that names the weights.
 
     Raises:
         InputError: the sizes differ, or the weights are missing or damaged.
     """
-    meta = {name: torch.empty(shape, device="meta") for name, shape in _read_shapes(folder).items()}
-    shapes = {
-        name: tuple(tensor.shape) for name, tensor in _with_own_names(meta, config, folder).items()
-    }
+    shapes = _read_shapes(folder)
+    if family is not None:
+        # Joining meta tensors would load torch's compiler, which takes a second.
+        alone = {name: shape for name, shape in shapes.items() if not family.is_part(name)}
+        meta = {name: torch.empty(shape, device="meta") for name, shape in alone.items()}
+        own = _with_own_names(meta, config, family, folder)
+        shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
     width = config.n_embd
     expected = {
         "wte.weight": (config.vocab_size, width),
@@ -148,12 +163,9 @@ def check_sizes(config: ModelConfig, folder: Path) -> None:
 
 
 def _with_own_names(
-    weights: dict[str, Tensor], config: ModelConfig, folder: Path
+    weights: dict[str, Tensor], config: ModelConfig, family: Family, folder: Path
 ) -> dict[str, Tensor]:
     """Return the weights of a folder under the names of the GPT."""
-    family = FAMILIES.get(_read_values(folder)["model_type"])
-    if family is None:
-        return weights
     try:
         return family.imported(weights, config)
     except ValueError as error:

@@ -42,7 +42,8 @@ def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     write_predictions(rows, out)
     metrics = score(config, rows) | slice_metrics(config, rows)
     scores = {name: score(config, own) for name, own in zip(single, of_networks, strict=True)}
-    names = (metric.name for metric in definitions(config.kind, config.metrics))
+    defined = (metric.name for metric in definitions(config.kind, config.metrics))
+    names = [name for name in defined if all(name in own for own in scores.values())]
     metrics |= seed_metrics(names, scores)
     metrics["test_examples"] = len(rows)
     metrics["unusable_examples"] = examples.n_bad

@@ -14,7 +14,7 @@ from textmill.corpus.tokens.tokenizer import END_ID, load_tokenizer
 from textmill.errors import InputError
 from textmill.hub_models import CONFIG_FILE, is_hub_id, local_folder
 from textmill.model import GPT
-from textmill.model.layout import boundary_ids, check_sizes, read_config
+from textmill.model.layout import boundary_ids, check_sizes, family_of, read_config
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -36,7 +36,7 @@ def with_initial_shape(config: Config) -> Config:
     folder = local_folder(init_from, [CONFIG_FILE])
     shape = initial_shape(config.model, folder)
     if not is_hub_id(init_from):  # or else the weights are downloaded when they are needed
-        check_sizes(read_config(folder), folder)
+        check_sizes(read_config(folder), folder, family_of(folder))
     if tokenizer.vocab_size is None and tokenizer.init_from is None:
         tokenizer = tokenizer.model_copy(update={"init_from": init_from})
     return config.model_copy(update={"model": shape, "tokenizer": tokenizer})

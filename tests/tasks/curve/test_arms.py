@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from tests.tasks.conftest import with_finetune
+from textmill import model as models
 from textmill.config import TaskConfig
-from textmill.model.layout import load_weights
 from textmill.tasks.best_epoch import train_network
 from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.curve.arms import _backbones, arms_of, fit_arm
@@ -40,7 +40,7 @@ def test_an_lstm_is_an_arm_where_it_can_take_the_place_of_the_backbone(
 def test_only_one_backbone_has_the_pretrained_weights(
     backbone: Path, toy: ClassificationConfig
 ) -> None:
-    known = load_weights(backbone)
+    known = models.load(backbone).state_dict()
     made = {arm: make().state_dict() for arm, make in _backbones(toy, backbone, 0.1).items()}
     assert all(torch.equal(made["pretrained"][name], known[name]) for name in known)
     assert {name: tensor.shape for name, tensor in made["random"].items()} == {

@@ -162,7 +162,7 @@ def remove_backbone(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (remove_backbone, r"has no weights: model\.safetensors is missing"),
+        (remove_backbone, r"backbone is missing or not the backbone of this adapter"),
         (
             overwrite_backbone,
             r"backbone\.ln_f\.weight is a weight of the backbone, not of an adapter",
@@ -180,7 +180,7 @@ def remove_backbone(folder: Path) -> None:
         ),
         (
             lambda folder: (folder / "model.safetensors").unlink(),
-            r"has no weights: model\.safetensors is missing",
+            r"backbone is missing or not the backbone of this adapter",
         ),
     ],
 )

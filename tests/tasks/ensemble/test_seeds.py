@@ -135,10 +135,11 @@ def test_the_evaluation_has_the_test_scores_of_each_network(
 
 def test_a_single_network_keeps_its_part_of_an_average_with_the_baseline() -> None:
     members = {"network": 0.5, "baseline": 2.0, "network-2": 0.5}
-    model = TaskModel("classification", False, None, members, UNREDACTED)
+    model = TaskModel("classification", False, None, members, UNREDACTED, None)
     # In the order of the members.
     assert model.single_networks() == {"network": [1.0, 2.0, 0.0], "network-2": [0.0, 2.0, 1.0]}
-    alone = TaskModel("classification", False, None, {"network": 1.0, "baseline": 1.0}, UNREDACTED)
+    both = {"network": 1.0, "baseline": 1.0}
+    alone = TaskModel("classification", False, None, both, UNREDACTED, None)
     assert alone.single_networks() == {}
 
 

@@ -86,6 +86,12 @@ class Family:
             "eos_token_id": 0,
         }
 
+    def is_part(self, name: str) -> bool:
+        """Return whether a weight is one of several that are one of the GPT's."""
+        module = name.removeprefix(self.prefix).rpartition(".")[0]
+        several = (theirs for theirs in self.inner.values() if len(theirs) > 1)
+        return module.endswith(tuple(f".{one}" for theirs in several for one in theirs))
+
     def imported(self, weights: Mapping[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
         """Return weights under the names of the GPT; unknown ones keep theirs.
 
@@ -119,8 +125,9 @@ class Family:
                     raise ValueError(f"{missing} is missing")
             name = f"{module}.{kind}"
             try:
-                joined = torch.cat([tensors[part] for part in sorted(tensors)])
-                result[f"h.{number}.{name}"] = self.from_theirs(name, joined, config)
+                joined = [tensors[part] for part in sorted(tensors)]
+                one = joined[0] if len(joined) == 1 else torch.cat(joined)
+                result[f"h.{number}.{name}"] = self.from_theirs(name, one, config)
             except RuntimeError:
                 shapes = ", ".join(str(tuple(tensor.shape)) for tensor in tensors.values())
                 raise ValueError(f"h.{number}.{name} has the shape {shapes}") from None

@@ -15,7 +15,6 @@ from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.model import GPT, choose_device, lora
 from textmill.model.layout import check_sizes, load_state, load_weights, read_config
 from textmill.tasks.ensemble.adapters import (
-    BACKBONE_FOLDER,
     load_adapter_weights,
     shared_backbone,
 )
@@ -181,7 +180,7 @@ def _load_networks(
         return
     config, adapter = read_config(folder), task.adapter
     places = [weights_folder(folder, name) for name in names]
-    for place in places if adapter is None else [folder / BACKBONE_FOLDER]:
+    for place in places if adapter is None else ():  # or else the backbone's are checked
         check_sizes(config, place)
     tokenizer = load_tokenizer(folder, config.vocab_size)
     device = choose_device(accelerator)
