@@ -150,8 +150,11 @@ def find_suspects(config: TaskConfig, spec: Any, train: Sequence[Any]) -> list[S
         spec: the kind's settings of the model.
         train: the training examples; kinds without one label for each have no suspects.
     """
-    kind, answers = examples_of(config.kind), answers_of(config.kind)
-    if answers.targets is None or kind.stratum is None or len(train) < 2 * N_FOLDS:
+    kind = examples_of(config.kind)
+    if kind.stratum is None or len(train) < 2 * N_FOLDS:
+        return []
+    answers = answers_of(config.kind)  # not loaded, and in no key, where it is not used
+    if answers.targets is None:
         return []
     chosen = np.random.default_rng(config.finetune.seed).permutation(len(train))[:MAX_CHECKED]
     names = [kind.stratum(example) for example in train]
