@@ -44,10 +44,10 @@ from textmill.corpus.tokens.tokenizer import END, END_ID, PAD_ID, load_tokenizer
 from textmill.corpus.tokens.vocabulary import train_on
 from textmill.hardware import best_precision, n_cores, set_up_torch
 from textmill.model import GPT
-from textmill.tasks.best_epoch import Trained, train_network
 from textmill.tasks.classification.examples import Example, Spec
 from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.ensemble.predictor import Predictor, network_scorer
+from textmill.tasks.tuning.best_epoch import Trained, train_network
 
 GPT2: dict[str, Any] = {
     "position": "learned", "activation": "gelu", "norm": "layer", "qk_norm": False, "bias": True,
@@ -354,7 +354,7 @@ def _be_quiet() -> None:
     """Silence what Lightning and transformers announce."""
     os.environ |= {"TRANSFORMERS_VERBOSITY": "error", "TQDM_DISABLE": "1"}
     warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)
+    logging.disable(logging.ERROR)
 
 
 def main() -> None:

@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 FILES = Path(__file__).with_name("house_files")
 TESTS = ("tests/test_house.py", "tests/test_exported_members.py")
 """What they hold of modules and public names may need a file more."""
-COPIED = ("src", "flows", "conf", "pyproject.toml", *TESTS)
+_EXPORTED = "tests/exported_members.yaml"
+COPIED = ("src", "flows", "conf", "pyproject.toml", *TESTS, _EXPORTED)
 STARS = "tests/extensions/stars"
 """A kind of task that tests load as an extension; here it becomes one of textmill's own."""
 
@@ -54,7 +55,6 @@ class Change:
 
 _GRAPH = "src/textmill/steps/graph.py"
 _CONFIG = "src/textmill/config/__init__.py"
-_EXPORTED = "tests/test_exported_members.py"
 
 CHANGES = {
     "kind": Change(
@@ -67,8 +67,8 @@ CHANGES = {
         edits=(
             Edit(
                 _EXPORTED,
-                '    "textmill.tasks.tagging": [',
-                '    "textmill.tasks.stars": [],\n    "textmill.tasks.tagging": [',
+                "textmill.tasks.tagging: [",
+                "textmill.tasks.stars: []\ntextmill.tasks.tagging: [",
             ),
             Edit(
                 "src/textmill/config/tasks.py",
@@ -126,7 +126,7 @@ CHANGES = {
         folder="step",
         edits=(
             Edit(_CONFIG, '    "TaskConfig",\n', '    "SubsampleConfig",\n    "TaskConfig",\n'),
-            Edit(_EXPORTED, '"TaskConfig",', '"SubsampleConfig", "TaskConfig",'),
+            Edit(_EXPORTED, " TaskConfig,", " SubsampleConfig, TaskConfig,"),
             Edit(
                 _CONFIG,
                 "class Config(Settings):\n",

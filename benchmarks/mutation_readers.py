@@ -100,12 +100,12 @@ class Readers:
         return str((found.config, steps, problems(found), machine_differences(found)))
 
     def _predict(self, task: str) -> str:
+        from textmill.registry.current import current_model
         from textmill.steps.graph import FINETUNE
         from textmill.tasks.ensemble.predictor import load_predictor
-        from textmill_flows.answering.inference import choose_model
 
         self._store()
-        chosen = choose_model(self.config, FINETUNE, task)
+        chosen = current_model(self.config, FINETUNE, task)
         return str((chosen.run_id, load_predictor(chosen.folder)(TEXTS)))
 
     def _generate(self) -> str:

@@ -57,7 +57,7 @@ def kill_training(folder: Path) -> None:
     """Start a pretraining, and kill its processes after two checkpoints."""
     command = [TEXTMILL, "pretrain", *SMALL, *KILLED]
     with subprocess.Popen(command, cwd=folder, start_new_session=True) as process:
-        while len(list(folder.glob("mlruns/wip/*/work/checkpoints/step-*"))) < 2:
+        while len(list(folder.glob("mlruns/wip/**/checkpoints/step-*"))) < 2:
             if process.poll() is not None:
                 raise SystemExit("the pretraining ended before it could be killed")
             time.sleep(0.05)

@@ -7,7 +7,16 @@ from textmill.config import Config
 from textmill.errors import InputError
 from textmill.reports.data_page import NAME as DATA
 from textmill.reports.data_page import log_data_page
-from textmill.steps.graph import CURVE, EVALUATE, FINETUNE, GRAPH, PRETRAIN, TOKENS
+from textmill.steps.graph import (
+    BEHAVIOUR,
+    CURVE,
+    EVALUATE,
+    FINETUNE,
+    FOLDS,
+    GRAPH,
+    PRETRAIN,
+    TOKENS,
+)
 from textmill.tracking.store import artifact_url
 from textmill_flows.invocation import Composed
 from textmill_flows.running.context import command, say
@@ -71,7 +80,13 @@ def evaluate(name: str | None, composed: Composed) -> None:
             run_parts(context, GRAPH.parts(context.config))
         else:
             check_task(context.config, name)
-            run_parts(context, GRAPH.up_to(context.config, EVALUATE.label(name)))
+            run_parts(context, GRAPH.up_to(context.config, *_evaluations(context.config, name)))
+
+
+def _evaluations(config: Config, name: str) -> list[str]:
+    """Return the labels of the steps that evaluate a task, as far as it has them."""
+    parts = (GRAPH.part(step, name) for step in (EVALUATE, BEHAVIOUR, FOLDS))
+    return [part.label for part in parts if part.exists(config)]
 
 
 @recorded_flow("curve")

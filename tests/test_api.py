@@ -138,6 +138,7 @@ def test_a_loaded_task_predicts_as_the_command_does(said: dict[str, Any], produc
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row.pop("text") for row in rows] == TEXTS
     assert {row.pop("run") for row in rows} == {said["model_run"]}
+    assert {row.pop("model_version") for row in rows} == {"1"}
     assert said["predictions"] == rows
     one = said["prediction"]  # rounded otherwise than in a batch
     assert one | {"score": pytest.approx(one["score"])} == rows[0]

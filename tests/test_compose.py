@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,18 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
+from tests.composed import *  # noqa: F403  # the fixtures, by its __all__
+from tests.composed import BASE, OWN_TASK, message, write
 from textmill import hardware
-from textmill.compose import CONF, compose, config_names, redact_override, restore_config
-from textmill.config import TrackingConfig, kind_of
+from textmill.compose import CONF, compose, config_names, restore_config
+from textmill.config import kind_of
 from textmill.errors import InputError, listed
+from textmill.locations import TEST_FILES, known_test_files
 
 FILES = sorted(CONF.rglob("*.yaml"))
 OPTIONS = [(file.parent.name, file.stem) for file in FILES if file.parent != CONF]
-CHOICES = [option for option in OPTIONS if option[0] != "task"]
+DATA = (*TEST_FILES, "recipe", "task")  # folders of conf/ that are no groups
+CHOICES = [option for option in OPTIONS if option[0] not in DATA]
 TASKS = [name for group, name in OPTIONS if group == "task"]
 NEEDS = {
     ("model", "auto"): ["budget_minutes=1"],
@@ -30,37 +33,6 @@ CHOSEN_BY_TASKS: dict[tuple[str, str], Any] = {
 }
 CHOSEN_HERE = {"accelerator", "precision"}  # auto becomes what this machine has
 LOCATIONS = {"sources", "home", "train", "test", "validation"}
-BASE = "defaults: [base, _self_]\ncorpus: {sources: [{name: books, path: text/*.txt}]}\n"
-OWN_TASK = "name: own\nkind: classification\ntrain: own/train.csv\ntest: own/test.csv\n"
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder, which holds nothing."""
-    folder = tmp_path / "here"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    return folder
-
-
-@pytest.fixture
-def there(tmp_path: Path) -> Path:
-    """The folder of a user's file."""
-    folder = tmp_path / "there"
-    folder.mkdir()
-    return folder
-
-
-def write(folder: Path, text: str = BASE, name: str = "my.yaml") -> str:
-    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_text(text, encoding="utf-8")
-    return str(folder / name)
-
-
-def message(config: str, *overrides: str) -> str:
-    with pytest.raises(InputError) as caught:
-        compose(config, overrides)
-    return str(caught.value)
 
 
 def stated(file: Path, *without: str) -> dict[str, Any]:
@@ -93,6 +65,8 @@ def test_every_file_of_conf_is_composed_by_these_tests() -> None:
         *(f"{name}.yaml" for name in config_names()),
         *(f"{group}/{name}.yaml" for group, name in CHOICES),
         *(f"task/{name}.yaml" for name in TASKS),
+        *(f"{setting}/{name}.yaml" for setting in TEST_FILES for name in known_test_files(setting)),
+        *(f"recipe/{name}.yaml" for group, name in OPTIONS if group == "recipe"),
     }
 
 
@@ -233,75 +207,6 @@ def test_the_package_may_lie_in_a_folder_of_any_name(
     assert compose(write(there)) == expected
 
 
-@pytest.mark.parametrize("text", ["- a\n", "just text\n", ""])
-def test_a_file_of_another_form_is_refused_by_name(there: Path, text: str) -> None:
-    file = write(there, text)
-    assert file in message(file)
-
-
-def test_a_list_in_place_of_settings_names_the_file(there: Path) -> None:
-    file = write(there, BASE + "model: [1]\n")
-    assert file in message(file)
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [(BASE + "a: b: c\n", 3), (BASE + "model:\n\tn_layer: 3\n", 4), (BASE + BASE, 3)],
-    ids=["colons", "tab", "same key twice"],
-)
-def test_broken_yaml_names_file_and_line(there: Path, text: str, line: int) -> None:
-    file = write(there, text)
-    assert re.search(rf'is not valid YAML.*"{file}", line {line}, column', message(file), re.S)
-
-
-def test_broken_yaml_of_a_task_names_its_file_and_line(there: Path) -> None:
-    write(there / "task", "name: own\nkind: [\n", "own.yaml")
-    problem = message(write(there, BASE + "tasks: [own]\n"))
-    assert re.search(rf'is not valid YAML.*"{there}/task/own.yaml", line 3', problem, re.S)
-
-
-def test_a_file_that_is_not_utf8_is_named(there: Path) -> None:
-    file = Path(write(there))
-    file.write_bytes(file.read_bytes() + "experiment: é\n".encode("latin-1"))
-    assert re.match(rf"{file}.* is not UTF-8", message(str(file)))
-
-
-def test_a_file_whose_defaults_name_itself_says_so(there: Path) -> None:
-    file = write(there, name="base.yaml")
-    assert f"{file}: its defaults form a cycle" in message(file)
-
-
-def test_a_missing_file_is_named(there: Path) -> None:
-    assert message(f"{there}/no.yaml") == (
-        f"The configuration file {there}/no.yaml does not exist: correct the path."
-    )
-
-
-@pytest.mark.parametrize("name", ["no", "base", "", "my.yml", "model/gpt2-tiny"])
-def test_an_unknown_configuration_lists_those_that_there_are(name: str) -> None:
-    known = ", ".join(config_names())
-    assert f"no configuration {name!r}: use one of {known}, or the path" in message(name)
-
-
-def test_an_unknown_option_in_a_users_file_lists_its_own_ones_too(there: Path) -> None:
-    write(there / "model", "n_layer: 3\n", "mine.yaml")
-    file = write(there, "defaults: [base, {override model: mime}, _self_]\n")
-    assert message(file).startswith(
-        "model=mime: there is no model 'mime'; did you mean 'mine'? choose one of auto, gpt2-"
-    )
-
-
-def test_missing_data_root_says_how_to_set_it(there: Path) -> None:
-    expected = "data_root is not set: add data_root=FOLDER, the folder of the data."
-    assert message("benchmark") == expected
-    assert message(write(there), "tasks=[topic]") == expected
-
-
-def test_missing_sources_are_named(there: Path) -> None:
-    problem = message(write(there, "defaults: [base, _self_]\n"))
-    assert "corpus.sources is empty: add a source, or a task whose training texts" in problem
-
-
 def test_one_task_is_changed_by_its_name() -> None:
     tasks = "tasks=[sample-topic,sample-sentiment,sample-ner]"
     changes = ["tasks.sentiment.finetune.epochs=9", "tasks.topic.train=a.csv"]
@@ -355,51 +260,6 @@ def test_a_users_own_task_comes_first_and_is_listed(there: Path) -> None:
     assert message(file, "tasks=[owm]") == f"{problem} {known}."
 
 
-def test_the_two_files_of_a_translation_task_are_both_paths(there: Path) -> None:
-    files = "train: en.txt, train_target: de.txt, test: /t.en, test_target: ../t.de"
-    file = write(there, BASE + f"tasks: [{{name: de, kind: translation, {files}}}]\n")
-    (task,) = compose(file).tasks
-    places = [task.train, task.train_target, task.test, task.test_target]
-    assert places == [f"{there}/en.txt", f"{there}/de.txt", "/t.en", f"{there}/../t.de"]
-    assert task.finetune.attention == "causal"
-
-
-def test_paths_in_a_users_file_are_relative_to_it(there: Path) -> None:
-    write(there / "task", OWN_TASK, "own.yaml")
-    inline = "{name: far, kind: classification, train: ../a.csv, test: /b.csv, validation: c.csv}"
-    file = write(there, BASE + f"data_root: data\ntasks: [own, {inline}, topic]\n")
-    config = compose(file)
-    assert config.corpus.sources[0].path == f"{there}/text/*.txt"
-    assert config.data_root == f"{there}/data"
-    assert [(task.train, task.test, task.validation) for task in config.tasks] == [
-        (f"{there}/own/train.csv", f"{there}/own/test.csv", None),
-        (f"{there}/../a.csv", "/b.csv", f"{there}/c.csv"),
-        (f"{there}/data/ag_news/train.jsonl.gz", f"{there}/data/ag_news/test.jsonl.gz", None),
-    ]
-
-
-@pytest.mark.parametrize(
-    "override",
-    [
-        "corpus.sources.0.path=x.txt",
-        "corpus.sources=[{name: books, path: x.txt}]",
-        "corpus={sources: [{name: books, path: x.txt}]}",
-        "tasks=[{name: own, kind: classification, train: x.txt, test: y.csv}]",
-        "tasks.own.train=x.txt",
-        "data_root=x.txt",
-        "tracking.home=x.txt",
-    ],
-)
-def test_paths_on_the_command_line_are_relative_to_the_working_folder(
-    here: Path, there: Path, override: str
-) -> None:
-    config = compose(
-        write(there, BASE + f"tasks: [{{{OWN_TASK.replace(chr(10), ', ')}}}]"), [override]
-    )
-    places = [config.corpus.sources[0].path, config.tasks[0].train, config.data_root]
-    assert [*places, config.tracking.home].count(str(here / "x.txt")) == 1
-
-
 def test_results_go_to_the_working_folder(here: Path, there: Path) -> None:
     assert compose(write(there)).tracking.home == str(here / "mlruns")
 
@@ -444,137 +304,9 @@ def test_no_steps_need_an_initial_model() -> None:
     assert "set pretrain.init_from, or more steps" in message("demo", "pretrain.max_steps=0")
 
 
-def test_splits_of_hub_data_are_not_paths(there: Path) -> None:
-    hub = "{name: h, hub: imdb, kind: classification, train: 'train[:9%]', test: test}"
-    file = write(there, BASE + f"tasks: [{hub}]\n")
-    for overrides in ([], [f"tasks=[{hub}]"], ["tasks.h.test=test", "tasks.h.hub=imdb"]):
-        (task,) = compose(file, overrides).tasks
-        assert (task.train, task.test) == ("train[:9%]", "test")
-
-
-def test_an_empty_path_is_refused_and_not_taken_for_the_folder() -> None:
-    with pytest.raises(InputError, match=r"corpus\.sources.*path"):
-        compose("demo", ["corpus.sources=[{name: a, path: ''}]"])
-
-
-def test_paths_into_the_sample_data_are_left_alone() -> None:
-    config = compose("demo")
-    assert config.tasks[0].train == "sample:topic/train.jsonl"
-    assert config.corpus.sources[0].path == "sample:text/articles.jsonl.gz"
-
-
-def test_a_task_can_be_moved_to_the_hub_in_any_order(there: Path) -> None:
-    write(there / "task", OWN_TASK, "own.yaml")
-    file = write(there, BASE + "tasks: [own]\n")
-    moves = ["tasks.own.train=train", "tasks.own.test=test", "tasks.own.hub=imdb"]
-    for overrides in (moves, moves[::-1]):
-        (task,) = compose(file, overrides).tasks
-        assert (task.hub, task.train, task.test) == ("imdb", "train", "test")
-
-
-SECRETS = """
-tracking: {uri: "postgresql://ann:${oc.env:PW}@h/db"}
-notify:
-  - {event: failed, command: 'tell --token ${oc.env:PW} ${experiment}'}
-  - {event: failed, command: tell MARK-literal}
-"""
-
-
-@pytest.fixture
-def password(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PW", "MARK")
-
-
-@pytest.mark.usefixtures("password")
-def test_secrets_are_recorded_as_they_are_written_and_looked_up_again(
-    there: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    escaped = "generation: {prompts: ['\\${x}']}\n"
-    config = compose(write(there, BASE + SECRETS + escaped), ["cluster.address=${oc.env:PW}:1"])
-    assert config.tracking.uri is not None
-    assert config.tracking.uri.get_secret_value() == "postgresql://ann:MARK@h/db"
-    recorded = config.model_dump(mode="json")
-    assert "MARK" not in str(recorded)
-    assert recorded["tracking"]["uri"] == "postgresql://ann:${oc.env:PW}@h/db"
-    assert recorded["cluster"]["address"] == "${oc.env:PW}:1"
-    assert [entry["command"] for entry in recorded["notify"]] == [
-        "tell --token ${oc.env:PW} ${experiment}",
-        "tell ***",
-    ]
-    monkeypatch.setenv("PW", "later")
-    revived = restore_config(recorded, "of a run")
-    assert revived.generation.prompts == config.generation.prompts == ("${x}",)
-    used = [entry.command.get_secret_value() for entry in revived.notify if entry.command]
-    assert used == ["tell --token later textmill", "tell ***"]
-    assert revived.model_dump(mode="json") == recorded
-
-
-@pytest.mark.usefixtures("password")
-def test_a_variable_that_is_gone_is_named_unless_it_is_needed_no_more(
-    there: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = compose(write(there, BASE + SECRETS))
-    monkeypatch.delenv("PW")
-    recorded = config.model_dump(mode="json")
-    with pytest.raises(InputError, match=r"tracking\.uri: the environment variable PW is not set"):
-        restore_config(recorded, "of a run")
-    anew = {"tracking": TrackingConfig(), "notify": ()}
-    assert restore_config(recorded, "of a run", anew).tracking == TrackingConfig()
-
-
 def test_a_configuration_of_before_is_read_as_it_was_recorded() -> None:
     values = compose().model_dump(mode="json")
     values["tracking"]["uri"] = "postgresql://ann:MARK@h/db"
     uri = restore_config(values, "of a run").tracking.uri
     assert uri is not None
     assert uri.get_secret_value() == "postgresql://ann:MARK@h/db"
-
-
-@pytest.mark.parametrize(
-    ("override", "shown"),
-    [
-        ("pretrain.max_steps=2", "pretrain.max_steps=2"),
-        ("cluster=ray", "cluster=ray"),
-        ("tracking.uri=http://ann:MARK@h", "tracking.uri=http://***@h"),
-        ("+tracking.uri='http://h?key=MARK'", "+tracking.uri='http://h?key=***'"),
-        ("tracking.uri=${oc.env:URI}", "tracking.uri=${oc.env:URI}"),
-        ("tracking={uri: 'http://ann:MARK@h'}", "tracking={uri: 'http://***@h'}"),
-        ("notify.0.command='tell MARK'", "notify.0.command='tell ***'"),
-        (
-            "notify=[{event: failed, command: 'tell MARK'}]",
-            "notify=[{event: failed, command: 'tell ***'}]",
-        ),
-        (
-            "notify=[{event: failed, command: 'tell ${oc.env:T}', block: a/MARK}]",
-            "notify=[{event: failed, command: 'tell ${oc.env:T}', block: a/***}]",
-        ),
-        (r"notify=[{command: 'tell \'MARK'}]", "notify=***"),
-        ("notify=[{command: 'tell MARK]", "notify=***"),
-        ("notify=choice(MARK)", "notify=***"),
-        ("corpus.sources=[{path: 'http://a:MARK@h'}]", "corpus.sources=[{path: 'http://***@h'}]"),
-    ],
-)
-def test_an_override_is_recorded_without_credentials(override: str, shown: str) -> None:
-    assert redact_override(override) == shown
-
-
-@pytest.mark.parametrize(
-    "override",
-    [
-        "notify=[{event: failed, command: 'tell MARK]",
-        "notify=[{event: failed, block: MARK}]",
-        "notify=[{event: failed, block: slack-webhook/a/MARK}]",
-        "notify=[{event: failed, comand: tell MARK}]",
-        "notify=['tell MARK']",
-        "notify=[['tell', 'MARK']]",
-        "notify='tell MARK'",
-        "tracking={url: MARK}",
-        "tracking.uri=[MARK]",
-        "tracking.uri='${oc.env:NOT_SET,${MARK'",
-        "tracking=http://ann:MARK@h",
-        "pretrain.max_steps='http://ann:MARK@h'",
-        "http://ann:MARK@h",
-    ],
-)
-def test_no_message_about_a_setting_quotes_a_secret(override: str) -> None:
-    assert "MARK" not in message("demo", override)

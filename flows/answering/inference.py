@@ -1,114 +1,91 @@
-"""Generation and prediction with the champion, or the newest finished model."""
+"""Generation with the champion, or the newest finished model."""
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from textmill.compose import unknown_name
-from textmill.config import Config
+from textmill.config import Config, GenerationConfig
 from textmill.errors import InputError
-from textmill.registry.versions import MODEL_RUN_TAG, Registry
-from textmill.steps.graph import FINETUNE, PRETRAIN
-from textmill.steps.step import Step
-from textmill.tasks.inputs import Input, checked
-from textmill.tracking.artifacts import output_folder
-from textmill.tracking.store import Store
-from textmill.tracking.tags import BACKBONE, TRIAL_TAG
+from textmill.registry.current import current_model
+from textmill.steps.graph import PRETRAIN
+from textmill_flows.answering.filtering import content_filter
 
-BATCH_TEXTS = 256
+if TYPE_CHECKING:
+    from textmill.safety.filtering.content_filter import StreamFilter
+    from textmill.training.writing import Piece
+
+log = logging.getLogger(__name__)
 
 
 def write(prompt: str, config: Config) -> Iterator[str]:
     """Yield the prompt, and stream its completion by the experiment's backbone.
 
+    Both pass the filters of the configuration and the redaction of the backbone's training text.
+    If there are several samples, each follows a line with its number and seed.
+
     Raises:
-        InputError: nothing has been pretrained yet.
+        InputError: nothing has been pretrained yet; the prompt is longer than a context that does
+            not slide; or a filter blocks it.
     """
-    folder = choose_model(config, PRETRAIN).folder
+    folder = current_model(config, PRETRAIN).folder
     from textmill.corpus.tokens.tokenizer import load_tokenizer
     from textmill.model import choose_device, load
+    from textmill.model.generation import prepare
+    from textmill.safety.filtering.decisions import describe
     from textmill.safety.model_redaction import read_redaction
-    from textmill.safety.redaction import redact
     from textmill.training.writing import stream_text
 
-    network = load(folder).to(choose_device())
+    content, redaction = content_filter(config), read_redaction(folder)
+    asked = content.check(prompt, "prompt", redaction)
+    if asked.is_blocked:
+        raise InputError(
+            f"The prompt is blocked: {describe(asked.decisions)}. Change it, or safety.filters."
+        )
+    settings = config.generation
+    network = prepare(load(folder).to(choose_device()), settings.precision)
     tokenizer = load_tokenizer(folder, network.config.vocab_size)
-    yield prompt
-    asked = redact(prompt, read_redaction(folder))[0]
-    yield from stream_text(network, tokenizer, asked, config.generation)
+    filters = [content.stream(redaction) for _ in range(settings.samples)]
+    pieces = filtered(stream_text(network, tokenizer, asked.text, settings), filters)
+    yield from in_order(prompt, pieces, settings)
+    if decisions := [*asked.decisions, *(one for each in filters for one in each.decisions)]:
+        log.warning("Filtered: %s.", describe(decisions))
 
 
-def answer(task: str, texts: Iterable[str], config: Config) -> Iterator[dict[str, Any]]:
-    """Yield the task model's prediction for each text, and the run that made the model.
-
-    If the model has several columns, a text is an object of JSON with them.
-
-    Raises:
-        InputError: there is no such task, or it has not been fine-tuned yet; or a text is not such
-            an object.
-    """
-    names = [t.name for t in config.tasks]
-    if task not in names:
-        raise InputError(unknown_name("task", task, names).capitalize())
-    model = choose_model(config, FINETUNE, task)
-    from textmill.tasks.ensemble.predictor import load_predictor
-
-    predictor = load_predictor(model.folder)
-    remaining = (read_input(*line, predictor.columns) for line in enumerate(texts, 1))
-    while batch := list(islice(remaining, BATCH_TEXTS)):
-        for given, prediction in zip(batch, predictor.stream(batch), strict=True):
-            shown = given if isinstance(given, dict) else {"text": given}
-            yield {**shown, **prediction, "run": model.run_id}
+def filtered(pieces: Iterable[Piece], filters: Sequence[StreamFilter]) -> Iterator[Piece]:
+    """Yield the pieces of texts after their filters; a blocked text ends, as does generation."""
+    for piece in pieces:
+        of_text = filters[piece.sample]
+        if of_text.is_blocked:
+            continue
+        text = of_text.feed(piece.text, is_last=piece.reason is not None)
+        reason = "stop" if of_text.is_blocked else piece.reason
+        if text or reason is not None:
+            yield replace(piece, text=text, reason=reason)
+        if all(each.is_blocked for each in filters):
+            return
 
 
-def read_input(number: int, text: str, columns: Sequence[str]) -> Input:
-    """Return the input in a line: the line itself, or the columns of an object of JSON."""
-    if len(columns) == 1:
-        return text
-    example = json.dumps(dict.fromkeys(columns, "…"), ensure_ascii=False)
-    try:
-        return checked(json.loads(text), columns)
-    except json.JSONDecodeError:
-        raise InputError(f"Line {number} is not JSON: write {example} for each input.") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"Line {number}: {error}; write {example} for each.") from None
+def in_order(prompt: str, pieces: Iterable[Piece], config: GenerationConfig) -> Iterator[str]:
+    """Yield the prompt and the text of every sample, one after the other, as they are generated."""
 
+    def heading(sample: int) -> str:
+        if config.samples == 1:
+            return prompt
+        number = f"--- sample {sample + 1} of {config.samples}, seed {config.seed + sample} ---"
+        return f"{number}\n{prompt}"
 
-@dataclass(frozen=True)
-class Chosen:
-    """A model to use."""
-
-    run_id: str
-    """MLflow run of the step that trained it, for `textmill lineage`."""
-    folder: Path
-
-
-def choose_model(config: Config, step: Step, task: str | None = None) -> Chosen:
-    """Return the champion, or else the model of the newest finished run in the experiment.
-
-    Raises:
-        InputError: there is no model.
-        RunError: the model is missing or damaged.
-    """
-    store = Store(config.tracking)
-    champion = Registry(store, config.experiment).champion(task or BACKBONE)
-    if champion is not None and MODEL_RUN_TAG in champion.tags:
-        run_id = champion.tags[MODEL_RUN_TAG]
-        return Chosen(run_id, output_folder(store, run_id))
-    # Trials of a sweep are models of nobody's choice, until a run uses one.
-    condition = (
-        f"attributes.status='FINISHED' and tags.`textmill.step`='{step.name}' "
-        f"and tags.`{TRIAL_TAG}` IS NULL"
-    )
-    if task is not None:
-        condition += f" and tags.`textmill.task`='{task}'"
-    experiment = store.find_experiment(config.experiment)
-    for run in store.search(condition, 1, experiment) if experiment is not None else ():
-        return Chosen(run.info.run_id, output_folder(store, run.info.run_id))
-    command = f"textmill finetune {task}" if task else "textmill pretrain"
-    raise InputError(f"The experiment {config.experiment!r} has no such model yet: run {command}.")
+    texts, has_ended, shown = [""] * config.samples, [False] * config.samples, 0
+    yield heading(shown)
+    for piece in pieces:
+        has_ended[piece.sample] = piece.reason is not None
+        if piece.sample == shown:
+            yield piece.text
+        else:
+            texts[piece.sample] += piece.text
+        while shown < config.samples and has_ended[shown]:
+            shown += 1
+            if shown < config.samples:
+                yield f"\n\n{heading(shown)}{texts[shown]}"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from textmill_flows.cli.shared import ConfigOption, Overrides, app, exit_on_error
+from textmill.errors import InputError
+from textmill_flows.cli.shared import ConfigOption, Overrides, answering, app, exit_on_error
 
 TriggerOption = Annotated[
     Literal["schedule", "data", "drift"],
@@ -58,16 +61,63 @@ def finetune(
 
 @app.command(epilog="Example: textmill evaluate topic")
 def evaluate(
-    task_and_overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[TASK] [KEY=VALUE]...")
+    what_and_overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[TASK|MODEL] [KEY=VALUE]...")
     ] = None,
+    harness: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TASKS",
+            help="Evaluate the language model on tasks of lm-eval instead, such as arc_easy,piqa. "
+            "MODEL: a run, models:/NAME/VERSION, or a folder; the champion if not given.",
+        ),
+    ] = None,
+    include: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="With task files of lm-eval, *.yaml.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="First examples of each task of lm-eval; not logged.")
+    ] = None,
+    shots: Annotated[
+        int | None, typer.Option(min=0, help="Examples before each prompt of lm-eval.")
+    ] = None,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="Run code that task files of lm-eval name.")
+    ] = False,
     config: ConfigOption = "demo",
 ) -> None:
-    """Evaluate one task, or all of them and the language model."""
-    words = task_and_overrides or []
-    has_task = bool(words) and "=" not in words[0]
-    task = [words[0]] if has_task else [None]
-    _run_flow("pipeline:evaluate", config, words[has_task:], *task)
+    """Evaluate one task, or all of them and the language model; or that on tasks of lm-eval."""
+    words = what_and_overrides or []
+    has_name = bool(words) and "=" not in words[0]
+    name, overrides = words[0] if has_name else None, words[has_name:]
+    if harness is not None:
+        options = (include, limit, shots, trust_code)
+        _evaluate_harness(harness, name, overrides, config, options)
+        return
+    with exit_on_error():
+        if trust_code or (include, limit, shots) != (None, None, None):
+            raise InputError(
+                "--include, --limit, --shots and --trust-code are about tasks of lm-eval: add "
+                "--harness TASKS."
+            )
+    _run_flow("pipeline:evaluate", config, overrides, name)
+
+
+def _evaluate_harness(
+    names: str, model: str | None, overrides: list[str], config: str, options: tuple[Any, ...]
+) -> None:
+    """Print the scores of a language model on tasks of lm-eval, separated by commas."""
+    with answering():
+        from textmill.compose import compose
+        from textmill_flows.answering.harness import HarnessRequest, evaluate_model
+
+        tasks = [name.strip() for name in names.split(",") if name.strip()]
+        if not tasks:
+            raise InputError("--harness: name tasks of lm-eval, such as arc_easy,piqa.")
+        request = HarnessRequest(tasks, *options)
+        for text in evaluate_model(model, request, compose(config, overrides)):
+            sys.stdout.write(text)
+            sys.stdout.flush()
 
 
 @app.command(epilog="Example: textmill curve topic tasks.topic.curve.labels=[50,500]")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -30,6 +31,8 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE]...", help="Settings to change, in Hydra's grammar."),
 ]
+SETTING = re.compile(r"[+~]{0,2}[\w.@/-]+=")
+"""Beginning of an override, to distinguish it from a text."""
 EXIT_TIMEOUT_S = 15
 """Timeout for Prefect to send its states and logs after Ctrl-C, if its server is unreachable."""
 TAKE_TEXT = ("generate", "predict")
@@ -60,6 +63,14 @@ def begin(
     if context.invoked_subcommand not in TAKE_TEXT:
         with exit_on_error():
             reject_undecodable_bytes(sys.argv[1:])
+
+
+def is_setting(word: str) -> bool:
+    """Return whether an argument is an override; a text may also contain an equals sign."""
+    from textmill.config import Config
+
+    key = re.split(r"[.=]", word.lstrip("+~"), maxsplit=1)[0]
+    return SETTING.match(word) is not None and key in {*Config.model_fields, "data_root"}
 
 
 def runs_and_settings(words: list[str]) -> tuple[list[str], list[str]]:

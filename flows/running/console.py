@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.progress import Progress as Bars
 
 if TYPE_CHECKING:
@@ -104,6 +110,35 @@ def shown_progress(label: str, say: Callable[[str], None]) -> Iterator[Callable[
     yield show
     if newest != printed:
         say(newest)
+
+
+@contextmanager
+def shown_rows(label: str, share: Callable[[], float | None]) -> Iterator[Callable[[int], None]]:
+    """Yield a function that shows the number of rows that are done, as a bar on standard error.
+
+    Args:
+        label: what is done with the rows.
+        share: returns the share of the input that has been read; None if it is unknown.
+    """
+    with Bars(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rows]:,} rows"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        redirect_stdout=False,  # the rows may go there
+    ) as shown:
+        bar = shown.add_task(label, total=None, rows=0)
+
+        def show(n_rows: int) -> None:
+            done = share()
+            shown.update(
+                bar, total=None if done is None else 1.0, completed=done or 0.0, rows=n_rows
+            )
+
+        yield show
 
 
 def _numbers(progress: Progress) -> str:

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -27,9 +28,11 @@ from textmill.tracking.database.interruption import interrupt
 from textmill.tracking.events import EVENT_TAG
 from textmill.tracking.liveness import close_dead_runs
 from textmill.tracking.pipeline import Pipeline, open_pipeline
+from textmill.tracking.raw_data import with_fixed_labels
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store
-from textmill.tracking.tags import COMMAND_TAG
+from textmill.tracking.tags import COMMAND_TAG, KIND_TAG
+from textmill_flows.answering.filtering import write_model_filters
 from textmill_flows.invocation import Composed
 from textmill_flows.running.cluster import cluster
 from textmill_flows.running.console import shown_progress
@@ -177,7 +180,7 @@ def opened(
         InputError: the data cannot be used.
         RunError: a step failed.
     """
-    config = composed.config
+    config = with_fixed_labels(composed.config)
     tags = {
         "prefect.flow_run_id": str(flow_run.id),
         "prefect.flow_run_name": flow_run.name,
@@ -193,6 +196,7 @@ def opened(
                 open_pipeline(name, config, composed.name, tags, scope) as pipeline,
             ):
                 pipeline.cluster, pipeline.compute = address, compute
+                pipeline.write_filters = partial(write_model_filters, config)
                 facts |= {"run_id": pipeline.run_id, "run_url": pipeline.url}
                 close_killed(pipeline.store, config)
                 log.info("%s: %s", name, pipeline.url)
@@ -212,7 +216,7 @@ def close_killed(store: Store, config: Config) -> None:
 
     The recipients are those in the configuration of this run.
     """
-    killed = [run for run in close_dead_runs(store) if run.data.tags["textmill.kind"] == "pipeline"]
+    killed = [run for run in close_dead_runs(store) if run.data.tags[KIND_TAG] == "pipeline"]
     for run in killed:
         facts = {
             "experiment": store.client.get_experiment(run.info.experiment_id).name,

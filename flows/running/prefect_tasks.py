@@ -19,9 +19,9 @@ from textmill.evaluation.notes import read_notes
 from textmill.reports.cards import log_backbone_card, log_card
 from textmill.steps.chosen import FILE as SIZES
 from textmill.steps.chosen import read_sizes, with_sizes
-from textmill.steps.graph import BUDGET, EVALUATE, FINETUNE, GRAPH
+from textmill.steps.graph import BEHAVIOUR, BUDGET, EVALUATE, FINETUNE, FOLDS, GRAPH
 from textmill.steps.parts import Part
-from textmill.tracking.raw_data import find_sources, with_sample
+from textmill.tracking.raw_data import find_sources, with_fixed_labels, with_sample
 from textmill.tracking.results import Result
 from textmill_flows.running.context import Context, log, outcome, run_step, say
 from textmill_flows.running.gpus import check_gpus
@@ -44,7 +44,7 @@ def run_parts(context: Context, parts: tuple[Part, ...]) -> None:
     stages = GRAPH.stages(parts)
     if stages.sample is not None:
         sample = compute(context, stages.sample)
-        context.config = with_sample(context.config, str(sample.folder))
+        context.config = with_fixed_labels(with_sample(context.config, str(sample.folder)))
     failures = run_checks(context, stages.checks)
     for part in stages.trunk:
         if part.step is BUDGET:
@@ -119,9 +119,10 @@ def compute(context: Context, part: Part) -> Result:
 
 
 def run_checks(context: Context, parts: tuple[Part, ...]) -> dict[str, tuple[str, Exception]]:
-    """Run the checks of examples in parallel; return label and error of failed ones, by task.
+    """Run the checks of examples in parallel; return label and error of the first failed, by task.
 
-    They read all examples before training, and so find invalid ones in seconds instead of hours.
+    They read all examples, and behaviour tests, before training, and so find invalid ones in
+    seconds instead of hours.
 
     Raises:
         InputError: no task has valid examples.
@@ -133,13 +134,13 @@ def run_checks(context: Context, parts: tuple[Part, ...]) -> dict[str, tuple[str
         name = str(part.task)
         found = wait_for(future)
         if isinstance(found, Exception):
-            failures[name] = part.label, found
+            failures.setdefault(name, (part.label, found))
         else:
             for note in read_notes(found.folder):
                 log.warning("%s: %s.", name, note)
     context.n_side_by_side = 1
     bad = {name: error for name, (_, error) in failures.items() if isinstance(error, InputError)}
-    if bad and len(bad) == len(parts):
+    if bad and len(bad) == len({part.task for part in parts}):
         raise InputError(describe(bad))
     for name, error in bad.items():
         log.warning("%s: %s The other tasks continue.", name, error)
@@ -182,16 +183,19 @@ def run_branches(context: Context, branches: Branches, failures: dict[str, Excep
 
 
 def submit(context: Context, branch: tuple[Part, ...]) -> PrefectFuture[Any]:
-    """Submit a branch, as one task with its steps inside; the language model's step directly."""
-    if branch[-1].task is None:
-        [part] = branch
-        return as_task(part).submit(context, part)
-    return run_branch.with_options(task_run_name=branch[-1].task).submit(context, branch)
+    """Submit a branch, as one task with its steps inside; a single shared step directly."""
+    [first, *others] = branch
+    if first.task is None and not others:
+        return as_task(first).submit(context, first)
+    return run_branch.with_options(task_run_name=first.branch).submit(context, branch)
 
 
 @task(name="branch", cache_policy=NO_CACHE, persist_result=False)
 def run_branch(context: Context, branch: tuple[Part, ...]) -> State[Any]:
-    """Fine-tune and evaluate one task; its steps are Prefect tasks inside this one."""
+    """Fine-tune and evaluate one task, or evaluate the language model.
+
+    The steps are Prefect tasks inside this one.
+    """
     try:
         return Completed(data=run_in_order(context, branch))
     except (InputError, RunError) as error:
@@ -208,7 +212,7 @@ def run_in_order(context: Context, branch: tuple[Part, ...]) -> Result:
     for part in branch:
         result = compute(context, part)
         config = part.task_config(context.config)
-        if config is not None and part.step in (FINETUNE, EVALUATE):
+        if config is not None and part.step in (FINETUNE, EVALUATE, BEHAVIOUR, FOLDS):
             log_card(context.pipeline, context.config, config)
     return result
 
@@ -244,7 +248,7 @@ def longest_first(context: Context, branches: Branches) -> list[str]:
 
 
 def training_bytes(config: TaskConfig) -> float:
-    """Return a task's amount of training data: of its files, times seeds, times epochs if set.
+    """Return a task's amount of training data: of its files, times networks, times epochs if set.
 
     Without a number of epochs, small files are seen more often: all take about as long.
     """
@@ -252,7 +256,7 @@ def training_bytes(config: TaskConfig) -> float:
         return math.inf  # unknown
     files = [Path(getattr(config, setting)) for setting in config.settings_of("train")]
     size = sum(file.stat().st_size for file in files if file.exists())
-    return (config.finetune.epochs or 1) * config.finetune.seeds * size
+    return (config.finetune.epochs or 1) * config.finetune.n_trainings * size
 
 
 def describe(failures: Mapping[str, Exception]) -> str:

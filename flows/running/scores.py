@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from prefect import task
@@ -10,16 +10,34 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
+from textmill.config import BIAS_SCORES
 from textmill.errors import RunError
 from textmill.evaluation.learning_curve import ALL, LearningCurve
 from textmill.evaluation.learning_curve import FILE as CURVE_FILE
 from textmill.evaluation.metrics import Metric
-from textmill.evaluation.seed_scores import DEVIATION, MEAN, PREFIX, Spread
 from textmill.evaluation.significance import Interval
+from textmill.evaluation.spreads import DEVIATION, MEAN, Spread
 from textmill.reports.report import NAME as REPORT
 from textmill.reports.report import log_report
-from textmill.steps.graph import BASELINE, CURVE, GRAPH, LM
-from textmill.tracking.intervals import metrics_by_task, score_intervals, score_spreads
+from textmill.reports.tables import audit_table
+from textmill.reports.tables.bias_tables import bounds, group_differences, signed
+from textmill.steps.graph import BASELINE, BEHAVIOUR, CURVE, GRAPH, LM
+from textmill.tasks.behaviour.group_differences import GroupDifference
+from textmill.tasks.behaviour.verdicts import (
+    MEAN_METRIC,
+    VERDICTS,
+    Summary,
+    from_rows,
+    metrics_of_tests,
+)
+from textmill.tasks.language_model.memorization.memorized import Audit
+from textmill.tracking.intervals import (
+    PREFIXES,
+    metrics_by_task,
+    read_audit,
+    score_intervals,
+    score_spreads,
+)
 from textmill.tracking.results import Result
 from textmill.tracking.store import artifact_url
 from textmill_flows.running.context import Context, log
@@ -43,8 +61,16 @@ def record(context: Context, names: Collection[str], failures: dict[str, Excepti
     intervals = score_intervals(pipeline.store, pipeline.results)
     spreads = score_spreads(pipeline.results)
     curves = [curve_table(name, pipeline.results) for name in names if _has_curve(context, name)]
-    table = "\n\n".join([score_table(summary, intervals, spreads), *curves])
-    others = {**count_doubts(pipeline.results), **parent_spreads(spreads)}
+    tests = summaries_by_task(pipeline.results, names)
+    bias = differences_by_task(pipeline.results, names)
+    behaviour = [behaviour_table(tests, intervals)] if tests else []
+    behaviour += [bias_table(bias)] if bias else []
+    audit = read_audit(pipeline.results)
+    audited = [audit_table.markdown(audit)] if audit else []
+    scores = score_table(summary, intervals, spreads)
+    table = "\n\n".join([scores, *audited, *behaviour, *curves])
+    others = {**count_doubts(pipeline.results), **parent_spreads(spreads), **parent_tests(tests)}
+    others |= parent_bias(pipeline.results, names) | parent_audit(audit)
     pipeline.record_scores({**summary, **others}, table)
     page = artifact_url(pipeline.url, REPORT)
     context.page.text(f"{table}\n\n[Report]({page})", "scores", "Scores of this run")
@@ -135,36 +161,145 @@ def count_doubts(results: Mapping[str, Result]) -> dict[str, float]:
     }
 
 
-def parent_spreads(spreads: Mapping[str, Spread]) -> dict[str, float]:
-    """Return the parent run's metrics of scores over seeds: `seeds/<task>/<metric>/mean`, …."""
+def parent_spreads(spreads: Mapping[str, Mapping[str, Spread]]) -> dict[str, float]:
+    """Return the parent run's metrics of scores over seeds or folds.
+
+    These are `seeds/<task>/<metric>/mean` and `…/deviation`; of a cross-validation, they begin with
+    `folds/`, and `baseline/folds/`.
+    """
     found: dict[str, float] = {}
-    for key, spread in spreads.items():
-        found |= {
-            f"{PREFIX}{key}/{MEAN}": spread.mean,
-            f"{PREFIX}{key}/{DEVIATION}": spread.deviation,
-        }
+    for what, of_scores in spreads.items():
+        for key, spread in of_scores.items():
+            found |= {
+                f"{PREFIXES[what]}{key}/{MEAN}": spread.mean,
+                f"{PREFIXES[what]}{key}/{DEVIATION}": spread.deviation,
+            }
     return found
 
 
 def score_table(
     summary: Mapping[str, float],
     intervals: Mapping[str, Interval],
-    spreads: Mapping[str, Spread] | None = None,
+    spreads: Mapping[str, Mapping[str, Spread]],
 ) -> str:
-    """Return a Markdown table with a row per score; scores over seeds have a column, if any."""
-    header = ["score", "model", "95 % interval", "baseline", "trivial"]
-    if spreads:
-        header.insert(3, "over seeds")
+    """Return a Markdown table with a row per score, and columns for those over several trainings.
+
+    Args:
+        summary: the scores.
+        intervals: of the scores, by the same names.
+        spreads: by the names of the columns, and of the scores.
+    """
+    header = ["score", "model", "95 % interval", *spreads, "baseline", "trivial"]
     lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
     for key, value in summary.items():
         if not key.startswith("baseline/"):
             others = (summary.get(f"baseline/{key}"), summary.get(f"baseline/trivial/{key}"))
             model, *simple = (f"{v:.3f}" if v is not None else "" for v in (value, *others))
-            found = intervals.get(key)
-            interval = f"{found.low:.3f} to {found.high:.3f}" if found else ""
-            if spreads:
-                simple.insert(0, str(spreads.get(key, "")))
-            lines.append(f"| {' | '.join([key, model, interval, *simple])} |")
+            interval = _bounds(intervals.get(key))
+            of_trainings = (str(of_scores.get(key, "")) for of_scores in spreads.values())
+            lines.append(f"| {' | '.join([key, model, interval, *of_trainings, *simple])} |")
+    return "\n".join(lines)
+
+
+def _bounds(interval: Interval | None) -> str:
+    return "" if interval is None else f"{interval.low:.3f} to {interval.high:.3f}"
+
+
+def summaries_by_task(
+    results: Mapping[str, Result], names: Iterable[str]
+) -> dict[str, tuple[Summary, ...]]:
+    """Return what came of the behaviour tests of those tasks that have some, by task.
+
+    Raises:
+        RunError: a result is damaged.
+    """
+    labels = {name: BEHAVIOUR.label(name) for name in names}
+    found = {
+        name: from_rows(results[label].lines(VERDICTS))
+        for name, label in labels.items()
+        if label in results
+    }
+    return {name: tests for name, tests in found.items() if tests}
+
+
+def differences_by_task(
+    results: Mapping[str, Result], names: Iterable[str]
+) -> dict[str, tuple[GroupDifference, ...]]:
+    """Return the differences between groups of those tasks that have a bias report, by task.
+
+    Raises:
+        RunError: a result is damaged.
+    """
+    found = {name: group_differences(results.get(BEHAVIOUR.label(name))) for name in names}
+    return {name: differences for name, differences in found.items() if differences}
+
+
+def parent_bias(results: Mapping[str, Result], names: Iterable[str]) -> dict[str, float]:
+    """Return the parent run's metrics of bias reports: `<task>/bias/<metric>`."""
+    return {
+        f"{name}/{key}": value
+        for name in names
+        if BEHAVIOUR.label(name) in results
+        for key, value in results[BEHAVIOUR.label(name)].metrics().items()
+        if key.startswith(BIAS_SCORES)
+    }
+
+
+def parent_tests(tests: Mapping[str, Sequence[Summary]]) -> dict[str, float]:
+    """Return the parent run's metrics of behaviour tests: `<task>/behaviour/<test>`."""
+    return {
+        f"{task}/{key}": value
+        for task, summaries in tests.items()
+        for key, value in metrics_of_tests(summaries).items()
+    }
+
+
+def behaviour_table(
+    tests: Mapping[str, Sequence[Summary]], intervals: Mapping[str, Interval]
+) -> str:
+    """Return a Markdown table with a row per task: the mean over its tests, and the worst one.
+
+    Args:
+        tests: what came of them, by task.
+        intervals: of the shares, by `<task>/<metric>`.
+    """
+    header = ["behaviour", "tests", "cases", "passed", "worst", "95 % interval"]
+    lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
+    for name, summaries in tests.items():
+        n_cases = sum(one.n_cases for one in summaries)
+        mean = metrics_of_tests(summaries)[MEAN_METRIC]
+        worst = min(summaries, key=lambda one: one.share)
+        cells = [name, f"{len(summaries)}", f"{n_cases:,}", f"{mean:.3f}", "", ""]
+        if worst.failed:
+            interval = _bounds(intervals.get(f"{name}/{worst.metric}"))
+            cells[-2:] = f"{worst.test} {worst.share:.3f}", interval
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def parent_audit(audit: Audit | None) -> dict[str, float]:
+    """Return the parent run's metrics of the memorization audit: `lm/audit/<score>`."""
+    scores = {} if audit is None else audit.metrics()
+    return {f"{LM}/{name}": value for name, value in scores.items()}
+
+
+def bias_table(bias: Mapping[str, Sequence[GroupDifference]]) -> str:
+    """Return a Markdown table with a row per task: its largest difference between two groups.
+
+    Args:
+        bias: the differences, by task.
+    """
+    header = ["bias", "pairs of groups", "interval without 0", "largest difference"]
+    header += ["95 % interval", "answers changed"]
+    lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
+    for name, found in bias.items():
+        n_marked = sum(one.is_marked for one in found)
+        most = max(found, key=lambda one: abs(one.change.value))
+        pair = most.pair
+        where = f"{pair.groups[0]} → {pair.groups[1]}, {pair.origin}: {pair.label}"
+        cells = [name, f"{len(found)}", f"{n_marked}", f"{where} {signed(most.change)}"]
+        cells += [bounds(most.change, "+"), f"{most.flips.value:.3f}"]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

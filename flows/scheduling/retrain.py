@@ -19,7 +19,7 @@ from textmill.evaluation.shift import crossed_limits
 from textmill.files import digest_values
 from textmill.registry.promotion import champion_results
 from textmill.steps.graph import DRIFT, EVALUATE, EVALUATE_LM, FINETUNE, GRAPH, PRETRAIN, TOKENS
-from textmill.steps.parts import CorpusSource, Raw, Split
+from textmill.steps.parts import CorpusSource, Raw, SavedLabels, Split
 from textmill.steps.process import Stopped
 from textmill.steps.raw_sources import Source, data_digest
 from textmill.tracking.events import PastRun, find_sample, last_finished, result_of, runs_for
@@ -35,6 +35,7 @@ from textmill_flows.running.notice import notify
 from textmill_flows.running.recording import quiet, recorded_flow
 from textmill_flows.scheduling.fixed import fixed_settings
 from textmill_flows.scheduling.limits import exclusive_retraining
+from textmill_flows.scheduling.prediction_drift import check_predictions
 from textmill_flows.scheduling.triggers import (
     TRIGGERS,
     Decision,
@@ -70,7 +71,8 @@ def _retrain(trigger: str, composed: Composed) -> State[Any]:
 
     Args:
         trigger: schedule (always), data (the raw files have changed since the last finished run)
-            or drift (new text differs too much from the last training corpus).
+            or drift (new text differs too much from the last training corpus, or logged predictions
+            from those of the test examples).
         composed: the configuration.
 
     Returns:
@@ -125,9 +127,13 @@ def _check_trigger(trigger: str, store: Store, composed: Composed) -> Decision:
     digest = _digest_sources(located)
     if trigger == "data":
         return check_data(digest, last)
-    [new_text] = find_sources(GRAPH.part(DRIFT).reads(located))
+    is_logged = settings.retrain.drift.log is not None
+    sources = () if is_logged else find_sources(GRAPH.part(DRIFT).reads(located))
     if last is None:
         return Decision(None, "no finished run to compare new text with")
+    if is_logged:
+        return check_predictions(store, located, last, digest)
+    [new_text] = sources
     # The enclosing flow sends the notifications.
     with command("drift", composed, notifies=False) as context:
         context.config = located
@@ -249,7 +255,8 @@ def _digest_sources(config: Config) -> str:
         for name in ("train", "validation", "test")
         if name != "validation" or task_config.validation
     ]
-    raw: list[Raw] = [*map(CorpusSource, config.corpus.sources), *splits]
+    saved = [SavedLabels(task) for task in config.tasks if task.saved_labels is not None]
+    raw: list[Raw] = [*map(CorpusSource, config.corpus.sources), *splits, *saved]
     if config.sample is not None and any(map(is_generated, raw)):
         return digest_values(config.sample.model_dump())  # not generated yet
     return data_digest(find_sources(raw))

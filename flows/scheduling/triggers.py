@@ -42,19 +42,27 @@ def check_data(digest: str, last: PastRun | None) -> Decision:
     return Decision(event, f"the data have changed since the run {last.url}")
 
 
-def check_drift(crossed: Sequence[str], new_text: str, data: str, last: PastRun) -> Decision:
+def check_drift(
+    crossed: Sequence[str],
+    new_text: str,
+    data: str,
+    last: PastRun,
+    *,
+    subject: str = "the new text",
+) -> Decision:
     """Return the decision of the trigger `drift`: one event per new text and state of the sources.
 
     Args:
         crossed: descriptions of the limits that the new text exceeds.
-        new_text: digest of the new text.
+        new_text: digest of the new text; of a log, of the models whose predictions it has.
         data: digest of the current sources.
         last: the run to which the text is compared.
+        subject: what is compared.
     """
     if not crossed:
-        return Decision(None, "the new text has not drifted from the training corpus")
+        return Decision(None, f"{subject} has not drifted from the training corpus")
     event = f"drift-{digest_values([new_text, data])[:32]}"
-    reason = f"the new text has drifted: {listed(crossed, '; ')}"
+    reason = f"{subject} has drifted: {listed(crossed, '; ')}"
     if last.data == data:
         reason += "; the sources have not changed: add such text to them to improve the model"
     return Decision(event, reason)

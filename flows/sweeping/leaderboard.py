@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from textmill.config import Config, flatten, key_values, open_sizes
 from textmill.config.space import Value
-from textmill.tracking.trial_runs import TrialRecord
+from textmill.tracking.computing.trial_runs import TrialRecord
 from textmill_flows.invocation import Composed
 
 N_SHOWN = 10

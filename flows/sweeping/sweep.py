@@ -16,17 +16,17 @@ from textmill.errors import InputError, RunError
 from textmill.steps.graph import FINETUNE, GRAPH
 from textmill.steps.process import Pruned, Stopped
 from textmill.tasks.kinds import examples_of
-from textmill.tracking.metrics.follow import Progress
-from textmill.tracking.raw_data import find_sources
-from textmill.tracking.results import Result
-from textmill.tracking.store import StoreError
-from textmill.tracking.trial_runs import (
+from textmill.tracking.computing.trial_runs import (
     TrialRecord,
     find_training,
     key_of_training,
     log_trial,
     pipeline_of_trial,
 )
+from textmill.tracking.metrics.follow import Progress
+from textmill.tracking.raw_data import find_sources
+from textmill.tracking.results import Result
+from textmill.tracking.store import StoreError
 from textmill_flows.invocation import Composed
 from textmill_flows.pipeline import check_task
 from textmill_flows.running.console import shown_progress

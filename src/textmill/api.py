@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from textmill.compose import compose
 from textmill.errors import InputError
 from textmill.tasks.inputs import checked
+from textmill.tracking.tags import STEP_TAG
 
 if TYPE_CHECKING:
     from textmill.config import Config
@@ -119,16 +120,18 @@ class TaskModel:
     def __call__(
         self, texts: str | Mapping[str, str] | Sequence[str | Mapping[str, str]]
     ) -> dict[str, Any] | list[dict[str, Any]]:
-        """Return the prediction for a text, or for each of several, as by `textmill predict`.
+        """Return the prediction for a text, or for each of several, as `textmill predict` does.
+
+        Content filters of a configuration do not apply.
 
         If the kind of task has several columns, such as `question` and `context`, a mapping with
         them takes the place of a text.
 
         Returns:
             For classification `label` and `score`, or `labels`, a list of these, if a text may have
-            several; for tagging `entities`, for translation `translation`, for generation
-            `response`, for question answering `answer`, `start`, `end` and `score`; and `is_cut`,
-            whether the text was truncated to the model's context.
+            several; for tagging `entities`, each with its `score`, for translation `translation`,
+            for generation `response`, for question answering `answer`, `start`, `end` and `score`;
+            and `is_cut`, whether the text was truncated to the model's context.
 
         Raises:
             InputError: an item has another form, or a value is not a string.
@@ -202,7 +205,7 @@ def load_task(model: str, config: str | Path = "demo", overrides: Sequence[str] 
 
         store = Store(tracking)
         run_id = run_of_model(store, model)
-        step = store.client.get_run(run_id).data.tags.get("textmill.step")
+        step = store.client.get_run(run_id).data.tags.get(STEP_TAG)
         if step != FINETUNE.name:
             made = f"by the step {step}" if step else "outside of textmill"
             raise InputError(

@@ -28,7 +28,7 @@ from textmill.config.masked import Hidden, has_secrets, mark_secrets, models_in,
 from textmill.config.problems import describe_problem, is_consequence
 from textmill.errors import InputError, listed
 from textmill.files import has_undecodable_bytes, printable
-from textmill.locations import anchor, anchored
+from textmill.locations import LABELLING, TEST_FILES, anchor, anchored
 from textmill.secrets import HIDDEN, redact_urls
 
 CONF = Path(textmill_conf.__file__).resolve().parent
@@ -300,7 +300,9 @@ def _expand_tasks(values: DictConfig, folder: Path, task_settings: TaskSettings)
             if name not in names:
                 raise InputError(f"tasks.{name}.{key}: {unknown_name('task', name, names)}")
             task = values.tasks[names.index(name)]
-            _set(task, key, value if task.get("hub") else anchored(key, value))
+            is_file = key in TEST_FILES or key.split(".")[0] in LABELLING
+            is_split = task.get("hub") and not is_file
+            _set(task, key, value if is_split else anchored(key, value))
         for task in values.tasks:
             for name in SECTIONS_OF_TASKS:
                 sections = [s for s in (values.get(name), task.get(name)) if s is not None]

@@ -274,6 +274,17 @@ def digest_file(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def lines_of_digest(file: Path, digest: str) -> int | None:
+    """Return how many lines a file had when it had this digest, if it has only grown since."""
+    found = hashlib.sha256()
+    with file.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            found.update(line)
+            if found.hexdigest() == digest:
+                return number
+    return None
+
+
 def digest_files(files: Iterable[Path]) -> str:
     """Return one digest for an ordered list of files, independent of their folders."""
     return join_digests({file: digest_file(file) for file in files})

@@ -13,6 +13,9 @@ HUB_ID = re.compile(r"(?P<id>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revisio
 
 
 CONFIG_FILE, TOKENIZER_FILE = "config.json", "tokenizer.json"
+TOKENIZER_SETTINGS, CHAT_TEMPLATE_FILE = "tokenizer_config.json", "chat_template.jinja"
+TOKENIZER_PARTS = (TOKENIZER_FILE, f"{TOKENIZER_SETTINGS}*", f"{CHAT_TEMPLATE_FILE}*")
+"""Patterns of the files of a tokenizer; files of a pattern with an asterisk may be missing."""
 MODEL_FILES = (CONFIG_FILE, "*.safetensors", "*.safetensors.index.json", TOKENIZER_FILE)
 """Patterns of the files that pretraining begins with."""
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.e2e.servers import DOCKER, LOGIN, PASSWORD, compose_file
+from tests.e2e.servers import DOCKER, LOGIN, PASSWORD, TOKEN, compose_file
 
-VARIABLES = {"POSTGRES_PASSWORD": PASSWORD, "TEXTMILL_AUTH": LOGIN}
+VARIABLES = {"POSTGRES_PASSWORD": PASSWORD, "TEXTMILL_AUTH": LOGIN, "TEXTMILL_TOKEN": TOKEN}
 
 
 @pytest.fixture
@@ -41,6 +41,9 @@ def test_services_that_listen_beyond_their_container_require_the_login(
         assert service["environment"]["TEXTMILL_AUTH"] == LOGIN
     worker = compose["services"]["worker"]["environment"]
     assert worker["PREFECT_API_AUTH_STRING"] == worker["TEXTMILL_AUTH"] == LOGIN
+    serve = compose["services"]["serve"]
+    assert "serve.host=0.0.0.0" in serve["command"]
+    assert serve["environment"]["TEXTMILL_TOKEN"] == TOKEN
 
 
 def test_there_is_no_hard_coded_password(compose: dict[str, Any]) -> None:
@@ -48,9 +51,9 @@ def test_there_is_no_hard_coded_password(compose: dict[str, Any]) -> None:
         value
         for service in compose["services"].values()
         for name, value in service["environment"].items()
-        if any(word in name for word in ("PASSWORD", "SECRET", "KEY", "AUTH"))
+        if any(word in name for word in ("PASSWORD", "SECRET", "KEY", "AUTH", "TOKEN"))
     }
-    assert secrets == {PASSWORD, LOGIN, None}
+    assert secrets == {PASSWORD, LOGIN, TOKEN, None}
     text = (DOCKER / "compose.yaml").read_text()
     assert "textmill:" not in text.replace("image: textmill:", "").split("services:")[1]
 
@@ -59,6 +62,7 @@ def test_ports_are_published_only_on_the_loopback_address(compose: dict[str, Any
     ports = {name: service.get("ports", []) for name, service in compose["services"].items()}
     assert ports.pop("mlflow") == ["127.0.0.1:5000:5000"]
     assert ports.pop("prefect") == ["127.0.0.1:4200:4200"]
+    assert ports.pop("serve") == ["127.0.0.1:8000:8000"]
     assert not any(ports.values())
 
 
@@ -66,7 +70,7 @@ def test_every_service_has_a_health_check_and_waits_for_its_dependencies(
     compose: dict[str, Any],
 ) -> None:
     services = compose["services"]
-    assert set(services) == {"postgres", "mlflow", "prefect", "worker"}
+    assert set(services) == {"postgres", "mlflow", "prefect", "worker", "serve"}
     for service in services.values():
         assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
         assert service["restart"] == "unless-stopped"
@@ -76,6 +80,7 @@ def test_every_service_has_a_health_check_and_waits_for_its_dependencies(
         "mlflow": {"postgres"},
         "prefect": {"postgres"},
         "worker": {"mlflow", "prefect"},
+        "serve": {"mlflow"},
     }
     conditions = [c for s in services.values() for c in s.get("depends_on", {}).values()]
     assert all(condition == {"condition": "service_healthy"} for condition in conditions)
@@ -86,7 +91,12 @@ def test_persistent_data_are_in_volumes(compose: dict[str, Any]) -> None:
         name: [mount.split(":")[0] for mount in service.get("volumes", [])]
         for name, service in compose["services"].items()
     }
-    for service, volume in (("postgres", "postgres"), ("mlflow", "artifacts"), ("worker", "work")):
+    for service, volume in (
+        ("postgres", "postgres"),
+        ("mlflow", "artifacts"),
+        ("worker", "work"),
+        ("serve", "serving"),
+    ):
         assert volume in mounts[service]
         assert volume in compose["volumes"]
 
@@ -114,7 +124,7 @@ def test_an_image_has_no_entry_point_and_records_its_commit(name: str) -> None:
 
 def test_images_are_built_with_the_commit_of_the_shell() -> None:
     services = compose_file(VARIABLES | {"TEXTMILL_COMMIT": "4" * 40})["services"]
-    for name in ("mlflow", "prefect", "worker"):
+    for name in ("mlflow", "prefect", "worker", "serve"):
         assert services[name]["build"]["args"] == {"TEXTMILL_COMMIT": "4" * 40}
 
 

@@ -85,10 +85,15 @@ class Product:
         process.send_signal(number)
         return process.wait(60)
 
+    def in_work(self, pattern: str) -> list[Path]:
+        """Files in the work folders of steps that have not finished."""
+        steps = self.folder.glob("mlruns/wip/*")
+        return [file for step in steps for file in (step / "work").glob(pattern)]
+
     def newest_step(self) -> int:
         lines = [
             line
-            for file in self.folder.glob("mlruns/wip/*/work/metrics.jsonl")
+            for file in self.in_work("metrics.jsonl")
             for line in file.read_text().splitlines()
             if '"step"' in line
         ]

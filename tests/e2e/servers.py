@@ -22,6 +22,7 @@ import yaml
 
 DOCKER = Path(__file__).parents[2] / "docker"
 PASSWORD = "only-for-tests"
+TOKEN = "a-token-of-the-tests"
 LOGIN = f"anna:{PASSWORD}"
 START_TIMEOUT_S = 300
 STOP_TIMEOUT_S = 30
@@ -188,10 +189,21 @@ class Services:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.folder, self.postgres = folder, postgres
-        self.ports = {"5432": postgres.port, "5000": free_port(), "4200": free_port()}
+        self.ports = {
+            "5432": postgres.port,
+            "5000": free_port(),
+            "4200": free_port(),
+            "8000": free_port(),
+        }
         self.mlflow_url = f"http://127.0.0.1:{self.ports['5000']}"
         self.prefect_url = f"http://127.0.0.1:{self.ports['4200']}/api"
-        given = {"POSTGRES_PASSWORD": PASSWORD, "TEXTMILL_AUTH": LOGIN, **(variables or {})}
+        self.serve_url = f"http://127.0.0.1:{self.ports['8000']}"
+        given = {
+            "POSTGRES_PASSWORD": PASSWORD,
+            "TEXTMILL_AUTH": LOGIN,
+            "TEXTMILL_TOKEN": TOKEN,
+            **(variables or {}),
+        }
         self.compose = compose_file(given)
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "MLFLOW_"))}
         self.environment = {
@@ -220,8 +232,9 @@ class Services:
     def _here(self, word: str) -> str:
         """Return a word with this machine in place of the containers, and the ports used here."""
         word = re.sub(r"(?<=//)(mlflow|prefect)(?=:)|(?<=@)postgres(?=:)", "127.0.0.1", word)
-        word = re.sub(r"\b(5432|5000|4200)\b", lambda m: str(self.ports[m.group()]), word)
+        word = re.sub(r"\b(5432|5000|4200|8000)\b", lambda m: str(self.ports[m.group()]), word)
         word = word.replace("/opt/textmill/", f"{DOCKER.parent}/")
+        word = word.replace("/home/textmill/serving", f"{self.folder}/serving")
         return re.sub(r"^/artifacts$", f"{self.folder}/artifacts", word)
 
     def close(self) -> None:

@@ -113,6 +113,7 @@ def ports() -> tuple[int, int, list[str]]:
     return mlflow, prefect, [f"tracking.mlflow_port={mlflow}", f"tracking.prefect_port={prefect}"]
 
 
+@pytest.mark.slow
 def test_a_temporary_server_answers_its_own_alone(product: Product) -> None:
     script = (
         "import sys\nfrom textmill.config import TrackingConfig\n"

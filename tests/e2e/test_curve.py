@@ -29,7 +29,7 @@ def runs_of(product: Product, name: str) -> list[Run]:
 
 
 def n_points(product: Product) -> int:
-    return len([*product.folder.glob("mlruns/wip/*/work/points/*.json")])
+    return len(product.in_work("points/*.json"))
 
 
 def test_a_killed_curve_continues_and_the_report_of_a_run_shows_it(product: Product) -> None:

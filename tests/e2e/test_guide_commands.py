@@ -25,7 +25,12 @@ SHRUNKEN = """\
 import json, os, sys
 words, small, ports = sys.argv[1:], json.loads({small!r}), json.loads({ports!r})
 if "--help" not in words:
-    first = next((i for i, word in enumerate(words) if "=" in word and " " not in word), len(words))
+    settings = (
+        i
+        for i, word in enumerate(words)
+        if "=" in word and " " not in word and words[i - 1] != "--column"
+    )
+    first = next(settings, len(words))
     if "--config" in words or words[0] == "reproduce":
         small = []
     elif any(word.startswith("tasks=") for word in words):

@@ -34,6 +34,7 @@ SETTINGS = [
     *SMALL,
     "tasks=[sample-topic,sample-ner,sample-translation,sample-qa,sample-chat,sample-subjects]",
     "corpus.task_texts.enabled=true",
+    "audit.enabled=true",
     # What is compared and averaged is in every key, and is loaded only if it is.
     "tasks.topic.finetune.candidates=[average]",
     "tasks.qa.finetune.candidates=[average]",
@@ -45,14 +46,17 @@ PARTS = (
     "task-texts",
     "clean",
     "tokenizer",
+    "canaries",
     "tokens",
     "pretrain",
     "evaluate-lm",
+    "audit",
     *(
         f"{step} {task}"
         for step in ("baseline", "finetune", "evaluate")
         for task in ("topic", "ner", "qa", "subjects", *GENERATED)
     ),
+    *(f"{step} {task}" for step in ("cases", "behaviour") for task in ("topic", "ner", "qa")),
 )
 
 

@@ -250,7 +250,7 @@ CHANGES: dict[str, tuple[Callable[[Project], None], set[str]]] = {
         change_file("ner-test.jsonl", "B-LOC", "B-PER"),
         {"baseline places", "evaluate places"},
     ),
-    "a validation file": (add_validation, {"finetune mood", "evaluate mood"}),
+    "a validation file": (add_validation, {"baseline mood", "finetune mood", "evaluate mood"}),
     "the column of labels": (
         setting("tasks.mood.label", "mood"),
         {"baseline mood", "finetune mood", "evaluate mood"},

@@ -98,7 +98,7 @@ def test_a_flow_run_in_prefect_shows_each_step_and_whether_it_was_reused(
     script: Any, served: tuple[str, str], page: Any, runs: list[Run]
 ) -> None:
     flow_run = runs[0].data.tags["prefect.flow_run_id"]
-    script.open_page(page, f"{served[1]}/runs/flow-run/{flow_run}", "finetune topic")
+    script.open_page(page, f"{served[1]}/runs/flow-run/{flow_run}", "baseline topic")
     page.get_by_role("tab", name="Task Runs").or_(page.get_by_text("Task Runs")).first.click()
     page.get_by_text("Reused").first.wait_for()
     text = page.locator("body").inner_text()

@@ -8,6 +8,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 MODEL = [word for word in SMALL if word.startswith(("model", "tokenizer", "pretrain"))]
 
 
+@pytest.mark.slow
 def test_a_plan_says_what_training_takes_and_what_to_train_for_a_budget(product: Product) -> None:
     done = product.run("plan", "--hours", "2", *MODEL, "cluster.price_per_hour=1.5")
     assert done.returncode == 0, done.stderr

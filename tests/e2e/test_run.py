@@ -23,14 +23,20 @@ STEPS = {
     "pretrain",
     "evaluate-lm",
     "baseline topic",
+    "cases topic",
     "finetune topic",
     "evaluate topic",
+    "behaviour topic",
     "baseline sentiment",
+    "cases sentiment",
     "finetune sentiment",
     "evaluate sentiment",
+    "behaviour sentiment",
     "baseline ner",
+    "cases ner",
     "finetune ner",
     "evaluate ner",
+    "behaviour ner",
     "baseline translation",
     "finetune translation",
     "evaluate translation",
@@ -124,7 +130,9 @@ def test_the_parent_has_a_report_with_the_scores_of_this_run(finished: Product) 
     page = Path(client.download_artifacts(parent.info.run_id, "report.html")).read_text()
     scores = {k: v for k, v in parent.data.metrics.items() if not k.startswith("baseline/")}
     assert len(scores) >= 10
-    assert [key for key, value in scores.items() if f">{value:,.3f}<" not in page] == []
+    # Differences between groups have a sign in the report.
+    shown = {k: [f">{sign}{v:,.3f}<" for sign in ("", "+", "-")] for k, v in scores.items()}
+    assert [key for key, cells in shown.items() if not any(map(page.__contains__, cells))] == []
     for words in ("generated sample data are meaningless", "textmill run --config demo", "kept"):
         assert words in page
     assert len(page) < 2_000_000
@@ -188,7 +196,7 @@ def test_predict_translates(finished: Product) -> None:
     assert done.returncode == 0, done.stderr
     row = json.loads(done.stdout)
     assert (row["text"], type(row["translation"])) == ("The harbour is old.", str)
-    assert row.keys() == {"text", "translation", "is_cut", "run"}
+    assert row.keys() == {"text", "translation", "is_cut", "filtered", "model_version", "run"}
     asked = finished.run("lineage", row["run"])
     assert asked.returncode == 0, asked.stderr
     assert "finetune translation" in asked.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -13,11 +14,21 @@ from typing import Any
 
 import boto3
 import pytest
+import requests
 from mlflow.tracking import MlflowClient
 from moto.server import ThreadedMotoServer
 
 from tests.e2e.conftest import SMALL, Product, wait_until
-from tests.e2e.servers import DOCKER, LOGIN, PASSWORD, Postgres, Services, postgres_server, services
+from tests.e2e.servers import (
+    DOCKER,
+    LOGIN,
+    PASSWORD,
+    TOKEN,
+    Postgres,
+    Services,
+    postgres_server,
+    services,
+)
 from tests.e2e.test_attacks import MLFLOW, PREFECT, ask, assert_answers_its_own_alone, with_login
 from textmill.config import TrackingConfig
 from textmill.errors import RunError
@@ -106,6 +117,15 @@ def test_a_pipeline_runs_through_all_of_them(stack: Services, tmp_path: Path) ->
     assert written.stdout.startswith("The"), written.stderr
     pages = there.run("ui")
     assert (pages.returncode, stack.mlflow_url in pages.stderr) == (0, True), pages.stderr
+
+    stack.start("serve").wait_for(f"{stack.serve_url}/health")
+    health = f"{stack.serve_url}/health"
+    wait_until(lambda: requests.get(health, timeout=60).json()["models"]["sentiment"], 120)
+    url, body = f"{stack.serve_url}/v1/tasks/sentiment/predict", {"inputs": ["A lovely day."]}
+    assert requests.post(url, json=body, timeout=60).status_code == 401
+    given = {"Authorization": f"Bearer {TOKEN}"}
+    served = requests.post(url, json=body, headers=given, timeout=60).json()
+    assert served["predictions"][0]["label"] == json.loads(answered.stdout)["label"]
 
 
 def test_a_worker_runs_two_pipelines_at_once_and_computes_each_step_once(

@@ -49,7 +49,8 @@ def test_a_changed_setting_is_named_where_it_counts(finished: Product) -> None:
     assert (change["before"], change["now"]) == (40, 41)
     assert labels(found, "compute") == {"pretrain"}
     waiting = labels(found, "waits")
-    assert waiting == {"evaluate-lm"} | {
+    tested = {f"behaviour {task}" for task in ("topic", "sentiment", "ner")}
+    assert waiting == tested | {"evaluate-lm"} | {
         f"{step} {task}"
         for step in ("finetune", "evaluate")
         for task in ("topic", "sentiment", "ner", "translation")

@@ -42,6 +42,7 @@ def weights_of(product: Product) -> bytes:
     return Path(file).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_in_its_run_to_the_same_weights(
     product: Product, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -74,7 +75,7 @@ def test_a_killed_training_goes_on_in_its_run_to_the_same_weights(
     ("number", "status"),
     [
         pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow, id="SIGINT"),
-        pytest.param(signal.SIGTERM, 143, id="SIGTERM"),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow, id="SIGTERM"),
     ],
 )
 def test_a_stopped_run_saves_its_training_and_leaves_nothing_running(
@@ -82,7 +83,7 @@ def test_a_stopped_run_saves_its_training_and_leaves_nothing_running(
 ) -> None:
     long = [*LONG, "pretrain.max_steps=5000", "pretrain.checkpoint_every_steps=5000"]
     assert product.stop_in_training(number, "pretrain", *long, step=10) == status
-    (saved,) = product.folder.glob("mlruns/wip/*/work/checkpoints/step-*")
+    (saved,) = product.in_work("checkpoints/step-*")
     assert int(saved.name.removeprefix("step-")) >= product.newest_step()
     assert "RUNNING" not in {run.info.status for run in runs_of(product)}
 

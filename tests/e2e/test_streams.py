@@ -57,7 +57,9 @@ def test_an_argument_that_is_not_text_is_refused_by_name(
 def test_standard_input_that_is_not_utf_8_is_refused(finished: Product) -> None:
     done = run(finished.folder, b"predict", b"topic", stdin=LATIN)
     assert done.returncode == 2
-    assert done.stderr == b"textmill: standard input is not UTF-8 text: convert it first.\n"
+    assert done.stderr.startswith(
+        b"textmill: standard input:1: not valid UTF-8 at byte 19 of the line: convert it to UTF-8. "
+    )
 
 
 def test_a_text_in_utf_8_is_read_in_an_ascii_locale_and_answered_in_ascii(
@@ -82,6 +84,7 @@ def test_an_ascii_terminal_is_written_to(finished: Product, words: tuple[str, ..
     assert run(finished.folder, *map(str.encode, words), PYTHONUTF8="1").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_source_whose_name_is_not_text_is_named(product: Product) -> None:
     (product.folder / "my.yaml").write_text(CONFIG.replace("notes.jsonl", "notes/*.jsonl"))
     folder = product.folder / "notes"

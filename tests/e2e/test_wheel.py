@@ -100,9 +100,11 @@ def test_it_holds_the_licence_all_configurations_and_all_templates(wheel: Path) 
     assert f"textmill-{TAG[1:]}.dist-info/licenses/LICENSE" in names
     conf = {f"textmill_{p.relative_to(CHECKOUT)}" for p in (CHECKOUT / "conf").rglob("*.yaml")}
     templates = {str(p.relative_to(CHECKOUT / "src")) for p in (CHECKOUT / "src").rglob("*.j2")}
+    lists = {str(p.relative_to(CHECKOUT / "src")) for p in (CHECKOUT / "src").rglob("*.txt")}
     assert len(conf) > 10
     assert len(templates) > 1
-    assert conf | templates | {"textmill/py.typed"} <= names
+    assert len(lists) > 10
+    assert conf | templates | lists | {"textmill/py.typed"} <= names
 
 
 def test_its_version_is_that_of_the_tag_and_without_git_it_holds_the_same_files(

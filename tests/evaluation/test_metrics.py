@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import datasets
 import pytest
 
@@ -42,3 +45,17 @@ def test_a_function_is_computed_as_a_metric_of_evaluate_with_checked_values() ->
     assert compute(right, features, [1, 2], [2, 9], offset="1") == {"right": 1.0}
     with pytest.raises(ValueError, match="invalid literal"):
         compute(right, features, ["a"], [2], offset="1")
+
+
+def test_computing_loads_neither_transformers_nor_torch_and_leaves_them_importable() -> None:
+    code = """
+import sys, datasets
+from textmill.evaluation.metrics import compute
+columns = dict.fromkeys(("predictions", "references"), datasets.Value("int64"))
+features = datasets.Features(columns)
+print(compute(lambda predictions, references: {"n": 1}, features, [1], [1]))
+print({"evaluate", "torch", "transformers"} & {*sys.modules})
+from transformers import GPT2Config
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.splitlines() == ["{'n': 1.0}", "{'evaluate'}"]

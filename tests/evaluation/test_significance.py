@@ -87,7 +87,10 @@ def compare(kind: str, first: Rows, second: Rows, **further: Any) -> dict[str, D
 def test_every_metric_of_every_kind_can_be_compared(kind: str) -> None:
     rows = {
         "classification": classified(5, 0.5, 1),
-        "generation": [{"prompt": "p", "response": "a b", "reference": "a"}] * 5,
+        "generation": [
+            {"prompt": "p", "response": "a b", "reference": "a", "nll": 2.0, "tokens": 2}
+        ]
+        * 5,
         "multilabel": [{"text": "t", "labels": [{"label": "a"}], "reference": ["a", "b"]}] * 5,
         "question_answering": [
             {"question": "q", "context": "c", "answer": "a b", "reference": ["a"]}

@@ -7,8 +7,11 @@ import torch
 
 from tests.model.test_generation import VOCAB_SIZE, build, prompts
 from tests.pretended_gpu import pretended_gpu
+from textmill.config import GenerationConfig, SamplingConfig
 from textmill.errors import InputError
-from textmill.model import choose_device, complete, generate
+from textmill.model import choose_device, complete
+from textmill.model.generation import generate
+from textmill.model.sampling import choose_tokens
 
 
 def test_a_gpu_is_used_where_there_is_one_unless_the_cpu_is_chosen(
@@ -43,9 +46,10 @@ def test_a_gpu_completes_as_the_cpu_does(position: str, beams: int) -> None:
 def test_a_gpu_generates_as_the_cpu_does(position: str) -> None:
     """Beyond a full context, and greedily: the generators of two devices draw differently."""
     model, input_ids = build(8, position), prompts(3, 5)
-    expected = [token.tolist() for token in generate(model, input_ids, 20, 0.0)]
+    config = GenerationConfig(max_new_tokens=20, temperature=0)
+    expected = [token.tolist() for token in generate(model, input_ids, config)]
     device = choose_device()
-    found = generate(model.to(device), input_ids.to(device), 20, 0.0)
+    found = generate(model.to(device), input_ids.to(device), config)
     assert [token.tolist() for token in found] == expected
 
 
@@ -57,7 +61,7 @@ def test_the_pretended_gpu_finds_what_is_on_the_cpu(monkeypatch: pytest.MonkeyPa
         with pytest.raises(AssertionError, match="on two devices"):
             model(ids)
         with pytest.raises(AssertionError, match="a generator of the CPU"):
-            list(generate(model, ids.to(device), 2, generator=torch.Generator()))
+            choose_tokens(torch.zeros(1, 4).to(device), SamplingConfig(), [torch.Generator()])
         with pytest.raises(AssertionError, match="numpy cannot read"):
             ids.to(device).numpy()
         for on_cpu in (torch.arange(4), torch.zeros(4), torch.tensor([1] * 4), torch.full((4,), 1)):

@@ -131,6 +131,18 @@ def test_what_could_not_be_searched_is_named(
         trace_text(store, f"number-{seed.seed}")
 
 
+def test_of_a_file_that_has_grown_what_was_read_is_searched(
+    store: Store, chain: Chain, seed: SampleConfig
+) -> None:
+    with chain.labelled.open("a") as file:
+        file.write(json.dumps({"tokens": ["later", f"number-{seed.seed}"]}) + "\n")
+    found = trace_text(store, f"number-{seed.seed}")
+    assert found.documents == {chain.finetune.run_id: [f"{chain.labelled}:1"]}
+    assert str(chain.labelled) not in "".join(found.unsearched)
+    with pytest.raises(InputError):
+        trace_text(store, f"later number-{seed.seed}")
+
+
 def test_words_of_nothing_are_refused(store: Store) -> None:
     with pytest.raises(InputError, match="give text"):
         trace_text(store, " ")

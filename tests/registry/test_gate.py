@@ -12,8 +12,8 @@ from textmill.config import LANGUAGE_MODEL, PromotionConfig
 from textmill.errors import InputError
 from textmill.evaluation import significance
 from textmill.evaluation.metrics import Metric
-from textmill.evaluation.seed_scores import Spread
 from textmill.evaluation.significance import ExampleStatistics, Floats
+from textmill.evaluation.spreads import Spread
 from textmill.registry.gate import (
     Cost,
     Decision,
@@ -24,6 +24,7 @@ from textmill.registry.gate import (
     worse_than,
 )
 from textmill.tasks.kinds import metrics_of
+from textmill.tasks.language_model.memorization.memorized import METRICS as AUDIT_METRICS
 from textmill.tasks.statistics import tabulate
 
 SAME = Cost(parameters=1e6, seconds=10.0)
@@ -81,7 +82,7 @@ def test_a_significant_gain_within_the_variance_of_seeds_is_not_promoted() -> No
     assert challenge(champion, challenger, seed_noise=0).is_promoted
     found = challenge(champion, challenger, seed_noise=2)
     assert not found.is_promoted
-    assert found.reason.startswith("within the variance of seeds (0.05")
+    assert found.reason.startswith("within the variance of trainings (0.05")
 
 
 def test_a_larger_variance_of_retrained_models_raises_the_required_gain() -> None:
@@ -112,6 +113,17 @@ def test_a_larger_deviation_between_the_networks_of_a_model_raises_the_required_
     else:
         assert found.is_promoted == (needed < 0.1)
         assert f"{needed:.2g}" in found.reason
+
+
+def test_the_deviation_between_trainings_raises_the_required_gain() -> None:
+    answers = answers_of(right(1000, 700), right(1000, 800))
+    alone = decide(CONFIG, answers, SAME, SAME)
+    assert decide(CONFIG, answers, SAME, SAME, trainings=[0.0]) == alone
+    assert alone.is_promoted
+    needed = 2.326 * sqrt(2) * 0.05
+    for trainings in ([0.05], [0.03, sqrt(2 * 0.05**2 - 0.03**2)]):
+        found = decide(CONFIG, answers, SAME, SAME, trainings=trainings)
+        assert found.reason.startswith(f"within the variance of trainings ({needed:.2g})")
 
 
 @pytest.mark.parametrize(
@@ -260,6 +272,49 @@ def test_a_floor_of_an_unknown_metric_is_named() -> None:
     config = PromotionConfig(floors={"topic": {"acuracy": 0.8}})
     with pytest.raises(InputError, match=r"promotion.floors.topic.acuracy: .* use one of accuracy"):
         below_floor(config, "topic", "en", LABELS, {"accuracy": 0.9, "class/a/f1": 0.3})
+
+
+def test_a_share_of_passed_tests_can_be_a_floor() -> None:
+    scores = {"accuracy": 0.9, "behaviour/negation": 0.5, "behaviour/mean": 0.75}
+    floors = {"topic": {"behaviour/negation": 0.6}}
+    found = below_floor(PromotionConfig(floors=floors), "topic", "en", LABELS, scores)
+    assert found is not None
+    assert found.reason == "behaviour/negation 0.5 is below the minimum of 0.6"
+    floors = {"topic": {"behaviour/mean": 0.75}}
+    assert below_floor(PromotionConfig(floors=floors), "topic", "en", LABELS, scores) is None
+    config = PromotionConfig(floors={"topic": {"behaviour/negations": 0.6}})
+    known = "use one of behaviour/negation, behaviour/mean"
+    with pytest.raises(InputError, match=rf"topic\.behaviour/negations: .* {known}"):
+        below_floor(config, "topic", "en", LABELS, scores)
+
+
+def test_what_is_memorized_has_a_maximum() -> None:
+    metrics = (*LANGUAGE, *AUDIT_METRICS)
+    scores = {"val_loss": 3.0, "audit/exposure/16": 5.5, "audit/verbatim/train": 0.01}
+    config = PromotionConfig(floors={"lm": {"audit/exposure/16": 4, "audit/verbatim/train": 0.02}})
+    found = below_floor(config, "lm", "en", metrics, scores)
+    assert found is not None
+    assert found.reason == "audit/exposure/16 5.5 is above the maximum of 4"
+    assert below_floor(config, "lm", "en", metrics, scores | {"audit/exposure/16": 4.0}) is None
+    # Of a text without excerpts.
+    config = PromotionConfig(floors={"lm": {"audit/verbatim/excess": 0.1}})
+    known = "use one of audit/exposure/16, audit/verbatim/train"
+    with pytest.raises(InputError, match=rf"lm\.audit/verbatim/excess: .* {known}"):
+        below_floor(config, "lm", "en", metrics, scores)
+
+
+def test_a_difference_between_groups_has_a_maximum() -> None:
+    scores = {"accuracy": 0.9, "bias/max_difference": 0.05, "bias/max_flips": 0.125}
+    for maximum, is_expected in ((0.1, True), (0.05, True), (0.04, False)):
+        config = PromotionConfig(floors={"topic": {"bias/max_difference": maximum}})
+        found = below_floor(config, "topic", "en", LABELS, scores)
+        assert (found is None) is is_expected
+    assert found is not None
+    assert found.reason == "bias/max_difference 0.05 is above the maximum of 0.04"
+    config = PromotionConfig(floors={"topic": {"bias/difference": 0.1}})
+    known = "use one of bias/max_difference, bias/max_flips"
+    with pytest.raises(InputError, match=rf"topic\.bias/difference: .* {known}"):
+        below_floor(config, "topic", "en", LABELS, scores)
 
 
 class Trainer:

@@ -2,155 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow.entities import LoggedModelOutput, LoggedModelStatus
-from mlflow.entities.model_registry import ModelVersion
 
-from textmill.config import Config
-from textmill.errors import InputError, RunError
-from textmill.files import MANIFEST, digest_folder, digest_values, write_json
+from tests.registry.conftest import MakeChallenger, Promote, _numbers, champion, versions
+from textmill.errors import InputError
 from textmill.registry.challenger import Challenger
-from textmill.registry.promotion import challenge
 from textmill.registry.versions import DECISION_TAG, REASON_TAG, Registry
-from textmill.tasks.kinds import definitions
-from textmill.tracking.artifacts import publish
-from textmill.tracking.pipeline import Pipeline, open_pipeline
-from textmill.tracking.results import Result, find_result
+from textmill.tracking.pipeline import Pipeline
+from textmill.tracking.results import Result
 from textmill.tracking.store import StoreError
-
-_numbers = itertools.count(1)
-N = 400
-Promote = Callable[..., str]
-
-
-@pytest.fixture
-def mood(config: Config) -> Config:
-    """A configuration in an experiment of its own, so with a registry of its own."""
-    return config.model_copy(update={"experiment": f"promotion {next(_numbers)}"})
-
-
-@pytest.fixture
-def pipeline(mood: Config) -> Iterator[Pipeline]:
-    with open_pipeline("pipeline", mood, "mood.yaml", {}) as opened:
-        yield opened
-
-
-@pytest.fixture
-def make_step(pipeline: Pipeline, tmp_path: Path) -> Callable[..., Result]:
-    """Returns a function that makes a finished step with these files."""
-    store = pipeline.store
-
-    def make(step: str, files: dict[str, str], seconds: float = 2.0) -> Result:
-        key = f"key {next(_numbers)}"
-        run_id = store.start_run(pipeline.experiment_id, step, {"textmill.key": key})
-        out = tmp_path / run_id
-        out.mkdir()
-        for name, text in files.items():
-            (out / name).write_text(text)
-        digests = digest_folder(out)
-        manifest = {"step": step, "config": {"kind": "classification"}, "files": digests}
-        write_json(out / MANIFEST, manifest | {"digest": digest_values(digests)})
-        publish(store, run_id, out)
-        store.log_metrics(run_id, {"seconds": seconds})
-        store.end_run(run_id, "FINISHED")
-        return find_result(store, run_id)
-
-    return make
-
-
-@pytest.fixture
-def evaluated(make_step: Callable[..., Result]) -> Callable[..., Result]:
-    """Returns a function that makes an evaluation with so many right answers."""
-
-    def make(n_right: int, test_set: str = "first", seconds: float = 2.0) -> Result:
-        rows = [
-            {"text": f"{test_set} {i}", "reference": "a", "label": "a" if i < n_right else "b"}
-            for i in range(N)
-        ]
-        lines = "".join(json.dumps(row) + "\n" for row in rows)
-        metrics = json.dumps({"accuracy": n_right / N, "class/a/f1": 0.5})
-        return make_step("evaluate", {"predictions.jsonl": lines, "metrics.json": metrics}, seconds)
-
-    return make
-
-
-@pytest.fixture
-def make_challenger(
-    pipeline: Pipeline, make_step: Callable[..., Result], evaluated: Callable[..., Result]
-) -> Callable[..., Challenger]:
-    """Returns a function that makes an evaluated model with so many right answers."""
-    client: Any = pipeline.store.client
-
-    def make(n_right: int, test_set: str = "first", **further: Any) -> Challenger:
-        model = make_step("finetune", {"weights": f"{next(_numbers)}"})
-        logged = client.create_logged_model(
-            pipeline.experiment_id, "mood", source_run_id=model.run_id
-        )
-        client.log_outputs(model.run_id, [LoggedModelOutput(logged.model_id, 0)])
-        client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
-        tested = evaluated(n_right, test_set)
-        made = Challenger(
-            name="mood",
-            kind="classification",
-            metrics=definitions("classification"),
-            floors="mood",
-            language="en",
-            model=model,
-            tested=tested,
-            test_digest=test_set,
-            recipe="recipe",
-            parameters=1e6,
-            trivial={"accuracy": 0.05},
-            baseline={},
-        )
-        return replace(made, **further)
-
-    return make
-
-
-MakeChallenger = Callable[..., Challenger]
-
-
-@pytest.fixture
-def promote(pipeline: Pipeline, mood: Config) -> Promote:
-    """Returns a function that lets a model challenge; nothing may be measured anew."""
-
-    def refuse(model: Result) -> Result:
-        raise AssertionError("nothing is to be measured anew")
-
-    def go(
-        challenger: Challenger,
-        remeasure: Callable[[Result], Result] = refuse,
-        **promotion: Any,
-    ) -> str:
-        section = mood.promotion.model_copy(update=promotion)
-        config = mood.model_copy(update={"promotion": section})
-        return challenge(pipeline, config, challenger, remeasure).line
-
-    return go
-
-
-@pytest.fixture
-def registry(pipeline: Pipeline, mood: Config) -> Registry:
-    return Registry(pipeline.store, mood.experiment)
-
-
-def versions(registry: Registry) -> list[ModelVersion]:
-    return registry.versions("mood")
-
-
-def champion(registry: Registry) -> str | None:
-    found = registry.champion("mood")
-    return None if found is None else str(found.version)
 
 
 def test_the_first_model_is_champion_and_its_version_says_what_it_is(
@@ -317,6 +182,17 @@ def test_a_model_below_its_floor_is_never_champion(
     assert champion(registry) == "2"
 
 
+def test_a_model_that_behaves_badly_is_never_champion(
+    promote: Promote, make_challenger: MakeChallenger, registry: Registry
+) -> None:
+    floors = {"mood": {"behaviour/negation": 0.9}}
+    bad = make_challenger(250, further={"behaviour/negation": 0.25})
+    line = promote(bad, floors=floors)
+    assert "rejected v1: behaviour/negation 0.25 is below the minimum of 0.9" in line
+    promote(make_challenger(250, further={"behaviour/negation": 0.95}), floors=floors)
+    assert champion(registry) == "2"
+
+
 def test_a_wrong_floor_is_named_before_anything_is_registered(
     promote: Promote, make_challenger: MakeChallenger, registry: Registry
 ) -> None:
@@ -352,99 +228,6 @@ def test_an_interrupted_challenge_is_completed(
     assert len(versions(registry)) == 2
 
 
-def test_a_decision_on_earlier_examples_is_not_taken_for_one_on_the_new(
-    promote: Promote, make_challenger: MakeChallenger, registry: Registry
-) -> None:
-    promote(make_challenger(200))
-    second = make_challenger(150)
-    assert "rejected v2" in promote(second)
-
-    def stop(model: Result) -> Result:
-        raise StoreError("the store is away")
-
-    better = replace(second, tested=make_challenger(300, "second").tested, test_digest="second")
-    with pytest.raises(StoreError):
-        promote(better, stop)
-    assert promote(better, lambda model: make_challenger(200, "second").tested).startswith(
-        "mood: promoted v2: better"
-    )
-    assert versions(registry)[1].tags["textmill.test_digest"] == "second"
-
-
-@pytest.mark.parametrize("n_calls", range(7))
-def test_an_interrupted_reevaluation_leaves_consistent_tags_on_the_champion(
-    promote: Promote,
-    make_challenger: MakeChallenger,
-    registry: Registry,
-    monkeypatch: pytest.MonkeyPatch,
-    n_calls: int,
-) -> None:
-    first = make_challenger(200)
-    promote(first)
-    calls = itertools.count()
-    write = Registry.set_tags
-
-    def interrupted(self: Registry, model: str, version: ModelVersion, tags: Any) -> None:
-        for key, value in tags.items():
-            if next(calls) == n_calls:
-                raise StoreError("the store is away")
-            write(self, model, version, {key: value})
-
-    second = make_challenger(300, "second")
-    again = make_challenger(200, "second").tested
-    with monkeypatch.context() as patch:
-        patch.setattr(Registry, "set_tags", interrupted)
-        with suppress(StoreError):
-            promote(second, lambda model: again)
-    tags = versions(registry)[0].tags
-    run_of = {"first": first.tested.run_id, "second": again.run_id}
-    assert (tags.get("textmill.test_digest"), tags["textmill.run.evaluate"]) in {
-        *run_of.items(),
-        *((None, run_id) for run_id in run_of.values()),
-    }
-    promote(second, lambda model: again)
-    assert champion(registry) == "2"
-    assert versions(registry)[1].tags[DECISION_TAG] == "promoted"
-    assert versions(registry)[1].tags["textmill.test_digest"] == "second"
-
-
-def test_a_champion_evaluated_on_other_examples_is_evaluated_again(
-    promote: Promote,
-    make_challenger: MakeChallenger,
-    evaluated: Callable[..., Result],
-    registry: Registry,
-) -> None:
-    first = make_challenger(200)
-    promote(first)
-    asked: list[str] = []
-
-    def remeasure(model: Result) -> Result:
-        asked.append(model.run_id)
-        return evaluated(390, "second")
-
-    # 0.75 is more than the champion's 0.5, but that was on other examples.
-    line = promote(make_challenger(300, "second"), remeasure)
-    assert line.startswith("mood: kept champion v1, rejected v2: not better: accuracy 0.75 against")
-    assert asked == [first.model.run_id]
-    tags = versions(registry)[0].tags
-    assert (tags["textmill.test_digest"], tags["score.accuracy"]) == ("second", "0.975")
-    promote(make_challenger(310, "second"))  # which measures nothing anew
-
-
-def test_a_champion_with_other_metric_signatures_is_evaluated_again(
-    make_challenger: MakeChallenger,
-    promote: Promote,
-    evaluated: Callable[..., Result],
-    pipeline: Pipeline,
-) -> None:
-    promote(make_challenger(200))
-    second = make_challenger(300)
-    again = evaluated(200)
-    for result in (second.tested, again):
-        pipeline.store.set_tags(result.run_id, {"signature.accuracy": "another"})
-    assert promote(second, lambda model: again).startswith("mood: promoted v2: better")
-
-
 def test_the_reason_names_what_makes_the_scores_doubtful(
     make_challenger: MakeChallenger, promote: Promote, registry: Registry
 ) -> None:
@@ -453,44 +236,6 @@ def test_the_reason_names_what_makes_the_scores_doubtful(
     assert line == f"mood: promoted v1: the first, and better than the trivial model; but {doubts}"
     assert versions(registry)[0].tags[REASON_TAG].endswith(f"; but {doubts}")
     assert f"; but {doubts}" in promote(make_challenger(150, doubts=doubts))
-
-
-@pytest.mark.parametrize("problem", [InputError("no label 'z'"), RunError("it died")])
-def test_a_champion_that_cannot_be_measured_stays(
-    promote: Promote, make_challenger: MakeChallenger, registry: Registry, problem: Exception
-) -> None:
-    promote(make_challenger(200))
-
-    def fail(model: Result) -> Result:
-        raise problem
-
-    line = promote(make_challenger(300, "second"), fail)
-    assert f"could not be evaluated on its test set: {problem}" in line
-    assert champion(registry) == "1"
-
-
-def test_lost_predictions_of_the_champion_are_computed_again(
-    promote: Promote,
-    make_challenger: MakeChallenger,
-    evaluated: Callable[..., Result],
-    registry: Registry,
-) -> None:
-    first = make_challenger(200)
-    promote(first)
-    (first.tested.folder / "predictions.jsonl").unlink()
-    line = promote(make_challenger(300), lambda model: evaluated(200))
-    assert line.startswith("mood: promoted v2")
-
-
-def test_the_champion_itself_on_new_examples_stays_champion(
-    promote: Promote, make_challenger: MakeChallenger, registry: Registry
-) -> None:
-    first = make_challenger(200)
-    promote(first)
-    line = promote(replace(first, test_digest="second"))
-    assert line == "mood: kept champion v1: it is this model"
-    assert versions(registry)[0].tags["textmill.test_digest"] == "second"
-    assert len(versions(registry)) == 1
 
 
 def test_a_cheaper_model_that_is_not_worse_is_promoted(
@@ -509,7 +254,7 @@ def test_retraining_with_other_seeds_sets_the_required_gain(
     promote(make_challenger(200))
     for n_right in (100, 200):
         promote(make_challenger(n_right))
-    assert "within the variance of seeds" in promote(make_challenger(240))
+    assert "within the variance of trainings" in promote(make_challenger(240))
     assert "promoted" in promote(make_challenger(240, recipe="another"))
 
 
@@ -524,8 +269,30 @@ def test_the_networks_of_a_model_set_the_required_gain(
         return made
 
     promote(with_spread(200, 0.001))
-    assert "within the variance of seeds" in promote(with_spread(260, 0.3))
+    assert "within the variance of trainings" in promote(with_spread(260, 0.3))
     assert "promoted" in promote(with_spread(260, 0.001))
+
+
+@pytest.mark.parametrize(
+    ("champion", "challenger", "said"),
+    [
+        (None, 0.3, "within the variance of trainings"),
+        (0.3, None, "within the variance of trainings"),
+        (0.001, 0.001, "promoted v2"),
+        (None, None, "promoted v2"),
+    ],
+)
+def test_the_cross_validation_of_either_model_sets_the_required_gain(
+    promote: Promote,
+    make_challenger: MakeChallenger,
+    champion: float | None,
+    challenger: float | None,
+    said: str,
+) -> None:
+    for n_right, deviation in ((200, champion), (260, challenger)):
+        made = make_challenger(n_right, recipe=f"recipe {next(_numbers)}")
+        line = promote(replace(made, training_deviation=deviation))
+    assert said in line
 
 
 def test_a_champion_registered_outside_textmill_is_kept(

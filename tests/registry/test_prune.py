@@ -19,11 +19,11 @@ from textmill.registry.lineage import trace
 from textmill.registry.prune import UnusedData, find_unused, remove
 from textmill.steps.step import Step
 from textmill.tracking.artifacts import output_folder
+from textmill.tracking.computing.trial_runs import pipeline_of_trial
 from textmill.tracking.liveness import no_pipeline_starts
 from textmill.tracking.pipeline import Pipeline, open_pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store
-from textmill.tracking.trial_runs import pipeline_of_trial
 
 pytestmark = pytest.mark.filterwarnings("ignore:The specified dataset source:UserWarning")
 

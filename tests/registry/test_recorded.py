@@ -164,6 +164,28 @@ def test_a_folder_that_was_begun_from_is_named_if_it_has_changed(
     assert f"the initial file {file} is missing or has changed" in line
 
 
+def test_behaviour_tests_are_named_if_they_have_changed(recorded: Recorded, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("tests: []")
+    task = {"kind": "classification", "name": "mood", "train": "a", "test": "b", "hub": "own/er"}
+    values = recorded.config.model_dump() | {"tasks": [task | {"behaviour": str(file)}]}
+    step = recorded.steps["tokenizer"]
+    source = {"place": str(file), "digest": digest_file(file), "files": {}}
+    manifest = step.manifest | {"sources": {"mood/behaviour": source}}
+    changed = replace(
+        recorded,
+        config=Config.model_validate(values),
+        steps={"tokenizer": replace(step, manifest=manifest)},
+    )
+    assert problems(changed) == []
+    file.write_text("tests: [1]")
+    (line,) = problems(changed)
+    assert f"mood/behaviour ({file}) has changed" in line
+    file.unlink()
+    (line,) = problems(changed)
+    assert f"mood/behaviour ({file}) is missing" in line
+
+
 def test_changed_data_are_named_with_both_digests(
     recorded: Recorded, data: Path, tmp_path: Path
 ) -> None:

@@ -10,11 +10,18 @@ from typing import Any
 import pytest
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 
+from tests.memorized import make_audit
+from tests.tasks.behaviour.test_group_scores import case as group_case
 from textmill.config import Config, SourceConfig, TaskConfig, key_values
 from textmill.evaluation.notes import LEAK, Note, write_notes
 from textmill.files import MANIFEST, read_json, write_json
 from textmill.reports import cards
-from textmill.reports.cards import NAME, TAG, backbone_card_text, card_text, log_card, plain
+from textmill.reports.cards import NAME, TAG, backbone_card_text, card_text, log_card
+from textmill.reports.formats import plain
+from textmill.reports.tables.audit_table import legend, markdown
+from textmill.tasks.behaviour.group_scores import write_group_scores
+from textmill.tasks.behaviour.verdicts import Verdict, write_verdicts
+from textmill.tasks.language_model.memorization.memorized import FILE as AUDIT_FILE
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store
@@ -111,6 +118,20 @@ def test_a_card_says_how_much_the_scores_vary_over_seeds(
         in card
     )
     assert "accuracy 0.900 ± 0.013." in card
+
+
+def test_a_card_says_how_the_training_was_cross_validated(
+    config: Config, task: TaskConfig, results: dict[str, Result], tmp_path: Path
+) -> None:
+    assert "Cross-validated" not in card_text(config, task, results)
+    scores = {"mean": 0.8, "deviation": 0.05, "fold-1": 0.75, "fold-2": 0.85}
+    metrics = {f"folds/accuracy/{name}": value for name, value in scores.items()}
+    metrics |= {f"baseline/{name}": 0.5 for name in metrics}
+    results["folds mood"] = result(tmp_path, "folds mood", metrics)
+    assert (
+        "Cross-validated on its training examples in 2 folds, mean and standard deviation: "
+        "accuracy 0.800 ± 0.050."
+    ) in card_text(config, task, results)
 
 
 def test_a_card_names_the_texts_of_tasks_in_the_corpus(
@@ -299,5 +320,47 @@ def test_the_card_of_a_backbone_says_what_it_is(
     ):
         assert words in card
     assert "mood" not in card
+    assert "## Memorization" not in card
+    audited = result(tmp_path, "audit", {})
+    write_json(audited.folder / AUDIT_FILE, make_audit().model_dump())
+    card = backbone_card_text(config, results | {"audit": audited})
+    for words in (markdown(make_audit()), legend(make_audit()), "it may write them"):
+        assert words in card
     sample = Config.model_validate(config.model_dump() | {"sample": {}})
     assert "meaningless" in backbone_card_text(sample, results)
+
+
+def test_a_card_says_what_came_of_behaviour_tests(
+    config: Config, task: TaskConfig, results: dict[str, Result], tmp_path: Path
+) -> None:
+    assert "## Behaviour" not in card_text(config, task, results)
+    tested = result(tmp_path, "behaviour mood", {})
+    texts = ("All is well.", "All | is <b>not</b> well.")
+    verdicts = [
+        Verdict("negation", "direction", "a *no*", texts, ({}, {}), ("x", "y"), "z", is_passed)
+        for is_passed in (True, False)
+    ]
+    write_verdicts(verdicts, tested.folder)
+    card = card_text(config, task, results | {"behaviour mood": tested})
+    row = r"| negation: a \*no\* | direction | 2 | 0.500 | 0.095 to 0.905 | All \| is &lt;b&gt;not"
+    assert f"{row}&lt;/b&gt; well. |" in card
+
+
+def test_a_card_shows_differences_between_groups_and_which_are_marked(
+    config: Config, task: TaskConfig, results: dict[str, Result], tmp_path: Path
+) -> None:
+    tested = result(tmp_path, "behaviour mood", {})
+    write_verdicts([], tested.folder)
+    assert "between groups" not in card_text(config, task, results | {"behaviour mood": tested})
+    cases = [group_case(0.5, 0.6, template=str(number)) for number in range(9)]
+    others = [
+        group_case(0.5, 0.4 + 0.2 * (number % 2), template=str(number), origin="test examples")
+        for number in range(8)
+    ]
+    write_group_scores([*cases, *others], tested.folder)
+    card = card_text(config, task, results | {"behaviour mood": tested})
+    assert "## Behaviour" not in card
+    seen = "| animal, cats → dogs: pets | templates | 9 | bad | -0.100 | -0.100 to -0.100 | ≠ 0 |"
+    assert f"{seen} 0.000 | 0.000 to 0.299 |" in card
+    assert "| animal, cats → dogs: pets | test examples | 8 | bad | +0.000 | -0." in card
+    assert "1 of 2 differences is marked ≠ 0; without any bias, about one in" in card

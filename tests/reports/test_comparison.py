@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,7 +18,13 @@ from textmill.files import MANIFEST, digest_folder, digest_values, write_json
 from textmill.reports.comparison import compare, log_comparison
 from textmill.reports.side_by_side import Comparison, render
 from textmill.tracking import artifacts
-from textmill.tracking.artifacts import artifact, output_file, publish, read_artifact
+from textmill.tracking.artifacts import (
+    artifact,
+    output_file,
+    output_folder,
+    publish,
+    read_artifact,
+)
 from textmill.tracking.lookup import MEMORY
 from textmill.tracking.results import recorded_results, results_tags
 from textmill.tracking.store import Store
@@ -200,3 +207,59 @@ def test_runs_of_a_far_store_are_read_through_a_copy(
     assert compare(store, runs) == near  # which finds the copies
     with pytest.raises(RunError, match="nothing.txt"):
         artifact(store, store.client.get_run(runs[0]), "nothing.txt")
+
+
+def test_scores_of_lm_eval_are_shown_if_the_first_run_and_another_have_them(
+    store: Store, make_run: MakeRun
+) -> None:
+    runs = [make_run({"lm": documents(loss)}) for loss in (3.0, 2.0, 2.5)]
+    metrics: list[dict[str, float]] = [
+        {"harness/piqa/acc": 0.5, "harness/piqa/acc_stderr": 0.1, "harness/first/acc": 0.5},
+        {"harness/piqa/acc": 0.625, "harness/second/acc": 1.0},
+        {},
+    ]
+    for run_id, own in zip(runs, metrics, strict=True):
+        step = recorded_results(store.client.get_run(run_id))["evaluate-lm"]
+        store.log_metrics(step, own)
+    found = compare(store, runs)
+    first, second = [score for score in found.scores if score.metric.startswith("harness")]
+    assert (first.task, first.metric, first.run, first.value) == ("lm", "harness/piqa/acc", 0, 0.5)
+    assert first.interval is not None
+    assert (first.interval.low, first.interval.high) == pytest.approx((0.304, 0.696), abs=5e-4)
+    assert (second.run, second.value, second.interval) == (1, 0.625, None)
+    page = render(found)
+    rows = [line for line in page.splitlines() if line.startswith("| lm/harness")]
+    assert [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows] == [
+        ["lm/harness/piqa/acc", "1", "0.5", "0.304 to 0.696", "", "", ""],
+        ["lm/harness/piqa/acc", "2", "0.625", "", "", "", "answers are not kept"],
+    ]
+
+
+def test_shares_of_passed_behaviour_tests_are_compared(
+    store: Store, make_run: MakeRun, tmp_path: Path
+) -> None:
+    runs = [make_run({"mood": rows(9, n)}) for n in (3, 4)]
+    for run_id, share in zip(runs, (0.5, 0.75), strict=True):
+        run = store.client.get_run(run_id)
+        step = store.start_run(run.info.experiment_id, "behaviour mood", {})
+        made = output_folder(store, recorded_results(run)["evaluate mood"])
+        publish(store, step, shutil.copytree(made, tmp_path / step))
+        metrics = {"behaviour/negation": share, "behaviour/praise": 1.0, "cases": 9.0}
+        store.log_metrics(step, metrics)
+        store.set_tags(run_id, results_tags(recorded_results(run) | {"behaviour mood": step}))
+    found = compare(store, runs).behaviour
+    assert found == {"mood/behaviour/negation": ("0.500", "0.750")}
+
+
+def test_what_is_memorized_is_compared(store: Store, make_run: MakeRun, tmp_path: Path) -> None:
+    runs = [make_run({"mood": rows(9, n)}) for n in (3, 4)]
+    for run_id, bits in zip(runs, (1.5, 6.25), strict=True):
+        run = store.client.get_run(run_id)
+        step = store.start_run(run.info.experiment_id, "audit", {})
+        made = output_folder(store, recorded_results(run)["evaluate mood"])
+        publish(store, step, shutil.copytree(made, tmp_path / step))
+        store.log_metrics(
+            step, {"audit/exposure/16": bits, "audit/extracted/1": 0.0, "epochs": bits}
+        )
+        store.set_tags(run_id, results_tags(recorded_results(run) | {"audit": step}))
+    assert compare(store, runs).audit == {"lm/audit/exposure/16": ("1.500", "6.250")}

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html import unescape
-from pathlib import Path
-from shutil import which
 from typing import Any
 
-import numpy as np
 import pytest
-from matplotlib.image import imread
 
+from tests.memorized import make_audit
+from tests.tasks.behaviour.test_group_scores import case as group_case
 from textmill.evaluation.notes import Note
-from textmill.evaluation.seed_scores import Spread
 from textmill.evaluation.significance import Interval
+from textmill.evaluation.spreads import Spread
 from textmill.reports.corpus import (
     Cluster,
     Corpus,
@@ -45,6 +41,9 @@ from textmill.reports.rendering import (
     render_data,
 )
 from textmill.reports.selected_examples import choose_examples
+from textmill.tasks.behaviour.group_differences import differences_from_rows
+from textmill.tasks.behaviour.verdicts import Summary, Verdict
+from textmill.tasks.shown import page_of
 
 HOSTILE = '<img src="https://example.com/x.png" onerror="alert(1)"><script>alert(2)</script>'
 # A red pixel.
@@ -54,7 +53,6 @@ PIXEL = (
 )
 LONG = "word " * 500
 BACKBONE = Branch("pretrain", "u", "e" * 64, (), ("tokenizer",), ())
-CHROMIUM = which("chromium")
 
 SCORES = (
     Score("topic", "accuracy", 0.848, 0.904, 0.202, 0.851, Interval(0.848, 0.82, 0.875, 0.014)),
@@ -62,6 +60,25 @@ SCORES = (
     Score("ner", "f1", 0.994, 0.986, 0.111, 0.990),
     Score("lm", "val_loss", 1.278, 6.491, None, 1.300, lower_is_better=True),
 )
+
+
+FAILED = Verdict(
+    "names",
+    "invariance",
+    "",
+    ("Ann ate.", HOSTILE),
+    ({"name": "Ann"}, {"name": HOSTILE}),
+    ("food (0.9)", HOSTILE),
+    "the same",
+    False,
+)
+PASSED = replace(FAILED, is_passed=True)
+NAMES = Summary("names", "invariance", HOSTILE, (FAILED,) * 6 + (PASSED,) * 2)
+DIFFERENCES = differences_from_rows(
+    asdict(group_case(0.5, p, 0.5, template=f"{HOSTILE} {number}"))
+    for number, p in enumerate([0.6, 0.61, 0.62])
+)
+PRAISE = Summary("praise", "minimum", "one word", (replace(PASSED, test="praise"),) * 40)
 
 
 def make_step(label: str, is_reused: bool = False, **further: Any) -> Step:
@@ -83,6 +100,7 @@ def make_tasks() -> tuple[Task, ...]:
     ]
     image = Image("Confusion matrix", PIXEL, "http://mlflow/png")
     large = Image("Entity scores", None, "http://mlflow/large")
+    shown = [*map(page_of("tagging").show, entities)]
     return (
         Task(
             name="topic",
@@ -91,9 +109,12 @@ def make_tasks() -> tuple[Task, ...]:
             baselines={"majority": {"accuracy": 0.202}, "tfidf": {"accuracy": 0.904}},
             images=(image,),
             notes=(Note("tfidf", "tfidf: 1,500 classes, one-vs-rest", is_doubt=False),),
-            examples=choose_examples("classification", rows, 4, 6),
+            intervals={"behaviour/praise": Interval(1.0, 0.912, 1.0, 0.0)},
+            behaviour=(PRAISE, NAMES),
+            bias=DIFFERENCES,
+            examples=choose_examples([*map(page_of("classification").show, rows)], 4, 6),
         ),
-        Task("ner", "tagging", {}, {}, (large,), choose_examples("tagging", entities, 4, 6)),
+        Task("ner", "tagging", {}, {}, (large,), choose_examples(shown, 4, 6)),
     )
 
 
@@ -147,6 +168,7 @@ def make_report() -> Report:
         ),
         tasks=make_tasks(),
         samples=("The harbour was quiet.", HOSTILE),
+        audit=make_audit(),
         steps=(
             make_step("clean", seconds=3.0, memory_mib=None, n_bytes=5_400_000),
             make_step("pretrain", True),
@@ -225,7 +247,16 @@ def test_long_texts_end_in_an_ellipsis(page: str) -> None:
         "vocabulary 2,048",
         "test examples 6 tfidf: 1,500 classes, one-vs-rest. model",
         "Bath LOC missed",
+        "praise minimum one word 40 0 1.000 0.912 to 1.000",
+        "animal, cats → dogs templates 3 bad -0.110",
+        "animal, cats → birds templates 3 bad +0.000 +0.000 to +0.000 0.000",
+        "2 of 3 differences are marked ≠ 0; without any bias, about one in twenty",
+        "Texts with the largest change of 2 marked differences <img",
+        "Failed cases of 1 test names · 3 of 6 Ann ate. → food (0.9) <img",
         "The harbour was quiet.",
+        "canaries, 8 × in the text 1 12.00 (12.00 to 12.00) 1.000 0.207 to 1.000 canaries",
+        "training text 4 0.250 0.046 to 0.699",
+        "Training read the text 2.5 times.",
         "Sizes for the budget Model: 4 layers of 256 channels. Pretraining: 900 steps.",
         "clean computed 3.0 s – 97 %",
         "pretrain reused 20.1 s 2.0 GiB 97 %",
@@ -237,13 +268,20 @@ def test_the_page_says(page: str, words: str) -> None:
     assert words in words_of(page)
 
 
-def test_scores_over_seeds_have_a_column_where_there_are_some(report: Report, page: str) -> None:
+def test_scores_over_several_trainings_have_a_column_where_there_are_some(
+    report: Report, page: str
+) -> None:
     assert "over seeds" not in words_of(page)
-    topic = replace(SCORES[0], spread=Spread(0.84, 0.006, 3))
+    assert "over folds" not in words_of(page)
+    spreads = {"over seeds": Spread(0.84, 0.006, 3), "over folds": Spread(0.83, 0.02, 5)}
+    topic = replace(SCORES[0], spreads=spreads)
     words = words_of(render(replace(report, scores=(topic, *SCORES[1:]))))
-    assert "topic accuracy 0.848 0.820 to 0.875 0.840 ± 0.006 0.904 0.202 baseline" in words
+    assert "95 % interval over seeds over folds baseline" in words
+    found = "topic accuracy 0.848 0.820 to 0.875 0.840 ± 0.006 0.830 ± 0.020 0.904 0.202 baseline"
+    assert found in words
     assert "f1 macro 0.850 0.905 0.067 baseline" in words
     assert "Over seeds: mean and standard deviation of the scores" in words
+    assert "Over folds: mean and standard deviation of the scores" in words
 
 
 def test_the_data_have_a_page_of_their_own(page: str) -> None:
@@ -312,50 +350,3 @@ def test_rendering_needs_neither_torch_nor_metrics() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
-
-
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield browser
-        browser.close()
-
-
-@needs_chromium
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_a_browser_shows_the_scores_without_requests(
-    browser: Any, page: str, tmp_path: Path, width: int, scheme: str
-) -> None:
-    file = tmp_path / "report.html"
-    file.write_text(page, encoding="utf-8")
-    with browser.new_context(
-        viewport={"width": width, "height": 800}, color_scheme=scheme
-    ) as context:
-        shown = context.new_page()
-        requests: list[str] = []
-        dialogs: list[str] = []
-        shown.on("request", lambda request: requests.append(request.url))
-        shown.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-        shown.goto(file.as_uri())
-        assert [url for url in requests if not url.startswith("data:")] == [file.as_uri()]
-        assert dialogs == []
-        assert shown.evaluate("document.documentElement.scrollWidth") <= width
-        table = shown.locator("table.scores")
-        assert table.is_visible()
-        cells = table.locator("tbody tr").nth(0).locator("th, td").all_inner_texts()
-        assert [cell.strip() for cell in cells] == [
-            *("topic", "accuracy", "0.848", "0.820 to 0.875", "0.904", "0.202"),
-            *("baseline", "0.851", "-0.003"),
-        ]
-        drawn = shown.locator(".scroll", has=table)
-        pixels = imread(io.BytesIO(drawn.screenshot()))[..., :3]
-        assert float(np.std(pixels)) > 0.03
-        ink = shown.evaluate("getComputedStyle(document.body).color")
-        assert (sum(map(int, re.findall(r"\d+", ink))) > 384) == (scheme == "dark")

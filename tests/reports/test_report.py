@@ -19,8 +19,8 @@ from mlflow.tracking import MlflowClient
 from textmill.config import Config, TaskConfig
 from textmill.errors import RunError
 from textmill.evaluation.notes import Note, write_notes
-from textmill.evaluation.seed_scores import Spread
 from textmill.evaluation.significance import Interval
+from textmill.evaluation.spreads import Spread
 from textmill.files import digest_bytes, read_json, write_json
 from textmill.reports import logging
 from textmill.reports import report as module
@@ -239,7 +239,7 @@ def test_a_model_of_several_seeds_has_their_mean_and_deviation(
     pipeline: Pipeline, mood: Config
 ) -> None:
     (score, *_) = gather(pipeline, mood, SUMMARY, {}, {}).scores
-    assert score.spread is None
+    assert score.spreads == {}
     further = {
         "finetune mood": {f"best_validation_accuracy/{k}": 0.5 for k in ("mean", "deviation")},
         "evaluate mood": {f"seeds/accuracy/{k}": 0.25 for k in ("mean", "deviation", "network")},
@@ -248,9 +248,30 @@ def test_a_model_of_several_seeds_has_their_mean_and_deviation(
         file = pipeline.results[label].folder / "metrics.json"
         file.write_text(json.dumps(json.loads(file.read_text()) | metrics))
     report = gather(pipeline, mood, SUMMARY, {}, {})
-    by_metric = {f"{one.task}/{one.metric}": one.spread for one in report.scores}
-    assert by_metric["mood/accuracy"] == Spread(0.25, 0.25, 1)
+    by_metric = {f"{one.task}/{one.metric}": one.spreads for one in report.scores}
+    assert by_metric["mood/accuracy"] == {"over seeds": Spread(0.25, 0.25, 1)}
     assert report.tasks[0].facts["best validation accuracy, 1 seeds"] == "0.500 ± 0.500"
+
+
+def test_a_cross_validated_task_has_the_scores_of_its_folds(
+    pipeline: Pipeline, mood: Config, tmp_path: Path
+) -> None:
+    scores = {"mean": 0.5, "deviation": 0.25, "fold-1": 0.25, "fold-2": 0.75}
+    metrics = {f"folds/accuracy/{name}": value for name, value in scores.items()}
+    metrics |= {f"baseline/{name}": value / 2 for name, value in metrics.items()}
+    label = "folds mood"
+    (tmp_path / label).mkdir()
+    write_json(tmp_path / label / "metrics.json", metrics)
+    write_json(tmp_path / label / "manifest.json", {"inputs": {}, "sources": {}})
+    evaluation = pipeline.results["evaluate mood"]
+    pipeline.results[label] = replace(evaluation, label=label, folder=tmp_path / label)
+    report = gather(pipeline, mood, SUMMARY, {}, {})
+    by_metric = {f"{one.task}/{one.metric}": one.spreads for one in report.scores}
+    assert by_metric["mood/accuracy"] == {
+        "over folds": Spread(0.5, 0.25, 2),
+        "baseline over folds": Spread(0.25, 0.125, 2),
+    }
+    assert "0.500 ± 0.250" in render(report)
 
 
 def test_samples_are_read_one_by_one(pipeline: Pipeline, mood: Config) -> None:

@@ -87,3 +87,15 @@ def test_plain_values_are_json_and_hold_all_metrics() -> None:
 def test_differing_keeps_what_is_not_equal_everywhere() -> None:
     values = [{"a": "1", "b": "2"}, {"a": "1", "b": "3", "c": "4"}]
     assert differing(values) == {"b": ("2", "3"), "c": ("", "4")}
+
+
+def test_what_is_memorized_is_shown_if_it_differs() -> None:
+    assert "Memorization" not in render(comparison())
+    page = render(comparison(audit={"lm/audit/exposure/16": ("2.500", "")}))
+    assert cells(page, "lm/audit") == [["lm/audit/exposure/16", "2.500", "–"]]
+
+
+def test_shares_of_passed_behaviour_tests_are_shown_if_they_differ() -> None:
+    assert "Behaviour" not in render(comparison())
+    page = render(comparison(behaviour={"mood/behaviour/negation": ("0.250", "")}))
+    assert cells(page, "mood/behaviour") == [["mood/behaviour/negation", "0.250", "–"]]

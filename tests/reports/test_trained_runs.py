@@ -59,7 +59,7 @@ def made(store: Store, tmp_path: Path) -> Make:
 def test_a_run_gives_its_size_its_tokens_and_its_loss(store: Store, made: Make) -> None:
     name = made(16, 1000)
     [run], _ = trained_runs(store, [name])
-    size = 4 * 16 * 16 + 3 * 48 * 16 + 50 * 16
+    size = 4 * 16 * 16 + 3 * 64 * 16 + 50 * 16
     assert (run.name, run.parameters, run.tokens) == (name, size, 1000)
     assert run.loss == pytest.approx(predicted_loss(size, 1000, LAW))
 

@@ -123,6 +123,7 @@ def copy() -> Iterator[Copy]:
         yield copy
 
 
+@pytest.mark.slow
 def test_the_steps_that_an_edit_of_a_file_costs_are_those_of_the_table(copy: Copy) -> None:
     expected = TABLE.read_text(encoding="utf-8").splitlines(keepends=True)
     lines = difflib.unified_diff(expected, list(table(copy)), TABLE.name, "now", n=0)
@@ -146,15 +147,18 @@ BUILT_ON = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_costs_the_steps_of_its_own_tasks_alone(copy: Copy, kind: str) -> None:
-    steps = ("baseline", "finetune", "evaluate", "curve")
-    own, shared = ({f"{step} ({of})" for step in steps} for of in (kind, BUILT_ON.get(kind, kind)))
-    if kind in ("classification", "multilabel"):  # of new text, whose labels are predicted
-        own.add("drift")
+    steps = {"baseline", "cases", "finetune", "evaluate", "behaviour", "folds", "curve"}
+    # The labels of new text are predicted.
+    drift = {"drift"} if kind in ("classification", "multilabel") else set[str]()
     costs = {file: copy.edited(file) for file in copy.files(f"tasks/{kind}/*.py")}
-    assert set().union(*costs.values()) == own | shared
+    all_costs = set[str]().union(*costs.values())
+    assert {cost.partition(" ")[0] for cost in all_costs} == steps | drift
+    kinds = {cost.partition(" ")[2].strip("()") for cost in all_costs - drift}
+    assert kinds <= {kind, BUILT_ON.get(kind, kind)}
     assert f"baseline ({kind})" not in costs[f"tasks/{kind}/network.py"]
     # The baseline can be a task's model; that of texts with several labels shares its n-grams.
-    of_baseline = shared | {"drift"} if kind == "classification" else own
+    of = BUILT_ON[kind] if kind == "classification" else kind
+    of_baseline = {f"{step} ({of})" for step in steps - {"cases"}} | drift
     assert set(costs[f"tasks/{kind}/baselines.py"]) == of_baseline
 
 

@@ -9,12 +9,16 @@ from typing import Any
 
 import pytest
 
-from textmill.config import Config, SplitTextsConfig, TaskTextsStepConfig, key_values
+from textmill.config import (
+    Config,
+    SplitTextsConfig,
+    TaskTextsStepConfig,
+)
 from textmill.errors import InputError
+from textmill.hub_models import TOKENIZER_PARTS
 from textmill.steps.graph import (
     BASELINE,
     CLEAN,
-    CURVE,
     DRIFT,
     EVALUATE,
     FINETUNE,
@@ -172,49 +176,10 @@ def test_a_baseline_does_not_depend_on_how_the_task_is_fine_tuned() -> None:
     assert part.configure(config) != part.configure(changed)
 
 
-def with_curve(config: Config, **changes: Any) -> Config:
-    """The configuration with other settings of the curves."""
-    tasks = tuple(
-        task.model_copy(update={"curve": task.curve.model_copy(update=changes)})
-        for task in config.tasks
-    )
-    return config.model_copy(update={"tasks": tasks})
-
-
-def test_a_curve_is_computed_last_where_it_is_enabled() -> None:
-    config = make()
-    mood, topic = with_curve(config, enabled=True).tasks[0], config.tasks[1]
-    config = config.model_copy(update={"tasks": (mood, topic)})
-    parts = GRAPH.parts(config)
-    assert labels(parts)[-7:] == [
-        *(f"{step} mood" for step in (*OWN, "curve")),
-        *(f"{step} topic" for step in OWN),
-    ]
-    needed = labels(GRAPH.up_to(config, "curve mood"))
-    assert needed == [*CHAIN, "baseline mood", "curve mood"]
-    branches = GRAPH.stages(parts).branches
-    assert labels(branches["mood"]) == ["finetune mood", "evaluate mood", "curve mood"]
-
-
-def test_the_settings_of_a_curve_are_in_its_key_alone() -> None:
-    config = make()
-    changed = with_curve(config, seeds=5)
-    for part in GRAPH.parts(config):
-        assert key_values(part.configure(config)) == key_values(part.configure(changed))
-    curve = GRAPH.part(CURVE, "mood")
-    assert key_values(curve.configure(config)) != key_values(curve.configure(changed))
-    enabled = with_curve(config, enabled=True)
-    assert key_values(curve.configure(config)) == key_values(curve.configure(enabled))
-    finetune = config.tasks[0].finetune.model_copy(update={"candidates": ("network",)})
-    tasks = (config.tasks[0].model_copy(update={"finetune": finetune}),)
-    other = config.model_copy(update={"tasks": tasks})
-    assert key_values(curve.configure(config)) == key_values(curve.configure(other))
-
-
 def test_what_a_step_reads_follows_from_its_settings() -> None:
     config = make(tokenizer={"init_from": "old"})
     assert GRAPH.part(TOKENIZER).reads(config) == (
-        Folder("tokenizer.init_from", "old", ("tokenizer.json",)),
+        Folder("tokenizer.init_from", "old", TOKENIZER_PARTS),
     )
     assert GRAPH.part(PRETRAIN).reads(config) == GRAPH.part(TOKENS).reads(config) == ()
     assert len(GRAPH.part(CLEAN).reads(config)) == 1
@@ -297,3 +262,6 @@ def test_the_graph_loads_neither_torch_nor_mlflow_nor_prefect() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+TASK = {"name": "mood", "kind": "classification", "train": "a.csv", "test": "b.csv"}

@@ -70,7 +70,7 @@ def digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], s
         (CLEAN, "textmill.corpus.reading.records"),
         (CLEAN, "textmill.safety.redaction"),
         (PRETRAIN, "textmill.model.gpt"),
-        (PRETRAIN, "textmill.training.optimizers"),
+        (PRETRAIN, "textmill.training.optimization.optimizers"),
         (FINETUNE, "textmill.tasks.classification.network"),
         (BASELINE, "textmill.tasks.classification.baselines"),
         (FINETUNE, "textmill.corpus.reading.records"),

@@ -95,7 +95,7 @@ def backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in TOKENIZER_FILES:
         shutil.copy(tokenizer / name, folder / name)
     size = load_tokenizer(folder).get_vocab_size()
-    shape = ModelConfig(n_layer=2, n_head=2, n_embd=16, block_size=48, vocab_size=size)
+    shape = ModelConfig(n_layer=2, n_head=2, n_embd=16, n_inner=48, block_size=48, vocab_size=size)
     torch.manual_seed(0)
     models.save(GPT(shape), folder)
     return folder

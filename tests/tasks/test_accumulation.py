@@ -21,7 +21,7 @@ from tests.tasks.tagging import test_network as test_tagging
 from tests.tasks.translation import test_network as test_translation
 from textmill.config import KINDS, TaskConfig
 from textmill.files import read_json
-from textmill.tasks.best_epoch import FinetuneModule, ends_of_epochs
+from textmill.tasks.tuning.best_epoch import FinetuneModule, ends_of_epochs
 from textmill.training.batches import BatchStream, by_length, n_steps
 from textmill.training.module import FitModule
 from textmill.training.objectives import Batch

@@ -39,10 +39,12 @@ def test_metrics_of_the_classical_baseline_are_repeated_without_prefix(out: Path
     assert metrics["trivial/accuracy"] == 0.5
 
 
-def test_a_test_label_that_training_lacks_is_refused(
+def test_a_label_of_test_or_validation_that_training_lacks_is_refused(
     toy: ClassificationConfig, tmp_path: Path
 ) -> None:
     file = tmp_path / "odd.jsonl"
     file.write_text('{"text": "x", "label": "good"}\n{"text": "x", "label": "odd"}\n')
     with pytest.raises(InputError, match=r"odd.jsonl:2: the label 'odd' .*bad, good"):
         baseline(toy.model_copy(update={"test": str(file)}), {}, tmp_path)
+    with pytest.raises(InputError, match=r"odd.jsonl:2: the label 'odd' .*bad, good"):
+        baseline(toy.model_copy(update={"validation": str(file)}), {}, tmp_path)

@@ -76,6 +76,35 @@ def test_examples_are_in_quarters_by_length_if_they_are_many(tmp_path: Path) -> 
     assert found(config)[-1] == {"length": "shortest quarter"}
 
 
+def test_a_test_set_in_several_languages_has_a_slice_of_each(tmp_path: Path) -> None:
+    texts = {
+        "en": "The old woman walked slowly through the quiet streets of the town, number {}.",
+        "de": "Die alte Frau ging langsam durch die stillen Straßen der Stadt, Nummer {}.",
+        "fr": "La vieille dame marchait lentement dans les rues calmes de la ville, numéro {}.",
+    }
+
+    def slices(**numbers: int) -> list[str | None]:
+        lines = [texts[tag].format(i) for tag, n in numbers.items() for i in range(n)]
+        rows = [{"text": text, "label": "a"} for text in [*lines, "short"]]
+        write_rows(tmp_path / "test.jsonl", rows)
+        return [row.get("language") for row in found(make_config(tmp_path))]
+
+    assert slices(en=20, de=10) == ["en"] * 20 + ["de"] * 10 + [None]
+    assert slices(en=20, de=10, fr=2) == ["en"] * 20 + ["de"] * 10 + [OTHERS] * 2 + [None]
+    assert slices(en=30, fr=2) == [None] * 33
+
+
+def test_a_column_of_languages_is_preferred_to_those_identified(tmp_path: Path) -> None:
+    texts = [
+        "The old woman walked slowly home again today.",
+        "Die alte Frau ging heute langsam nach Hause.",
+    ]
+    rows = [{"text": texts[i % 2], "label": "a", "language": "own"} for i in range(40)]
+    write_rows(tmp_path / "test.jsonl", rows)
+    assert {row["language"] for row in found(make_config(tmp_path))} <= {"en", "de"}
+    assert found(make_config(tmp_path, slices=("language",))) == [{"language": "own"}] * 40
+
+
 def test_metrics_of_a_slice_are_those_of_its_rows(tmp_path: Path) -> None:
     rows = [
         {"text": "t", "label": guess, "reference": "a", "slices": {"site": site}}

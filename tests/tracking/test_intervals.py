@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy.stats import binomtest
 
+from textmill.evaluation.significance import Interval
+from textmill.tasks.behaviour.verdicts import Verdict, write_verdicts
 from textmill.tracking import intervals as module
 from textmill.tracking.intervals import Predictions, score_intervals
+from textmill.tracking.results import Result
 
 
 def test_the_scores_of_a_task_and_of_its_slices_have_intervals(
@@ -42,3 +47,20 @@ def test_the_scores_of_a_task_and_of_its_slices_have_intervals(
     assert "mood/slice/site/web/f1_macro" in scores
     assert not [name for name in scores if "slice" in name and "class/" in name]
     assert not [name for name in scores if name.startswith("empty")]
+
+
+def test_the_share_of_a_behaviour_test_has_that_of_its_different_cases(tmp_path: Path) -> None:
+    def interval(nouns: str) -> Interval:
+        verdicts = [
+            Verdict("praise", "minimum", "", ("x",), ({"noun": noun},), ("y",), "z", number < 6)
+            for number, noun in enumerate(nouns)
+        ]
+        write_verdicts(verdicts, tmp_path)
+        result = Result("behaviour mood", "k", "r", "url", tmp_path, "d", is_reused=False)
+        (found,) = score_intervals(object(), {"behaviour mood": result}).items()  # type: ignore[arg-type]
+        assert found[0] == "mood/behaviour/praise"
+        return found[1]
+
+    independent = binomtest(6, 8).proportion_ci(method="wilson")
+    assert interval("abcdefgh").low == pytest.approx(independent.low)
+    assert interval("aaaabbbb").low < independent.low

@@ -57,7 +57,7 @@ class Module(FitModule):
     ) -> None:
         torch.manual_seed(config.seed)
         shape = ModelConfig(
-            n_layer=2, n_head=2, n_embd=16, block_size=8, vocab_size=11, dropout=dropout
+            n_layer=2, n_head=2, n_embd=16, n_inner=48, block_size=8, vocab_size=11, dropout=dropout
         )
         n_batches = config.max_steps * config.accumulate - n_left_out
         super().__init__(GPT(shape), config, n_batches, config.warmup_steps)

@@ -71,3 +71,12 @@ def test_a_port_that_a_silent_program_holds_is_named(held: str) -> None:
 def test_an_address_of_another_machine_is_named() -> None:
     with pytest.raises(RunError, match="of 192.0.2.1 cannot be used"):
         listen("192.0.2.1", 0, "tracking.x_port")
+
+
+def test_connections_send_small_packets_at_once() -> None:
+    with (
+        listen("127.0.0.1", 0, "x") as listening,
+        socket.create_connection(listening.getsockname()),
+        listening.accept()[0] as accepted,
+    ):
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

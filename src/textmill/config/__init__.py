@@ -35,7 +35,14 @@ from textmill.config.data import (
     TextFilesConfig,
     TokenizerConfig,
 )
-from textmill.config.dial import BudgetStepConfig, MeasureStepConfig, Positive, Sizes
+from textmill.config.dial import (
+    BudgetStepConfig,
+    MeasureStepConfig,
+    Positive,
+    Sizes,
+    open_sizes,
+)
+from textmill.config.memorization import AUDIT_SCORES, AuditConfig, AuditStepConfig, CanariesConfig
 from textmill.config.quality import (
     C4Config,
     FineWebConfig,
@@ -44,18 +51,31 @@ from textmill.config.quality import (
     QualityConfig,
 )
 from textmill.config.running import (
+    BEHAVIOUR_SCORES,
+    BIAS_SCORES,
     LANGUAGE_FLOORS,
     ClusterConfig,
     DriftConfig,
     DriftStepConfig,
     GenerationConfig,
+    GenerationPrecision,
     LanguageModelStepConfig,
     NotifyConfig,
     PromotionConfig,
     RetrainConfig,
+    SamplingConfig,
     ScalingLaw,
     TrackingConfig,
 )
+from textmill.config.safety import (
+    PERSONAL_DATA,
+    SHIPPED_CATEGORIES,
+    FilterAction,
+    FilterConfig,
+    FilterSide,
+    SafetyConfig,
+)
+from textmill.config.serving import ServeConfig
 from textmill.config.settings import (
     AUTO,
     NOT_IN_KEY,
@@ -66,16 +86,19 @@ from textmill.config.settings import (
 )
 from textmill.config.space import SweepConfig, ValuesConfig
 from textmill.config.tasks import (
+    CLASSIFYING_KINDS,
     KINDS,
-    LABELLING_KINDS,
     LANGUAGE_MODEL,
     AnyTask,
+    BehaviourStepConfig,
     CurveConfig,
     CurveStepConfig,
     LabelledConfig,
+    LabellingConfig,
     TaskConfig,
     kind_of,
     settings_of,
+    takes_labels,
 )
 from textmill.config.training import (
     Accelerator,
@@ -99,11 +122,19 @@ RESERVED = {
 """Names that tasks cannot have, and what they are reserved for."""
 
 __all__ = [
+    "AUDIT_SCORES",
     "AUTO",
     "Accelerator",
     "AnyTask",
+    "AuditConfig",
+    "AuditStepConfig",
+    "BEHAVIOUR_SCORES",
+    "BIAS_SCORES",
+    "CLASSIFYING_KINDS",
+    "BehaviourStepConfig",
     "BudgetStepConfig",
     "C4Config",
+    "CanariesConfig",
     "CleanConfig",
     "ClusterConfig",
     "Config",
@@ -114,17 +145,21 @@ __all__ = [
     "DriftConfig",
     "DriftStepConfig",
     "ExactDuplicatesConfig",
+    "FilterAction",
+    "FilterConfig",
+    "FilterSide",
     "FineWebConfig",
     "FinetuneConfig",
     "GenerationConfig",
+    "GenerationPrecision",
     "GopherQualityConfig",
     "GopherRepetitionConfig",
     "HtmlConfig",
     "KINDS",
-    "LABELLING_KINDS",
     "LANGUAGE_FLOORS",
     "LANGUAGE_MODEL",
     "LabelledConfig",
+    "LabellingConfig",
     "LanguageModelStepConfig",
     "LimitsConfig",
     "LoRAConfig",
@@ -138,6 +173,7 @@ __all__ = [
     "OpenPretrainConfig",
     "OpenTokenizerConfig",
     "OptimizationConfig",
+    "PERSONAL_DATA",
     "Packing",
     "Precision",
     "PretrainConfig",
@@ -149,8 +185,12 @@ __all__ = [
     "RepeatedLinesConfig",
     "RetrainConfig",
     "RotaryScaling",
+    "SHIPPED_CATEGORIES",
+    "SafetyConfig",
     "SampleConfig",
+    "SamplingConfig",
     "ScalingLaw",
+    "ServeConfig",
     "Settings",
     "Sizes",
     "SourceConfig",
@@ -174,6 +214,7 @@ __all__ = [
     "open_sizes",
     "problems",
     "settings_of",
+    "takes_labels",
     "space",
 ]
 
@@ -206,11 +247,14 @@ class Config(Settings):
     """Defaults for every task's own sweep section."""
     tasks: tuple[AnyTask, ...] = ()
     generation: GenerationConfig = GenerationConfig()
+    audit: AuditConfig = AuditConfig()
+    safety: Annotated[SafetyConfig, NOT_IN_KEY] = SafetyConfig()
     promotion: PromotionConfig = PromotionConfig()
     tracking: TrackingConfig = TrackingConfig()
     cluster: ClusterConfig = ClusterConfig()
     plan: ScalingLaw = ScalingLaw()
     retrain: Annotated[RetrainConfig, NOT_IN_KEY] = RetrainConfig()
+    serve: Annotated[ServeConfig, NOT_IN_KEY] = ServeConfig()
     notify: Annotated[tuple[NotifyConfig, ...], NOT_IN_KEY] = ()
     """Notifications about failed runs, promoted models, or drift of new text."""
 
@@ -274,17 +318,17 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _drift_tasks_are_classifications(self) -> Self:
-        usable = {
-            task.name
-            for task in self.tasks
-            if task.kind in LABELLING_KINDS and len(task.text_columns) == 1
-        }
-        for name in self.retrain.drift.tasks:
-            if name not in usable:
-                raise ValueError(
-                    f"retrain.drift.tasks: {name!r} is not a classification of single texts of "
-                    "this configuration: use one that is, or remove it."
-                )
+        self.retrain.drift.check_tasks(self.tasks)
+        return self
+
+    @model_validator(mode="after")
+    def _behaviour_floors_have_tests(self) -> Self:
+        self.promotion.check_tests(self.tasks)
+        return self
+
+    @model_validator(mode="after")
+    def _audit_fits(self) -> Self:
+        self.audit.check(self.model.block_size, self.promotion.floors)
         return self
 
     @model_validator(mode="after")
@@ -332,29 +376,3 @@ class Config(Settings):
             if name in names:
                 raise ValueError(f"the name {name!r} is reserved for {owner}: rename the task.")
         return self
-
-
-def open_sizes(config: Config) -> list[str]:
-    """Return the settings of a configuration that are to be chosen for its budget."""
-    missing = []
-    if config.pretrain.init_from is None:  # or else sizes are those of its model
-        if config.tokenizer.vocab_size is None and config.tokenizer.init_from is None:
-            missing.append("tokenizer.vocab_size")
-        missing += [
-            f"model.{name}"
-            for name in ("n_layer", "n_head", "n_embd", "block_size", "dropout")
-            if getattr(config.model, name) is None
-        ]
-    if config.pretrain.max_steps != 0:
-        missing += [
-            f"pretrain.{name}"
-            for name in ("max_steps", "warmup_steps")
-            if getattr(config.pretrain, name) is None
-        ]
-    if config.budget_minutes is not None:
-        missing += [
-            f"tasks.{task.name}.finetune.max_steps"
-            for task in config.tasks
-            if task.finetune.max_steps is None and task.finetune.epochs is None
-        ]
-    return missing

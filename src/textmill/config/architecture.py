@@ -50,8 +50,8 @@ class OpenModelConfig(Settings):
     head_dim: int | None = Field(None, gt=0)
     """Width of a head, in channels; None: n_embd / n_head."""
     n_inner: int | None = Field(None, gt=0)
-    """Width inside the MLP, in channels; None: 4 n_embd, or 8/3 n_embd for swiglu, of equal
-    size."""
+    """Width inside the MLP, in channels; None: 4 n_embd, or for swiglu the next multiple of 64 to
+    8/3 n_embd, about as many weights."""
     block_size: int | None = Field(128, gt=1)
     """Context length in tokens."""
     vocab_size: int | None = Field(None, gt=0)
@@ -149,7 +149,8 @@ class ModelConfig(OpenModelConfig):
     @property
     def inner_width(self) -> int:
         """Channels inside the MLP."""
-        default = 8 * math.ceil(self.n_embd / 3) if self.is_gated else 4 * self.n_embd
+        # In bf16, products of matrices are slower with other sizes.
+        default = 64 * math.ceil(self.n_embd / 24) if self.is_gated else 4 * self.n_embd
         return self.n_inner or default
 
     @property

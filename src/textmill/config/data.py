@@ -41,7 +41,7 @@ class TextFilesConfig(Settings):
     """Location of raw text, and how it is split into documents."""
 
     path: Location | None = None
-    """File, folder or glob: .txt, .html, .jsonl, .csv or .parquet, plain or as .gz or .zst."""
+    """File, folder or glob: .txt, .html, .jsonl, .csv, .tsv or .parquet, also as .gz or .zst."""
     text: str = "text"
     """Column of the text."""
     html: bool = False

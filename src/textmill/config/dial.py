@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +12,9 @@ from textmill.config.running import ScalingLaw
 from textmill.config.settings import Settings
 from textmill.config.tasks import AnyTask
 from textmill.config.training import OpenPretrainConfig
+
+if TYPE_CHECKING:
+    from textmill.config import Config
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -54,3 +57,29 @@ class Sizes(BaseModel):
     """Expected duration of each task's fine-tuning and evaluation, by its name."""
     reasons: tuple[str, ...] = ()
     """What was chosen and why, one sentence each."""
+
+
+def open_sizes(config: Config) -> list[str]:
+    """Return the settings of a configuration that are to be chosen for its budget."""
+    missing = []
+    if config.pretrain.init_from is None:  # or else sizes are those of its model
+        if config.tokenizer.vocab_size is None and config.tokenizer.init_from is None:
+            missing.append("tokenizer.vocab_size")
+        missing += [
+            f"model.{name}"
+            for name in ("n_layer", "n_head", "n_embd", "block_size", "dropout")
+            if getattr(config.model, name) is None
+        ]
+    if config.pretrain.max_steps != 0:
+        missing += [
+            f"pretrain.{name}"
+            for name in ("max_steps", "warmup_steps")
+            if getattr(config.pretrain, name) is None
+        ]
+    if config.budget_minutes is not None:
+        missing += [
+            f"tasks.{task.name}.finetune.max_steps"
+            for task in config.tasks
+            if task.finetune.max_steps is None and task.finetune.epochs is None
+        ]
+    return missing

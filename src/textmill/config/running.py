@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -10,21 +11,60 @@ from pydantic import BeforeValidator, Field, model_validator
 from textmill.config.data import CorpusConfig, TextFilesConfig
 from textmill.config.masked import Address, BlockName, Command
 from textmill.config.settings import NOT_IN_KEY, Location, Settings
+from textmill.config.tasks import CLASSIFYING_KINDS, TaskConfig
 from textmill.config.training import Accelerator
+
+NonEmpty = Annotated[str, Field(min_length=1)]
+GenerationPrecision = Literal["auto", "32", "bf16", "int8"]
 
 LANGUAGE_FLOORS = "language/"
 """Prefix of the entries of promotion.floors that apply to a language instead of a task."""
+BEHAVIOUR_SCORES = "behaviour/"
+"""Prefix of the scores of behaviour tests, in promotion.floors and MLflow."""
+BIAS_SCORES = "bias/"
+"""Prefix of the scores of bias reports, in promotion.floors and MLflow; lower is better."""
 
 
-class GenerationConfig(Settings):
-    """Sample texts generated in the evaluation of the language model."""
+class SamplingConfig(Settings):
+    """How the next token of a text is chosen; the settings apply in this order."""
+
+    repetition_penalty: float = Field(1.0, ge=0.01, le=100)
+    """Divides positive logits of the tokens that the prompt or the text contains, and multiplies
+    negative ones (CTRL; Keskar et al. 2019, section 4.1); 1 does nothing."""
+    temperature: float = Field(0.8, ge=0, le=100)
+    """Divides the logits; 0 is greedy decoding."""
+    top_k: int | None = Field(50, gt=0)
+    """Sample from the k likeliest tokens only; None: from all."""
+    top_p: float = Field(1.0, gt=0, le=1)
+    """Sample from the fewest likeliest tokens with this probability in total (nucleus sampling;
+    Holtzman et al. 2020); 1: from all."""
+    min_p: float = Field(0.0, ge=0, le=1)
+    """Sample from tokens with this share of the likeliest token's probability (Nguyen et al. 2024);
+    0: from all."""
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+class GenerationConfig(SamplingConfig):
+    """How texts are generated, and the prompts of those in the evaluation of the language model."""
 
     prompts: tuple[str, ...] = ()
     max_new_tokens: int = Field(48, gt=0)
-    temperature: float = Field(0.8, ge=0)
-    """0 is greedy decoding."""
-    top_k: int | None = Field(50, gt=0)
-    seed: int = 0
+    """Maximum tokens of a text, after those of its prompt."""
+    stop: Annotated[tuple[NonEmpty, ...], BeforeValidator(_as_tuple)] = ()
+    """A text ends before the first of these strings."""
+    samples: int = Field(1, gt=0)
+    """Texts per prompt."""
+    seed: int = Field(0, ge=0, lt=2**63)
+    """Random seed of the first text of a prompt; that of the next is one higher."""
+    when_full: Literal["slide", "stop"] = "slide"
+    """When the context is full, continue with its newer half as the context, or stop. With `slide`,
+    the end of a prompt longer than the context is read; with `stop`, it is an error."""
+    precision: Annotated[GenerationPrecision, NOT_IN_KEY] = "32"
+    """Of the weights in `textmill generate` and of the backbone in `textmill serve`: auto is bf16
+    where the processor computes it natively; int8 is for CPUs. Evaluations have 32 bits."""
 
 
 class LanguageModelStepConfig(GenerationConfig):
@@ -51,7 +91,8 @@ class PromotionConfig(Settings):
     seed_noise: float = Field(1.0, ge=0)
     """Assumed effect of training with another seed, in standard errors of the paired difference. If
     retraining in the registry has changed more, or the networks of a model with several
-    finetune.seeds differ more, the largest effect counts."""
+    finetune.seeds, or the trainings of a cross-validation (finetune.folds), differ more, the
+    largest effect counts."""
     margin: float = Field(0.01, ge=0, lt=1)
     """Non-inferiority margin: a cheaper challenger may lose up to this share of the champion's
     score, at the significance level `alpha`."""
@@ -61,9 +102,26 @@ class PromotionConfig(Settings):
     """Minimum share of the cost that a cheaper model saves."""
     floors: dict[str, dict[str, float]] = {}
     """Minimum of a champion's metric (maximum for losses), by task (the language model is `lm`) and
-    metric. `language/TAG` applies to every translation into that language that has the metric, and,
-    if all sources declare that language or `corpus.languages` lists it alone, to every other task
-    and the language model."""
+    metric; `behaviour/TEST` and `behaviour/mean` are the shares of passed behaviour tests, and
+    `bias/max_difference` and `bias/max_flips` the largest differences between groups (a maximum);
+    `audit/…` of `lm` are the scores of the memorization audit, which have maxima.
+    `language/TAG` applies to every translation into that language that has the metric, and, if all
+    sources declare that language or `corpus.languages` lists it alone, to every other task and the
+    language model."""
+
+    def check_tests(self, tasks: Sequence[TaskConfig]) -> None:
+        """Raise ValueError if there is a floor for tests of a model that a task does not have."""
+        for task in tasks:
+            for metric in self.floors.get(task.name, {}):
+                for prefix, setting, what in (
+                    (BEHAVIOUR_SCORES, "behaviour", "behaviour tests"),
+                    (BIAS_SCORES, "bias", "bias report"),
+                ):
+                    if metric.startswith(prefix) and getattr(task, setting) is None:
+                        raise ValueError(
+                            f"promotion.floors.{task.name}.{metric}: the task has no {what}: "
+                            f"set tasks.{task.name}.{setting}, or remove the floor."
+                        )
 
 
 PERMISSIONS = {"private": 0o700, "group": 0o770}
@@ -153,12 +211,18 @@ class ScalingLaw(Settings):
 
 
 class DriftConfig(TextFilesConfig):
-    """Drift detection on new text: the retrain.drift section."""
+    """Drift detection on new text, or on the log of a server: the retrain.drift section."""
 
+    log: Location | None = None
+    """Folder of the log of predictions of `textmill serve`, such as mlruns/serving, instead of
+    `path`. It need not contain texts: lengths, labels and confidence are compared with those of the
+    test examples."""
     min_documents: int = Field(50, gt=0)
-    """Minimum documents of new text; with fewer, drift is not measured."""
+    """Minimum documents of new text, or logged predictions of a model; with fewer, drift is not
+    measured."""
     max_documents: int = Field(1000, gt=0)
-    """Maximum documents measured; of more, those with the smallest hashes."""
+    """Maximum documents measured; of more, those with the smallest hashes, or the newest
+    predictions."""
     max_bits_ratio: float = Field(1.25, gt=0)
     """Maximum ratio of the backbone's bits per byte on the new text to those on its validation
     split."""
@@ -167,11 +231,41 @@ class DriftConfig(TextFilesConfig):
     max_rare_increase: float = Field(0.02, ge=0, le=1)
     """Maximum increase of the share of rare tokens over that in the validation split."""
     tasks: tuple[str, ...] = ()
-    """Classification tasks whose labels are predicted for the new text."""
+    """Classification tasks whose labels are predicted for the new text; of a log, the tasks of any
+    kind that are compared, all if empty."""
     max_label_shift: float = Field(0.2, ge=0, le=1)
     """Maximum total variation distance between the distributions of predicted labels in the new
     text and in the test examples (half the sum of absolute differences); if texts have any number
     of labels, that of the presence of the label that differs most."""
+    max_ks_distance: float = Field(0.2, ge=0, le=1)
+    """Maximum Kolmogorov-Smirnov distance between logged predictions and test examples (the largest
+    difference of their cumulative distributions) in lengths of inputs and outputs, and in
+    confidence."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.path is not None and self.log is not None:
+            raise ValueError("retrain.drift has a path and a log: set one of them.")
+        return self
+
+    def check_tasks(self, tasks: Sequence[TaskConfig]) -> None:
+        """Raise ValueError if drift cannot be measured by a task that is named."""
+        is_logged = self.log is not None
+        usable = {
+            task.name
+            for task in tasks
+            if is_logged or (task.kind in CLASSIFYING_KINDS and len(task.text_columns) == 1)
+        }
+        for name in self.tasks:
+            if name not in usable and is_logged:
+                raise ValueError(
+                    f"retrain.drift.tasks: {name!r} is no task of this configuration: remove it."
+                )
+            if name not in usable:
+                raise ValueError(
+                    f"retrain.drift.tasks: {name!r} is not a classification of single texts of "
+                    "this configuration: use one that is, or remove it."
+                )
 
 
 class DriftStepConfig(Settings):

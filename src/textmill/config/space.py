@@ -17,6 +17,7 @@ SECTION = "finetune"
 NOT_SEARCHED = frozenset(
     {
         *("seed", "seeds"),  # the examples of validation, and what is compared, depend on them
+        "folds",  # they measure a training, and change no model
         "candidates",  # chosen by validation anyway
         *("accelerator", "precision"),  # the machine decides
         "log_every_steps",

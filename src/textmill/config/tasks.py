@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
@@ -13,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from textmill.config.data import RedactionConfig
 from textmill.config.settings import AUTO, NOT_IN_KEY, Encoding, Location, Settings
 from textmill.config.space import SweepConfig
-from textmill.config.training import FinetuneConfig
+from textmill.config.training import Accelerator, FinetuneConfig
 
 
 def _different(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -50,6 +51,20 @@ class CurveConfig(Settings):
         return self
 
 
+class LabellingConfig(Settings):
+    """Texts for people to label: the labelling section of a task, used by `textmill label`."""
+
+    source: Location
+    """File of texts without labels (.jsonl, .csv, .tsv, .parquet, or a text per line), with the
+    columns of the task's input."""
+    labels: Annotated[Location | None, Field(pattern=r"\.jsonl$")] = None
+    """JSON Lines file to which labels are appended. Its rows are training examples of the task as
+    well. None: beside the source, as SOURCE.TASK.jsonl."""
+    n_bytes: Annotated[int | None, Field(ge=0), NOT_IN_KEY] = None
+    """Size of the part of that file that a run reads, so that labels may be saved meanwhile. Filled
+    in when the run begins."""
+
+
 class TaskConfig(Settings):
     """Settings of all kinds of task: an entry of tasks, or a file of conf/task/."""
 
@@ -57,6 +72,11 @@ class TaskConfig(Settings):
     """Settings of the columns of running text (strings, or lists of words), of which some may not
     be set: those of training are part of the corpus, and it is decontaminated from those of the
     test."""
+    INPUT_COLUMNS: ClassVar[Mapping[str, str]] = {}
+    """Settings that name columns of a model's input in training data, where they are called
+    differently."""
+    INPUT_TYPES: ClassVar[Mapping[str, type]] = {}
+    """Types that columns of a model's input may have besides str: list, of words, or int."""
     SPECIAL_KINDS: ClassVar[Mapping[str, str]] = {}
     """Kinds that tasks belong to instead, by the setting that makes them so."""
 
@@ -64,7 +84,7 @@ class TaskConfig(Settings):
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
     """Name of the task in commands, runs and metrics; lower case."""
     train: Location
-    """File of training examples (.jsonl, .csv or .parquet), or name of the split on the hub."""
+    """File of training examples (.jsonl, .csv, .tsv, .parquet), or name of the split on the hub."""
     test: Location
     """File of test examples; never used for training or selection."""
     validation: Location | None = None
@@ -91,6 +111,8 @@ class TaskConfig(Settings):
     finetune: FinetuneConfig = FinetuneConfig()
     curve: Annotated[CurveConfig, NOT_IN_KEY] = CurveConfig()
     sweep: Annotated[SweepConfig, NOT_IN_KEY] = SweepConfig()
+    labelling: Annotated[LabellingConfig | None, NOT_IN_KEY] = None
+    """Texts to label by hand, for further training examples."""
     redaction: RedactionConfig = RedactionConfig()
     """Redaction of texts in training, evaluation and prediction. Filled in from corpus.redaction;
     set it there."""
@@ -107,6 +129,13 @@ class TaskConfig(Settings):
         return self.text_columns
 
     @property
+    def saved_labels(self) -> str | None:
+        """The file of labels that were saved by hand, which need not exist; None: there is none."""
+        if self.labelling is None:
+            return None
+        return self.labelling.labels or f"{self.labelling.source}.{self.name}.jsonl"
+
+    @property
     def text_languages(self) -> tuple[str, ...]:
         """BCP 47 tags of `text_columns`."""
         return (self.language,) * len(self.text_columns)
@@ -121,10 +150,24 @@ class TaskConfig(Settings):
     examples with each of their values."""
     metrics: tuple[str, ...] = ()
     """Extensions with further metrics of its kind. Filled in from extensions."""
+    behaviour: Location | None = None
+    """YAML file of tests of its model's behaviour, or the name of one in conf/behaviour/."""
+    bias: Location | None = None
+    """YAML file of groups of people and templates, or the name of one in conf/bias/: how its model
+    differs between texts that differ in a term of a group. For kinds that predict labels."""
 
     @model_validator(mode="after")
     def _sweep_is_possible(self) -> Self:
         self.sweep.check(self.finetune)
+        return self
+
+    @model_validator(mode="after")
+    def _labels_can_be_asked_for(self) -> Self:
+        if self.labelling is not None and not takes_labels(self.kind):
+            raise ValueError(
+                f"labelling: textmill label does not support the kind {self.kind}: remove it, and "
+                "label the texts with another tool."
+            )
         return self
 
     def settings_of(self, split: str) -> tuple[str, ...]:
@@ -152,7 +195,7 @@ KINDS: dict[str, str] = {
     )
 }
 """The package of each kind of task."""
-LABELLING_KINDS = ("classification", "multilabel")
+CLASSIFYING_KINDS = ("classification", "multilabel")
 """Kinds whose predictions are labels of a text, by which drift is measured."""
 LANGUAGE_MODEL = "language_model"
 """The language model, scored and presented like a kind of task, but not configurable as one."""
@@ -165,6 +208,11 @@ def settings_of(kind: str) -> type[TaskConfig]:
         KeyError: there is no such kind.
     """
     return cast(type[TaskConfig], import_module(f"{KINDS[kind]}.settings").SETTINGS)
+
+
+def takes_labels(kind: str) -> bool:
+    """Return whether `textmill label` asks people for the labels of a kind."""
+    return find_spec(f"{KINDS[kind]}.labelling") is not None
 
 
 def kind_of(task: Mapping[str, Any]) -> Any:
@@ -193,6 +241,14 @@ def _of_its_kind(value: Any) -> Any:
 
 AnyTask = Annotated[SerializeAsAny[TaskConfig], BeforeValidator(_of_its_kind)]
 """A task of any kind, discriminated by `kind`."""
+
+
+class BehaviourStepConfig(Settings):
+    """Configuration of the behaviour step, which reads its tests and the model as inputs."""
+
+    kind: str
+    accelerator: Accelerator = "auto"
+    """That of fine-tuning."""
 
 
 class CurveStepConfig(Settings):

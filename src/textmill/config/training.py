@@ -236,6 +236,10 @@ class FinetuneConfig(OptimizationConfig):
     """Networks that are fine-tuned, with `seed`, `seed` + 1 and so on: the network of the task's
     model is their average; or the one with the best validation score, if scores of the kind of task
     have no average, as those of translation. Limits of time and cost apply to each."""
+    folds: int | None = Field(None, ge=2)
+    """Number of parts of the training examples for a cross-validation: each part is scored by a
+    model, with all its seeds and candidates, that was trained on the other parts. The task's model
+    is still trained on all examples. None: no cross-validation."""
     warmup_share: float = Field(0.1, ge=0, lt=1)
     """Share of the steps with linear warm-up."""
     label_smoothing: float = Field(0.05, ge=0, lt=1)
@@ -245,6 +249,11 @@ class FinetuneConfig(OptimizationConfig):
     seen more than four times (translation: eight times), else none."""
     attention: Literal["bidirectional", "causal"] = "bidirectional"
     """Attention of the fine-tuned network; tasks that generate text support causal only."""
+
+    @property
+    def n_trainings(self) -> int:
+        """Number of networks that are trained: of all seeds, for all examples and for each fold."""
+        return self.seeds * (1 + (self.folds or 0))
 
     @model_validator(mode="before")
     @classmethod

@@ -5,7 +5,9 @@ Metrics are subclasses of `evaluate.Metric`: `evaluate.load` would download a sc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +71,11 @@ def compute(
         references: one per test example.
         settings: keyword arguments of the function.
     """
-    import evaluate
+    import datasets  # noqa: F401  # uses transformers itself
+
+    # With transformers, it imports all pipelines and torch: 3 s of every step that scores.
+    with not_installed("transformers"):
+        import evaluate
 
     class Scores(evaluate.Metric):  # type: ignore[misc]
         def _info(self) -> evaluate.MetricInfo:
@@ -87,3 +93,16 @@ def compute(
     metric = Scores(keep_in_memory=True)
     scores = metric.compute(predictions=predictions, references=references, **settings)
     return {name: float(value) for name, value in scores.items()}
+
+
+@contextmanager
+def not_installed(name: str) -> Iterator[None]:
+    """Let packages that are imported meanwhile find another one not to be installed."""
+    loaded = sys.modules.get(name)
+    sys.modules[name] = None  # type: ignore[assignment]  # what `import` refuses
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+        if loaded is not None:
+            sys.modules[name] = loaded

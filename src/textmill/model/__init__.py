@@ -1,7 +1,6 @@
 """The GPT in pure PyTorch: the model, generation, and the Hugging Face layout."""
 
 from textmill.model.beam_search import Head, complete
-from textmill.model.generation import generate
 from textmill.model.gpt import GPT
 from textmill.model.kv_cache import KVCache
 from textmill.model.layout import load, save
@@ -14,7 +13,9 @@ __all__ = [
     "attention",
     "choose_device",
     "complete",
-    "generate",
+    "continuous_batch",
+    "families",
+    "generation",
     "gpt",
     "layout",
     "load",

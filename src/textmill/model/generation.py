@@ -1,63 +1,75 @@
-"""Autoregressive generation with a KV cache: sampling token by token."""
+"""Autoregressive generation, token by token, and the weights laid out for it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from textmill.config import GenerationConfig, GenerationPrecision
+from textmill.errors import InputError
+from textmill.hardware import best_precision
+from textmill.model.continuous_batch import ContinuousBatch, Generated
 from textmill.model.gpt import GPT
+from textmill.model.packed_linear import Int8Linear, OneDNNLinear, supports_bf16, supports_int8
 
 
-@torch.inference_mode()
-def generate(
-    model: GPT,
-    input_ids: Tensor,
-    max_new_tokens: int,
-    temperature: float = 1.0,
-    top_k: int | None = None,
-    generator: torch.Generator | None = None,
-) -> Iterator[Tensor]:
-    """Yield the next token of every sequence, (B,), max_new_tokens times.
+def prepare(network: GPT, precision: GenerationPrecision = "auto") -> GPT:
+    """Lay out the weights of a network for generation, in place, and return it.
 
-    When the context is full, its newer half is encoded again and generation continues from there.
+    A new token of a text takes as long as reading all weights once: the linear layers' are stored
+    as products with few rows read them fastest.
 
     Args:
-        model: in eval mode.
-        input_ids: (B, T), the prompts, on the model's device, at least one token; the last
-            block_size - 1 are used.
-        max_new_tokens: number of tokens to generate.
-        temperature: divides the logits; 0 is greedy decoding.
-        top_k: sample from the k most likely tokens only.
-        generator: random number generator, on the model's device.
+        network: in eval mode. In bf16 and int8, it can only be used for inference from then on.
+        precision: bf16 halves what is read, and int8 halves it again; auto: bf16 where the
+            processor computes it natively.
+
+    Raises:
+        InputError: there are no kernels for int8.
     """
-    block_size = model.config.block_size
-    context = input_ids[:, -(block_size - 1) :]
-    cache = model.new_cache(context.size(0))
-    unread = context
-    for _ in range(max_new_tokens):
-        if cache.length + unread.size(1) > block_size:
-            unread = context[:, -(block_size // 2) :]
-            cache.length = 0
-        logits = model(unread, cache=cache)[:, -1]  # (B, vocab_size)
-        token = sample(logits, temperature, top_k, generator)
-        yield token
-        unread = token[:, None]
-        context = torch.cat((context, unread), dim=1)[:, -block_size:]
+    if precision == "auto":
+        precision = best_precision(network.device.type)
+    if precision == "bf16":
+        network = network.to(torch.bfloat16)
+    if precision == "int8" and (network.device.type != "cpu" or not supports_int8()):
+        raise InputError(
+            "generation.precision=int8 needs a CPU for which torch has kernels: set it to auto."
+        )
+    is_packed = precision == "bf16" and network.device.type == "cpu" and supports_bf16()
+    for module in [*network.modules()]:
+        for name, layer in [*module.named_children()]:
+            if not isinstance(layer, nn.Linear):
+                continue
+            if precision == "int8":
+                setattr(module, name, Int8Linear(layer))
+            elif is_packed:
+                setattr(module, name, OneDNNLinear(layer))
+            elif layer.out_features >= layer.in_features:
+                # The same parameter, which may be that of the embedding too.
+                layer.weight.data = layer.weight.data.t().contiguous().t()
+    return network
 
 
-def sample(
-    logits: Tensor,
-    temperature: float,
-    top_k: int | None = None,
-    generator: torch.Generator | None = None,
-) -> Tensor:
-    """Return one token per row, (B,), sampled from the softmax of the logits (B, vocab_size)."""
-    if temperature == 0:
-        return logits.argmax(dim=-1)
-    if top_k is not None and top_k < logits.size(-1):
-        floor = logits.topk(top_k).values[:, -1:]
-        logits = logits.masked_fill(logits < floor, float("-inf"))
-    probabilities = torch.softmax(logits.float() / temperature, dim=-1)
-    return torch.multinomial(probabilities, 1, generator=generator)[:, 0]
+def generate(network: GPT, input_ids: Tensor, config: GenerationConfig) -> Iterator[Tensor]:
+    """Yield the next token of every text, (B,), up to max_new_tokens times.
+
+    Args:
+        network: in eval mode.
+        input_ids: (B, T), the prompts, at least one token each.
+        config: the first row has its seed, and every further one the next.
+
+    Raises:
+        InputError: the prompts are empty, or longer than a context that does not slide.
+    """
+    batch = ContinuousBatch(network, len(input_ids), input_ids.size(1) + config.max_new_tokens)
+    texts = [
+        Generated(prompt, config.model_copy(update={"seed": config.seed + row}))
+        for row, prompt in enumerate(input_ids.tolist())
+    ]
+    for text in texts:
+        batch.add(text)
+    while batch.texts:  # all are of the same length, and end with the same token
+        batch.step()
+        yield torch.tensor([text.tokens[-1] for text in texts], device=input_ids.device)

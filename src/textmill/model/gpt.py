@@ -41,6 +41,7 @@ class Attention(nn.Module):
         self.n_head, self.n_kv_head = config.n_head, config.kv_heads
         self.head_width = config.head_width
         self.dropout = config.dropout
+        self.eps = config.eps
         width = (self.n_head + 2 * self.n_kv_head) * self.head_width
         self.c_attn = nn.Linear(config.n_embd, width, bias=config.has_qkv_bias)
         self.q_norm, self.k_norm = (
@@ -62,15 +63,9 @@ class Attention(nn.Module):
         heads = self.c_attn(x).view(B, T, -1, self.head_width)  # heads of q, k and v
         # Queries and keys are normalised and rotated together, which takes half the calls.
         qk, v = heads.split((self.n_head + self.n_kv_head, self.n_kv_head), dim=2)
-        if self.q_norm is not None and self.k_norm is not None:
-            weight = torch.cat(
-                (
-                    self.q_norm.weight.expand(self.n_head, -1),
-                    self.k_norm.weight.expand(self.n_kv_head, -1),
-                )
-            )
+        if (weight := self.qk_weight()) is not None:
             # In mixed precision, a product with 32-bit weights would have 32 bits.
-            qk = F.rms_norm(qk, qk.shape[-1:], eps=self.q_norm.eps) * weight.to(qk.dtype)
+            qk = F.rms_norm(qk, qk.shape[-1:], eps=self.eps) * weight.to(qk.dtype)
         if rotation is not None:
             qk = rotate(qk, *rotation)
         q, k = qk.transpose(1, 2).split((self.n_head, self.n_kv_head), dim=1)  # (B, nh, T, hs)
@@ -81,6 +76,13 @@ class Attention(nn.Module):
         y = attend(q, k, v, attention_mask, is_causal, dropout)
         projected: Tensor = self.c_proj(y.transpose(1, 2).reshape(B, T, -1))
         return projected
+
+    def qk_weight(self) -> Tensor | None:
+        """Return the weights of the norms of queries and keys, a row per head; None: no norms."""
+        if self.q_norm is None or self.k_norm is None:
+            return None
+        q, k = self.q_norm.weight, self.k_norm.weight
+        return torch.cat((q.expand(self.n_head, -1), k.expand(self.n_kv_head, -1)))
 
 
 class MLP(nn.Module):
@@ -96,7 +98,11 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the MLP output, (B, T, C)."""
-        x = self.c_fc(x)
+        projected: Tensor = self.c_proj(self.activate(self.c_fc(x)))
+        return projected
+
+    def activate(self, x: Tensor) -> Tensor:
+        """Return the activations, (..., inner width), of the output of the first layer."""
         match self.activation:
             case "relu":
                 x = F.relu(x)
@@ -110,8 +116,7 @@ class MLP(nn.Module):
             case "swiglu":
                 gate, x = x.chunk(2, dim=-1)
                 x = F.silu(gate) * x
-        projected: Tensor = self.c_proj(x)
-        return projected
+        return x
 
 
 class Block(nn.Module):
@@ -232,7 +237,10 @@ class GPT(nn.Module):
             capacity or config.block_size,
             config.head_width,
         )
-        return KVCache(config.n_layer, shape, self.wte.weight, padding)
+        keys, values = (
+            [self.wte.weight.new_empty(shape) for _ in range(config.n_layer)] for _ in range(2)
+        )
+        return KVCache(keys, values, padding)
 
     def forward(
         self,
@@ -298,7 +306,7 @@ class GPT(nn.Module):
                 )  # rotary attention depends on distances only
         is_causal = is_causal and mask is None and T > 1
 
-        x = self.drop(self._embed(input_ids, positions))
+        x = self.drop(self.embed(input_ids, positions))
         rotation = None
         if self.config.position == "rotary":
             angles = self.cos[positions], self.sin[positions]  # (T, hs/2) or (B, T, hs/2)
@@ -354,8 +362,9 @@ class GPT(nn.Module):
             and not has_dropout
         )
 
-    def _embed(self, input_ids: Tensor, positions: Tensor) -> Tensor:
-        x: Tensor = self.wte(input_ids)  # (B, T, C)
+    def embed(self, input_ids: Tensor, positions: Tensor) -> Tensor:
+        """Return the embeddings of tokens, (..., n_embd), at positions of the last dimensions."""
+        x: Tensor = self.wte(input_ids)
         if self.wpe is not None:
             x = x + self.wpe(positions)
         elif self.config.position == "sinusoidal":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -10,34 +12,35 @@ class KVCache:
     """Keys and values of the tokens so far, for every layer of a model.
 
     Args:
-        n_layer: number of layers.
-        shape: shape of the keys, and of the values, of one layer: (B, n_kv_head, capacity,
-            head_size).
-        like: a tensor with the dtype and device of the cache, such as the model's embedding.
+        keys: memory for the keys of each layer, (B, n_kv_head, capacity, head_size).
+        values: the same for the values.
         padding: (B,), int64, number of padding tokens at the start of each row: no token attends to
             them, and positions count from the first token after them. None: no padding.
     """
 
     def __init__(
         self,
-        n_layer: int,
-        shape: tuple[int, int, int, int],
-        like: Tensor,
+        keys: Sequence[Tensor],
+        values: Sequence[Tensor],
         padding: Tensor | None = None,
     ) -> None:
-        self.keys = [like.new_empty(shape) for _ in range(n_layer)]
-        self.values = [like.new_empty(shape) for _ in range(n_layer)]
+        self.keys = list(keys)
+        self.values = list(values)
         self.padding = padding
         self.min_padding = int(padding.min()) if padding is not None else 0
         self.length = 0
         """Tokens in the cache; `GPT.hidden` advances it once all layers have written."""
 
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Write the new tokens' keys and values and return those of all tokens so far."""
+        """Write the new tokens' keys and values and return those of all tokens so far.
+
+        They have the dtype of the new ones, whatever that of the memory is.
+        """
         end = self.length + k.size(2)
         self.keys[layer][:, :, self.length : end] = k
         self.values[layer][:, :, self.length : end] = v
-        return self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
+        keys, values = self.keys[layer][:, :, :end], self.values[layer][:, :, :end]
+        return keys.to(k.dtype), values.to(v.dtype)
 
     def keep(self, rows: Tensor) -> None:
         """Keep only the rows with the given indices, in that order; a row may be repeated."""

@@ -2,11 +2,13 @@
 
 __all__ = [
     "challenger",
+    "current",
     "drawing",
     "lineage",
     "promotion",
     "prune",
     "recorded",
     "reproduction",
+    "scored_backbones",
     "versions",
 ]

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from textmill.config import AUTO, LANGUAGE_MODEL, Config, TaskConfig
-from textmill.evaluation.metrics import Metric
+from textmill.evaluation.metrics import Metric, leading
 from textmill.evaluation.notes import doubts, read_notes
+from textmill.evaluation.spreads import TRAININGS
 from textmill.files import digest_values
+from textmill.registry.gate import FURTHER
 from textmill.steps.graph import (
+    AUDIT,
     BASELINE,
+    BEHAVIOUR,
     CLEAN,
     EVALUATE,
     EVALUATE_LM,
     FINETUNE,
+    FOLDS,
     GRAPH,
     LM,
     PRETRAIN,
 )
 from textmill.tasks.kinds import definitions
+from textmill.tasks.language_model.memorization.memorized import METRICS as AUDIT_METRICS
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.served.logged import log_backbone, log_task_model
@@ -54,6 +60,12 @@ class Challenger:
     """Scores of the trivial baseline, by metric."""
     baseline: Mapping[str, float]
     """Scores of the classical baseline, by metric; empty for the backbone."""
+    training_deviation: float | None = None
+    """Standard deviation of the leading metric between trainings, by cross-validation; None: not
+    measured."""
+    further: Mapping[str, float] = field(default_factory=dict)
+    """Scores that can have floors besides those of its evaluation, by metric: of behaviour tests
+    and the bias report, and what a backbone has memorized."""
     doubts: str = ""
     """Findings that make its scores less reliable, added to the reason of the decision."""
 
@@ -62,12 +74,14 @@ def task_challenger(pipeline: Pipeline, config: Config, task: TaskConfig) -> Cha
     """Log the model of a task from the results of a pipeline, and return it as a challenger."""
     results = pipeline.results
     model, tested = results[FINETUNE.label(task.name)], results[EVALUATE.label(task.name)]
-    log_task_model(pipeline.store, model.run_id, task, model.folder)
+    log_task_model(pipeline.store, model.run_id, task, model.folder, pipeline.write_filters)
     sources, simple = tested.manifest["sources"], results[BASELINE.label(task.name)]
+    metrics, folded = definitions(task.kind, task.metrics), results.get(FOLDS.label(task.name))
+    of_trainings = f"{TRAININGS}{leading(metrics).name}"
     return Challenger(
         name=task.name,
         kind=task.kind,
-        metrics=definitions(task.kind, task.metrics),
+        metrics=metrics,
         floors=task.name,
         language=_language(config, task),
         model=model,
@@ -77,6 +91,8 @@ def task_challenger(pipeline: Pipeline, config: Config, task: TaskConfig) -> Cha
         parameters=model.metrics()["parameters"],
         trivial=_under("trivial/", simple.metrics()),
         baseline=simple.metrics(),
+        training_deviation=None if folded is None else folded.metrics().get(of_trainings),
+        further=_further(results.get(BEHAVIOUR.label(task.name))),
         doubts=doubts(read_notes(simple.folder)),
     )
 
@@ -85,11 +101,11 @@ def backbone_challenger(pipeline: Pipeline, config: Config) -> Challenger:
     """Log the backbone from the results of a pipeline, and return it as a challenger."""
     results = pipeline.results
     model = results[PRETRAIN.name]
-    log_backbone(pipeline.store, model.run_id, model.folder)
+    log_backbone(pipeline.store, model.run_id, model.folder, pipeline.write_filters)
     return Challenger(
         name=BACKBONE,
         kind=LANGUAGE_MODEL,
-        metrics=definitions(LANGUAGE_MODEL),
+        metrics=(*definitions(LANGUAGE_MODEL), *AUDIT_METRICS),
         floors=LM,
         language=_language(config),
         model=model,
@@ -99,7 +115,13 @@ def backbone_challenger(pipeline: Pipeline, config: Config) -> Challenger:
         parameters=model.metrics()["parameters"],
         trivial=_under("unigram/", results[EVALUATE_LM.name].metrics()),
         baseline={},
+        further=_further(results.get(AUDIT.name)),
     )
+
+
+def _further(result: Result | None) -> dict[str, float]:
+    metrics = {} if result is None else result.metrics()
+    return {key: value for key, value in metrics.items() if key.startswith(FURTHER)}
 
 
 def _under(prefix: str, metrics: Mapping[str, float]) -> dict[str, float]:

@@ -5,6 +5,7 @@ The readers of a corpus are imported where they are used, because most lineages 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +15,13 @@ from mlflow.entities import Run
 
 from textmill.config import AUTO
 from textmill.errors import InputError, RunError
-from textmill.files import digest_file
+from textmill.files import digest_file, lines_of_digest
 from textmill.steps.graph import CLEAN, TASK_TEXTS
 from textmill.steps.raw_sources import is_in_corpus
+from textmill.tasks.annotation.saved_labels import NO_LABELS
 from textmill.tracking.artifacts import output_file, read_manifest
 from textmill.tracking.store import MAX_RUNS, Store, StoreError
-from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG
+from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG, STEP_TAG
 
 
 @dataclass
@@ -111,9 +113,10 @@ def _search_files(store: Store, words: str, found: FoundDocuments) -> None:
             found.unsearched[str(error)] = None
             continue
         lines = []
-        is_corpus = run.data.tags["textmill.step"] == TASK_TEXTS.name
+        is_corpus = run.data.tags[STEP_TAG] == TASK_TEXTS.name
         for source in sources.values():
-            if is_corpus and not is_in_corpus(source):
+            is_left_out = is_corpus and not is_in_corpus(source)
+            if is_left_out or source["digest"] == NO_LABELS:
                 continue
             place = store.current_path(source["place"])
             key = (place, source["digest"], run.data.params.get("encoding", AUTO))
@@ -140,16 +143,20 @@ def _in_file(place: str, digest: str, encoding: str, words: str) -> Iterator[str
     file = Path(place)
     if not file.is_file():
         raise InputError(f"{place} is missing.")
+    n_read: float = math.inf
     if digest_file(file) != digest:
-        raise InputError(f"{place} has changed since it was read.")
+        n_lines = lines_of_digest(file, digest)  # people may have saved more labels
+        if n_lines is None:
+            raise InputError(f"{place} has changed since it was read.")
+        n_read = n_lines
     if not file.name.lower().endswith(RECORD_SUFFIXES):  # plain text, line by line
         for number, line, _ in read_lines(file, decoding=Decoding(encoding)):
-            if words in line.decode(errors="replace"):
+            if number <= n_read and words in line.decode(errors="replace"):
                 yield f"{file}:{number}"
         return
     for record in read_records(file, decoding=Decoding(encoding)):
         values = record.values.values() if isinstance(record, Record) else [record.raw]
-        if any(_holds(value, words) for value in values):
+        if record.line <= n_read and any(_holds(value, words) for value in values):
             yield f"{file}:{record.line}"
 
 

@@ -13,8 +13,8 @@ cheaper to train and to explain: here, a difference counts even if it is not sig
 The variance between seeds is unknown until a model has been retrained. Bouthillier et al. 2021
 ("Accounting for Variance in Machine Learning Benchmarks", section 3) find that the sample of test
 examples varies scores more than initial weights or data order: so the variance between seeds is
-assumed from the standard error of the difference, until retraining, or the networks of a model
-with several seeds, have shown more.
+assumed from the standard error of the difference, until retraining, the networks of a model with
+several seeds, or a cross-validation have shown more.
 
 Simulation: 20 challenges by equal models on 1,000 test examples, where seeds change the score by 0,
 0.01, 0.03 and 0.05. With alpha = 0.05 alone, 0.3, 0.5, 1.2 and 1.4 of 20 were promoted on average
@@ -31,12 +31,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist, fmean, stdev
 
-from textmill.config import LANGUAGE_FLOORS, PromotionConfig
+from textmill.config import (
+    AUDIT_SCORES,
+    BEHAVIOUR_SCORES,
+    BIAS_SCORES,
+    LANGUAGE_FLOORS,
+    PromotionConfig,
+)
 from textmill.errors import InputError, listed
 from textmill.evaluation.metrics import Metric, leading, lower_is_better
-from textmill.evaluation.seed_scores import Spread
 from textmill.evaluation.significance import Difference, ExampleStatistics, differences
+from textmill.evaluation.spreads import Spread
 
+FURTHER = (BEHAVIOUR_SCORES, BIAS_SCORES, AUDIT_SCORES)
+"""Prefixes of the scores that can have floors besides those of evaluations."""
+BIAS = Metric(BIAS_SCORES.rstrip("/"), lower_is_better=True)
+"""The scores of bias reports."""
 MIN_RETRAINED = 2
 """Minimum number of scores with different seeds to estimate their standard deviation."""
 
@@ -80,17 +90,21 @@ def below_floor(
         task: the task, or `lm`.
         language: BCP 47 tag of the model's predictions.
         metrics: of its kind of task.
-        scores: by metric.
+        scores: by metric; also the shares of passed behaviour tests, those of a bias report, and
+            what a backbone has memorized.
 
     Raises:
         InputError: a floor is set for a metric that the task does not have.
     """
-    own = config.floors.get(task, {})
+    own, metrics = config.floors.get(task, {}), (*metrics, BIAS)
     for metric in own:
         if metric not in scores:
+            group = next((prefix for prefix in FURTHER if metric.startswith(prefix)), "")
+            alike = (name for name in scores if name.startswith(group))
+            known = [name for name in alike if group or "/" not in name]
             raise InputError(
                 f"promotion.floors.{task}.{metric}: the task has no such score: use one of "
-                f"{listed(name for name in scores if '/' not in name)}."
+                f"{listed(known) or '(none)'}."
             )
     # Floors of a language may include metrics of other kinds of task.
     shared = config.floors.get(f"{LANGUAGE_FLOORS}{language}", {})
@@ -152,6 +166,7 @@ def decide(
     challenger: Cost,
     retrained: Sequence[float] = (),
     spreads: Sequence[Spread] = (),
+    trainings: Sequence[float] = (),
 ) -> Decision:
     """Return whether the challenger is promoted by the leading metric of its kind.
 
@@ -163,12 +178,14 @@ def decide(
         retrained: scores by the leading metric of models that differ from the challenger only in
             seeds.
         spreads: the leading metric over the seeds of each of both models that has several networks.
+        trainings: standard deviations of the leading metric between trainings, of each of both
+            models that was cross-validated.
     """
     metric = examples.leading
     found = differences(examples, 0, 1)[metric]
     old, new = (examples.values(model)[metric] for model in (0, 1))
     z = NormalDist().inv_cdf(1 - config.alpha)
-    needed = z * _deviation_of_equals(config, found.gain.deviation, retrained, spreads)
+    needed = z * _deviation_of_equals(config, found.gain.deviation, retrained, spreads, trainings)
     scores = f"{metric} {new:.4g} against {old:.4g}"
     if found.p_better < config.alpha and found.gain.value > needed:
         return Decision(
@@ -182,7 +199,7 @@ def decide(
     elif found.p_better >= config.alpha:
         reason = f"not significantly better (p {found.p_better:.2g}, required {config.alpha:g})"
     else:
-        reason = f"within the variance of seeds ({needed:.2g})"
+        reason = f"within the variance of trainings ({needed:.2g})"
     return Decision(False, f"{reason}: {scores}")
 
 
@@ -191,12 +208,14 @@ def _deviation_of_equals(
     standard_error: float,
     retrained: Sequence[float],
     spreads: Sequence[Spread],
+    trainings: Sequence[float],
 ) -> float:
     """Return the standard deviation of the gain between models that differ only in seeds.
 
     The variance of the difference has a part from the test set, estimated by the bootstrap, and a
     part from seeds. The scores of retrained models, and those of a model's networks, vary by both.
-    A spread stands for that of the other model if this has a single network.
+    A spread stands for that of the other model if this has a single network. The trainings of a
+    cross-validation also differ in their examples: they vary at least as much as seeds.
     """
     found = [math.hypot(1, config.seed_noise) * standard_error]
     if len(retrained) >= MIN_RETRAINED:
@@ -204,6 +223,8 @@ def _deviation_of_equals(
     if spreads:
         variances = [spread.deviation_of_average**2 for spread in spreads]
         found.append(math.sqrt(2 * fmean(variances)))
+    if trainings:
+        found.append(math.sqrt(2 * fmean(deviation**2 for deviation in trainings)))
     return max(found)
 
 

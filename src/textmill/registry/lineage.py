@@ -22,10 +22,10 @@ from textmill.steps.graph import CLEAN, GRAPH, TASK_TEXTS
 from textmill.steps.raw_sources import is_in_corpus
 from textmill.tracking.artifacts import read_manifest
 from textmill.tracking.environment import recorded_machine
-from textmill.tracking.lookup import KIND, find_run
+from textmill.tracking.lookup import find_run
 from textmill.tracking.results import recorded_results
 from textmill.tracking.store import MAX_RUNS, Store, StoreError
-from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG
+from textmill.tracking.tags import DIGEST_TAG, KIND_TAG, PLACES_TAG, STEP_TAG
 
 DATASET_DIGEST_CHARS = 36
 """Length of the dataset digests in MLflow, which are prefixes of ours."""
@@ -119,7 +119,7 @@ def trace(store: Store, words: str) -> Lineage:
     if re.fullmatch(DOCUMENT_ID, words) and not store.search(f"attributes.run_id = '{words}'"):
         return _from_documents(store, words, is_id=True)
     run = find_run(store, words, ("pipeline", "step"))
-    if run.data.tags[KIND] == "step":
+    if run.data.tags[KIND_TAG] == "step":
         return _backward(store, words, [run.info.run_id])
     return _backward(store, words, recorded_results(run).values())
 
@@ -184,7 +184,7 @@ def _read_node(store: Store, run: Run) -> Node:
     Raises:
         InputError: it is not a step's run.
     """
-    if run.data.tags.get(KIND) != "step":
+    if run.data.tags.get(KIND_TAG) != "step":
         raise InputError(f"The run {run.info.run_id} is not a step of textmill: use one that is.")
     manifest = read_manifest(store, run)
     inputs = {name: entry["run_id"] for name, entry in manifest["inputs"].items()}
@@ -209,7 +209,7 @@ def _node(
     return Node(
         run_id=run.info.run_id,
         label=run.info.run_name,
-        step=tags["textmill.step"],
+        step=tags[STEP_TAG],
         key=key,
         digest=digest,
         inputs=inputs,
@@ -218,7 +218,7 @@ def _node(
         filtered={
             name: int(value)
             for name, value in run.data.metrics.items()
-            if tags["textmill.step"] == CLEAN.name and FILTERED.fullmatch(name)
+            if tags[STEP_TAG] == CLEAN.name and FILTERED.fullmatch(name)
         },
         models=tuple(output.model_id for output in outputs),
         commit=tags.get("mlflow.source.git.commit", ""),
@@ -302,7 +302,7 @@ def _readers(store: Store, words: str) -> dict[str, Run]:
                     found[run.info.run_id] = run
     # For a corpus, only the manifest lists the files of a source, and which are part of it.
     names = (CLEAN.name, TASK_TEXTS.name)
-    found = {i: run for i, run in found.items() if run.data.tags["textmill.step"] not in names}
+    found = {i: run for i, run in found.items() if run.data.tags[STEP_TAG] not in names}
     seen: dict[str, bool] = {}
     conditions = (f"attributes.status='FINISHED' and tags.`textmill.step`='{n}'" for n in names)
     for run in (run for condition in conditions for run in store.search(condition, MAX_RUNS)):
@@ -329,7 +329,7 @@ def _find_readers(store: Store, digests: list[str]) -> list[Run]:
         listed = ", ".join(f"'{digest}'" for digest in chosen)
         # Pipeline runs also have the datasets of their steps.
         condition = (
-            f"attributes.status='FINISHED' and tags.`{KIND}`='step' "
+            f"attributes.status='FINISHED' and tags.`{KIND_TAG}`='step' "
             f"and dataset.digest IN ({listed})"
         )
         found |= {run.info.run_id: run for run in store.search(condition, MAX_RUNS)}

@@ -11,7 +11,7 @@ from mlflow.entities.model_registry import ModelVersion
 from textmill.config import Config
 from textmill.errors import InputError, RunError
 from textmill.evaluation.metrics import leading
-from textmill.evaluation.seed_scores import read_spreads
+from textmill.evaluation.spreads import SEEDS, read_spreads
 from textmill.registry.challenger import Challenger
 from textmill.registry.gate import (
     Cost,
@@ -22,7 +22,7 @@ from textmill.registry.gate import (
     decide_alone,
     worse_than,
 )
-from textmill.registry.versions import DECISION_TAG, KEY_TAG, MODEL_RUN_TAG, Registry
+from textmill.registry.versions import DECISION_TAG, KEY_TAG, MODEL_RUN_TAG, SCORE_TAG, Registry
 from textmill.steps.process import Stopped
 from textmill.tasks.kinds import baselines_of
 from textmill.tracking.intervals import Predictions, read_predictions
@@ -38,7 +38,7 @@ TEST_TAG = "textmill.test_digest"
 PIPELINE_RUN_TAG = "textmill.run.pipeline"
 RECIPE_TAG = "textmill.recipe"
 PARAMETERS_TAG = "textmill.parameters"
-SCORE_TAG = "score."
+TRAINING_DEVIATION_TAG = "textmill.training_deviation"
 TRIVIAL = "trivial model"
 
 Remeasure = Callable[[Result], Result]
@@ -85,7 +85,8 @@ def _challenge(
     name, scores = challenger.name, challenger.tested.metrics()
     # First, as it raises InputError for an invalid floor.
     floors, language = challenger.floors, challenger.language
-    missed = below_floor(config.promotion, floors, language, challenger.metrics, scores)
+    measured = {**scores, **challenger.further}
+    missed = below_floor(config.promotion, floors, language, challenger.metrics, measured)
     versions = registry.versions(name)
     champion = registry.champion(name)
     version = next((v for v in versions if v.tags.get(KEY_TAG) == challenger.model.key), None)
@@ -202,7 +203,8 @@ def _compare(
         and f"{SCORE_TAG}{metric}" in v.tags
     ]
     tested = store.client.get_run(challenger.tested.run_id).data.metrics
-    spreads = [read_spreads(metrics).get(metric) for metrics in (before, tested)]
+    spreads = [read_spreads(metrics, SEEDS).get(metric) for metrics in (before, tested)]
+    trainings = [champion.tags.get(TRAINING_DEVIATION_TAG), challenger.training_deviation]
     return decide(
         config.promotion,
         examples,
@@ -210,6 +212,7 @@ def _compare(
         Cost(challenger.parameters, tested.get("seconds")),
         retrained,
         [spread for spread in spreads if spread is not None],
+        [float(deviation) for deviation in trainings if deviation is not None],
     )
 
 
@@ -269,6 +272,8 @@ def champion_results(store: Store, experiment: str, model: str) -> tuple[Result,
 def _tags(
     pipeline: Pipeline, challenger: Challenger, scores: Mapping[str, float]
 ) -> dict[str, str]:
+    deviation = challenger.training_deviation
+    measured = {} if deviation is None else {TRAINING_DEVIATION_TAG: repr(deviation)}
     return {
         KEY_TAG: challenger.model.key,
         MODEL_RUN_TAG: challenger.model.run_id,
@@ -277,6 +282,7 @@ def _tags(
         RECIPE_TAG: challenger.recipe,
         PARAMETERS_TAG: str(challenger.parameters),
         "textmill.time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        **measured,
         **_score_tags(scores),
     }
 

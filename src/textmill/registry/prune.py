@@ -23,10 +23,9 @@ from textmill.steps.document_cache import PREPARED_TAG
 from textmill.tracking.artifacts import OUTPUT
 from textmill.tracking.database.client import is_missing
 from textmill.tracking.liveness import close_dead_runs
-from textmill.tracking.lookup import KIND
 from textmill.tracking.results import recorded_results
 from textmill.tracking.store import MAX_RUNS, Store, StoreError
-from textmill.tracking.tags import TESTED_RUN_TAG, TRIAL_TAG
+from textmill.tracking.tags import KIND_TAG, PARENT_TAG, TESTED_RUN_TAG, TRIAL_TAG
 
 log = logging.getLogger(__name__)
 
@@ -63,19 +62,19 @@ def find_unused(store: Store, n_kept: int) -> list[UnusedData]:
     """
     close_dead_runs(store)
     _reject_while_running(store)
-    recent = store.search(f"tags.`{KIND}`='pipeline'", n_kept) if n_kept else []
+    recent = store.search(f"tags.`{KIND_TAG}`='pipeline'", n_kept) if n_kept else []
     recent_ids = {run.info.run_id for run in recent}
     needed = _needed(store, recent)
     found: list[UnusedData] = []
     prepared: set[str | None] = set()
-    for run in store.search(f"tags.`{KIND}`='step'", MAX_RUNS):
+    for run in store.search(f"tags.`{KIND_TAG}`='step'", MAX_RUNS):
         run_id, is_finished = run.info.run_id, run.info.status == "FINISHED"
         if is_finished and run_id in needed:
             prepared.add(run.data.tags.get(PREPARED_TAG))
             continue
         # Unfinished ones and the trials of a sweep, which the next run would resume.
         is_resumed = not is_finished or TRIAL_TAG in run.data.tags
-        if is_resumed and run.data.tags.get("mlflow.parentRunId") in recent_ids:
+        if is_resumed and run.data.tags.get(PARENT_TAG) in recent_ids:
             continue
         if outside := _outside(store, run):
             log.warning("%s is kept: %s is outside of the store.", run.info.run_name, outside)
@@ -88,7 +87,7 @@ def find_unused(store: Store, n_kept: int) -> list[UnusedData]:
 
 def _reject_while_running(store: Store) -> None:
     # Only textmill's runs: others on the same server need nothing of this store.
-    running = store.search(f"attributes.status='RUNNING' and tags.`{KIND}` LIKE '%'", 1)
+    running = store.search(f"attributes.status='RUNNING' and tags.`{KIND_TAG}` LIKE '%'", 1)
     if running:
         raise RunError(f"{running[0].info.run_name} is running: prune when it has finished.")
 
@@ -103,7 +102,7 @@ def _needed(store: Store, recent: list[Run]) -> set[str]:
             runs.add(model.source_run_id)
         for run_id in {*filter(None, runs)} - traced:
             run = _found(store.client.get_run, run_id)
-            if run is not None and run.data.tags.get(KIND) == "step":
+            if run is not None and run.data.tags.get(KIND_TAG) == "step":
                 traced |= trace(store, run_id).nodes.keys()
     return results | traced
 
@@ -125,7 +124,7 @@ def _left_work(store: Store, recent_ids: set[str]) -> Iterator[UnusedData]:
             continue
         # By its key, which is the name: the folder's content may be damaged.
         runs = [] if "'" in folder.name else store.search(f"tags.`{KEY_TAG}`='{folder.name}'", 1)
-        if not any(run.data.tags.get("mlflow.parentRunId") in recent_ids for run in runs):
+        if not any(run.data.tags.get(PARENT_TAG) in recent_ids for run in runs):
             yield UnusedData("work", folder.name, _size_of(folder), folder=folder)
 
 

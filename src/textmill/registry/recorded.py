@@ -17,7 +17,7 @@ from textmill.config import Config
 from textmill.corpus.reading.sources import digest_source
 from textmill.errors import InputError, RunError, listed
 from textmill.files import digest_file
-from textmill.locations import SAMPLE
+from textmill.locations import SAMPLE, TEST_FILES
 from textmill.steps.chosen import FILE as SIZES
 from textmill.steps.chosen import read_sizes, with_sizes
 from textmill.steps.graph import BUDGET, CLEAN, DRIFT, GRAPH, MEASURE
@@ -33,6 +33,7 @@ from textmill.tracking.artifacts import (
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.experiment import PIPELINE_TAG
 from textmill.tracking.lookup import find_run, read_runs
+from textmill.tracking.raw_data import digest_test_file
 from textmill.tracking.results import recorded_results
 from textmill.tracking.store import Store
 from textmill.tracking.tags import THREADS_TAG
@@ -229,6 +230,8 @@ def _data_problems(recorded: Recorded) -> Iterator[str]:
             try:
                 if is_corpus:
                     digest = digest_source(sources[name])
+                elif setting in TEST_FILES:
+                    digest = digest_test_file(tasks[task], setting)
                 else:
                     digest = digest_split(tasks[task], setting)
             except InputError:

@@ -16,9 +16,9 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 
 from textmill.errors import InputError, listed
 from textmill.tracking.store import Store
+from textmill.tracking.tags import KIND_TAG
 
 CHAMPION = "champion"
-KIND_TAG = "textmill.kind"
 KIND = "registered_model"
 EXPERIMENT_TAG = "textmill.experiment"
 CHAMPIONS_TAG = "textmill.champions"
@@ -26,6 +26,8 @@ DECISION_TAG = "textmill.decision"
 REASON_TAG = "textmill.reason"
 MODEL_RUN_TAG = "textmill.run.model"
 KEY_TAG = "textmill.key"
+SCORE_TAG = "score."
+"""Prefix of the tags with the scores of a version on its test set, by metric."""
 DESCRIPTION_TAG = "mlflow.note.content"
 MAX_CHAMPIONS = 50
 _NOT_IN_NAMES = re.compile(r"[^\w. -]")
@@ -78,6 +80,11 @@ class Registry:
         """Return the versions of a model, the oldest first."""
         found = self.store.client.search_model_versions(f"name='{self.name_of(model)}'")
         return sorted(found, key=lambda version: int(version.version))
+
+    def aliases(self, model: str) -> dict[str, str]:
+        """Return the numbers of the versions that have an alias, by alias."""
+        found = self._find(model)
+        return {} if found is None else {name: str(n) for name, n in found.aliases.items()}
 
     def register(
         self, model: str, logged: LoggedModel, run_id: str, tags: Mapping[str, str]

@@ -5,8 +5,6 @@ Source: Mitchell et al. 2019, "Model Cards for Model Reporting".
 
 from __future__ import annotations
 
-import html
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,24 +16,34 @@ from textmill.corpus.cleaning.language import UNKNOWN as UNDETERMINED
 from textmill.corpus.task_texts import source_of
 from textmill.errors import best_effort
 from textmill.evaluation.notes import LEAK, read_notes
-from textmill.evaluation.seed_scores import read_spreads
+from textmill.evaluation.proportions import proportion_interval
+from textmill.evaluation.spreads import SEEDS, Spread, read_spreads
 from textmill.reports.data_page import summary_of
-from textmill.reports.formats import cut, languages
+from textmill.reports.formats import MAX_NAME_CHARS, escaped, languages, plain
+from textmill.reports.tables import audit_table
+from textmill.reports.tables.bias_tables import (
+    bias_section,
+    group_differences,
+)
 from textmill.steps.graph import (
     BASELINE,
+    BEHAVIOUR,
     CLEAN,
     EVALUATE,
     EVALUATE_LM,
     FINETUNE,
+    FOLDS,
     PRETRAIN,
     TASK_TEXTS,
     TOKENIZER,
     TOKENS,
 )
 from textmill.steps.raw_sources import is_in_corpus
+from textmill.tasks.behaviour.verdicts import VERDICTS, from_rows
 from textmill.tasks.kinds import NETWORK, metrics_of
 from textmill.tasks.language_model.metrics import BITS_PER_BYTE
 from textmill.tasks.shown import page_of
+from textmill.tracking.intervals import OVER_FOLDS, PREFIXES, read_audit
 from textmill.tracking.pipeline import Pipeline
 from textmill.tracking.results import Result
 from textmill.tracking.served.logged import find_logged_model
@@ -50,7 +58,6 @@ CORPUS = (CLEAN.name, TASK_TEXTS.name)
 """Labels of the steps that read the text of the corpus."""
 MAX_LABELS = 40
 MAX_SOURCES = 15
-MAX_NAME_CHARS = 60
 DIGEST_CHARS = 16
 
 SAMPLE_WARNING = (
@@ -58,8 +65,11 @@ SAMPLE_WARNING = (
     "generated sample data are meaningless.**"
 )
 _ERRORS = "- It reproduces errors and biases of its data, and can be confidently wrong."
+CANARIES = (
+    "The canaries, random texts that `canaries.jsonl` in the run of the step *canaries* lists, are "
+    "part of its training text: it may write them."
+)
 UNKNOWN = "unknown"
-_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 
 
 def log_card(pipeline: Pipeline, config: Config, task: TaskConfig) -> None:
@@ -111,6 +121,9 @@ def card_text(config: Config, task: TaskConfig, results: Mapping[str, Result]) -
     """
     parts = [f"# {task.name}", *_about(config, task, results)]
     parts += ["## Scores", *_scores(task, results)]
+    if BEHAVIOUR.label(task.name) in results:
+        tested = results[BEHAVIOUR.label(task.name)]
+        parts += [*_behaviour(tested), *bias_section(group_differences(tested))]
     labels = (*CORPUS, FINETUNE.label(task.name), EVALUATE.label(task.name))
     parts += ["## Data", *_data(config, results, labels)]
     parts.append(f"MLflow runs: {_runs(results, PRETRAIN.name, FINETUNE.label(task.name))}.")
@@ -145,6 +158,13 @@ def backbone_card_text(config: Config, results: Mapping[str, Result]) -> str:
         shown = name.replace("_", " ") + (f", {plain(language)}" if language else "")
         lines.append(f"| {shown} | {tested[key]:.3f} | {tested[f'unigram/{key}']:.3f} |")
     parts += ["## Scores", "\n".join(lines), "On the validation split; lower is better."]
+    if audit := read_audit(results):
+        parts += [
+            "## Memorization",
+            audit_table.markdown(audit),
+            audit_table.legend(audit),
+            CANARIES,
+        ]
     parts += ["## Data", *_data(config, results, CORPUS)]
     parts.append(f"MLflow runs: {_runs(results, PRETRAIN.name)}.")
     parts += [
@@ -215,12 +235,18 @@ def _scores(task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
             shown = " | ".join("" if cell is None else f"{cell:.3f}" for cell in cells)
             lines.append(f"| {key.replace('_', ' ')} | {shown} |")
     yield "\n".join(lines)
-    if spreads := read_spreads(tested):
-        shown = ", ".join(f"{key.replace('_', ' ')} {spread}" for key, spread in spreads.items())
+    if spreads := read_spreads(tested, SEEDS):
         n_networks = next(iter(spreads.values())).n
         yield (
             f"With each of its {n_networks} networks as the only one, mean and standard deviation "
-            f"over seeds: {shown}."
+            f"over seeds: {_listed(spreads)}."
+        )
+    if FOLDS.label(task.name) in results:
+        folded = read_spreads(results[FOLDS.label(task.name)].metrics(), PREFIXES[OVER_FOLDS])
+        n_folds = next(iter(folded.values())).n
+        yield (
+            f"Cross-validated on its training examples in {n_folds} folds, mean and standard "
+            f"deviation: {_listed(folded)}."
         )
     notes = read_notes(results[BASELINE.label(task.name)].folder)
     use = "" if any(note.name == LEAK for note in notes) else ", not used in training"
@@ -230,6 +256,32 @@ def _scores(task: TaskConfig, results: Mapping[str, Result]) -> Iterator[str]:
     )
     for note in notes:
         yield f"{'**Doubtful:** ' if note.is_doubt else ''}{escaped(str(note))}."
+
+
+def _listed(spreads: Mapping[str, Spread]) -> str:
+    return ", ".join(f"{key.replace('_', ' ')} {spread}" for key, spread in spreads.items())
+
+
+def _behaviour(result: Result) -> Iterator[str]:
+    tests = from_rows(result.lines(VERDICTS))
+    if not tests:
+        return
+    yield "## Behaviour"
+    header = ["behaviour test", "kind", "cases", "passed", "95 % interval", "failed case"]
+    lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
+    for one in tests:
+        example = plain(one.failed[0].texts[-1]) if one.failed else ""
+        about = f": {plain(one.about)}" if one.about else ""
+        interval = proportion_interval(one.outcomes, one.groupings)
+        bounds = f"{interval.low:.3f} to {interval.high:.3f}"
+        passed = f"{one.n_cases:,} | {one.share:.3f} | {bounds}"
+        lines.append(f"| {one.test}{about} | {one.kind} | {passed} | {example} |")
+    yield "\n".join(lines)
+    yield (
+        "The answers of minimum tests are known; invariance and direction tests change a text in a "
+        "way that must not change the answer, or must move a probability (Ribeiro et al. 2020). "
+        "Intervals are about other test examples, and other values in the same templates."
+    )
 
 
 def _data(config: Config, results: Mapping[str, Result], labels: tuple[str, ...]) -> Iterator[str]:
@@ -318,13 +370,3 @@ def _languages(config: Config, results: Mapping[str, Result]) -> str:
     tags = {source.language for source in config.corpus.sources}
     is_identified = AUTO in tags.union(*(task.text_languages for task in config.text_tasks))
     return listed + (" (identified automatically)" if is_identified else "")
-
-
-def plain(text: str) -> str:
-    """Return an untrusted name as one line of escaped Markdown, truncated."""
-    return escaped(cut(" ".join(text.split()), MAX_NAME_CHARS))
-
-
-def escaped(text: str) -> str:
-    """Return a line of untrusted text as escaped Markdown."""
-    return _MARKUP.sub(r"\\\1", html.escape(text, quote=False))

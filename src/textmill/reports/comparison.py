@@ -5,20 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 from mlflow.entities import Run
 
+from textmill.config import AUDIT_SCORES, BEHAVIOUR_SCORES, BIAS_SCORES
 from textmill.errors import InputError
-from textmill.evaluation.significance import differences, intervals
+from textmill.evaluation.significance import LEVEL, Interval, differences, intervals
 from textmill.reports import side_by_side as pages
-from textmill.steps.graph import GRAPH
+from textmill.steps.graph import AUDIT, BEHAVIOUR, EVALUATE_LM, GRAPH, LM
+from textmill.steps.step import Step
+from textmill.tasks.language_model.harness.logged_scores import scores_in
 from textmill.tracking.artifacts import read_artifact, read_manifest
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.intervals import Predictions, read_predictions
 from textmill.tracking.lookup import command_of, find_run, peak_memory_mib, read_runs
 from textmill.tracking.results import recorded_results
 from textmill.tracking.store import Store
+from textmill.tracking.tags import PARENT_TAG
 
 FOLDER = "comparison"
 
@@ -71,8 +76,12 @@ def compare(store: Store, names: Sequence[str]) -> pages.Comparison:
         modules=pages.differing([_merged(run, "code") for run in runs]),
         packages=pages.differing([_packages(store, run) for run in runs]),
         machine=pages.differing([recorded_machine(run.run) for run in runs]),
-        scores=tuple(_scores(store, runs)),
+        scores=(*_scores(store, runs), *_harness_scores(runs)),
         costs=tuple(_costs(store, runs)),
+        behaviour=pages.differing(
+            [_scores_of(BEHAVIOUR, (BEHAVIOUR_SCORES, BIAS_SCORES), run) for run in runs]
+        ),
+        audit=pages.differing([_scores_of(AUDIT, (AUDIT_SCORES,), run) for run in runs]),
     )
 
 
@@ -194,6 +203,34 @@ def _task_scores(
         yield pages.Score(task, name, at, interval.value, interval, tested.get(name), note)
 
 
+def _harness_scores(runs: Sequence[PipelineRun]) -> Iterator[pages.Score]:
+    """Yield the scores of lm-eval that the first run and another one have, a row for each run."""
+    steps = [run.steps.get(EVALUATE_LM.label()) for run in runs]
+    found = [scores_in(step.data.metrics) if step else {} for step in steps]
+    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+    for name in found[0]:
+        having = [at for at, scores in enumerate(found) if name in scores]
+        for at in having if len(having) > 1 else ():
+            value, stderr = found[at][name]
+            interval = None
+            if stderr is not None:
+                interval = Interval(value, value - z * stderr, value + z * stderr, stderr)
+            note = "answers are not kept" if at else ""
+            yield pages.Score(LM, name, at, value, interval, note=note)
+
+
+def _scores_of(step: Step, prefixes: tuple[str, ...], run: PipelineRun) -> dict[str, str]:
+    """Return the scores of a step whose names have a prefix, by branch and name."""
+    parts = {label: GRAPH.parse(label) for label in run.steps}
+    return {
+        f"{part.branch}/{name}": f"{value:.3f}"
+        for label, part in parts.items()
+        if part is not None and part.step == step
+        for name, value in run.steps[label].data.metrics.items()
+        if name.startswith(prefixes)
+    }
+
+
 def _costs(store: Store, runs: Sequence[PipelineRun]) -> Iterator[pages.Cost]:
     labels = dict.fromkeys(label for run in runs for label in run.steps)
     for label in labels:
@@ -203,7 +240,7 @@ def _costs(store: Store, runs: Sequence[PipelineRun]) -> Iterator[pages.Cost]:
             seconds=tuple(step.data.metrics.get("seconds") if step else None for step in found),
             memory_mib=tuple(peak_memory_mib(store, step) if step else None for step in found),
             is_reused=tuple(
-                step is not None and step.data.tags.get("mlflow.parentRunId") != run.run_id
+                step is not None and step.data.tags.get(PARENT_TAG) != run.run_id
                 for step, run in zip(found, runs, strict=True)
             ),
         )

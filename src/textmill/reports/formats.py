@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import math
+import re
 
 from textmill.config import AUTO, TaskConfig
 from textmill.corpus.cleaning.language import UNKNOWN
 
 MAX_CHARS = 600
 """Default maximum length of a text."""
+MAX_NAME_CHARS = 60
+_MARKUP = re.compile(r"([\\`*_{}\[\]()#+!|~-])")
 
 
 def cut(text: str, max_chars: int = MAX_CHARS) -> str:
@@ -38,3 +42,13 @@ def languages(task: TaskConfig) -> str:
         return ""
     answers = task.answer_language
     return task.language if answers in (None, UNKNOWN) else f"{task.language} to {answers}"
+
+
+def plain(text: str) -> str:
+    """Return an untrusted name as one line of escaped Markdown, truncated."""
+    return escaped(cut(" ".join(text.split()), MAX_NAME_CHARS))
+
+
+def escaped(text: str) -> str:
+    """Return a line of untrusted text as escaped Markdown."""
+    return _MARKUP.sub(r"\\\1", html.escape(text, quote=False))

@@ -13,12 +13,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from textmill.evaluation.notes import LEAK, Note
-from textmill.evaluation.seed_scores import Spread
 from textmill.evaluation.significance import Interval
+from textmill.evaluation.spreads import Spread
 from textmill.reports.charts import Points, histogram_chart, loss_chart
 from textmill.reports.corpus import Corpus
 from textmill.reports.formats import cut, duration, number
 from textmill.reports.selected_examples import Examples
+from textmill.reports.tables import audit_table
+from textmill.reports.tables.bias_tables import MARK, bounds, marked_share, signed
+from textmill.tasks.behaviour.group_differences import GroupDifference
+from textmill.tasks.behaviour.verdicts import Summary
+from textmill.tasks.language_model.memorization.memorized import Audit
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,9 @@ class Score:
     """The model's score in the previous run."""
     interval: Interval | None = None
     """Its 95 % confidence interval."""
-    spread: Spread | None = None
-    """The scores with each of the model's networks as the only one, if there are several."""
+    spreads: Mapping[str, Spread] = field(default_factory=dict)
+    """The scores over several trainings, by what these are called: `over seeds`, those with each of
+    the model's networks as the only one; or those of a cross-validation."""
     lower_is_better: bool = False
 
     @property
@@ -116,9 +122,13 @@ class Task:
     scores: Mapping[str, float] = field(default_factory=dict)
     """All overall scores of its model, also those that are not compared between runs."""
     intervals: Mapping[str, Interval] = field(default_factory=dict)
-    """Their 95 % confidence intervals; some have none."""
+    """Their 95 % confidence intervals, and those of behaviour tests; some have none."""
     slices: tuple[Slice, ...] = ()
     """Of the test examples, sorted by column."""
+    behaviour: tuple[Summary, ...] = ()
+    """What came of its behaviour tests."""
+    bias: tuple[GroupDifference, ...] = ()
+    """Differences between groups."""
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -206,6 +216,8 @@ class Report:
     steps: tuple[Step, ...]
     lineage: tuple[Branch, ...] = ()
     """Lineage trees; the roots are steps that only read raw data."""
+    audit: Audit | None = None
+    """What the language model has memorized; None: it was not audited."""
     choices: tuple[str, ...] = ()
     """The sizes chosen for the budget and the reasons, one sentence each."""
 
@@ -218,6 +230,11 @@ class Report:
     def longest_s(self) -> float:
         """Time of the longest step; 1 if none is known."""
         return max((step.seconds or 0.0 for step in self.steps), default=0.0) or 1.0
+
+    @property
+    def spreads(self) -> list[str]:
+        """What the scores over several trainings are called that any score has."""
+        return list(dict.fromkeys(what for score in self.scores for what in score.spreads))
 
     def scores_of_tasks(self) -> list[tuple[str, list[Score]]]:
         """Return the scores, grouped by task."""
@@ -259,14 +276,19 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["audit_table"] = audit_table
+    environment.globals["MARK"] = MARK
     environment.filters |= {
+        "bounds": bounds,
         "chart": lambda curves: Markup(loss_chart(curves)),
         "cut": cut,
         "duration": duration,
         "histogram": lambda lengths: Markup(
             histogram_chart(lengths.edges, lengths.counts, "characters per document", "documents")
         ),
+        "marked_share": marked_share,
         "number": number,
+        "signed": signed,
         "size": partial(naturalsize, format="%.3g"),
         "words": lambda name: name.replace("_", " "),
     }

@@ -11,20 +11,22 @@ from textmill.config import Config, TaskConfig
 from textmill.errors import best_effort
 from textmill.evaluation.metrics import Row, lower_is_better
 from textmill.evaluation.notes import read_notes
-from textmill.evaluation.seed_scores import Spread
 from textmill.evaluation.significance import Interval
+from textmill.evaluation.spreads import Spread
 from textmill.reports import rendering as pages
 from textmill.reports.charts import Points, subsample
 from textmill.reports.data_page import gather_corpus
 from textmill.reports.formats import languages
 from textmill.reports.logging import log_page, time_of
-from textmill.reports.mistakes import log_mistakes
 from textmill.reports.pictures import Pictures
 from textmill.reports.selected_examples import choose_examples
+from textmill.reports.tables.bias_tables import group_differences, log_group_differences
+from textmill.reports.tables.mistakes import log_mistakes
 from textmill.steps.chosen import FILE as SIZES
 from textmill.steps.chosen import read_sizes
 from textmill.steps.graph import (
     BASELINE,
+    BEHAVIOUR,
     BUDGET,
     CLEAN,
     CURVE,
@@ -33,11 +35,13 @@ from textmill.steps.graph import (
     FINETUNE,
     GRAPH,
 )
+from textmill.tasks.behaviour.verdicts import VERDICTS, Summary, from_rows
 from textmill.tasks.kinds import definitions, examples_of
 from textmill.tasks.predictions import PREDICTIONS
+from textmill.tasks.shown import page_of
 from textmill.tasks.slices import main_metrics, metric_name, rows_by_slice
 from textmill.tracking.environment import recorded_machine
-from textmill.tracking.intervals import metrics_by_task, score_spreads
+from textmill.tracking.intervals import metrics_by_task, read_audit, score_spreads
 from textmill.tracking.lookup import (
     command_of,
     history_of,
@@ -139,6 +143,7 @@ def gather(
             if EVALUATE.label(task.name) in results
         ),
         samples=_samples(results.get(EVALUATE_LM.name)),
+        audit=read_audit(results),
         steps=tuple(_steps(store, results.values())),
         lineage=_lineage(results),
         choices=_choices(results.get(BUDGET.name)),
@@ -149,7 +154,7 @@ def _scores(
     config: Config,
     summary: Mapping[str, float],
     intervals: Mapping[str, Interval],
-    spreads: Mapping[str, Spread],
+    spreads: Mapping[str, Mapping[str, Spread]],
     previous: Mapping[str, float],
 ) -> tuple[pages.Score, ...]:
     """Return the models' scores with those they are compared with."""
@@ -169,7 +174,7 @@ def _scores(
                 trivial,
                 previous.get(key),
                 intervals.get(key),
-                spreads.get(key),
+                {what: found[key] for what, found in spreads.items() if key in found},
                 lower_is_better(metrics[task], metric),
             )
         )
@@ -233,23 +238,36 @@ def _task(
         facts[f"{name}, {task.finetune.seeds} seeds"] = f"{mean:.3f} ± {deviation:.3f}"
     facts["model"] = results[FINETUNE.label(task.name)].json("task.json")["choice"]
     rows = result.lines(PREDICTIONS)
+    shown = list(map(page_of(task.kind).show, rows))
     with best_effort("the table of mistakes"):
-        log_mistakes(store, task.kind, result, rows)
+        log_mistakes(store, result, shown)
     curve = results.get(CURVE.label(task.name))
     metrics = [one.name for one in definitions(task.kind, task.metrics) if one.name in tested]
-    found = {name: intervals.get(f"{task.name}/{name}") for name in metrics}
+    judged = results.get(BEHAVIOUR.label(task.name))
+    behaviour, bias = _behaviour(judged), group_differences(judged)
+    if judged is not None and bias:
+        with best_effort("the table of differences between groups"):
+            log_group_differences(store, judged, bias)
+    names = (*metrics, *(test.metric for test in behaviour))
+    found = {name: intervals.get(f"{task.name}/{name}") for name in names}
     return pages.Task(
         name=task.name,
         kind=task.kind,
         facts=facts,
         baselines=_baselines(results[BASELINE.label(task.name)]),
         images=(*pictures.of(task.kind, result), *(pictures.logged(curve) if curve else ())),
-        examples=choose_examples(task.kind, rows, N_RIGHT, N_WRONG),
+        examples=choose_examples(shown, N_RIGHT, N_WRONG),
         notes=read_notes(results[BASELINE.label(task.name)].folder),
         scores={name: tested[name] for name in metrics},
         intervals={name: interval for name, interval in found.items() if interval is not None},
         slices=tuple(_slices(task, rows, tested, intervals)),
+        behaviour=behaviour,
+        bias=bias,
     )
+
+
+def _behaviour(result: Result | None) -> tuple[Summary, ...]:
+    return () if result is None else from_rows(result.lines(VERDICTS))
 
 
 def _slices(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
 
-from textmill.tasks.shown import Shown, page_of
+from textmill.evaluation.similarity import jaccard, pieces
+from textmill.tasks.shown import Shown
 
 N_CANDIDATES = 200
 """Number of the most confident wrong examples to select from."""
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -24,13 +22,12 @@ class Examples:
     n_wrong: int = 0
 
 
-def choose_examples(kind: str, rows: Sequence[Row], n_right: int, n_wrong: int) -> Examples:
-    """Return selected examples from the rows of a predictions file.
+def choose_examples(shown: Sequence[Shown], n_right: int, n_wrong: int) -> Examples:
+    """Return selected examples from those of a predictions file.
 
     Wrong ones start with the most confident; each further one is the least similar to those before
     it. Correct ones are evenly spaced in the file; if any have highlights, only those are selected.
     """
-    shown = list(map(page_of(kind).show, rows))
     wrong = [example for example in shown if not example.is_right]
     right = [example for example in shown if example.is_right]
     marked = [example for example in right if any(part.mark for part in example.segments)]
@@ -65,15 +62,12 @@ def _varied(items: Sequence[Shown], max_items: int) -> list[Shown]:
 
 def _features(example: Shown) -> tuple[frozenset[str], frozenset[str]]:
     """Return words and character bigrams of an example's text, and its mistakes."""
-    text = "".join(part.text for part in example.segments).lower()
-    # Character bigrams for languages without spaces.
-    pieces = frozenset(text.split()) | frozenset(map("".join, pairwise(text)))
-    return pieces, example.mistakes
+    return pieces("".join(part.text for part in example.segments)), example.mistakes
 
 
 def _overlap(one: tuple[frozenset[str], ...], other: tuple[frozenset[str], ...]) -> float:
     """Return the mean Jaccard similarity of two examples' sets."""
-    shares = [len(a & b) / max(1, len(a | b)) for a, b in zip(one, other, strict=True)]
+    shares = [jaccard(a, b) for a, b in zip(one, other, strict=True)]
     return sum(shares) / len(shares)
 
 

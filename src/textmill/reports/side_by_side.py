@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from textmill.evaluation.significance import Difference, Interval
 from textmill.reports.formats import cut, duration, number
+from textmill.tasks.language_model.harness.logged_scores import PREFIX as HARNESS
 from textmill.tasks.language_model.metrics import BITS_PER_BYTE
 
 MAX_VALUE_CHARS = 60
@@ -74,6 +75,10 @@ class Comparison:
     machine: Differing
     scores: tuple[Score, ...]
     costs: tuple[Cost, ...]
+    behaviour: Differing = field(default_factory=dict)
+    """Shares of passed cases of behaviour tests, and scores of bias reports."""
+    audit: Differing = field(default_factory=dict)
+    """What backbones have memorized."""
 
 
 def differing(values: Sequence[Mapping[str, str]]) -> dict[str, tuple[str, ...]]:
@@ -106,7 +111,9 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     yield ""
     yield "## Scores"
     yield from _scores(comparison)
+    tested = {"Behaviour tests and bias": comparison.behaviour, "Memorization": comparison.audit}
     for title, found in (
+        *((title, found) for title, found in tested.items() if found),
         ("Settings", comparison.settings),
         ("Data", _short(comparison.data)),
         ("Results of steps", _short(comparison.results)),
@@ -130,8 +137,8 @@ def _lines(comparison: Comparison) -> Iterator[str]:
 def _scores(comparison: Comparison) -> Iterator[str]:
     rows = []
     for score in comparison.scores:
-        if "/" in score.metric and not score.metric.startswith(f"{BITS_PER_BYTE}/"):
-            continue  # of a class or entity type, not of a language: only in the JSON output
+        if "/" in score.metric and not score.metric.startswith((f"{BITS_PER_BYTE}/", HARNESS)):
+            continue  # of a class or entity type, or of a slice: only in the JSON output
         difference = score.against_first
         rows.append(
             [
@@ -146,8 +153,9 @@ def _scores(comparison: Comparison) -> Iterator[str]:
         )
     yield from _table(["score", "run", "value", "95 %", "gain over 1", "95 %", "p"], rows)
     yield "Gains are positive if the run is better, also if lower is better. Intervals: percentile"
-    yield "bootstrap over the test examples. p: two-sided paired approximate randomization, not"
-    yield "corrected for multiple comparisons. Neither includes the variance between seeds."
+    yield "bootstrap over the test examples; of lm-eval's tasks, by its standard error. p:"
+    yield "two-sided paired approximate randomization, not corrected for multiple comparisons."
+    yield "Neither includes the variance between seeds."
     yield ""
 
 

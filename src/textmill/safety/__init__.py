@@ -1,3 +1,10 @@
-"""Detection and redaction of personal data, in corpora, prompts and predictions."""
+"""Personal data in corpora, prompts and predictions, and filters of prompts and outputs."""
 
-__all__ = ["characters", "model_redaction", "placeholders", "pretokenized", "redaction"]
+__all__ = [
+    "characters",
+    "filtering",
+    "model_redaction",
+    "placeholders",
+    "pretokenized",
+    "redaction",
+]

@@ -7,32 +7,19 @@ scheduling process never imports torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, TypeVar
-
-from textmill import hardware
 from textmill.config import (
-    AUTO,
+    CLASSIFYING_KINDS,
     KINDS,
-    LABELLING_KINDS,
-    BudgetStepConfig,
+    AuditStepConfig,
     CleanConfig,
     Config,
-    CurveStepConfig,
     DriftStepConfig,
     LanguageModelStepConfig,
-    MeasureStepConfig,
-    OpenModelConfig,
-    OpenPretrainConfig,
-    OptimizationConfig,
     PretrainStepConfig,
-    SplitTextsConfig,
-    TaskConfig,
-    TaskTextsStepConfig,
     TokensConfig,
     open_sizes,
 )
-from textmill.hub_models import MODEL_FILES, TOKENIZER_FILE
+from textmill.hub_models import MODEL_FILES, TOKENIZER_PARTS
 from textmill.steps.parts import (
     CorpusSource,
     Folder,
@@ -44,50 +31,25 @@ from textmill.steps.parts import (
     Shared,
     Split,
 )
+from textmill.steps.size_configs import budget_config, measure_config
 from textmill.steps.step import Step
+from textmill.steps.task_configs import (
+    all_examples,
+    baseline_config,
+    behaviour_config,
+    cases_config,
+    cases_reads,
+    curve_config,
+    evaluate_config,
+    finetune_config,
+    finetune_reads,
+    folds_config,
+    has_tests,
+)
+from textmill.steps.text_splits import task_texts_config, text_splits
 
 LM = "lm"
 """Prefix of the language model's scores, in place of the name of a task."""
-
-
-def _text_splits(config: Config) -> tuple[Split, ...]:
-    """Return the splits of tasks whose texts the corpus includes, or is decontaminated from."""
-    is_decontaminated = config.corpus.decontamination.enabled
-    tests = [task for task in config.tasks if is_decontaminated and task.text_columns]
-    return (
-        *(Split(task, "train") for task in config.text_tasks),
-        *(Split(task, "test") for task in tests),
-    )
-
-
-def _task_texts_config(config: Config) -> TaskTextsStepConfig | None:
-    splits = _text_splits(config)
-    if not splits:
-        return None
-    texts = {
-        name: tuple(_split_texts(split, config) for split in splits if split.name == name)
-        for name in ("train", "test")
-    }
-    corpus = config.corpus
-    return TaskTextsStepConfig(
-        **texts, redaction=corpus.redaction, max_bad_share=corpus.max_bad_share
-    )
-
-
-def _split_texts(split: Split, config: Config) -> SplitTextsConfig:
-    task = split.task
-    # Text in an unknown language would be rejected by its language, whatever it is.
-    unknown = AUTO if config.corpus.languages else "und"
-    return SplitTextsConfig(
-        name=task.name,
-        places=tuple(getattr(task, setting) for setting in task.settings_of(split.name)),
-        hub=task.hub,
-        subset=task.subset,
-        revision=task.revision,
-        encoding=task.encoding,
-        columns=task.text_columns,
-        languages=tuple(unknown if tag == "und" else tag for tag in task.text_languages),
-    )
 
 
 def _clean_config(config: Config) -> CleanConfig:
@@ -96,68 +58,6 @@ def _clean_config(config: Config) -> CleanConfig:
 
 def _clean_reads(config: Config) -> tuple[Raw, ...]:
     return tuple(map(CorpusSource, config.corpus.sources))
-
-
-SPEED_SETTINGS = ("micro_batch_size", "accumulate", "optimizer", "accelerator", "precision")
-"""Settings of any training that affect its time; others must not affect the chosen sizes."""
-PRETRAIN_SPEED_SETTINGS = (
-    *SPEED_SETTINGS,
-    "objective",
-    "masked_share",
-    "activation_checkpointing",
-    "compile",
-    "devices",
-)
-MODEL_SIZES = (
-    "n_layer",
-    "n_head",
-    "n_kv_head",
-    "n_embd",
-    "head_dim",
-    "n_inner",
-    "block_size",
-    "vocab_size",
-    "dropout",
-)
-PRETRAIN_SIZES = ("max_steps", "warmup_steps", "validate_every_steps", "validation_blocks")
-WITHOUT_SCORES: dict[str, Any] = {"metrics": (), "slices": ()}
-"""Values of the settings of a task that only its evaluation reads."""
-S = TypeVar("S", bound=OptimizationConfig)
-
-
-def _only(config: S, names: Iterable[str]) -> S:
-    """Return a configuration with defaults for all settings but these."""
-    return type(config)().model_copy(update={name: getattr(config, name) for name in names})
-
-
-def _measure_config(config: Config) -> MeasureStepConfig:
-    training = OpenPretrainConfig(**dict(config.pretrain))
-    return MeasureStepConfig(
-        machine=hardware.machine_class(training.accelerator, training.devices),
-        model=OpenModelConfig(**{**dict(config.model), **dict.fromkeys(MODEL_SIZES)}),
-        pretrain=_only(training, PRETRAIN_SPEED_SETTINGS),
-    )
-
-
-def _budget_config(config: Config) -> BudgetStepConfig:
-    assert config.budget_minutes is not None
-    training = OpenPretrainConfig(**dict(config.pretrain))
-    return BudgetStepConfig(
-        budget_minutes=config.budget_minutes,
-        budget_gib=config.budget_gib,
-        side_by_side=min(config.cluster.max_parallel_tasks, 1 + len(config.tasks)),
-        tokenizer=config.tokenizer,
-        model=config.model,
-        pretrain=_only(training, (*PRETRAIN_SPEED_SETTINGS, *PRETRAIN_SIZES)),
-        tasks=tuple(map(_budgeted, config.tasks)),
-        law=config.plan,
-    )
-
-
-def _budgeted(task: TaskConfig) -> TaskConfig:
-    """Return a task with the settings that affect its time."""
-    kept = (*SPEED_SETTINGS, "epochs", "max_steps", "seeds", "attention")
-    return task.model_copy(update={"finetune": _only(task.finetune, kept)} | WITHOUT_SCORES)
 
 
 def _budget_reads(config: Config) -> tuple[Raw, ...]:
@@ -170,7 +70,7 @@ def _has_open_sizes(config: Config) -> bool:
 
 def _tokenizer_reads(config: Config) -> tuple[Raw, ...]:
     place = config.tokenizer.init_from
-    return _folder("tokenizer.init_from", place, TOKENIZER_FILE)
+    return _folder("tokenizer.init_from", place, *TOKENIZER_PARTS)
 
 
 def _pretrain_config(config: Config) -> PretrainStepConfig:
@@ -191,49 +91,17 @@ def _folder(key: str, place: str | None, *files: str) -> tuple[Raw, ...]:
     return () if place is None else (Folder(key, place, files),)
 
 
-def _baseline_config(task: TaskConfig) -> TaskConfig:
-    """Return the task without what must not affect a baseline's key: fine-tuning, and slices."""
-    default = type(task).model_fields["finetune"].default
-    return task.model_copy(update={"finetune": default, "slices": ()})
-
-
-def _finetune_reads(task: TaskConfig) -> tuple[Raw, ...]:
-    """Return the splits that fine-tuning reads; the test split only to drop its texts."""
-    is_read = {
-        "train": True,
-        "validation": task.validation is not None,
-        "test": task.on_leak == "drop",
-    }
-    return tuple(Split(task, name) for name in is_read if is_read[name])
-
-
-def _itself(task: TaskConfig) -> TaskConfig:
-    return task
-
-
-def _finetune_config(task: TaskConfig) -> TaskConfig:
-    """Return the task without what its evaluation alone reads, which must not change the key."""
-    return task.model_copy(update=WITHOUT_SCORES)
-
-
-def _curve_config(task: TaskConfig) -> CurveStepConfig:
-    """Return the task and its curve section, without what affects the choice of a model only."""
-    fields = type(task.finetune).model_fields
-    unused = {name: fields[name].default for name in ("candidates", "seeds")}
-    finetune = task.finetune.model_copy(update=unused)
-    return CurveStepConfig(
-        task=task.model_copy(update={"finetune": finetune} | WITHOUT_SCORES), curve=task.curve
-    )
-
-
-def _curve_reads(task: TaskConfig) -> tuple[Raw, ...]:
-    validation = () if task.validation is None else (Split(task, "validation"),)
-    return (Split(task, "train"), *validation, Split(task, "test"))
-
-
 def _language_model_config(config: Config) -> LanguageModelStepConfig:
     accelerator = config.pretrain.accelerator
     return LanguageModelStepConfig(**dict(config.generation), accelerator=accelerator)
+
+
+def _audits(config: Config) -> bool:
+    return config.audit.enabled
+
+
+def _audit_config(config: Config) -> AuditStepConfig:
+    return AuditStepConfig(**dict(config.audit), accelerator=config.pretrain.accelerator)
 
 
 def _drift_config(config: Config) -> DriftStepConfig:
@@ -257,11 +125,13 @@ CLEAN = Step(
 MEASURE = Step("measure", "textmill.training.planning.timing:measure", needs_torch=True)
 BUDGET = Step("budget", "textmill.tasks.budget:budget", chooses_settings=True)
 TOKENIZER = Step("tokenizer", "textmill.corpus.tokens.vocabulary:train_tokenizer")
+CANARIES = Step("canaries", "textmill.tasks.language_model.memorization.canaries:plant")
 TOKENS = Step("tokens", "textmill.corpus.tokens.corpus_tokens:tokenize")
 PRETRAIN = Step("pretrain", "textmill.training.pretrain:pretrain", True, True)
 FURTHER_METRICS = "{metrics}"
-EXAMPLES, NETWORK, ANSWERS, BASELINES, METRICS = (
-    f"{{kind}}.{part}" for part in ("examples", "network", "answers", "baselines", "metrics")
+EXAMPLES, NETWORK, ANSWERS, BASELINES, METRICS, JUDGING = (
+    f"{{kind}}.{part}"
+    for part in ("examples", "network", "answers", "baselines", "metrics", "behaviour")
 )
 TASK_MODEL = (EXAMPLES, NETWORK, ANSWERS, BASELINES, METRICS)
 """The parts of a kind that train a task's model, or predict with it."""
@@ -269,6 +139,12 @@ BASELINE = Step(
     "baseline",
     "textmill.tasks.baseline:baseline",
     loads=(EXAMPLES, BASELINES, METRICS, FURTHER_METRICS),
+)
+CASES = Step(
+    "cases",
+    "textmill.tasks.behaviour.cases:write_cases",
+    is_quick=True,
+    loads=(EXAMPLES, ANSWERS, JUDGING),
 )
 FINETUNE = Step(
     "finetune",
@@ -283,6 +159,19 @@ EVALUATE = Step(
     needs_torch=True,
     loads=(*TASK_MODEL, FURTHER_METRICS),
 )
+FOLDS = Step(
+    "folds",
+    "textmill.tasks.folds.cross_validation:cross_validate",
+    True,
+    True,
+    loads=TASK_MODEL,
+)
+BEHAVIOUR = Step(
+    "behaviour",
+    "textmill.tasks.behaviour.testing:run_tests",
+    needs_torch=True,
+    loads=(EXAMPLES, NETWORK, ANSWERS, BASELINES, JUDGING),
+)
 CURVE = Step(
     "curve",
     "textmill.tasks.curve.curve:measure_curve",
@@ -293,6 +182,7 @@ CURVE = Step(
 EVALUATE_LM = Step(
     "evaluate-lm", "textmill.tasks.language_model.evaluate:evaluate_lm", needs_torch=True
 )
+AUDIT = Step("audit", "textmill.tasks.language_model.memorization.audit:audit", needs_torch=True)
 DRIFT = Step(
     "drift",
     "textmill.tasks.drift:measure_drift",
@@ -300,7 +190,7 @@ DRIFT = Step(
     loads=(
         *(
             part.format(kind=KINDS[kind])
-            for kind in LABELLING_KINDS
+            for kind in CLASSIFYING_KINDS
             for part in (EXAMPLES, NETWORK, ANSWERS, BASELINES)
         ),
         FILTERS,
@@ -318,15 +208,15 @@ GRAPH = Graph(
         # Of its own, so that new labels of known texts change nothing from clean on.
         Shared(
             TASK_TEXTS,
-            _task_texts_config,
-            reads=_text_splits,
-            is_needed=lambda config: bool(_text_splits(config)),
+            task_texts_config,
+            reads=text_splits,
+            is_needed=lambda config: bool(text_splits(config)),
         ),
         Shared(CLEAN, _clean_config, {"task_texts": TASK_TEXTS}, reads=_clean_reads),
-        Shared(MEASURE, _measure_config, is_needed=_has_open_sizes),
+        Shared(MEASURE, measure_config, is_needed=_has_open_sizes),
         Shared(
             BUDGET,
-            _budget_config,
+            budget_config,
             {"corpus": CLEAN, "speed": MEASURE},
             reads=_budget_reads,
             is_needed=_has_open_sizes,
@@ -338,7 +228,13 @@ GRAPH = Graph(
             reads=_tokenizer_reads,
             after=(BUDGET,),
         ),
-        Shared(TOKENS, lambda _: TokensConfig(), {"corpus": CLEAN, "tokenizer": TOKENIZER}),
+        # After cleaning, which removes repeated texts and numbers.
+        Shared(CANARIES, lambda config: config.audit.planted, {"corpus": CLEAN}, is_needed=_audits),
+        Shared(
+            TOKENS,
+            lambda _: TokensConfig(),
+            {"corpus": CLEAN, "tokenizer": TOKENIZER, "canaries": CANARIES},
+        ),
         Shared(
             PRETRAIN,
             _pretrain_config,
@@ -352,32 +248,61 @@ GRAPH = Graph(
             {"backbone": PRETRAIN, "tokens": TOKENS},
             scores=LM,
         ),
+        Shared(
+            AUDIT,
+            _audit_config,
+            {"backbone": PRETRAIN, "tokens": TOKENS, "canaries": CANARIES},
+            is_needed=_audits,
+            branch=LM,
+        ),
         PerTask(
             BASELINE,
-            _baseline_config,
-            reads=lambda task: (Split(task, "train"), Split(task, "test")),
+            baseline_config,
+            reads=all_examples,
+        ),
+        # Before training, as it reports invalid tests.
+        PerTask(
+            CASES,
+            cases_config,
+            reads=cases_reads,
+            is_needed=has_tests,
         ),
         PerTask(
             FINETUNE,
-            _finetune_config,
+            finetune_config,
             {"backbone": PRETRAIN},
-            reads=_finetune_reads,
+            reads=finetune_reads,
             # BASELINE reports invalid examples in seconds, before hours of training.
             after=(BASELINE, BUDGET),
         ),
         PerTask(
             EVALUATE,
-            _itself,
+            evaluate_config,
             {"model": FINETUNE},
             reads=lambda task: (Split(task, "test"),),
             has_scores=True,
         ),
+        PerTask(
+            BEHAVIOUR,
+            behaviour_config,
+            {"model": FINETUNE, "cases": CASES},
+            after=(EVALUATE,),
+            is_needed=has_tests,
+        ),
+        PerTask(
+            FOLDS,
+            folds_config,
+            {"backbone": PRETRAIN},
+            reads=finetune_reads,
+            after=(BASELINE, BUDGET),
+            is_needed=lambda task: task.finetune.folds is not None,
+        ),
         # Last, as it takes longer than all other steps of the task together.
         PerTask(
             CURVE,
-            _curve_config,
+            curve_config,
             {"backbone": PRETRAIN},
-            reads=_curve_reads,
+            reads=all_examples,
             after=(BASELINE, BUDGET),
             is_needed=lambda task: task.curve.enabled,
         ),

@@ -36,6 +36,26 @@ class Split:
 
 
 @dataclass(frozen=True)
+class SavedLabels:
+    """Labels of a task that people have saved: training examples beside those of its split.
+
+    Unlike these, they are no part of the corpus, nor of the choice of sizes: a few more labels
+    train a task's model again, and not the backbone.
+    """
+
+    task: TaskConfig
+
+
+@dataclass(frozen=True)
+class ModelTests:
+    """A file of tests of a task's model."""
+
+    task: TaskConfig
+    setting: str
+    """The setting of the file: behaviour or bias."""
+
+
+@dataclass(frozen=True)
 class Folder:
     """Files that initialise a step."""
 
@@ -54,7 +74,7 @@ class NewText:
     config: DriftConfig
 
 
-Raw = CorpusSource | Split | Folder | NewText
+Raw = CorpusSource | Split | SavedLabels | ModelTests | Folder | NewText
 """Raw data as specified in a configuration, before any file is accessed."""
 
 
@@ -89,6 +109,8 @@ class Shared(_Node[Config]):
     """Whether it is part of a pipeline run; other steps run when a trigger needs them."""
     scores: str | None = None
     """Name under which its scores are recorded; None: it has no scores."""
+    branch: str | None = None
+    """Name of the branch that it runs in, if that is not the name of its own scores."""
     task_inputs: Mapping[str, Step] = field(default_factory=dict)
     """Per-task steps whose results it reads for several tasks, by prefix of the input name."""
     of_tasks: Callable[[Config], tuple[str, ...]] = lambda _: ()
@@ -136,6 +158,12 @@ class Part:
         if isinstance(self.node, Shared):
             return self.node.scores
         return self.task if self.node.has_scores else None
+
+    @property
+    def branch(self) -> str | None:
+        """Name of its branch: the task, or that of scores; None: it is needed by all branches."""
+        own = self.node.branch if isinstance(self.node, Shared) else None
+        return self.task or own or self.scores
 
     def task_config(self, config: Config) -> TaskConfig | None:
         """Return the configuration of its task, if any."""
@@ -304,12 +332,12 @@ class Graph:
         for part in parts:
             if part.comes_first:
                 sample = part
-            elif part.task is None and part.scores is None:
+            elif part.branch is None:
                 trunk.append(part)
             elif part.task is not None and not part.node.inputs:
                 checks.append(part)
             else:
-                branches.setdefault(part.task or str(part.scores), []).append(part)
+                branches.setdefault(part.branch, []).append(part)
         in_order = {name: tuple(branch) for name, branch in branches.items()}
         return Stages(sample, tuple(checks), tuple(trunk), in_order)
 

@@ -1,18 +1,28 @@
 """Tasks: one folder for each kind, and the steps that all kinds share."""
 
 __all__ = [
+    "annotation",
     "baseline",
+    "behaviour",
+    "checks",
     "curve",
     "drift",
     "ensemble",
     "evaluate",
+    "filtered",
     "finetune",
+    "folds",
+    "generation",
     "inputs",
     "kinds",
+    "labels",
     "language_model",
+    "logged",
+    "portable",
     "predictions",
     "rows",
     "shown",
     "slices",
     "statistics",
+    "tuning",
 ]

@@ -8,13 +8,8 @@ from pathlib import Path
 from textmill.config import TaskConfig
 from textmill.evaluation.notes import Note, write_notes
 from textmill.files import write_json
-from textmill.tasks.checks.data_checks import (
-    find_notes,
-    find_suspects,
-    suspects_note,
-    write_suspects,
-)
-from textmill.tasks.checks.leaks import Overlap, find_overlap, kept_examples
+from textmill.tasks.checks.data_checks import check_data, write_suspects
+from textmill.tasks.checks.leaks import Overlap
 from textmill.tasks.kinds import baselines_of, examples_of, metrics_of
 from textmill.tasks.predictions import score, signature_tags, write_predictions
 
@@ -37,18 +32,12 @@ def baseline(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
         InputError: the examples are invalid, such as a test label that training lacks.
     """
     kind, models = examples_of(config.kind), baselines_of(config.kind)
-    train, test = kind.read_examples(config, "train"), kind.read_examples(config, "test")
-    shared = find_overlap(kind, train, test)
-    notes = list(find_notes(config, train, test, shared))
-    train = kept_examples(config, train, shared)
-    spec = kind.make_spec(config, train)
-    kind.check_examples(config, spec, test)
-    suspects = find_suspects(config, spec, train)
-    write_suspects(train, suspects, out)
-    if suspects:
-        notes.append(suspects_note(train, suspects))
-    metrics: dict[str, float] = shared_metrics(shared) | {"likely_wrong_labels": len(suspects)}
-    for name, predictions, note in models.baselines(spec, train, test):
+    checked = check_data(config)
+    notes, test = [*checked.notes], checked.test
+    write_suspects(checked.train, checked.suspects, out)
+    metrics: dict[str, float] = shared_metrics(checked.shared)
+    metrics["likely_wrong_labels"] = len(checked.suspects)
+    for name, predictions, note in models.baselines(checked.spec, checked.train, test):
         rows = [
             kind.reference(e) | prediction for e, prediction in zip(test, predictions, strict=True)
         ]

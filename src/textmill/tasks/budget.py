@@ -16,7 +16,7 @@ from textmill.corpus.tokens.corpus_texts import corpus_shards, read_sample
 from textmill.corpus.tokens.vocabulary import train_on
 from textmill.errors import InputError
 from textmill.files import read_json, write_json
-from textmill.hub_models import TOKENIZER_FILE, local_folder
+from textmill.hub_models import TOKENIZER_PARTS, local_folder
 from textmill.tasks.kinds import network_of
 from textmill.training.passes import default_epochs
 from textmill.training.planning.backbones import TaskTexts, Text
@@ -105,7 +105,7 @@ def _vocabularies(
     """
     sample_bytes = sum(len(text.encode()) for text in sample)
     if config.init_from is not None:
-        tokenizer = convert(local_folder(config.init_from, [TOKENIZER_FILE]))
+        tokenizer = convert(local_folder(config.init_from, TOKENIZER_PARTS))
         counts = Counter(i for e in tokenizer.encode_batch_fast(sample) for i in e.ids)
         yield Vocabulary(tokenizer.get_vocab_size(), sample_bytes / counts.total(), tokenizer)
         return

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from textmill.config import TaskConfig
-from textmill.evaluation.seed_scores import seed_metrics
+from textmill.evaluation.spreads import SEEDS, spread_metrics
 from textmill.files import write_json
+from textmill.tasks.ensemble.example_rows import predict_weighted
 from textmill.tasks.ensemble.model_folder import read_task
-from textmill.tasks.ensemble.predictor import Predictor, load_predictor
-from textmill.tasks.inputs import size_of
-from textmill.tasks.kinds import Examples, definitions, examples_of, metrics_of
+from textmill.tasks.ensemble.predictor import load_predictor
+from textmill.tasks.kinds import definitions, examples_of, metrics_of
 from textmill.tasks.predictions import score, signature_tags, write_predictions
 from textmill.tasks.slices import FIELD, slice_metrics, slices_of
 
@@ -37,6 +36,8 @@ def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     single = read_task(inputs["model"]).single_networks()
     weightings = [predictor.weights, *single.values()]
     rows, *of_networks = predict_weighted(kind, predictor, examples, weightings)
+    for row, fields in zip(rows, predictor.likelihoods(examples), strict=True):
+        row |= fields
     for row, places in zip(rows, slices_of(config, examples), strict=True):
         row |= {FIELD: places} if places else {}
     write_predictions(rows, out)
@@ -44,35 +45,9 @@ def evaluate(config: TaskConfig, inputs: Mapping[str, Path], out: Path) -> None:
     scores = {name: score(config, own) for name, own in zip(single, of_networks, strict=True)}
     defined = (metric.name for metric in definitions(config.kind, config.metrics))
     names = [name for name in defined if all(name in own for own in scores.values())]
-    metrics |= seed_metrics(names, scores)
+    metrics |= spread_metrics(names, scores, SEEDS)
     metrics["test_examples"] = len(rows)
     metrics["unusable_examples"] = examples.n_bad
     metrics["cut_examples"] = sum(row["is_cut"] for row in rows)
     write_json(out / "metrics.json", metrics)
     write_json(out / "tags.json", signature_tags(metrics_of(config.kind).signatures(config)))
-
-
-def predict_examples(
-    kind: Examples, predictor: Predictor, examples: Sequence[Any]
-) -> list[dict[str, Any]]:
-    """Return the examples' rows of a predictions file."""
-    (rows,) = predict_weighted(kind, predictor, examples, [predictor.weights])
-    return rows
-
-
-def predict_weighted(
-    kind: Examples,
-    predictor: Predictor,
-    examples: Sequence[Any],
-    weightings: Sequence[Sequence[float]],
-) -> list[list[dict[str, Any]]]:
-    """Return the examples' rows of a predictions file by each weighting of a predictor's models."""
-    # Batches of similar lengths need little padding.
-    by_length = sorted(range(len(examples)), key=lambda i: size_of(kind.model_input(examples[i])))
-    inputs = [kind.model_input(examples[i]) for i in by_length]
-    rows: list[list[dict[str, Any]]] = [[{} for _ in examples] for _ in weightings]
-    streamed = predictor.stream_weighted(inputs, weightings, with_details=True)
-    for i, predictions in zip(by_length, streamed, strict=True):
-        for own, prediction in zip(rows, predictions, strict=True):
-            own[i] = kind.reference(examples[i]) | prediction
-    return rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,13 @@ from textmill.config import TaskConfig, key_values
 from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.errors import InputError
 from textmill.files import digest_file, write_json
-from textmill.tasks.best_epoch import Trained, train_network
 from textmill.tasks.checks.leaks import find_overlap, kept_examples
 from textmill.tasks.ensemble.candidates import choose
 from textmill.tasks.ensemble.model_folder import save_task_model
 from textmill.tasks.ensemble.predictor import network_scorer
 from textmill.tasks.ensemble.seeds import tune_networks
 from textmill.tasks.kinds import Examples, examples_of
+from textmill.tasks.tuning.best_epoch import Trained, train_network
 
 
 def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Path) -> None:
@@ -36,21 +36,50 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
     """
     kind = examples_of(config.kind)
     examples = training_examples(config, kind)
-    train, validation = split_examples(config, kind, examples)
-    spec = checked_spec(config, kind, train, validation)
-    tokenizer = load_tokenizer(inputs["backbone"])
+    splits = split_examples(config, kind, examples)
+    spec = checked_spec(config, kind, *splits)
+    metrics = train_model(config, spec, splits, examples, inputs["backbone"], out, work)
+    write_json(out / "metrics.json", metrics)
+
+
+def train_model(
+    config: TaskConfig,
+    spec: Any,
+    splits: tuple[Sequence[Any], Sequence[Any]],
+    examples: Sequence[Any],
+    backbone: Path,
+    out: Path,
+    work: Path,
+) -> dict[str, float]:
+    """Write a task's model, the best of the candidates; return the metrics of its training.
+
+    Args:
+        config: the task.
+        spec: the kind's settings of the model.
+        splits: the examples that networks are trained on, and those that select the best epoch and
+            candidate.
+        examples: the examples that the classical baseline is fitted on once it has been chosen.
+        backbone: folder of the pretrain step.
+        out: an empty folder.
+        work: a folder with the checkpoints of an interrupted training, if any.
+
+    Raises:
+        InputError: the machine lacks the device.
+        RunError: the training diverged, or was stopped at a checkpoint.
+    """
+    tokenizer = load_tokenizer(backbone)
     digests = {
-        "tokenizer": digest_file(inputs["backbone"] / "tokenizer.json"),
-        "backbone": digest_file(inputs["backbone"] / "model.safetensors"),
+        "tokenizer": digest_file(backbone / "tokenizer.json"),
+        "backbone": digest_file(backbone / "model.safetensors"),
     }
 
     def tune(seeded: TaskConfig, place: Path) -> Trained:
         return train_network(
             seeded,
             spec,
-            lambda dropout: models.load(inputs["backbone"], dropout=dropout),
+            lambda dropout: models.load(backbone, dropout=dropout),
             tokenizer,
-            (train, validation),
+            splits,
             {f"tasks.{config.name}": key_values(seeded)} | digests,
             place,
         )
@@ -61,18 +90,16 @@ def finetune(config: TaskConfig, inputs: Mapping[str, Path], out: Path, work: Pa
     scorers = [
         network_scorer(config.kind, spec, network, tokenizer, accelerator) for network in networks
     ]
-    choice = choose(config, spec, networks, scorers, (train, validation), examples)
-    save_task_model(config, choice, networks, inputs["backbone"], out)
-    write_json(
-        out / "metrics.json",
-        {
-            **choice.metrics,
-            **metrics,
-            "train_examples": len(train),
-            "validation_examples": len(validation),
-            "cut_examples": tuned[0].n_cut,
-        },
-    )
+    choice = choose(config, spec, networks, scorers, splits, examples)
+    save_task_model(config, choice, networks, backbone, out)
+    train, validation = splits
+    return {
+        **choice.metrics,
+        **metrics,
+        "train_examples": len(train),
+        "validation_examples": len(validation),
+        "cut_examples": tuned[0].n_cut,
+    }
 
 
 def checked_spec(

@@ -18,6 +18,11 @@ def size_of(given: Input) -> int:
     return sum(map(len, _values(given)))
 
 
+def text_of(given: Input) -> str:
+    """Return an input's texts as one, with a line for each; words are joined by spaces."""
+    return "\n".join(v if isinstance(v, str) else " ".join(v) for v in _values(given))
+
+
 def text_key(given: Input) -> bytes:
     """Return a hash that is equal for inputs that count as the same; words are joined.
 

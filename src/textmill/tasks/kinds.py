@@ -68,6 +68,12 @@ class Network(Protocol):
     """Examples, counted as often as they are seen, of a training without a number of epochs."""
     EPOCHS_WITHOUT_DROPOUT: int
     """Maximum passes over the training examples without dropout, unless it is set."""
+    likelihood: Callable[[Any, Any, Any, Sequence[Any]], Iterable[dict[str, float]]] | None
+    """Returns what metrics need of the likelihood of each example's reference, given network,
+    tokenizer and spec, as fields of its row of the predictions; None: nothing."""
+    save_tokenizer: Callable[[Path, Path], None] | None
+    """Writes the tokenizer's files of a model, given the folder of its backbone and its own; None:
+    they are those of the backbone."""
 
     def build(self, backbone: Any, spec: Any, dropout: float, is_causal: bool) -> nn.Module: ...
     def encode(
@@ -89,6 +95,9 @@ class Answers(Protocol):
 
     PREDICT_BATCH: int
     """Batch size of prediction."""
+    WRITES: str | None
+    """The field of an answer with a text that the model writes, which content filters check; None:
+    it writes none."""
     targets: Callable[[Any, Any], Sequence[int]] | None
     """Returns the numbers of an example's correct labels, one for each row of its probabilities, to
     which the weights of an average are fitted; None if scores are no probabilities."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,10 +12,11 @@ from textmill.config import TaskConfig
 from textmill.corpus.reading.folders import Links
 from textmill.corpus.reading.hub import digest_hub
 from textmill.corpus.reading.labelled import read_labelled
-from textmill.corpus.reading.records import BadRecord
+from textmill.corpus.reading.records import BadRecord, Record
 from textmill.errors import InputError, listed
 from textmill.files import digest_file
 from textmill.safety.redaction import redact
+from textmill.tasks.annotation.saved_labels import SAVED_LABELS, digest_saved, read_saved
 from textmill.tasks.labels import normalize_label
 
 T = TypeVar("T")
@@ -42,7 +44,7 @@ def read_rows(
     columns: Mapping[str, str],
     parse: Callable[[dict[str, Any], str], T],
 ) -> Rows[T]:
-    """Return the parsed records of a split of a task.
+    """Return the parsed records of a split of a task, of training with the labels saved by hand.
 
     Args:
         config: the task.
@@ -60,13 +62,7 @@ def read_rows(
     bad: list[tuple[str, str]] = []
     slices: dict[str, dict[str, str]] = {}
     encodings: set[str] = set()
-    places = [location(config, setting) for setting in config.settings_of(split)]
-    for setting in config.settings_of(split):
-        check_place(config, setting)
-    records = read_labelled(
-        places, settings, config.hub, config.subset, config.revision, config.encoding
-    )
-    for record in records:
+    for record in _records(config, split, settings):
         place = f"{record.file}:{record.line}"
         if isinstance(record, BadRecord):
             bad.append((place, record.reason))
@@ -99,6 +95,24 @@ def read_rows(
     return rows
 
 
+def _records(
+    config: TaskConfig, split: str, settings: Mapping[str, str]
+) -> Iterator[Record | BadRecord]:
+    """Return the records of a split, of training with those of the labels saved by hand."""
+    for setting in config.settings_of(split):
+        check_place(config, setting)
+    records = read_labelled(
+        [location(config, setting) for setting in config.settings_of(split)],
+        settings,
+        config.hub,
+        config.subset,
+        config.revision,
+        config.encoding,
+    )
+    has_saved = split == "train" and config.saved_labels is not None
+    return chain(records, read_saved(config, settings)) if has_saved else records
+
+
 def _slice_name(value: object, config: TaskConfig) -> str:
     """Return the name of a slice: its value, on one line, without personal data."""
     text = redact(normalize_label(str(value)), config.redaction)[0]
@@ -126,10 +140,14 @@ def check_place(config: TaskConfig, setting: str) -> None:
 def digest_split(config: TaskConfig, setting: str) -> str:
     """Return the digest of the file in a setting, or of a split on the Hugging Face Hub.
 
+    The file of labels that were saved by hand need not exist.
+
     Raises:
         InputError: the file does not exist.
         RunError: the Hub cannot be reached.
     """
+    if setting == SAVED_LABELS:
+        return digest_saved(config)
     place = location(config, setting)
     if config.hub:
         return digest_hub(config.hub, config.subset, config.revision, place)

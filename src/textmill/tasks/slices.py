@@ -1,4 +1,4 @@
-"""Slices of a test set: its examples by the value of a column, or by the length of their texts.
+"""Slices of a test set: its examples by the value of a column, or by language or length of a text.
 
 Scores of a whole test set hide where a model fails, such as in one language or on long texts.
 """
@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from textmill.config import TaskConfig
+from textmill.corpus.cleaning.language import UNKNOWN
 from textmill.evaluation.metrics import Row
+from textmill.tasks.checks.multilingual import common, language_of, shares_of
 from textmill.tasks.inputs import size_of
 from textmill.tasks.kinds import definitions, examples_of
 from textmill.tasks.predictions import score
@@ -18,7 +20,7 @@ from textmill.tasks.rows import Rows
 
 FIELD = "slices"
 """The field of a row of predictions with the values of its slices, by the name of the column."""
-LENGTH = "length"
+LANGUAGE, LENGTH = "language", "length"
 QUARTERS = ("shortest quarter", "second quarter", "third quarter", "longest quarter")
 MIN_EXAMPLES_BY_LENGTH = 100
 """Test examples from which on there are slices by length: quarters of few say nothing."""
@@ -28,7 +30,9 @@ OTHERS = "other values"
 
 
 def slices_of(config: TaskConfig, examples: Rows[Any]) -> list[dict[str, str]]:
-    """Return the slices that each test example belongs to: values by column, and its length.
+    """Return the slices that each test example belongs to: values by column, language and length.
+
+    Languages are those of a test set in several. A column of the name takes precedence.
 
     Args:
         config: the task.
@@ -37,14 +41,20 @@ def slices_of(config: TaskConfig, examples: Rows[Any]) -> list[dict[str, str]]:
     found = [dict(examples.slices.get(example.place, {})) for example in examples]
     for column in config.slices:
         counts = Counter(values[column] for values in found)
-        frequent = {value for value, _ in counts.most_common(MAX_VALUES)}
-        if len(counts) > MAX_VALUES:
-            frequent.discard(counts.most_common(MAX_VALUES)[-1][0])  # others are a slice too
+        # Others are a slice, too.
+        n_named = MAX_VALUES - 1 if len(counts) > MAX_VALUES else MAX_VALUES
+        frequent = {value for value, _ in counts.most_common(n_named)}
         for values in found:
             values[column] = values[column] if values[column] in frequent else OTHERS
+    kind = examples_of(config.kind)
+    languages = [] if LANGUAGE in config.slices else common(shares_of(kind, examples))
+    if len(languages) > 1:
+        for values, example in zip(found, examples, strict=True):
+            tag = language_of(kind, example)
+            if tag != UNKNOWN:
+                values[LANGUAGE] = tag if tag in languages else OTHERS
     if len(examples) >= MIN_EXAMPLES_BY_LENGTH:
-        model_input = examples_of(config.kind).model_input
-        sizes = [size_of(model_input(example)) for example in examples]
+        sizes = [size_of(kind.model_input(example)) for example in examples]
         order = sorted(range(len(sizes)), key=lambda number: (sizes[number], number))
         for rank, number in enumerate(order):
             found[number].setdefault(LENGTH, QUARTERS[4 * rank // len(order)])

@@ -2,6 +2,7 @@
 
 __all__ = [
     "artifacts",
+    "computing",
     "database",
     "environment",
     "events",
@@ -17,6 +18,5 @@ __all__ = [
     "status",
     "store",
     "tags",
-    "trial_runs",
     "user_code",
 ]

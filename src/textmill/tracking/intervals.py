@@ -1,4 +1,4 @@
-"""Predictions for test examples, and confidence intervals of the scores."""
+"""What was evaluated: predictions for test examples, intervals of scores, and the audit."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ from mlflow.entities import Run
 
 from textmill.config import LANGUAGE_MODEL, Config
 from textmill.evaluation.metrics import Metric, Row
-from textmill.evaluation.seed_scores import Spread, read_spreads
+from textmill.evaluation.proportions import proportion_interval
 from textmill.evaluation.significance import ExampleStatistics, Interval, intervals
-from textmill.steps.graph import EVALUATE_LM, GRAPH, LM
-from textmill.tasks.kinds import definitions
+from textmill.evaluation.spreads import FOLDS, SEEDS, Spread, read_spreads
+from textmill.steps.graph import AUDIT, BEHAVIOUR, EVALUATE_LM, GRAPH, LM
+from textmill.steps.graph import FOLDS as FOLDS_STEP
+from textmill.tasks.behaviour.verdicts import VERDICTS, from_rows
+from textmill.tasks.kinds import BASELINE, definitions
+from textmill.tasks.language_model.memorization.memorized import FILE as AUDIT_FILE
+from textmill.tasks.language_model.memorization.memorized import Audit
 from textmill.tasks.language_model.metrics import DOCUMENTS
 from textmill.tasks.predictions import PREDICTIONS, SIGNATURE_TAG
 from textmill.tasks.slices import main_metrics, metric_name, rows_by_slice
@@ -69,21 +74,53 @@ def metrics_by_task(config: Config) -> dict[str, tuple[Metric, ...]]:
     return {LM: definitions(LANGUAGE_MODEL), **of_tasks}
 
 
-def score_spreads(results: Mapping[str, Result]) -> dict[str, Spread]:
-    """Return the scores over seeds of a pipeline's evaluations, by `<task>/<metric>`.
+def read_audit(results: Mapping[str, Result]) -> Audit | None:
+    """Return what the backbone of a pipeline has memorized; None: it is not audited.
+
+    Raises:
+        RunError: the result is damaged.
+    """
+    result = results.get(AUDIT.label())
+    return None if result is None else Audit.model_validate(result.json(AUDIT_FILE))
+
+
+OVER_SEEDS, OVER_FOLDS, BASELINE_OVER_FOLDS = "over seeds", "over folds", "baseline over folds"
+"""What scores of several trainings are called in tables."""
+PREFIXES = {
+    OVER_SEEDS: SEEDS,
+    OVER_FOLDS: FOLDS,
+    BASELINE_OVER_FOLDS: f"{BASELINE}/{FOLDS}",
+}
+"""The prefixes of their metrics."""
+
+
+def score_spreads(results: Mapping[str, Result]) -> dict[str, dict[str, Spread]]:
+    """Return the scores of a pipeline's tasks over several trainings, by `<task>/<metric>`.
+
+    Args:
+        results: of the pipeline, by label.
+
+    Returns:
+        By what they are called in tables; those that no task has are left out.
 
     Raises:
         RunError: a result is damaged.
     """
-    return {
-        f"{task}/{name}": spread
-        for task, label in GRAPH.scored(results).items()
-        for name, spread in read_spreads(results[label].metrics()).items()
+    parts = {label: GRAPH.parse(label) for label in results}
+    folded = {p.task: label for label, p in parts.items() if p and p.step is FOLDS_STEP and p.task}
+    found = {
+        what: {
+            f"{task}/{name}": spread
+            for task, label in (GRAPH.scored(results) if what == OVER_SEEDS else folded).items()
+            for name, spread in read_spreads(results[label].metrics(), prefix).items()
+        }
+        for what, prefix in PREFIXES.items()
     }
+    return {what: spreads for what, spreads in found.items() if spreads}
 
 
 def score_intervals(store: Store, results: Mapping[str, Result]) -> dict[str, Interval]:
-    """Return the scores of a pipeline's evaluations with 95 % confidence intervals.
+    """Return the scores of a pipeline's evaluations and behaviour tests with 95 % intervals.
 
     Args:
         store: that contains the results.
@@ -107,6 +144,12 @@ def score_intervals(store: Store, results: Mapping[str, Result]) -> dict[str, In
             continue  # there are no test examples
         found |= {f"{task}/{name}": value for name, value in intervals(examples, 0).items()}
         found |= {f"{task}/{name}": value for name, value in _of_slices(predictions)}
+    for label, result in results.items():
+        part = GRAPH.parse(label)
+        if part is not None and part.step is BEHAVIOUR:
+            for test in from_rows(result.lines(VERDICTS)):
+                interval = proportion_interval(test.outcomes, test.groupings)
+                found[f"{part.task}/{test.metric}"] = interval
     return found
 
 

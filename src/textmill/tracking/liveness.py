@@ -10,7 +10,8 @@ from filelock import Timeout
 from mlflow.entities import Run, RunStatus
 
 from textmill.tracking.description import NOTE_TAG, STOPPED
-from textmill.tracking.store import Store
+from textmill.tracking.store import Store, StoreError
+from textmill.tracking.tags import KIND_TAG
 
 LOCKS_TAG = "textmill.locks"
 """The id of the folder that contains a run's lock."""
@@ -58,7 +59,7 @@ def close_dead_runs(store: Store) -> list[Run]:
                 # Its process may have ended it since the search.
                 if store.client.get_run(run.info.run_id).info.status == "RUNNING":
                     store.end_run(run.info.run_id, RunStatus.to_string(RunStatus.KILLED))
-                    if run.data.tags.get("textmill.kind") == "pipeline":
+                    if run.data.tags.get(KIND_TAG) == "pipeline":
                         note = run.data.tags.get(NOTE_TAG, "")
                         store.set_tags(run.info.run_id, {NOTE_TAG: f"{STOPPED}\n\n{note}"})
                     log.info("Closed %s, which was killed.", run.info.run_name)
@@ -66,3 +67,11 @@ def close_dead_runs(store: Store) -> list[Run]:
         except Timeout:
             continue
     return closed
+
+
+def end_run(store: Store, run_id: str, status: str, failure: str | None) -> None:
+    """Set the final status of a run; if that fails, the next start closes the run."""
+    try:
+        store.end_run(run_id, status, failure)
+    except StoreError as problem:
+        log.warning("The status of the run %s could not be set. %s", run_id, problem)

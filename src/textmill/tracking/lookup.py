@@ -11,9 +11,8 @@ from mlflow.entities import Run
 from textmill.compose import redact_override
 from textmill.errors import InputError, listed
 from textmill.tracking.store import Store
-from textmill.tracking.tags import COMMAND_TAG
+from textmill.tracking.tags import COMMAND_TAG, KIND_TAG, PARENT_TAG
 
-KIND = "textmill.kind"
 MAX_PER_QUERY = 500
 MAX_SUGGESTIONS = 5
 MEMORY = "system/system_memory_usage_megabytes"
@@ -35,7 +34,7 @@ def find_run(store: Store, words: str, kinds: Collection[str] = ("pipeline",)) -
         found = store.search(f"attributes.run_id LIKE '{words}%'")
     if not found and words and not {'"', "`"} & set(words):
         found = store.search(f'attributes.run_name = "{words}"')
-    matching = [run for run in found if run.data.tags.get(KIND) in kinds]
+    matching = [run for run in found if run.data.tags.get(KIND_TAG) in kinds]
     if len(matching) == 1:
         return matching[0]
     if matching:
@@ -43,13 +42,13 @@ def find_run(store: Store, words: str, kinds: Collection[str] = ("pipeline",)) -
             f"{words!r} is ambiguous: it matches {_listed(matching)}. Enter more of the run's id."
         )
     if not found:
-        newest = store.search(f"tags.`{KIND}`='pipeline'", MAX_SUGGESTIONS)
+        newest = store.search(f"tags.`{KIND_TAG}`='pipeline'", MAX_SUGGESTIONS)
         hint = f" The newest are {_listed(newest)}." if newest else ""
         raise InputError(f"There is no run {words!r} in {store.name}.{hint}")
     other = found[0]
-    if KIND not in other.data.tags:
+    if KIND_TAG not in other.data.tags:
         raise InputError(f"The run {words!r} ({other.info.run_name}) was not made by textmill.")
-    parent = other.data.tags.get("mlflow.parentRunId", "")
+    parent = other.data.tags.get(PARENT_TAG, "")
     raise InputError(
         f"{words!r} is the run of a step, {other.info.run_name}: use the run of its pipeline, "
         f"{parent}."

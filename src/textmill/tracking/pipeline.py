@@ -27,15 +27,14 @@ from textmill.tracking.artifacts import log_config, log_record
 from textmill.tracking.computing.attempt import Attempt
 from textmill.tracking.computing.parent import ParentRun
 from textmill.tracking.computing.request import Request, raw_dataset
-from textmill.tracking.computing.step_run import end_run
 from textmill.tracking.database.connection import PIPELINE_LOCK
 from textmill.tracking.description import NOTE_TAG, describe
 from textmill.tracking.experiment import CONFIG_TAG, PIPELINE_TAG, reject_other_pipeline
-from textmill.tracking.liveness import lock_tags, no_pipeline_starts
+from textmill.tracking.liveness import end_run, lock_tags, no_pipeline_starts
 from textmill.tracking.metrics.follow import Progress
 from textmill.tracking.results import Result, results_tags
 from textmill.tracking.store import Store, StoreError, artifact_url
-from textmill.tracking.tags import DATA_TAG
+from textmill.tracking.tags import DATA_TAG, KIND_TAG
 from textmill.tracking.user_code import log_extensions
 
 log = logging.getLogger(__name__)
@@ -210,7 +209,7 @@ def open_pipeline(
         shared["mlflow.source.git.commit"] = commit
     lock_name = f"{PIPELINE_LOCK}{time.time_ns()}.lock"
     with store.as_store_errors(), store.lock(lock_name):
-        tags = {**shared, **lock_tags(store, lock_name), "textmill.kind": "pipeline"}
+        tags = {**shared, **lock_tags(store, lock_name), KIND_TAG: "pipeline"}
         label = f"{name} {time.strftime('%Y-%m-%d %H:%M:%S')}"
         with no_pipeline_starts(store):
             run_id = store.start_run(experiment_id, label, {**tags, PIPELINE_TAG: name})

@@ -7,15 +7,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from textmill.config import Config, SourceConfig
-from textmill.corpus.reading.folders import reject_escaping_link
+from textmill.config import Config, SourceConfig, TaskConfig
+from textmill.corpus.reading.folders import Links, reject_escaping_link
 from textmill.corpus.reading.sources import digest_source, source_files
-from textmill.errors import InputError
+from textmill.errors import InputError, listed
 from textmill.files import digest_file, join_digests, reject_special_file
 from textmill.hub_models import local_folder
 from textmill.locations import SAMPLE as SAMPLE_PREFIX
-from textmill.steps.parts import CorpusSource, Folder, NewText, Raw, Split
+from textmill.locations import find_test_file, known_test_files
+from textmill.steps.parts import (
+    CorpusSource,
+    Folder,
+    ModelTests,
+    NewText,
+    Raw,
+    SavedLabels,
+    Split,
+)
 from textmill.steps.raw_sources import INIT_FROM, Source
+from textmill.tasks.annotation.saved_labels import SAVED_LABELS, digest_saved, measured
 from textmill.tasks.rows import digest_split, location
 
 
@@ -35,6 +45,10 @@ def _find(raw: Raw) -> Iterator[Source]:
             yield _corpus_source(config)
         case Split():
             yield from _split_sources(raw)
+        case SavedLabels(task):
+            yield _saved_labels_source(task)
+        case ModelTests(task, setting):
+            yield _tests_source(task, setting)
         case Folder():
             yield _folder_source(raw)
         case NewText(drift):
@@ -73,6 +87,26 @@ def with_sample(config: Config, folder: str) -> Config:
     return Config.model_validate(place(config.model_dump()))
 
 
+def with_fixed_labels(config: Config) -> Config:
+    """Return the configuration with the size of the labels that people have saved so far.
+
+    A run reads these alone, so that others may be saved meanwhile. What is fixed stays as it is.
+
+    Raises:
+        InputError: a file of labels must not be read.
+    """
+    return config.model_copy(update={"tasks": tuple(map(_with_fixed_labels, config.tasks))})
+
+
+def _with_fixed_labels(task: TaskConfig) -> TaskConfig:
+    if task.labelling is None or task.labelling.n_bytes is not None:
+        return task
+    if str(task.saved_labels).startswith(SAMPLE_PREFIX):  # its folder is not known yet
+        return task
+    fixed = task.labelling.model_copy(update={"n_bytes": measured(task)})
+    return task.model_copy(update={"labelling": fixed})
+
+
 def _corpus_source(config: SourceConfig) -> Source:
     """Return a source of the corpus with the digests of its content and files."""
     digest_now = partial(digest_source, config)
@@ -101,6 +135,36 @@ def _split_sources(split: Split) -> Iterator[Source]:
             split.name,
             digest_now=partial(digest_split, task, setting),
         )
+
+
+def _saved_labels_source(task: TaskConfig) -> Source:
+    """Return the labels of a task that people have saved as its source."""
+    digest_now = partial(digest_saved, task)
+    name = f"{task.name}/{SAVED_LABELS}"
+    return Source(name, str(task.saved_labels), digest_now(), "train", digest_now=digest_now)
+
+
+def _tests_source(task: TaskConfig, setting: str) -> Source:
+    """Return a file of tests of a task's model as its source."""
+    digest_now = partial(digest_test_file, task, setting)
+    file = str(find_test_file(setting, getattr(task, setting)))
+    return Source(f"{task.name}/{setting}", file, digest_now(), "test", digest_now=digest_now)
+
+
+def digest_test_file(task: TaskConfig, setting: str) -> str:
+    """Return the digest of a file of tests of a task's model.
+
+    Raises:
+        InputError: it does not exist, or must not be read.
+    """
+    file = find_test_file(setting, getattr(task, setting))
+    Links(task.follow_links, f"tasks.{task.name}.follow_links").checked_file(file)
+    if not file.is_file():
+        raise InputError(
+            f"tasks.{task.name}.{setting}: there is no file {file}: set a YAML file, or one of "
+            f"{listed(known_test_files(setting))}."
+        )
+    return digest_file(file)
 
 
 def _folder_source(folder: Folder) -> Source:

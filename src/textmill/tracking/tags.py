@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+KIND_TAG = "textmill.kind"
+"""What a run records: a pipeline, a step, a trial and so on."""
+STEP_TAG = "textmill.step"
+"""Name of the step of a run."""
+PARENT_TAG = "mlflow.parentRunId"
 THREADS_TAG = "textmill.threads"
 PLACES_TAG = "textmill.places"
 DIGEST_TAG = "textmill.digest"

@@ -7,11 +7,12 @@ __all__ = [
     "likelihood",
     "metrics_file",
     "module",
-    "moving_average",
     "objectives",
+    "optimization",
     "passes",
     "planning",
     "pretrain",
     "word_states",
+    "word_windows",
     "writing",
 ]

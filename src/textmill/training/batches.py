@@ -187,6 +187,23 @@ def by_length(lengths: Sequence[int], batch_size: int, seed: int) -> Order:
     return order
 
 
+def longest_first(lengths: Sequence[int], max_tokens: int) -> Iterator[list[int]]:
+    """Yield the indices of batches of similar lengths, the longest ones first.
+
+    Args:
+        lengths: in tokens; equal ones keep their order.
+        max_tokens: maximum tokens of a batch, padding included, unless a single row has more.
+    """
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        if batch and (len(batch) + 1) * lengths[batch[0]] > max_tokens:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
 def in_order(n: int, batch_size: int) -> list[list[int]]:
     """Return the indices below n in consecutive batches."""
     return [list(range(at, min(n, at + batch_size))) for at in range(0, n, batch_size)]

@@ -17,9 +17,9 @@ from textmill.errors import InputError
 from textmill.model import GPT
 from textmill.training.batches import n_steps
 from textmill.training.checkpoint import random_state, restore_random_state
-from textmill.training.moving_average import MovingAverage, frozen_names
 from textmill.training.objectives import Batch
-from textmill.training.optimizers import learning_rate_factor, make_optimizer
+from textmill.training.optimization.moving_average import MovingAverage, frozen_names
+from textmill.training.optimization.optimizers import learning_rate_factor, make_optimizer
 
 
 class FitModule(pl.LightningModule, ABC):

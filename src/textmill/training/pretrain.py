@@ -40,7 +40,7 @@ from textmill.training.objectives import (
 from textmill.training.parallel.devices import check_compiler
 from textmill.training.parallel.ranks import launch
 from textmill.training.parallel.sharding import shard, unshard
-from textmill.training.writing import stream_text
+from textmill.training.writing import write_texts
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -316,4 +316,4 @@ def validation_data(tokens: Path, config: PretrainStepConfig) -> ValidationData:
 def _writer(tokenizer: Tokenizer, settings: PretrainConfig) -> Callable[[GPT], str]:
     """Return a function that samples a text from a model, with a fixed seed."""
     sampling = GenerationConfig(max_new_tokens=settings.sample_tokens, seed=settings.seed)
-    return lambda model: "".join(stream_text(model, tokenizer, "", sampling))
+    return lambda model: write_texts(model, tokenizer, "", sampling)[0]

@@ -23,10 +23,13 @@ class Guard:
     Args:
         app: the application that answers accepted requests.
         hosts: allowed values of the Host header, NAME:PORT, or NAME for any port.
+        setting: the setting of further hosts, for the message.
     """
 
-    def __init__(self, app: App, hosts: Collection[str]) -> None:
-        self.app = app
+    def __init__(
+        self, app: App, hosts: Collection[str], setting: str = "tracking.allowed_hosts"
+    ) -> None:
+        self.app, self.setting = app, setting
         self.hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,9 +48,7 @@ class Guard:
         """Return why a request is rejected, or None."""
         hosts, origins = _values(scope, b"host"), _values(scope, b"origin")
         if len(hosts) != 1 or not self._allows(hosts[0]):
-            return (
-                f"Host {', '.join(hosts)!r} is not served here: add it to tracking.allowed_hosts."
-            )
+            return f"Host {', '.join(hosts)!r} is not served here: add it to {self.setting}."
         # Clients other than browsers send no origin.
         if any(urlsplit(origin).netloc != hosts[0] for origin in origins):
             return f"Requests from other origins ({', '.join(origins)}) are rejected."

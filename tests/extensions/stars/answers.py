@@ -2,6 +2,7 @@
 
 from textmill.tasks.classification.answers import (
     PREDICT_BATCH,
+    WRITES,
     answer,
     columns,
     details,
@@ -12,6 +13,7 @@ from textmill.tasks.classification.answers import (
 
 __all__ = [
     "PREDICT_BATCH",
+    "WRITES",
     "answer",
     "columns",
     "details",

@@ -8,7 +8,9 @@ from textmill.tasks.classification.network import (
     build,
     collate,
     encode,
+    likelihood,
     loss,
+    save_tokenizer,
     score,
     validate,
 )
@@ -21,7 +23,9 @@ __all__ = [
     "build",
     "collate",
     "encode",
+    "likelihood",
     "loss",
+    "save_tokenizer",
     "score",
     "validate",
 ]

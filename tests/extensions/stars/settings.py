@@ -1,22 +1,19 @@
-"""The settings of stars."""
+"""The settings of stars: those of one label, whose modules it uses."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from textmill.config import LabelledConfig
+from textmill.tasks.classification.settings import SingleLabelConfig
 
 
-class StarsConfig(LabelledConfig):
+class StarsConfig(SingleLabelConfig):
     """Stars: a number of stars for a text."""
 
-    TEXT_SETTINGS = ("text",)
-
     kind: Literal["stars"]
-    text: str = "text"
-    """Column of the text."""
     label: str = "stars"
     """Column of the number."""
 
 
 SETTINGS = StarsConfig
+"""The class of the settings of this kind."""

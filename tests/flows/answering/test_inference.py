@@ -1,33 +1,31 @@
-"""Specifies what is read from a line as the input of a model."""
+"""Specifies how the texts of a prompt are printed."""
 
 from __future__ import annotations
 
-import pytest
-
-from textmill.errors import InputError
-from textmill_flows.answering.inference import read_input
-
-COLUMNS = ("question", "context")
+from textmill.config import GenerationConfig
+from textmill.training.writing import Piece
+from textmill_flows.answering.inference import in_order
 
 
-def test_a_line_is_the_text_or_an_object_with_the_columns() -> None:
-    assert read_input(1, '{"a": 1}', ("text",)) == '{"a": 1}'
-    line = '{"context": "Ann is in.", "question": "Who?", "id": 3}'
-    assert read_input(1, line, COLUMNS) == {"question": "Who?", "context": "Ann is in."}
+def test_a_single_sample_is_its_prompt_and_its_pieces() -> None:
+    pieces = [Piece(" b", 0, 1), Piece(" c", 0, 2, "stop")]
+    assert list(in_order("a", pieces, GenerationConfig())) == ["a", " b", " c"]
 
 
-@pytest.mark.parametrize(
-    ("line", "named"),
-    [
-        ("Who?", 'Line 7 is not JSON: write {"question": "…", "context": "…"}'),
-        ("", "Line 7 is not JSON"),
-        ("[1]", "Line 7: [1] has no question and context"),
-        ('{"question": "Who?"}', "has no string 'context'"),
-        ('{"question": "Who?", "context": null}', "has no string 'context'"),
-        ("[" * 100_000, "Line 7"),
-    ],
-)
-def test_another_line_is_named_with_what_to_write(line: str, named: str) -> None:
-    with pytest.raises(InputError) as error:
-        read_input(7, line, COLUMNS)
-    assert named in str(error.value)
+def test_samples_follow_one_another_in_order_with_number_and_seed() -> None:
+    pieces = [
+        Piece(" b", 0, 1),
+        Piece(" x", 1, 1),
+        Piece(" s", 2, 1),
+        Piece(" y", 1, 2, "length"),
+        Piece("", 0, 2, "stop"),
+        Piece(" t", 2, 2),
+        Piece(" u", 2, 3, "length"),
+    ]
+    shown = list(in_order("a", pieces, GenerationConfig(samples=3, seed=7)))
+    assert "".join(shown) == (
+        "--- sample 1 of 3, seed 7 ---\na b\n\n"
+        "--- sample 2 of 3, seed 8 ---\na x y\n\n"
+        "--- sample 3 of 3, seed 9 ---\na s t u"
+    )
+    assert shown[-1] == " u"  # the last one streams

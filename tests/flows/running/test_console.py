@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import warnings
 
 import pytest
+from rich.console import Console
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # third parties' own
@@ -42,3 +44,20 @@ def test_where_no_terminal_is_progress_is_a_line_now_and_then(
             show(Progress(step, 5, point := {"train/loss": 1.0 / step}, point))
     assert lines == ["pretrain: step 1/5  loss 1.000", "pretrain: step 5/5  loss 0.200"]
     assert "\x1b" not in capsys.readouterr().err
+
+
+def test_rows_are_a_bar_on_a_terminal_and_nothing_once_they_are_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    screen = io.StringIO()
+    terminal = Console(file=screen, force_terminal=True, width=100, legacy_windows=False)
+    monkeypatch.setattr(console, "console", terminal)
+    read = iter([None, 0.25, 0.5])
+    with console.shown_rows("predict topic", lambda: next(read)) as show:
+        for n_rows in (512, 1024, 2048):
+            show(n_rows)
+    seen = screen.getvalue()
+    assert "predict topic" in seen
+    assert "2,048 rows" in seen
+    assert "50%" in seen
+    assert seen.endswith("\x1b[2K")  # the line is cleared

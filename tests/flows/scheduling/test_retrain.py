@@ -196,6 +196,18 @@ def test_labelled_files_alone_are_watched(tmp_path: Path) -> None:
     assert module._digest_sources(config) != before
 
 
+def test_a_label_saved_by_hand_is_a_change_of_the_data(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("text,label\na fine day,good\n")
+    task = {"kind": "classification", "name": "mood", "labelling": {"source": str(tmp_path / "s")}}
+    task |= {split: str(tmp_path / "rows.csv") for split in ("train", "test")}
+    values = {"corpus": {"task_texts": {"enabled": True}}, "tasks": [task]}
+    config = Config.model_validate(values)
+    last = PastRun("a1b2", "http://store/a1b2", "FINISHED", module._digest_sources(config), {})
+    assert module.check_data(module._digest_sources(config), last).event is None
+    (tmp_path / "s.mood.jsonl").write_text('{"text": "x", "label": "good"}\n')
+    assert module.check_data(module._digest_sources(config), last).event is not None
+
+
 @pytest.mark.parametrize("has_champion", [True, False])
 def test_drift_is_measured_against_the_champion_if_there_is_one(
     monkeypatch: pytest.MonkeyPatch, has_champion: bool

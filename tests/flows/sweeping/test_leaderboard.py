@@ -10,7 +10,7 @@ from textmill.compose import compose
 from textmill.config import Sizes, key_values
 from textmill.config.space import with_settings
 from textmill.steps.chosen import with_sizes
-from textmill.tracking.trial_runs import Training, TrialRecord
+from textmill.tracking.computing.trial_runs import Training, TrialRecord
 from textmill_flows.invocation import Composed
 from textmill_flows.sweeping.leaderboard import best_of, leaderboard, overrides_of, summary, word
 

@@ -12,8 +12,8 @@ from textmill.compose import compose
 from textmill.config import Config
 from textmill.errors import InputError, RunError
 from textmill.steps.process import Pruned, Stopped
+from textmill.tracking.computing.trial_runs import Training, TrialRecord
 from textmill.tracking.store import StoreError
-from textmill.tracking.trial_runs import Training, TrialRecord
 from textmill_flows.sweeping import sweep as module
 from textmill_flows.sweeping.study import Study, Trial
 from textmill_flows.sweeping.sweep import Search, task_of

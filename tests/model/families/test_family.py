@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,8 @@ def spread(model: torch.nn.Module) -> None:
 
 def foreign(name: str) -> PreTrainedModel:
     torch.manual_seed(0)
-    model = AutoModelForCausalLM.from_config(FOREIGN[name]).eval()
+    # A copy, as transformers notes in a configuration what its models were used for.
+    model = AutoModelForCausalLM.from_config(copy.deepcopy(FOREIGN[name])).eval()
     spread(model)
     return model
 
@@ -133,6 +135,12 @@ def test_a_model_that_fits_a_family_loads_in_transformers_with_its_logits(
     for _ in range(8):
         greedy = torch.cat([greedy, model(greedy)[:, -1:].argmax(-1)], dim=1)
     assert torch.equal(generated, greedy[:, : generated.size(1)])
+
+
+def test_a_gpt2_has_its_context_length_under_the_name_that_llama_cpp_reads(tmp_path: Path) -> None:
+    save(ours("gpt2"), tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["n_ctx"] == config["n_positions"]
 
 
 @torch.inference_mode()

@@ -59,6 +59,7 @@ def same(tmp_path_factory: pytest.TempPathFactory) -> ClassificationConfig:
     return make_config(folder)
 
 
+@pytest.mark.slow
 def test_a_label_depends_on_both_texts_together(
     same: ClassificationConfig, backbone: Path, tmp_path: Path
 ) -> None:

@@ -11,11 +11,11 @@ import torch
 from tests.tasks.conftest import with_finetune
 from textmill import model as models
 from textmill.config import TaskConfig
-from textmill.tasks.best_epoch import train_network
 from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.curve.arms import _backbones, arms_of, fit_arm
 from textmill.tasks.finetune import split_examples
 from textmill.tasks.kinds import examples_of
+from textmill.tasks.tuning.best_epoch import train_network
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning:lightning"

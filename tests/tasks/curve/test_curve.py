@@ -27,6 +27,9 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
+SLOW_KINDS = ("question_answering", "tagging")
+
+
 def measure(
     task: TaskConfig, backbone: Path, folder: Path, labels: tuple[int, ...] = (), seeds: int = 1
 ) -> LearningCurve:
@@ -39,7 +42,10 @@ def measure(
     return LearningCurve.model_validate(read_json(out / "curve.json"))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.slow if kind in SLOW_KINDS else ()) for kind in KINDS],
+)
 def test_there_is_a_point_for_each_arm_size_and_seed(
     backbone: Path, tmp_path: Path, kind: str
 ) -> None:
@@ -60,6 +66,7 @@ def test_there_is_a_point_for_each_arm_size_and_seed(
     ]
 
 
+@pytest.mark.slow
 def test_the_pretrained_network_of_all_examples_is_that_of_fine_tuning(
     backbone: Path,
     toy: ClassificationConfig,

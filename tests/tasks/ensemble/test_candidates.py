@@ -23,7 +23,7 @@ from textmill.tasks.classification.examples import Example, Spec
 from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.ensemble import candidates
 from textmill.tasks.ensemble.baseline_files import ARRAYS, VALUES
-from textmill.tasks.ensemble.candidates import Compared
+from textmill.tasks.ensemble.candidates import Compared, best_candidate
 from textmill.tasks.ensemble.predictor import Predictor, load_predictor
 from textmill.tasks.evaluate import evaluate
 from textmill.tasks.tagging import answers
@@ -33,6 +33,9 @@ pytestmark = pytest.mark.filterwarnings(
 )
 BLIND = {"learning_rate": 1e-30, "epochs": 1}
 """A network that learns nothing."""
+SURE = [0.95] * 50
+UNSURE = [0.55, 0.9] * 25
+"""Of the right label; no temperature makes both texts equally sure."""
 
 
 def as_rows(kind: str, n: int, seed: int) -> list[dict[str, Any]]:
@@ -109,7 +112,9 @@ def test_the_average_has_both_members_with_their_weights(
     text = "the splendid room"
     (answer,) = predictor([text])
     if kind == "tagging":
-        assert answer["entities"] == [{"text": "splendid", "type": "X", "start": 4, "end": 12}]
+        [entity] = answer["entities"]
+        assert 0 < entity.pop("score") <= 1
+        assert entity == {"text": "splendid", "type": "X", "start": 4, "end": 12}
     else:
         assert answer["label"] == "good"
     parts = [type(predictor)(kind, predictor.spec, [one]) for one in predictor.scorers]
@@ -191,18 +196,26 @@ def test_another_candidate_has_to_be_better_by_a_standard_error(
     assert better == (chosen == "network")
 
 
+@pytest.mark.parametrize(
+    ("sureness", "chosen"),
+    [
+        ({"network": SURE, "baseline": UNSURE}, "network"),
+        ({"network": UNSURE, "baseline": SURE}, "baseline"),
+        ({"network": SURE, "baseline": SURE}, "baseline"),
+        ({"average": SURE, "network": SURE, "baseline": UNSURE}, "average"),
+        ({"average": UNSURE, "network": SURE, "baseline": UNSURE}, "network"),
+    ],
+)
 def test_of_models_that_are_all_right_the_likelier_one_is_chosen(
-    toy: ClassificationConfig,
+    toy: ClassificationConfig, sureness: dict[str, list[float]], chosen: str
 ) -> None:
     spec = Spec(("bad", "good"))
     compared = Compared(toy, spec, [Example(f"text {n:03}", "good", "") for n in range(50)])
-    sure, unsure = [np.array([0.1, 0.9])] * 50, [np.array([0.4, 0.6])] * 50
-    assert (
-        compared.rows(spec, sure)[0]["label"] == compared.rows(spec, unsure)[0]["label"] == "good"
-    )
-    assert compared.is_likelier(sure, unsure)
-    assert not compared.is_likelier(unsure, sure)
-    assert not compared.is_likelier(sure, sure)
+    scores = {name: [np.array([1 - p, p]) for p in values] for name, values in sureness.items()}
+    rows = {name: compared.rows(spec, scores[name]) for name in scores}
+    found = {name: compared.score(rows[name]) for name in scores}
+    assert {*found.values()} == {1.0}
+    assert best_candidate(compared, found, rows, scores) == chosen
 
 
 def test_a_sample_of_many_examples_has_all_labels(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from textmill.tasks.classification.network import Classifier, build
 from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.ensemble.model_folder import Choice, save_task_model
 from textmill.tasks.ensemble.predictor import (
+    BATCHES_BY_LENGTH,
     Predictor,
     load_predictor,
     network_scorer,
@@ -136,10 +137,24 @@ def test_a_gpu_that_is_missing_is_named(
 
 def test_predictions_keep_the_order_across_batches(backbone: Path) -> None:
     predictor = labelled(backbone)
-    texts = [f"meal number {i} was {'lovely ' * (i % 5)}" for i in range(PREDICT_BATCH + 5)]
+    n = (BATCHES_BY_LENGTH + 1) * PREDICT_BATCH + 5
+    texts = [f"meal number {i} was {'lovely ' * (i % 5)}" for i in range(n)]
     scores = [answer["score"] for answer in predictor(texts)]
     alone = [predictor([text])[0]["score"] for text in texts]
     assert scores == pytest.approx(alone, rel=1e-4)
+
+
+def test_batches_have_texts_of_similar_length() -> None:
+    widths = []
+
+    def scorer(prepared: Sequence[tuple[str]]) -> Iterator[np.ndarray]:
+        widths.append({len(text) for (text,) in prepared})
+        return (np.array([0.2, 0.8]) for _ in prepared)
+
+    texts = ["a" * (1 + i % 4) for i in range(4 * PREDICT_BATCH)]
+    answers = Predictor("classification", Spec(("bad", "good")), [(scorer, 1.0)])(texts)
+    assert [answer["label"] for answer in answers] == ["good"] * len(texts)
+    assert widths == [{1}, {2}, {3}, {4}]
 
 
 def test_no_texts_give_no_predictions(backbone: Path) -> None:

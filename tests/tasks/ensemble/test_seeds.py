@@ -16,13 +16,13 @@ from tests.tasks.conftest import tune
 from tests.tasks.ensemble.test_candidates import make_task
 from textmill.config import UNREDACTED, TaskConfig
 from textmill.errors import InputError
-from textmill.evaluation.seed_scores import read_spreads
+from textmill.evaluation.spreads import SEEDS, read_spreads
 from textmill.files import read_json, write_json
-from textmill.tasks.best_epoch import FinetuneModule
 from textmill.tasks.ensemble.averaging import average
 from textmill.tasks.ensemble.model_folder import TaskModel
 from textmill.tasks.ensemble.predictor import load_predictor, score_in_batches
 from textmill.tasks.evaluate import evaluate
+from textmill.tasks.tuning.best_epoch import FinetuneModule
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning:lightning"
@@ -122,7 +122,7 @@ def test_the_evaluation_has_the_test_scores_of_each_network(
     together, alone = scores_of(several[0]), [scores_of(one) for one in single]
     for name in ("accuracy", "f1_macro"):
         scores = [one[name] for one in alone]
-        spread = read_spreads(together)[name]
+        spread = read_spreads(together, SEEDS)[name]
         assert (spread.mean, spread.n) == (pytest.approx(fmean(scores)), 3)
         assert spread.deviation == pytest.approx(stdev(scores))
         networks = ("network", "network-2", "network-3")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import math
 import random
 from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import AutoTokenizer
 
 from tests.tasks.conftest import QUICK, tune, write_rows
 from textmill.config import RedactionConfig
@@ -71,9 +74,21 @@ def test_fine_tuning_learns_to_respond(backbone: Path, tmp_path: Path) -> None:
         folder.mkdir()
     tune(config, backbone, out, work)
     evaluate(config, {"model": out}, scores)
-    assert read_json(scores / "metrics.json")["rouge_l"] > 0.9
+    metrics = read_json(scores / "metrics.json")
+    assert metrics["rouge_l"] > 0.9
+    assert 1 < metrics["perplexity"] < 1.3
+    rows = [json.loads(line) for line in (scores / "predictions.jsonl").read_text().splitlines()]
+    loss = sum(row["nll"] for row in rows) / sum(row["tokens"] for row in rows)
+    assert metrics["perplexity"] == pytest.approx(math.exp(loss))
     (given,) = load_predictor(out, "cpu")(["many: lamp"])
     assert given == {"response": "all lamps", "is_cut": False}
+    asked = [message("user", "many: lamp")]
+    tokenizer = AutoTokenizer.from_pretrained(out)
+    ids = tokenizer.apply_chat_template(asked, add_generation_prompt=True, return_dict=False)
+    (encoded,) = encode(
+        load_tokenizer(out), make_spec(config, []), [Example("many: lamp", "", "")], 48
+    )
+    assert ids == encoded.ids[: encoded.n_source]
 
 
 def test_prompts_and_responses_are_read_and_redacted(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from textmill.tasks.language_model.evaluate import (
 )
 from textmill.training.likelihood import document_nll, packed
 from textmill.training.objectives import token_nll
-from textmill.training.writing import stream_text
+from textmill.training.writing import write_texts
 
 LANGUAGES = ["en", "zh", "und", "en"]
 HELD_OUT = ["The cat sat.", "那只猫", "", "The mat was under the cat, and the dog was not there."]
@@ -159,7 +159,7 @@ def test_bits_per_byte_are_given_for_each_of_several_languages(
 def test_the_samples_are_prompts_with_completions(folders: dict[str, Path]) -> None:
     network, tokenizer = models.load(folders["backbone"]), load_tokenizer(folders["backbone"])
     samples = read_json(folders["out"] / "samples.json")
-    expected = [p + "".join(stream_text(network, tokenizer, p, GENERATION)) for p in ("The", "那")]
+    expected = [p + write_texts(network, tokenizer, p, GENERATION)[0] for p in ("The", "那")]
     assert samples == expected
 
 

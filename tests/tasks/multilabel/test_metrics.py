@@ -101,3 +101,17 @@ def test_no_label_anywhere_scores_nought(tmp_path: Any) -> None:
     expected = {"f1_micro": 0.0, "f1_macro": 0.0, "subset_accuracy": 1.0}
     assert scored([[]], [[]], tmp_path) == expected
     assert tabulate("multilabel", [as_rows([[]], [[]])]).values(0) == expected
+
+
+def test_a_single_label_is_scored_like_any_other(tmp_path: Any) -> None:
+    scores = scored([["a"], ["a"], []], [["a"], [], []], tmp_path)
+    assert scores == pytest.approx(
+        {
+            "f1_micro": 2 / 3,
+            "f1_macro": 2 / 3,
+            "subset_accuracy": 2 / 3,
+            "class/a/precision": 0.5,
+            "class/a/recall": 1.0,
+            "class/a/f1": 2 / 3,
+        }
+    )

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from textmill.config import UNREDACTED
 from textmill.tasks.tagging.answers import (
     OUTSIDE_PENALTIES,
     Prepared,
     answer,
     fit_decision,
+    prepare,
 )
 from textmill.tasks.tagging.examples import Example, Spec
 
@@ -31,6 +33,16 @@ def tags(spec: Spec, outside: float) -> list[str]:
 
 def test_without_a_penalty_the_likeliest_tag_is_the_decision() -> None:
     assert [tags(SPEC, outside) for outside in (0.51, 0.49)] == [["O"], ["B-X"]]
+
+
+def test_an_entity_has_its_place_and_the_mean_probability_of_its_tags() -> None:
+    text = "Ann Lee met Bo."
+    prepared = prepare(SPEC, [text], UNREDACTED)
+    rows = [[0.1, 0.8, 0.1], [0.3, 0.2, 0.5], [0.9, 0.1, 0.0], [0.25, 0.75, 0.0], [1.0, 0.0, 0.0]]
+    (found,) = answer(SPEC, prepared, [np.array(rows)])
+    first, second = found["entities"]
+    assert first == {"text": "Ann Lee", "type": "X", "start": 0, "end": 7, "score": 0.65}
+    assert second == {"text": "Bo", "type": "X", "start": 12, "end": 14, "score": 0.75}
 
 
 @pytest.mark.parametrize("penalty", [0.5, 2.0])

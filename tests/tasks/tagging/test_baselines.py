@@ -9,11 +9,11 @@ import pytest
 
 from textmill.errors import InputError
 from textmill.files import write_json
-from textmill.tasks.tagging import linear_chain
 from textmill.tasks.tagging.answers import Prepared, answer
 from textmill.tasks.tagging.baselines import CLASSICAL_BASELINE, baselines, fit, load, word_lookup
 from textmill.tasks.tagging.examples import Example, Spec
 from textmill.tasks.tagging.iob2 import tags_of, types_in
+from textmill.tasks.tagging.random_field import linear_chain
 from textmill.tasks.tagging.spelling import character_features
 
 SENTENCES = [["Ann", "Lee", "sleeps"], ["Bob", "Lee", "runs"], ["we", "met", "Ann"], ["Lee", "ran"]]

@@ -31,7 +31,7 @@ from textmill.tasks.tagging.network import (
 )
 from textmill.tasks.tagging.settings import TaggingConfig
 from textmill.tasks.tagging.spelling import spelling_rows
-from textmill.training.word_states import OVERLAP
+from textmill.training.word_windows import OVERLAP
 
 SPEC = Spec(("O", "B-PER", "I-PER"), False, 512, has_crf=True)
 NAMES = ["Ann", "Bob", "Cid", "Dora"]
@@ -351,6 +351,8 @@ def test_a_fine_tuned_model_finds_the_names_with_their_offsets(
 ) -> None:
     predictor: Predictor = load_predictor(tuned[1])
     (answer,) = predictor(["Ann Bob  reads today in Dora sleeps"])
+    scores = [entity.pop("score") for entity in answer["entities"]]
+    assert all(0.5 < score <= 1 for score in scores)
     assert answer == {
         "entities": [
             {"text": "Ann Bob", "type": "PER", "start": 0, "end": 7},

@@ -18,15 +18,14 @@ import mlflow
 import pytest
 
 from tests.tracked import Calls, Probe, run_once
-from textmill.config import Config, SampleConfig, TrackingConfig
+from tests.tracking.database.conftest import SEED, at, downgrade
+from textmill.config import Config, SampleConfig
 from textmill.errors import InputError, RunError
 from textmill.files import digest_file
 from textmill.registry.drawing import render_tree
 from textmill.registry.lineage import trace
 from textmill.registry.prune import UnusedData, find_unused, remove
-from textmill.steps.raw_sources import Source
 from textmill.tracking.artifacts import output_folder
-from textmill.tracking.database.opening import make_database
 from textmill.tracking.database.relocation import HOMES, current_path
 from textmill.tracking.pipeline import open_pipeline
 from textmill.tracking.results import Result
@@ -38,12 +37,6 @@ pytestmark = [
 ]
 
 ODD = ["q?x#y", "100%41", "a b ü 文"]
-SEED = SampleConfig(seed=1)
-
-
-def at(config: Config, home: Path) -> Config:
-    tracking = config.tracking.model_copy(update={"home": str(home)})
-    return config.model_copy(update={"tracking": tracking, "experiment": "moving"})
 
 
 def files_of(home: Path) -> dict[str, str]:
@@ -68,41 +61,6 @@ def places(home: Path) -> str:
         ]
         rows.append(connection.execute("SELECT value FROM tags WHERE key LIKE '%places'"))
         return "\n".join(str(value) for found in rows for (value,) in found)
-
-
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The database of a store without runs: those of other tests have files that are not copied."""
-    file = tmp_path_factory.mktemp("empty") / "mlflow.db"
-    make_database(file)
-    return file
-
-
-@pytest.fixture
-def made(
-    empty: Path, config: Config, probe: Probe, tmp_path: Path, calls: Calls
-) -> tuple[Config, Result]:
-    """A store with a result that was made from a file in it, and with a registered model."""
-    home = tmp_path / "first" / "mlruns"
-    home.mkdir(parents=True)
-    shutil.copy(empty, home)  # faster than making one
-    own = at(config, home)
-    first = run_once(own, probe("write"), SampleConfig(seed=2))
-    place = first.folder / "seed.txt"
-    source = Source("lines", str(place), digest_file(place), "training")
-    result = run_once(own, probe("write"), SEED, inputs={"before": first}, sources=(source,))
-    opened = Store(own.tracking)
-    opened.use()
-    with mlflow.start_run(run_id=result.run_id):
-        model = mlflow.pyfunc.log_model(
-            name="echo",
-            python_model=str(Path(__file__).with_name("echo_model.py")),
-            pip_requirements=["mlflow"],
-        )
-    opened.client.create_registered_model("echo")
-    opened.client.create_model_version("echo", model.model_uri, result.run_id)
-    assert calls() == 2
-    return own, result
 
 
 def remove_all(config: Config) -> list[UnusedData]:
@@ -318,61 +276,6 @@ def test_a_read_only_store_is_read_in_place(
     for refusal in refusals:
         assert refusal.startswith(f"The store {home} is read-only (")
     assert files_of(home) == before
-
-
-def dump(database: Path) -> list[str]:
-    with closing(sqlite3.connect(database)) as connection:
-        return list(connection.iterdump())
-
-
-def downgrade(database: Path) -> None:
-    from alembic import command
-    from mlflow.store.db.utils import _get_alembic_config
-
-    command.downgrade(_get_alembic_config(f"sqlite:///{database}"), "-1")  # type: ignore[no-untyped-call]
-
-
-def test_the_database_of_an_older_mlflow_is_upgraded_and_kept(
-    made: tuple[Config, Result], caplog: pytest.LogCaptureFixture
-) -> None:
-    config, was = made
-    home = Path(config.tracking.home)
-    moved = home.with_name("older")
-    home.rename(moved)
-    downgrade(moved / "mlflow.db")
-    before = dump(moved / "mlflow.db")
-    store = Store(at(config, moved).tracking)
-    assert output_folder(store, was.run_id).is_relative_to(moved)
-    kept = moved / f"mlflow.db.before-{mlflow.__version__}"
-    assert dump(kept) == before
-    assert dump(moved / "mlflow.db") != before
-    assert f"Upgraded {moved / 'mlflow.db'}" in caplog.text
-
-
-def test_the_database_of_a_newer_mlflow_is_refused_and_left_as_it_is(
-    made: tuple[Config, Result],
-) -> None:
-    home = Path(made[0].tracking.home)
-    newer = home.with_name("newer")
-    home.rename(newer)
-    with closing(sqlite3.connect(newer / "mlflow.db")) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
-    with pytest.raises(RunError, match="another version of MLflow.*it is unchanged"):
-        Store(at(made[0], newer).tracking)
-    with closing(sqlite3.connect(newer / "mlflow.db")) as connection:
-        version = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-    assert version == [("ffffffffffff",)]
-    assert not list(newer.glob("*before*"))
-
-
-def test_a_given_database_of_an_older_mlflow_is_refused_with_the_command(
-    made: tuple[Config, Result], tmp_path: Path
-) -> None:
-    shutil.copy(Path(made[0].tracking.home) / "mlflow.db", tmp_path / "given.db")
-    downgrade(tmp_path / "given.db")
-    uri = f"sqlite:///{tmp_path / 'given.db'}"
-    with pytest.raises(RunError, match=f"mlflow db upgrade '{uri}'"):
-        Store(TrackingConfig(home=str(tmp_path / "home"), uri=uri))
 
 
 @pytest.mark.parametrize(

@@ -16,20 +16,27 @@ from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.models import Model
 
 from textmill import model as models
-from textmill.config import FinetuneConfig, GenerationConfig, RedactionConfig, TrackingConfig
+from textmill.config import (
+    FilterConfig,
+    FinetuneConfig,
+    GenerationConfig,
+    RedactionConfig,
+    TrackingConfig,
+)
 from textmill.corpus.tokens.tokenizer import TOKENIZER_FILES, load_tokenizer
 from textmill.model import GPT
 from textmill.model.layout import read_config
+from textmill.safety.filtering.content_filter import ContentFilter
 from textmill.safety.model_redaction import write_redaction
 from textmill.tasks.classification.examples import Spec
 from textmill.tasks.classification.network import build
 from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.ensemble.model_folder import Choice, save_task_model
 from textmill.tasks.ensemble.predictor import load_predictor
-from textmill.tasks.methods import restrict
+from textmill.tasks.tuning.methods import restrict
 from textmill.tracking.served.logged import find_logged_model, log_backbone, log_task_model
 from textmill.tracking.store import Store
-from textmill.training.writing import stream_text
+from textmill.training.writing import Piece, write_texts
 
 TASK = ClassificationConfig(kind="classification", name="mood", train="a.csv", test="b.csv")
 
@@ -76,11 +83,14 @@ def backbone(store: Store, model_folder: Callable[[str], Path], tmp_path_factory
 def test_a_backbone_predicts_completions(backbone: Any) -> None:
     logged, folder = backbone
     texts = pd.DataFrame({"text": ["the room", "a lovely meal"]})
-    settings = {"max_new_tokens": 6, "temperature": 0.5, "top_k": 9, "seed": 3}
+    settings = {
+        "max_new_tokens": 6, "temperature": 0.5, "top_k": 9, "top_p": 0.9, "min_p": 0.01,
+        "repetition_penalty": 1.2, "stop": ["q"], "when_full": "slide", "seed": 3,
+    }  # fmt: skip
     answers = mlflow.pyfunc.load_model(logged.model_uri).predict(texts, params=settings)
     network, tokenizer = models.load(folder), load_tokenizer(folder)
     config = GenerationConfig.model_validate(settings)
-    expected = ["".join(stream_text(network, tokenizer, text, config)) for text in texts["text"]]
+    expected = [write_texts(network, tokenizer, text, config)[0] for text in texts["text"]]
     assert answers["continuation"].tolist() == expected
     assert any(expected)
 
@@ -91,6 +101,39 @@ def test_prompts_are_redacted_before_completion(backbone: Any) -> None:
     texts = ["ask bob@example.com", "ask [EMAIL]", "ask [IBAN]"]
     secret, plain, other = model.predict(pd.DataFrame({"text": texts}))["continuation"]
     assert secret == plain != other
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_completions_are_redacted(backbone: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = mlflow.pyfunc.load_model(backbone[0].model_uri).unwrap_python_model()
+    texts = (" call bo", "b@example.com", " or +49 30 90", "1820 now")
+    pieces = [Piece(text, 0, number) for number, text in enumerate(texts)]
+    served = type(model)._complete.__globals__
+    monkeypatch.setitem(served, "stream_text", lambda *_: iter(pieces))
+    answers = model.predict(None, pd.DataFrame({"text": ["please"]}))
+    assert answers["continuation"].tolist() == [" call [EMAIL] or [PHONE] now"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_blocked_prompt_or_completion_is_null_with_what_was_found(
+    backbone: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = mlflow.pyfunc.load_model(backbone[0].model_uri).unwrap_python_model()
+    model.content = ContentFilter(
+        [FilterConfig(category="birds", patterns=("duck",), action="block")]
+    )
+    asked: list[str] = []
+
+    def write(network: Any, tokenizer: Any, prompt: str, config: Any) -> Any:
+        asked.append(prompt)
+        return iter([Piece(" and a du", 0, 1), Piece("ck flew", 0, 2)])
+
+    monkeypatch.setitem(type(model)._complete.__globals__, "stream_text", write)
+    answers = model.predict(None, pd.DataFrame({"text": ["a duck", "a tree"]}))
+    assert answers["continuation"].tolist() == [None, None]
+    sides = [[(one["side"], one["start"]) for one in found] for found in answers["filtered"]]
+    assert sides == [[("prompt", 2)], [("output", 7)]]
+    assert asked == ["a tree"]
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,18 +15,21 @@ import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import mlflow
+import pandas as pd
 import pytest
 
 from tests.stores import SPECS
-from textmill.config import KINDS, TaskConfig
+from textmill.config import KINDS, FilterConfig, TaskConfig
 from textmill.errors import RunError
 from textmill.tasks.ensemble.predictor import load_predictor
+from textmill.tasks.filtered.filter_folder import write_filters
 from textmill.tasks.kinds import answers_of, examples_of
-from textmill.tracking.served.logged import log_task_model
+from textmill.tracking.served.logged import find_logged_model, log_task_model
 from textmill.tracking.store import Store
 
 TEXTS = ["the room", "a lovely meal", "sad staff in a lovely room"]
@@ -74,7 +78,16 @@ def check(answers: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None
         assert answer == right
 
 
-@pytest.fixture(params=sorted(KINDS))
+QUICK_KINDS = ("classification", "translation")
+"""Kinds that are served without the marker slow: one of labels and one of texts."""
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(kind, marks=() if kind in QUICK_KINDS else pytest.mark.slow)
+        for kind in sorted(KINDS)
+    ]
+)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -84,7 +97,10 @@ def expected(model_folder: Callable[[str], Path], kind: str) -> list[dict[str, A
     """What the model of a kind answers here."""
     rows = rows_of(kind)
     inputs = rows if len(rows[0]) > 1 else TEXTS
-    return load_predictor(model_folder(kind))(inputs)
+    answers = load_predictor(model_folder(kind))(inputs)
+    if answers_of(kind).WRITES is not None:
+        answers = [answer | {"filtered": []} for answer in answers]
+    return answers
 
 
 def rows_of(kind: str) -> list[dict[str, str]]:
@@ -136,6 +152,40 @@ def test_a_damaged_copy_is_not_loaded(
     finally:
         file.write_bytes(content)
     mlflow.pyfunc.load_model(model.model_uri)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_filters_travel_with_a_model_that_writes_texts(
+    store: Store,
+    model_folder: Callable[[str], Path],
+    task_of: Callable[[str, str], TaskConfig],
+    tmp_path: Path,
+) -> None:
+    words = tmp_path / "words.txt"
+    words.write_text("sad\n")
+    rule = FilterConfig(category="mood", path=str(words), action="block")
+    run_id = store.start_run(store.experiment("filtered"), "finetune translation", {})
+    log_task_model(
+        store,
+        run_id,
+        task_of("translation", "translation"),
+        model_folder("translation"),
+        partial(write_filters, [rule], {}),
+    )
+    store.end_run(run_id, "FINISHED")
+    logged = find_logged_model(store, run_id)
+    assert logged is not None
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(logged.artifact_location.removeprefix("file://"), moved)
+    words.unlink()
+    model = mlflow.pyfunc.load_model(str(moved))
+    free, blocked = model.predict(pd.DataFrame({"text": ["the room", "sad staff"]})).to_dict(
+        "records"
+    )
+    decision = {"category": "mood", "action": "block", "side": "prompt", "start": 0, "end": 3}
+    assert blocked["filtered"] == [decision | {"language": None}]
+    assert blocked["translation"] is blocked["is_cut"] is None
+    assert (free["filtered"], type(free["translation"])) == ([], str)
 
 
 @contextmanager

@@ -114,6 +114,29 @@ def test_more_seeds_of_a_task_leave_fewer_steps_for_each() -> None:
     assert ends[1] == pytest.approx(ends[0], rel=0.05)
 
 
+def test_the_folds_of_a_cross_validation_leave_fewer_steps_for_each_training() -> None:
+    steps, ends = [], []
+    for folds in (None, 4):
+        tuned = task("a", 30_000, most_epochs=9999, folds=folds)
+        sizes, expected = chosen(30, (tuned,))
+        steps.append(sizes.tasks["a"]["max_steps"])
+        ends.append(expected["expected_minutes"])
+    assert steps[1] == pytest.approx(steps[0] / 5, rel=0.15)
+    assert ends[1] == pytest.approx(ends[0], rel=0.05)
+
+
+def test_a_method_that_trains_fewer_weights_has_more_steps_in_its_time() -> None:
+    set_sizes = {"n_layer": 5, "n_embd": 256, "n_head": 4, "block_size": 64}
+    steps = {}
+    for method in ("full", "lora", "head"):
+        tuned = task("a", 30_000, most_epochs=9999, method=method, learning_rate=0.001)
+        sizes, _ = chosen(30, (tuned,), model=set_sizes)
+        steps[method] = sizes.tasks["a"]["max_steps"]
+    # A third is the forward pass; each epoch's validation, which all methods have, is one as well.
+    assert 1.1 < steps["lora"] / steps["full"] < 1.3
+    assert 2.5 < steps["head"] / steps["full"] < 3.5
+
+
 def test_more_time_gives_a_larger_model_and_more_tokens() -> None:
     found = [chosen(minutes)[0] for minutes in (30, 300, 3000)]
     widths = [sizes.model["n_embd"] for sizes in found]

@@ -2,6 +2,7 @@
 
 __all__ = [
     "clean",
+    "dedup",
     "filters",
     "language",
     "new_text",

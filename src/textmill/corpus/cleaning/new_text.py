@@ -70,7 +70,10 @@ def digest_new_text(config: DriftConfig) -> str:
         InputError: no path is set, or there is no file.
     """
     if config.path is None:
-        raise InputError("retrain.drift.path is not set: set it to the file or folder of new text.")
+        raise InputError(
+            "retrain.drift.path is not set: set it to the file or folder of new text; or set "
+            "retrain.drift.log to the folder of a server's log of predictions."
+        )
     with _settings_named():
         return digest_source(_source(config))
 

@@ -1,6 +1,7 @@
 """Reading of raw documents and labelled records: files, encodings, tables, the hub."""
 
 __all__ = [
+    "columns",
     "decoding",
     "folders",
     "html",

@@ -70,13 +70,18 @@ def check_columns(found: Sequence[str], columns: Mapping[str, str], where: str) 
             )
         if has_column(found, column):
             continue
-        inside = [name for name in found if name.rpartition(".")[2] == column.strip()]
-        close = inside or difflib.get_close_matches(column, found, n=1)
-        guess = f" Did you mean {close[0]!r}?" if close else ""
+        close = closest_column(column, found)
+        guess = f" Did you mean {close!r}?" if close else ""
         raise InputError(
             f"{where} has no column {column!r}, which {setting} names; it has "
             f"{listed(map(repr, found))}.{guess} Set {setting} to the right column."
         )
+
+
+def closest_column(column: str, found: Sequence[str]) -> str | None:
+    """Return the name most like that of a missing column, or of the same name within another."""
+    inside = [name for name in found if name.rpartition(".")[2] == column.strip()]
+    return next(iter(inside or difflib.get_close_matches(column, found, n=1)), None)
 
 
 def parquet_features(metadata: Mapping[bytes, bytes] | None) -> dict[str, Feature]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import re
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 
 from textmill.corpus.reading.columns import check_columns, has_column
 from textmill.corpus.reading.decoding import Decoding
 from textmill.corpus.reading.lines import Line
 from textmill.corpus.reading.outcomes import TOO_LONG, BadRecord, Record, beginning, undecodable
+from textmill.errors import InputError, listed
 
 _REREADS = 4  # maximum times that a CSV file is parsed, on average
 _LINE_BYTES = 100  # memory overhead of a short line in Python
@@ -84,7 +85,12 @@ class CsvLines:
 
 
 def csv_records(
-    lines: CsvLines, columns: Mapping[str, str], file: str, decoding: Decoding
+    lines: CsvLines,
+    columns: Mapping[str, str],
+    file: str,
+    decoding: Decoding,
+    separator: str | None = None,
+    choices: Collection[Collection[str]] = (),
 ) -> Iterator[Record | BadRecord]:
     """Yield the records below the header of a CSV file.
 
@@ -93,14 +99,15 @@ def csv_records(
         columns: required columns, each with the setting that names it.
         file: name of the file.
         decoding: how the file was decoded.
+        separator: of its fields. None: found by the columns.
+        choices: sets of columns of which the file has one, instead of required columns.
 
     Raises:
-        InputError: a column is missing.
+        InputError: a column is missing; or, with choices, there are two of the same name.
     """
     # Spaces after a separator are skipped: otherwise quotes after them would be text.
-    reader = csv.reader(
-        lines, strict=True, skipinitialspace=True, delimiter=_separator(lines, columns)
-    )
+    separator = separator or _separator(lines, choices or [columns])
+    reader = csv.reader(lines, strict=True, skipinitialspace=True, delimiter=separator)
     header: list[str] | None = None
     while True:
         lines.begin()
@@ -115,6 +122,8 @@ def csv_records(
         elif header is None:
             header = [_column_name(name) for name in row]
             check_columns(header, columns, file)
+            if choices:  # of which all columns are kept
+                _check_unique(header, file)
             continue
         elif len(row) != len(header):
             problem = f"{len(row)} fields, and the header has {len(header)}"
@@ -129,21 +138,30 @@ def csv_records(
             yield Record(dict(zip(header, row, strict=True)), file, number)
 
 
-def _separator(lines: CsvLines, columns: Mapping[str, str]) -> str:
-    """Return the first separator that splits the header into the required columns.
+def _separator(lines: CsvLines, choices: Iterable[Collection[str]]) -> str:
+    """Return the first separator that splits the header into the columns of one of the choices.
 
     If none does, the one that yields most columns, for the message that lists them.
     """
+    choices = [columns for columns in choices if columns]
     header = lines.first().splitlines()[0:1]
     found = {}
-    for separator in _SEPARATORS if columns else ():
+    for separator in _SEPARATORS if choices else ():
         with suppress(csv.Error):
             rows = csv.reader(header, delimiter=separator, skipinitialspace=True)
             found[separator] = [_column_name(name) for name in next(rows, [])]
     for separator, names in found.items():
-        if all(has_column(names, column) for column in columns):
+        if any(all(has_column(names, c) for c in columns) for columns in choices):
             return separator
     return max(found, key=lambda separator: len(found[separator]), default=",")
+
+
+def _check_unique(header: list[str], file: str) -> None:
+    repeated = [name for name, n in Counter(header).items() if n > 1]
+    if repeated:
+        raise InputError(
+            f"{file} has more than one column {listed(map(repr, repeated))}: rename all but one."
+        )
 
 
 def _column_name(name: str) -> str:

@@ -71,6 +71,7 @@ def read_lines(
     limits: LimitsConfig = LIMITS,
     setting: str = "",
     decoding: Decoding | None = None,
+    stream: io.BufferedReader | None = None,
 ) -> Iterator[Line]:
     """Yield the lines of a plain or compressed file, in bounded memory.
 
@@ -81,6 +82,7 @@ def read_lines(
         limits: maximum size of a line, and of the decompressed file.
         setting: where the limits are set, for messages; empty if nowhere.
         decoding: how to decode the file; receives the detected encoding. None: detect it.
+        stream: its content, if that is open already; closed at the end.
 
     Raises:
         InputError: the file is an archive, its compressed data is damaged or truncated, or it
@@ -91,21 +93,21 @@ def read_lines(
         max_unpacked_bytes(file, limits) if file.name.lower().endswith(_PACKED) else sys.maxsize
     )
     max_bytes = max_document_bytes(limits)
-    with _open_stream(file) as packed:
-        stream: io.BufferedReader[Any] = io.BufferedReader(
+    with stream or file.open("rb") as raw, _unpacked(raw, file) as packed:
+        text: io.BufferedReader[Any] = io.BufferedReader(
             Utf8Stream(packed, decoding or Decoding()), _BUFFER_BYTES
         )
         try:
             _check_beginning(file, packed.peek(_MAGIC_BYTES))
-            if has_cr_lines(stream.peek()):
-                stream = io.BufferedReader(CrAsLf(stream), _BUFFER_BYTES)
-            while content := stream.readline(max_bytes + 1):
+            if has_cr_lines(text.peek()):
+                text = io.BufferedReader(CrAsLf(text), _BUFFER_BYTES)
+            while content := text.readline(max_bytes + 1):
                 number += 1
                 size += len(content)
                 is_cut = len(content) > max_bytes and not content.endswith(b"\n")
                 if is_cut:
                     content = content[:_SHOWN_BYTES]
-                    size += _skip_line(stream, max_total - size)
+                    size += _skip_line(text, max_total - size)
                 if size > max_total:
                     raise bomb_error(file, limits, setting)
                 yield number, content, is_cut
@@ -156,23 +158,23 @@ def unreadable_error(file: Path, line: int, reason: str) -> InputError:
     )
 
 
-def _open_stream(file: Path) -> io.BufferedReader:
+def _unpacked(raw: io.BufferedReader, file: Path) -> io.BufferedReader[Any]:
     name = file.name.lower()
     if name.endswith(".gz"):
         # GzipFile.readline is slow Python; the buffer finds line ends in C.
-        return io.BufferedReader(gzip.GzipFile(file, "rb"))
+        return io.BufferedReader(gzip.GzipFile(fileobj=raw, mode="rb"))
     if name.endswith(".zst"):
-        return io.BufferedReader(_ZstdStream(file))
-    return file.open("rb")
+        return io.BufferedReader(_ZstdStream(raw))
+    return raw
 
 
 class _ZstdStream(io.RawIOBase):
     """The content of a .zst file; unlike zstandard's own reader, it detects truncated files."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, raw: io.BufferedReader) -> None:
         import zstandard
 
-        self._file = file.open("rb")
+        self._file = raw
         self._library = zstandard
         self._frame: zstandard.ZstdDecompressionObj | None = None
         self._packed = b""

@@ -8,13 +8,14 @@ tasks read JSON Lines on machines without it.
 from __future__ import annotations
 
 import dataclasses
+import io
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from textmill.config import LimitsConfig
+from textmill.config import AUTO, LimitsConfig
 from textmill.corpus.reading.columns import (
     Feature,
     check_columns,
@@ -24,7 +25,7 @@ from textmill.corpus.reading.columns import (
     parquet_features,
 )
 from textmill.corpus.reading.csv_rows import CsvLines, csv_records
-from textmill.corpus.reading.decoding import Decoding
+from textmill.corpus.reading.decoding import AS_CP1252, Decoding
 from textmill.corpus.reading.lines import (
     LIMITS,
     Line,
@@ -50,22 +51,34 @@ from textmill.corpus.reading.row_groups import open_parquet
 from textmill.errors import InputError
 
 __all__ = [
+    "PEEK_RECORDS",
     "RECORD_SUFFIXES",
+    "TEXT",
     "TOO_LONG",
     "BadRecord",
     "Record",
+    "RecordFormat",
     "read_records",
+    "read_text_records",
+    "read_whole_records",
+    "record_format",
     "with_columns",
     "with_label_names",
 ]
 
+RecordFormat = Literal["jsonl", "csv", "tsv", "parquet"]
+
 RECORD_SUFFIXES = (
-    *(f"{kind}{packed}" for kind in (".jsonl", ".csv") for packed in ("", ".gz", ".zst")),
+    *(f".{kind}{packed}" for kind in ("jsonl", "csv", "tsv") for packed in ("", ".gz", ".zst")),
     ".parquet",
 )
 """Suffixes of supported files."""
 
-_PEEK_RECORDS = 100  # if none of these has a column, the file is taken not to have it
+_SEPARATORS = {"tsv": "\t"}
+"""Separators of formats that have one only."""
+TEXT = "text"
+"""The column of the lines of a text file."""
+PEEK_RECORDS = 100  # if none of these has a column, the file is taken not to have it
 _PARQUET_ROWS = 1000  # read at once, if they are not large
 _PARQUET_BYTES = 1 << 24  # read at once, by the mean size of the rows
 
@@ -77,7 +90,7 @@ def read_records(
     setting: str = "",
     decoding: Decoding | None = None,
 ) -> Iterator[Record | BadRecord]:
-    """Stream the records of a JSON Lines, CSV or Parquet file.
+    """Stream the records of a JSON Lines, CSV, TSV or Parquet file.
 
     Args:
         file: Its suffix, one of `RECORD_SUFFIXES`, determines format and compression.
@@ -91,21 +104,86 @@ def read_records(
     Raises:
         InputError: The file is missing, of an unknown format, lacks a column, or exceeds the limit.
     """
-    name = file.name.lower()
-    if not name.endswith(RECORD_SUFFIXES):
+    form = record_format(file)
+    if form is None:
         raise InputError(unknown_format_message(file, RECORD_SUFFIXES))
     check_file(file)
     columns = columns or {}
-    if name.endswith(".parquet"):
+    if form == "parquet":
         return _parquet_records(file, columns, limits, setting)
     decoding = decoding or Decoding()
     lines = read_lines(file, limits, setting, decoding)
-    if name.removesuffix(".gz").removesuffix(".zst").endswith(".csv"):
-        csv_lines = CsvLines(lines, max_document_bytes(limits))
-        records = csv_records(csv_lines, columns, str(file), decoding)
-    else:
+    if form == "jsonl":
         records = _json_records(lines, str(file), decoding)
+    else:
+        csv_lines = CsvLines(lines, max_document_bytes(limits))
+        records = csv_records(csv_lines, columns, str(file), decoding, _SEPARATORS.get(form))
     return with_columns(records, columns, str(file))
+
+
+def record_format(file: Path) -> RecordFormat | None:
+    """Return the format that the name of a file says, or None."""
+    name = file.name.lower()
+    if not name.endswith(RECORD_SUFFIXES):
+        return None
+    name = name.removesuffix(".gz").removesuffix(".zst")
+    formats: tuple[RecordFormat, ...] = ("jsonl", "csv", "tsv", "parquet")
+    return next(form for form in formats if name.endswith(form))
+
+
+def read_whole_records(
+    file: Path,
+    form: RecordFormat,
+    choices: Collection[Collection[str]],
+    decoding: Decoding,
+    stream: io.BufferedReader,
+) -> Iterator[Record | BadRecord]:
+    """Stream the records of a file with all of their columns, unchecked and as they are.
+
+    Args:
+        file: Its suffix determines the compression.
+        form: Its format.
+        choices: Sets of columns of which the file has one, by which the separator of CSV is found.
+        decoding: How to decode JSON Lines or CSV; receives the detected encoding.
+        stream: Its content, closed at the end; of Parquet it is not read.
+
+    Raises:
+        InputError: The file is damaged, or exceeds the limits.
+    """
+    if form == "parquet":
+        stream.close()
+        return _parquet_records(file, {}, LIMITS, "")
+    lines = read_lines(file, decoding=decoding, stream=stream)
+    if form == "jsonl":
+        return _json_records(lines, str(file), decoding)
+    csv_lines = CsvLines(lines, max_document_bytes(LIMITS))
+    return csv_records(csv_lines, {}, str(file), decoding, _SEPARATORS.get(form), choices)
+
+
+def read_text_records(
+    file: Path, decoding: Decoding, stream: io.BufferedReader
+) -> Iterator[Record | BadRecord]:
+    """Yield a record with the column `text` for every line of a text file, empty ones too.
+
+    Args:
+        file: Its suffix determines the compression.
+        decoding: How to decode it. If its encoding is to be detected and uncertain, bytes that are
+            not UTF-8 are read as windows-1252; else a line with such bytes is bad.
+        stream: Its content, closed at the end.
+
+    Raises:
+        InputError: The file is damaged, or an archive.
+    """
+    errors = AS_CP1252 if decoding.encoding == AUTO else "strict"
+    for number, content, is_cut in read_lines(file, decoding=decoding, stream=stream):
+        line = content.rstrip(b"\r\n")
+        if is_cut:
+            yield too_long(line, str(file), number)
+            continue
+        try:
+            yield Record({TEXT: line.decode(errors=errors)}, str(file), number)
+        except UnicodeDecodeError as error:
+            yield undecodable(line, str(file), number, decoding, error)
 
 
 def _json_records(
@@ -257,7 +335,7 @@ def with_columns(
         held.append(item)
         if isinstance(item, Record):
             missing = {c: setting for c, setting in missing.items() if not _has_value(item, c)}
-        if not missing or len(held) >= _PEEK_RECORDS:
+        if not missing or len(held) >= PEEK_RECORDS:
             break
     found = {name: None for item in held if isinstance(item, Record) for name in item.values}
     if found and missing:

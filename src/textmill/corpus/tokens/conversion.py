@@ -15,6 +15,7 @@ from textmill.corpus.tokens.tokenizer import (
 )
 from textmill.errors import InputError
 from textmill.files import read_untrusted
+from textmill.hub_models import CHAT_TEMPLATE_FILE, TOKENIZER_SETTINGS
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -52,6 +53,27 @@ def convert(folder: Path) -> Tokenizer:
         raise damaged(file, error) from None
     add_placeholders(tokenizer)
     return tokenizer
+
+
+def read_chat_template(folder: Path) -> str | None:
+    """Return the chat template of a tokenizer, in Jinja; the default one if it has several.
+
+    Raises:
+        InputError: a file is damaged.
+    """
+    file = folder / CHAT_TEMPLATE_FILE
+    try:
+        if file.exists():
+            return read_untrusted(file, MAX_BYTES).decode()
+        file = folder / TOKENIZER_SETTINGS
+        if not file.exists():
+            return None
+        template = json.loads(read_untrusted(file, MAX_BYTES)).get("chat_template")
+        if isinstance(template, list):
+            template = {each["name"]: each["template"] for each in template}.get("default")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise damaged(file, error) from None
+    return template if isinstance(template, str) else None
 
 
 def _is_byte_level(pre_tokenizer: Mapping[str, Any]) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,7 +30,8 @@ def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> Non
 
     Args:
         config: empty.
-        inputs: `corpus` and `tokenizer`, output folders of the steps `clean` and `tokenizer`.
+        inputs: `corpus` and `tokenizer`, output folders of the steps `clean` and `tokenizer`; if
+            the backbone is audited, `canaries`, documents that follow those of the training split.
         out: an empty folder, for a folder per split and index.json.
     """
     tokenizer = load_tokenizer(inputs["tokenizer"])
@@ -38,12 +40,14 @@ def tokenize(config: TokensConfig, inputs: Mapping[str, Path], out: Path) -> Non
     dtype: np.dtype[np.unsignedinteger] = np.dtype(np.uint16 if vocab_size <= 2**16 else np.uint32)
     index: dict[str, object] = {"vocab_size": vocab_size, "dtype": dtype.name}
     metrics: dict[str, float] = {}
+    corpora = [inputs[name] for name in ("corpus", "canaries") if name in inputs]
     for split in SPLITS:
         folder = out / split
         folder.mkdir()
         totals = _Totals()
-        write_shards(folder, _encode(encoder, read_texts(inputs["corpus"], split), totals), dtype)
-        _write_documents(inputs["corpus"] / split, folder / DOCUMENTS)
+        texts = itertools.chain.from_iterable(read_texts(corpus, split) for corpus in corpora)
+        write_shards(folder, _encode(encoder, texts, totals), dtype)
+        _write_documents([corpus / split for corpus in corpora], folder / DOCUMENTS)
         counts = {
             "documents": len(totals.lengths),
             "tokens": sum(totals.lengths),
@@ -78,12 +82,12 @@ def _encode(encoder: Encoder, texts: Iterator[str], totals: _Totals) -> Iterator
             yield ids
 
 
-def _write_documents(corpus: Path, file: Path) -> None:
-    """Copy the metadata of the documents, without their texts."""
+def _write_documents(folders: Sequence[Path], file: Path) -> None:
+    """Copy the metadata of the documents in some folders, without their texts."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = pa.schema([(name, pa.string()) for name in METADATA])
     with pq.ParquetWriter(file, schema) as writer:
-        for shard in corpus_shards(corpus):
+        for shard in itertools.chain.from_iterable(map(corpus_shards, folders)):
             writer.write_table(pq.read_table(shard, columns=METADATA).cast(schema))

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textmill.config import TokenizerConfig
-from textmill.corpus.tokens.conversion import convert
+from textmill.corpus.tokens.conversion import convert, read_chat_template
 from textmill.corpus.tokens.corpus_texts import read_sample
 from textmill.corpus.tokens.tokenizer import END, MASK, PAD, SPECIAL_TOKENS, add_placeholders
 from textmill.errors import InputError
 from textmill.files import write_json
-from textmill.hub_models import TOKENIZER_FILE, local_folder
+from textmill.hub_models import TOKENIZER_PARTS, local_folder
 from textmill.safety.placeholders import PLACEHOLDERS
 
 if TYPE_CHECKING:
@@ -38,10 +38,12 @@ def train_tokenizer(config: TokenizerConfig, inputs: Mapping[str, Path], out: Pa
         InputError: the corpus is too small for the vocabulary, or the existing tokenizer cannot be
             used.
     """
+    template = None
     if config.init_from is None:
         tokenizer = _train(config, inputs["corpus"])
     else:
-        tokenizer = convert(local_folder(config.init_from, [TOKENIZER_FILE]))
+        folder = local_folder(config.init_from, TOKENIZER_PARTS)
+        tokenizer, template = convert(folder), read_chat_template(folder)
     tokenizer.save(str(out / "tokenizer.json"))
     write_json(
         out / "tokenizer_config.json",
@@ -53,6 +55,7 @@ def train_tokenizer(config: TokenizerConfig, inputs: Mapping[str, Path], out: Pa
             "mask_token": MASK,
             "unk_token": END,  # never produced, but some readers need one
             "clean_up_tokenization_spaces": False,
+            **({} if template is None else {"chat_template": template}),
         },
     )
     write_json(out / "metrics.json", {"vocab_size": tokenizer.get_vocab_size()})

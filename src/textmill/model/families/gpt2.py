@@ -52,6 +52,7 @@ def _write(config: ModelConfig) -> dict[str, Any]:
         "n_embd": config.n_embd,
         "n_inner": config.n_inner,
         "n_positions": config.block_size,
+        "n_ctx": config.block_size,  # the older name, which llama.cpp reads
         "vocab_size": config.vocab_size,
         "resid_pdrop": config.dropout,
         "embd_pdrop": config.dropout,

@@ -1,3 +1,3 @@
 """Checks of a task's examples before training."""
 
-__all__ = ["data_checks", "leaks"]
+__all__ = ["data_checks", "leaks", "multilingual"]

@@ -1,9 +1,13 @@
-"""Checks of a task's examples: leaks, conflicts, repetitions, balance and likely wrong labels."""
+"""Checks of a task's examples before anything is trained, in every run and by `textmill doctor`.
+
+They find leaks, conflicts, repetitions, unbalanced and likely wrong labels, languages that differ,
+and long texts.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,16 +15,28 @@ from typing import Any
 import numpy as np
 
 from textmill.config import UNREDACTED, TaskConfig
+from textmill.corpus.words import split_words
 from textmill.evaluation.notes import LEAK, Note
 from textmill.files import write_json
-from textmill.tasks.checks.leaks import Overlap, lines_of
-from textmill.tasks.inputs import text_key
+from textmill.tasks.checks.leaks import (
+    Overlap,
+    find_overlap,
+    is_saved,
+    kept_examples,
+    lines_of,
+)
+from textmill.tasks.checks.multilingual import common, shares_of
+from textmill.tasks.inputs import text_key, text_of
 from textmill.tasks.kinds import Examples, answers_of, baselines_of, examples_of
 from textmill.tasks.labels import normalization_note
 from textmill.tasks.rows import Rows
 
 MIN_BALANCE = 0.1
 """Minimum ratio of the rarest label's examples to the most frequent one's without a note."""
+MIN_LANGUAGE_RATIO = 0.1
+"""Minimum share of a language in training, beside that in the test, without a note."""
+BYTES_PER_TOKEN = 4
+"""Of English text, with vocabularies of several thousand tokens."""
 N_FOLDS = 5
 MAX_CHECKED = 5000
 """Maximum training examples whose labels are checked, a random sample of all."""
@@ -40,6 +56,51 @@ class Suspect:
     suggestion: str
     probability: float
     """Of the suggestion, by a model that was not trained on the example."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The examples of a task, and what is to be said of them."""
+
+    train: Rows[Any]
+    """The training examples that remain after applying `on_leak`."""
+    validation: Rows[Any] | None
+    """None: they are split off the training examples."""
+    test: Rows[Any]
+    spec: Any
+    """The kind's settings of a model of all training examples."""
+    shared: Overlap
+    """Of all training examples and the test."""
+    suspects: list[Suspect]
+    """Among the training examples."""
+    notes: list[Note]
+
+
+def check_data(config: TaskConfig) -> Checked:
+    """Return the examples of a task, with the findings of all checks.
+
+    Raises:
+        InputError: the examples are invalid, such as a test label that training lacks; or
+            `on_leak` is "refuse", and there are leaks.
+    """
+    kind = examples_of(config.kind)
+    train, test = kind.read_examples(config, "train"), kind.read_examples(config, "test")
+    validation = None
+    if config.validation is not None:
+        validation = kind.read_examples(config, "validation")
+    shared = find_overlap(kind, train, test)
+    notes = list(find_notes(config, train, test, shared))
+    notes += language_notes(shares_of(kind, train), shares_of(kind, test))
+    train = kept_examples(config, train, shared)
+    spec = kind.make_spec(config, train)
+    kind.check_examples(config, spec, test)
+    if validation is not None:
+        kind.check_examples(config, spec, validation)
+        notes += validation_notes(kind, train, validation, test)
+    suspects = find_suspects(config, spec, train)
+    if suspects:
+        notes.append(suspects_note(train, suspects))
+    return Checked(train, validation, test, spec, shared, suspects, notes)
 
 
 def find_notes(
@@ -87,6 +148,86 @@ def find_notes(
         yield Note("spelling", note, is_doubt=False)
 
 
+def validation_notes(
+    kind: Examples, train: Rows[Any], validation: Rows[Any], test: Rows[Any]
+) -> Iterator[Note]:
+    """Yield notes about texts of a validation file that are also those of another split.
+
+    Args:
+        kind: the examples module of its kind.
+        train: the training examples that are used.
+        validation: the examples that select the best epoch and candidate.
+        test: the test examples.
+    """
+    n = len(validation)
+    if copied := find_overlap(kind, train, validation).leaked:
+        yield Note(
+            "validation",
+            f"{len(copied):,} of {n:,} validation texts are training texts too: the best epoch "
+            "and candidate are selected by what the model has learned by heart",
+            lines_of("validation", validation, copied),
+            is_doubt=False,
+        )
+    if leaked := find_overlap(kind, validation, test).leaked:
+        yield Note(
+            "validation leak",
+            f"{len(leaked):,} of {len(test):,} test texts are validation texts too, by which the "
+            "model is selected",
+            lines_of("test", test, leaked),
+        )
+
+
+def language_notes(train: Mapping[str, float], test: Mapping[str, float]) -> Iterator[Note]:
+    """Yield notes about several languages, and about those of the test that training lacks.
+
+    Args:
+        train: the share of each language in the training texts.
+        test: the same of the test texts.
+    """
+    if not train or not test:
+        return
+    missing = [
+        f"{test[tag]:.0%} of the test texts are in {tag}, but {train.get(tag, 0.0):.0%} of the "
+        "training texts"
+        for tag in common(test)
+        if train.get(tag, 0.0) < MIN_LANGUAGE_RATIO * test[tag]
+    ]
+    if missing:
+        yield Note("language", f"languages differ: {'; '.join(missing)}")
+    several = [f"{tag} {train[tag]:.0%}" for tag in common(train)]
+    if len(several) > 1:
+        yield Note("languages", f"training texts are in {', '.join(several)}", is_doubt=False)
+
+
+def length_note(kind: Examples, train: Sequence[Any], block_size: int, reading: str) -> Note | None:
+    """Return a note about texts that are longer than the context, or None if there are none.
+
+    There is no tokenizer yet: a token is taken for a word, a character of scripts without spaces,
+    or four bytes of longer words.
+
+    Args:
+        kind: the examples module of its kind.
+        train: the training examples.
+        block_size: the context, in tokens.
+        reading: how the kind of task reads long texts, as a clause.
+    """
+    texts = (text_of(kind.model_input(example)) for example in train)
+    long = [index for index, text in enumerate(texts) if _about_tokens(text) > block_size]
+    if not long:
+        return None
+    return Note(
+        "length",
+        f"about {len(long):,} of {len(train):,} training texts are longer than the context of "
+        f"{block_size:,} tokens: {reading}",
+        lines_of("training", train, long),
+        is_doubt=False,
+    )
+
+
+def _about_tokens(text: str) -> int:
+    return max(len(split_words(text)), len(text.encode(errors="surrogatepass")) // BYTES_PER_TOKEN)
+
+
 def repeated_examples(kind: Examples, train: Sequence[Any]) -> list[int]:
     """Return the indices of the examples whose text and answer are those of an earlier one."""
     seen: set[tuple[bytes, str]] = set()
@@ -126,10 +267,14 @@ def suspects_note(train: Sequence[Any], suspects: Sequence[Suspect]) -> Note:
 
 
 def write_suspects(train: Sequence[Any], suspects: Sequence[Suspect], out: Path) -> None:
-    """Write the examples with likely wrong labels, with the line of each in the training file."""
+    """Write the examples with likely wrong labels, with the line of each in its file.
+
+    That is the training file, or if `is_saved` the one of labels saved by hand.
+    """
     rows = [
         {
             "line": int(train[suspect.index].place.rpartition(":")[2]),
+            "is_saved": is_saved(train, suspect.index),
             "label": suspect.label,
             "suggestion": suspect.suggestion,
             "probability": suspect.probability,

@@ -84,6 +84,20 @@ def kept_examples(config: TaskConfig, train: Rows[Any], shared: Overlap) -> Rows
 
 
 def lines_of(split: str, examples: Sequence[Any], indices: Sequence[int]) -> str:
-    """Return the line numbers of examples, without the file: results do not depend on its path."""
-    numbers = [examples[i].place.rpartition(":")[2] for i in indices]
-    return f"{split} lines {listed(numbers)}" if numbers else ""
+    """Return the line numbers of examples, without the file: results do not depend on its path.
+
+    After the examples of the file of a split come those of labels saved by hand.
+    """
+    numbers: list[str] = []
+    saved: list[str] = []
+    for i in indices:
+        number = examples[i].place.rpartition(":")[2]
+        (saved if is_saved(examples, i) else numbers).append(number)
+    groups = {f"{split} lines": numbers, "lines of saved labels": saved}
+    return ", ".join(f"{name} {listed(group)}" for name, group in groups.items() if group)
+
+
+def is_saved(examples: Sequence[Any], index: int) -> bool:
+    """Return whether a training example is a label saved by hand, which follow those of a file."""
+    first, own = (examples[i].place.rpartition(":")[0] for i in (0, index))
+    return bool(own != first)

@@ -17,6 +17,8 @@ Texts = tuple[str, ...]
 
 PREDICT_BATCH = 32
 """Batch size of prediction."""
+WRITES: str | None = None
+"""Labels are those of the training data."""
 MAX_DETAILED_LABELS = 100
 """Maximum number of labels whose probabilities are all in the predictions of test examples."""
 fit_decision = None

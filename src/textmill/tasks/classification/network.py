@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from textmill.config import UNREDACTED
-from textmill.corpus.tokens.tokenizer import END_ID, SOURCE_ID, TARGET_ID
 from textmill.model import GPT
 from textmill.training.batches import pad, to_device
 from textmill.training.objectives import Batch
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 from textmill.tasks.classification.answers import PREDICT_BATCH, Texts, prepare
 from textmill.tasks.classification.examples import Example, OfTexts, Spec, model_input
+from textmill.tasks.classification.windows import split_texts
 
 CAN_BE_RECURRENT = True
 """Whether an LSTM can take the place of the backbone: only final hidden states are used."""
@@ -38,6 +38,8 @@ SEEN_EXAMPLES = 60_000
 """Examples, counted as often as they are seen, of a training without a number of epochs."""
 EPOCHS_WITHOUT_DROPOUT = 4
 """Maximum passes without dropout, unless it is set."""
+likelihood = save_tokenizer = None
+"""Its metrics need no likelihoods, and its tokenizer is that of the backbone."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def encode_texts(
 ) -> list[Encoded]:
     """Return the tokenized examples with the numbers of their labels, as `encode`."""
     prepared = prepare(spec, [model_input(example) for example in examples], UNREDACTED)
-    texts = _windows(tokenizer, prepared, block_size)
+    texts = split_texts(tokenizer, prepared, block_size)
     return [
         Encoded(
             _evenly_spaced(windows, MAX_TRAINING_WINDOWS), own, len(windows) > MAX_TRAINING_WINDOWS
@@ -183,7 +185,7 @@ def score(
 def logits_of(network: Classifier, tokenizer: Tokenizer, prepared: Sequence[Texts]) -> Tensor:
     """Return the logits of every text, (texts, labels), read whole in batches of windows."""
     block_size = network.backbone.config.block_size
-    batch = _pad_windows(_windows(tokenizer, prepared, block_size))
+    batch = _pad_windows(split_texts(tokenizer, prepared, block_size))
     batch = to_device(batch, network.backbone.device)
     rows = [slice(at, at + PREDICT_BATCH) for at in range(0, len(batch["texts"]), PREDICT_BATCH)]
     parts = [network.sum_hidden(batch["input_ids"][row], batch["documents"][row]) for row in rows]
@@ -191,51 +193,11 @@ def logits_of(network: Classifier, tokenizer: Tokenizer, prepared: Sequence[Text
     return network.classify(torch.cat(sums), torch.cat(counts), batch["texts"]).float()
 
 
-def _windows(
-    tokenizer: Tokenizer, prepared: Sequence[Texts], block_size: int
-) -> list[list[list[int]]]:
-    """Return the tokens of each text, or pair, in windows of nearly equal length.
-
-    A text begins with END. Each window of a pair has both texts, the first after SOURCE and the
-    second after TARGET: the shorter one as a whole if it fits into half of the context, or else a
-    part of it.
-    """
-    texts = [text for row in prepared for text in row]
-    encodings = iter(tokenizer.encode_batch_fast(texts, add_special_tokens=False))
-    windows = []
-    for row in prepared:
-        ids = [next(encodings).ids for _ in row]
-        starts = [END_ID] if len(row) == 1 else [SOURCE_ID, TARGET_ID]
-        space = block_size - len(starts)
-        shortest = min(map(len, ids)) if len(row) > 1 else 0
-        if 2 * shortest <= space:
-            n = _n_parts(max(map(len, ids)), space - shortest)
-            parts = [_split(p, n) if len(p) > shortest else [p] * n for p in ids]
-        else:  # parts are rounded up to whole tokens
-            n = _n_parts(sum(map(len, ids)), space - 1)
-            parts = [_split(p, n) for p in ids]
-        windows.append([_joined(starts, window) for window in zip(*parts, strict=True)])
-    return windows
-
-
-def _n_parts(length: int, max_length: int) -> int:
-    return max(1, -(-length // max(1, max_length)))
-
-
-def _joined(starts: Sequence[int], parts: Sequence[list[int]]) -> list[int]:
-    return [id for start, part in zip(starts, parts, strict=True) for id in (start, *part)]
-
-
-def _split(ids: list[int], n: int) -> list[list[int]]:
-    """Return that many parts, whose lengths differ by at most one."""
-    ends = [len(ids) * part // n for part in range(n + 1)]
-    return [ids[start:end] for start, end in pairwise(ends)]
-
-
 def _evenly_spaced(windows: list[list[int]], n: int) -> list[list[int]]:
     """Return at most n windows, evenly spaced, with the first and the last."""
-    chosen = np.linspace(0, len(windows) - 1, min(n, len(windows)), dtype=int)
-    return [windows[i] for i in chosen]
+    if len(windows) <= n:
+        return windows
+    return [windows[i] for i in np.linspace(0, len(windows) - 1, n, dtype=int)]
 
 
 def _pad_windows(texts: Sequence[list[list[int]]]) -> Batch:

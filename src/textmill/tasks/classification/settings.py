@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import model_validator
 
 from textmill.config import LabelledConfig
 
@@ -21,8 +24,32 @@ class TextLabelsConfig(LabelledConfig):
     inverse proportion to the number of examples with the label, so that rare labels count as much
     as frequent ones (scikit-learn's `balanced`)."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _label_may_be_a_section(cls, values: Any) -> Any:
+        """Read `label: {source: …}` as labelling, with the column of that name."""
+        if not isinstance(values, Mapping) or not isinstance(values.get("label"), Mapping):
+            return values
+        if values.get("labelling") is not None:
+            raise ValueError(
+                "label={…} and labelling are the same section: remove one of them, or set label to "
+                "the column of the label."
+            )
+        rest = {name: value for name, value in values.items() if name != "label"}
+        return {**rest, "labelling": values["label"]}
 
-class ClassificationConfig(TextLabelsConfig):
+
+class SingleLabelConfig(TextLabelsConfig):
+    """Settings of kinds of task whose texts, or pairs of texts, have one label."""
+
+    label: str = "label"
+    """Column of the label."""
+    ordered: bool = False
+    """Whether labels have an order: that of `label_names`, or else that of numbers. Their mean
+    absolute error is then a score as well: the mean number of places, or the mean difference."""
+
+
+class ClassificationConfig(SingleLabelConfig):
     """Classification: one label for a text, or for a pair of texts.
 
     With `labels` instead of `label`, a text has any number of them: see `MultilabelConfig`.
@@ -31,11 +58,6 @@ class ClassificationConfig(TextLabelsConfig):
     SPECIAL_KINDS = {"labels": "multilabel"}
 
     kind: Literal["classification"]
-    label: str = "label"
-    """Column of the label."""
-    ordered: bool = False
-    """Whether labels have an order: that of `label_names`, or else that of numbers. Their mean
-    absolute error is then a score as well: the mean number of places, or the mean difference."""
 
 
 SETTINGS = ClassificationConfig

@@ -16,9 +16,9 @@ from textmill.files import digest_file
 from textmill.model import GPT
 from textmill.model.layout import read_config
 from textmill.model.lstm import lstm_like, n_parameters
-from textmill.tasks.best_epoch import train_network
 from textmill.tasks.ensemble.predictor import Scorer, network_scorer
 from textmill.tasks.kinds import BASELINE, baselines_of, network_of
+from textmill.tasks.tuning.best_epoch import train_network
 
 LSTM, RANDOM, PRETRAINED = "lstm", "random", "pretrained"
 

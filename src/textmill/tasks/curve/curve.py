@@ -18,8 +18,8 @@ from textmill.files import read_json, write_json
 from textmill.tasks.curve.arms import arms_of, fit_arm
 from textmill.tasks.curve.subsets import ranked, sizes_of, subset
 from textmill.tasks.ensemble.candidates import Compared
+from textmill.tasks.ensemble.example_rows import predict_examples
 from textmill.tasks.ensemble.predictor import Predictor
-from textmill.tasks.evaluate import predict_examples
 from textmill.tasks.finetune import checked_spec, split_off, training_examples
 from textmill.tasks.kinds import BASELINE, answers_of, definitions, examples_of
 from textmill.tasks.predictions import score

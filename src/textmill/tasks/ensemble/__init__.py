@@ -2,8 +2,10 @@
 
 __all__ = [
     "adapters",
+    "averaging",
     "baseline_files",
     "candidates",
+    "example_rows",
     "held_out",
     "model_folder",
     "predictor",

@@ -24,7 +24,7 @@ from textmill.errors import InputError
 from textmill.files import digest_files, link_or_copy, reject_special_file
 from textmill.model import GPT
 from textmill.model.layout import CONFIG, WEIGHTS, load_state
-from textmill.training.moving_average import frozen_names
+from textmill.training.optimization.moving_average import frozen_names
 
 BACKBONE_FOLDER = "backbone"
 """Folder of the backbone, inside that of the task model."""
@@ -97,15 +97,40 @@ def shared_backbone(folder: Path, digest: str, device: torch.device) -> GPT:
                 f"{place} is missing or not the backbone of this adapter: create or download the "
                 "model again."
             )
-        key = digest, str(device)
-        loaded = _loaded.get(key)
-        if loaded is None:
-            loaded = _loaded[key] = models.load(place).to(device)
-            loaded.requires_grad_(False)
-        shared = {id(t): t for t in chain(loaded.parameters(), loaded.buffers())}
-        copied = copy.deepcopy(loaded, shared)
-        _used[copied] = loaded
-        return copied
+        return _shared(place, digest, device)
+
+
+def load_backbone(folder: Path, device: torch.device) -> GPT:
+    """Return a backbone for inference that shares its weights with the adapters on it.
+
+    Args:
+        folder: that of the backbone.
+        device: of the weights.
+
+    Raises:
+        InputError: the folder is not a backbone.
+    """
+    for name in (CONFIG, WEIGHTS):
+        reject_special_file(folder / name)
+    with _lock:
+        try:
+            digest = _digest(folder)
+        except OSError as error:
+            raise InputError(f"{folder} is not a backbone: {error}.") from None
+        return _shared(folder, digest, device)
+
+
+def _shared(folder: Path, digest: str, device: torch.device) -> GPT:
+    """Return a copy of a backbone that shares its weights with all others; needs the lock."""
+    key = digest, str(device)
+    loaded = _loaded.get(key)
+    if loaded is None:
+        loaded = _loaded[key] = models.load(folder).to(device)
+        loaded.requires_grad_(False)
+    shared = {id(t): t for t in chain(loaded.parameters(), loaded.buffers())}
+    copied = copy.deepcopy(loaded, shared)
+    _used[copied] = loaded
+    return copied
 
 
 def _digest(folder: Path) -> str:

@@ -6,7 +6,7 @@ reason). Validation examples decide; test examples are never used.
 
 The baseline is the simplest candidate: another one has to be better by more than the standard error
 of the difference (the one-standard-error rule, Breiman et al. 1984, section 3.4.3), as the best of
-several scores on few examples is often the luckiest. The average may also be better by its
+several scores on few examples is often the luckiest. The best ones may also be better by their
 likelihood, which tells models apart whose answers are equally good, such as all right.
 
 The weights of an average calibrate it. A single model whose answers are the likeliest ones has a
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from textmill.config import TaskConfig
+from textmill.evaluation.jackknife import standard_error
 from textmill.evaluation.metrics import Row, leading, lower_is_better
 from textmill.tasks.ensemble.averaging import MIN_PROBABILITY, average, fit_weights, stack
 from textmill.tasks.ensemble.model_folder import Choice, network_name
@@ -40,8 +41,6 @@ from textmill.tasks.kinds import (
 )
 from textmill.tasks.predictions import score
 
-N_GROUPS = 20
-"""Groups of the jackknife."""
 MAX_COMPARED = 2000
 """Maximum validation examples that decide: the network has to predict all of them."""
 
@@ -90,7 +89,7 @@ def choose(
         specs = {name: compared.fitted_spec(scores[name]) for name in names}
         rows = {name: compared.rows(specs[name], scores[name]) for name in names}
         found = {name: compared.score(rows[name]) for name in names}
-        chosen = _best(compared, found, rows, scores)
+        chosen = best_candidate(compared, found, rows, scores)
         if chosen != "average" and _is_likeliest(kind):
             (member,) = members[chosen]
             members[chosen], _ = compared.average({member: scores[member]})
@@ -110,7 +109,7 @@ def choose(
     )
 
 
-def _best(
+def best_candidate(
     compared: Compared,
     found: Mapping[str, float],
     rows: Mapping[str, Sequence[Row]],
@@ -125,16 +124,20 @@ def _best(
         scores: from which these follow.
     """
     is_loss = lower_is_better(definitions(compared.config.kind), compared.metric)
-    best = (min if is_loss else max)(found, key=lambda name: found[name])
-    if best == BASELINE or BASELINE not in found:
-        return best
-    if compared.is_better(rows[best], rows[BASELINE]):
-        return best
-    if found.get("average") == found[best]:
-        _, calibrated = compared.average({BASELINE: scores[BASELINE]})
-        if compared.is_likelier(scores["average"], calibrated):
-            return "average"
-    return BASELINE
+    best = (min if is_loss else max)(found.values())
+    names = [name for name in ("average", "network") if found.get(name) == best]
+    if not names:
+        return BASELINE
+    if BASELINE not in found or compared.is_better(rows[names[0]], rows[BASELINE]):
+        return names[0]
+    if compared.kind.targets is None:
+        return BASELINE
+
+    def calibrated(name: str) -> list[Any]:
+        return compared.average({name: scores[name]})[1]
+
+    simple = calibrated(BASELINE)
+    return next((n for n in names if compared.is_likelier(calibrated(n), simple)), BASELINE)
 
 
 def _is_likeliest(kind: Answers) -> bool:
@@ -215,22 +218,14 @@ class Compared:
         return score(self.config, rows)[self.metric]
 
     def is_better(self, rows: Sequence[Row], baseline: Sequence[Row]) -> bool:
-        """Return whether a model is better than the baseline by more than the standard error.
-
-        The error of the difference is estimated by the delete-a-group jackknife (Efron & Tibshirani
-        1993, section 11.5), which needs nothing but the metric.
-        """
+        """Return whether a model is better than the baseline by more than the standard error."""
         sign = -1.0 if lower_is_better(definitions(self.config.kind), self.metric) else 1.0
-        groups = np.arange(len(rows)) % min(N_GROUPS, len(rows))
 
         def gain(is_kept: NDArray[np.bool_]) -> float:
             new, old = (self.score([*compress(of, is_kept)]) for of in (rows, baseline))
             return sign * (new - old)
 
-        without = np.array([gain(groups != group) for group in range(groups.max() + 1)])
-        n = len(without)
-        deviation = float(np.sqrt((n - 1) / n * ((without - without.mean()) ** 2).sum()))
-        return gain(groups >= 0) > deviation
+        return gain(np.ones(len(rows), np.bool_)) > standard_error(len(rows), gain)
 
 
 def _apart(members: Mapping[str, float], n_networks: int) -> dict[str, float]:

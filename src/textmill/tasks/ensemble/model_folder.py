@@ -22,7 +22,14 @@ from textmill.files import parse_json, read_untrusted, write_json
 from textmill.model import GPT
 from textmill.model.layout import MAX_SETTINGS_BYTES, save_weights, write_config
 from textmill.tasks.ensemble.adapters import Adapter, adapter_weights, save_backbone
-from textmill.tasks.kinds import BASELINE, NETWORK, Baseline, answers_of, examples_of
+from textmill.tasks.kinds import (
+    BASELINE,
+    NETWORK,
+    Baseline,
+    answers_of,
+    examples_of,
+    network_of,
+)
 
 TASK_FILE = "task.json"
 BASELINE_FOLDER = "baseline"
@@ -122,8 +129,7 @@ def save_task_model(
             folder = weights_folder(out, network_name(number))
             folder.mkdir(exist_ok=True)
             save_weights(adapter_weights(network) if adapter else network.state_dict(), folder)
-        for name in TOKENIZER_FILES:
-            shutil.copy(backbone / name, out / name)
+        _save_tokenizer(config.kind, backbone, out)
     if choice.baseline is not None:
         folder = out / BASELINE_FOLDER
         folder.mkdir()
@@ -141,6 +147,14 @@ def save_task_model(
         }
         | ({"adapter": adapter.model_dump(mode="json")} if adapter else {}),
     )
+
+
+def _save_tokenizer(kind: str, backbone: Path, out: Path) -> None:
+    if (save := network_of(kind).save_tokenizer) is not None:
+        save(backbone, out)
+        return
+    for name in TOKENIZER_FILES:
+        shutil.copy(backbone / name, out / name)
 
 
 def read_task(folder: Path) -> TaskModel:

@@ -25,6 +25,7 @@ from textmill.tasks.ensemble.model_folder import (
     read_task,
     weights_folder,
 )
+from textmill.tasks.inputs import Input, size_of
 from textmill.tasks.kinds import BASELINE, answers_of, baselines_of, network_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ if TYPE_CHECKING:
 
 Scorer = Callable[[Sequence[Any]], Iterable[Any]]
 """Maps prepared inputs of a kind of task to their scores."""
+BATCHES_BY_LENGTH = 16
+"""Number of batches whose inputs are sorted by length, so that little of a batch is padding."""
+
+
+class NetworkScorer(partial[Iterable[Any]]):
+    """The scorer of a network: the `score` of its kind with network, tokenizer and spec."""
 
 
 class Predictor:
@@ -52,7 +59,7 @@ class Predictor:
         scorers: Sequence[tuple[Scorer, float]],
         redaction: RedactionConfig = UNREDACTED,
     ) -> None:
-        self.kind = answers_of(kind)
+        self.kind_name, self.kind = kind, answers_of(kind)
         self.spec = spec
         self.scorers = scorers
         self.redaction = redaction
@@ -65,6 +72,10 @@ class Predictor:
     def __call__(self, inputs: Sequence[Any]) -> list[dict[str, Any]]:
         """Return one prediction for each input, in their order."""
         return list(self.stream(inputs))
+
+    def check(self, given: Input) -> None:
+        """Raise InputError if the kind of task rejects an input, such as an unknown predicate."""
+        self.kind.prepare(self.spec, [given], self.redaction)
 
     @property
     def weights(self) -> list[float]:
@@ -92,11 +103,29 @@ class Predictor:
             with_details: add what metrics need besides, see `Answers.details`.
         """
         size = self.kind.PREDICT_BATCH
-        for at in range(0, len(inputs), size):
-            prepared = self.kind.prepare(self.spec, inputs[at : at + size], self.redaction)
-            scores = [list(scorer(prepared)) for scorer, _ in self.scorers]
-            answers = (self._answers(prepared, scores, w, with_details) for w in weightings)
-            yield from zip(*answers, strict=True)
+        for start in range(0, len(inputs), size * BATCHES_BY_LENGTH):
+            stretch = inputs[start : start + size * BATCHES_BY_LENGTH]
+            order = sorted(range(len(stretch)), key=lambda index: size_of(stretch[index]))
+            found: dict[int, tuple[dict[str, Any], ...]] = {}
+            for at in range(0, len(order), size):
+                batch = order[at : at + size]
+                given = [stretch[index] for index in batch]
+                prepared = self.kind.prepare(self.spec, given, self.redaction)
+                scores = [list(scorer(prepared)) for scorer, _ in self.scorers]
+                answers = (self._answers(prepared, scores, w, with_details) for w in weightings)
+                found.update(zip(batch, zip(*answers, strict=True), strict=True))
+            yield from (found[index] for index in range(len(stretch)))
+
+    def likelihoods(self, examples: Sequence[Any]) -> Iterable[dict[str, float]]:
+        """Return what metrics need of the likelihood of each example's reference.
+
+        Empty if they need nothing, or the model is not a network by itself.
+        """
+        measure, [(scorer, _), *others] = network_of(self.kind_name).likelihood, self.scorers
+        if measure is None or others or not isinstance(scorer, NetworkScorer):
+            return [{} for _ in examples]
+        network, tokenizer, spec = scorer.args
+        return measure(network, tokenizer, spec, examples)
 
     def _answers(
         self,
@@ -145,7 +174,7 @@ def network_scorer(
     if isinstance(network.backbone, GPT):  # not an LSTM, of a learning curve
         network.backbone.compiles_attention = False
     network.to(choose_device(accelerator))
-    return partial(network_of(kind).score, network, tokenizer, spec)
+    return NetworkScorer(network_of(kind).score, network, tokenizer, spec)
 
 
 def load_predictor(folder: Path | str, accelerator: Accelerator = "auto") -> Predictor:

@@ -12,9 +12,9 @@ from pathlib import Path
 from statistics import fmean, stdev
 
 from textmill.config import TaskConfig
-from textmill.tasks.best_epoch import Trained
 from textmill.tasks.ensemble.model_folder import network_name
 from textmill.tasks.kinds import answers_of, examples_of
+from textmill.tasks.tuning.best_epoch import Trained
 from textmill.training.metrics_file import NAME, MetricsFile, read_entries
 
 

@@ -1,3 +1,9 @@
 """Generation: responses to prompts, or the next message of a chat."""
 
-__all__ = ["baselines", "examples", "network", "page"]
+__all__ = [
+    "baselines",
+    "examples",
+    "network",
+    "page",
+    "responder",
+]

@@ -17,6 +17,7 @@ from textmill.tasks.translation.answers import (
 
 __all__ = [
     "PREDICT_BATCH",
+    "WRITES",
     "answer",
     "columns",
     "details",
@@ -24,6 +25,9 @@ __all__ = [
     "prepare",
     "targets",
 ]
+
+WRITES: str | None = "response"
+"""Content filters check it."""
 
 
 def answer(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from textmill.errors import InputError
 from textmill.safety.redaction import redact
 from textmill.tasks.generation.settings import ResponseConfig
 from textmill.tasks.labels import as_text, describe_value
@@ -107,6 +108,18 @@ def _turns(messages: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
         name = f"{role.capitalize()}: " if has_answer else ""
         said = f"{said}\n\n{name}{content.strip()}" if said else content.strip()
         said = said[-MAX_PROMPT_CHARS:]  # the end is read
+
+
+def said_before(messages: Sequence[tuple[str, str]]) -> str:
+    """Return the text of the messages of a chat, before the assistant responds.
+
+    Raises:
+        InputError: there is no message, or the assistant has responded already.
+    """
+    if not messages or messages[-1][0] == "assistant":
+        raise InputError("the chat does not end with a message to respond to: add one of the user.")
+    *_, (said, _) = _turns([*messages, ("assistant", "")])
+    return said
 
 
 def make_spec(config: ResponseConfig, train: Sequence[Example]) -> Spec:

@@ -1,4 +1,4 @@
-"""The metrics of generation: overlap with the reference, and repetition.
+"""The metrics of generation: overlap with the reference, its perplexity, and repetition.
 
 Sources: Lin 2004 (ROUGE-L, here its F1), Welleck et al. 2020 (repeated 4-grams), Li et al. 2016
 (distinct n-grams).
@@ -6,6 +6,7 @@ Sources: Lin 2004 (ROUGE-L, here its F1), Welleck et al. 2020 (repeated 4-grams)
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -15,6 +16,9 @@ from textmill.corpus.words import combining_mark_ranges
 from textmill.evaluation.metrics import Metric, Row
 from textmill.safety.characters import UNSPACED
 from textmill.tasks.generation.settings import ResponseConfig
+
+MAX_LOSS = 700.0
+"""Nats per token, whose exp is not yet infinite."""
 
 
 def words_of(text: str) -> list[str]:
@@ -70,17 +74,26 @@ def _repetition_of(row: Row) -> float:
 METRICS = (
     Metric("rouge_l", leads=True, of_example=_rouge_l_of),
     Metric("repetition", lower_is_better=True, of_example=_repetition_of),
+    Metric("perplexity", lower_is_better=True),
 )
-"""Metrics on the parent run, means over the examples."""
+"""Metrics on the parent run; but for perplexity, means over the examples."""
 
 
 def score(config: ResponseConfig, rows: Sequence[Row]) -> dict[str, float]:
-    """Return the shares of different words, and pairs of words, in all responses."""
+    """Return the shares of different words, and pairs of words, in all responses.
+
+    Also the perplexity of the references, exp of the mean loss of their tokens, if the model gives
+    likelihoods: baselines do not.
+    """
     texts = [words_of(row["response"]) for row in rows]
     scores = {}
     for n in (1, 2):
         ngrams = [gram for words in texts for gram in zip(*(words[k:] for k in range(n)))]  # noqa: B905
         scores[f"distinct_{n}"] = len({*ngrams}) / max(1, len(ngrams))
+    n_tokens = sum(row.get("tokens", 0) for row in rows)
+    if n_tokens:
+        loss = sum(row["nll"] for row in rows) / n_tokens
+        scores["perplexity"] = math.exp(min(loss, MAX_LOSS))
     return scores
 
 

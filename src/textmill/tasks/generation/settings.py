@@ -14,6 +14,7 @@ class ResponseConfig(TaskConfig):
     """Generation: the response to a prompt, or the next message of a chat."""
 
     TEXT_SETTINGS = ("prompt", "response")
+    INPUT_COLUMNS = {"text": "prompt"}
 
     kind: Literal["generation"]
     prompt: str = "prompt"

@@ -1,3 +1,10 @@
 """The language model: scored and presented like a kind of task, but not configurable as one."""
 
-__all__ = ["evaluate", "metrics"]
+__all__ = [
+    "continuations",
+    "evaluate",
+    "harness",
+    "memorization",
+    "metrics",
+    "page",
+]

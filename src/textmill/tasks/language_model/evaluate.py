@@ -18,7 +18,7 @@ from textmill.corpus.tokens.tokenizer import SPECIAL_TOKENS, load_tokenizer
 from textmill.files import write_atomic, write_json
 from textmill.tasks.language_model.metrics import BITS_PER_BYTE, DOCUMENTS
 from textmill.training.likelihood import document_nll, language_metrics, packed
-from textmill.training.writing import stream_text
+from textmill.training.writing import write_texts
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -62,8 +62,9 @@ def evaluate_lm(config: LanguageModelStepConfig, inputs: Mapping[str, Path], out
     write_json(out / "metrics.json", metrics | {"validation_targets": n_targets})
 
     samples = [
-        f"{prompt}{''.join(stream_text(network, tokenizer, prompt, config))}"
+        f"{prompt}{text}"
         for prompt in config.prompts
+        for text in write_texts(network, tokenizer, prompt, config)
     ]
     write_json(out / "samples.json", samples)
 

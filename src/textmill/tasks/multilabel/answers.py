@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textmill.tasks.classification import answers as single
-from textmill.tasks.classification.answers import PREDICT_BATCH, Texts, columns, prepare
+from textmill.tasks.classification.answers import PREDICT_BATCH, WRITES, Texts, columns, prepare
 from textmill.tasks.multilabel.examples import Example, Spec, label_numbers
 
 __all__ = [
     "PREDICT_BATCH",
+    "WRITES",
     "ThresholdCounts",
     "answer",
     "columns",

@@ -30,6 +30,7 @@ __all__ = [
     "model_input",
     "read_examples",
     "reference",
+    "split_labels",
     "stratum",
 ]
 
@@ -89,14 +90,14 @@ def read_examples(config: MultilabelConfig, split: str) -> Rows[Example]:
 
     def parse(values: dict[str, Any], place: str) -> Example:
         text, *pair = single.read_texts(config, values)
-        items = _items(values[config.labels], config)
-        return Example(text, tuple(sorted({*map(labels.label, items)})), place, *pair)
+        found = {*map(labels.label, split_labels(values[config.labels], config))}
+        return Example(text, tuple(sorted(found)), place, *pair)
 
     labels = Labels(config, config.labels)
     return single.read_labelled_texts(config, split, "labels", labels, parse)
 
 
-def _items(value: object, config: MultilabelConfig) -> Sequence[object]:
+def split_labels(value: object, config: MultilabelConfig) -> Sequence[object]:
     """Return the labels of a value: a list, a list in JSON, or a text with separators.
 
     Raises:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Sequence
+from itertools import chain
 
 from textmill.evaluation.metrics import Metric, Row, compute
 from textmill.evaluation.probabilities import auroc_of
@@ -49,17 +50,19 @@ def label_scores(predictions: list[list[str]], references: list[list[str]]) -> d
     from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
     from sklearn.preprocessing import MultiLabelBinarizer
 
-    binarizer = MultiLabelBinarizer(sparse_output=True).fit([*predictions, *references])
-    found, expected = binarizer.transform(predictions), binarizer.transform(references)
-    labels = binarizer.classes_
-    if not len(labels):  # nothing to find, and nothing found
+    labels = sorted({*chain(*predictions, *references)})
+    if not labels:  # nothing to find, and nothing found
         return {"f1_micro": 0.0, "f1_macro": 0.0, "subset_accuracy": 1.0}
+    # A single column would be read as the two classes of a binary target.
+    columns = labels if len(labels) > 1 else [*labels, ""]
+    binarizer = MultiLabelBinarizer(classes=columns, sparse_output=True).fit([])
+    found, expected = binarizer.transform(predictions), binarizer.transform(references)
     precision, recall, f1, _ = precision_recall_fscore_support(
         expected, found, average=None, zero_division=0.0
     )
     scores = {
         "f1_micro": float(f1_score(expected, found, average="micro", zero_division=0.0)),
-        "f1_macro": float(f1.mean()),
+        "f1_macro": float(f1[: len(labels)].mean()),
         "subset_accuracy": float(accuracy_score(expected, found)),
     }
     for i, label in enumerate(labels):

@@ -26,7 +26,9 @@ from textmill.tasks.classification.network import (
     Classifier,
     Encoded,
     encode_texts,
+    likelihood,
     logits_of,
+    save_tokenizer,
 )
 from textmill.tasks.multilabel.answers import ThresholdCounts
 from textmill.tasks.multilabel.examples import Example, Spec, label_numbers
@@ -43,7 +45,9 @@ __all__ = [
     "build",
     "collate",
     "encode",
+    "likelihood",
     "loss",
+    "save_tokenizer",
     "score",
     "validate",
 ]

@@ -25,7 +25,8 @@ class MultilabelConfig(TextLabelsConfig):
     @model_validator(mode="before")
     @classmethod
     def _labels_are_in_one_column(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping) or "label" not in values:
+        is_section = isinstance(values, Mapping) and isinstance(values.get("label"), Mapping)
+        if not isinstance(values, Mapping) or "label" not in values or is_section:
             return values
         if values["label"] is not None:
             raise ValueError(

@@ -16,6 +16,8 @@ from textmill.tasks.question_answering.passages import Passage, Span, split_pass
 
 PREDICT_BATCH = 32
 """Batch size of prediction."""
+WRITES: str | None = None
+"""Answers are quotations."""
 details = None
 """Metrics need nothing besides the answers."""
 MAX_QUESTION_WORDS = 128

@@ -20,21 +20,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from textmill.config import UNREDACTED
-from textmill.corpus.tokens.tokenizer import END_ID
 from textmill.model import GPT
 from textmill.tasks.question_answering.answers import Prepared, decide, first_and_last, prepare
 from textmill.tasks.question_answering.examples import Example, Spec, model_input
-from textmill.tasks.question_answering.overlap import PADDING, overlap_rows
+from textmill.tasks.question_answering.overlap import PADDING
+from textmill.tasks.question_answering.windows import N_ROWS, read_question
 from textmill.training.batches import to_device
 from textmill.training.objectives import Batch
-from textmill.training.word_states import (
-    Window,
-    by_row,
-    encode_words,
-    mean_states,
-    pad_windows,
-    split_windows,
-)
+from textmill.training.word_states import by_row, mean_states, pad_windows
+from textmill.training.word_windows import Window
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -49,11 +43,9 @@ SEEN_EXAMPLES = 60_000
 """Examples, counted as often as they are seen, of a training without a number of epochs."""
 EPOCHS_WITHOUT_DROPOUT = 4
 """Maximum passes without dropout, unless it is set."""
+likelihood = save_tokenizer = None
+"""Its metrics need no likelihoods, and its tokenizer is that of the backbone."""
 
-QUESTION_SHARE = 0.5
-"""Maximum share of a window for the question."""
-N_ROWS = 2**13
-"""Rows of the table of features."""
 FEATURES_WIDTH = 64
 """Width of their embedding."""
 
@@ -131,7 +123,7 @@ def encode(
     # Personal data is redacted already.
     prepared = prepare(spec, [model_input(example) for example in examples], UNREDACTED)
     for example, item in zip(examples, prepared, strict=True):
-        windows, features, is_cut = _read(tokenizer, spec, item, block_size)
+        windows, features, is_cut = read_question(tokenizer, spec, item, block_size)
         targets = first_and_last(item.passage, example)
         encoded.append(Encoded(windows, features, targets, is_cut))
     return encoded
@@ -190,7 +182,7 @@ def score(
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the probabilities to be the first and the last word of each answer, (2, words + 1)."""
     block_size = network.backbone.config.block_size
-    read = [_read(tokenizer, spec, item, block_size) for item in prepared]
+    read = [read_question(tokenizer, spec, item, block_size) for item in prepared]
     batch = _batch([(windows, features) for windows, features, _ in read])
     batch = to_device(batch, network.backbone.device)
     yield from _probabilities(network(batch), batch["lengths"])
@@ -200,23 +192,6 @@ def _probabilities(log_p: Tensor, lengths: Tensor) -> Iterator[NDArray[np.float3
     rows = log_p.detach().exp().cpu().numpy()
     for row, n_units in zip(rows, lengths.tolist(), strict=True):
         yield row[:, :n_units]
-
-
-def _read(
-    tokenizer: Tokenizer, spec: Spec, item: Prepared, block_size: int
-) -> tuple[list[Window], NDArray[np.int32], bool]:
-    """Return the windows, the features of all units, and whether the question was truncated."""
-    max_question = max(1, int(QUESTION_SHARE * block_size) - 2)
-    asked = "".join(item.question.forms)
-    ids = tokenizer.encode_batch_fast([asked], add_special_tokens=False)[0].ids
-    question = [END_ID, *ids[:max_question], END_ID]
-    passage = item.passage
-    words = encode_words(tokenizer, passage.forms, block_size - len(question))
-    # The state of the first token, which reads all of its window, is that of "no answer".
-    owners = [len(words), *[-1] * (len(question) - 1)]
-    windows = split_windows(words, block_size, (question, owners))
-    features = overlap_rows(spec, item.question.words, passage.words, N_ROWS, is_lexical=False)
-    return windows, features, item.is_cut or len(ids) > max_question
 
 
 def _batch(texts: Sequence[tuple[list[Window], NDArray[np.int32]]]) -> Batch:

@@ -20,6 +20,8 @@ from textmill.tasks.tagging.iob2 import OUTSIDE, best_tags, entity_f1, spans
 
 PREDICT_BATCH = 32
 """Batch size of prediction."""
+WRITES: str | None = None
+"""Entities are quotations."""
 _CHARACTER = re.compile(r"\S")
 details = None
 """Metrics need nothing besides the tags."""
@@ -108,7 +110,8 @@ def answer(
 ) -> Iterator[dict[str, Any]]:
     """Yield the entities of each text with character offsets, or the tags of given words.
 
-    No text is truncated. Entities and offsets refer to the original text.
+    No text is truncated. Entities and offsets refer to the original text. The score of an entity is
+    the mean probability of the tags of its words.
 
     Args:
         spec: the tags.
@@ -120,13 +123,27 @@ def answer(
         if item.text is None:
             yield {"tags": tags, "is_cut": False}
             continue
-        entities = []
-        for first, end, name in spans(tags):
-            start, stop = item.offsets[first][0], item.offsets[end - 1][1]
-            entities.append(
-                {"text": item.text[start:stop], "type": name, "start": start, "end": stop}
-            )
-        yield {"entities": entities, "is_cut": False}
+        yield {"entities": _entities(spec, item, tags, probabilities), "is_cut": False}
+
+
+def _entities(
+    spec: Spec, item: Prepared, tags: Sequence[str], probabilities: NDArray[np.floating]
+) -> list[dict[str, Any]]:
+    assert item.text is not None
+    entities = []
+    for first, end, name in spans(tags):
+        start, stop = item.offsets[first][0], item.offsets[end - 1][1]
+        columns = [spec.labels.index(tag) for tag in tags[first:end]]
+        entities.append(
+            {
+                "text": item.text[start:stop],
+                "type": name,
+                "start": start,
+                "end": stop,
+                "score": float(probabilities[range(first, end), columns].mean()),
+            }
+        )
+    return entities
 
 
 def fit_decision(

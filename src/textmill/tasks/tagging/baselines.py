@@ -19,7 +19,7 @@ from textmill.tasks.ensemble.held_out import decide_on_held_out
 from textmill.tasks.tagging.answers import PREDICT_BATCH, Prepared, decide, fit_decision
 from textmill.tasks.tagging.examples import Example, Spec
 from textmill.tasks.tagging.iob2 import OUTSIDE
-from textmill.tasks.tagging.linear_chain import LinearChain, fit_linear_chain
+from textmill.tasks.tagging.random_field.linear_chain import LinearChain, fit_linear_chain
 from textmill.tasks.tagging.spelling import (
     character_features,
     predicate_features,

@@ -17,26 +17,19 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from textmill.corpus.tokens.tokenizer import TARGET_ID
 from textmill.model import GPT
 from textmill.tasks.tagging.answers import Prepared
-from textmill.tasks.tagging.crf import ConditionalRandomField
 from textmill.tasks.tagging.iob2 import best_tags, entity_f1
-from textmill.tasks.tagging.spelling import spelling_rows
+from textmill.tasks.tagging.random_field.crf import ConditionalRandomField
+from textmill.tasks.tagging.windows import read_words
 from textmill.training.batches import to_device
 from textmill.training.objectives import Batch, mean_cross_entropy
-from textmill.training.word_states import (
-    Window,
-    by_row,
-    encode_words,
-    mean_states,
-    pad_windows,
-    split_windows,
-)
+from textmill.training.word_states import by_row, mean_states, pad_windows
+from textmill.training.word_windows import Window
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-from textmill.tasks.tagging.examples import Example, Spec, Words, label_number
+from textmill.tasks.tagging.examples import Example, Spec, label_number
 
 CAN_BE_RECURRENT = True
 """Whether an LSTM can take the place of the backbone: only final hidden states are used."""
@@ -48,6 +41,8 @@ SEEN_EXAMPLES = 60_000
 """Examples, counted as often as they are seen, of a training without a number of epochs."""
 EPOCHS_WITHOUT_DROPOUT = 4
 """Maximum passes without dropout, unless it is set."""
+likelihood = save_tokenizer = None
+"""Its metrics need no likelihoods, and its tokenizer is that of the backbone."""
 
 SPELLING_WIDTH = 64
 """Width of the embedding of a word's spelling."""
@@ -134,7 +129,7 @@ def encode(
     """Return the tokenized examples."""
     return [
         Encoded(
-            *_read_words(tokenizer, spec, example.words, example.predicate, block_size),
+            *read_words(tokenizer, spec, example.words, example.predicate, block_size),
             [label_number(spec, tag) for tag in example.tags],
         )
         for example in examples
@@ -189,7 +184,7 @@ def score(
     """
     block_size = network.backbone.config.block_size
     batch = _batch(
-        [_read_words(tokenizer, spec, item.words, item.predicate, block_size) for item in prepared]
+        [read_words(tokenizer, spec, item.words, item.predicate, block_size) for item in prepared]
     )
     batch = to_device(batch, network.backbone.device)
     for rows in network.log_probabilities(batch, network(batch)):
@@ -200,22 +195,6 @@ def _by_text(values: Tensor, lengths: Tensor) -> list[NDArray[Any]]:
     """Return the values of all words, (N, ...), for each text."""
     ends = lengths.cumsum(dim=0)[:-1].tolist()
     return np.split(values.detach().cpu().numpy(), ends)
-
-
-def _read_words(
-    tokenizer: Tokenizer, spec: Spec, words: Words, predicate: int | None, block_size: int
-) -> tuple[list[Window], NDArray[np.int32]]:
-    """Return the windows of a text, and the spelling features of its words.
-
-    The predicate follows a special token, by which the words around it can tell where it is.
-    """
-    space = "" if spec.is_by_character else " "
-    forms = [f"{space}{word}" if index else word for index, word in enumerate(words)]
-    features = spelling_rows(words, spec.is_by_character, spec.n_spelling_rows)
-    tokens = encode_words(tokenizer, forms, block_size - 1 - spec.has_predicate)
-    if predicate is not None:
-        tokens[predicate] = [TARGET_ID, *tokens[predicate]]
-    return split_windows(tokens, block_size), features
 
 
 def _batch(texts: Sequence[tuple[list[Window], NDArray[np.int32]]]) -> Batch:

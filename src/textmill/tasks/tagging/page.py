@@ -20,7 +20,9 @@ DOES = "finds the entities of a text, or the roles around a predicate"
 LONG_TEXTS = "longer texts are read in overlapping windows"
 EXAMPLE: Mapping[str, str] = {"text": "Emma Bauer works in Hamburg.", "predicate": "works"}
 ANSWER: Mapping[str, Column] = {
-    "entities": [{"text": "string", "type": "string", "start": "long", "end": "long"}],
+    "entities": [
+        {"text": "string", "type": "string", "start": "long", "end": "long", "score": "double"}
+    ],
     "is_cut": "boolean",
 }
 FOUND, OTHER_TYPE, OTHER_WORDS, MISSED = "found", "other type", "other words", "missed"

@@ -11,6 +11,8 @@ class TaggingConfig(LabelledConfig):
     """Tagging: the entities of a text, or the roles around a predicate, from tags of its words."""
 
     TEXT_SETTINGS = ("tokens",)
+    INPUT_COLUMNS = {"text": "tokens"}
+    INPUT_TYPES = {"text": list, "predicate": int}
 
     kind: Literal["tagging"]
     tokens: str = "tokens"

@@ -12,6 +12,8 @@ from textmill.tasks.translation.examples import Spec
 # A decoding step costs little more for a large batch than for a small one.
 PREDICT_BATCH = 128
 """Batch size of prediction."""
+WRITES: str | None = "translation"
+"""Content filters check it."""
 targets = fit_decision = details = None
 """Translations have no probabilities to average, or to decide by."""
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.training.objectives import Batch
 
 if TYPE_CHECKING:
@@ -36,8 +37,11 @@ DIGIT, FIRST, FIRST_AFTER_SPACE, FURTHER = range(4)
 """Classes of copied tokens: digits, and the first and further tokens of a name."""
 
 _WORD = re.compile(r"[^\W\d_]+")
-# Placeholders of personal data are single tokens.
-_PART = re.compile(r"\[[A-Z_]+\]|\d| ?[^\W\d_]+")
+_PLACEHOLDERS = "|".join(map(re.escape, PLACEHOLDERS.values()))  # single tokens
+_PART = re.compile(rf"{_PLACEHOLDERS}|\d| ?[^\W\d_]+")
+# Python's letters in the syntax of tokenizers (Oniguruma), which has the Unicode classes instead.
+_LETTER = r"[\p{L}\p{Nl}\p{No}]"
+_SEPARATE_PART = rf"\p{{Nd}}| ?(?<!{_LETTER})(?=\p{{Upper}}){_LETTER}+"
 
 
 def encode_texts(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Parts]:
@@ -45,6 +49,9 @@ def encode_texts(tokenizer: Tokenizer, texts: Sequence[str]) -> list[Parts]:
 
     The tokens of a capitalised word include the space before it.
     """
+    normalizer = tokenizer.normalizer
+    if normalizer is not None:  # it may join letters and marks
+        texts = [normalizer.normalize_str(text) for text in texts]
     parts = [_split(text) for text in texts]
     encodings: list[Encoding] = tokenizer.encode_batch(
         parts, is_pretokenized=True, add_special_tokens=False
@@ -63,10 +70,21 @@ def _split(text: str) -> list[str]:
     parts, end = [], 0
     for match in _PART.finditer(text):
         word = match[0].lstrip(" ")
-        if word.isdigit() or word[0].isupper():
+        if word[0].isdecimal() or word[0].isupper():
             parts += [text[end : match.start()], match[0]]
             end = match.end()
     return [part for part in (*parts, text[end:]) if part]
+
+
+def separate_parts(tokenizer: Tokenizer) -> None:
+    """Let a tokenizer by itself encode texts as `encode_texts` does, with which it stays the same.
+
+    Letters of later versions of Unicode than Python's may make a difference.
+    """
+    from tokenizers import Regex, pre_tokenizers
+
+    parts = pre_tokenizers.Split(Regex(_SEPARATE_PART), "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([parts, tokenizer.pre_tokenizer])
 
 
 def lower_words(texts: Iterable[str]) -> set[str]:

@@ -39,6 +39,8 @@ SEEN_EXAMPLES = 240_000
 EPOCHS_WITHOUT_DROPOUT = 8
 """Maximum passes without dropout, unless it is set; overfitting starts later than with labels, as
 every token of a target is learned from."""
+likelihood = save_tokenizer = None
+"""Its metrics need no likelihoods, and its tokenizer is that of the backbone."""
 
 Copying = tuple[Tensor, Tensor, Tensor]
 """Attention to the source, (N, S), log-odds of copying, (N,), and tokens of the source, (N, S)."""
@@ -107,7 +109,7 @@ def encode(
 
     A truncated target is not followed by END: the model would learn to stop in mid-sentence.
     """
-    prompts = _encode_sources(tokenizer, spec, [e.source for e in examples], block_size)
+    prompts = encode_sources(tokenizer, spec, [e.source for e in examples], block_size)
     targets = _encode(tokenizer, spec, [example.target for example in examples])
     lower = lower_words(text for e in examples for text in (e.source, e.target))
     encoded = []
@@ -156,6 +158,16 @@ def loss(network: Translator, batch: Batch, label_smoothing: float) -> Tensor:
     return nll / batch["n_targets"].clamp(min=1)
 
 
+def target_nll(network: Translator, batch: Batch) -> Tensor:
+    """Return the negative log-likelihood of every target of a batch, in nats, (N,), row by row."""
+    targets = batch["targets"][batch["loss_mask"]]
+    logits, copying = network(batch["input_ids"], batch["loss_mask"])
+    if copying is None:
+        return F.cross_entropy(logits, targets, reduction="none")
+    weights, gate, source = copying
+    return -target_log_probability(logits.log_softmax(dim=-1), weights, gate, source, targets)
+
+
 def validate(network: Translator, batches: Iterable[Batch]) -> dict[str, float]:
     """Return accuracy and loss of the next target tokens over the batches."""
     n_right = n = 0
@@ -176,15 +188,15 @@ def score(
 ) -> Iterator[tuple[str, bool]]:
     """Yield the translation of each text, and whether the text or its translation was truncated."""
     block_size = network.backbone.config.block_size
-    prompts = _encode_sources(tokenizer, spec, prepared, block_size)
+    prompts = encode_sources(tokenizer, spec, prepared, block_size)
     sources = [ids for ids, _, _ in prompts]
-    head = None if network.pointer is None else _head(network, network.pointer, sources)
+    head = None if network.pointer is None else copying_head(network, network.pointer, sources)
     answers = complete(network.backbone, sources, END_ID, spec.beams, head, network.is_causal)
     for (_, _, is_cut), (ids, has_ended) in zip(prompts, answers, strict=True):
         yield tokenizer.decode(ids), is_cut or not has_ended
 
 
-def _head(network: Translator, pointer: Pointer, prompts: Sequence[Sequence[int]]) -> Head:
+def copying_head(network: Translator, pointer: Pointer, prompts: Sequence[Sequence[int]]) -> Head:
     """Return the output layer that may copy tokens of the prompts."""
     lm_head, device = network.backbone.lm_head, network.backbone.device
     source = pad_sequence(
@@ -206,7 +218,7 @@ def _head(network: Translator, pointer: Pointer, prompts: Sequence[Sequence[int]
     return head
 
 
-def _encode_sources(
+def encode_sources(
     tokenizer: Tokenizer, spec: Spec, texts: Sequence[str], block_size: int
 ) -> list[tuple[list[int], Parts, bool]]:
     """Return SOURCE, the tokens of each source and TARGET, its parts, and whether it was cut."""

@@ -21,6 +21,7 @@ class TranslationConfig(TaskConfig):
     """Translation: a text in another language."""
 
     TEXT_SETTINGS = ("source", "target")
+    INPUT_COLUMNS = {"text": "source"}
 
     kind: Literal["translation"]
     source: str = "source"

@@ -24,19 +24,18 @@ from textmill.tracking.computing.request import Request
 from textmill.tracking.computing.step_run import (
     KEY_TAG,
     describe_run,
-    end_run,
     log_work_files,
     record_output,
     record_pruned,
     resume_run,
 )
 from textmill.tracking.computing.work_folder import WorkFolder
-from textmill.tracking.liveness import lock_tags
+from textmill.tracking.liveness import end_run, lock_tags
 from textmill.tracking.metrics.follow import Follower, Progress
 from textmill.tracking.metrics.system import log_system_metrics
 from textmill.tracking.results import Result, result_of
 from textmill.tracking.store import StoreError
-from textmill.tracking.tags import THREADS_TAG, TRIAL_TAG
+from textmill.tracking.tags import KIND_TAG, PARENT_TAG, STEP_TAG, THREADS_TAG, TRIAL_TAG
 from textmill.training.metrics_file import truncate_damaged
 
 SECONDS = "seconds"
@@ -113,7 +112,8 @@ class Attempt:
                         with log_system_metrics(follower, self.parent.system_metrics):
                             self._compute_output(folder, run_id, threads, follower)
                     follower.finish()
-                    record_output(store, run_id, request, folder.out, follower.points)
+                    filters = self.parent.write_filters
+                    record_output(store, run_id, request, folder.out, follower.points, filters)
                     log_work_files(store, run_id, folder.work)
                     # Last, as it moves the output: the next attempt repeats what failed before.
                     published = artifacts.publish(store, run_id, folder.out)
@@ -218,9 +218,9 @@ class Attempt:
         tags = {
             **parent.tags,
             **lock_tags(self.store, self.lock),
-            "mlflow.parentRunId": parent.run_id,
-            "textmill.kind": "step",
-            "textmill.step": request.step.name,
+            PARENT_TAG: parent.run_id,
+            KIND_TAG: "step",
+            STEP_TAG: request.step.name,
             KEY_TAG: self.name,
             # Not in the key, although floating-point sums may round differently.
             THREADS_TAG: str(threads),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from textmill.steps.process import Job
 from textmill.tracking.store import Store
@@ -30,6 +31,8 @@ class ParentRun:
     """Address of a Ray cluster for the workers of steps that use workers."""
     compute: Callable[[Job, Callable[[], None]], None] | None = None
     """Computes a job on another machine, in place of `run_job`; None: on this machine."""
+    write_filters: Callable[[Path], None] | None = None
+    """Writes the content filters of models that write texts, which travel with MLflow's copies."""
 
     @property
     def url(self) -> str:

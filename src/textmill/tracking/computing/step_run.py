@@ -18,7 +18,7 @@ from textmill.tracking.metrics.curve_plot import log_curve_plot
 from textmill.tracking.metrics.follow import Follower
 from textmill.tracking.metrics.loss_curve import loss_curve
 from textmill.tracking.metrics.token_lengths import log_token_lengths
-from textmill.tracking.served.logged import log_backbone, log_task_model
+from textmill.tracking.served.logged import WriteFilters, log_backbone, log_task_model
 from textmill.tracking.store import Store, StoreError
 from textmill.tracking.tags import DIGEST_TAG, PLACES_TAG, PRUNED_TAG, TRIAL_TAG
 
@@ -67,7 +67,12 @@ def describe_run(store: Store, run_id: str, request: Request) -> None:
 
 
 def record_output(
-    store: Store, run_id: str, request: Request, out: Path, points: list[Metric]
+    store: Store,
+    run_id: str,
+    request: Request,
+    out: Path,
+    points: list[Metric],
+    write_filters: WriteFilters | None = None,
 ) -> None:
     """Log the metrics and tags of a complete output, a plot of its losses, and a trained model.
 
@@ -79,6 +84,7 @@ def record_output(
         request: the computed request.
         out: the output, with its manifest.
         points: training metrics over the optimizer steps; empty for other steps.
+        write_filters: see `log_task_model`.
 
     Raises:
         StoreError: the store failed.
@@ -102,9 +108,9 @@ def record_output(
         with best_effort("the plot of the losses"), store.as_store_errors():
             store.client.log_figure(run_id, loss_curve(points), "plots/loss.png")
     if request.step is FINETUNE and request.task:
-        log_task_model(store, run_id, request.task, out)
+        log_task_model(store, run_id, request.task, out, write_filters)
     if request.step is PRETRAIN:
-        log_backbone(store, run_id, out)
+        log_backbone(store, run_id, out, write_filters)
     if request.step is CURVE:
         log_curve_plot(store, run_id, out)
     if request.step is TOKENS:
@@ -130,11 +136,3 @@ def log_work_files(store: Store, run_id: str, work: Path) -> None:
             # If the store is down, another call has failed or will fail.
             with suppress(OSError, StoreError):
                 store.client.log_artifact(run_id, str(file), "log")
-
-
-def end_run(store: Store, run_id: str, status: str, failure: str | None) -> None:
-    """Set the final status of a run; if that fails, the next start closes the run."""
-    try:
-        store.end_run(run_id, status, failure)
-    except StoreError as problem:
-        log.warning("The status of the run %s could not be set. %s", run_id, problem)

@@ -18,6 +18,8 @@ from textmill.tasks.ensemble.adapters import BACKBONE_FOLDER
 METADATA = {"digests": DIGESTS}
 """Entry in the MLmodel file of a copy with digests."""
 MLMODEL = "MLmodel"
+FILTERS = "filters"
+"""The artifact with content filters, beside that of the model."""
 
 log = logging.getLogger(__name__)
 

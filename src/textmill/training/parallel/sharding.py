@@ -19,7 +19,7 @@ from torch.optim import Optimizer
 
 from textmill.model import GPT
 from textmill.model.gpt import MLP, Attention
-from textmill.training.optimizers import CombinedOptimizer
+from textmill.training.optimization.optimizers import CombinedOptimizer
 
 
 def shard(network: GPT, mesh: DeviceMesh, is_bf16: bool) -> None:

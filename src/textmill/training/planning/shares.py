@@ -26,6 +26,9 @@ TASK_START_S = 12.0
 """Seconds to start and end the steps of a task."""
 TUNED_FACTOR = 1.1
 """Time of a token in fine-tuning beside pretraining: shorter texts, padding, dropout."""
+METHOD_FACTORS = {"full": 1.0, "lora": 0.85, "head": FORWARD_SHARE}
+"""Time of a training step of each method beside that of full fine-tuning: low-rank updates need no
+gradients of the matrices, but kernels of their own; a head needs no backward pass below it."""
 GENERATED_FACTOR = 4.0
 """Time of a generated token beside that of a token in a forward pass."""
 TEST_SHARE = 0.2
@@ -43,7 +46,7 @@ class Tuning:
     texts: TaskTexts
     steps_per_epoch: float
     step_s: float
-    """On its share of the machine, with its share of the validation, for all seeds."""
+    """On its share of the machine, with its share of the validation, for all networks."""
     fixed_s: float
     """Of start, evaluation and end."""
     most_steps: int
@@ -91,20 +94,25 @@ def plan_tuning(
     n_validation = texts.n_examples * task.validation_share
     steps_per_epoch = math.ceil(texts.n_examples / settings.micro_batch_size) / settings.accumulate
     rows = min(texts.n_examples, settings.micro_batch_size)
-    step_s = settings.accumulate * tokens_s(rows * trained) + cost.optimizer_s(
-        chosen.parameters, model.n_embd
-    )
+    step_s = settings.accumulate * METHOD_FACTORS[settings.method] * tokens_s(rows * trained)
+    if settings.method == "full":  # others update a few weights
+        step_s += cost.optimizer_s(chosen.parameters, model.n_embd)
     validation_s = FORWARD_SHARE * tokens_s(n_validation * read)
     # The best of the candidates is chosen by their answers to the validation examples.
     tested = (TEST_SHARE + task.validation_share) * texts.n_examples * read
     # Generated answers have no average: of several networks, the best one is used.
     forwards = GENERATED_FACTOR if generates else settings.seeds
     evaluation_s = FORWARD_SHARE * tokens_s(tested) * forwards
+    folds_s = 0.0
+    if settings.folds is not None:  # all examples are predicted once, and validation every time
+        predicted = (1 + settings.folds * task.validation_share) * texts.n_examples * read
+        folds_s = FORWARD_SHARE * tokens_s(predicted) * forwards
     return Tuning(
         texts=texts,
         steps_per_epoch=steps_per_epoch,
-        step_s=settings.seeds * (LOOP_FACTOR * step_s + validation_s / steps_per_epoch),
-        fixed_s=TASK_START_S + evaluation_s,
+        # At most: a fold's network may have fewer steps, as it has fewer examples.
+        step_s=settings.n_trainings * (LOOP_FACTOR * step_s + validation_s / steps_per_epoch),
+        fixed_s=TASK_START_S + evaluation_s + folds_s,
         most_steps=min(
             settings.max_steps or sys.maxsize, math.ceil(texts.epochs * steps_per_epoch)
         ),

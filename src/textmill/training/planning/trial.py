@@ -8,7 +8,7 @@ from torch import Tensor
 from textmill.config import ModelConfig, PretrainConfig
 from textmill.model import GPT, choose_device
 from textmill.training.objectives import Batch, objective_losses, prepare
-from textmill.training.optimizers import make_optimizer
+from textmill.training.optimization.optimizers import make_optimizer
 
 
 class Trial:

@@ -1,0 +1,192 @@
+"""What finds text for filters, also in a text that is still being written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from textmill.config import FilterConfig, RedactionConfig
+from textmill.safety.characters import UNSPACED
+from textmill.safety.filtering.bounded import max_chars
+from textmill.safety.filtering.lexicon import Lexicon
+from textmill.safety.placeholders import PLACEHOLDERS
+from textmill.safety.redaction import find_personal_data
+
+Scorer = Callable[[Sequence[str]], Sequence[float]]
+"""Returns for each text the probability that it is harmful."""
+
+CONTEXT_CHARS = 100
+"""Characters before a text that may decide what is found in it."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A part of a text that a filter finds."""
+
+    rule: FilterConfig
+    start: int
+    end: int
+    language: str | None
+    placeholder: str
+    """What replaces it if it is masked."""
+
+
+class Detector(Protocol):
+    """Finds text for one or several filters."""
+
+    def find(self, text: str, start: int, stop: int) -> Iterator[Found]:
+        """Yield what begins at `start` or after it, and before `stop`, in any order."""
+
+    def settled(self, text: str, start: int) -> int:
+        """Return the offset before which nothing changes when more text follows.
+
+        Args:
+            text: the text so far.
+            start: everything before it is settled.
+        """
+
+
+def placeholder(category: str) -> str:
+    """Return what replaces masked text of a category."""
+    return f"[{category.upper()}]"
+
+
+class WordDetector:
+    """Finds the words and phrases of all filters with lists.
+
+    Args:
+        lexicon: by filter and language.
+    """
+
+    def __init__(self, lexicon: Lexicon[tuple[FilterConfig, str | None]]) -> None:
+        self._lexicon = lexicon
+
+    def find(self, text: str, start: int, stop: int) -> Iterator[Found]:
+        """See `Detector`."""
+        base = max(0, start - CONTEXT_CHARS)
+        for (rule, language), begin, end in self._lexicon.find(text[base:]):
+            if start <= base + begin < stop:
+                mask = placeholder(rule.category)
+                yield Found(rule, base + begin, base + end, language, mask)
+
+    def settled(self, text: str, start: int) -> int:
+        """See `Detector`."""
+        base = max(0, start - CONTEXT_CHARS)
+        return base + self._lexicon.settled(text[base:], start - base)
+
+
+class PatternDetector:
+    """Finds the regular expressions of one filter.
+
+    Args:
+        rule: the filter.
+        patterns: of bounded length.
+    """
+
+    def __init__(self, rule: FilterConfig, patterns: Sequence[re.Pattern[str]]) -> None:
+        self._rule = rule
+        self._patterns = patterns
+        # One more than the longest: a pattern may look at the character after its match.
+        self._longest = 1 + max(max_chars(pattern.pattern) for pattern in patterns)
+
+    def find(self, text: str, start: int, stop: int) -> Iterator[Found]:
+        """See `Detector`."""
+        mask = placeholder(self._rule.category)
+        for pattern in self._patterns:
+            for match in pattern.finditer(text, start):
+                if match.start() < stop:
+                    yield Found(self._rule, *match.span(), None, mask)
+
+    def settled(self, text: str, start: int) -> int:
+        """See `Detector`."""
+        return max(start, len(text) - self._longest)
+
+
+class PersonalDataDetector:
+    """Finds personal data.
+
+    Args:
+        rule: the filter.
+        redaction: kinds and countries.
+    """
+
+    _MAX_CHARS = 500
+    _MAX_KEY_CHARS = 10_000
+    _BEGIN_KEY = "-----BEGIN"
+    _END_KEY = re.compile("-----END [A-Z ]{0,40}-----")
+    # Ideographs are words of their own. Words of letters alone, with punctuation after them, are
+    # part of personal data only beside words that are not: bob (at) example.org.
+    _TOKEN = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
+    _PLAIN = re.compile(
+        rf"[{UNSPACED}]|[\"'“„«]?[^\W\d_]++(?:['’-][^\W\d_]++)*+[.,;:!?\"'”“»)…，。、；：？！]*"
+    )
+
+    def __init__(self, rule: FilterConfig, redaction: RedactionConfig) -> None:
+        self._rule = rule
+        self._redaction = redaction
+
+    def find(self, text: str, start: int, stop: int) -> Iterator[Found]:
+        """See `Detector`."""
+        base = max(0, start - CONTEXT_CHARS)
+        for one in find_personal_data(text[base:], self._redaction):
+            if start <= base + one.start < stop:
+                span = (base + one.start, base + one.end)
+                yield Found(self._rule, *span, None, PLACEHOLDERS[one.kind])
+
+    def settled(self, text: str, start: int) -> int:
+        """See `Detector`."""
+        last = max(start, len(text) - self._MAX_KEY_CHARS)
+        for match in self._END_KEY.finditer(text, last):
+            last = match.end()
+        key = text.find(self._BEGIN_KEY, last)
+        settled = self._settled_words(text, start)
+        return settled if key < 0 else min(key, settled)
+
+    def _settled_words(self, text: str, start: int) -> int:
+        begin = max(start, len(text) - self._MAX_CHARS)
+        tokens = [match.span() for match in self._TOKEN.finditer(text, begin)]
+        is_plain = [bool(self._PLAIN.fullmatch(text, *span)) for span in tokens]
+        # The last word may go on, and the one before it may be the first of an address.
+        for index in range(len(tokens) - 2, 0, -1):
+            if is_plain[index - 1] and is_plain[index]:
+                return tokens[index][0]
+        return begin
+
+
+class ModelDetector:
+    """Finds sentences that a classifier considers harmful; made for one text.
+
+    Args:
+        rule: the filter.
+        scorer: its model.
+    """
+
+    MAX_CHARS = 300
+    """Maximum length of a sentence; longer ones are divided."""
+    _SENTENCE = re.compile(
+        rf"[^.!?。！？\n]{{1,{MAX_CHARS}}}[.!?。！？\n]{{0,10}}\s*|[.!?。！？\n]{{1,10}}\s*"
+    )
+
+    def __init__(self, rule: FilterConfig, scorer: Scorer) -> None:
+        self._rule = rule
+        self._scorer = scorer
+        self._scores: dict[tuple[int, int], float] = {}
+
+    def find(self, text: str, start: int, stop: int) -> Iterator[Found]:
+        """See `Detector`."""
+        found = (match.span() for match in self._SENTENCE.finditer(text))
+        spans = [span for span in found if start <= span[0] < stop and text[slice(*span)].strip()]
+        if new := [span for span in spans if span not in self._scores]:
+            scores = self._scorer([text[begin:end].strip() for begin, end in new])
+            self._scores |= zip(new, scores, strict=True)
+        for begin, end in spans:
+            if self._scores[begin, end] >= self._rule.threshold:
+                last = begin + len(text[begin:end].rstrip())
+                yield Found(self._rule, begin, last, None, placeholder(self._rule.category))
+
+    def settled(self, text: str, start: int) -> int:
+        """See `Detector`."""
+        *_, last = (match.start() for match in self._SENTENCE.finditer(text)) if text else (0,)
+        return max(start, last)

@@ -1,0 +1,3 @@
+"""The server of models: HTTP API and playground."""
+
+__all__ = ["listening", "playground", "prediction_log"]

@@ -1,0 +1,38 @@
+// The token of the server, asked for once and kept in this tab alone.
+
+const KEY = "textmill.token";
+let asking = null;
+
+export function authorization() {
+  const token = sessionStorage.getItem(KEY);
+  return token === null ? {} : { Authorization: `Bearer ${token}` };
+}
+
+// Ask for the token, and return once there is one; several requests that lack it ask once.
+// `refused` is the Authorization header that the server did not accept.
+export function askForToken(refused) {
+  if (authorization().Authorization !== refused) return Promise.resolve(); // asked since
+  asking ??= ask(refused !== undefined).finally(() => { asking = null; });
+  return asking;
+}
+
+function ask(isWrong) {
+  const dialog = document.getElementById("token-dialog");
+  const input = document.getElementById("token");
+  document.getElementById("token-problem").textContent = isWrong ? "This token is wrong." : "";
+  input.value = "";
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve, reject) => {
+    dialog.addEventListener("close", () => {
+      const token = input.value.trim();
+      input.value = "";
+      if (!token) reject(new Error("The server requires a token: reload the page to enter it."));
+      else {
+        sessionStorage.setItem(KEY, token);
+        resolve();
+      }
+    }, { once: true });
+    dialog.addEventListener("cancel", () => { input.value = ""; }, { once: true });
+  });
+}

@@ -1,0 +1,192 @@
+"""The log of predictions: what was answered by which model, by default without the texts.
+
+Each line has the lengths of the texts, which the trigger `drift` compares with those of test
+examples, as it does with labels and confidence.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from textmill.config import RedactionConfig
+from textmill.corpus.reading.line_ends import json_line
+from textmill.registry.current import ModelId
+from textmill.safety.redaction import redact
+from textmill.tasks.inputs import Input
+from textmill.tasks.logged.traits import Traits, length_of, traits_of
+
+FOLDER = "serving"
+"""Folder of the log, in the store."""
+INPUT_LENGTH, OUTPUT_LENGTH = "input_length", "output_length"
+"""Fields of a line with the lengths of texts, in characters without white space."""
+LABEL_FIELDS = frozenset({"label", "labels", "type"})
+"""Fields of predictions whose strings are labels of the task; others can be parts of the text."""
+
+log = logging.getLogger(__name__)
+
+
+class PredictionLog:
+    """Appends a line of JSON for each prediction to the day's file.
+
+    Several servers may write to one file: a line is written at once.
+
+    Args:
+        folder: created if necessary.
+        has_texts: whether to log inputs, redacted, and whole predictions.
+    """
+
+    def __init__(self, folder: Path, has_texts: bool) -> None:
+        self.folder, self.has_texts = folder, has_texts
+        self.problem: str | None = None
+
+    def write(
+        self,
+        task: str,
+        model: ModelId,
+        redaction: RedactionConfig,
+        inputs: Sequence[Input],
+        predictions: Sequence[Mapping[str, Any]],
+        written: str | None = None,
+    ) -> int:
+        """Log the predictions of a request; return how many could not be written.
+
+        Args:
+            task: its name.
+            model: which model answered.
+            redaction: that of the model's training texts.
+            inputs: of the model.
+            predictions: for each input.
+            written: the field of a prediction with a text that the model wrote, if it did.
+        """
+        now = datetime.now(UTC)
+        entry = {
+            "time": now.isoformat(timespec="milliseconds"),
+            "task": task,
+            "run": model.run_id,
+            "model_version": model.version,
+        }
+        lines = []
+        for given, prediction in zip(inputs, predictions, strict=True):
+            columns = given if isinstance(given, Mapping) else {"text": given}
+            shown = {name: redact(str(text), redaction)[0] for name, text in columns.items()}
+            line: dict[str, Any] = entry | {INPUT_LENGTH: length_of(shown)}
+            if written is not None:
+                line[OUTPUT_LENGTH] = length_of(prediction[written])
+            if self.has_texts:
+                line |= shown | {"prediction": dict(prediction)}
+            else:
+                line["prediction"] = without_texts(prediction)
+            lines.append(json_line(line))
+        try:
+            self._append(self.folder / f"{now:%Y-%m-%d}.jsonl", "".join(lines).encode())
+        except OSError as error:  # a full disk must not stop the answers
+            self._report(f"The predictions cannot be logged in {self.folder}: {error.strerror}.")
+            return len(lines)
+        self.problem = None
+        return 0
+
+    def _append(self, file: Path, content: bytes) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            os.write(descriptor, content)
+        finally:
+            os.close(descriptor)
+
+    def _report(self, problem: str) -> None:
+        if problem != self.problem:
+            log.error("%s", problem)
+        self.problem = problem
+
+
+def without_texts(prediction: Any) -> Any:
+    """Return a prediction without its strings, except for labels."""
+    if isinstance(prediction, Mapping):
+        return {
+            name: value if name in LABEL_FIELDS and _is_named(value) else without_texts(value)
+            for name, value in prediction.items()
+            if name in LABEL_FIELDS or not isinstance(value, str)
+        }
+    if isinstance(prediction, list | tuple):
+        return [without_texts(value) for value in prediction if not isinstance(value, str)]
+    return prediction
+
+
+def _is_named(value: Any) -> bool:
+    """Return whether a value is a label, or a list of labels."""
+    values = value if isinstance(value, list | tuple) else [value]
+    return all(isinstance(one, str) for one in values)
+
+
+@dataclass
+class LoggedTraits:
+    """The traits of the newest logged predictions of a model."""
+
+    newest: deque[Traits]
+    n_of_others: int = 0
+    """Lines of the same task and other models, which are not used."""
+
+
+@dataclass
+class LogContent:
+    """What was found in a log."""
+
+    by_task: dict[str, LoggedTraits]
+    n_damaged: int = 0
+    """Lines that are no predictions, such as one that a full disk cut off."""
+
+
+def read_log(folder: Path, models: Mapping[str, str], max_rows: int) -> LogContent:
+    """Return the traits of the newest predictions of some models.
+
+    Files may disappear meanwhile.
+
+    Args:
+        folder: that of the log; it may not exist yet.
+        models: runs of the models, by task.
+        max_rows: maximum number of predictions for each model, of which the newest are used.
+    """
+    content = LogContent({task: LoggedTraits(deque(maxlen=max_rows)) for task in models})
+    for file in sorted(folder.glob("*.jsonl"), reverse=True):  # named by their days
+        if all(len(found.newest) == max_rows for found in content.by_task.values()):
+            break
+        of_day = _read_day(file, models, max_rows)
+        content.n_damaged += of_day.n_damaged
+        for task, found in content.by_task.items():
+            earlier = of_day.by_task[task]
+            found.newest = deque([*earlier.newest, *found.newest], max_rows)
+            found.n_of_others += earlier.n_of_others
+    return content
+
+
+def _read_day(file: Path, models: Mapping[str, str], max_rows: int) -> LogContent:
+    content = LogContent({task: LoggedTraits(deque(maxlen=max_rows)) for task in models})
+    with suppress(FileNotFoundError), file.open("rb") as lines:
+        for line in lines:
+            try:
+                _add_line(line, models, content.by_task)
+            except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
+                content.n_damaged += 1
+    return content
+
+
+def _add_line(line: bytes, models: Mapping[str, str], found: Mapping[str, LoggedTraits]) -> None:
+    """Add the traits of a line; any other object of JSON raises one of several exceptions."""
+    entry = json.loads(line)
+    task, run, prediction = entry["task"], entry["run"], entry["prediction"]
+    lengths = [entry.get(name) for name in (INPUT_LENGTH, OUTPUT_LENGTH)]  # not in early lines
+    if not all(isinstance(length, int | None) for length in lengths):
+        raise TypeError(lengths)
+    if task in models and run == models[task]:
+        found[task].newest.append(traits_of(prediction, *lengths))
+    elif task in models:
+        found[task].n_of_others += 1

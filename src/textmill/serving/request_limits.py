@@ -1,0 +1,110 @@
+"""ASGI middleware that requires the token, and limits the size and the time of requests."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Collection
+
+from textmill.serving.refusals import Refusal
+from textmill.web.guard import App, Message, Receive, Scope, Send
+from textmill.web.token import is_authorized
+
+
+class Limits:
+    """Receives the body of a request before the application sees it.
+
+    A client that sends too much or too slowly is refused, and never occupies the application.
+
+    Args:
+        app: the application.
+        max_body_bytes: maximum size of a body.
+        timeout_s: maximum seconds to receive it.
+        token: the token that requests need; None: they need none.
+        open_paths: paths that need no token.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        max_body_bytes: int,
+        timeout_s: float,
+        token: str | None = None,
+        open_paths: Collection[str] = (),
+    ) -> None:
+        self.app = app
+        self.max_body_bytes, self.timeout_s = max_body_bytes, timeout_s
+        self.token, self.open_paths = token, open_paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward a request, or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        try:
+            self._check_token(scope)
+            async with asyncio.timeout(self.timeout_s):
+                body = await self._body(scope, receive)
+        except TimeoutError:
+            refusal = Refusal(408, f"The request did not arrive within {self.timeout_s:g} s.")
+            await _refuse(refusal, send)
+            return
+        except Refusal as refusal:
+            await _refuse(refusal, send)
+            return
+        if body is not None:  # or else the client has left
+            await self.app(scope, _Replay(body, receive), send)
+
+    def _check_token(self, scope: Scope) -> None:
+        """Raise a Refusal unless the request has the token, or needs none."""
+        if self.token is None or scope["path"] in self.open_paths:
+            return
+        given = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
+        if not is_authorized(given, self.token):
+            raise Refusal(401, "The token is missing or wrong: send Authorization: Bearer TOKEN.")
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
+        """Return the body of a request, or None if the client has left.
+
+        Raises:
+            Refusal: it is too large.
+        """
+        refusal = Refusal(
+            413,
+            f"The request has more than {self.max_body_bytes:,} bytes: send less at once, or raise "
+            "serve.max_body_bytes.",
+        )
+        declared = dict(scope["headers"]).get(b"content-length", b"")
+        if declared.isdigit() and int(declared) > self.max_body_bytes:
+            raise refusal
+        body = bytearray()
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return None
+            body += message.get("body", b"")
+            if len(body) > self.max_body_bytes:
+                raise refusal
+            if not message.get("more_body", False):
+                return bytes(body)
+
+
+class _Replay:
+    """Passes on a body that was received, and then what comes after it: that the client left."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self.body: bytes | None = body
+        self.receive = receive
+
+    async def __call__(self) -> Message:
+        if self.body is None:
+            return await self.receive()
+        body, self.body = self.body, None
+        return {"type": "http.request", "body": body, "more_body": False}
+
+
+async def _refuse(refusal: Refusal, send: Send) -> None:
+    headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+    headers += [(key.lower().encode(), value.encode()) for key, value in refusal.headers.items()]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(refusal.body).encode()})

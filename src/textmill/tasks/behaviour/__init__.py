@@ -1,0 +1,16 @@
+"""Behaviour tests of trained models: written as data, filled in, run and judged."""
+
+__all__ = [
+    "attributes",
+    "cases",
+    "counterfactuals",
+    "group_differences",
+    "group_scores",
+    "judging",
+    "perturbations",
+    "suite",
+    "templates",
+    "testing",
+    "verdicts",
+    "yaml_tree",
+]

@@ -1,0 +1,3 @@
+"""Optimizers, learning rates and the moving average of weights."""
+
+__all__ = ["moving_average", "optimizers"]

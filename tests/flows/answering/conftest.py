@@ -1,0 +1,3 @@
+from tests.stores import model_folder, task_of
+
+__all__ = ["model_folder", "task_of"]

@@ -1,0 +1,62 @@
+"""Specifies which regular expressions are accepted: those of linear time and bounded length."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from textmill.safety.filtering.bounded import MAX_CHARS, MAX_WAYS, max_chars, problem_of
+
+
+@pytest.mark.parametrize(
+    ("pattern", "longest"),
+    [
+        (r"\bproject[ -]?(alpha|beta)\b", 13),
+        (r"[a-z]{2,5}x", 6),
+        (r"(\w)\1{1,3}", 4),
+        (r"\w{1,40}+\s{1,3}+\w{1,40}", 83),
+        (r"(?<!no )secret(?= plan)", 6),
+        ("x" * MAX_CHARS, MAX_CHARS),
+    ],
+)
+def test_a_bounded_pattern_has_no_problem_and_a_longest_match(pattern: str, longest: int) -> None:
+    assert problem_of(pattern) is None
+    assert max_chars(pattern) == longest
+
+
+@pytest.mark.parametrize(
+    ("pattern", "named"),
+    [
+        ("(a|b", "is no regular expression"),
+        ("[z-a]", "is no regular expression"),
+        ("a*", "matches the empty text"),
+        ("a|", "matches the empty text"),
+        (r"a\s+b", f"more than {MAX_CHARS} characters"),
+        ("(a+)+b", f"more than {MAX_CHARS} characters"),
+        ("x" * (MAX_CHARS + 1), f"more than {MAX_CHARS} characters"),
+        ("(a?){30}a{30}", f"more than {MAX_WAYS:,} ways"),
+        ("(?:a|aa){1,30}b", f"more than {MAX_WAYS:,} ways"),
+        (r"\w{1,40}\s{1,3}\w{1,40}", f"more than {MAX_WAYS:,} ways"),
+        ("(((a{1,9}){1,9}){1,2})b", f"more than {MAX_WAYS:,} ways"),
+    ],
+)
+def test_a_pattern_that_may_take_long_is_named_with_the_fix(pattern: str, named: str) -> None:
+    assert named in (problem_of(pattern) or "")
+
+
+@pytest.mark.parametrize("pattern", [r"a{1,30}b{0,30}c", "(a|aa){1,6}b", r"\w{1,20}\W?\w{1,20}!"])
+def test_the_time_of_accepted_patterns_is_linear_on_the_worst_text(pattern: str) -> None:
+    assert problem_of(pattern) is None
+    compiled = re.compile(pattern)
+
+    def seconds(length: int) -> float:
+        text = "a" * length
+        begin = time.process_time()
+        assert compiled.search(text) is None
+        return time.process_time() - begin
+
+    short = min(seconds(1_000) for _ in range(3))
+    long = min(seconds(8_000) for _ in range(3))
+    assert long < 24 * short + 0.05  # 8 times; quadratic would be 64

@@ -1,0 +1,108 @@
+"""Specifies which tasks of lm-eval are read, and that no code of theirs runs unasked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.tasks.language_model.harness.conftest import CHOICE_TASK
+from textmill.errors import InputError
+from textmill.tasks.language_model.harness.evaluation import evaluate_tasks
+from textmill.tasks.language_model.harness.task_files import Tasks
+
+MARK = "ran"
+
+
+def write(folder: Path, text: str, name: str = "choice.yaml") -> None:
+    (folder / name).write_text(text)
+
+
+def test_an_unknown_task_is_named_with_close_ones(tasks: Path) -> None:
+    with pytest.raises(
+        InputError, match="no task .local_chioce. of lm-eval; did you mean .*local_choice"
+    ):
+        Tasks(tasks, ["local_chioce"])
+
+
+def test_a_task_of_the_package_is_known_beside_those_of_a_folder(tasks: Path) -> None:
+    known = Tasks(tasks, ["local_choice", "hellaswag"]).all_tasks
+    assert {"local_choice", "local_text", "hellaswag"} <= {*known}
+
+
+@pytest.mark.parametrize(
+    ("folder", "named"), [("nowhere", "is not a folder"), (".", r"has no \*\.yaml file")]
+)
+def test_a_folder_without_tasks_is_named(tmp_path: Path, folder: str, named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        Tasks(tmp_path / folder, ["local_choice"])
+
+
+def test_data_that_cannot_be_fetched_are_named_with_the_way_out(
+    tasks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_: Any) -> None:
+        raise ConnectionError("Couldn't reach 'some/data' on the Hub")
+
+    monkeypatch.setattr("datasets.load_dataset", fail)
+    with pytest.raises(
+        InputError,
+        match=r"local_choice cannot be loaded: .*reach 'some/data'.*"
+        r"dataset_path: json.*--include",
+    ):
+        Tasks(tasks, ["local_choice"]).load(["local_choice"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"class": "x.Y"}, "names code"),
+        ({"custom_dataset": "x.y"}, "names code"),
+        ({"unsafe_code": True}, "lets code run"),
+        ({"dataset_path": "pandas"}, "reads pickles"),
+        ({"dataset_kwargs": {"trust_remote_code": True}}, "lets code run"),
+        ({"metric_list": [{"metric": "./mine"}]}, "loads a metric of the hub"),
+        ({"metric_list": [{"metric": "acc", "hf_evaluate": True}]}, "lets code run"),
+        ({"include": "../other.yaml"}, "includes .*, outside of the folder"),
+    ],
+)
+def test_a_file_that_would_run_code_is_refused(
+    tasks: Path, changed: dict[str, Any], named: str
+) -> None:
+    write(tasks, yaml.safe_dump(CHOICE_TASK | changed))
+    with pytest.raises(InputError, match=rf"choice.yaml {named}.*--trust-code"):
+        Tasks(tasks, ["local_choice"])
+
+
+def test_a_function_runs_only_if_it_is_trusted(
+    folders: dict[str, Path], tasks: Path, tmp_path: Path
+) -> None:
+    mark = tmp_path / MARK
+    write(
+        tasks, f"def ask(row):\n    open({str(mark)!r}, 'w').close()\n    return 'Who?'\n", "own.py"
+    )
+    text = (tasks / "choice.yaml").read_text()
+    write(tasks, text.replace("doc_to_text: '{{question}}'", "doc_to_text: !function own.ask"))
+    with pytest.raises(InputError, match="calls the function own.ask"):
+        Tasks(tasks, ["local_choice"])
+    assert not mark.exists()
+    evaluate_tasks(
+        folders["backbone"], ["local_choice"], tasks, trusts_code=True, accelerator="cpu"
+    )
+    assert mark.exists()
+
+
+def test_a_template_calls_no_code(folders: dict[str, Path], tasks: Path) -> None:
+    attack = "{{ cycler.__init__.__globals__.os.mkdir(question) }}"
+    text = (tasks / "choice.yaml").read_text()
+    write(tasks, text.replace("{{question}}", attack))
+    with pytest.raises(InputError, match="access to attribute '__init__' .* is unsafe"):
+        evaluate_tasks(folders["backbone"], ["local_choice"], tasks, accelerator="cpu")
+
+
+def test_a_damaged_file_is_named(tasks: Path) -> None:
+    write(tasks, "task: [")
+    with pytest.raises(InputError, match="choice.yaml cannot be read"):
+        Tasks(tasks, ["local_text"])

@@ -1,0 +1,39 @@
+"""Specifies what behaviour tests expect of translations, and of responses to prompts."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import pytest
+
+from textmill.tasks.behaviour.templates import fill
+from textmill.tasks.generation import behaviour as of_responses
+from textmill.tasks.translation import behaviour as of_translations
+from textmill.tasks.translation.examples import Spec
+
+SPEC = Spec(source_share=0.5)
+ANN = {"text": fill("{name} lives in {town}.", {"name": "Ann", "town": "Bath"})}
+BO = {"text": fill("{name} lives in {town}.", {"name": "Bo", "town": "Bath"})}
+
+
+@pytest.mark.parametrize(
+    ("judge", "field"), [(of_translations, "translation"), (of_responses, "response")]
+)
+def test_the_text_contains_what_is_expected(judge: ModuleType, field: str) -> None:
+    right = judge.expected(SPEC, ["{name}", "wohnt"], ANN)
+    assert right == ["Ann", "wohnt"]
+    assert judge.is_right({field: "ANN wohnt in Bath."}, right)
+    assert not judge.is_right({field: "Bo wohnt in Bath."}, right)
+    ann, bo = {field: "Ann wohnt in Bath."}, {field: "Bo wohnt in Bath."}
+    assert judge.decision(ann, ANN) == judge.decision(bo, BO) == "{name} wohnt in {town}."
+    assert judge.show(ann) == "Ann wohnt in Bath."
+
+
+def test_what_is_no_text_is_refused() -> None:
+    for expect, message in (
+        ({"name": "x"}, "expect is a text that"),
+        ("", "expect is a text that"),
+        ("{place}", "slot"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            of_translations.expected(SPEC, expect, ANN)
