@@ -50,6 +50,8 @@ from textmill.model.generation import prepare
 
 N_PROMPT, N_NEW = 32, 64
 N_RAGGED = 32
+PAUSE_S = 0.5
+"""Before each timing: the idle threads of the other libraries spin for a while."""
 RAGGED_LENGTHS = (4, 64)
 VOCAB_SIZE = 8192
 """Of the small models."""
@@ -146,6 +148,7 @@ def compare(
     times: dict[str, list[tuple[float, float]]] = {who.name: [] for who in contestants}
     for _ in range(repetitions):
         for who in contestants:
+            time.sleep(PAUSE_S)
             wall_s, cpu_s = time.perf_counter(), time.process_time()
             who.complete(prompts)
             times[who.name].append((time.perf_counter() - wall_s, time.process_time() - cpu_s))

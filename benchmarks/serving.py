@@ -41,11 +41,21 @@ def start(
     assert server.stdout is not None
     line = server.stdout.readline().decode()
     address = next(word for word in line.split() if word.startswith("http"))[7:].rstrip(".")
-    while time.perf_counter() - began < START_S:
-        if ask(HTTPConnection(address), task, TEXTS[0]) == 200:
-            return server, address, time.perf_counter() - began
+    try:
+        wait_for_answer(address, task)
+    except BaseException:
+        server.terminate()
+        raise
+    return server, address, time.perf_counter() - began
+
+
+def wait_for_answer(address: str, task: str) -> None:
+    """Return when the model of a task is loaded and has answered."""
+    end = time.perf_counter() + START_S
+    while (status := ask(HTTPConnection(address), task, TEXTS[0])) != 200:
+        if time.perf_counter() > end:
+            raise SystemExit(f"{task} answers with status {status} for {START_S} s")
         time.sleep(0.05)
-    raise SystemExit(f"no answer within {START_S} s")
 
 
 def ask(connection: HTTPConnection, task: str, text: str) -> int:

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from http.client import HTTPConnection
 from pathlib import Path
 
 import psutil
 import torch
 
-from benchmarks.serving import TEXTMILL, TEXTS, ask, start
+from benchmarks.serving import TEXTMILL, start, wait_for_answer
 from textmill import model as models
 from textmill.compose import compose
 from textmill.config import ModelConfig, TokenizerConfig
@@ -25,7 +24,7 @@ from textmill.corpus.tokens.vocabulary import train_tokenizer
 from textmill.model import GPT
 
 N_IDS = 270
-TASKS = ("topic", "sentiment", "ner", "entailment")
+TASKS = ("topic", "sentiment", "ner", "subjects")
 SETTINGS = (
     "sample.n_documents=400",
     "sample.n_train=60",
@@ -58,8 +57,7 @@ def memory_mib(project: Path, tasks: tuple[str, ...], settings: list[str]) -> fl
     server, address, first_s = start([*settings, f"tasks=[{names}]"], tasks[0], project)
     try:
         for task in tasks:
-            if ask(HTTPConnection(address), task, TEXTS[0]) != 200:
-                raise SystemExit(f"{task} does not answer")
+            wait_for_answer(address, task)
         mib = psutil.Process(server.pid).memory_full_info().pss / 2**20
     finally:
         server.terminate()
