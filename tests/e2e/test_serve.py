@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -117,12 +119,28 @@ def test_clients_that_leave_or_hang_do_not_stop_it(server: Server) -> None:
     host, port = server.url.removeprefix("http://").split(":")
     sockets = [socket.create_connection((host, int(port))) for _ in range(20)]
     for one in sockets:
-        one.sendall(
-            b"POST /v1/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n{"
-        )
+        one.sendall(HANGING)
     assert server.predict("topic", "a").status_code == 200
     for one in sockets:
         one.close()
+
+
+def test_requests_made_from_its_own_schema_find_no_server_error(
+    server: Server, tmp_path: Path
+) -> None:
+    """Of what the schema allows and forbids; it leaves out the routes that start runs."""
+    command = [str(Path(sys.executable).with_name("schemathesis")), "run"]
+    options = ("--checks=not_a_server_error", "--exclude-path-regex=/runs", "--seed=1")
+    limits = ("--max-examples=20", "--request-timeout=60", "--max-failures=1")
+    done = subprocess.run(
+        [*command, f"{server.url}/openapi.json", *options, *limits],
+        cwd=tmp_path,  # where it keeps examples
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout
+    assert server.predict("topic", "a").status_code == 200
 
 
 def test_a_server_for_others_needs_a_token(product: Product) -> None:
