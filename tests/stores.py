@@ -34,6 +34,7 @@ __all__ = [
     "_probe_steps",
     "calls",
     "config",
+    "empty_database",
     "model_folder",
     "seed",
     "store",
@@ -246,6 +247,14 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
             "tracking": {"home": str(home), "system_metrics": False},
         }
     )
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of a store without runs, to be copied: MLflow takes seconds to make one."""
+    file = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    importlib.import_module("textmill.tracking.database.opening").make_database(file)
+    return file
 
 
 @pytest.fixture(scope="session")

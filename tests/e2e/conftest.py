@@ -116,7 +116,10 @@ def product(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Product
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Product:
-    """A working folder in which the shrunken demo has run once."""
+    """A working folder in which the shrunken demo has run once.
+
+    Of the fast tests, those in `test_run.py` alone use it, so that a single worker makes it.
+    """
     product = Product(tmp_path_factory.mktemp("finished"))
     done = product.run("run", *SMALL)
     assert done.returncode == 0, done.stderr

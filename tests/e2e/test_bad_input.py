@@ -63,7 +63,7 @@ def test_a_bad_setting_is_named_with_its_fix(project: Product, override: str, na
         pytest.param("notes.jsonl", "", "notes.jsonl", marks=SLOW),
         pytest.param("notes.jsonl", NOTE % 1 + '{"text": \n', "notes.jsonl:2", marks=SLOW),
         pytest.param("train.csv", TRAIN.replace("label", "mood"), "tasks.mood.label", marks=SLOW),
-        ("test.csv", "text,label\nan odd day,strange\n", "test.csv:2"),
+        pytest.param("test.csv", "text,label\nan odd day,strange\n", "test.csv:2", marks=SLOW),
         pytest.param(
             "tests.yaml",
             BEHAVIOUR.replace("good", "great"),

@@ -11,6 +11,8 @@ import pytest
 
 from tests.e2e.conftest import SMALL, Product, outside_environment
 
+pytestmark = pytest.mark.slow
+
 LARGE = {
     "datasets",
     "evaluate",

@@ -11,6 +11,8 @@ import pytest
 
 from tests.e2e.conftest import Product, wait_until
 
+pytestmark = pytest.mark.slow
+
 
 def test_rows_keep_their_columns_and_name_the_registered_model(finished: Product) -> None:
     file = finished.folder / "news.csv.gz"
@@ -32,7 +34,6 @@ def test_rows_keep_their_columns_and_name_the_registered_model(finished: Product
         assert len(row["run"]) == 32
 
 
-@pytest.mark.slow
 def test_a_killed_prediction_is_continued_with_the_same_bytes(
     finished: Product, tmp_path: Path
 ) -> None:

@@ -33,6 +33,7 @@ def labels(found: dict[str, dict[str, Any]], state: str) -> set[str]:
     return {label for label, part in found.items() if part["state"] == state}
 
 
+@pytest.mark.slow
 def test_an_unchanged_run_would_reuse_everything(finished: Product) -> None:
     done = finished.run("status", *SMALL)
     assert (done.returncode, done.stderr) == (0, "")
@@ -42,6 +43,7 @@ def test_an_unchanged_run_would_reuse_everything(finished: Product) -> None:
     assert done.stdout.startswith("sample ")
 
 
+@pytest.mark.slow
 def test_a_changed_setting_is_named_where_it_counts(finished: Product) -> None:
     found = status(finished, "pretrain.max_steps=41")
     (change,) = found["pretrain"]["changes"]
@@ -172,6 +174,7 @@ def test_nothing_is_computed_or_written(finished: Product) -> None:
     assert files() == before
 
 
+@pytest.mark.slow
 def test_a_store_that_can_be_read_alone_is_read(finished: Product, tmp_path: Path) -> None:
     home = tmp_path / "mlruns"
     shutil.copytree(finished.folder / "mlruns", home, ignore=shutil.ignore_patterns("prefect"))

@@ -46,14 +46,15 @@ def run(
     ],
 )
 def test_an_argument_that_is_not_text_is_refused_by_name(
-    finished: Product, words: tuple[bytes, ...], named: bytes
+    tmp_path: Path, words: tuple[bytes, ...], named: bytes
 ) -> None:
-    done = run(finished.folder, *words)
+    done = run(tmp_path, *words)
     assert (done.returncode, done.stdout) == (2, b"")
     assert named in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_standard_input_that_is_not_utf_8_is_refused(finished: Product) -> None:
     done = run(finished.folder, b"predict", b"topic", stdin=LATIN)
     assert done.returncode == 2
@@ -62,6 +63,7 @@ def test_standard_input_that_is_not_utf_8_is_refused(finished: Product) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_text_in_utf_8_is_read_in_an_ascii_locale_and_answered_in_ascii(
     finished: Product,
 ) -> None:
@@ -76,6 +78,7 @@ def test_a_text_in_utf_8_is_read_in_an_ascii_locale_and_answered_in_ascii(
     assert answers[0] == answers[1] == answers[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("doctor",), ("lineage", "models:/demo.ner@champion")])
 def test_an_ascii_terminal_is_written_to(finished: Product, words: tuple[str, ...]) -> None:
     done = run(finished.folder, *map(str.encode, words), **ASCII)

@@ -12,7 +12,7 @@ from filelock import FileLock
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
-from textmill.config import Config, SampleConfig, TrackingConfig
+from textmill.config import Config, SampleConfig
 from textmill.errors import RunError
 from textmill.files import write_json
 from textmill.registry.lineage import trace
@@ -31,18 +31,11 @@ Probe = Callable[[str], Step]
 
 
 @pytest.fixture
-def own(store: Store, config: Config, tmp_path: Path, calls: Callable[[], int]) -> Config:
+def own(empty_database: Path, config: Config, tmp_path: Path, calls: Callable[[], int]) -> Config:
     """A configuration whose store holds nothing yet."""
-    with open_pipeline("test", config, "tests", {}):
-        pass  # so that there is a database to copy, which is faster than making one
     home = tmp_path / "mlruns"
     home.mkdir()
-    shutil.copy(store.home / "mlflow.db", home)
-    copied = Store(TrackingConfig(home=str(home)))
-    for run in copied.search("attributes.start_time > 0"):
-        copied.client.delete_run(run.info.run_id)
-    for model in copied.client.search_registered_models():
-        copied.client.delete_registered_model(model.name)
+    shutil.copy(empty_database, home)
     tracking = config.tracking.model_copy(update={"home": str(home)})
     values = {"tracking": tracking, "experiment": f"prune {tmp_path.name}"}
     return config.model_copy(update=values)

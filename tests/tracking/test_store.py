@@ -110,8 +110,10 @@ def test_the_environment_names_the_store_unless_the_configuration_does(
         Store(TrackingConfig(home=str(tmp_path)))
 
 
-def test_two_stores_of_a_process_do_not_mix(store: Store, tmp_path: Path) -> None:
-    shutil.copy(store.home / "mlflow.db", tmp_path)  # faster than making one
+def test_two_stores_of_a_process_do_not_mix(
+    store: Store, empty_database: Path, tmp_path: Path
+) -> None:
+    shutil.copy(empty_database, tmp_path)
     second = Store(TrackingConfig(home=str(tmp_path)))
     store.experiment("only here")
     assert store.client.get_experiment_by_name("only here") is not None
@@ -126,8 +128,9 @@ def test_a_damaged_database_is_reported(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\xff", b"7" * 32, b"{}", b"0" * 32 + b" 12345678"])
 def test_a_damaged_id_of_the_locks_is_recreated_with_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
+    empty_database: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, content: bytes
 ) -> None:
+    shutil.copy(empty_database, tmp_path)
     config = TrackingConfig(home=str(tmp_path))
     known = Store(config).locks_id
     assert Store(config).locks_id == known

@@ -1,3 +1,3 @@
-from tests.stores import model_folder, task_of
+from tests.stores import empty_database, model_folder, task_of
 
-__all__ = ["model_folder", "task_of"]
+__all__ = ["empty_database", "model_folder", "task_of"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import warnings
 from pathlib import Path
 
@@ -27,9 +28,11 @@ TEST = "text,label\na fair day,good\n"
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, empty_database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's folder with sound data."""
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "mlruns").mkdir()
+    shutil.copy(empty_database, "mlruns")
     files = {"my.yaml": CONFIG, "notes.jsonl": NOTES, "train.csv": TRAIN, "test.csv": TEST}
     for name, content in files.items():
         (tmp_path / name).write_text(content)

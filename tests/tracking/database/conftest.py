@@ -11,7 +11,6 @@ from tests.tracked import Calls, Probe, run_once
 from textmill.config import Config, SampleConfig
 from textmill.files import digest_file
 from textmill.steps.raw_sources import Source
-from textmill.tracking.database.opening import make_database
 from textmill.tracking.results import Result
 from textmill.tracking.store import Store
 
@@ -23,22 +22,14 @@ def at(config: Config, home: Path) -> Config:
     return config.model_copy(update={"tracking": tracking, "experiment": "moving"})
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The database of a store without runs: those of other tests have files that are not copied."""
-    file = tmp_path_factory.mktemp("empty") / "mlflow.db"
-    make_database(file)
-    return file
-
-
 @pytest.fixture
 def made(
-    empty: Path, config: Config, probe: Probe, tmp_path: Path, calls: Calls
+    empty_database: Path, config: Config, probe: Probe, tmp_path: Path, calls: Calls
 ) -> tuple[Config, Result]:
     """A store with a result that was made from a file in it, and with a registered model."""
     home = tmp_path / "first" / "mlruns"
     home.mkdir(parents=True)
-    shutil.copy(empty, home)  # faster than making one
+    shutil.copy(empty_database, home)
     own = at(config, home)
     first = run_once(own, probe("write"), SampleConfig(seed=2))
     place = first.folder / "seed.txt"
