@@ -34,6 +34,7 @@ SETTINGS = (
     "model.block_size=256",
     "tokenizer.vocab_size=null",
     "finetune.method=lora",
+    "finetune.lora.merge=false",
     "finetune.epochs=null",
     "finetune.max_steps=1",
     "finetune.candidates=[network]",
