@@ -74,12 +74,15 @@ class Source:
     encoding: str = AUTO
 
 
-def file_sources(patterns: Iterable[str], form: InputFormat | None) -> list[Source]:
+def file_sources(
+    patterns: Iterable[str], form: InputFormat | None, setting: str = "--file"
+) -> list[Source]:
     """Return the sources of files.
 
     Args:
         patterns: paths, or patterns such as `data/*.csv`; - is standard input.
         form: their format; None: their names say it.
+        setting: the option or setting that gives them, for messages.
 
     Raises:
         InputError: there is no such file.
@@ -92,9 +95,9 @@ def file_sources(patterns: Iterable[str], form: InputFormat | None) -> list[Sour
         if Path(pattern).exists() or not glob.has_magic(pattern):
             files = [Path(pattern)]
         else:
-            files = files_matching(pattern, Links(follow=True, setting="--file"))
+            files = files_matching(pattern, Links(follow=True, setting=setting))
         if not files:
-            raise InputError(f"--file {pattern}: no file matches; correct the pattern.")
+            raise InputError(f"{setting} {pattern}: no file matches; correct the pattern.")
         for file in files:
             check_file(file)
         sources += [Source(file, form) for file in files]

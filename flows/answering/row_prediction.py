@@ -150,24 +150,34 @@ class BadRows:
         n, first = self.found
         if n and not n_answers:
             raise InputError(f"No row can be predicted, all {n:,} are bad. The first is {first}.")
+        if not n and not n_answers:
+            notify("There are no rows to predict.")
+        self.report_skipped(notify)
+
+    def report_skipped(self, notify: Callable[[str], None]) -> None:
+        """Show how many rows were left out, if any were."""
+        n, first = self.found
         if n:
             notify(f"{n:,} bad rows were left out. The first is {first}.")
-        elif not n_answers:
-            notify("There are no rows to predict.")
 
 
 def check_output(out: Path, sources: Sequence[Source]) -> None:
-    """Raise InputError if a file is not one to write JSON Lines to.
+    """Raise InputError if a file is not one to write answers to.
 
     Raises:
         InputError: its name is that of another format, or it is a file of the input.
     """
-    name = out.name.lower()
-    if name.endswith((*RECORD_SUFFIXES, ".gz", ".zst")) and not name.endswith(".jsonl"):
-        raise InputError(f"--out {out}: the answers are JSON Lines; let its name end in .jsonl.")
+    check_name(out, "--out")
     for source in sources:
         if source.stream is None and out.exists() and out.samefile(source.file):
             raise InputError(f"--out {out} is a file of the input: choose another file.")
+
+
+def check_name(file: Path, option: str) -> None:
+    """Raise InputError if the name of a file to write is that of another format than JSON Lines."""
+    name = file.name.lower()
+    if name.endswith((*RECORD_SUFFIXES, ".gz", ".zst")) and not name.endswith(".jsonl"):
+        raise InputError(f"{option} {file}: it is written as JSON Lines; let it end in .jsonl.")
 
 
 def answers(

@@ -59,14 +59,17 @@ def label(
         composed = compose(config, overrides or [])
         who = by or _user_name()
         session = open_session(task, composed, renamed_columns(column or []), who, _notify)
+        bad = BadRows(skip_bad)
         if import_file is not None:
-            n_saved, n_known, n_empty = session.import_from(import_file)
+            n_saved, n_known, n_empty = session.import_from(import_file, bad)
+            bad.report_skipped(_notify)
             notes = f"{n_known:,} texts had a label already, {n_empty:,} rows have none"
             typer.echo(f"{n_saved:,} labels are saved in {session.writer.file}; {notes}.")
             return
         rows = session.source()
         with _progress(task, rows) as show:
-            found = session.candidates(rows, count, BadRows(skip_bad), show)
+            found = session.candidates(rows, count, bad, show)
+        bad.report_skipped(_notify)
         if not found:
             typer.echo("There is no text without a label in the source.")
         elif export is not None:

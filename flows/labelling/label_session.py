@@ -23,7 +23,7 @@ from textmill.tracking.raw_data import with_sample
 from textmill.tracking.store import Store
 from textmill_flows.answering import row_prediction
 from textmill_flows.answering.input_rows import InputRow, InputRows, file_sources
-from textmill_flows.answering.row_prediction import BadRows, RowPredictor, joined
+from textmill_flows.answering.row_prediction import BadRows, RowPredictor, check_name, joined
 from textmill_flows.labelling.label_writer import LabelWriter
 from textmill_flows.labelling.uncertain_rows import (
     Candidate,
@@ -80,7 +80,9 @@ class LabelSession:
             InputError: it cannot be read, or has no such columns.
         """
         assert self.config.labelling is not None
-        return InputRows(file_sources([self.config.labelling.source], None), self.model.columns)
+        setting = f"tasks.{self.config.name}.labelling.source"
+        sources = file_sources([self.config.labelling.source], None, setting)
+        return InputRows(sources, self.model.columns)
 
     def save(self, rows: Sequence[tuple[InputRow, Label, Label | None]]) -> None:
         """Append the labels of rows, each with the one that the model predicted, if it is known.
@@ -108,31 +110,40 @@ class LabelSession:
         """Write texts to a new file, to be filled with labels by another tool.
 
         Raises:
-            InputError: the file exists, or cannot be written.
+            InputError: the file exists, cannot be written, or has the name of another format.
         """
-        if file.exists():
-            raise InputError(
-                f"--export {file} exists, and may have labels: choose another file, or remove it."
-            )
-        if not file.parent.is_dir():
-            raise InputError(f"--export {file}: {file.parent} is no folder: create it.")
+        check_name(file, "--export")
         rows = [self._row(one.row, None, one.predicted, None, None) for one in candidates]
-        write_atomic(file, "".join(map(json_line, rows)).encode())
+        try:
+            if file.exists():
+                raise InputError(
+                    f"--export {file} exists, and may have labels: choose another file, or remove "
+                    "it."
+                )
+            if not file.parent.is_dir():
+                raise InputError(f"--export {file}: {file.parent} is no folder: create it.")
+            write_atomic(file, "".join(map(json_line, rows)).encode())
+        except OSError as error:
+            raise InputError(f"--export {file} cannot be written: {error.strerror}.") from None
 
-    def import_from(self, file: Path) -> tuple[int, int, int]:
+    def import_from(self, file: Path, bad: BadRows) -> tuple[int, int, int]:
         """Save the labels of a file, all or none.
 
+        Args:
+            file: with texts and labels.
+            bad: what to do with bad rows.
+
         Returns:
-            The numbers of labels that were saved, of texts that had one already, and of rows
-            without a label.
+            The numbers of labels that were saved, of texts that had one already, as those of the
+            test, and of rows without a label.
 
         Raises:
             InputError: a row is bad, or its label is not known to the model.
         """
-        column, seen = self.labelling.column(self.config), self.saved_keys()
-        bad, new = BadRows(are_skipped=False), []
+        column, new = self.labelling.column(self.config), []
+        seen = self.saved_keys() | known_keys(self.model.predictor, self.config)
         n_known = n_empty = 0
-        for row in InputRows(file_sources([str(file)], None), self.model.columns):
+        for row in InputRows(file_sources([str(file)], None, "--import"), self.model.columns):
             if not isinstance(row, InputRow):
                 bad.add(row)
                 continue
@@ -172,7 +183,8 @@ class LabelSession:
         """Return the line of a label: the columns of the row, the label, and the facts about it."""
         values = {name: value for name, value in row.values.items() if name != FACTS}
         given = {str(getattr(self.config, name)): text for name, text in self._texts(row.given)}
-        missing = {name: text for name, text in given.items() if not _has(values, name)}
+        # With --column, the row may have another text in the column of the task.
+        missing = {name: text for name, text in given.items() if not _has(values, name, text)}
         model = {"model_version": self.model.version, "run": self.model.run}
         facts = {"by": by, "at": at, "predicted": predicted, **model}
         column = self.labelling.column(self.config)
@@ -190,10 +202,10 @@ class LabelSession:
         return key_of(self.model.predictor, given, self.model.predictor.redaction)
 
 
-def _has(values: dict[str, object], column: str) -> bool:
+def _has(values: dict[str, object], column: str, text: str) -> bool:
+    """Return whether a row has a text in a column."""
     with suppress(KeyError):
-        get_column(values, column)
-        return True
+        return get_column(values, column) == text
     return False
 
 

@@ -258,7 +258,7 @@ def test_nothing_but_bad_rows_is_an_error_and_no_rows_are_none(tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["out.csv", "out.parquet", "OUT.jsonl.gz", "out.txt.zst"])
 def test_the_name_of_another_format_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(InputError, match="the answers are JSON Lines"):
+    with pytest.raises(InputError, match="it is written as JSON Lines"):
         check_output(tmp_path / name, [])
     check_output(tmp_path / "OUT.JSONL", [])
     check_output(tmp_path / "out", [])

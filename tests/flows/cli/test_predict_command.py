@@ -72,7 +72,7 @@ def test_a_file_is_written_and_what_was_left_out_is_said(tmp_path: Path) -> None
         (["--file", "nowhere.csv"], "nowhere.csv does not exist"),
         (["x", "--column", "text"], "--column text: write NAME=COLUMN, such as text=body."),
         (["x", "--column", "=body"], "--column =body: write NAME=COLUMN"),
-        (["x", "--out", "out.csv"], "the answers are JSON Lines"),
+        (["x", "--out", "out.csv"], "it is written as JSON Lines"),
         (["--file", "a.jsonl", "--out", "a.jsonl"], "--out a.jsonl is a file of the input"),
     ],
 )

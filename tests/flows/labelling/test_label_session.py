@@ -21,6 +21,7 @@ from textmill_flows.answering.row_prediction import BadRows
 from textmill_flows.labelling import label_session
 from textmill_flows.labelling.label_session import LabelSession, open_session
 
+STRICT = BadRows(are_skipped=False)
 SOURCE = [
     {"id": 1, "body": "a bright morning 55"},
     {"id": 2, "body": "grim corridors 90"},
@@ -113,8 +114,8 @@ def test_an_export_is_filled_in_and_imported(tmp_path: Path, session: LabelSessi
     write_lines(
         file, [rows[0] | {"mood": "good"}, rows[1] | {"mood": ""}, rows[2] | {"mood": "bad"}]
     )
-    assert session.import_from(file) == (2, 0, 1)
-    assert session.import_from(file) == (0, 2, 1)
+    assert session.import_from(file, STRICT) == (2, 0, 1)
+    assert session.import_from(file, STRICT) == (0, 2, 1)
     found = [(row["id"], row["mood"], row["labelled"]["by"]) for row in saved(session)]
     assert found == [(3, "good", "ann"), (2, "bad", "ann")]
     assert saved(session)[0]["labelled"]["predicted"] == "bad"
@@ -124,7 +125,7 @@ def test_an_export_is_filled_in_and_imported(tmp_path: Path, session: LabelSessi
 
 def test_a_table_of_another_tool_is_imported(tmp_path: Path, session: LabelSession) -> None:
     (tmp_path / "done.csv").write_text("body,mood\na fine day 1,good\nA fine  day 1,bad\n")
-    assert session.import_from(tmp_path / "done.csv") == (1, 1, 0)
+    assert session.import_from(tmp_path / "done.csv", STRICT) == (1, 1, 0)
     assert [(row["body"], row["mood"]) for row in saved(session)] == [("a fine day 1", "good")]
 
 
@@ -141,8 +142,55 @@ def test_an_import_is_all_or_nothing(
 ) -> None:
     file = write_lines(tmp_path / "done.jsonl", [{"body": "y 2", "mood": "good"}, row])
     with pytest.raises(InputError, match=rf"done.jsonl:2: {re.escape(message)}"):
-        session.import_from(file)
+        session.import_from(file, STRICT)
     assert not session.writer.file.exists()
+
+
+def test_an_import_leaves_out_texts_of_the_task_and_bad_rows(
+    tmp_path: Path, session: LabelSession
+) -> None:
+    """A text of the test that was imported would be trained on."""
+    rows = [{"body": "test 0 1", "mood": "bad"}, {"body": "train 1  1", "mood": "good"}]
+    more: list[Any] = [{"body": None, "mood": "good"}, {"body": "y 2", "mood": "good"}]
+    file, bad = write_lines(tmp_path / "done.jsonl", [*rows, *more]), BadRows(are_skipped=True)
+    assert session.import_from(file, bad) == (1, 2, 0)
+    assert bad.found[0] == 1
+    assert [row["body"] for row in saved(session)] == ["y 2"]
+
+
+def test_the_text_that_was_shown_is_saved(session: LabelSession) -> None:
+    """With --column, the column of the task may have another one."""
+    model = row_model(PREDICTOR, session.config, {"text": "note"})
+    other = LabelSession(session.config, model, session.writer, "ann")
+    assert session.config.labelling is not None
+    source = Path(session.config.labelling.source)
+    write_lines(source, [{"body": "Re: order 0", "note": "grim corridors 90"}])
+    (only,) = candidates(other)
+    other.save([(only.row, "bad", None)])
+    (row,) = saved(other)
+    assert (row["body"], row["input_body"]) == ("grim corridors 90", "Re: order 0")
+    assert other.saved_keys() == {only.key}
+    assert candidates(other) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("todo.csv", "let it end in .jsonl"), ("x" * 300 + ".jsonl", "cannot be written")],
+)
+def test_a_file_that_could_not_be_imported_is_not_exported(
+    tmp_path: Path, session: LabelSession, name: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        session.export([], tmp_path / name)
+
+
+def test_a_source_that_matches_no_file_is_named(session: LabelSession) -> None:
+    assert session.config.labelling is not None
+    section = session.config.labelling.model_copy(update={"source": "nothing*.csv"})
+    config = session.config.model_copy(update={"labelling": section})
+    other = LabelSession(config, session.model, session.writer, "ann")
+    with pytest.raises(InputError, match=r"tasks\.mood\.labelling\.source nothing\*\.csv: no file"):
+        other.source()
 
 
 def test_a_source_without_the_column_of_texts_is_refused(
