@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
 
-from textmill.tasks.behaviour.templates import fill
+from textmill.tasks.behaviour.perturbations import typo
+from textmill.tasks.behaviour.templates import Filled, fill
 from textmill.tasks.tagging.behaviour import decision, expected, is_right, show
 from textmill.tasks.tagging.examples import Spec
 
@@ -54,3 +56,13 @@ def test_entities_of_texts_with_other_values_are_the_same_if_their_slots_are() -
     assert decision(answer((0, 3, "PER")), ANN) == [["PER", "ann"]]
     assert show(ann) == "Ann Bauer (PER), Bath (LOC)"
     assert show(answer()) == "none"
+
+
+def test_an_entity_with_a_typing_error_is_the_same_entity() -> None:
+    """Those of test examples are in no slot, so the error may be in their text."""
+    before = Filled("Hamburg")
+    after = typo(before, Random(0))
+    assert after.text != before.text
+    found = answer((0, 7, "LOC"))
+    assert decision(found, {"text": after}) == decision(found, {"text": before})
+    assert decision(answer((0, 5, "LOC")), {"text": after}) != decision(found, {"text": before})

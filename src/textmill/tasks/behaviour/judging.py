@@ -20,7 +20,9 @@ Answer = Mapping[str, Any]
 def read_given(texts: Mapping[str, Any]) -> Given:
     """Return an input from its form in JSON."""
     return {
-        column: Filled(value["text"], tuple((b, e, slot) for b, e, slot in value["places"]))
+        column: Filled(
+            value["text"], tuple((b, e, slot) for b, e, slot in value["places"]), value["correct"]
+        )
         for column, value in texts.items()
     }
 

@@ -31,7 +31,7 @@ def typo(given: Filled, rng: Random) -> Filled:
     if not spots:
         return given
     at, text = rng.choice(spots), given.text
-    return Filled(f"{text[:at]}{text[at + 1]}{text[at]}{text[at + 2 :]}", given.places)
+    return Filled(f"{text[:at]}{text[at + 1]}{text[at]}{text[at + 2 :]}", given.places, text)
 
 
 def lowercase(given: Filled, rng: Random) -> Filled:

@@ -25,18 +25,22 @@ class Filled:
 
     text: str
     places: tuple[Place, ...] = ()
+    correct: str | None = None
+    """The text without its typing error; None: it has none."""
 
     def named(self, begin: int, end: int) -> str:
         """Return a part of the text, in lower case, with `{slot}` for each value that it contains.
 
-        What models say of texts that differ in the values alone is compared in this form.
+        What models say of texts that differ in the values alone, or by a typing error, is compared
+        in this form.
         """
+        text = self.text if self.correct is None else self.correct
         parts, at = [], begin
         for first, last, slot in self.places:
             if begin <= first and last <= end:
-                parts += [self.text[at:first].casefold(), f"{{{slot}}}"]
+                parts += [text[at:first].casefold(), f"{{{slot}}}"]
                 at = last
-        return "".join([*parts, self.text[at:end].casefold()])
+        return "".join([*parts, text[at:end].casefold()])
 
 
 def slots_in(template: str) -> list[str]:
