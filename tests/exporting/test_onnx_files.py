@@ -24,6 +24,7 @@ def test_the_difference_is_relative_to_the_largest_output_above_1() -> None:
 
 def test_outputs_of_another_shape_are_as_different_as_can_be() -> None:
     assert max_difference([torch.zeros(2)], [np.zeros((2, 1))]) == float("inf")
+    assert max_difference([torch.zeros(2)], [np.array([0, np.nan])]) == float("inf")
 
 
 @pytest.mark.parametrize("difference", [2e-3, float("inf"), float("nan")])

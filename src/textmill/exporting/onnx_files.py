@@ -68,7 +68,8 @@ def max_difference(expected: Sequence[Tensor], found: Sequence[Any]) -> float:
             return float("inf")
         if right.size:
             scale = max(1.0, float(np.abs(right).max()))
-            worst = max(worst, float(np.abs(right - own).max()) / scale)
+            difference = float(np.abs(right - own).max()) / scale
+            worst = max(worst, difference if np.isfinite(difference) else float("inf"))
     return worst
 
 
