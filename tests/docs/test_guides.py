@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from tests.guides import DOCS, SKIP_REASONS, Block, blocks, pages
-from textmill.config import Config, Settings
+from textmill.config import KINDS, Config, Settings, settings_of
 from textmill.config.masked import models_in
 
 ROOT = DOCS.parent
@@ -43,7 +43,7 @@ def test_every_setting_is_in_the_reference(site: Path) -> None:
     documented = set(re.findall(r'id="textmill[.\w]*\.(\w+\.\w+)"', page))
     missing = {
         f"{model.__name__}.{field}"
-        for model in settings_in(Config)
+        for model in set().union(*map(settings_in, (Config, *map(settings_of, KINDS))))
         for field in model.__annotations__.keys() & model.model_fields.keys()
     } - documented
     assert not missing
@@ -63,8 +63,10 @@ def test_the_readme_is_short_and_its_links_resolve() -> None:
     assert len(text.splitlines()) <= 200
     links = re.findall(r"\]\((?!https?://)([^)#]+)\)", text)
     assert [link for link in links if not (ROOT / link).exists()] == []
-    named = {link for link in links if link.startswith("docs/guides/")}
-    assert named == {p.relative_to(ROOT).as_posix() for p in (DOCS / "guides").glob("*.md")}
+    guides = {page.relative_to(ROOT).as_posix() for page in (DOCS / "guides").glob("*.md")}
+    assert {link for link in links if link.startswith("docs/guides/")} == guides
+    start = (DOCS / "index.md").read_text(encoding="utf-8")
+    assert {f"docs/{link}" for link in re.findall(r"\]\((guides/[^)#]+)\)", start)} == guides
 
 
 @pytest.mark.parametrize("block", ALL, ids=lambda block: block.page)
