@@ -46,17 +46,17 @@ def checked(given: Any, columns: Sequence[str]) -> Input:
     if len(columns) == 1:
         if not isinstance(given, str):
             raise ValueError(f"{_shown(given)} is not a string")
-        return _valid(given)
+        return without_surrogates(given)
     names = " and ".join(columns)
     if not isinstance(given, Mapping):
         raise ValueError(f"{_shown(given)} has no {names}: pass an object with these")
     for column in columns:
         if not isinstance(given.get(column), str):
             raise ValueError(f"{_shown(given)} has no string {column!r}: it needs {names}")
-    return {column: _valid(given[column]) for column in columns}
+    return {column: without_surrogates(given[column]) for column in columns}
 
 
-def _valid(text: str) -> str:
+def without_surrogates(text: str) -> str:
     """Return a text of the same length without lone surrogates, which JSON can contain."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 

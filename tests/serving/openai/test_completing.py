@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -160,6 +161,25 @@ def test_what_is_wrong_with_a_request_is_said(
         answer = complete(client, **changed)
     shown = str(answer.json()["error"]["message"])
     assert (answer.status_code, words in shown) == (status, True), shown
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_half_a_character_is_replaced_in_prompts_and_messages(
+    client: TestClient, stream: bool
+) -> None:
+    def written(text: str) -> list[str]:
+        settings = {"max_tokens": 4, "temperature": 0, "stream": stream}
+        turns = [{"role": "user", "content": text}]
+        bodies = {"completions": {"prompt": text}, "chat/completions": {"messages": turns}}
+        headers = {"content-type": "application/json"}  # json= would encode it, which fails
+        answers = [
+            client.post(f"/v1/{path}", content=json.dumps(body | settings), headers=headers)
+            for path, body in bodies.items()
+        ]
+        assert [answer.status_code for answer in answers] == [200, 200]
+        return [re.sub(r'"(id|created)":[^,]*', "", answer.text) for answer in answers]
+
+    assert written("the \ud800room") == written("the \ufffdroom")
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from textmill.serving.findings import Filtered
+from textmill.tasks.inputs import without_surrogates
 
 FinishReason = Literal["stop", "length", "content_filter"]
 MAX_SAMPLES = 8
+Text = Annotated[str, AfterValidator(without_surrogates)]
+"""A text for a model; those of predictions are treated in the same way."""
 
 
 class Request(BaseModel):
@@ -55,10 +58,10 @@ class StreamOptions(BaseModel):
 class CompletionRequest(Request):
     """A prompt to complete."""
 
-    prompt: str | Annotated[list[str], Field(min_length=1, max_length=1)]
+    prompt: Text | Annotated[list[Text], Field(min_length=1, max_length=1)]
     max_tokens: Annotated[int | None, Field(gt=0)] = None
     echo: bool = False
-    """Whether the completion begins with the prompt."""
+    """Whether the completion begins with the prompt, after the content filters."""
 
     @property
     def text(self) -> str:
@@ -72,7 +75,7 @@ class ChatMessage(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     role: Literal["system", "user", "assistant"]
-    content: str
+    content: Text
 
 
 class ChatRequest(Request):
