@@ -22,6 +22,8 @@ from textmill.serving.prediction_log import PredictionLog
 from textmill.serving.served_models import LOADING, Models, Slot
 from textmill.serving.text_models import Backbone
 from textmill.tasks.ensemble.predictor import Predictor, load_predictor
+from textmill.training.writing.engine import Engine
+from textmill.training.writing.text_batch import Piece, Text
 
 HOST = "testserver"
 KINDS = {"mood": "classification", "places": "tagging", "faq": "question_answering"}
@@ -105,6 +107,19 @@ def serve(config: Config, models: Models, log: PredictionLog) -> Serve:
 def client(serve: Serve) -> Iterator[TestClient]:
     with serve() as started:
         yield started
+
+
+def slow_engine(models: Models, step_s: float = 0.05) -> Engine:
+    """Return the engine of the backbone, which from now on takes longer for a token."""
+    engine = models.backbone.get().model.engine
+    step = engine._batch.step
+
+    def slow() -> list[tuple[Text, Piece]]:
+        time.sleep(step_s)
+        return step()
+
+    engine._batch.step = slow  # type: ignore[method-assign]
+    return engine
 
 
 def wait_until_loaded(models: Models) -> None:

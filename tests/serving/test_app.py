@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from tests.serving.conftest import Serve, wait_until
+from tests.serving.conftest import Serve, slow_engine, wait_until
 from textmill.registry.current import ModelId
 from textmill.serving import predicting
 from textmill.serving.served_models import Models
@@ -34,6 +37,23 @@ def test_a_model_that_fails_to_load_leaves_the_others_serving(
         assert "disk on fire" in client.get("/health").json()["problems"]["mood"]
         assert client.post("/v1/tasks/mood/predict", json={"inputs": ["a"]}).status_code == 503
         assert client.post("/v1/tasks/places/predict", json={"inputs": ["a"]}).status_code == 200
+
+
+def test_a_server_that_stops_ends_the_texts_that_are_not_finished(
+    serve: Serve, models: Models
+) -> None:
+    def ask(client: TestClient) -> Any:
+        request = {"prompt": "a", "max_tokens": 1000, "n": 8, "temperature": 1.5}
+        return client.post("/v1/completions", json=request)
+
+    with ThreadPoolExecutor(1) as pool:
+        with serve() as client:
+            engine = slow_engine(models)
+            running = pool.submit(ask, client)
+            wait_until(lambda: engine.n_active == 8)
+            began = time.monotonic()
+        assert time.monotonic() - began < 20
+        running.exception()  # the client has no answer: its transport has stopped as well
 
 
 def test_metrics_count_requests_by_route_and_predictions_by_version(client: TestClient) -> None:

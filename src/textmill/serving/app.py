@@ -74,7 +74,7 @@ def create_app(
         refreshing = asyncio.create_task(_refresh_forever(models, meters, config.serve.reload_s))
         yield
         refreshing.cancel()
-        models.close()
+        await asyncio.to_thread(models.close, 0)  # the grace of requests is over
         executor.shutdown(wait=False, cancel_futures=True)
         if playground is not None:
             await asyncio.to_thread(playground.close)

@@ -112,11 +112,15 @@ class Models:
             raise Refusal(404, f"There is no task {name!r}: the tasks are {names}.")
         return self.tasks[name]
 
-    def close(self) -> None:
-        """Finish the texts that have begun."""
+    def close(self, timeout_s: float | None = None) -> None:
+        """Finish the texts that have begun; each model ends those that it does not finish in time.
+
+        Args:
+            timeout_s: for each model; None: no limit.
+        """
         if self.backbone.loaded is not None:
-            self.backbone.loaded.model.engine.close()
-        self.chats.close_all()
+            self.backbone.loaded.model.engine.close(timeout_s)
+        self.chats.close_all(timeout_s)
 
     @property
     def slots(self) -> list[Slot[Any]]:

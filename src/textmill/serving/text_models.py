@@ -110,17 +110,17 @@ class Chats:
                 self._models[predictor] = _open(predictor)
             return self._models[predictor]
 
-    def close(self, predictor: Predictor) -> None:
-        """Finish the texts of a predictor that have begun, and forget it."""
+    def close(self, predictor: Predictor, timeout_s: float | None = None) -> None:
+        """Finish the texts of a predictor that have begun, and forget it; see `Engine.close`."""
         with self._lock:
             chat = self._models.pop(predictor, None)
         if chat is not None:
-            chat.engine.close()
+            chat.engine.close(timeout_s)
 
-    def close_all(self) -> None:
-        """Finish all texts that have begun."""
+    def close_all(self, timeout_s: float | None = None) -> None:
+        """Finish all texts that have begun; see `Engine.close`."""
         for predictor in [*self._models]:
-            self.close(predictor)
+            self.close(predictor, timeout_s)
 
 
 def _open(predictor: Predictor) -> ChatModel | None:

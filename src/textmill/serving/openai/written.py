@@ -79,7 +79,7 @@ async def pieces(
         found: what the filters find is added to it.
 
     Raises:
-        Refusal: generation failed.
+        Refusal: generation failed, or the server stops.
     """
     filters = [content_filter.stream(redaction) for _ in range(stream.config.samples)]
     is_over = [False] * len(filters)
@@ -91,6 +91,8 @@ async def pieces(
             except TimeoutError:
                 await event.wait()
                 continue
+            except StopIteration:  # must not leave a generator
+                raise Refusal(503, "The server is stopping.") from None
             except RunError as error:
                 raise Refusal(503, str(error)) from None
             sample = piece.sample
