@@ -49,7 +49,7 @@ def write(prompt: str, config: Config) -> Iterator[str]:
     tokenizer = load_tokenizer(folder, network.config.vocab_size)
     filters = [content.stream(redaction) for _ in range(settings.samples)]
     pieces = filtered(stream_text(network, tokenizer, asked.text, settings), filters)
-    yield from in_order(prompt, pieces, settings)
+    yield from in_order(asked.text, pieces, settings)
     if decisions := [*asked.decisions, *(one for each in filters for one in each.decisions)]:
         log.warning("Filtered: %s.", describe(decisions))
 

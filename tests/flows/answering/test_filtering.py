@@ -132,7 +132,7 @@ def test_prompt_and_completion_are_redacted_and_masked(
     config = with_filters("{category: birds, patterns: [wild goose, duck], action: mask}")
     text = "".join(inference.write("ann@example.org has a duck,", config))
     assert asked == ["[EMAIL] has a [BIRDS],"]
-    assert text == "ann@example.org has a duck, and then [EMAIL] saw a [BIRDS] fly"
+    assert text == "[EMAIL] has a [BIRDS], and then [EMAIL] saw a [BIRDS] fly"
     assert caplog.messages[-1] == (
         "Filtered: personal_data (mask, prompt), birds (mask, prompt), "
         "personal_data (mask, output), birds (mask, output)."
