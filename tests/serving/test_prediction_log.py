@@ -98,6 +98,15 @@ def test_lengths_are_those_of_redacted_texts_without_white_space(tmp_path: Path)
     assert "sie" not in json.dumps(first)
 
 
+def test_a_blocked_text_has_no_length(tmp_path: Path) -> None:
+    for has_texts in (False, True):
+        log = PredictionLog(tmp_path, has_texts)
+        log.write("de", MODEL, UNREDACTED, ["ab"], [{"translation": None}], "translation")
+    assert ["output_length" in line for line in lines(tmp_path)] == [False, False]
+    content = read_log(tmp_path, {"de": MODEL.run_id}, 10)
+    assert [*content.by_task["de"].newest] == [Traits(input_length=2)] * 2
+
+
 def write_days(folder: Path, days: dict[str, list[Any]]) -> None:
     folder.mkdir(exist_ok=True)
     for day, entries in days.items():

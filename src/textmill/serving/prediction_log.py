@@ -65,7 +65,8 @@ class PredictionLog:
             redaction: that of the model's training texts.
             inputs: of the model.
             predictions: for each input.
-            written: the field of a prediction with a text that the model wrote, if it did.
+            written: the field of a prediction with a text that the model wrote, if it did; None if
+                a filter blocked it.
         """
         now = datetime.now(UTC)
         entry = {
@@ -79,8 +80,8 @@ class PredictionLog:
             columns = given if isinstance(given, Mapping) else {"text": given}
             shown = {name: redact(str(text), redaction)[0] for name, text in columns.items()}
             line: dict[str, Any] = entry | {INPUT_LENGTH: length_of(shown)}
-            if written is not None:
-                line[OUTPUT_LENGTH] = length_of(prediction[written])
+            if written is not None and (text := prediction[written]) is not None:
+                line[OUTPUT_LENGTH] = length_of(text)
             if self.has_texts:
                 line |= shown | {"prediction": dict(prediction)}
             else:

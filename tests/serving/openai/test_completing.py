@@ -6,18 +6,26 @@ import json
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from tests.serving.conftest import Serve
-from textmill.config import FilterAction, FilterConfig, FilterSide, GenerationConfig
+from tests.serving.conftest import Serve, slow_engine, wait_until
+from textmill.config import (
+    UNREDACTED,
+    FilterAction,
+    FilterConfig,
+    FilterSide,
+    GenerationConfig,
+)
 from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.model import load
 from textmill.safety.filtering.content_filter import ContentFilter
 from textmill.serving import text_models
+from textmill.serving.served_models import Models
 from textmill.tasks.ensemble.predictor import load_predictor
 from textmill.training.writing import write_texts
 
@@ -121,7 +129,45 @@ def test_a_model_that_samples_nothing_says_so(
     answer = chat(client, "the room", temperature=0.7)
     assert answer.status_code == 422
     assert "The model of chat samples nothing: remove it." in answer.text
+    for name in ("max_tokens", "max_completion_tokens"):
+        answer = chat(client, "the room", **{name: 9})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (422, name)
+        assert "The model of chat answers with whole texts: remove it." in answer.text
     assert chat(client, "the room", seed=3).status_code == 200
+
+
+class Responder:
+    """A model that answers whole texts, of which filters block one, and which truncates them."""
+
+    columns, redaction, weights = ("text",), UNREDACTED, (1.0,)
+
+    def stream_weighted(self, given: Any, *_: Any, **__: Any) -> list[tuple[dict[str, Any]]]:
+        words = {"ask": "one two", "praise": "one lovely two"}
+        return [({"response": words[text], "is_cut": True},) for text in given]
+
+
+@pytest.mark.parametrize(
+    ("asked", "text", "reason"), [("ask", "one two", "length"), ("praise", "", "content_filter")]
+)
+def test_a_whole_text_that_is_cut_or_blocked_says_so(
+    serve: Serve,
+    models: Models,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: str,
+    text: str,
+    reason: str,
+) -> None:
+    monkeypatch.setattr(text_models, "_open", lambda predictor: None)
+    with serve(praise_filter("block", "output")) as client:
+        slot = models.tasks["chat"]
+        slot.loaded = replace(slot.get(), model=Responder())  # type: ignore[arg-type]
+        [choice] = chat(client, asked).json()["choices"]
+        streamed = events(chat(client, asked, stream=True))[0]["choices"][0]
+        path = "/v1/tasks/chat/predict"
+        [prediction] = client.post(path, json={"inputs": [asked]}).json()["predictions"]
+    assert (choice["message"]["content"], choice["finish_reason"]) == (text, reason)
+    assert (streamed["delta"]["content"], streamed["finish_reason"]) == (text, reason)
+    assert prediction["response"] == (text or None)
 
 
 def test_a_chat_is_sampled_by_its_seed_up_to_a_length(client: TestClient) -> None:
@@ -225,6 +271,27 @@ def test_a_flagged_prompt_is_answered_and_says_so(serve: Serve) -> None:
     [found] = answer["filtered"]
     assert (found["category"], found["action"], found["side"]) == ("praise", "flag", "prompt")
     assert PROMPT[found["start"] : found["end"]] == "lovely"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_text_that_the_server_ends_is_a_refusal(
+    client: TestClient, models: Models, stream: bool
+) -> None:
+    engine = slow_engine(models)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(complete, client, max_tokens=1000, n=8, temperature=1, stream=stream)
+        wait_until(lambda: engine.n_active == 8)
+        engine.close(0)
+    assert answer.result().status_code == (200 if stream else 503)
+    assert "The server is stopping." in answer.result().text
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_echo_is_the_prompt_as_the_filters_leave_it(serve: Serve, stream: bool) -> None:
+    with serve(praise_filter("mask", "prompt")) as client:
+        answer = complete(client, max_tokens=2, echo=True, stream=stream)
+    [choice] = (events(answer)[0] if stream else answer.json())["choices"]
+    assert choice["text"].startswith("a [PRAISE]")
 
 
 def test_too_many_waiting_requests_are_refused(serve: Serve) -> None:

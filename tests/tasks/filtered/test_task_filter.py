@@ -76,6 +76,8 @@ def test_a_blocked_output_has_no_text_either(predictor: Predictor) -> None:
     _, [prediction] = filters().predict(predictor, ["the city"])
     decision = BIRDS | {"side": "output", "start": 4, "end": 8}
     assert prediction == {"translation": None, "is_cut": False, "filtered": [decision]}
+    [written] = predictor(["the city"])
+    assert filters().check_output(written) == prediction
 
 
 def test_what_is_masked_is_masked_for_the_model_and_in_its_text(

@@ -128,7 +128,7 @@ class Completing:
         found: list[Filtered] = []
         text = check_prompt(self.content_filter, request.text, model.redaction, found)
         prompt = Prompt(encode_prompt(model.tokenizer, text))
-        form = CompletionForm(request.text if request.echo else "")
+        form = CompletionForm(text if request.echo else "")
         reply = Reply(form, request, BACKBONE, loaded.id, len(prompt.ids), found)
         return await self._write(reply, model, prompt, config)
 
@@ -178,6 +178,11 @@ class Completing:
         for setting, value in request.sampling.items():
             if value != WITHOUT_SAMPLING.get(setting, value if setting == "seed" else None):
                 raise Refusal(422, f"The model of {name} samples nothing: remove it.", setting)
+        for setting in ("max_tokens", "max_completion_tokens"):
+            if getattr(request, setting) is not None:
+                raise Refusal(
+                    422, f"The model of {name} answers with whole texts: remove it.", setting
+                )
         try:
             text = said_before([(message.role, message.content) for message in request.messages])
         except InputError as error:
@@ -190,9 +195,9 @@ class Completing:
 
         async def written() -> AsyncGenerator[Written]:
             for number, prediction in enumerate(answer.predictions):
-                is_blocked = any(one["action"] == "block" for one in prediction["filtered"])
-                reason: FinishReason = "content_filter" if is_blocked else "stop"
-                yield Written(number, prediction[RESPONSE], reason, 0)
+                text = prediction[RESPONSE]
+                reason: FinishReason = "length" if prediction.get("is_cut") else "stop"
+                yield Written(number, text or "", "content_filter" if text is None else reason, 0)
 
         return await self._answer(reply, written())
 

@@ -63,33 +63,33 @@ class TaskFilter:
     ) -> dict[str, Any]:
         """Return a prediction with its text after the filters, and with all decisions.
 
+        A text in which something was blocked is None: half a translation would look like a whole
+        one.
+
         Args:
             prediction: has the text.
             found: the decisions about its input.
         """
         checked = self.content.check(prediction[self.written], "output", self.redaction)
         decisions = [decision.shown() for decision in (*found, *checked.decisions)]
-        return {**prediction, self.written: checked.text, FILTERED: decisions}
+        text = None if checked.is_blocked else checked.text
+        return {**prediction, self.written: text, FILTERED: decisions}
 
     def predict(
         self, predictor: Predictor, inputs: Sequence[Input]
     ) -> tuple[list[CheckedInput], list[dict[str, Any]]]:
         """Return the inputs and the predictions for them after the filters, in their order.
 
-        What is blocked has no text, neither of which the input was blocked nor in which something
-        was found: half a translation would look like a whole one.
+        What is blocked has no text: neither that for a blocked input, nor a blocked one.
         """
         checked = [self.check_input(given) for given in inputs]
         written = iter(predictor([one.given for one in checked if not one.is_blocked]))
-        predictions: list[dict[str, Any]] = [
+        predictions = [
             {self.written: None, FILTERED: [decision.shown() for decision in one.decisions]}
             if one.is_blocked
             else self.check_output(next(written), one.decisions)
             for one in checked
         ]
-        for prediction in predictions:
-            if any(decision["action"] == "block" for decision in prediction[FILTERED]):
-                prediction[self.written] = None
         return checked, predictions
 
 

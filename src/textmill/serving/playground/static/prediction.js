@@ -15,6 +15,7 @@ export function showPrediction(prediction, input) {
   for (const [name, value] of Object.entries(left)) {
     if (isSpans(value)) shown.push(spans(value, input));
     else if (typeof value === "string") shown.push(block(name, value));
+    else if (value === null) shown.push(el("p", {}, `No ${sentence(name).toLowerCase()}.`)); // blocked
     else plain.push([sentence(name), words(name, value)]);
   }
   if (plain.length) shown.push(facts(plain));
