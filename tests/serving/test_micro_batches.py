@@ -79,6 +79,25 @@ def test_more_than_the_maximum_are_refused_at_once() -> None:
     assert answers[3].status == 429
 
 
+def test_requests_that_were_given_up_do_not_count_as_waiting() -> None:
+    computation = Computation()
+
+    async def leave(batcher: Batcher[int, int]) -> list[list[int]]:
+        first = asyncio.create_task(batcher.submit([1]))
+        await asyncio.to_thread(computation.begun.wait, 10)
+        for _ in range(3):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await batcher.submit([2])
+        last = asyncio.create_task(batcher.submit([3]))
+        await asyncio.sleep(0)
+        computation.go_on.set()
+        return await asyncio.gather(first, last)
+
+    with ThreadPoolExecutor(1) as executor:
+        assert asyncio.run(leave(Batcher(computation, executor, 64, 1))) == [[2], [6]]
+
+
 @pytest.mark.parametrize("inputs", [[2], [13]])
 def test_a_request_that_was_given_up_is_not_computed(inputs: list[int]) -> None:
     computation = Computation()

@@ -103,3 +103,59 @@ def test_a_client_that_leaves_while_it_sends_is_forgotten() -> None:
 
     scope = {"type": "http", "path": "/", "method": "POST", "headers": []}
     asyncio.run(Limits(APP, 10, 5)(scope, receive, send))  # type: ignore[arg-type]
+
+
+class Conversation:
+    """A request, and what an application does about it; the client leaves when told."""
+
+    def __init__(self) -> None:
+        self.messages: list[Any] = [{"type": "http.request", "body": b"1234"}]
+        self.begun, self.leaves = asyncio.Event(), asyncio.Event()
+        self.is_cancelled = False
+        self.sent: list[Any] = []
+
+    async def receive(self) -> Any:
+        if self.messages:
+            return self.messages.pop()
+        await self.leaves.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        self.sent.append(message)
+
+    async def app(self, scope: Any, receive: Any, send: Any) -> None:
+        assert (await receive())["body"] == b"1234"
+        self.begun.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            self.is_cancelled = True
+            raise
+
+
+def test_what_answers_a_client_that_leaves_is_cancelled() -> None:
+    async def leave() -> Conversation:
+        talk = Conversation()
+        limits = Limits(talk.app, 10, 5)
+        scope = {"type": "http", "path": "/", "headers": []}
+        running = asyncio.create_task(limits(scope, talk.receive, talk.send))
+        await talk.begun.wait()
+        talk.leaves.set()
+        async with asyncio.timeout(10):
+            await running
+        return talk
+
+    talk = asyncio.run(leave())
+    assert (talk.is_cancelled, talk.sent) == (True, [])
+
+
+@pytest.mark.parametrize("error", [TimeoutError("late"), ValueError("wrong")])
+def test_a_failure_of_the_application_is_passed_on(error: Exception) -> None:
+    talk = Conversation()
+
+    async def fail(*_: Any) -> None:
+        raise error
+
+    scope = {"type": "http", "path": "/", "headers": []}
+    with pytest.raises(type(error), match=str(error)):
+        asyncio.run(Limits(fail, 10, 5)(scope, talk.receive, talk.send))

@@ -15,7 +15,7 @@ Input = TypeVar("Input")
 Output = TypeVar("Output")
 
 
-@dataclass
+@dataclass(eq=False)
 class _Waiting(Generic[Input, Output]):
     """A request that waits for its batch."""
 
@@ -62,7 +62,12 @@ class Batcher(Generic[Input, Output]):
         self.waiting.append(request)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
-        return await request.answer
+        try:
+            return await request.answer
+        except asyncio.CancelledError:  # by a timeout, or as the client has left
+            if request in self.waiting:
+                self.waiting.remove(request)
+            raise
 
     async def _run(self) -> None:
         """Compute batches until no request waits."""

@@ -1,4 +1,4 @@
-"""ASGI middleware that requires the token, and limits the size and the time of requests."""
+"""ASGI middleware that requires the token, limits requests, and ends those of clients that left."""
 
 from __future__ import annotations
 
@@ -53,7 +53,26 @@ class Limits:
             await _refuse(refusal, send)
             return
         if body is not None:  # or else the client has left
-            await self.app(scope, _Replay(body, receive), send)
+            await self._forward(scope, body, receive, send)
+
+    async def _forward(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        """Forward a request; what would answer it is cancelled once the client leaves."""
+
+        async def watch() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            until_left.reschedule(asyncio.get_running_loop().time())
+
+        try:
+            async with asyncio.timeout(None) as until_left:
+                watching = asyncio.create_task(watch())
+                try:
+                    await self.app(scope, _Replay(body), send)
+                finally:
+                    watching.cancel()
+        except TimeoutError:
+            if not until_left.expired():
+                raise
 
     def _check_token(self, scope: Scope) -> None:
         """Raise a Refusal unless the request has the token, or needs none."""
@@ -90,15 +109,14 @@ class Limits:
 
 
 class _Replay:
-    """Passes on a body that was received, and then what comes after it: that the client left."""
+    """Passes on a body that was received; nothing else comes before the application ends."""
 
-    def __init__(self, body: bytes, receive: Receive) -> None:
+    def __init__(self, body: bytes) -> None:
         self.body: bytes | None = body
-        self.receive = receive
 
     async def __call__(self) -> Message:
         if self.body is None:
-            return await self.receive()
+            await asyncio.Event().wait()  # it is cancelled when the client leaves
         body, self.body = self.body, None
         return {"type": "http.request", "body": body, "more_body": False}
 
