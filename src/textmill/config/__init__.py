@@ -65,6 +65,7 @@ from textmill.config.running import (
     RetrainConfig,
     SamplingConfig,
     ScalingLaw,
+    StopStrings,
     TrackingConfig,
 )
 from textmill.config.safety import (
@@ -190,6 +191,7 @@ __all__ = [
     "SampleConfig",
     "SamplingConfig",
     "ScalingLaw",
+    "StopStrings",
     "ServeConfig",
     "Settings",
     "Sizes",

@@ -14,7 +14,6 @@ from textmill.config.settings import NOT_IN_KEY, Location, Settings
 from textmill.config.tasks import CLASSIFYING_KINDS, TaskConfig
 from textmill.config.training import Accelerator
 
-NonEmpty = Annotated[str, Field(min_length=1)]
 GenerationPrecision = Literal["auto", "32", "bf16", "int8"]
 
 LANGUAGE_FLOORS = "language/"
@@ -43,8 +42,25 @@ class SamplingConfig(Settings):
     0: from all."""
 
 
+MAX_STOPS, MAX_STOP_LENGTH = 16, 100
+"""Maximum stop strings, and characters of each: all are searched for after every token."""
+
+
 def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
+
+
+_StopString = Annotated[str, Field(min_length=1, max_length=MAX_STOP_LENGTH)]
+StopStrings = Annotated[
+    tuple[_StopString, ...],
+    Field(max_length=MAX_STOPS),
+    BeforeValidator(
+        _as_tuple,
+        json_schema_input_type=_StopString
+        | Annotated[list[_StopString], Field(max_length=MAX_STOPS)],
+    ),
+]
+"""One string, or several."""
 
 
 class GenerationConfig(SamplingConfig):
@@ -53,8 +69,8 @@ class GenerationConfig(SamplingConfig):
     prompts: tuple[str, ...] = ()
     max_new_tokens: int = Field(48, gt=0)
     """Maximum tokens of a text, after those of its prompt."""
-    stop: Annotated[tuple[NonEmpty, ...], BeforeValidator(_as_tuple)] = ()
-    """A text ends before the first of these strings."""
+    stop: StopStrings = ()
+    """A text ends before the first of these strings, at most 16 of at most 100 characters."""
     samples: int = Field(1, gt=0)
     """Texts per prompt."""
     seed: int = Field(0, ge=0, lt=2**63)

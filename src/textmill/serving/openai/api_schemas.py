@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from textmill.config import StopStrings
 from textmill.serving.findings import Filtered
 from textmill.tasks.inputs import without_surrogates
 
@@ -31,7 +32,7 @@ class Request(BaseModel):
     top_k: Annotated[int | None, Field(gt=0)] = None
     min_p: Annotated[float | None, Field(ge=0, le=1)] = None
     repetition_penalty: Annotated[float | None, Field(ge=0.01, le=100)] = None
-    stop: str | list[str] | None = None
+    stop: StopStrings | None = None
     seed: Annotated[int | None, Field(ge=0, lt=2**63)] = None
     n: Annotated[int, Field(ge=1, le=MAX_SAMPLES)] = 1
     stream: bool = False
