@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -170,6 +171,27 @@ def test_details_are_the_probabilities_of_all_labels(
         assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
         assert max(probabilities, key=probabilities.__getitem__) == prediction["label"]
         assert prediction["label"] == without["label"]
+
+
+def test_requests_for_a_version_that_is_being_loaded_do_not_keep_chats_waiting(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def load(folder: Path) -> Any:
+        begun.set()
+        assert go_on.wait(20), "the chat had no answer"
+        return load_predictor(folder)
+
+    monkeypatch.setattr(module, "load_predictor", load)
+    messages = [{"role": "user", "content": "the room"}]
+    with ThreadPoolExecutor(40) as pool:  # more than threads of an event loop
+        waiting = [pool.submit(predict, client, version="3") for _ in range(40)]
+        assert begun.wait(20)
+        answer = client.post("/v1/chat/completions", json={"messages": messages, "max_tokens": 1})
+        go_on.set()
+    assert answer.status_code == 200
+    assert {one.result().status_code for one in waiting} == {200}
 
 
 def test_versions_are_listed_by_a_route(client: TestClient) -> None:

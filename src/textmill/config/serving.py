@@ -27,7 +27,8 @@ class ServeConfig(Settings):
     max_inputs: int = Field(256, gt=0)
     """Maximum inputs of a request; more get status 413."""
     max_waiting: int = Field(256, gt=0)
-    """Maximum requests that wait for each model; a further one gets status 429."""
+    """Maximum requests that wait for each model, or with large texts; a further one gets status
+    429."""
     max_new_tokens: int = Field(1024, gt=0)
     """Maximum tokens that a request can ask for."""
     timeout_s: float = Field(60, gt=0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Response
@@ -25,6 +24,7 @@ from textmill.serving.prediction_log import PredictionLog
 from textmill.serving.refusals import Refusal, respond
 from textmill.serving.request_limits import Limits
 from textmill.serving.served_models import LOADING, Models, Slot
+from textmill.serving.workers import Workers
 from textmill.web.guard import App, Guard
 
 log = logging.getLogger(__name__)
@@ -63,10 +63,10 @@ def create_app(
         playground: None: there is no page, and there are only the current models.
     """
     meters = Meters(content_filter.counts)
-    executor = ThreadPoolExecutor(1, thread_name_prefix="predict")
+    workers = Workers(config.serve.max_waiting)
     registered = None if playground is None else playground.registered
     prediction = Prediction(
-        models, config.serve, content_filter, executor, meters, prediction_log, registered
+        models, config.serve, content_filter, workers, meters, prediction_log, registered
     )
 
     @asynccontextmanager
@@ -75,7 +75,7 @@ def create_app(
         yield
         refreshing.cancel()
         await asyncio.to_thread(models.close, 0)  # the grace of requests is over
-        executor.shutdown(wait=False, cancel_futures=True)
+        workers.close()
         if playground is not None:
             await asyncio.to_thread(playground.close)
 

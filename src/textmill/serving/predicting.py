@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Annotated, Any, NamedTuple
@@ -22,9 +22,10 @@ from textmill.serving.prediction_log import PredictionLog
 from textmill.serving.refusals import RESPONSES, Refusal
 from textmill.serving.registered import RegisteredModels, VersionInfo
 from textmill.serving.served_models import Loaded, Models, Slot
+from textmill.serving.workers import MAX_SMALL, Workers
 from textmill.tasks.ensemble.predictor import Predictor
-from textmill.tasks.filtered.task_filter import task_filter
-from textmill.tasks.inputs import Input, checked
+from textmill.tasks.filtered.task_filter import CheckedInput, TaskFilter, task_filter
+from textmill.tasks.inputs import Input, checked, size_of
 from textmill.tasks.kinds import answers_of
 from textmill.tasks.shown import page_of
 
@@ -89,7 +90,7 @@ class Prediction:
         models: the models, whose batches are computed one after another.
         config: limits.
         content_filter: for models that write texts.
-        executor: where batches are computed.
+        workers: where batches are computed, models loaded, and large texts checked and logged.
         meters: count what is answered.
         log: of the predictions; None: there is none.
         registered: other versions of the models; None: they are not served.
@@ -100,18 +101,18 @@ class Prediction:
         models: Models,
         config: ServeConfig,
         content_filter: ContentFilter,
-        executor: Executor,
+        workers: Workers,
         meters: Meters,
         log: PredictionLog | None,
         registered: RegisteredModels | None = None,
     ) -> None:
         self.models, self.config, self.meters, self.log = models, config, meters, log
-        self.content_filter = content_filter
+        self.content_filter, self.workers = content_filter, workers
         self.registered = registered
         self.batchers = {
             name: Batcher(
                 _compute,
-                executor,
+                workers.predicting,
                 MAX_BATCH,
                 config.max_waiting,
                 meters.batches.labels(name).observe,
@@ -143,23 +144,23 @@ class Prediction:
         try:
             async with asyncio.timeout(self.config.timeout_s):
                 model = await self._model(task, version)
-                inputs = [_checked(number, one, model.model) for number, one in enumerate(given)]
-                kind, redaction = self.models.kinds[task], model.model.redaction
-                filters = task_filter(kind, redaction, self.content_filter)
-                checks = [] if filters is None else [check_input(filters, one) for one in inputs]
-                inputs = inputs if filters is None else [check.given for check in checks]
-                asked = [_Asked(model.model, with_details, one) for one in inputs]
+                filters = task_filter(
+                    self.models.kinds[task], model.model.redaction, self.content_filter
+                )
+                size = sum(map(size_of, given))
+                check = partial(_checked_all, given, model.model, filters)
+                checks = await self.workers.on_texts(size, check)
+                asked = [_Asked(model.model, with_details, one.given) for one in checks]
                 predictions = await self.batchers[task].submit(asked)
         except TimeoutError:
             raise Refusal(503, f"No answer within {self.config.timeout_s:g} s.") from None
         except InputError as error:  # such as a predicate that is not in its text
             raise Refusal(422, str(error), "inputs") from None
+        finish = partial(self._finished, task, model, filters, checks, predictions)
         if filters is not None:
-            predictions = [
-                filters.check_output(prediction, check.decisions)
-                for prediction, check in zip(predictions, checks, strict=True)
-            ]
-        self._record(task, model, inputs, predictions)
+            size += sum(size_of(prediction[filters.written]) for prediction in predictions)
+        is_small = size <= MAX_SMALL
+        predictions = finish() if is_small else await self.workers.in_thread(size, finish)
         return PredictionResponse(predictions=predictions, model=info(task, model))
 
     async def _model(self, task: str, version: str | None) -> Loaded[Predictor]:
@@ -169,7 +170,25 @@ class Prediction:
             return slot.get()
         if self.registered is None:
             raise Refusal(404, "This server has only the current models.", "version")
-        return await asyncio.to_thread(self.registered.load, task, version)
+        load = partial(self.registered.load, task, version)
+        return await asyncio.get_running_loop().run_in_executor(self.workers.loading, load)
+
+    def _finished(
+        self,
+        task: str,
+        model: Loaded[Predictor],
+        filters: TaskFilter | None,
+        checks: Sequence[CheckedInput],
+        predictions: list[dict[str, Any]],
+    ) -> list[dict[str, Any]]:
+        """Return the predictions for checked inputs after the filters, and record them."""
+        if filters is not None:
+            predictions = [
+                filters.check_output(prediction, check.decisions)
+                for prediction, check in zip(predictions, checks, strict=True)
+            ]
+        self._record(task, model, [check.given for check in checks], predictions)
+        return predictions
 
     def _record(
         self,
@@ -248,6 +267,20 @@ def routes(prediction: Prediction) -> APIRouter:
         return [] if prediction.registered is None else prediction.registered.versions(task)
 
     return router
+
+
+def _checked_all(
+    given: Sequence[Any], predictor: Predictor, filters: TaskFilter | None
+) -> list[CheckedInput]:
+    """Return the inputs of a request after the filters.
+
+    Raises:
+        Refusal: an input is invalid, or a filter blocks it.
+    """
+    inputs = [_checked(number, one, predictor) for number, one in enumerate(given)]
+    if filters is None:
+        return [CheckedInput(one, ()) for one in inputs]
+    return [check_input(filters, one) for one in inputs]
 
 
 def _checked(number: int, given: Any, predictor: Predictor) -> Input:

@@ -9,13 +9,14 @@ import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 
-from textmill.config import Config, GenerationConfig
+from textmill.config import Config, GenerationConfig, RedactionConfig
 from textmill.errors import InputError
 from textmill.model.continuous_batch import Prompt
 from textmill.registry.current import ModelId
@@ -107,6 +108,7 @@ class Completing:
     ) -> None:
         self.models, self.config, self.meters = models, config, meters
         self.content_filter, self.prediction = content_filter, prediction
+        self.workers = prediction.workers
 
     @property
     def chat_tasks(self) -> list[str]:
@@ -126,8 +128,16 @@ class Completing:
         loaded = self.models.backbone.get()
         model = loaded.model
         found: list[Filtered] = []
-        text = check_prompt(self.content_filter, request.text, model.redaction, found)
-        prompt = Prompt(encode_prompt(model.tokenizer, text))
+
+        def prepare() -> tuple[str, Prompt]:
+            text = check_prompt(self.content_filter, request.text, model.redaction, found)
+            return text, Prompt(encode_prompt(model.tokenizer, text))
+
+        try:
+            async with asyncio.timeout(self.config.serve.timeout_s):
+                text, prompt = await self.workers.on_texts(len(request.text), prepare)
+        except TimeoutError:
+            raise self._late() from None
         form = CompletionForm(text if request.echo else "")
         reply = Reply(form, request, BACKBONE, loaded.id, len(prompt.ids), found)
         return await self._write(reply, model, prompt, config)
@@ -144,21 +154,30 @@ class Completing:
             return await self._respond_at_once(name, request)
         config = self._chat_generation(request)
         found: list[Filtered] = []
-        messages = [
-            {
-                "role": message.role,
-                "content": check_prompt(
-                    self.content_filter, message.content, model.redaction, found
-                ),
-            }
-            for message in request.messages
-        ]
+        size = sum(len(message.content) for message in request.messages)
+        check = partial(self._checked, request, model.redaction, found)
         try:
-            prompt = await asyncio.to_thread(model.chat_prompt, messages)
+            async with asyncio.timeout(self.config.serve.timeout_s):
+                messages = await self.workers.on_texts(size, check)
+                prompt = await self.workers.in_thread(size, partial(model.chat_prompt, messages))
+        except TimeoutError:
+            raise self._late() from None
         except InputError as error:
             raise Refusal(422, str(error), "messages") from None
         reply = Reply(ChatForm(), request, name, id_, len(prompt.ids), found)
         return await self._write(reply, model, prompt, config)
+
+    def _checked(
+        self, request: ChatRequest, redaction: RedactionConfig, found: list[Filtered]
+    ) -> list[dict[str, str]]:
+        """Return the messages of a chat after the filters; see `check_prompt`."""
+        return [
+            {
+                "role": message.role,
+                "content": check_prompt(self.content_filter, message.content, redaction, found),
+            }
+            for message in request.messages
+        ]
 
     async def _chat_model(self, name: str) -> tuple[ModelId, TextModel | None]:
         """Return a model that chats; None if it answers whole texts."""
