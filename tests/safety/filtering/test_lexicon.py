@@ -31,7 +31,8 @@ DISGUISES = (
     "g*ose",
 )
 PIECES = (*DISGUISES, "duckling", "a wild swan", "鸭 子", "bird in a nest", "1ll b1rd", "the", "a",
-          " ", ".", "，", "好", "nest", "-", "gooses", "d u c k")  # fmt: skip
+          " ", ".", "，", "好", "nest", "-", "gooses", "d u c k", "bird", "th!s", "l o t s",
+          "l!ng")  # fmt: skip
 
 
 def found(text: str) -> list[tuple[str, str]]:
@@ -70,6 +71,28 @@ def test_what_is_settled_stays_so_whatever_follows(text: str, cut: int) -> None:
     assert known == {one for one in LEXICON.find(text) if one[1] < settled}
 
 
+@pytest.mark.parametrize(
+    ("text", "phrase"),
+    [
+        ("a bird with th!s nest, so", "bird with th!s nest"),
+        ("a bird with l.o.t.s of nest, so", "bird with l.o.t.s of nest"),
+        ("a bird in 1ll nest, so", "bird in 1ll nest"),
+        ("a duckl!ng, so", "duckl!ng"),
+        ("a d-u-c-k-l-i-n-g, so", "d-u-c-k-l-i-n-g"),
+    ],
+)
+def test_a_disguise_of_any_word_is_waited_for(text: str, phrase: str) -> None:
+    assert ("birds", phrase) in found(text)
+    begin = text.index(phrase)
+    for end in range(begin, begin + len(phrase)):
+        assert LEXICON.settled(text[:end], 0) <= begin
+
+
+def test_a_disguise_after_a_phrase_does_not_decide_whether_it_is_found() -> None:
+    words = " ".join("x" * 35 for _ in range(4))
+    assert found(f"b1rd {words} nest, t0o") == found(f"b1rd {words} nest, too") == []
+
+
 def test_innocent_text_is_settled_at_once() -> None:
     assert LEXICON.settled("The weather is fine today ", 0) == len("The weather is fine today ")
     assert LEXICON.settled("The weather is goo", 0) == len("The weather is ")
@@ -78,6 +101,8 @@ def test_innocent_text_is_settled_at_once() -> None:
 def test_a_finding_has_a_maximum_length() -> None:
     assert found("g" + "o" * (MAX_CHARS - 3) + "se")
     assert not found("g" + "o" * MAX_CHARS + "se")
+    # The longest of those that are not too long.
+    assert found("bird nest " + "\u200b" * MAX_CHARS + "nest") == [("birds", "bird nest")]
 
 
 def test_transitions_are_dropped_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:

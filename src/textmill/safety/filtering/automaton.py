@@ -39,7 +39,22 @@ def is_between(char: str) -> bool:
     return not char.isalnum() and char not in _SENTENCE_ENDS
 
 
-_CLASSES = {"word": is_word, "between": is_between, "ideograph": is_ideograph}
+def _is_letter(char: str) -> bool:
+    return "a" <= char <= "z"
+
+
+def _is_written(char: str) -> bool:
+    """Return whether a folded character is part of a word, or a sign written for a letter."""
+    return is_word(char) or char in LEET
+
+
+_CLASSES = {
+    "word": is_word,
+    "letter": _is_letter,
+    "written": _is_written,
+    "between": is_between,
+    "ideograph": is_ideograph,
+}
 
 
 @dataclass(eq=False, slots=True)
@@ -155,7 +170,7 @@ class Automaton:
                 case Part.APOSTROPHE:
                     follow = [*follow, Node("'", follow=follow)]
                 case Part.ENDING:
-                    follow = [*follow, self._repeated(Node(None, "word"), follow)]
+                    follow = [*follow, *self._word(follow)]
                 case Part.GAP:
                     follow = self._gap(follow)
         return follow
@@ -180,11 +195,18 @@ class Automaton:
     def _gap(self, follow: list[Node]) -> list[Node]:
         words = ideographs = follow
         for _ in range(_MAX_GAP):
-            word = self._repeated(Node(None, "word"), words)
-            words = [*follow, *self._between([word])]
+            words = [*follow, *self._between(self._word(words))]
         for _ in range(_MAX_GAP_IDEOGRAPHS):
             ideographs = [*follow, Node(None, "ideograph", ideographs)]
         return [*words, *ideographs[len(follow) :]]
+
+    def _word(self, follow: list[Node]) -> list[Node]:
+        """Return what stands for any word: as in the text, or with its disguise undone."""
+        if not self._is_loose:
+            return [self._repeated(Node(None, "word"), follow)]
+        spelled_out = Node(None, "letter")
+        spelled_out.follow = [*follow, Node(SPREAD, follow=[spelled_out])]
+        return [self._repeated(Node(None, "written"), follow), spelled_out]
 
     def _repeated(self, node: Node, follow: list[Node]) -> Node:
         node.follow = [*follow, node]

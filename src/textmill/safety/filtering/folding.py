@@ -70,7 +70,8 @@ _SPELLED_OUT = re.compile(
 )
 
 
-_AROUND_CHARS = 100  # beside a disguise, of a phrase that contains it
+AROUND_CHARS = 100
+"""Characters beside a disguise that are searched for a phrase that contains it."""
 
 
 @dataclass(frozen=True)
@@ -130,11 +131,11 @@ def _around(view: View, pattern: re.Pattern[str]) -> Iterator[View]:
     """Yield the parts of a view with matches of a pattern, with the words around them."""
     begin = end = 0
     for match in pattern.finditer(view.text):
-        if match.start() - _AROUND_CHARS > end:
+        if match.start() - AROUND_CHARS > end:
             if end:
                 yield _part_of(view, begin, end)
-            begin = match.start() - _AROUND_CHARS
-        end = match.end() + _AROUND_CHARS
+            begin = match.start() - AROUND_CHARS
+        end = match.end() + AROUND_CHARS
     if end:
         yield _part_of(view, begin, end)
 

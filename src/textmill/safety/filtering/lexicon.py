@@ -16,8 +16,9 @@ from textmill.safety.filtering.automaton import (
     first_chars,
     is_word,
 )
-from textmill.safety.filtering.folding import LETTER, WORD, View, fold, views
+from textmill.safety.filtering.folding import AROUND_CHARS, LETTER, WORD, View, fold, views
 from textmill.safety.filtering.phrases import Phrase
+from textmill.safety.numbers import Span
 
 MAX_CHARS = 400
 """Maximum length of a finding in the text; disguises can make it longer than its phrase."""
@@ -46,27 +47,33 @@ class Lexicon(Generic[Label]):
         """Yield the label, start and end of each phrase in a text; phrases may overlap."""
         if not self._phrases:
             return
+        most = MAX_CHARS
         for view in views(text):
             for state, pattern in self._begins:
                 for match in pattern.finditer(view.text):
-                    yield from self._find_at(view, match.start(), state)
+                    yield from self._find_at(view, match.start(), state, most)
+            # A longer one would depend on how far a view of a part of the text happens to reach.
+            most = AROUND_CHARS
 
-    def _find_at(self, view: View, begin: int, state: State) -> Iterator[tuple[Label, int, int]]:
-        """Yield the longest phrase of each label that begins at a place."""
+    def _find_at(
+        self, view: View, begin: int, state: State, most: int
+    ) -> Iterator[tuple[Label, int, int]]:
+        """Yield the longest phrase of each label that begins at a place, of `most` characters."""
         text, step = view.text, self._exact.step
-        longest: dict[Label, int] = {}
-        for at in range(begin, min(len(text), begin + MAX_CHARS)):
+        longest: dict[Label, Span] = {}
+        for at in range(begin, min(len(text), begin + most)):
             state = state.following.get(text[at]) or step(state, text[at])
             if state is DEAD:
                 break
             for label, at_end_of_word in state.ends:
                 is_inside = at_end_of_word and is_word(text[at]) and is_word(text[at + 1 : at + 2])
-                if not is_inside:
-                    longest[label] = at + 1
-        for label, end in longest.items():
-            span = view.original_span(begin, begin + len(text[begin:end].rstrip(SPREAD)))
-            if span is not None and span[1] - span[0] <= MAX_CHARS:
-                yield label, *span
+                if is_inside:
+                    continue
+                span = view.original_span(begin, begin + len(text[begin : at + 1].rstrip(SPREAD)))
+                if span is not None and span[1] - span[0] <= MAX_CHARS:
+                    longest[label] = span
+        for label, span in longest.items():
+            yield label, *span
 
     def settled(self, text: str, start: int) -> int:
         """Return where the first phrase begins that more text may complete, or the end of the text.
