@@ -7,23 +7,28 @@ import time
 
 import pytest
 
-from textmill.safety.filtering.bounded import MAX_CHARS, MAX_WAYS, max_chars, problem_of
+from textmill.safety.filtering.bounded import MAX_CHARS, MAX_WAYS, max_reach, problem_of
 
 
 @pytest.mark.parametrize(
-    ("pattern", "longest"),
+    ("pattern", "reach"),
     [
         (r"\bproject[ -]?(alpha|beta)\b", 13),
         (r"[a-z]{2,5}x", 6),
         (r"(\w)\1{1,3}", 4),
         (r"\w{1,40}+\s{1,3}+\w{1,40}", 83),
-        (r"(?<!no )secret(?= plan)", 6),
+        (r"secret(?= plan)", 11),
+        (r"project(?= .{0,40}falcon)|x", 54),
+        (r"acme(?! .{0,20}rocket)", 31),
+        (r"(?=.{0,9}b)(?:a(?=c(?=d))){1,2}", 12),
+        (r"(?>a(?=bb))|(c)(?(1)d|e)", 4),
+        (r"a(?=" + "b" * (MAX_CHARS - 1) + ")", MAX_CHARS),
         ("x" * MAX_CHARS, MAX_CHARS),
     ],
 )
-def test_a_bounded_pattern_has_no_problem_and_a_longest_match(pattern: str, longest: int) -> None:
+def test_a_bounded_pattern_has_no_problem_and_a_reach(pattern: str, reach: int) -> None:
     assert problem_of(pattern) is None
-    assert max_chars(pattern) == longest
+    assert max_reach(pattern) == reach
 
 
 @pytest.mark.parametrize(
@@ -36,6 +41,8 @@ def test_a_bounded_pattern_has_no_problem_and_a_longest_match(pattern: str, long
         (r"a\s+b", f"more than {MAX_CHARS} characters"),
         ("(a+)+b", f"more than {MAX_CHARS} characters"),
         ("x" * (MAX_CHARS + 1), f"more than {MAX_CHARS} characters"),
+        ("a(?=.*b)", f"looks ahead at more than {MAX_CHARS} characters"),
+        ("a(?!b{0,99}c{0,101})", f"looks ahead at more than {MAX_CHARS} characters"),
         ("(a?){30}a{30}", f"more than {MAX_WAYS:,} ways"),
         ("(?:a|aa){1,30}b", f"more than {MAX_WAYS:,} ways"),
         (r"\w{1,40}\s{1,3}\w{1,40}", f"more than {MAX_WAYS:,} ways"),

@@ -9,12 +9,12 @@ most its length times the bound times the longest match.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from re import _constants, _parser  # type: ignore[attr-defined]  # the parser of the library itself
 from typing import Any
 
 MAX_CHARS = 200
-"""Maximum length of a match."""
+"""Maximum length of a match, together with what lookaheads look at."""
 MAX_WAYS = 1000
 """Maximum number of ways in which a pattern may match at one position."""
 
@@ -34,6 +34,11 @@ def problem_of(pattern: str) -> str | None:
             f"can match more than {MAX_CHARS} characters: limit its repetitions, such as "
             r"\s{1,3} instead of \s+"
         )
+    if _reach(parsed) > MAX_CHARS:
+        return (
+            f"looks ahead at more than {MAX_CHARS} characters: limit the repetitions in its "
+            "lookaheads, such as (?=.{0,40}b) instead of (?=.*b)"
+        )
     if _ways(parsed) > MAX_WAYS:
         return (
             f"can match in more than {MAX_WAYS:,} ways, which may take long: limit its "
@@ -42,9 +47,36 @@ def problem_of(pattern: str) -> str | None:
     return None
 
 
-def max_chars(pattern: str) -> int:
-    """Return the length of the longest match of a regular expression without problems."""
-    return int(_parser.parse(pattern, re.IGNORECASE).getwidth()[1])
+def max_reach(pattern: str) -> int:
+    """Return how far a regular expression without problems may look after the start of a match.
+
+    In characters: those of the longest match, and of what lookaheads require or exclude after it.
+    """
+    return _reach(_parser.parse(pattern, re.IGNORECASE))
+
+
+def _reach(parsed: Any) -> int:
+    longest = int(parsed.getwidth()[1])  # counts an assertion as 0 characters
+    return longest + max((_reach(inner) for inner in _assertions(parsed)), default=0)
+
+
+def _assertions(parsed: Iterable[tuple[Any, Any]]) -> Iterator[Any]:
+    """Yield the content of each lookahead and lookbehind that is not within another."""
+    for operation, value in parsed:
+        if operation in (_constants.ASSERT, _constants.ASSERT_NOT):
+            yield value[1]
+            continue
+        for part in _parts(value):
+            yield from _assertions(part)
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """Yield the sequences in the value of an operation: branches, groups, what is repeated."""
+    if isinstance(value, _parser.SubPattern):
+        yield value
+    elif isinstance(value, tuple | list):
+        for part in value:
+            yield from _parts(part)
 
 
 def _ways(parsed: Iterable[tuple[Any, Any]]) -> int:

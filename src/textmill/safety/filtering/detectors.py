@@ -9,7 +9,7 @@ from typing import Protocol
 
 from textmill.config import FilterConfig, RedactionConfig
 from textmill.safety.characters import UNSPACED
-from textmill.safety.filtering.bounded import max_chars
+from textmill.safety.filtering.bounded import max_reach
 from textmill.safety.filtering.lexicon import Lexicon
 from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.safety.redaction import find_personal_data
@@ -88,8 +88,8 @@ class PatternDetector:
     def __init__(self, rule: FilterConfig, patterns: Sequence[re.Pattern[str]]) -> None:
         self._rule = rule
         self._patterns = patterns
-        # One more than the longest: a pattern may look at the character after its match.
-        self._longest = 1 + max(max_chars(pattern.pattern) for pattern in patterns)
+        # One more: a pattern may end with a boundary, which is decided by the character after it.
+        self._reach = 1 + max(max_reach(pattern.pattern) for pattern in patterns)
 
     def find(self, text: str, start: int, stop: int) -> Iterator[Found]:
         """See `Detector`."""
@@ -101,7 +101,7 @@ class PatternDetector:
 
     def settled(self, text: str, start: int) -> int:
         """See `Detector`."""
-        return max(start, len(text) - self._longest)
+        return max(start, len(text) - self._reach)
 
 
 class PersonalDataDetector:
