@@ -9,7 +9,12 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from textmill.safety.credentials import find_access_keys, find_private_keys, find_url_credentials
+from textmill.safety.credentials import (
+    find_access_keys,
+    find_private_keys,
+    find_url_credentials,
+    open_private_key,
+)
 
 Finder = Callable[[str], Iterable[tuple[int, int]]]
 
@@ -67,6 +72,11 @@ def test_of_a_webhook_the_path_is_secret() -> None:
     assert found(find_access_keys, text) == [path]
 
 
+def test_a_key_of_letters_alone_is_a_placeholder_unless_it_is_short() -> None:
+    assert found(find_access_keys, "gh" + "p_" + "X" * 36 + " 1") == []
+    assert found(find_access_keys, "AKIA" + "IOSFODNNVEXAMPLE") == ["AKIA" + "IOSFODNNVEXAMPLE"]
+
+
 BODY = "MXFHCbE/4rjPWMczd/5wVdek7xb5hq/ObKFBA9oxkZzUTDBxSHwgQK7mBEHQFjP3"
 
 
@@ -83,6 +93,21 @@ def test_a_private_key_that_is_cut_off_ends_with_its_last_full_line() -> None:
     assert found(find_private_keys, f"{key}\nand so on") == [key]
     whole = f"{key}\n-----END PRIVATE KEY-----"
     assert found(find_private_keys, f"{key}\n\n{whole}") == [key, whole]
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("a -----BEGIN", None),  # the last word of a text is never complete
+        ("a -----BEGIN RSA PRIV", 2),
+        (f"a -----BEGIN PRIVATE KEY-----\n{BODY}\n-----END", 2),
+        (f"a -----BEGIN PRIVATE KEY-----\n{BODY}\n-----END PRIVATE KEY-----", None),
+        ("-----BEGIN PRIVATE KEY----- -----BEGIN EC PRIVATE KEY----- and", 28),
+        ("-----BEGIN CERTIFICATE----- and", None),
+    ],
+)
+def test_a_private_key_is_open_until_its_last_line(text: str, start: int | None) -> None:
+    assert open_private_key(text) == start
 
 
 @pytest.mark.parametrize(
@@ -112,6 +137,8 @@ def test_lines_without_a_private_key_stay(text: str) -> None:
         ("格式://用户:密码@主机", []),
         ("ann:pw@host.example", []),
         ("https://x.example/?token_count=3&api_key=<key>", []),
+        ("x.example/?a=1&api_key=k1 and ?secret=no", ["k1"]),
+        ("if(x&&password==null)", []),
     ],
 )
 def test_of_a_url_the_credentials_alone_are_found(text: str, credentials: list[str]) -> None:

@@ -160,6 +160,19 @@ def test_text_without_digits_colons_and_at_signs_is_untouched(text: str) -> None
     assert redact(text, CONFIG) == (text, NOTHING)
 
 
+@pytest.mark.parametrize("far", ["", " Chapter 5.", " https://example.org", " bob@example.org"])
+@pytest.mark.parametrize(
+    ("text", "redacted"),
+    [
+        ("Open example.org/x?secret=abc now.", "Open example.org/x?secret=[CREDENTIALS] now."),
+        ("It is AKIA" + "IOSFODNNVEXAMPLE.", "It is [ACCESS_KEY]."),
+        ("It is gh" + "p_" + "X" * 36 + ".", "It is gh" + "p_" + "X" * 36 + "."),
+    ],
+)
+def test_what_is_found_does_not_depend_on_text_far_away(text: str, redacted: str, far: str) -> None:
+    assert redact(text + far, CONFIG)[0] == redacted + redact(far, CONFIG)[0]
+
+
 @settings(deadline=None)
 @given(TEXTS)
 def test_counts_are_those_of_the_placeholders_added(text: str) -> None:

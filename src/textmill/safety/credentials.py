@@ -61,14 +61,19 @@ ACCESS_KEYS: dict[str, re.Pattern[str]] = {
     # SendGrid: an id and a secret.
     "SG.": _key("SG[.]", r"[0-9A-Za-z_-]{22}\.[0-9A-Za-z_-]{43}", _NO_MORE),
     # RFC 7519: a header and a payload, both JSON objects in base64url, and a signature.
-    "eyJ": _key("eyJ", r"[\w-]{8,}+\.eyJ[\w-]{8,}+\.[0-9A-Za-z_-]{16,}+", ""),
+    "eyJ": _key("eyJ", r"[0-9A-Za-z_-]{8,}+\.eyJ[0-9A-Za-z_-]{8,}+\.[0-9A-Za-z_-]{16,}+", ""),
 }
 """Patterns, keyed by a literal that every match contains; a group, if any, captures the key
 alone."""
 _WITHOUT_UNDERSCORE = {marker: key for marker, key in ACCESS_KEYS.items() if "_" not in marker}
+KEYS_OF_LETTERS = ("AKIA", "ASIA")
+"""Markers of keys that may have no digit: one in 30 of these, which are short; at most one in 300
+of others, so that those are placeholders such as ghp_XXXX."""
+_DIGIT = re.compile("[0-9]")
 _PREFIX_CHARS = {"_live_": 2, "_test_": 2}  # characters of the key before the marker
 
 _PEM_LINE = re.compile("-----(BEGIN|END) ([A-Z0-9]{1,12} ){0,3}PRIVATE KEY( BLOCK)?-----")
+_UNFINISHED_PEM_LINE = re.compile(r"-----BEGIN [A-Z0-9 ]{0,60}\S*\Z")
 _BASE64_LINE = re.compile("[0-9A-Za-z+/=]{32}")
 # A truncated block: its lines are separated by white space, raw or escaped as in source code.
 _BASE64_LINES = re.compile(r"(?:(?:\s|\\[nr])*+[0-9A-Za-z+/=]{32,}+)+")
@@ -78,7 +83,7 @@ _NO_USERINFO = rf"\s/?#@:<>{{}}\[\]\"'`\\{MASK}{UNSPACED}\u3000-\u303f\uff00-\uf
 _USERINFO = re.compile(rf"://([^{_NO_USERINFO}]*+:[^{_NO_USERINFO}]++)(?=@[\w\[])")
 _SECRET_PARAMETER = re.compile(
     r"[?&](?<=\S.)(?:access_?token|api_?key|auth_?token|client_?secret|passw(?:or)?d|pwd|secret)="
-    r"([0-9A-Za-z%._~+/=:@!*-]*[0-9A-Za-z%_~/=*-])",
+    r"(?!=)([0-9A-Za-z%._~+/=:@!*-]*[0-9A-Za-z%_~/=*-])",
     re.IGNORECASE,
 )
 
@@ -90,7 +95,8 @@ def find_access_keys(text: str) -> Iterator[Span]:
         if marker in text:
             for match in pattern.finditer(text):
                 start, end = match.span(pattern.groups)
-                yield start - _PREFIX_CHARS.get(marker, 0), end
+                if marker in KEYS_OF_LETTERS or _DIGIT.search(text, start, end):
+                    yield start - _PREFIX_CHARS.get(marker, 0), end
 
 
 def find_private_keys(text: str) -> Iterator[Span]:
@@ -114,13 +120,24 @@ def find_private_keys(text: str) -> Iterator[Span]:
             yield line.start(), cut_off.end()
 
 
+def open_private_key(text: str) -> int | None:
+    """Return the start of a private key, or of its first line, that more text may continue."""
+    if "-----BEGIN" not in text:
+        return None
+    lines = list(_PEM_LINE.finditer(text))
+    is_open = bool(lines) and lines[-1][1] == "BEGIN"
+    begin = lines[-1] if is_open else _UNFINISHED_PEM_LINE.search(text)
+    return None if begin is None else begin.start()
+
+
 def find_url_credentials(text: str) -> Iterator[Span]:
     """Yield the spans of user:password in URLs, and of the values of secret query parameters.
 
+    Parameters need no scheme: "example.org/?api_key=abc" is a URL as well.
+
     Source: RFC 3986, section 3.2.1.
     """
-    if "://" not in text:
-        return
-    for pattern in (_USERINFO, _SECRET_PARAMETER):
-        for match in pattern.finditer(text):
-            yield match.span(1)
+    if "://" in text:
+        yield from (match.span(1) for match in _USERINFO.finditer(text))
+    if "=" in text:
+        yield from (match.span(1) for match in _SECRET_PARAMETER.finditer(text))

@@ -21,10 +21,12 @@ _DATE = re.compile(
 # Seven or more digits with few separators that phonenumbers accepts between them: brackets, dots,
 # slashes, tildes, hyphens, spaces and their full-width forms. phonenumbers needs 100 us per
 # candidate and region, so it only receives such candidates.
-_DIGIT_GROUP = re.compile(
-    "\\d(?:[ \xa0\xad\u200b\u2060\u3000()\uff08\uff09\\[\\]\uff3b\uff3d./\uff0f~\u2053\u223c\uff5e"
-    "\u2010-\u2015\u2212\uff0d-]{0,4}\\d){6,}+"
+SEPARATORS = (
+    " \xa0\xad\u200b\u2060\u3000()\uff08\uff09\\[\\]\uff3b\uff3d./\uff0f~\u2053\u223c\uff5e"
+    "\u2010-\u2015\u2212\uff0d-"
 )
+"""What may stand between the digits of a number, as the inside of a character class."""
+_DIGIT_GROUP = re.compile(rf"\d(?:[{SEPARATORS}]{{0,4}}\d){{6,}}+")
 _CLOSING = re.compile(r"[)\]]")
 _CHARS_BEFORE = 12  # context for leading brackets, signs and the preceding character
 _CHARS_AFTER = 32  # context for an extension, or the minutes of a time

@@ -41,6 +41,16 @@ def test_a_pattern_is_held_back_by_its_longest_match() -> None:
         ("so write to bob (at", "so write to "),
         ("天气很好啊", "天气很"),
         ("my key -----BEGIN RSA PRIVATE KEY----- and so on and on", "my key "),
+        ("my key -----BEGIN RSA PRIVATE KE", "my key "),
+        ("my key -----BEGIN&nbsp;PRIVATE KEY-----\nand so on and on", "my key "),
+        (f"my key -----BEGIN PRIVATE KEY-----\nProc-Type: 4\n{'and so on ' * 2000}", "my key "),
+        ("-----BEGIN CERTIFICATE----- and so on", "-----BEGIN CERTIFICATE----- and "),
+        (f"so it is eyJhbGci.{'A1b2' * 200}", "so it is "),
+        (f"so it is {'12 34 ' * 200}", "so it "),
+        (f"x1 {'12 34 ' * 20}\n{'12, 34, ' * 100}", f"x1 {'12 34 ' * 20}\n{'12, 34, ' * 37}"),
+        ("so mail bob@例子公司", "so "),
+        ("写信bob@例子.org。谢谢你们", "写信bob@例子.org。谢谢"),
+        ("to MT31 MALT 0110 0ABC DEFG HIJK LMNO", ""),
     ],
 )
 def test_words_that_may_be_personal_data_are_held_back(text: str, settled: str) -> None:

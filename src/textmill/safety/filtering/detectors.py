@@ -9,8 +9,11 @@ from typing import Protocol
 
 from textmill.config import FilterConfig, RedactionConfig
 from textmill.safety.characters import UNSPACED
+from textmill.safety.credentials import open_private_key
 from textmill.safety.filtering.bounded import max_reach
 from textmill.safety.filtering.lexicon import Lexicon
+from textmill.safety.obfuscation import deobfuscate, original_span
+from textmill.safety.phones import SEPARATORS
 from textmill.safety.placeholders import PLACEHOLDERS
 from textmill.safety.redaction import find_personal_data
 
@@ -113,9 +116,6 @@ class PersonalDataDetector:
     """
 
     _MAX_CHARS = 500
-    _MAX_KEY_CHARS = 10_000
-    _BEGIN_KEY = "-----BEGIN"
-    _END_KEY = re.compile("-----END [A-Z ]{0,40}-----")
     # Ideographs are words of their own. Words of letters alone, with punctuation after them, are
     # part of personal data only beside words that are not: bob (at) example.org.
     _TOKEN = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
@@ -123,13 +123,22 @@ class PersonalDataDetector:
         rf"[{UNSPACED}]|[\"'“„«]?[^\W\d_]++(?:['’-][^\W\d_]++)*+[.,;:!?\"'”“»)…，。、；：？！]*"
     )
 
+    # These read backwards from a place. A word may be a token of any length, and in a series of
+    # numbers, each may depend on those before it.
+    _UNBROKEN = re.compile(rf"(?:[^\S\n]|[\d{SEPARATORS}])*+[^\s{UNSPACED}]*+")
+    # The domain of an address may have ideographs, and a bank account number groups of letters.
+    _GOES_ON = re.compile(
+        r"[\w.\uff0e-]{0,600}[@\uff20]|[0-9A-Z \xa0-]{0,64}?[0-9]{2}[A-Z]{2}(?![0-9A-Za-z_])"
+    )
+    _GOES_ON_CHARS = 700
+
     def __init__(self, rule: FilterConfig, redaction: RedactionConfig) -> None:
         self._rule = rule
         self._redaction = redaction
 
     def find(self, text: str, start: int, stop: int) -> Iterator[Found]:
         """See `Detector`."""
-        base = max(0, start - CONTEXT_CHARS)
+        base = self._unbroken(text, 0, max(0, start - CONTEXT_CHARS))
         for one in find_personal_data(text[base:], self._redaction):
             if start <= base + one.start < stop:
                 span = (base + one.start, base + one.end)
@@ -137,22 +146,34 @@ class PersonalDataDetector:
 
     def settled(self, text: str, start: int) -> int:
         """See `Detector`."""
-        last = max(start, len(text) - self._MAX_KEY_CHARS)
-        for match in self._END_KEY.finditer(text, last):
-            last = match.end()
-        key = text.find(self._BEGIN_KEY, last)
         settled = self._settled_words(text, start)
-        return settled if key < 0 else min(key, settled)
+        pending = text[start:]
+        keys = [open_private_key(pending)]
+        if views := deobfuscate(pending):
+            begin = open_private_key(views[-1].text)
+            keys.append(None if begin is None else original_span(views, (begin, begin + 1))[0])
+        return min(settled, *(start + key for key in keys if key is not None), len(text))
 
     def _settled_words(self, text: str, start: int) -> int:
         begin = max(start, len(text) - self._MAX_CHARS)
         tokens = [match.span() for match in self._TOKEN.finditer(text, begin)]
+        if begin and not text[begin - 1].isspace():
+            del tokens[:1]  # part of a word
         is_plain = [bool(self._PLAIN.fullmatch(text, *span)) for span in tokens]
         # The last word may go on, and the one before it may be the first of an address.
         for index in range(len(tokens) - 2, 0, -1):
+            at = tokens[index][0]
             if is_plain[index - 1] and is_plain[index]:
-                return tokens[index][0]
-        return begin
+                before = text[max(0, at - self._GOES_ON_CHARS) : at][::-1]
+                if not self._GOES_ON.match(before):
+                    return at
+        return self._unbroken(text, start, begin)
+
+    def _unbroken(self, text: str, start: int, at: int) -> int:
+        """Return where what should not be divided at a place begins, but at least `start`."""
+        unbroken = self._UNBROKEN.match(text[start:at][::-1])
+        assert unbroken is not None  # it may be empty
+        return at - unbroken.end()
 
 
 class ModelDetector:
