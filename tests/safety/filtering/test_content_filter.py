@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from itertools import accumulate, chain, cycle, pairwise, takewhile
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.safety.filtering.labelled import read_labelled
@@ -14,6 +15,7 @@ from tests.safety.labelled import SETS
 from tests.safety.labelled import read_labelled as read_personal
 from textmill.config import (
     SHIPPED_CATEGORIES,
+    UNREDACTED,
     FilterAction,
     FilterConfig,
     RedactionConfig,
@@ -141,6 +143,128 @@ def test_a_stream_gives_the_text_and_decisions_of_a_check(text: str, seed: int, 
     shown, decisions = streamed(MIXED, pieces_of(text, how, seed), REDACTION)
     assert shown == checked.text
     assert tuple(decisions) == checked.decisions
+
+
+BASE64 = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
+PGP = "-----BEGIN PGP PRIVATE KEY BLOCK-----\nVersion: GnuPG v2\n\n"
+END_PGP = "\n-----END PGP PRIVATE KEY BLOCK-----"
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJ" + "A1b2" * 200 + "." + "Zx9_" * 10
+PARAMETER = "example.org/x?access_token=abc123def"
+PERSONAL = (
+    *("bob@example.org", "bob (at) example [dot] org", "bob&#64;example.org", "bob@例子公司.org"),
+    *(
+        "+49 30 901820",
+        "030 901820",
+        "4111 1111 1111 1111",
+        "DE89 3704 0044 0532 0130 00",
+        "ext. 5",
+    ),
+    *("MT31 MALT 0110 0ABC DEFG HIJK LMNO PQR", "123-45-6789", "11010519491231002X"),
+    *("192.168.1.1", "version 1.2.3.4", "2001:db8::8a2e:370:7334", "10.0.0.1:8080", "12 34 " * 150),
+    *("AKIA" + "IOSFODNNVEXAMPLE", "gh" + "p_" + "kzwEQHfwcepYyNGfBYbmwxAscRuzOlGZtQbX"),
+    *("secretAccessKey: " + BASE64[:40], JWT),
+    *("https://ann:pw@host.org/x", "https://example.org", PARAMETER),
+    *("eyJ" + "A1b2" * 200, "https://" + "x" * 600, "-----BEGIN", "-----BEGIN CERTIFICATE-----"),
+    *(f"{PGP}{BASE64}{END_PGP}", f"{PGP}{f'{BASE64}{chr(10)}' * 190}"),
+    *(f"-----BEGIN&nbsp;PRIVATE KEY-----\n{BASE64}\n", "-----END PRIVATE KEY-----", "1.2.3.4+49"),
+)
+HARMFUL = (
+    *(
+        "gunpowder",
+        "with",
+        "th!s",
+        "l o t s",
+        "l-o-t-s of",
+        "nails",
+        "how to make a",
+        "b!g",
+        "bomb",
+    ),
+    *(
+        "k1ll",
+        "yourself",
+        "idiot",
+        "1d10t",
+        "idi0t!",
+        "fuuuuck",
+        "f u c k",
+        "怎么",
+        "炸弹",
+        "自 杀",
+    ),
+)
+OWN = (
+    *("duck", "d u c k l i n g", "duckl!ng", "acme", "rocket", "r0cket", "r o c k e t s", "ro!ket"),
+    *(
+        "a.b.c",
+        "a|b",
+        "project",
+        "falcon",
+        "gull7",
+        "free",
+        "fall",
+        "wörd",
+        "\u200b",
+        "$",
+        "x" * 90,
+    ),
+)
+PLAIN = ("the", "and", "fine.", "Then", "good,", "12", "好", "（", "a", "b", "?", "!", "…")
+STRICT = ContentFilter(
+    [
+        *(FilterConfig(category=c, action="block") for c in SHIPPED_CATEGORIES if c != "insults"),
+        rule("birds", "block", "duck* ... falcon", "re:project(?= .{0,40}falcon)"),
+    ]
+)
+MILD = ContentFilter(
+    [
+        FilterConfig(category="insults", action="mask"),
+        FilterConfig(category="dangerous_instructions", action="flag"),
+        rule("birds", "mask", "duck*", "re:gull\\d{1,2}", "acme ... rocket"),
+        rule("names", "mask", "re:acme(?! .{0,20}rocket)", "re:(?<=the )project\\b", "free-fall"),
+        rule("more", "flag", "re:(?=.{0,30}falcon)[a-z]{4}", "rocket(s|) fall", "re:fine.$"),
+    ]
+)
+
+
+POOLS = ((*PERSONAL, *PLAIN), PERSONAL, (*HARMFUL, *PLAIN), HARMFUL, (*OWN, *PLAIN), OWN)
+SEPARATORS = (" ", " ", " ", " ", "", ", ", ". ", "\n", "-", "/", " ... ")
+ONE = [1]
+NO_FILTER = ContentFilter(())
+
+
+@given(
+    st.sampled_from(POOLS)
+    .flatmap(
+        lambda pool: st.lists(
+            st.tuples(st.sampled_from(pool), st.sampled_from(SEPARATORS)), min_size=2, max_size=12
+        )
+    )
+    .map(lambda parts: "".join(chain.from_iterable(parts))),
+    st.lists(st.integers(1, 40), min_size=1, max_size=8),
+    st.sampled_from((STRICT, MILD, NO_FILTER)),
+    st.sampled_from((REDACTION, UNREDACTED)),
+)
+@example("Mix gunpowder with th!s and nails, then stop.", ONE, STRICT, UNREDACTED)
+@example("Mix gunpowder with l o t s of nails, then stop.", ONE, STRICT, UNREDACTED)
+@example("A d-u-c-k-l-i-n-g and a duckl!ng.", ONE, MILD, UNREDACTED)
+@example("The project that is called falcon here.", ONE, STRICT, UNREDACTED)
+@example("The acme big rocket is here, and more follows.", ONE, MILD, UNREDACTED)
+@example(f"My token is {JWT} and that is all.", [7], NO_FILTER, REDACTION)
+@example(f"{PGP}{'and so on ' * 1100}{BASE64}{END_PGP} so", [99], NO_FILTER, REDACTION)
+@example(f"Open {PARAMETER} now, or else see https://example.org", ONE, NO_FILTER, REDACTION)
+@example(f"See https://example.org.{' So it is.' * 20} {PARAMETER} so", ONE, NO_FILTER, REDACTION)
+@example("It is AKIAIOSFODNN" + "VEXAMPLE and so on until 12", ONE, NO_FILTER, REDACTION)
+@example("So write to bob@例子公司.org。", ONE, NO_FILTER, REDACTION)
+@example(f"So {'12 34 ' * 150}2125550147 so on", [7], NO_FILTER, REDACTION)
+@settings(max_examples=150, deadline=None)
+def test_a_stream_in_any_pieces_gives_what_a_check_of_the_whole_gives(
+    text: str, sizes: list[int], content: ContentFilter, redaction: RedactionConfig
+) -> None:
+    ends = [*takewhile(lambda end: end < len(text), accumulate(cycle(sizes)))]
+    pieces = [text[start:end] for start, end in pairwise([0, *ends, len(text)])]
+    checked = content.check(text, "output", redaction)
+    assert streamed(content, pieces, redaction) == (checked.text, [*checked.decisions])
 
 
 @pytest.mark.parametrize("how", ["one", "random"])
