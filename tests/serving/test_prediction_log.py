@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,67 @@ def test_texts_are_redacted_like_the_texts_of_the_training(tmp_path: Path) -> No
     assert "ann@example.com" not in line["text"]
     assert line["text"].startswith("Write to ")
     assert line["prediction"] == {"label": "a"}
+
+
+MAIL = RedactionConfig(enabled=True)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "expected"),
+    [
+        (
+            {"entities": [{"text": "ann@example.com", "type": "MAIL", "start": 9, "end": 24}]},
+            {"entities": [{"text": "[EMAIL]", "type": "MAIL", "start": 9, "end": 24}]},
+        ),
+        ({"entities": [{"text": "ann"}]}, {"entities": [{"text": "[EMAIL]"}]}),
+        ({"entities": [{"text": "Rome"}]}, {"entities": [{"text": "Rome"}]}),
+        ({"answer": "to ann@example"}, {"answer": "to [EMAIL]"}),
+        ({"answer": "example.com or"}, {"answer": "[EMAIL] or"}),
+        ({"answer": "ann@example.com or 030 901820"}, {"answer": "[EMAIL] or [PHONE]"}),
+        ({"answer": None}, {"answer": None}),
+        ({"response": "Ask bob@example.com."}, {"response": "Ask [EMAIL]."}),
+        ({"label": "ann@example.com"}, {"label": "ann@example.com"}),
+        ({"labels": ["ann"], "all": {"ann": 0.5}}, {"labels": ["ann"], "all": {"ann": 0.5}}),
+        (
+            {"labels": [{"label": "ann", "text": "ann"}]},
+            {"labels": [{"label": "ann", "text": "[EMAIL]"}]},
+        ),
+    ],
+)
+def test_texts_of_predictions_are_redacted_too(
+    tmp_path: Path, prediction: Any, expected: Any
+) -> None:
+    log = PredictionLog(tmp_path, has_texts=True)
+    log.write("mood", MODEL, MAIL, ["Write to ann@example.com or to Rome"], [prediction])
+    assert lines(tmp_path)[0]["prediction"] == expected
+
+
+def test_a_quotation_that_the_redacted_text_has_too_stays(tmp_path: Path) -> None:
+    log = PredictionLog(tmp_path, has_texts=True)
+    log.write("places", MODEL, MAIL, ["ann@example.com: Joann"], [{"answer": "ann"}])
+    assert lines(tmp_path)[0]["prediction"] == {"answer": "ann"}
+
+
+def test_texts_without_redaction_are_logged_as_they_are(tmp_path: Path) -> None:
+    log = PredictionLog(tmp_path, has_texts=True)
+    log.write("places", MODEL, UNREDACTED, ["ann@example.com"], [{"answer": "ann"}])
+    assert lines(tmp_path)[0]["prediction"] == {"answer": "ann"}
+
+
+def test_a_line_that_a_full_disk_cuts_off_is_lost_and_spoils_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = PredictionLog(tmp_path, has_texts=False)
+    inputs, found = ["x"] * 3, [{"label": "a"}, {"label": "b"}, {"label": "c"}]
+    write = os.write
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda file, content: write(file, content[: len(content) // 2]))
+        assert log.write("mood", MODEL, UNREDACTED, inputs, found) == 2
+    assert "the disk is full" in caplog.text
+    assert log.write("mood", MODEL, UNREDACTED, ["x"], [{"label": "d"}]) == 0
+    content = read_log(tmp_path, {"mood": MODEL.run_id}, 10)
+    assert [one.label for one in content.by_task["mood"].newest] == ["a", "d"]
+    assert content.n_damaged == 1
 
 
 def test_columns_keep_their_names(tmp_path: Path) -> None:

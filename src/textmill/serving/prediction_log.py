@@ -10,17 +10,19 @@ import json
 import logging
 import os
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from textmill.config import RedactionConfig
 from textmill.corpus.reading.line_ends import json_line
 from textmill.registry.current import ModelId
-from textmill.safety.redaction import redact
+from textmill.safety.placeholders import PLACEHOLDERS
+from textmill.safety.redaction import find_personal_data, redact
 from textmill.tasks.inputs import Input
 from textmill.tasks.logged.traits import Traits, length_of, traits_of
 
@@ -41,7 +43,7 @@ class PredictionLog:
 
     Args:
         folder: created if necessary.
-        has_texts: whether to log inputs, redacted, and whole predictions.
+        has_texts: whether to log inputs and the texts in predictions, both redacted.
     """
 
     def __init__(self, folder: Path, has_texts: bool) -> None:
@@ -78,30 +80,40 @@ class PredictionLog:
         lines = []
         for given, prediction in zip(inputs, predictions, strict=True):
             columns = given if isinstance(given, Mapping) else {"text": given}
-            shown = {name: redact(str(text), redaction)[0] for name, text in columns.items()}
+            texts = {name: str(text) for name, text in columns.items()}
+            shown = {name: redact(text, redaction)[0] for name, text in texts.items()}
             line: dict[str, Any] = entry | {INPUT_LENGTH: length_of(shown)}
             if written is not None and (text := prediction[written]) is not None:
                 line[OUTPUT_LENGTH] = length_of(text)
             if self.has_texts:
-                line |= shown | {"prediction": dict(prediction)}
+                redacted = partial(redact_quotation, texts=texts.values(), redaction=redaction)
+                line |= shown | {"prediction": with_texts(prediction, redacted)}
             else:
                 line["prediction"] = without_texts(prediction)
             lines.append(json_line(line))
+        n_written, problem = 0, "the disk is full"
         try:
-            self._append(self.folder / f"{now:%Y-%m-%d}.jsonl", "".join(lines).encode())
+            n_written = self._append(self.folder / f"{now:%Y-%m-%d}.jsonl", "".join(lines).encode())
         except OSError as error:  # a full disk must not stop the answers
-            self._report(f"The predictions cannot be logged in {self.folder}: {error.strerror}.")
-            return len(lines)
-        self.problem = None
-        return 0
+            problem = str(error.strerror)
+        if n_written < len(lines):
+            self._report(f"The predictions cannot be logged in {self.folder}: {problem}.")
+        else:
+            self.problem = None
+        return len(lines) - n_written
 
-    def _append(self, file: Path, content: bytes) -> None:
+    def _append(self, file: Path, content: bytes) -> int:
+        """Append lines to a file; return how many are there, of which a full disk cuts off some."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
         try:
-            os.write(descriptor, content)
+            size = os.fstat(descriptor).st_size
+            # What was cut off before must not spoil the next line as well.
+            start = b"\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else b""
+            n_bytes = os.write(descriptor, start + content)
         finally:
             os.close(descriptor)
+        return content[: max(0, n_bytes - len(start))].count(b"\n")
 
     def _report(self, problem: str) -> None:
         if problem != self.problem:
@@ -120,6 +132,44 @@ def without_texts(prediction: Any) -> Any:
     if isinstance(prediction, list | tuple):
         return [without_texts(value) for value in prediction if not isinstance(value, str)]
     return prediction
+
+
+def with_texts(prediction: Any, redacted: Callable[[str], str]) -> Any:
+    """Return a prediction with its strings redacted, except for labels."""
+    if isinstance(prediction, Mapping):
+        return {
+            name: value
+            if name in LABEL_FIELDS and _is_named(value)
+            else with_texts(value, redacted)
+            for name, value in prediction.items()
+        }
+    if isinstance(prediction, list | tuple):
+        return [with_texts(value, redacted) for value in prediction]
+    return redacted(prediction) if isinstance(prediction, str) else prediction
+
+
+def redact_quotation(quoted: str, texts: Iterable[str], redaction: RedactionConfig) -> str:
+    """Return a string of a prediction without personal data of its own or of what it quotes.
+
+    A quotation may begin or end within an address or a number, which cannot be told from the rest.
+
+    Args:
+        quoted: the string.
+        texts: those that it may be a part of.
+        redaction: the kinds of personal data.
+    """
+    for text in texts:
+        start = text.find(quoted)
+        if start < 0 or quoted in redact(text, redaction)[0]:
+            continue
+        pieces, done, end = [], start, start + len(quoted)
+        for finding in find_personal_data(text, redaction):
+            if finding.start < end and finding.end > start:
+                pieces += [text[done : finding.start], PLACEHOLDERS[finding.kind]]
+                done = finding.end
+        quoted = "".join(pieces) + text[done:end]
+        break
+    return redact(quoted, redaction)[0]
 
 
 def _is_named(value: Any) -> bool:
