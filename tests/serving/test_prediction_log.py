@@ -220,6 +220,7 @@ def test_other_models_and_tasks_are_left_out(tmp_path: Path) -> None:
         *('{"time": "…", "task": "mo', "", "[]", '"mood"', "{}"),
         json.dumps(entry(1, prediction=None)),
         json.dumps(entry(1, input_length="long")),
+        "[" * 100_000,
     ],
 )
 def test_damaged_lines_are_counted_and_left_out(tmp_path: Path, damaged: str) -> None:

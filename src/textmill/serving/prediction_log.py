@@ -225,7 +225,14 @@ def _read_day(file: Path, models: Mapping[str, str], max_rows: int) -> LogConten
         for line in lines:
             try:
                 _add_line(line, models, content.by_task)
-            except (ValueError, LookupError, TypeError, AttributeError, OverflowError):
+            except (
+                ValueError,
+                LookupError,
+                TypeError,
+                AttributeError,
+                OverflowError,
+                RecursionError,
+            ):
                 content.n_damaged += 1
     return content
 

@@ -14,6 +14,8 @@ import pytest
 from tests.corpus.reading.test_records import COLUMNS, ROWS, outcomes, written
 from textmill.config import LimitsConfig
 from textmill.corpus.reading.records import (
+    MAX_DEPTH,
+    TOO_DEEP,
     BadRecord,
     Record,
     read_records,
@@ -106,6 +108,39 @@ def test_broken_utf8_in_parquet_is_a_bad_record(tmp_path: Path) -> None:
     texts = pa.StringArray.from_buffers(3, texts.buffers()[1], texts.buffers()[2])
     pq.write_table(pa.table({"text": texts}), file)
     assert outcomes(file) == [(1, {"text": "a"}), (2, "not valid UTF-8"), (3, {"text": "c"})]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (pa.array([1, 2**40], pa.timestamp("s")), "date value out of range"),
+        (pa.array([1, 2**62], pa.timestamp("ms")), "too large"),
+        (pa.array([1, 2**62], pa.timestamp("us", "Europe/Berlin")), "date value out of range"),
+        (pa.array([None, 1], pa.timestamp("us", "Nowhere/Town")), "Nowhere/Town"),
+        (pa.array([1, 2**30], pa.date32()), "must have magnitude"),
+        (pa.array([1, 2**60], pa.time64("us")), "date value out of range"),
+        (pa.array([[1], [2**62]], pa.list_(pa.timestamp("us"))), "date value out of range"),
+    ],
+    ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
+)
+def test_a_value_of_parquet_that_python_cannot_hold_makes_its_row_bad(
+    tmp_path: Path, values: pa.Array, reason: str
+) -> None:
+    file = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"text": ["a", "b"], "day": values}), file)
+    first, second = read_records(file)
+    assert isinstance(first, Record)
+    assert isinstance(second, BadRecord)
+    assert "column 'day' cannot be converted" in second.reason
+    assert reason in second.reason
+    assert [values for _, values in outcomes(file, {"text": "x"})] == [{"text": "a"}, {"text": "b"}]
+
+
+def test_all_columns_of_parquet_need_names_of_their_own(tmp_path: Path) -> None:
+    file = tmp_path / "rows.parquet"
+    pq.write_table(pa.table([["a"], [1]], ["text", "text"]), file)
+    with pytest.raises(InputError, match="more than one column 'text': rename all but one"):
+        [*read_records(file)]
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl", "rows.parquet"])
@@ -223,6 +258,21 @@ def test_a_comma_after_an_object_is_named(tmp_path: Path) -> None:
         (1, "not valid JSON: a comma after the object"),
         (2, {"n": 2}),
     ]
+
+
+@pytest.mark.parametrize("pair", ["[]", "{}"])
+def test_json_that_is_nested_too_deeply_is_bad(tmp_path: Path, pair: str) -> None:
+    begin, end = pair if pair == "[]" else ('{"x":', "}")
+    lines = [f'{{"text": {begin * n}0{end * n}}}' for n in (MAX_DEPTH - 1, MAX_DEPTH, 480, 100_000)]
+    file = written(tmp_path, "rows.jsonl", "\n".join(lines).encode())
+    first, *others = read_records(file)
+    assert isinstance(first, Record)
+    assert [item.reason for item in others if isinstance(item, BadRecord)] == [TOO_DEEP] * 3
+
+
+def test_wide_json_is_not_deep(tmp_path: Path) -> None:
+    row = {"text": [[n] for n in range(10 * MAX_DEPTH)]}
+    assert outcomes(written(tmp_path, "rows.jsonl", json.dumps(row).encode())) == [(1, row)]
 
 
 def test_numbers_have_the_names_that_the_schema_of_a_parquet_file_gives_them(

@@ -203,6 +203,20 @@ def test_values_of_tables_become_values_of_json(tmp_path: Path) -> None:
     assert as_plain((1, {2: "x"})) == [1, {"2": "x"}]
 
 
+def test_rows_that_cannot_be_written_as_json_are_bad_and_the_others_answered(
+    tmp_path: Path,
+) -> None:
+    days = pa.array([1, 2**62], pa.timestamp("us"))
+    pq.write_table(pa.table({"text": ["a", "b"], "day": days}), tmp_path / "a.parquet")
+    deep = f"{'[' * 480}{']' * 480}"
+    (tmp_path / "a.jsonl").write_text(f'{{"text": "a"}}\n{{"text": "b", "x": {deep}}}\n')
+    for name in ("a.parquet", "a.jsonl"):
+        said: list[str] = []
+        answer_file(tmp_path / name, tmp_path / "out", are_skipped=True, notify=said.append)
+        assert len((tmp_path / "out").read_text().splitlines()) == 1
+        assert f"1 bad rows were left out. The first is {tmp_path / name}:2: " in said[0]
+
+
 def test_blocks_are_bounded_by_rows_and_characters(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

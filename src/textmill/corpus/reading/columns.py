@@ -88,9 +88,9 @@ def parquet_features(metadata: Mapping[bytes, bytes] | None) -> dict[str, Featur
     """Return the class labels in the schema of a Parquet file written by datasets."""
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        return label_features(features) if isinstance(features, dict) else {}
     except (KeyError, TypeError, ValueError, RecursionError):
         return {}
-    return label_features(features) if isinstance(features, dict) else {}
 
 
 def label_features(features: Mapping[str, Feature]) -> dict[str, Feature]:

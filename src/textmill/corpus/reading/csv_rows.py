@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from textmill.corpus.reading.columns import check_columns, has_column
@@ -123,7 +123,7 @@ def csv_records(
             header = [_column_name(name) for name in row]
             check_columns(header, columns, file)
             if choices:  # of which all columns are kept
-                _check_unique(header, file)
+                check_unique(header, file)
             continue
         elif len(row) != len(header):
             problem = f"{len(row)} fields, and the header has {len(header)}"
@@ -156,7 +156,8 @@ def _separator(lines: CsvLines, choices: Iterable[Collection[str]]) -> str:
     return max(found, key=lambda separator: len(found[separator]), default=",")
 
 
-def _check_unique(header: list[str], file: str) -> None:
+def check_unique(header: Sequence[str], file: str) -> None:
+    """Raise InputError if two columns of a file have the same name."""
     repeated = [name for name, n in Counter(header).items() if n > 1]
     if repeated:
         raise InputError(

@@ -24,7 +24,7 @@ from textmill.corpus.reading.columns import (
     label_names,
     parquet_features,
 )
-from textmill.corpus.reading.csv_rows import CsvLines, csv_records
+from textmill.corpus.reading.csv_rows import CsvLines, check_unique, csv_records
 from textmill.corpus.reading.decoding import AS_CP1252, Decoding
 from textmill.corpus.reading.lines import (
     LIMITS,
@@ -79,8 +79,13 @@ _SEPARATORS = {"tsv": "\t"}
 TEXT = "text"
 """The column of the lines of a text file."""
 PEEK_RECORDS = 100  # if none of these has a column, the file is taken not to have it
+MAX_DEPTH = 100
+"""Maximum nesting of a JSON record, which what reads its values recursively bears as well."""
+TOO_DEEP = "not usable JSON: nested too deeply"
 _PARQUET_ROWS = 1000  # read at once, if they are not large
 _PARQUET_BYTES = 1 << 24  # read at once, by the mean size of the rows
+# Dates before year 1 or after 9999, unknown time zones (KeyError), text that is not UTF-8.
+_NOT_IN_PYTHON = (ValueError, OverflowError, KeyError)
 
 
 def read_records(
@@ -236,14 +241,26 @@ def _json_record(line: bytes, file: str, number: int, decoding: Decoding) -> Rec
         if line[error.pos :].strip() == b",":
             reason = "not valid JSON: a comma after the object"
     except RecursionError:
-        reason = "not usable JSON: nested too deeply"
+        reason = TOO_DEEP
     except ValueError as error:
         reason = f"not usable JSON: {error}"
     else:
-        if isinstance(values, dict):
+        if not isinstance(values, dict):
+            reason = f"a JSON value of type {type(values).__name__}, not an object"
+        elif line.count(b"[") + line.count(b"{") > MAX_DEPTH and _is_too_deep(values):
+            reason = TOO_DEEP
+        else:
             return Record(values, file, number)
-        reason = f"a JSON value of type {type(values).__name__}, not an object"
     return BadRecord(file, number, reason, beginning(line))
+
+
+def _is_too_deep(values: object) -> bool:
+    level = [values]
+    for _ in range(MAX_DEPTH):
+        mappings = (value.values() for value in level if isinstance(value, dict))
+        lists = (value for value in level if isinstance(value, list))
+        level = [*itertools.chain.from_iterable((*mappings, *lists))]
+    return any(isinstance(value, dict | list) for value in level)
 
 
 def _parquet_records(
@@ -255,6 +272,8 @@ def _parquet_records(
     try:
         with open_parquet(file, columns, limits, setting) as parquet:
             schema = parquet.schema_arrow
+            if not columns:  # of which all are kept
+                check_unique(schema.names, str(file))
             names = [name for field in schema for name in _names_in(field)]
             check_columns(names, columns, str(file))
             needed = [column if column in names else column.strip() for column in columns]
@@ -304,7 +323,7 @@ def _batch_rows(metadata: Any) -> int:
 def _batch_records(batch: Any, file: str, line: int) -> Iterator[Record | BadRecord]:
     try:
         rows = batch.to_pylist()
-    except ValueError:  # one value fails the batch: convert row by row
+    except _NOT_IN_PYTHON:  # one value fails the batch: convert row by row
         for row in range(batch.num_rows):
             yield _parquet_record(batch, row, file, line + row)
     else:
@@ -313,13 +332,18 @@ def _batch_records(batch: Any, file: str, line: int) -> Iterator[Record | BadRec
 
 
 def _parquet_record(batch: Any, row: int, file: str, line: int) -> Record | BadRecord:
-    try:
-        return Record({name: batch[name][row].as_py() for name in batch.schema.names}, file, line)
-    except UnicodeDecodeError as error:
-        raw = error.object.decode(errors="replace")
-        return BadRecord(file, line, "not valid UTF-8", raw[:MAX_RAW_CHARS])
-    except ValueError as error:
-        return BadRecord(file, line, f"a value cannot be converted to Python: {error}", "")
+    values = {}
+    for name in batch.schema.names:
+        try:
+            values[name] = batch[name][row].as_py()
+        except UnicodeDecodeError as error:
+            raw = error.object.decode(errors="replace")
+            return BadRecord(file, line, "not valid UTF-8", raw[:MAX_RAW_CHARS])
+        except _NOT_IN_PYTHON as error:
+            problem = one_line(error)
+            reason = f"a value of column {name!r} cannot be converted to Python: {problem}"
+            return BadRecord(file, line, reason, "")
+    return Record(values, file, line)
 
 
 def with_columns(
