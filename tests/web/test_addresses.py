@@ -9,7 +9,14 @@ import urllib.request
 import pytest
 
 from textmill.errors import RunError
-from textmill.web.addresses import bypass_proxies, is_loopback, listen, local_address, own_hosts
+from textmill.web.addresses import (
+    bypass_proxies,
+    is_loopback,
+    listen,
+    local_address,
+    own_hosts,
+    portless,
+)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +43,11 @@ def test_a_server_goes_by_its_names_here_and_by_those_given() -> None:
     assert set(own_hosts("0.0.0.0", 80, ["box:80"])) == here | {"box:80"}
     assert set(own_hosts("192.168.1.5", 80)) == here | {"192.168.1.5:80"}
     assert local_address("0.0.0.0", 80) == "127.0.0.1:80"
+
+
+def test_clients_leave_the_ports_of_http_and_https_out() -> None:
+    assert portless(own_hosts("127.0.0.1", 80)) == {"127.0.0.1", "localhost", "[::1]"}
+    assert portless(["a:443", "b:8080", "c", "d:4430", "e:180"]) == {"a"}
 
 
 @pytest.mark.parametrize("given", ["", "corp.example, 10.0.0.1", "localhost"])

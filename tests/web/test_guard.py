@@ -15,7 +15,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from textmill.web.guard import Guard
 
-HOSTS = ["127.0.0.1:4200", "localhost:4200", "[::1]:4200", "proxy.example"]
+HOSTS = [
+    *("127.0.0.1:4200", "localhost:4200", "[::1]:4200", "proxy.example"),
+    *("box.example:80", "[::2]:80", "tls.example:443"),
+]
 OWN = {"host": "127.0.0.1:4200"}
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -46,6 +49,11 @@ def client() -> TestClient:
         {"host": "[::1]:4200", "origin": "http://[::1]:4200"},
         {"host": "proxy.example", "origin": "https://proxy.example"},
         {"host": "proxy.example:8443", "origin": "https://proxy.example:8443"},
+        {"host": "box.example", "origin": "http://box.example"},
+        {"host": "box.example:80", "origin": "http://box.example"},
+        {"host": "[::2]", "origin": "http://[::2]"},
+        {"host": "tls.example", "origin": "https://tls.example"},
+        {"host": "tls.example:443", "origin": "https://tls.example"},
         OWN | {"sec-fetch-site": "same-origin", "sec-fetch-mode": "cors"},
         OWN | {"sec-fetch-site": "none", "sec-fetch-mode": "navigate"},
     ],
@@ -65,6 +73,13 @@ REFUSED = [
     {"host": "evil.proxy.example"},
     {"host": "proxy.example.evil:80"},
     {"host": ""},
+    {"host": ":80"},
+    {"host": "box.example:443"},
+    {"host": "tls.example:8443"},
+    {"host": "box.example", "origin": "http://box.example:8080"},
+    {"host": "tls.example:443", "origin": "http://tls.example"},
+    OWN | {"origin": "http://["},
+    OWN | {"origin": "http://[::1"},
     OWN | {"origin": "http://evil.example"},
     OWN | {"origin": "http://localhost:4200"},
     OWN | {"origin": "http://127.0.0.1:3000"},

@@ -11,6 +11,8 @@ from textmill.errors import RunError
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 """Names by which this machine reaches itself."""
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+"""Ports by scheme, which clients leave out of the Host header."""
 NO_PROXY = ("no_proxy", "NO_PROXY")
 """Environment variables that urllib, requests, httpx and websockets read, in this order."""
 
@@ -33,6 +35,15 @@ def local_address(host: str, port: int) -> str:
 def own_hosts(host: str, port: int, extra: Iterable[str] = ()) -> list[str]:
     """Return the allowed Host headers of a server: its local names, and extra ones."""
     return sorted({*(local_address(name, port) for name in (*LOOPBACK_NAMES, host)), *extra})
+
+
+def portless(hosts: Iterable[str]) -> set[str]:
+    """Return the Host headers that clients send to those of some hosts that have a default port.
+
+    Behind a proxy with TLS, a server does not know which scheme it is reached by.
+    """
+    ports = DEFAULT_PORTS.values()
+    return {host.removesuffix(port) for host in hosts for port in ports if host.endswith(port)}
 
 
 def bypass_proxies(*hosts: str) -> None:

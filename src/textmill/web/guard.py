@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Collection, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from textmill.web.addresses import DEFAULT_PORTS, portless
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -22,7 +24,8 @@ class Guard:
 
     Args:
         app: the application that answers accepted requests.
-        hosts: allowed values of the Host header, NAME:PORT, or NAME for any port.
+        hosts: allowed values of the Host header, NAME:PORT, or NAME for any port. Of ports 80 and
+            443, headers may lack the port.
         setting: the setting of further hosts, for the message.
     """
 
@@ -31,6 +34,7 @@ class Guard:
     ) -> None:
         self.app, self.setting = app, setting
         self.hosts = frozenset(host.lower() for host in hosts)
+        self.portless = portless(self.hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Forward a request, or reject it with status 403."""
@@ -50,7 +54,7 @@ class Guard:
         if len(hosts) != 1 or not self._allows(hosts[0]):
             return f"Host {', '.join(hosts)!r} is not served here: add it to {self.setting}."
         # Clients other than browsers send no origin.
-        if any(urlsplit(origin).netloc != hosts[0] for origin in origins):
+        if not all(_is_own(origin, hosts[0]) for origin in origins):
             return f"Requests from other origins ({', '.join(origins)}) are rejected."
         if _is_embedded(scope):
             return "This page cannot be embedded in pages of other origins."
@@ -58,7 +62,18 @@ class Guard:
 
     def _allows(self, host: str) -> bool:
         name, _, port = host.rpartition(":")
-        return host in self.hosts or (port.isdigit() and name in self.hosts)
+        is_known = host in self.hosts or host in self.portless
+        return is_known or (port.isdigit() and name in self.hosts)
+
+
+def _is_own(origin: str, host: str) -> bool:
+    """Return whether a page of an origin comes from the host that a request goes to."""
+    try:
+        found = urlsplit(origin)
+    except ValueError:  # such as http://[
+        return False
+    port = DEFAULT_PORTS.get(found.scheme, "")
+    return found.netloc.removesuffix(port) == host.removesuffix(port)
 
 
 def _values(scope: Scope, name: bytes) -> list[str]:

@@ -13,8 +13,10 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
+from textmill.web.addresses import portless
 from textmill.web.guard import App
 from textmill.web.launch import guarded, login_from, parser, serve, set_allowed_hosts
 
@@ -46,7 +48,7 @@ def main() -> None:
     given = arguments.parse_args()
     # MLflow checks Host and Origin as well, and by default allows every port of localhost. It reads
     # these variables when it is imported.
-    names = [name for host in set_allowed_hosts(given) for name in (host, f"{host}:*")]
+    names = host_patterns(set_allowed_hosts(given))
     os.environ["MLFLOW_SERVER_ALLOWED_HOSTS"] = ",".join(names)
     origins = [f"{scheme}://{name}" for name in names for scheme in ("http", "https")]
     os.environ["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] = ",".join(origins)
@@ -60,6 +62,11 @@ def main() -> None:
         if login:
             _set_up_login(Path(folder), *login)
         serve("textmill.tracking.database.mlflow_app:create_app", given, given.workers)
+
+
+def host_patterns(hosts: Collection[str]) -> list[str]:
+    """Return the Host headers that the guard accepts for some hosts, as MLflow's patterns."""
+    return [name for host in hosts for name in (host, f"{host}:*")] + sorted(portless(hosts))
 
 
 def _open_store() -> None:
