@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from textmill.files import read_json, write_json
+from textmill.serving.playground import child_run
 from textmill.serving.playground.child_run import RECORD, ChildRun, RunCommand
 from textmill.serving.refusals import Refusal
 from textmill.tracking.store import Store
@@ -109,6 +110,41 @@ def test_only_one_runs_at_a_time_also_of_two_servers(make: Callable[[str], Child
     run.stop()
     wait_for(run, has_ended)
     assert other.start().state == "running"
+
+
+def test_a_run_that_starts_while_the_end_of_the_last_is_recorded_keeps_its_record(
+    make: Callable[[str], ChildRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_slowly(file: Path, value: Any) -> None:
+        if "ended" in value:
+            time.sleep(0.5)
+        write_json(file, value)
+
+    monkeypatch.setattr(child_run, "write_json", write_slowly)
+    is_second = tmp_path / "second"
+    run = make(f"import os, time; time.sleep(60 * os.path.exists({str(is_second)!r}))")
+    run.start()
+    pid = read_json(tmp_path / "serving" / RECORD)["pid"]
+    while psutil.pid_exists(pid):
+        time.sleep(0.01)
+    is_second.touch()
+    run.start()
+    time.sleep(0.7)
+    assert run.info().state == "running"
+    assert run.stop().exit_status is None
+
+
+def test_a_server_that_stops_leaves_the_run_of_another_alone(
+    make: Callable[[str], ChildRun],
+) -> None:
+    run, other = make("print('done')"), make(WAIT)
+    run.start()
+    wait_for(run, has_ended)
+    other.start()
+    wait_for(other, has_begun)
+    run.close()
+    time.sleep(0.5)
+    assert other.info().state == "running"
 
 
 def test_a_stopped_run_gets_a_signal_that_it_can_handle(make: Callable[[str], ChildRun]) -> None:

@@ -115,9 +115,11 @@ class ChildRun:
         self._waiting.start()
 
     def _wait(self, process: subprocess.Popen[bytes], record: dict[str, Any]) -> None:
-        """Record the end of a run."""
+        """Record the end of a run, unless the next one has been recorded already."""
         status = process.wait()
-        write_json(self.folder / RECORD, record | {"ended": _now(), "exit_status": status})
+        with self.store.lock(LOCK):
+            if self._record() == record:
+                write_json(self.folder / RECORD, record | {"ended": _now(), "exit_status": status})
 
     def info(self) -> RunInfo:
         """Return the newest run, also of an earlier server on this store."""
@@ -152,13 +154,14 @@ class ChildRun:
 
     def close(self) -> None:
         """Stop the run of this server, if there is one, and wait for its end."""
+        if self._waiting is None or not self._waiting.is_alive():
+            return  # what runs is not its own
         process = self._process()
-        if self._waiting is None or process is None:
-            return
-        with suppress(psutil.NoSuchProcess):
-            process.terminate()
+        if process is not None:
+            with suppress(psutil.NoSuchProcess):
+                process.terminate()
         self._waiting.join(STOP_TIMEOUT_S)
-        if self._waiting.is_alive():
+        if self._waiting.is_alive() and process is not None:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
             self._waiting.join()
