@@ -71,6 +71,17 @@ def test_metrics_count_requests_by_route_and_predictions_by_version(client: Test
         assert line in metrics.text
 
 
+def test_metrics_count_refused_requests(serve: Serve) -> None:
+    with serve(token=TOKEN, max_body_bytes=100) as client:
+        given = {"authorization": f"Bearer {TOKEN}"}
+        client.get("/v1/tasks")
+        client.get("/v1/tasks", headers=given | {"host": "evil.example"})
+        client.post("/v1/completions", content=b"x" * 101, headers=given)
+        metrics = client.get("/metrics", headers=given).text
+    for status in (401, 403, 413):
+        assert f'textmill_requests_total{{route="other",status="{status}"}} 1.0' in metrics
+
+
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

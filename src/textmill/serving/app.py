@@ -95,10 +95,9 @@ def create_app(
     _add_operations(app, models, meters)
     limits = config.serve
     open_paths = (*OPEN_PATHS, *(playground.open_paths if playground is not None else ()))
-    limited = Limits(
-        Measured(app, meters), limits.max_body_bytes, limits.timeout_s, token, open_paths
-    )
-    return Guard(limited, hosts, "serve.allowed_hosts")
+    limited = Limits(app, limits.max_body_bytes, limits.timeout_s, token, open_paths)
+    # Outermost, so that refused requests count as well.
+    return Measured(Guard(limited, hosts, "serve.allowed_hosts"), meters)
 
 
 def _add_operations(app: FastAPI, models: Models, meters: Meters) -> None:

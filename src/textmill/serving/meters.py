@@ -15,7 +15,8 @@ from textmill.web.guard import App, Message, Receive, Scope, Send
 
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 NOT_FOUND = "other"
-"""Label of requests for paths that do not exist: one for each would be without bound."""
+"""Label of requests that are refused before they are routed, or whose paths do not exist: one for
+each path would be without bound."""
 
 
 class Meters:
@@ -32,7 +33,10 @@ class Meters:
             "textmill_requests", "Requests.", ["route", "status"], registry=registry
         )
         self.seconds = Histogram(
-            "textmill_request_seconds", "Time to answer a request.", ["route"], registry=registry
+            "textmill_request_seconds",
+            "Time to receive and answer a request.",
+            ["route"],
+            registry=registry,
         )
         self.batches = Histogram(
             "textmill_batch_inputs",

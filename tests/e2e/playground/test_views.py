@@ -95,6 +95,30 @@ def test_a_chat_goes_on(visit: Any, server: Server) -> None:
     assert page.locator(".message").count() == 0
 
 
+def test_an_empty_answer_is_no_part_of_the_chat(visit: Any, page: Any) -> None:
+    event = {
+        "model": "chat",
+        "model_run": "r" * 32,
+        "model_version": "2",
+        "filtered": [],
+        "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}],
+    }
+    body = f"data: {json.dumps(event)}\n\ndata: [DONE]\n\n"
+    asked: list[Any] = []
+
+    def respond(route: Any) -> None:
+        asked.append(route.request.post_data_json)
+        route.fulfill(body=body)
+
+    page.route("**/v1/chat/completions", respond)
+    visit("chat")
+    for number, text in enumerate(("Are you there?", "Hello?")):
+        page.get_by_label("Message").fill(text)
+        page.keyboard.press("Enter")
+        page.get_by_text("The answer is empty.").nth(number).wait_for()
+    assert asked[1]["messages"] == [{"role": "user", "content": "Hello?"}]
+
+
 def test_a_refusal_of_the_chat_keeps_the_message(visit: Any) -> None:
     page = visit("chat")
     page.get_by_label("Model", exact=True).select_option("backbone")  # without a chat template

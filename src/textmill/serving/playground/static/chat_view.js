@@ -33,7 +33,8 @@ export async function chatView({ overview }) {
     let text = "";
     const finish = (below) => {
       answered.append(...below);
-      messages.push({ role: "user", content }, { role: "assistant", content: text });
+      if (text.trim()) messages.push({ role: "user", content }, { role: "assistant", content: text });
+      else answered.append(el("p", { class: "soft" }, "The answer is empty. The model will not see these two messages."));
     };
     try {
       finish(await writeTexts("/v1/chat/completions", request, signal, (index, piece) => {
