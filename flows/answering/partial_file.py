@@ -40,7 +40,7 @@ class State:
     rows: int = 0
     """Number of rows that were given to the model."""
     digest: str = hashlib.sha256().hexdigest()
-    """Of these rows, one after the other."""
+    """Of these rows, one after the other, and of the bad ones between them."""
     answers: int = 0
     """Number of their answers, which are fewer if the model rejects rows."""
     size: int = 0
@@ -110,15 +110,19 @@ class PartialFile:
         """Numbers of rows, among those that are answered, in which filters found something."""
         return dict(self._now.filtered)
 
-    def has(self, block: Sequence[InputRow]) -> bool:
+    def has(self, block: Sequence[InputRow], bad_digest: bytes) -> bool:
         """Return whether the answers to the next block are there already.
+
+        Args:
+            block: the rows.
+            bad_digest: of the bad rows that were read up to its end.
 
         Raises:
             OtherRows: there are answers, but to other rows.
         """
         if self._n_compared >= self._saved.rows:
             return False
-        self._update(self._digest, block)
+        self._update(self._digest, block, bad_digest)
         self._n_compared += len(block)
         if self._n_compared < self._saved.rows:
             return True
@@ -134,6 +138,7 @@ class PartialFile:
     def append(
         self,
         block: Sequence[InputRow],
+        bad_digest: bytes,
         answers: Sequence[object],
         bad: tuple[int, str],
         filtered: Mapping[str, int],
@@ -142,6 +147,7 @@ class PartialFile:
 
         Args:
             block: the rows.
+            bad_digest: of the bad rows that were read up to its end.
             answers: the answers, to be written as lines of JSON.
             bad: number of bad rows up to the end of the block, and the first of them.
             filtered: numbers of rows up to there in which filters found something.
@@ -151,7 +157,7 @@ class PartialFile:
         """
         content = "".join(map(json_line, answers)).encode()
         digest = self._digest.copy()
-        self._update(digest, block)
+        self._update(digest, block, bad_digest)
         before = self._now
         now = State(
             self._made_by,
@@ -246,9 +252,10 @@ class PartialFile:
         self._digest = hashlib.sha256()
         self._n_compared = 0
 
-    def _update(self, digest: hashlib._Hash, block: Sequence[InputRow]) -> None:
+    def _update(self, digest: hashlib._Hash, block: Sequence[InputRow], bad_digest: bytes) -> None:
         for row in block:
             digest.update(json.dumps([row.values, row.given], default=str).encode())
+        digest.update(bad_digest)  # their number and the first are shown at the end
 
     def _checkpoint(self) -> None:
         self._stream.flush()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import datetime
+import hashlib
+import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -126,8 +128,27 @@ class BadRows:
 
     def __init__(self, are_skipped: bool) -> None:
         self.are_skipped = are_skipped
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget all rows."""
         self.found: tuple[int, str] = (0, "")
         """Their number, and the first."""
+        self._read = hashlib.sha256()
+
+    @property
+    def digest(self) -> bytes:
+        """Digest of the rows that were bad when they were read."""
+        return self._read.digest()
+
+    def add_read(self, row: BadRow) -> None:
+        """Count a row that is bad whatever the model, which the digest covers.
+
+        Raises:
+            InputError: bad rows are not skipped.
+        """
+        self.add(row)
+        self._read.update(json.dumps([row.place, row.reason]).encode())
 
     def add(self, row: BadRow) -> None:
         """Count a row.
@@ -244,7 +265,8 @@ def answer_in_file(
                     f"{partial.partial} has the answers to other rows: remove it to start again."
                 ) from None
             partial.restart("of other rows")
-            bad.found, filtered.found = (0, ""), {}
+            bad.restart()
+            filtered.found = {}
             _fill(partial, model, rows, bad, filtered, show)
         bad.report(partial.n_answers, notify)
         filtered.report(notify)
@@ -267,11 +289,11 @@ def _fill(
     """
     n_rows = 0
     for block in blocks(rows, bad):
-        if partial.has(block):
+        if partial.has(block, bad.digest):
             bad.found, filtered.found = partial.bad, partial.filtered
         else:
             found = model.answer(block, bad, filtered)
-            partial.append(block, found, bad.found, filtered.found)
+            partial.append(block, bad.digest, found, bad.found, filtered.found)
         n_rows += len(block)
         show(n_rows)
     partial.check_end()
@@ -287,7 +309,7 @@ def blocks(rows: Iterable[InputRow | BadRow], bad: BadRows) -> Iterator[list[Inp
     n_chars = 0
     for row in rows:
         if isinstance(row, BadRow):
-            bad.add(row)
+            bad.add_read(row)
             continue
         block.append(row)
         n_chars += size_of(row.given)

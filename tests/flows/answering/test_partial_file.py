@@ -198,6 +198,23 @@ def test_skipped_rows_are_counted_across_an_interruption(texts: Path, tmp_path: 
         assert messages[-1].startswith("93 predictions are in ")
 
 
+@pytest.mark.parametrize(("before", "after"), [(0, 2), (2, 0), (1, 2)])
+def test_bad_rows_that_are_added_or_corrected_before_the_interruption_are_counted_anew(
+    texts: Path, tmp_path: Path, before: int, after: int
+) -> None:
+    content, bad, out = texts.read_text(), '{"text": null}\n', tmp_path / "out.jsonl"
+    texts.write_text(bad * before + content)
+    with pytest.raises(KeyboardInterrupt):
+        answer_file(texts, out, Interrupted(40), are_skipped=True)
+    texts.write_text(bad * after + content)
+    said: list[list[str]] = [[], []]
+    answer_file(texts, tmp_path / "whole.jsonl", are_skipped=True, notify=said[0].append)
+    answer_file(texts, out, are_skipped=True, notify=said[1].append)
+    assert "of other rows: starting again" in said[1][1]
+    assert said[1][2:-1] == said[0][:-1]
+    assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
 def test_standard_input_continues_if_it_is_the_same(
     texts: Path, whole: bytes, tmp_path: Path
 ) -> None:
