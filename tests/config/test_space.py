@@ -16,8 +16,15 @@ from textmill.config import (
     ValuesConfig,
     settings_of,
 )
-from textmill.config.space import is_whole, present_settings, searchable, with_settings
+from textmill.config.space import (
+    Value,
+    is_whole,
+    present_settings,
+    searchable,
+    with_settings,
+)
 from textmill.errors import InputError
+from textmill.tracking.raw_data import with_sample
 
 
 def space_of(*overrides: str) -> dict[str, ValuesConfig]:
@@ -108,6 +115,28 @@ def test_settings_are_replaced_and_the_others_kept() -> None:
     after = with_settings(before, changes)
     assert after == before.model_copy(update={"epochs": 3, "dropout": None})
     assert present_settings(after, changes) == changes
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("method=full", {"method": "head"}),
+        ("method=head", {"method": "full"}),
+        ("method=head", {"method": "head"}),
+        ("learning_rate=0.001", {"method": "head"}),  # the default, but set
+        ("method=head", {"method": "full", "lora.r": 4}),
+    ],
+)
+def test_a_trial_trains_as_a_run_with_its_settings_does(
+    before: str, after: dict[str, Value]
+) -> None:
+    """Defaults that depend on what is searched are those of the trial's value."""
+    settings = {f"finetune.{name}": value for name, value in after.items()}
+    base = f"tasks.topic.finetune.{before}"
+    config = with_sample(compose("demo", [base]), "folder")  # as a run does
+    overrides = [f"tasks.topic.{name}={value}" for name, value in settings.items()]
+    run = compose("demo", [base, *overrides]).tasks[0].finetune
+    assert with_settings(config.tasks[0].finetune, settings) == run
 
 
 class Inner(Settings):

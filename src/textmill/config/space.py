@@ -166,7 +166,9 @@ def _types(field: FieldInfo) -> set[Any]:
 
 
 def with_settings(finetune: F, settings: Mapping[str, Value]) -> F:
-    """Return a finetune section with other settings.
+    """Return a finetune section with other settings, as if they had been set at first.
+
+    Defaults that depend on them are those of the new values.
 
     Args:
         finetune: the section.
@@ -175,12 +177,12 @@ def with_settings(finetune: F, settings: Mapping[str, Value]) -> F:
     Raises:
         ValidationError: a value is invalid.
     """
-    values = finetune.model_dump()
+    values = finetune.model_dump(exclude_unset=True)
     for key, value in settings.items():
         section = values
         *path, name = key.removeprefix(f"{SECTION}.").split(".")
         for part in path:
-            section[part] = section[part] or {}  # a section that is off has its defaults
+            section[part] = section.get(part) or {}  # one that is off, or not set, has its defaults
             section = section[part]
         section[name] = value
     return type(finetune).model_validate(values)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -255,12 +254,12 @@ class FinetuneConfig(OptimizationConfig):
         """Number of networks that are trained: of all seeds, for all examples and for each fold."""
         return self.seeds * (1 + (self.folds or 0))
 
-    @model_validator(mode="before")
-    @classmethod
-    def _rate_of_a_head(cls, values: Any) -> Any:
-        if not isinstance(values, Mapping) or values.get("method") != "head":
-            return values
-        return {"learning_rate": HEAD_LEARNING_RATE} | dict(values)
+    @model_validator(mode="after")
+    def _rate_of_a_head(self) -> Self:
+        if self.method == "head" and "learning_rate" not in self.model_fields_set:
+            # The model is frozen, and a default is no field that is set.
+            object.__setattr__(self, "learning_rate", HEAD_LEARNING_RATE)
+        return self
 
 
 class TokensConfig(Settings):

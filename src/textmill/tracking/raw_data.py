@@ -84,7 +84,8 @@ def with_sample(config: Config, folder: str) -> Config:
             return f"{folder}/{value.removeprefix(SAMPLE_PREFIX)}"
         return value
 
-    return Config.model_validate(place(config.model_dump()))
+    # Defaults stay defaults: a sweep may change what they depend on.
+    return Config.model_validate(place(config.model_dump(exclude_unset=True)))
 
 
 def with_fixed_labels(config: Config) -> Config:
