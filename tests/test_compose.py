@@ -294,6 +294,17 @@ def test_an_initial_model_of_other_sizes_is_named_before_anything_runs(earlier: 
     assert "n_layer=1, not model.n_layer=4: set model.n_layer=1, or model=auto" in problem
 
 
+def test_settings_that_do_not_fit_the_initial_model_are_named_before_anything_runs(
+    earlier: Path,
+) -> None:
+    words = "model=auto", f"pretrain.init_from={earlier}"
+    for setting, problem in (
+        ("pretrain.overlap=48", "overlap=48 leaves no target in a block of model.block_size=48"),
+        ("audit.enabled=true", "do not fit into model.block_size=48"),
+    ):
+        assert problem in message("demo", *words, setting)
+
+
 def test_an_initial_model_without_weights_is_named_before_anything_runs(earlier: Path) -> None:
     (earlier / "model.safetensors").rename(earlier / "pytorch_model.bin")
     problem = message("demo", "model=auto", f"pretrain.init_from={earlier}")

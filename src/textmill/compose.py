@@ -17,7 +17,6 @@ from hydra.core.override_parser.types import Override, Quote, QuotedString, Valu
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import GrammarParseError, MissingMandatoryValue, OmegaConfBaseException
-from pydantic import ValidationError
 from yaml import YAMLError
 
 import textmill_conf
@@ -25,7 +24,7 @@ from textmill import hardware
 from textmill.config import Config, kind_of
 from textmill.config.extensions import load
 from textmill.config.masked import Hidden, has_secrets, mark_secrets, models_in, secrets_in
-from textmill.config.problems import describe_problem, is_consequence
+from textmill.config.problems import validate, validate_copy
 from textmill.errors import InputError, listed
 from textmill.files import has_undecodable_bytes, printable
 from textmill.locations import LABELLING, TEST_FILES, anchor, anchored
@@ -66,26 +65,8 @@ def compose(config: str = "demo", overrides: Sequence[str] = ()) -> Config:
     if chosen.pretrain.init_from is not None:
         from textmill.training.initial import with_initial_shape  # loads torch
 
-        chosen = with_initial_shape(chosen)
+        chosen = validate_copy(with_initial_shape(chosen), config)
     return chosen
-
-
-def validate(values: Mapping[str, Any], name: str) -> Config:
-    """Return the values as a Config.
-
-    Raises:
-        InputError: a value is invalid; the message has one line per value, with its key.
-    """
-    try:
-        return Config.model_validate(values)
-    except ValidationError as error:
-        problems = [dict(problem) for problem in error.errors()]
-        lines = [
-            describe_problem(problem, values)
-            for problem in problems
-            if not is_consequence(problem, problems)
-        ]
-        raise InputError("\n".join([f"The configuration {name} is invalid:", *lines])) from None
 
 
 def restore_config(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.steps.test_graph import labels, make
 from textmill.config import FinetuneConfig, Sizes, open_sizes
-from textmill.errors import RunError
+from textmill.errors import InputError, RunError
 from textmill.steps.chosen import FILE, read_sizes, with_sizes
 from textmill.steps.graph import (
     BUDGET,
@@ -45,8 +46,42 @@ def test_all_open_sizes_are_set() -> None:
 
 
 def test_sizes_that_are_set_win() -> None:
-    found = with_sizes(make(**NONE | {"model": {**NONE["model"], "n_embd": 256}}), SIZES)  # type: ignore[dict-item]
-    assert (found.model.n_embd, found.model.n_layer) == (256, 3)
+    found = with_sizes(make(**NONE | {"model": {**NONE["model"], "n_embd": 384}}), SIZES)  # type: ignore[dict-item]
+    assert (found.model.n_embd, found.model.n_layer) == (384, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pretrain": {"overlap": 128}}, r"pretrain\.overlap=128 leaves no target in a block"),
+        (
+            {"pretrain": {"warmup_steps": 500}},
+            "pretrain: warmup_steps=500 is not below max_steps=70",
+        ),
+        (
+            {"audit": {"enabled": True, "prompt_tokens": 100, "continuation_tokens": 100}},
+            "do not fit into model.block_size=128",
+        ),
+        ({"model": {"n_embd": 256}}, "model: n_embd=256 is not a multiple of n_head=3"),
+    ],
+)
+def test_settings_that_do_not_fit_chosen_sizes_are_one_message(
+    change: dict[str, Any], message: str
+) -> None:
+    sections: dict[str, Any] = {**NONE}
+    for name, section in change.items():
+        sections[name] = {**sections.get(name, {}), **section}
+    config = make(**sections)
+    with pytest.raises(InputError, match=f"chosen for budget_minutes is invalid:\n  .*{message}"):
+        with_sizes(config, SIZES)
+
+
+def test_defaults_stay_defaults_beside_chosen_sizes() -> None:
+    """What is searched later may change what they depend on."""
+    config = make(**NONE)
+    for before, after in zip(config.tasks, with_sizes(config, SIZES).tasks, strict=True):
+        added = after.finetune.model_fields_set - before.finetune.model_fields_set
+        assert added == {"max_steps"}
 
 
 def test_the_steps_that_choose_exist_only_if_something_is_open() -> None:

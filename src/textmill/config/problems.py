@@ -1,4 +1,4 @@
-"""Messages for pydantic's validation errors, with keys as users write them."""
+"""Validation of a configuration, with messages that have keys as users write them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,45 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from textmill.config import KINDS, Config, kind_of, settings_of
 from textmill.config.masked import models_in
-from textmill.errors import listed
+from textmill.errors import InputError, listed
+
+
+def validate(values: Mapping[str, Any], name: str) -> Config:
+    """Return the values as a Config.
+
+    Args:
+        values: by section, nested.
+        name: of the configuration, for the message.
+
+    Raises:
+        InputError: a value is invalid; the message has one line per value, with its key.
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        problems = [dict(problem) for problem in error.errors()]
+        lines = [
+            describe_problem(problem, values)
+            for problem in problems
+            if not is_consequence(problem, problems)
+        ]
+        raise InputError("\n".join([f"The configuration {name} is invalid:", *lines])) from None
+
+
+def validate_copy(config: Config, name: str) -> Config:
+    """Return a changed copy of a configuration as a validated one; what is not set stays so.
+
+    pydantic's `model_copy` checks nothing, although values may have been allowed only because
+    others, such as sizes that are chosen later, were not known.
+
+    Raises:
+        InputError: as for `validate`.
+    """
+    return validate(config.model_dump(exclude_unset=True), name)
 
 
 def is_consequence(problem: dict[str, Any], problems: Sequence[dict[str, Any]]) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from textmill.config import Config, Sizes
+from textmill.config.problems import validate_copy
 from textmill.files import parse_json
 
 FILE = "sizes.json"
@@ -30,12 +31,16 @@ def read_sizes(file: Path) -> Sizes:
 
 
 def with_sizes(config: Config, sizes: Sizes) -> Config:
-    """Return a configuration whose open sizes are those that were chosen."""
+    """Return a configuration whose open sizes are those that were chosen.
+
+    Raises:
+        InputError: a setting does not fit a size that was chosen.
+    """
     tasks = tuple(
         task.model_copy(update={"finetune": _filled(task.finetune, sizes.tasks.get(task.name, {}))})
         for task in config.tasks
     )
-    return config.model_copy(
+    filled = config.model_copy(
         update={
             "tokenizer": _filled(config.tokenizer, sizes.tokenizer),
             "model": _filled(config.model, sizes.model),
@@ -43,6 +48,7 @@ def with_sizes(config: Config, sizes: Sizes) -> Config:
             "tasks": tasks,
         }
     )
+    return validate_copy(filled, "with the sizes chosen for budget_minutes")
 
 
 def _filled(section: Section, values: Mapping[str, float]) -> Section:

@@ -160,6 +160,12 @@ def test_heads_have_64_channels_and_a_tenth_of_the_steps_is_warm_up() -> None:
     assert sizes.pretrain["warmup_steps"] == sizes.pretrain["max_steps"] // 10
 
 
+@pytest.mark.parametrize("max_steps", [1, 2, 9])
+def test_the_warm_up_is_shorter_than_the_training(max_steps: int) -> None:
+    sizes, _ = chosen(max_steps=max_steps)
+    assert sizes.pretrain["warmup_steps"] == min(1, max_steps - 1)
+
+
 def test_little_text_is_not_repeated_for_ever_and_gets_no_large_model() -> None:
     little = Text(200_000, 10_000, {512: 2.2})
     sizes, expected = chosen(10_000, text=little)

@@ -88,4 +88,5 @@ def choose(
 
 
 def _warmup(config: BudgetStepConfig, steps: int) -> int:
-    return config.pretrain.warmup_steps or max(1, int(WARMUP_SHARE * steps))
+    least = min(1, steps - 1)  # it is shorter than the training
+    return config.pretrain.warmup_steps or max(least, int(WARMUP_SHARE * steps))
