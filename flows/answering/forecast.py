@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -36,10 +37,16 @@ def plan(
         money: budget in money, at cluster.price_per_hour.
 
     Raises:
-        InputError: the budget is given in two ways, or in money without a price.
+        InputError: the budget is given in two ways, in money without a price, or is no positive
+            number.
     """
-    if sum(budget is not None for budget in (hours, flops, money)) > 1:
+    options = {"--hours": hours, "--flops": flops, "--money": money}
+    budgets = {option: budget for option, budget in options.items() if budget is not None}
+    if len(budgets) > 1:
         raise InputError("Give the budget in one way: --hours, --flops or --money.")
+    for option, budget in budgets.items():
+        if not 0 < budget < math.inf:  # nan is no number
+            raise InputError(f"{option} {budget:g} is no budget: give a positive number.")
     price = config.cluster.price_per_hour
     if money is not None and not price:
         raise InputError("--money needs a price: set cluster.price_per_hour.")
