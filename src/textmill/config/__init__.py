@@ -42,7 +42,13 @@ from textmill.config.dial import (
     Sizes,
     open_sizes,
 )
-from textmill.config.memorization import AUDIT_SCORES, AuditConfig, AuditStepConfig, CanariesConfig
+from textmill.config.memorization import (
+    AUDIT_SCORES,
+    VERBATIM_SCORES,
+    AuditConfig,
+    AuditStepConfig,
+    CanariesConfig,
+)
 from textmill.config.quality import (
     C4Config,
     FineWebConfig,
@@ -207,6 +213,7 @@ __all__ = [
     "TokensConfig",
     "TrackingConfig",
     "UNREDACTED",
+    "VERBATIM_SCORES",
     "ValuesConfig",
     "extensions",
     "flatten",

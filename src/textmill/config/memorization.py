@@ -14,6 +14,8 @@ from textmill.errors import listed
 
 AUDIT_SCORES = "audit/"
 """Prefix of the scores of the memorization audit, in promotion.floors and MLflow."""
+VERBATIM_SCORES = f"{AUDIT_SCORES}verbatim/"
+"""Prefix of those of excerpts, which texts that are too short do not have."""
 LANGUAGE_MODEL_SCORES = "lm"
 """The entry of promotion.floors that has these scores."""
 NAME, SECRET = "name", "secret"
@@ -111,7 +113,7 @@ class AuditConfig(CanariesConfig):
         return (
             *(f"{AUDIT_SCORES}exposure/{times}" for times in self.repetitions),
             *(f"{AUDIT_SCORES}extracted/{times}" for times in self.repetitions),
-            *(f"{AUDIT_SCORES}verbatim/{name}" for name in ("train", "validation", "excess")),
+            *(f"{VERBATIM_SCORES}{name}" for name in ("train", "validation", "excess")),
         )
 
     def check(self, block_size: int | None, floors: Mapping[str, Mapping[str, float]]) -> None:

@@ -36,6 +36,7 @@ from textmill.config import (
     BEHAVIOUR_SCORES,
     BIAS_SCORES,
     LANGUAGE_FLOORS,
+    VERBATIM_SCORES,
     PromotionConfig,
 )
 from textmill.errors import InputError, listed
@@ -94,7 +95,7 @@ def below_floor(
             what a backbone has memorized.
 
     Raises:
-        InputError: a floor is set for a metric that the task does not have.
+        InputError: a floor is set for a metric that the task, or its audit, does not have.
     """
     own, metrics = config.floors.get(task, {}), (*metrics, BIAS)
     for metric in own:
@@ -102,9 +103,14 @@ def below_floor(
             group = next((prefix for prefix in FURTHER if metric.startswith(prefix)), "")
             alike = (name for name in scores if name.startswith(group))
             known = [name for name in alike if group or "/" not in name]
+            reason = "the task has no such score: use"
+            if metric.startswith(VERBATIM_SCORES):
+                reason = (
+                    "the audit found no text of the tokens that it needs: lower audit.prompt_tokens"
+                    " or audit.continuation_tokens, remove the floor, or use"
+                )
             raise InputError(
-                f"promotion.floors.{task}.{metric}: the task has no such score: use one of "
-                f"{listed(known) or '(none)'}."
+                f"promotion.floors.{task}.{metric}: {reason} one of {listed(known) or '(none)'}."
             )
     # Floors of a language may include metrics of other kinds of task.
     shared = config.floors.get(f"{LANGUAGE_FLOORS}{language}", {})

@@ -150,6 +150,23 @@ def test_its_scores_are_those_that_the_gate_knows(overfitted: Trained) -> None:
     assert overfitted.metrics["train_excerpts"] == CONFIG.excerpts
 
 
+def test_texts_that_are_too_short_for_excerpts_are_a_warning(
+    untrained: Trained, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    longer = CONFIG.model_copy(update={"continuation_tokens": SHAPE.block_size})
+    audit(longer, untrained.folders, tmp_path)
+    found = Audit.model_validate(read_json(tmp_path / FILE))
+    assert not any("verbatim" in name for name in found.metrics())
+    assert [message.partition(": ")[0] for message in caplog.messages] == [
+        f"No piece of the {split} text has 54 tokens, so there are no audit/verbatim/{split} and "
+        "audit/verbatim/excess"
+        for split in ("train", "validation")
+    ]
+    caplog.clear()
+    audit(CONFIG, untrained.folders, tmp_path)
+    assert not caplog.messages
+
+
 def test_losses_are_those_of_whole_documents(overfitted: Trained) -> None:
     network = models.load(overfitted.folders["backbone"])
     tokenizer = load_tokenizer(overfitted.folders["backbone"])

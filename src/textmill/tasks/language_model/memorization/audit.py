@@ -7,6 +7,7 @@ Neural Language Models" (excerpts).
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textmill import model as models
-from textmill.config import AuditStepConfig, GenerationConfig
+from textmill.config import VERBATIM_SCORES, AuditStepConfig, GenerationConfig
 from textmill.corpus.tokens.encoding import Encoder, fast_encoder
 from textmill.corpus.tokens.pieces import cut
 from textmill.corpus.tokens.token_shards import read_index, read_shards
@@ -37,6 +38,8 @@ from textmill.training.writing import write_texts
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+
+log = logging.getLogger(__name__)
 
 
 def audit(config: AuditStepConfig, inputs: Mapping[str, Path], out: Path) -> None:
@@ -61,6 +64,13 @@ def audit(config: AuditStepConfig, inputs: Mapping[str, Path], out: Path) -> Non
     for split, n_canaries in ((TRAIN, n_copies), (VALIDATION, 0)):
         folder, size = inputs["tokens"] / split, network.config.block_size
         drawn = draw_excerpts(folder, config, size, n_canaries)
+        if not drawn:
+            log.warning(
+                "No piece of the %s text has %d tokens, so there are no %s and %s: lower "
+                "audit.prompt_tokens or audit.continuation_tokens.",
+                *(split, config.prompt_tokens + config.continuation_tokens),
+                *(f"{VERBATIM_SCORES}{name}" for name in (split, "excess")),
+            )
         excerpts[split] = tuple(is_greedy for _, is_greedy in score_ends(network, drawn))
     found = Audit(
         canaries=tuple(audit_canaries(network, tokenizer, canaries, config)),

@@ -6,7 +6,7 @@ from statistics import fmean
 
 from pydantic import BaseModel, ConfigDict
 
-from textmill.config import AUDIT_SCORES
+from textmill.config import AUDIT_SCORES, VERBATIM_SCORES
 from textmill.evaluation.metrics import Metric
 
 FILE = "audit.json"
@@ -65,10 +65,10 @@ class Audit(BaseModel):
         """Return the scores by name, without those of a split that has no excerpts."""
         scores: dict[str, float] = {}
         for times, group in self.groups().items():
-            scores[f"exposure/{times}"] = fmean(canary.exposure for canary in group)
-            scores[f"extracted/{times}"] = fmean(canary.is_extracted for canary in group)
+            scores[f"{AUDIT_SCORES}exposure/{times}"] = fmean(c.exposure for c in group)
+            scores[f"{AUDIT_SCORES}extracted/{times}"] = fmean(c.is_extracted for c in group)
         shares = {split: fmean(found) for split, found in self.excerpts.items() if found}
-        scores |= {f"verbatim/{split}": share for split, share in shares.items()}
+        scores |= {f"{VERBATIM_SCORES}{split}": share for split, share in shares.items()}
         if {TRAIN, VALIDATION} <= shares.keys():
-            scores["verbatim/excess"] = shares[TRAIN] - shares[VALIDATION]
-        return {f"{AUDIT_SCORES}{name}": value for name, value in scores.items()}
+            scores[f"{VERBATIM_SCORES}excess"] = shares[TRAIN] - shares[VALIDATION]
+        return scores
