@@ -149,6 +149,29 @@ def test_what_answers_a_client_that_leaves_is_cancelled() -> None:
     assert (talk.is_cancelled, talk.sent) == (True, [])
 
 
+def test_what_follows_a_whole_answer_is_not_cancelled() -> None:
+    """A server says that the client has left once the answer is sent, too."""
+
+    async def answer() -> bool:
+        talk, is_done = Conversation(), False
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            nonlocal is_done
+            await send({"type": "http.response.body", "body": b"1", "more_body": False})
+            await asyncio.sleep(0.05)
+            is_done = True
+
+        async def send(message: Any) -> None:
+            talk.leaves.set()
+
+        scope = {"type": "http", "path": "/", "headers": []}
+        await Limits(app, 10, 5)(scope, talk.receive, send)
+        await asyncio.sleep(0)  # a cancellation that is late would be here
+        return is_done
+
+    assert asyncio.run(answer())
+
+
 @pytest.mark.parametrize("error", [TimeoutError("late"), ValueError("wrong")])
 def test_a_failure_of_the_application_is_passed_on(error: Exception) -> None:
     talk = Conversation()

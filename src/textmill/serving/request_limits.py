@@ -6,6 +6,8 @@ import asyncio
 import json
 from collections.abc import Collection
 
+import anyio
+
 from textmill.serving.refusals import Refusal
 from textmill.web.guard import App, Message, Receive, Scope, Send
 from textmill.web.token import is_authorized
@@ -56,23 +58,24 @@ class Limits:
             await self._forward(scope, body, receive, send)
 
     async def _forward(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
-        """Forward a request; what would answer it is cancelled once the client leaves."""
+        """Forward a request; what would answer it is cancelled if the client leaves."""
 
         async def watch() -> None:
             while (await receive())["type"] != "http.disconnect":
                 pass
-            until_left.reschedule(asyncio.get_running_loop().time())
+            until_left.cancel()
 
+        async def pass_on(message: Message) -> None:
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                watching.cancel()  # servers say "disconnect" after the answer as well
+            await send(message)
+
+        watching = asyncio.create_task(watch())
         try:
-            async with asyncio.timeout(None) as until_left:
-                watching = asyncio.create_task(watch())
-                try:
-                    await self.app(scope, _Replay(body), send)
-                finally:
-                    watching.cancel()
-        except TimeoutError:
-            if not until_left.expired():
-                raise
+            with anyio.CancelScope() as until_left:
+                await self.app(scope, _Replay(body), pass_on)
+        finally:
+            watching.cancel()
 
     def _check_token(self, scope: Scope) -> None:
         """Raise a Refusal unless the request has the token, or needs none."""
