@@ -181,6 +181,7 @@ def read(file: Path) -> bytes:
         return b""  # it has ended
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting", ["tracking.host=0.0.0.0", "tracking.auth=true"], ids=["network", "wanted"]
 )
@@ -191,6 +192,7 @@ def test_without_a_login_nothing_is_served(product: Product, setting: str) -> No
     assert "set TEXTMILL_AUTH=USER:PASSWORD" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_port_that_a_silent_program_holds_is_named_at_once(product: Product) -> None:
     mlflow, _, overrides = ports()
     with socket.create_server(("127.0.0.1", mlflow)):

@@ -20,6 +20,7 @@ def test_a_plan_says_what_training_takes_and_what_to_train_for_a_budget(product:
     assert not (product.folder / "mlruns").exists()
 
 
+@pytest.mark.slow
 def test_a_budget_that_cannot_be_used_is_one_message(product: Product) -> None:
     for words, message in (
         (["--hours", "1", "--flops", "1e12"], "in one way"),

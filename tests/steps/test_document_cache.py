@@ -135,6 +135,7 @@ def packs(own: Config) -> set[Path]:
     return set(Path(own.tracking.home, "prepared").glob("*/*"))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The specified dataset source can be:UserWarning")
 def test_a_grown_corpus_adds_what_is_new_and_is_that_of_a_cold_run(
     own: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

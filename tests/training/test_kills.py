@@ -98,6 +98,7 @@ def whole(inputs: dict[str, Path]) -> Path:
     return inputs["tokens"].parent / "whole" / "out"
 
 
+@pytest.mark.slow
 def test_kills_in_a_step_a_validation_and_a_save_leave_nothing_in_the_result(
     inputs: dict[str, Path], whole: Path
 ) -> None:

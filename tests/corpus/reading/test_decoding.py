@@ -193,6 +193,7 @@ def test_a_nul_in_ascii_decides_nothing() -> None:
 ENCODINGS = ["cp1252", "koi8-r", "gb18030", "big5", "shift_jis", "utf-16-le", "utf-32-be", "utf-7"]
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.data(), st.sampled_from(ENCODINGS))
 def test_text_in_an_encoding_that_is_named_comes_back(data: st.DataObject, encoding: str) -> None:

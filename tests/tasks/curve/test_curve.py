@@ -87,6 +87,7 @@ def test_the_pretrained_network_of_all_examples_is_that_of_fine_tuning(
     assert all(torch.equal(weights[name], expected[name]) for name in expected)
 
 
+@pytest.mark.slow
 def test_an_interrupted_curve_computes_only_the_missing_points(
     backbone: Path, toy: ClassificationConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

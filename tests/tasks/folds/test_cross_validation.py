@@ -103,6 +103,7 @@ def test_a_fold_is_scored_by_what_fine_tuning_on_the_others_would_store(
     }
 
 
+@pytest.mark.slow
 def test_an_interrupted_cross_validation_trains_only_the_missing_folds(
     backbone: Path, toy: ClassificationConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,6 +65,7 @@ def message(role: str, content: Any) -> dict[str, Any]:
     return {"role": role, "content": content}
 
 
+@pytest.mark.slow
 def test_fine_tuning_learns_to_respond(backbone: Path, tmp_path: Path) -> None:
     write_rows(tmp_path / "train.jsonl", toy_rows(160, seed=1))
     write_rows(tmp_path / "test.jsonl", toy_rows(20, seed=2))

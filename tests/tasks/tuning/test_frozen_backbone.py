@@ -47,6 +47,7 @@ def test_the_head_is_learned_and_the_backbone_stays(
     assert losses[-1] < losses[0]
 
 
+@pytest.mark.slow
 def test_low_rank_updates_are_learned_and_merged(
     backbone: Path, toy: ClassificationConfig, tuned: tuple[Path, Path], tmp_path: Path
 ) -> None:

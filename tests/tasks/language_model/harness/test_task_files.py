@@ -20,6 +20,7 @@ def write(folder: Path, text: str, name: str = "choice.yaml") -> None:
     (folder / name).write_text(text)
 
 
+@pytest.mark.slow
 def test_an_unknown_task_is_named_with_close_ones(tasks: Path) -> None:
     with pytest.raises(
         InputError, match="no task .local_chioce. of lm-eval; did you mean .*local_choice"
@@ -27,6 +28,7 @@ def test_an_unknown_task_is_named_with_close_ones(tasks: Path) -> None:
         Tasks(tasks, ["local_chioce"])
 
 
+@pytest.mark.slow
 def test_a_task_of_the_package_is_known_beside_those_of_a_folder(tasks: Path) -> None:
     known = Tasks(tasks, ["local_choice", "hellaswag"]).all_tasks
     assert {"local_choice", "local_text", "hellaswag"} <= {*known}
