@@ -124,7 +124,7 @@ class Simulation:
         found = []
         for at in np.argsort(-uncertainty)[: SPARE * count]:
             text = self.examples[rest[at]].text
-            row = InputRow({}, text, str(rest[at]))
+            row = InputRow({}, text, {}, str(rest[at]))
             found.append(Candidate(row, "", float(uncertainty[at]), b""))
         return [int(candidate.row.place) for candidate in varied(found, count)]
 

@@ -76,13 +76,28 @@ def redact(text: str, config: RedactionConfig) -> tuple[str, dict[str, int]]:
         The text, and the number of replacements for every kind of `PLACEHOLDERS`.
     """
     counts = dict.fromkeys(PLACEHOLDERS, 0)
-    pieces: list[str] = []
-    done = 0
-    for finding in find_personal_data(text, config):
-        pieces += [text[done : finding.start], PLACEHOLDERS[finding.kind]]
-        done = finding.end
+    findings = find_personal_data(text, config)
+    for finding in findings:
         counts[finding.kind] += 1
-    return "".join(pieces) + text[done:], counts
+    return with_placeholders(text, findings, 0, len(text)), counts
+
+
+def with_placeholders(text: str, findings: Iterable[Finding], start: int, end: int) -> str:
+    """Return a part of a text with placeholders for the findings of which it has at least a part.
+
+    Args:
+        text: the whole text.
+        findings: in their order and without overlaps.
+        start: where the part begins.
+        end: where it ends, exclusive.
+    """
+    pieces: list[str] = []
+    done = start
+    for finding in findings:
+        if finding.start < end and finding.end > start:
+            pieces += [text[done : finding.start], PLACEHOLDERS[finding.kind]]
+            done = finding.end
+    return "".join(pieces) + text[done:end]
 
 
 def find_personal_data(text: str, config: RedactionConfig) -> list[Finding]:

@@ -21,8 +21,7 @@ from typing import Any
 from textmill.config import RedactionConfig
 from textmill.corpus.reading.line_ends import json_line
 from textmill.registry.current import ModelId
-from textmill.safety.placeholders import PLACEHOLDERS
-from textmill.safety.redaction import find_personal_data, redact
+from textmill.safety.redaction import Finding, find_personal_data, redact, with_placeholders
 from textmill.tasks.inputs import Input
 from textmill.tasks.logged.traits import Traits, length_of, traits_of
 
@@ -80,13 +79,13 @@ class PredictionLog:
         lines = []
         for given, prediction in zip(inputs, predictions, strict=True):
             columns = given if isinstance(given, Mapping) else {"text": given}
-            texts = {name: str(text) for name, text in columns.items()}
-            shown = {name: redact(text, redaction)[0] for name, text in texts.items()}
+            sources = [Source.of(str(text), redaction) for text in columns.values()]
+            shown = {name: one.shown for name, one in zip(columns, sources, strict=True)}
             line: dict[str, Any] = entry | {INPUT_LENGTH: length_of(shown)}
             if written is not None and (text := prediction[written]) is not None:
                 line[OUTPUT_LENGTH] = length_of(text)
             if self.has_texts:
-                redacted = partial(redact_quotation, texts=texts.values(), redaction=redaction)
+                redacted = partial(redact_quotation, sources=sources, redaction=redaction)
                 line |= shown | {"prediction": with_texts(prediction, redacted)}
             else:
                 line["prediction"] = without_texts(prediction)
@@ -148,27 +147,38 @@ def with_texts(prediction: Any, redacted: Callable[[str], str]) -> Any:
     return redacted(prediction) if isinstance(prediction, str) else prediction
 
 
-def redact_quotation(quoted: str, texts: Iterable[str], redaction: RedactionConfig) -> str:
+@dataclass(frozen=True)
+class Source:
+    """A text that predictions may quote, and its personal data."""
+
+    text: str
+    findings: list[Finding]
+    shown: str
+    """The redacted text."""
+
+    @classmethod
+    def of(cls, text: str, redaction: RedactionConfig) -> Source:
+        """Return a text with what is found in it."""
+        findings = find_personal_data(text, redaction)
+        return cls(text, findings, with_placeholders(text, findings, 0, len(text)))
+
+
+def redact_quotation(quoted: str, sources: Iterable[Source], redaction: RedactionConfig) -> str:
     """Return a string of a prediction without personal data of its own or of what it quotes.
 
     A quotation may begin or end within an address or a number, which cannot be told from the rest.
 
     Args:
         quoted: the string.
-        texts: those that it may be a part of.
+        sources: the texts that it may be a part of.
         redaction: the kinds of personal data.
     """
-    for text in texts:
-        start = text.find(quoted)
-        if start < 0 or quoted in redact(text, redaction)[0]:
-            continue
-        pieces, done, end = [], start, start + len(quoted)
-        for finding in find_personal_data(text, redaction):
-            if finding.start < end and finding.end > start:
-                pieces += [text[done : finding.start], PLACEHOLDERS[finding.kind]]
-                done = finding.end
-        quoted = "".join(pieces) + text[done:end]
-        break
+    for source in sources:
+        start = source.text.find(quoted)
+        if start >= 0 and quoted not in source.shown:
+            end = start + len(quoted)
+            quoted = with_placeholders(source.text, source.findings, start, end)
+            break
     return redact(quoted, redaction)[0]
 
 
