@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections import deque
+from contextlib import suppress
 from functools import reduce
 
 import pyarrow as pa
@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.linear_time import assert_linear, repeat
 from textmill.config import CorpusConfig, RedactionConfig, SourceConfig, TokenizerConfig
 from textmill.corpus.cleaning.repair import cleaning_steps
 from textmill.corpus.reading.sources import read_documents
 from textmill.corpus.tokens.encoding import Encoder, fast_encoder
 from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.corpus.tokens.vocabulary import train_tokenizer
+from textmill.errors import InputError
 from textmill.safety.redaction import redact
 
 CONFIG = CorpusConfig.model_validate({"sources": [{"name": "s", "path": "s.txt"}]})
@@ -88,23 +90,6 @@ WORDS = ["a", "B", "1", " ", "\n", "é", "字", "'s", "!", "\x00", "[EMAIL]", "\
 FIELDS = ['"', '""', ",", "\n", "\r", "{", "[", ":", "\\", "a", '{"text": "', '"}', "字", "\x00"]
 
 
-def assert_linear(work: Callable[[str], object], unit: str, size: int) -> None:
-    """Check that four times the text takes about four times as long, and not sixteen times.
-
-    The shorter of two times is taken, and what takes no tenth of a second tells nothing.
-    """
-    seconds = []
-    for n in (size, 4 * size):
-        text = "x" + unit * (n // len(unit)) + "x"
-        runs = []
-        for _ in range(2):
-            begin = time.process_time()
-            work(text)
-            runs.append(time.process_time() - begin)
-        seconds.append(min(runs))
-    assert seconds[1] < 8 * seconds[0] + 0.1, f"{seconds} s for {unit!r}"
-
-
 def units(pieces: list[str]) -> st.SearchStrategy[str]:
     return st.lists(st.sampled_from(pieces), min_size=1, max_size=4).map("".join)
 
@@ -113,13 +98,17 @@ def units(pieces: list[str]) -> st.SearchStrategy[str]:
 @given(units(MARKUP) | units(DAMAGE))
 def test_cleaning(unit: str) -> None:
     changes = cleaning_steps(CONFIG).values()
-    assert_linear(lambda text: reduce(lambda so_far, do: do(so_far), changes, text), unit, 50_000)
+
+    def clean(text: str) -> None:
+        reduce(lambda so_far, do: do(so_far), changes, text)
+
+    assert_linear(clean, repeat(unit), 50_000)
 
 
 @settings(deadline=None, max_examples=15)
 @given(units(NUMBERS))
 def test_redaction(unit: str) -> None:
-    assert_linear(lambda text: redact(text, RedactionConfig()), unit, 5_000)
+    assert_linear(lambda text: redact(text, RedactionConfig()), repeat(unit), 5_000)
 
 
 @settings(deadline=None, max_examples=20)
@@ -130,10 +119,10 @@ def test_reading(tmp_path_factory: pytest.TempPathFactory, unit: str, suffix: st
 
     def read(text: str) -> None:
         file.write_text(f"text,x\n{text}", newline="")
-        for _ in read_documents(source):
-            pass
+        with suppress(InputError):  # many null bytes look like UTF-16, and hide the column
+            deque(read_documents(source), maxlen=0)
 
-    assert_linear(read, unit, 50_000)
+    assert_linear(read, repeat(unit), 50_000)
 
 
 @pytest.fixture(scope="module", params=["bpe", "unigram", "byte", "character"])
@@ -152,4 +141,4 @@ def encode(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @settings(deadline=None, max_examples=10)
 @given(unit=units(WORDS))
 def test_encoding(encode: Encoder, unit: str) -> None:
-    assert_linear(lambda text: encode([text]), unit, 20_000)
+    assert_linear(lambda text: encode([text]), repeat(unit), 20_000)

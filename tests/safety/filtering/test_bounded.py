@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 
+from tests.linear_time import assert_linear
 from textmill.safety.filtering.bounded import MAX_CHARS, MAX_WAYS, max_reach, problem_of
 
 
@@ -57,13 +57,4 @@ def test_a_pattern_that_may_take_long_is_named_with_the_fix(pattern: str, named:
 def test_the_time_of_accepted_patterns_is_linear_on_the_worst_text(pattern: str) -> None:
     assert problem_of(pattern) is None
     compiled = re.compile(pattern)
-
-    def seconds(length: int) -> float:
-        text = "a" * length
-        begin = time.process_time()
-        assert compiled.search(text) is None
-        return time.process_time() - begin
-
-    short = min(seconds(1_000) for _ in range(3))
-    long = min(seconds(8_000) for _ in range(3))
-    assert long < 24 * short + 0.05  # 8 times; quadratic would be 64
+    assert_linear(compiled.search, lambda length: "a" * length, 2_000)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.corpus.cleaning.filters.prose import PROSE, WORDS, distinct
+from tests.linear_time import assert_linear, repeat
 from textmill.config import (
     C4Config,
     CleanConfig,
@@ -193,9 +193,7 @@ def test_a_document_may_be_too_short_after_lines_are_removed() -> None:
     "unit", ["a", "a ", "a. ", ".", "\n", "[", "你", "- ", "Mr. ", "...\n", "'"]
 )
 def test_time_is_linear_in_the_length(unit: str) -> None:
-    def seconds(n: int) -> float:
-        text = unit * (n // len(unit))
-        start = time.process_time()
+    def judge(text: str) -> None:
         (measures,) = measure([text], [2], [5])
         gopher_quality(text, measures, "en", GopherQualityConfig())
         gopher_repetition(
@@ -203,7 +201,5 @@ def test_time_is_linear_in_the_length(unit: str) -> None:
         )
         c4(text, C4Config())
         fineweb(text, FineWebConfig())
-        return time.process_time() - start
 
-    seconds(1000)
-    assert seconds(400_000) < 20 * max(seconds(50_000), 0.01)  # 64 times, were it quadratic
+    assert_linear(judge, repeat(unit), 100_000)
