@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 
 import textmill_conf
 from textmill.compose import unknown_name
-from textmill.config import Config, Settings
+from textmill.config import Config, GenerationConfig, Settings, StopStrings
 from textmill.errors import InputError
 
 TOPIC = "{topic}"
@@ -22,7 +22,7 @@ class Recipe(Settings):
 
     prompt: str = Field(pattern=r"\{topic\}")
     """The beginning of the text, with {topic} where the topic goes."""
-    stop: tuple[str, ...] = ()
+    stop: StopStrings = ()
     """Strings before which the text ends, besides those of `generation.stop`."""
 
 
@@ -35,11 +35,19 @@ def apply_recipe(name: str, topic: str, config: Config) -> tuple[str, Config]:
         config: the configuration.
 
     Raises:
-        InputError: there is no such recipe, or it is invalid.
+        InputError: there is no such recipe, it is invalid, or has too many stop strings with those
+            of the configuration.
     """
     recipe = read_recipe(name)
-    stop = (*config.generation.stop, *recipe.stop)
-    generation = config.generation.model_copy(update={"stop": stop})
+    stop = tuple(dict.fromkeys((*config.generation.stop, *recipe.stop)))
+    try:
+        generation = GenerationConfig.model_validate(
+            config.generation.model_dump() | {"stop": stop}
+        )
+    except ValidationError as error:
+        raise InputError(
+            f"generation.stop with that of the recipe {name}: {error.errors()[0]['msg']}."
+        ) from None
     prompt = recipe.prompt.replace(TOPIC, topic.strip())
     return prompt, config.model_copy(update={"generation": generation})
 

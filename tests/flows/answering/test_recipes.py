@@ -39,6 +39,8 @@ def test_a_recipe_may_be_a_file(tmp_path: Path) -> None:
         ("stop: [a]", "prompt Field required"),
         ("prompt: '{topic}'\nstops: []", "stops Extra inputs are not permitted"),
         ("[", "is not a recipe"),
+        (f"prompt: '{{topic}}'\nstop: {['x'] * 17}", "stop Tuple should have at most 16 items"),
+        ("prompt: '{topic}'\nstop: ['']", "stop.0 String should have at least 1 character"),
     ],
 )
 def test_a_file_that_is_no_recipe_is_named(tmp_path: Path, content: str, named: str) -> None:
@@ -46,6 +48,13 @@ def test_a_file_that_is_no_recipe_is_named(tmp_path: Path, content: str, named: 
     file.write_text(content)
     with pytest.raises(InputError, match=f"mine.yaml is not a recipe.*{named}|{named}"):
         read_recipe(str(file))
+
+
+def test_stop_strings_that_are_too_many_with_those_of_the_configuration_are_refused() -> None:
+    ends = ",".join(f"end{number}" for number in range(16))
+    config = compose("demo", [f"generation.stop=[{ends}]"])
+    with pytest.raises(InputError, match="of the recipe mail: .* at most 16 items.* not "):
+        apply_recipe("mail", "rain", config)
 
 
 def test_an_unknown_recipe_lists_the_known_ones(tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from textmill.config import (
 )
 from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.model import load
-from textmill.safety.filtering.content_filter import ContentFilter
+from textmill.safety.filtering.content_filter import Checked, ContentFilter
 from textmill.serving import text_models
 from textmill.serving.served_models import Models
 from textmill.tasks.ensemble.predictor import load_predictor
@@ -286,6 +288,26 @@ def test_a_text_that_the_server_ends_is_a_refusal(
         engine.close(0)
     assert answer.result().status_code == (200 if stream else 503)
     assert "The server is stopping." in answer.result().text
+
+
+class SlowFilter(ContentFilter):
+    """A filter that takes as long as a request may take."""
+
+    def check(self, *args: Any) -> Checked:
+        time.sleep(0.5)
+        return super().check(*args)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("is_chat", [False, True])
+def test_the_check_of_a_prompt_and_its_answer_share_the_time_of_a_request(
+    serve: Serve, models: Models, is_chat: bool, stream: bool
+) -> None:
+    with serve(SlowFilter([]), timeout_s=0.5) as client:
+        slow_engine(models)
+        ask = partial(chat, client, PROMPT) if is_chat else partial(complete, client)
+        answer = ask(max_tokens=2, stream=stream)
+    assert "No answer within 0.5 s." in answer.text
 
 
 @pytest.mark.parametrize("stream", [False, True])

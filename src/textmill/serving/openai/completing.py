@@ -62,6 +62,8 @@ class Reply:
     model: ModelId
     n_prompt_tokens: int | None
     """None: the model does not tell."""
+    deadline_s: float
+    """When it must be complete, by the clock of the event loop."""
     filtered: list[Filtered]
     """What content filters found; findings in its texts are added while these are written."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -124,6 +126,7 @@ class Completing:
         """
         if request.model not in (None, BACKBONE):
             raise Refusal(404, f"{request.model!r} does not complete: use {BACKBONE}.", "model")
+        deadline_s = self._deadline_s()
         config = self._generation(request, request.max_tokens)
         loaded = self.models.backbone.get()
         model = loaded.model
@@ -134,12 +137,12 @@ class Completing:
             return text, Prompt(encode_prompt(model.tokenizer, text))
 
         try:
-            async with asyncio.timeout(self.config.serve.timeout_s):
+            async with asyncio.timeout_at(deadline_s):
                 text, prompt = await self.workers.on_texts(len(request.text), prepare)
         except TimeoutError:
             raise self._late() from None
         form = CompletionForm(text if request.echo else "")
-        reply = Reply(form, request, BACKBONE, loaded.id, len(prompt.ids), found)
+        reply = Reply(form, request, BACKBONE, loaded.id, len(prompt.ids), deadline_s, found)
         return await self._write(reply, model, prompt, config)
 
     async def chat(self, request: ChatRequest) -> Response | StreamingResponse:
@@ -148,23 +151,24 @@ class Completing:
         Raises:
             Refusal: see `RESPONSES`.
         """
+        deadline_s = self._deadline_s()
         name = request.model or next(iter(self.chat_tasks), BACKBONE)
         id_, model = await self._chat_model(name)
         if model is None:
-            return await self._respond_at_once(name, request)
+            return await self._respond_at_once(name, request, deadline_s)
         config = self._chat_generation(request)
         found: list[Filtered] = []
         size = sum(len(message.content) for message in request.messages)
         check = partial(self._checked, request, model.redaction, found)
         try:
-            async with asyncio.timeout(self.config.serve.timeout_s):
+            async with asyncio.timeout_at(deadline_s):
                 messages = await self.workers.on_texts(size, check)
                 prompt = await self.workers.in_thread(size, partial(model.chat_prompt, messages))
         except TimeoutError:
             raise self._late() from None
         except InputError as error:
             raise Refusal(422, str(error), "messages") from None
-        reply = Reply(ChatForm(), request, name, id_, len(prompt.ids), found)
+        reply = Reply(ChatForm(), request, name, id_, len(prompt.ids), deadline_s, found)
         return await self._write(reply, model, prompt, config)
 
     def _checked(
@@ -191,7 +195,7 @@ class Completing:
         raise Refusal(404, f"{name!r} does not chat: use one of {names}.", "model")
 
     async def _respond_at_once(
-        self, name: str, request: ChatRequest
+        self, name: str, request: ChatRequest, deadline_s: float
     ) -> Response | StreamingResponse:
         """Return the response of a model that samples nothing, such as a classical baseline."""
         for setting, value in request.sampling.items():
@@ -208,9 +212,8 @@ class Completing:
             raise Refusal(422, str(error), "messages") from None
         answer = await self.prediction.answer(name, [text] * request.n)
         found = [Filtered(**one) for one in answer.predictions[0]["filtered"]]
-        reply = Reply(
-            ChatForm(), request, name, ModelId(answer.model.run, answer.model.version), None, found
-        )
+        id_ = ModelId(answer.model.run, answer.model.version)
+        reply = Reply(ChatForm(), request, name, id_, None, deadline_s, found)
 
         async def written() -> AsyncGenerator[Written]:
             for number, prediction in enumerate(answer.predictions):
@@ -235,7 +238,7 @@ class Completing:
         if reply.request.stream:
             return StreamingResponse(self._events(reply, written), media_type="text/event-stream")
         try:
-            async with asyncio.timeout(self.config.serve.timeout_s):
+            async with asyncio.timeout_at(reply.deadline_s):
                 texts = await gather(written, reply.request.n)
         except TimeoutError:
             raise self._late() from None
@@ -247,7 +250,7 @@ class Completing:
         counts = [0] * reply.request.n
         begun: set[int] = set()
         try:
-            async with asyncio.timeout(self.config.serve.timeout_s), aclosing(written):
+            async with asyncio.timeout_at(reply.deadline_s), aclosing(written):
                 async for piece in written:
                     counts[piece.sample] = piece.n_tokens
                     is_first = piece.sample not in begun
@@ -263,6 +266,10 @@ class Completing:
         finally:
             self.meters.tokens.labels(reply.name).inc(sum(counts))
         yield _data("[DONE]")
+
+    def _deadline_s(self) -> float:
+        """Return when a request that has just arrived must be answered."""
+        return asyncio.get_running_loop().time() + self.config.serve.timeout_s
 
     def _late(self) -> Refusal:
         return Refusal(503, f"No answer within {self.config.serve.timeout_s:g} s.")
