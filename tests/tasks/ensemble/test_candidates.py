@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -123,6 +123,22 @@ def test_the_average_has_both_members_with_their_weights(
         assert answer["score"] not in alone
 
 
+@pytest.mark.parametrize("other", ["network", "baseline"])
+def test_an_average_of_one_member_is_that_candidate(
+    backbone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    def fit_weights(scores: Sequence[Any], targets: Any) -> tuple[float, ...]:
+        return (1.0,) if len(scores) == 1 else (0.0, 0.9)  # the baseline alone
+
+    monkeypatch.setattr(candidates, "fit_weights", fit_weights)
+    config = make_task(tmp_path, "classification", candidates=("average", other), **BLIND)
+    model = tuned_model(config, backbone, tmp_path)
+    task = read_json(model / "task.json")
+    assert [*task["members"]] == ["baseline"]
+    assert task["choice"].startswith("the classical baseline (")
+    assert {"candidate/average"}.isdisjoint(read_json(model / "metrics.json"))
+
+
 @pytest.mark.parametrize("choice", ["network", "baseline"])
 def test_a_single_classifier_gets_a_temperature_that_changes_no_answer(
     backbone: Path, tmp_path: Path, choice: str
@@ -203,6 +219,8 @@ def test_another_candidate_has_to_be_better_by_a_standard_error(
         ({"network": UNSURE, "baseline": SURE}, "baseline"),
         ({"network": SURE, "baseline": SURE}, "baseline"),
         ({"average": SURE, "network": SURE, "baseline": UNSURE}, "average"),
+        ({"network": SURE, "average": SURE, "baseline": UNSURE}, "network"),
+        ({"network": SURE[:1], "baseline": UNSURE[:1]}, "baseline"),
         ({"average": UNSURE, "network": SURE, "baseline": UNSURE}, "network"),
     ],
 )
@@ -210,7 +228,8 @@ def test_of_models_that_are_all_right_the_likelier_one_is_chosen(
     toy: ClassificationConfig, sureness: dict[str, list[float]], chosen: str
 ) -> None:
     spec = Spec(("bad", "good"))
-    compared = Compared(toy, spec, [Example(f"text {n:03}", "good", "") for n in range(50)])
+    n_texts = len(sureness["baseline"])
+    compared = Compared(toy, spec, [Example(f"text {n:03}", "good", "") for n in range(n_texts)])
     scores = {name: [np.array([1 - p, p]) for p in values] for name, values in sureness.items()}
     rows = {name: compared.rows(spec, scores[name]) for name in scores}
     found = {name: compared.score(rows[name]) for name in scores}

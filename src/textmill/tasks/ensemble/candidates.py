@@ -84,8 +84,9 @@ def choose(
             scores[BASELINE] = compared.scores(fitted.score)
         if "average" in names:
             members["average"], scores["average"] = compared.average(scores)
-            if 0 in members["average"].values() and len(names) > 1:
-                names.remove("average")  # it is one of the others
+            sole = [name for name, weight in members["average"].items() if weight]
+            if len(sole) == 1:  # it is that candidate, even if that is not one of the configured
+                names = [*dict.fromkeys(sole[0] if n == "average" else n for n in names)]
         specs = {name: compared.fitted_spec(scores[name]) for name in names}
         rows = {name: compared.rows(specs[name], scores[name]) for name in names}
         found = {name: compared.score(rows[name]) for name in names}
@@ -125,7 +126,7 @@ def best_candidate(
     """
     is_loss = lower_is_better(definitions(compared.config.kind), compared.metric)
     best = (min if is_loss else max)(found.values())
-    names = [name for name in ("average", "network") if found.get(name) == best]
+    names = [name for name in found if name != BASELINE and found[name] == best]
     if not names:
         return BASELINE
     if BASELINE not in found or compared.is_better(rows[names[0]], rows[BASELINE]):
@@ -192,7 +193,9 @@ class Compared:
     def is_likelier(self, scores: Sequence[Any], others: Sequence[Any]) -> bool:
         """Return whether a model's log-likelihood is better by more than the standard error."""
         gains = self._log_likelihoods(scores) - self._log_likelihoods(others)
-        return bool(gains.mean() > gains.std() / np.sqrt(len(gains)))
+        if len(gains) < 2:
+            return False  # the standard error of one example is unknown
+        return bool(gains.mean() > gains.std(ddof=1) / np.sqrt(len(gains)))
 
     def _log_likelihoods(self, scores: Sequence[Any]) -> NDArray[np.float64]:
         """Return the log-likelihood of the correct labels of each example, (examples,)."""
