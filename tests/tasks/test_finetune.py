@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,12 @@ from textmill.files import read_json
 from textmill.model import choose_device
 from textmill.tasks.classification.settings import ClassificationConfig
 from textmill.tasks.ensemble.predictor import load_predictor
-from textmill.tasks.finetune import finetune, split_examples, training_examples
+from textmill.tasks.finetune import (
+    finetune,
+    spec_of_part,
+    split_examples,
+    training_examples,
+)
 from textmill.tasks.kinds import examples_of, network_of
 from textmill.training.batches import to_device
 
@@ -32,6 +38,21 @@ TRAINED = network_of("classification")
 
 def split(config: ClassificationConfig) -> tuple[list[Any], list[Any]]:
     return split_examples(config, KIND, training_examples(config, KIND))
+
+
+def test_settings_of_a_part_are_estimated_from_it_unless_it_lacks_a_label(
+    toy: ClassificationConfig,
+) -> None:
+    config = toy.model_copy(update={"class_weights": "balanced"})
+    splits = train, validation = split(config)
+    part = ([one for one in train if one.label == "good"][:10] + train, validation)
+    spec = spec_of_part(config, KIND, part, train, "of all")
+    assert spec == KIND.make_spec(config, [*part[0], *validation])
+    assert spec != KIND.make_spec(config, [*train, *validation])
+    unknown = replace(train[0], label="odd")
+    assert spec_of_part(config, KIND, splits, [unknown], "of all") == "of all"
+    only = [one for one in train if one.label == "good"]
+    assert spec_of_part(config, KIND, (only, only), train, "of all") == "of all"
 
 
 def test_a_separable_task_is_learned(tuned: tuple[Path, Path], toy: ClassificationConfig) -> None:

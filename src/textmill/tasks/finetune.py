@@ -118,6 +118,33 @@ def checked_spec(
     return spec
 
 
+def spec_of_part(
+    config: TaskConfig,
+    kind: Examples,
+    splits: tuple[list[Any], list[Any]],
+    scored: list[Any],
+    whole: Any,
+) -> Any:
+    """Return the kind's settings of a model that is trained on a part of the examples.
+
+    They are estimated from this part alone: lengths of answers, shares of labels.
+
+    Args:
+        config: the task.
+        kind: the examples module of its kind.
+        splits: training and validation examples of the model.
+        scored: the examples that score it.
+        whole: the settings of a model of all examples, which are returned if the part lacks a
+            label of the others.
+    """
+    try:
+        spec = checked_spec(config, kind, *splits)
+        kind.check_examples(config, spec, scored)
+    except InputError:
+        return whole
+    return spec
+
+
 def training_examples(config: TaskConfig, kind: Examples) -> list[Any]:
     """Return the examples of the training files, without test examples if these are dropped.
 

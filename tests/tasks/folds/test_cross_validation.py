@@ -77,7 +77,8 @@ def test_a_fold_is_scored_by_what_fine_tuning_on_the_others_would_store(
     backbone: Path, toy: ClassificationConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = with_finetune(toy, epochs=1, folds=3, seeds=2, candidates=("average", "network"))
-    train_model, calls = module.train_model, []
+    task = task.model_copy(update={"class_weights": "balanced"})
+    train_model, calls, kind = module.train_model, [], examples_of("classification")
 
     def note(
         config: Any, spec: Any, splits: Any, rest: Any, backbone: Any, out: Any, work: Any
@@ -85,6 +86,7 @@ def test_a_fold_is_scored_by_what_fine_tuning_on_the_others_would_store(
         train, validation = ({example.place for example in part} for part in splits)
         assert not train & validation
         assert train | validation == {example.place for example in rest}
+        assert spec == kind.make_spec(config, rest)
         metrics = train_model(config, spec, splits, rest, backbone, out, work)
         calls.append((train | validation, {path.name for path in out.iterdir()}))
         return metrics

@@ -84,6 +84,13 @@ def test_a_chain_of_nearly_equal_texts_is_one_group(tmp_path: Path) -> None:
     assert groups == [0] * 6 + [6, 7, 8, 9, 10]
 
 
+def test_no_fold_is_empty_where_groups_are_hardly_more_than_folds(tmp_path: Path) -> None:
+    copies = {"pos": [0] * 3 + [1] * 6, "neg": [2] * 2, "neu": [3]}
+    rows = [{"text": text(i), "label": label} for label, of in copies.items() for i in of]
+    folds, _ = divided(tmp_path, rows, 4)
+    assert sorted(folds) == [[0, 1, 2], [3, 4, 5, 6, 7, 8], [9, 10], [11]]
+
+
 def test_chinese_texts_are_compared_by_characters(tmp_path: Path) -> None:
     long = "今天天气很好我们一起去公园散步看花喝茶聊天"
     rows = rows_of([long, f"{long}吧", "这家酒店的房间又小又暗服务也很差"])

@@ -51,7 +51,8 @@ def test_the_reported_field_decides_for_f1() -> None:
     """Three of seven visits to a town are tagged: the likeliest tag is O for all of them."""
     words = [(name, "saw", "Lyon") for name in ("Ann", "Bob", "Cleo", "Dan", "Eve")] * 40
     train = [
-        Example(row, ("O", "O", "B-LOC" if i % 7 < 3 else "O"), "") for i, row in enumerate(words)
+        Example(row, ("O", "O", "B-LOC" if i % 7 < 3 else "O"), f"{i}")
+        for i, row in enumerate(words)
     ]
     spec = Spec(("B-LOC", "O"), False)
     model = fit(spec, train)

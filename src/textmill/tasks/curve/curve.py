@@ -20,7 +20,7 @@ from textmill.tasks.curve.subsets import ranked, sizes_of, subset
 from textmill.tasks.ensemble.candidates import Compared
 from textmill.tasks.ensemble.example_rows import predict_examples
 from textmill.tasks.ensemble.predictor import Predictor
-from textmill.tasks.finetune import checked_spec, split_off, training_examples
+from textmill.tasks.finetune import checked_spec, spec_of_part, split_off, training_examples
 from textmill.tasks.kinds import BASELINE, answers_of, definitions, examples_of
 from textmill.tasks.predictions import score
 from textmill.training.metrics_file import MetricsFile
@@ -82,7 +82,7 @@ class _Measurement:
         self.validation: list[Any] | None = None
         if task.validation is not None:
             self.validation = self.kind.read_examples(task, "validation")
-        # That of all examples: which labels there are is known, even if few examples have one.
+        # For subsets without an example of a label: which labels there are is known.
         self.spec = checked_spec(task, self.kind, self.examples, self.validation or [])
         self.kind.check_examples(task, self.spec, self.test)
 
@@ -110,8 +110,8 @@ class _Measurement:
             if self.validation is None
             else (chosen, self.validation)
         )
-        fitted = fit_arm(arm, task, self.spec, self.backbone, splits, chosen, work)
-        spec = self.spec
+        spec = spec_of_part(task, self.kind, splits, self.test, self.spec)
+        fitted = fit_arm(arm, task, spec, self.backbone, splits, chosen, work)
         if answers_of(task.kind).fit_decision is not None:
             unseen = fitted
             if arm == BASELINE and self.validation is None:  # fitted on the validation examples too

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from itertools import compress
 from typing import Any
 
 HELD_OUT_EVERY = 10
-"""Every tenth training example is held out to fit the decision; fewer examples fit none."""
+"""Every tenth group of training examples is held out to fit the decision; fewer fit none."""
 
 
 def decide_on_held_out(
@@ -14,6 +15,7 @@ def decide_on_held_out(
     train: Sequence[Any],
     scores: Callable[[list[Any], Sequence[Any]], Iterable[Any]],
     fit_decision: Callable[[Any, Sequence[Any], Sequence[Any]], Any],
+    group: Callable[[Any], Hashable] | None = None,
 ) -> Any:
     """Return the settings with the decision fitted to some examples, by a model of the others.
 
@@ -22,9 +24,14 @@ def decide_on_held_out(
         train: the training examples.
         scores: returns the scores of the second examples by a model that was fitted on the first.
         fit_decision: that of the kind.
+        group: returns what examples have in common that are held out together; None: nothing.
     """
-    held_out = train[HELD_OUT_EVERY - 1 :: HELD_OUT_EVERY]
+    numbers: dict[Hashable, int] = {}
+    groups = range(len(train)) if group is None else map(group, train)
+    of_example = [numbers.setdefault(one, len(numbers)) for one in groups]
+    is_held_out = [number % HELD_OUT_EVERY == HELD_OUT_EVERY - 1 for number in of_example]
+    held_out = [*compress(train, is_held_out)]
     if not held_out:
         return spec
-    rest = [example for i, example in enumerate(train, 1) if i % HELD_OUT_EVERY]
+    rest = [*compress(train, (not one for one in is_held_out))]
     return fit_decision(spec, [*scores(rest, held_out)], held_out)

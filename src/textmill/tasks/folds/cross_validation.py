@@ -31,7 +31,13 @@ from textmill.evaluation.spreads import (
 from textmill.files import read_json, write_json
 from textmill.tasks.ensemble.example_rows import predict_examples
 from textmill.tasks.ensemble.predictor import load_predictor
-from textmill.tasks.finetune import checked_spec, split_off, train_model, training_examples
+from textmill.tasks.finetune import (
+    checked_spec,
+    spec_of_part,
+    split_off,
+    train_model,
+    training_examples,
+)
 from textmill.tasks.folds.division import divide
 from textmill.tasks.kinds import BASELINE, baselines_of, definitions, examples_of
 from textmill.tasks.predictions import score, write_predictions
@@ -93,7 +99,7 @@ class _CrossValidation:
         self.validation: list[Any] | None = None
         if config.validation is not None:
             self.validation = self.kind.read_examples(config, "validation")
-        # That of all examples: which labels there are is known, even if a fold has the only one.
+        # For folds with the only examples of a label: which labels there are is known.
         self.spec = checked_spec(config, self.kind, self.examples, self.validation or [])
         for number in range(1, len(self.folds) + 1):
             self.splits(number)  # fails at once, if it will
@@ -123,16 +129,17 @@ class _CrossValidation:
 
     def _compute(self, number: int, work: Path) -> Rows:
         held_out = [self.examples[i] for i in self.folds[number - 1]]
-        rest = self.rest(number)
+        rest, splits = self.rest(number), self.splits(number)
+        spec = spec_of_part(self.config, self.kind, splits, held_out, self.spec)
         # Saved and loaded, so that what is scored is what `finetune` would have stored.
         saved = work / MODEL
         shutil.rmtree(saved, ignore_errors=True)
         saved.mkdir()
         backbone = self.backbone
-        train_model(self.config, self.spec, self.splits(number), rest, backbone, saved, work)
+        train_model(self.config, spec, splits, rest, backbone, saved, work)
         predictor = load_predictor(saved, self.config.finetune.accelerator)
         rows = {MODEL: predict_examples(self.kind, predictor, held_out)}
-        for name, answers, _ in baselines_of(self.config.kind).baselines(self.spec, rest, held_out):
+        for name, answers, _ in baselines_of(self.config.kind).baselines(spec, rest, held_out):
             rows[name] = [
                 self.kind.reference(example) | answer
                 for example, answer in zip(held_out, answers, strict=True)

@@ -31,7 +31,7 @@ def divide(config: TaskConfig, kind: Examples, examples: Sequence[Any]) -> list[
     Raises:
         InputError: there are fewer different examples than folds.
     """
-    from sklearn.model_selection import StratifiedGroupKFold
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
     n_folds = config.finetune.folds
     assert n_folds is not None
@@ -45,11 +45,16 @@ def divide(config: TaskConfig, kind: Examples, examples: Sequence[Any]) -> list[
             f"more, or {f'set it to {n_groups} or less' if n_groups > 1 else 'set it to null'}."
         )
     strata = _strata(kind, examples, n_folds)
-    folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=config.finetune.seed)
+    seed = config.finetune.seed
+    stratified = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         # All rare labels together may be fewer than folds, which is no reason to have fewer folds.
         warnings.filterwarnings("ignore", "The least populated class", UserWarning)
-        return [sorted(held_out.tolist()) for _, held_out in folds.split(strata, strata, groups)]
+        found = [held_out for _, held_out in stratified.split(strata, strata, groups)]
+    if not all(map(len, found)):  # as it may be with hardly more groups than folds
+        by_group = GroupKFold(n_folds, shuffle=True, random_state=seed)
+        found = [held_out for _, held_out in by_group.split(strata, groups=groups)]
+    return [sorted(held_out.tolist()) for held_out in found]
 
 
 def _strata(kind: Examples, examples: Sequence[Any], n_folds: int) -> list[str]:

@@ -26,7 +26,7 @@ from textmill.tasks.question_answering.answers import (
     fit_decision,
     prepare,
 )
-from textmill.tasks.question_answering.examples import Example, Spec, model_input
+from textmill.tasks.question_answering.examples import Example, Spec, group, model_input
 from textmill.tasks.question_answering.overlap import best_sentence, overlap_rows
 
 CLASSICAL_BASELINE = "span_logistic_regression"
@@ -56,6 +56,7 @@ def baselines(
             train,
             lambda rest, others: fit(spec, rest).score(_prepared(spec, others)),
             fit_decision,
+            group,
         )
     yield CLASSICAL_BASELINE, [*answer(decided, prepared, [*model.score(prepared)])], model.note
 

@@ -17,7 +17,7 @@ from scipy.sparse import csr_matrix
 from textmill.tasks.ensemble.baseline_files import load_baseline, write_baseline
 from textmill.tasks.ensemble.held_out import decide_on_held_out
 from textmill.tasks.tagging.answers import PREDICT_BATCH, Prepared, decide, fit_decision
-from textmill.tasks.tagging.examples import Example, Spec
+from textmill.tasks.tagging.examples import Example, Spec, group
 from textmill.tasks.tagging.iob2 import OUTSIDE
 from textmill.tasks.tagging.random_field.linear_chain import LinearChain, fit_linear_chain
 from textmill.tasks.tagging.spelling import (
@@ -56,7 +56,7 @@ def baselines(
     yield TRIVIAL_BASELINE, [{"tags": row} for row in looked_up], ""
     model = fit(spec, train)
     decided = decide_on_held_out(
-        spec, train, lambda rest, others: scores_of(fit(spec, rest), others), fit_decision
+        spec, train, lambda rest, others: scores_of(fit(spec, rest), others), fit_decision, group
     )
     rows = [{"tags": decide(decided, row)} for row in scores_of(model, test)]
     yield CLASSICAL_BASELINE, rows, model.note
