@@ -22,7 +22,11 @@ def test_the_leading_metric_has_the_flag_leads() -> None:
 
 @pytest.mark.parametrize(
     ("name", "is_lower"),
-    [("length", True), ("accuracy", False), ("x", False), ("length/de", True), ("x/length", False)],
+    [
+        *(("length", True), ("accuracy", False), ("x", False)),
+        *(("length/de", True), ("x/length", False)),
+        *(("slice/language/de/length", True), ("slice/length/long/accuracy", False)),
+    ],
 )
 def test_lower_is_better_only_if_defined(name: str, is_lower: bool) -> None:
     assert lower_is_better(METRICS, name) is is_lower

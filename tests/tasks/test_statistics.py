@@ -39,6 +39,13 @@ def test_it_is_scored() -> None:
     assert "accuracy" in found
 
 
+def test_calibration_is_compared_without_an_interval_of_its_own() -> None:
+    rows = [[row | {"score": sure} for row in GOOD] for sure in (0.8, 0.5)]
+    answers = tabulate("classification", rows)
+    assert "calibration_error" not in intervals(answers, 0)
+    assert differences(answers, 0, 1)["calibration_error"].gain.value < 0
+
+
 def test_it_has_an_interval_and_is_compared_with_its_direction() -> None:
     answers = tabulate("classification", [POOR, GOOD])
     found = intervals(answers, 1)["mean_error"]

@@ -18,6 +18,10 @@ Row = Mapping[str, Any]
 """An entry of a predictions file: a test example, its reference and a model's prediction."""
 
 
+SLICE = "slice/"
+"""Prefix of the scores of slices of a test set."""
+
+
 @dataclass(frozen=True)
 class Metric:
     """The definition of a metric of a kind of task."""
@@ -28,6 +32,9 @@ class Metric:
     """Whether models of the kind are promoted by this metric; each kind has exactly one."""
     on_parent: bool = True
     """Whether it is logged on the parent run, as `<task>/<metric>`, and in the table of scores."""
+    has_interval: bool = True
+    """Whether it has one: not if resampled examples have worse scores, as sums of absolute values
+    are."""
     of_example: Callable[[Row], float] | None = None
     """The value for one row, if the metric of a test set is the mean over its rows."""
 
@@ -40,9 +47,10 @@ def leading(metrics: Iterable[Metric]) -> Metric:
 def lower_is_better(metrics: Iterable[Metric], name: str) -> bool:
     """Return whether lower is better; False for scores without a definition, as of a class.
 
-    The score of some of the examples has the name of the metric first: `bits_per_byte/de`.
+    The score of some of the examples has the name of the metric first, `bits_per_byte/de`; that of
+    a slice has it last, `slice/language/de/perplexity`.
     """
-    name = name.partition("/")[0]
+    name = name.rpartition("/")[2] if name.startswith(SLICE) else name.partition("/")[0]
     return any(metric.lower_is_better for metric in metrics if metric.name == name)
 
 

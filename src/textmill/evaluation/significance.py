@@ -84,11 +84,14 @@ class Difference:
 
 
 def intervals(examples: ExampleStatistics, model: int, seed: int = 0) -> dict[str, Interval]:
-    """Return every metric of a model with its 95 % interval (percentile bootstrap)."""
+    """Return the metrics of a model with their 95 % intervals (percentile bootstrap)."""
     sums = _resample(examples.statistics[[model]], seed)[0]
     values = examples.values(model)
+    without = {metric.name for metric in examples.definitions if not metric.has_interval}
     return {
-        name: _interval(values[name], metric(sums)) for name, metric in examples.metrics.items()
+        name: _interval(values[name], metric(sums))
+        for name, metric in examples.metrics.items()
+        if name not in without
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from textmill.config import TaskConfig
 from textmill.corpus.cleaning.language import UNKNOWN
-from textmill.evaluation.metrics import Row
+from textmill.evaluation.metrics import SLICE, Row
 from textmill.tasks.checks.multilingual import common, language_of, shares_of
 from textmill.tasks.inputs import size_of
 from textmill.tasks.kinds import definitions, examples_of
@@ -93,4 +93,4 @@ def main_metrics(kind: str, extensions: Sequence[str] = ()) -> list[str]:
 
 def metric_name(place: tuple[str, str], metric: str) -> str:
     """Return the name of a metric of a slice."""
-    return "/".join(("slice", *place, metric))
+    return SLICE + "/".join((*place, metric))

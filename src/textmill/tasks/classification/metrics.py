@@ -25,7 +25,8 @@ METRICS = (
     Metric("f1_weighted", on_parent=False),
     Metric("matthews_correlation", on_parent=False),
     Metric("auroc", on_parent=False),
-    Metric("calibration_error", lower_is_better=True, on_parent=False),
+    # Of 25 calibrated models on 500 examples, no percentile interval of the error contained 0.
+    Metric("calibration_error", lower_is_better=True, on_parent=False, has_interval=False),
 )
 """Metrics of all classes; each class also has precision, recall and F1."""
 ORDINAL = "mean_absolute_error"
