@@ -121,9 +121,13 @@ def test_a_champion_that_cannot_be_measured_stays(
     def fail(model: Result) -> Result:
         raise problem
 
-    line = promote(make_challenger(300, "second"), fail)
+    second = make_challenger(300, "second")
+    line = promote(second, fail)
     assert f"could not be evaluated on its test set: {problem}" in line
+    assert "run textmill promote mood" in line
     assert champion(registry) == "1"
+    again = make_challenger(200, "second").tested
+    assert promote(second, lambda model: again).startswith("mood: promoted v2: better")
 
 
 def test_lost_predictions_of_the_champion_are_computed_again(
@@ -148,3 +152,14 @@ def test_the_champion_itself_on_new_examples_stays_champion(
     assert line == "mood: kept champion v1: it is this model"
     assert versions(registry)[0].tags["textmill.test_digest"] == "second"
     assert len(versions(registry)) == 1
+
+
+def test_a_champion_below_a_floor_on_new_examples_says_so(
+    promote: Promote, make_challenger: MakeChallenger
+) -> None:
+    first = make_challenger(200)
+    promote(first)
+    line = promote(replace(first, test_digest="second"), floors={"mood": {"accuracy": 0.6}})
+    assert line == (
+        "mood: kept champion v1: it is this model; accuracy 0.5 is below the minimum of 0.6"
+    )

@@ -58,6 +58,8 @@ class Decision:
 
     is_promoted: bool
     reason: str
+    is_final: bool = True
+    """False: the next run decides again, as nothing was compared."""
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,10 @@ def _challenge(
     tested = {TEST_TAG: challenger.test_digest}  # set last: it marks the challenge as complete
     if champion is not None and champion.version == version.version:
         worse = worse_than(_reference(config, challenger), challenger.metrics, scores)
-        remark = f"; it is {worse}" if worse else ""
+        remarks = [f"it is {worse}"] if worse else []
+        if missed:
+            remarks.append(missed.reason)
+        remark = "".join(f"; {one}" for one in remarks)
         reason = f"evaluated again on other test examples{remark}"
         registry.record_decision(name, version, PROMOTED, reason, True)
         registry.set_tags(name, version, tested)
@@ -121,7 +124,8 @@ def _challenge(
         decision = replace(decision, reason=reason)
     word = PROMOTED if decision.is_promoted else "rejected"
     registry.record_decision(name, version, word, decision.reason, decision.is_promoted)
-    registry.set_tags(name, version, tested)
+    if decision.is_final:
+        registry.set_tags(name, version, tested)
     if decision.is_promoted:
         return f"{PROMOTED} v{version.version}: {decision.reason}"
     kept = f"champion v{champion.version}" if champion else "no champion"
@@ -187,7 +191,11 @@ def _compare(
     except (Stopped, StoreError):
         raise
     except (InputError, RunError) as error:
-        return Decision(False, f"the champion could not be evaluated on its test set: {error}")
+        reason = (
+            f"the champion could not be evaluated on its test set: {str(error).rstrip('.')}. The "
+            f"next run decides again; or else run textmill promote {challenger.name}"
+        )
+        return Decision(False, reason, is_final=False)
     if own.signatures != theirs.signatures:
         return Decision(False, "its metrics are computed differently from the champion's")
     try:
