@@ -23,8 +23,9 @@ def exposure(loss: float, others: NDArray[np.float64], n_secrets: int) -> float:
 
     The rank is estimated from alternatives at random, so that 2 to the power of minus the exposure
     is the p-value of a permutation test: a secret that the model has not read has an exposure above
-    x with a probability of at most 2^-x. If the loss is below those of all alternatives, their
-    skew-normal distribution is extrapolated.
+    x with a probability of at most 2^-x. If the loss is below those of all n alternatives, their
+    skew-normal distribution is extrapolated: beyond log2(n + 1) bits, this depends on how well that
+    fits.
 
     Args:
         loss: of the secret, as a text's negative log-likelihood.

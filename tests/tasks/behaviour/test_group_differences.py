@@ -92,6 +92,14 @@ def test_a_model_that_depends_on_single_names_is_not_marked_as_one_on_groups() -
     assert any(interval.low > 0 or interval.high < 0 for interval in alone)
 
 
+@pytest.mark.parametrize("n_templates", [1, 2])
+def test_a_single_template_and_term_say_nothing_about_others(n_templates: int) -> None:
+    cases = [case(0.5, 0.7, template=str(n % n_templates)) for n in range(4)]
+    [found] = differences_from_rows([asdict(one) for one in cases])
+    assert found.change.high < 0
+    assert found.is_marked is (n_templates > 1)
+
+
 def test_a_difference_that_is_not_seen_in_the_decimals_shown_is_not_marked() -> None:
     for change, is_expected in ((0.0004, False), (0.0006, True)):
         rows = [asdict(case(0.5, 0.5 + change, template=str(n))) for n in range(9)]

@@ -14,6 +14,7 @@ from textmill.tasks.translation.examples import Spec
 SPEC = Spec(source_share=0.5)
 ANN = {"text": fill("{name} lives in {town}.", {"name": "Ann", "town": "Bath"})}
 BO = {"text": fill("{name} lives in {town}.", {"name": "Bo", "town": "Bath"})}
+PEOPLE = (("Ann", ANN), ("Bo", BO))
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,17 @@ def test_the_text_contains_what_is_expected(judge: ModuleType, field: str) -> No
     ann, bo = {field: "Ann wohnt in Bath."}, {field: "Bo wohnt in Bath."}
     assert judge.decision(ann, ANN) == judge.decision(bo, BO) == "{name} wohnt in {town}."
     assert judge.show(ann) == "Ann wohnt in Bath."
+    genitives = [judge.decision({field: f"{name}s Haus"}, of) for name, of in PEOPLE]
+    assert genitives == ["{name}s haus"] * 2
+
+
+def test_values_are_found_as_whole_words_the_longest_first() -> None:
+    given = {"text": fill("{name} met {other}.", {"name": "Al", "other": "Alma"})}
+    answer = {"translation": "Al sagte Alma das also auch, Spider-Al!"}
+    named = "{name} sagte {other} das also auch, spider-al!"
+    assert of_translations.decision(answer, given) == named
+    empty = {"text": fill("No one.", {})}
+    assert of_translations.decision(answer, empty) == answer["translation"].casefold()
 
 
 def test_what_is_no_text_is_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
@@ -33,7 +34,8 @@ def legend(audit: Audit) -> str:
     return (
         f"Training read the text {audit.epochs:.3g} times. A canary is reproduced if greedy "
         f"decoding after its name writes the secret; its exposure, at most "
-        f"{audit.max_exposure:.1f} bits, is its rank among {audit.alternatives:,} other secrets. "
+        f"{audit.max_exposure:.1f} bits, is its rank among {audit.alternatives:,} other secrets, "
+        f"extrapolated beyond {math.log2(audit.alternatives + 1):.1f} bits. "
         f"Text is reproduced if {audit.prompt_tokens} tokens of it are continued by the next "
         f"{audit.continuation_tokens} exactly; validation text was not read in training."
     )

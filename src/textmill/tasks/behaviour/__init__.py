@@ -12,5 +12,6 @@ __all__ = [
     "templates",
     "testing",
     "verdicts",
+    "whole_words",
     "yaml_tree",
 ]

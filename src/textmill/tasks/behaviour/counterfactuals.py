@@ -17,13 +17,12 @@ from textmill.tasks.behaviour.judging import Given, read_given
 from textmill.tasks.behaviour.perturbations import lowercase
 from textmill.tasks.behaviour.suite import by_column, slots_of
 from textmill.tasks.behaviour.templates import Filled, draw_values, evenly, fill
+from textmill.tasks.behaviour.whole_words import whole_words
 
 FILE = "counterfactuals.jsonl"
 TEMPLATES, EXAMPLES = "templates", "test examples"
 MIN_EXAMPLES = 20
 """Minimum number of test examples with terms of an attribute; the mean over fewer says little."""
-_UNSPACED = "\u2e80"
-"""The first character of scripts without spaces between words."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def _changed(
         for group, known in enumerate(terms)
         for number, term in enumerate(known)
     }
-    pattern = _pattern(list(where))
+    pattern = whole_words(list(where))
 
     def replaced(text: str, known: Sequence[str]) -> str:
         def alike(match: re.Match[str]) -> str:
@@ -161,18 +160,6 @@ def _changed(
                 for known in terms
             ),
         )
-
-
-def _pattern(terms: Sequence[str]) -> re.Pattern[str]:
-    """Return what finds terms as whole words, the longest first; `man` is none in Spider-Man."""
-
-    def bounded(term: str) -> str:
-        before = "" if term[0] >= _UNSPACED else r"(?<![\w-])"
-        after = "" if term[-1] >= _UNSPACED else r"(?![\w-])"
-        return f"{before}{re.escape(term)}{after}"
-
-    ordered = sorted(terms, key=len, reverse=True)
-    return re.compile("|".join(map(bounded, ordered)), re.IGNORECASE)
 
 
 def _alike(word: str, term: str) -> str:

@@ -27,7 +27,12 @@ class GroupDifference:
 
     @property
     def is_marked(self) -> bool:
-        """Whether the interval of the change excludes zero, in the decimals shown."""
+        """Whether the interval of the change excludes zero, in the decimals shown.
+
+        A single template with a single term says nothing about others.
+        """
+        if not self.pair.groupings:
+            return False
         return round(self.change.low, DECIMALS) > 0 or round(self.change.high, DECIMALS) < 0
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from textmill.tasks.behaviour.judging import Answer, Given
 from textmill.tasks.behaviour.templates import fill, slots_in, values_of
+from textmill.tasks.behaviour.whole_words import whole_words
 from textmill.tasks.translation.examples import Spec
 
 TEXT = "translation"
@@ -54,10 +55,11 @@ def decision(answer: Answer, given: Given) -> str:
 def with_names(text: str, given: Given) -> str:
     """Return a text in lower case, with the names of slots for the values that it contains."""
     text = text.casefold()
-    for column in given.values():
-        for begin, end, slot in column.places:
-            text = text.replace(column.text[begin:end].casefold(), f"{{{slot}}}")
-    return text
+    names = {value.casefold(): f"{{{slot}}}" for slot, value in values_of(given).items() if value}
+    if not names:
+        return text
+    names = {f"{value}s": f"{name}s" for value, name in names.items()} | names  # Annas Haus
+    return whole_words(names).sub(lambda match: names[match[0]], text)
 
 
 def show(answer: Answer) -> str:
