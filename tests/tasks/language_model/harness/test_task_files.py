@@ -11,7 +11,7 @@ import yaml
 from tests.tasks.language_model.harness.conftest import CHOICE_TASK
 from textmill.errors import InputError
 from textmill.tasks.language_model.harness.evaluation import evaluate_tasks
-from textmill.tasks.language_model.harness.task_files import Tasks
+from textmill.tasks.language_model.harness.task_files import PACKAGE, Tasks
 
 MARK = "ran"
 
@@ -76,6 +76,41 @@ def test_a_file_that_would_run_code_is_refused(
     write(tasks, yaml.safe_dump(CHOICE_TASK | changed))
     with pytest.raises(InputError, match=rf"choice.yaml {named}.*--trust-code"):
         Tasks(tasks, ["local_choice"])
+
+
+@pytest.mark.parametrize("names", [["base_yaml"], ["lib/one", "base_yaml"]], ids=len)
+def test_an_included_file_of_any_name_is_refused_if_it_would_run_code(
+    tasks: Path, names: list[str]
+) -> None:
+    (tasks / "lib").mkdir()
+    for file, includes in zip(["choice.yaml", *names], [*names, ""], strict=True):
+        base = {"include": f"{tasks / includes}"} if includes else {"unsafe_code": True}
+        write(tasks, yaml.safe_dump(base), file)
+    with pytest.raises(InputError, match=r"base_yaml lets code run.*--trust-code"):
+        Tasks(tasks, ["local_choice"])
+
+
+def test_a_link_includes_what_lies_beside_its_file(tasks: Path) -> None:
+    (tasks / "lib").mkdir()
+    write(tasks / "lib", "include: base_yaml", "choice")
+    write(tasks / "lib", "doc_to_text: !function own.ask", "base_yaml")
+    write(tasks, "doc_to_text: ''", "base_yaml")
+    (tasks / "choice.yaml").unlink()
+    (tasks / "choice.yaml").symlink_to(tasks / "lib" / "choice")
+    with pytest.raises(InputError, match="lib/base_yaml calls the function own.ask"):
+        Tasks(tasks, ["local_choice"])
+
+
+def test_included_files_are_read_once_and_those_of_the_package_are_trusted(tasks: Path) -> None:
+    package = next(
+        file
+        for file in sorted((PACKAGE / "tasks").rglob("*.yaml"))
+        if "!function" in file.read_text(encoding="utf-8")
+    )
+    text = (tasks / "choice.yaml").read_text()
+    write(tasks, f"include: [{package}, base_yaml]\n{text}")
+    write(tasks, "include: base_yaml", "base_yaml")  # which lm-eval refuses when it loads the task
+    assert "local_text" in Tasks(tasks, ["local_text"]).all_tasks
 
 
 def test_a_function_runs_only_if_it_is_trusted(
