@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from tests.tasks.language_model.harness.conftest import CHOICES, TEXTS
 from textmill import model as models
@@ -88,6 +89,19 @@ def test_several_tasks_and_a_limit(folders: dict[str, Path], tasks: Path) -> Non
     )
     assert {score.task for score in results.scores} == {"local_choice", "local_text"}
     assert {score.n_examples for score in results.scores} == {2}
+
+
+def test_the_report_has_no_credentials_of_a_task(folders: dict[str, Path], tasks: Path) -> None:
+    file = tasks / "choice.yaml"
+    values = yaml.safe_load(file.read_text())
+    values["dataset_kwargs"] |= {"token": "hf_own", "storage_options": {"user": "ann"}}
+    file.write_text(yaml.safe_dump(values | {"description": "See https://ann:pw@host/x. "}))
+    results = evaluate_tasks(folders["backbone"], ["local_choice"], tasks, accelerator="cpu")
+    report = json.loads(results.json)["configs"]["local_choice"]
+    assert report["dataset_kwargs"]["token"] == "***"
+    assert report["dataset_kwargs"]["storage_options"]["user"] == "***"
+    assert report["description"] == "See https://***@host/x. "
+    assert {*report["dataset_kwargs"]} == {"data_files", "token", "storage_options"}
 
 
 def test_a_prompt_that_cannot_be_written_is_named(folders: dict[str, Path], tasks: Path) -> None:

@@ -15,6 +15,7 @@ from lm_eval.utils import handle_non_serializable
 
 from textmill.config import Accelerator
 from textmill.errors import InputError
+from textmill.secrets import redact_settings, redact_values
 from textmill.tasks.language_model.harness.adapter import Backbone
 from textmill.tasks.language_model.harness.logged_scores import STDERR, Score
 from textmill.tasks.language_model.harness.task_files import Tasks
@@ -29,7 +30,9 @@ class HarnessResults:
 
     scores: tuple[Score, ...]
     json: str
-    """All that lm-eval reports: scores, the tasks' configurations and versions, and packages."""
+    """All that lm-eval reports: scores, the tasks' configurations and versions, and packages.
+
+    Credentials in configurations are redacted."""
 
 
 def evaluate_tasks(
@@ -82,7 +85,8 @@ def evaluate_tasks(
             f"--harness {','.join(names)}: lm-eval cannot evaluate this ({reason[:500]}): correct "
             "the task's file or its data."
         ) from None
-    text = json.dumps(results, indent=2, default=handle_non_serializable, ensure_ascii=False)
+    reported = {**redact_values(results), "configs": redact_settings(results["configs"])}
+    text = json.dumps(reported, indent=2, default=handle_non_serializable, ensure_ascii=False)
     return HarnessResults(tuple(_scores(results, shots)), text)
 
 
