@@ -100,6 +100,8 @@ def _write_backbone(
     write: Callable[..., tuple[float, Generator]] = (
         other_libraries.write_onnx if export.form == "onnx" else other_libraries.write_ctranslate2
     )
+    precision = config.generation.precision
+    original = measuring.TorchGenerator(backbone, precision)
     worst, written = write(place, backbone, export.quantization, folder)
     block_size, data = backbone.config.block_size, "beginnings of validation documents"
     try:
@@ -108,10 +110,9 @@ def _write_backbone(
     except (RunError, LookupError):  # pruned
         rows = measuring.random_rows(backbone.config.vocab_size or 0, block_size)
         data = "rows of random tokens, as the validation documents are not in the store"
-    original = measuring.TorchGenerator(backbone)
     measured = measuring.compare_generators(original, written, rows, place)
     measured.append(measuring.sizes([place / "model.safetensors"], folder))
-    data = f"{len(rows)} {data}"
+    data = f"{len(rows)} {data}; textmill generated with generation.precision={precision}"
     return replace(export, difference=worst, measured=measured, measured_on=data), usage
 
 

@@ -117,9 +117,14 @@ def test_a_backbone_is_measured_on_the_validation_documents_of_its_tokens(
 ) -> None:
     tokens = trained("tokens", folders["tokens"])
     run_id = trained("pretrain", make_backbone("gpt2"), tokens=tokens)
+    generation = config.generation.model_copy(update={"precision": "auto"})
+    config = config.model_copy(update={"generation": generation})
     text = exported(config, run_id[:12], "ctranslate2", tmp_path / "out", "int8")
     record = record_of(tmp_path / "out")
-    assert record["measured_on"] == f"{len(TEXTS)} beginnings of validation documents"
+    assert record["measured_on"] == (
+        f"{len(TEXTS)} beginnings of validation documents; textmill generated with "
+        "generation.precision=auto"
+    )
     measured = {one["name"]: one for one in record["measured"]}
     bits = measured["bits per byte"]
     assert bits["exported"] == pytest.approx(bits["original"], rel=0.05)
