@@ -58,6 +58,49 @@ def test_data_that_cannot_be_fetched_are_named_with_the_way_out(
 
 
 @pytest.mark.parametrize(
+    ("raised", "named"),
+    [
+        (
+            ModuleNotFoundError("No module named 'langdetect'", name="langdetect"),
+            "langdetect, which",
+        ),
+        (ImportError("Please install ifeval"), r"a package, which is not installed \(Please"),
+    ],
+)
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
+    tasks: Path, monkeypatch: pytest.MonkeyPatch, raised: ImportError, named: str
+) -> None:
+    def fail(**_: Any) -> None:
+        raise raised
+
+    monkeypatch.setattr("datasets.load_dataset", fail)
+    with pytest.raises(
+        InputError, match=rf"local_choice needs .*{named}.*with pip; lm-eval has extras"
+    ):
+        Tasks(tasks, ["local_choice"]).load(["local_choice"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"num_beams": 4}, "num_beams not supported"),
+        ({"temperature": -1.0, "do_sample": True}, "temperature=-1.0: Input should be greater"),
+    ],
+)
+def test_unsupported_decoding_is_named_before_anything_is_computed(
+    tasks: Path, settings: dict[str, Any], named: str
+) -> None:
+    values = yaml.safe_load((tasks / "choice.yaml").read_text())
+    del values["doc_to_choice"], values["metric_list"]
+    kind = {"output_type": "generate_until", "metric_list": [{"metric": "exact_match"}]}
+    write(tasks, yaml.safe_dump(values | kind | {"generation_kwargs": {"num_beams": 1}}))
+    assert Tasks(tasks, ["local_choice"]).load(["local_choice"])["tasks"]
+    write(tasks, yaml.safe_dump(values | kind | {"generation_kwargs": settings}))
+    with pytest.raises(InputError, match=f"generation_kwargs of local_choice: {named}"):
+        Tasks(tasks, ["local_choice"]).load(["local_choice"])
+
+
+@pytest.mark.parametrize(
     ("changed", "named"),
     [
         ({"class": "x.Y"}, "names code"),

@@ -16,6 +16,7 @@ from lm_eval.api.registry import metric_registry
 from lm_eval.tasks import TaskManager
 
 from textmill.errors import InputError, listed
+from textmill.tasks.language_model.harness.adapter import decoding_of
 
 PACKAGE = Path(lm_eval.__file__).parent
 FUNCTION_TAG = "!function"
@@ -64,7 +65,8 @@ class Tasks(TaskManager):  # type: ignore[misc]
         """Return tasks, groups and members of groups, as in the base class.
 
         Raises:
-            InputError: a task is invalid, or its data cannot be read.
+            InputError: a task is invalid, needs a missing package, or has unsupported settings of
+                generation; or its data cannot be read.
         """
         loaded: dict[str, dict[str, Any]] = {}
         for name in task_list:
@@ -72,6 +74,13 @@ class Tasks(TaskManager):  # type: ignore[misc]
                 parts = super().load([name])
             except InputError:
                 raise
+            except ImportError as error:
+                needed = f"the package {error.name}" if error.name else "a package"
+                raise InputError(
+                    f"--harness: the task {name} needs {needed}, which is not installed "
+                    f"({' '.join(str(error).split())[:500]}): install it with pip; lm-eval has "
+                    "extras with the packages of its tasks, such as lm_eval[ifeval]."
+                ) from None
             except Exception as error:  # of any library that reads data
                 is_of_file = isinstance(error, TemplateError | LookupError | TypeError | ValueError)
                 fix = "Correct the task's file or its data." if is_of_file else LOCAL_FILES
@@ -82,6 +91,8 @@ class Tasks(TaskManager):  # type: ignore[misc]
             for part, values in parts.items():
                 loaded.setdefault(part, {}).update(values)
         for name, task in loaded["tasks"].items():
+            if task.get_config("output_type") == "generate_until":
+                decoding_of(task.get_config("generation_kwargs") or {}, name)
             for metric, function in getattr(task, "_metric_fn_list", {}).items():
                 if function is None and task.config.process_results is None:
                     raise InputError(
