@@ -79,7 +79,10 @@ def _claim(staging: Path, lock: int, target: Path) -> None:
             "--out."
         )
     for part in staging.iterdir():
-        shutil.rmtree(part) if part.is_dir() and not part.is_symlink() else part.unlink()
+        if part.is_dir() and not part.is_symlink():
+            shutil.rmtree(part)
+        else:
+            part.unlink()
 
 
 @contextmanager

@@ -56,7 +56,9 @@ class Int8Linear(nn.Module):
 
     Inputs are quantized at each call, each row with a scale and a zero point of its own, so a row
     does not depend on the others (dynamic quantization; Krishnamoorthi 2018, "Quantizing deep
-    convolutional networks for efficient inference", sections 2 and 3).
+    convolutional networks for efficient inference", sections 2 and 3). Among others, its output is
+    bitwise the same whatever these are; by itself, it is quantized by the kernel, which is faster,
+    and may differ in rounding.
 
     Args:
         linear: the layer, in 32 bits on a CPU.
@@ -81,7 +83,8 @@ class Int8Linear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the output of the layer, (..., out_features).
 
-        A row with NaN or infinite inputs beside others has no finite output.
+        Among others, a row with NaN or infinite inputs has no finite output; by itself, the kernel
+        may give it one.
         """
         y: Tensor
         if x.size(-1) == x.numel():
@@ -101,4 +104,4 @@ class Int8Linear(nn.Module):
         y = _quantized.linear_dynamic(scaled.nan_to_num_(0), self._packed, self._reduces_range)
         y = y[:-1].add_(zero * self._sums)
         y = y.mul_(step) if self._bias is None else y.sub_(self._bias).mul_(step).add_(self._bias)
-        return y.unflatten(0, x.shape[:-1])
+        return y.view(*x.shape[:-1], y.size(-1))
