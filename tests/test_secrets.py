@@ -16,6 +16,7 @@ from textmill.secrets import (
     mask_block,
     mask_command,
     redact,
+    redact_settings,
     redact_values,
     register_secrets,
     request,
@@ -143,6 +144,29 @@ def test_credentials_are_known_by_their_place_in_a_url() -> None:
         "path": ["https://***@h/x?token=***&page=2", "/data/https:/***@h/x"],
         "n": 3,
         "text": "a:b@c",
+    }
+
+
+def test_settings_are_redacted_by_their_names() -> None:
+    settings = {
+        "dataset_kwargs": {
+            "token": "hf_abc",
+            "storage_options": {"client": {"user": "ann", "pw": "b"}, "anon": False},
+            "data_files": {"test": ["https://ann:pw@h/x"]},
+        },
+        "password": ("p", 1),
+        "max_new_tokens": 8,
+        "tokenizer": "gpt2",
+    }
+    assert redact_settings(settings) == {
+        "dataset_kwargs": {
+            "token": "***",
+            "storage_options": {"client": {"user": "***", "pw": "***"}, "anon": False},
+            "data_files": {"test": ["https://***@h/x"]},
+        },
+        "password": ["***", 1],
+        "max_new_tokens": 8,
+        "tokenizer": "gpt2",
     }
 
 

@@ -100,6 +100,8 @@ def _write_backbone(
     write: Callable[..., tuple[float, Generator]] = (
         other_libraries.write_onnx if export.form == "onnx" else other_libraries.write_ctranslate2
     )
+    precision = config.generation.precision
+    original = measuring.TorchGenerator(backbone, precision)
     worst, written = write(place, backbone, export.quantization, folder)
     block_size, data = backbone.config.block_size, "beginnings of validation documents"
     try:
@@ -108,10 +110,9 @@ def _write_backbone(
     except (RunError, LookupError):  # pruned
         rows = measuring.random_rows(backbone.config.vocab_size or 0, block_size)
         data = "rows of random tokens, as the validation documents are not in the store"
-    original = measuring.TorchGenerator(backbone)
     measured = measuring.compare_generators(original, written, rows, place)
     measured.append(measuring.sizes([place / "model.safetensors"], folder))
-    data = f"{len(rows)} {data}"
+    data = f"{len(rows)} {data}; textmill generated with generation.precision={precision}"
     return replace(export, difference=worst, measured=measured, measured_on=data), usage
 
 
@@ -137,7 +138,7 @@ def _write_task(
     with code_folder(task.kind) as package:
         task_graphs.write_code(package, folder, BASELINE in task.members)
     measured = [measuring.sizes(sorted(place.rglob("*.safetensors")), folder)]
-    settings, examples, data = _examples(store, export.model, config)
+    settings, examples, data = _examples(store, export.run_id, config)
     if settings is not None:
         both = load_predictor(place, "cpu"), task_graphs.exported_predictor(place, folder)
         measured = measuring.compare_predictors(settings, *both, examples) + measured
@@ -145,22 +146,23 @@ def _write_task(
     return replace(export, difference=worst, measured=measured, measured_on=data), usage
 
 
-def _examples(store: Store, name: str, config: Config) -> tuple[TaskConfig | None, list[Any], str]:
-    """Return a task and its test examples, if they can be read, and what was measured on."""
+def _examples(
+    store: Store, run_id: str, config: Config
+) -> tuple[TaskConfig | None, list[Any], str]:
+    """Return the task of a model and its test examples, if they are here, and what was measured."""
     from textmill.exporting.measuring import MAX_EXAMPLES
+    from textmill.registry.tested_examples import evaluated_task
     from textmill.tasks.kinds import examples_of
     from textmill.tracking.events import find_sample
     from textmill.tracking.raw_data import with_sample
 
     if config.sample is not None and (sample := find_sample(store, config.sample)) is not None:
         config = with_sample(config, str(sample))
-    task = next((one for one in config.tasks if one.name == name), None)
-    if task is None:
-        return None, [], f"no examples, as the configuration has no task {name}"
     try:
+        task = evaluated_task(store, run_id, config)
         examples = examples_of(task.kind).read_examples(task, "test")[:MAX_EXAMPLES]
     except (InputError, RunError) as error:
-        return None, [], f"no examples, as those of the test cannot be read ({error})"
+        return None, [], f"no test examples: {str(error).removesuffix('.')}"
     return task, examples, f"{len(examples):,} test examples"
 
 

@@ -36,7 +36,9 @@ _REFERENCE = re.compile(r"\$\{\s*(oc\.env:\s*\w+|[\w.]+)\s*(,[^{}]*)?\}")
 _FIRST, _LAST = 0xE000, 0xF8FF  # private-use characters represent references while masking
 _HAS_REFERENCE = re.compile(f"[{chr(_FIRST)}-{chr(_LAST)}]")
 
-_SECRET_NAME = re.compile("pass|pwd|secret|token|key|auth|sig|cred|cookie", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    "pass|pwd|secret|token(?!iz)|key|auth|sig|cred|cookie|storage_options", re.IGNORECASE
+)
 _SECRET_VARIABLE = re.compile(
     "PASSW|SECRET|API_?KEY|ACCESS_?KEY|AUTH_STRING|CREDENTIAL|TOKEN(?!IZ)", re.IGNORECASE
 )
@@ -157,6 +159,21 @@ def redact_values(value: Any) -> Any:
     return redact_urls(value) if isinstance(value, str) else value
 
 
+def redact_settings(value: Any) -> Any:
+    """Return the settings of another program, nested, with credentials redacted.
+
+    These are the strings below a name such as token or password, and the credentials in URLs.
+    """
+    if isinstance(value, dict):
+        return {
+            key: _mask_strings(item) if _SECRET_NAME.search(str(key)) else redact_settings(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [redact_settings(item) for item in value]
+    return redact_values(value)
+
+
 def without_credentials(url: str) -> str:
     """Return a URL without user and password."""
     parts = urlsplit(url)
@@ -197,6 +214,15 @@ def _parts(url: str) -> tuple[str, str, str]:
     # In SQLAlchemy, everything up to the @ is the password, even slashes and question marks.
     userinfo, at, place = rest.rpartition("@")
     return f"{scheme}{separator}", userinfo, f"{at}{place}"
+
+
+def _mask_strings(value: Any) -> Any:
+    """Return nested values with all strings masked."""
+    if isinstance(value, dict):
+        return {key: _mask_strings(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mask_strings(item) for item in value]
+    return HIDDEN if isinstance(value, str) else value
 
 
 def _mask_userinfo(userinfo: str) -> str:

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from textmill import model as models
 from textmill.corpus.tokens.tokenizer import load_tokenizer
+from textmill.exporting import measuring
 from textmill.exporting.measuring import (
     Measured,
     TorchGenerator,
@@ -80,6 +82,24 @@ def test_a_backbone_has_the_bits_per_byte_of_its_evaluation(
     )
     n_bytes = of_documents[of_documents[:, 1] < 32, 0].sum()
     assert bits.exported == pytest.approx(nll / math.log(2) / n_bytes)
+
+
+def test_textmill_generates_with_the_precision_of_its_commands_and_computes_logits_without_it(
+    make_backbone: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = models.load(make_backbone("gpt2"))
+    generator = TorchGenerator(backbone, "bf16")
+    ids = [0, 17, 44]
+    with torch.inference_mode():
+        expected = backbone(torch.tensor([ids]))[0].numpy()
+    np.testing.assert_array_equal(generator.logits(ids), expected)
+    used = []
+    monkeypatch.setattr(
+        measuring, "generate", lambda network, *_: used.append(network.wte.weight.dtype) or []
+    )
+    generator.generate(ids, 4)
+    TorchGenerator(backbone).generate(ids, 4)
+    assert used == [torch.bfloat16, torch.float32]
 
 
 def test_equal_models_have_equal_answers_and_scores(

@@ -21,6 +21,8 @@ from pathlib import Path
 from textmill.exporting.new_folder import new_folder
 with new_folder(Path(sys.argv[1])) as folder:
     (folder / "half").write_text("x")
+    (folder / "code").mkdir()
+    (folder / "code" / "a").write_text("x")
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -64,6 +66,48 @@ def test_an_empty_folder_is_filled_and_another_is_refused(tmp_path: Path) -> Non
         with pytest.raises(InputError, match=r"exists: remove it, or set another folder by --out"):
             next(new_folder(place).gen)
     assert (target / "weights").read_text() == "w"
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_to_a_new_or_empty_folder_is_followed(tmp_path: Path, exists: bool) -> None:
+    place, link = tmp_path / "place", tmp_path / "model"
+    if exists:
+        place.mkdir()
+    link.symlink_to(place)
+    with new_folder(link) as folder:
+        (folder / "weights").write_text("w")
+    assert link.is_symlink()
+    assert (place / "weights").read_text() == "w"
+    assert {*tmp_path.iterdir()} == {place, link}
+
+
+def test_links_in_a_circle_are_named(tmp_path: Path) -> None:
+    (tmp_path / "model").symlink_to(tmp_path / "model")
+    with pytest.raises(InputError, match="model cannot be written.*set another folder by --out"):
+        next(new_folder(tmp_path / "model").gen)
+
+
+def test_two_exports_do_not_write_the_same_folder(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    with new_folder(target) as folder:
+        (folder / "weights").write_text("w")
+        with pytest.raises(InputError, match="model is being written by another export: wait"):
+            next(new_folder(target).gen)
+        assert (folder / "weights").read_text() == "w"
+    assert [file.name for file in target.iterdir()] == ["weights"]
+
+
+def test_a_folder_that_is_filled_meanwhile_is_kept_and_named(tmp_path: Path) -> None:
+    def fill() -> None:
+        with new_folder(tmp_path / "model") as folder:
+            (folder / "weights").write_text("w")
+            (tmp_path / "model").mkdir()
+            (tmp_path / "model" / "own").write_text("mine")
+
+    with pytest.raises(InputError, match=r"model cannot be written \(Directory not empty\)"):
+        fill()
+    assert [file.name for file in (tmp_path / "model").iterdir()] == ["own"]
+    assert [*tmp_path.iterdir()] == [tmp_path / "model"]
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

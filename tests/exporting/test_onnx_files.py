@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from torch import Tensor, nn
@@ -61,3 +62,31 @@ def test_a_graph_takes_other_lengths_and_with_8_bits_is_smaller_and_close(tmp_pa
     assert file.stat().st_size < 0.5 * whole
     rounded = max_difference([expected], [load_graph(file)({"rows": rows.numpy()})])
     assert exact < rounded < 0.05
+
+
+class Tied(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(96, 64)
+        self.head = nn.Linear(64, 96, bias=False)
+        self.head.weight = self.embedding.weight
+
+    def forward(self, ids: Tensor) -> Tensor:
+        output: Tensor = self.head(self.embedding(ids))
+        return output
+
+
+def test_an_output_layer_with_the_weights_of_the_embedding_is_quantized(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    model, file = Tied().eval(), tmp_path / "model.onnx"
+    ids = torch.arange(96).view(2, 48)
+    write_graph(model, {"ids": ids}, {"ids": {0: "n"}}, {}, (["ids"], ["out"]), file)
+    expected = model(ids).detach()
+    quantize(file)
+    graph = onnx.load(file).graph
+    assert [node.op_type for node in graph.node if "MatMul" in node.op_type] == ["MatMulInteger"]
+    [weight] = [w for w in graph.initializer if w.data_type == onnx.TensorProto.INT8 and w.dims[1:]]
+    # Sums of 8 bits by 7 do not overflow the 16 bits of processors without VNNI.
+    assert abs(onnx.numpy_helper.to_array(weight).astype(int)).max() <= 64
+    found = load_graph(file)({"ids": ids.numpy()})
+    assert max_difference([expected], [found]) < 0.05

@@ -18,6 +18,7 @@ from textmill.config import GenerationConfig
 from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.errors import InputError, RunError
 from textmill.exporting import other_libraries
+from textmill.exporting.onnx_files import max_difference
 from textmill.exporting.other_libraries import (
     TRANSLATED,
     random_ids,
@@ -75,6 +76,26 @@ def test_sampling_is_that_of_the_configuration(
     }
 
 
+def test_greedy_decoding_has_its_repetition_penalty(
+    make_backbone: Callable[[str], Path], tmp_path: Path
+) -> None:
+    from transformers import AutoModelForCausalLM
+
+    place = make_backbone("qwen3")
+    backbone = models.load(place)
+    settings = GenerationConfig(temperature=0, repetition_penalty=1.8, max_new_tokens=12)
+    write_hugging_face(place, backbone, settings, tmp_path)
+    written = json.loads((tmp_path / "generation_config.json").read_text())
+    assert (written["do_sample"], written["repetition_penalty"]) == (False, 1.8)
+    prompt = torch.tensor([random_ids(backbone.config)[:6]])
+    tokens = [int(token) for token in generate(backbone, prompt, settings)]
+    unpenalized = generate(backbone, prompt, greedy(12))
+    assert tokens != [int(token) for token in unpenalized]
+    model = AutoModelForCausalLM.from_pretrained(tmp_path)
+    found = model.generate(prompt, eos_token_id=299)[0, 6:].tolist()
+    assert found == tokens[: len(found)]
+
+
 def test_texts_of_a_chat_end_with_its_messages_as_well(tmp_path: Path) -> None:
     adopted = adopt(tmp_path, {"chat_template": CHATML})
     tokenizer = load_tokenizer(adopted)
@@ -114,13 +135,31 @@ def test_smaller_weights_are_smaller_and_close(
 ) -> None:
     place = make_backbone("qwen3")
     backbone, sizes = models.load(place), []
+    ids = random_ids(backbone.config)
+    with torch.inference_mode():
+        expected = backbone(torch.tensor([ids]))[0]
     for name in ("float32", quantization):
         out = tmp_path / name
         out.mkdir()
-        difference, _ = write_ctranslate2(place, backbone, name, out)
+        difference, translated = write_ctranslate2(place, backbone, name, out)
+        assert difference < 1e-4  # before quantization
+        rounded = max_difference([expected], [translated.logits(ids)])
         sizes.append((out / "model.bin").stat().st_size)
+        assert not [part for part in out.iterdir() if part.is_dir()]
     assert sizes[1] < 0.6 * sizes[0]
-    assert 1e-5 < difference < 0.1
+    assert 1e-5 < rounded < 0.1
+
+
+@pytest.mark.parametrize("quantization", ["float32", "int8", "bf16"])
+def test_a_wrong_conversion_is_refused_whatever_the_type_of_its_weights(
+    make_backbone: Callable[[str], Path], tmp_path: Path, quantization: str
+) -> None:
+    place = make_backbone("qwen3")
+    backbone = models.load(place)
+    with torch.no_grad():
+        backbone.ln_f.weight.mul_(1.01)  # less than 8 bits may change
+    with pytest.raises(RunError, match="The model in CTranslate2 differs from torch"):
+        write_ctranslate2(place, backbone, quantization, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from textmill.exporting.onnx_files import check_difference, max_difference, write_graph
 from textmill.hardware import n_cores
 from textmill.model import GPT, KVCache
+from textmill.tasks.portable.onnx_predictor import open_session
 
 AXES = {
     "input_ids": {0: "batch", 1: "tokens"},
@@ -118,14 +119,7 @@ class DecoderSession:
     """
 
     def __init__(self, file: Path, backbone: GPT) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        # By default one per core of the machine, also of those that this process may not use.
-        options.intra_op_num_threads = n_cores()
-        self.session = onnxruntime.InferenceSession(
-            str(file), options, providers=["CPUExecutionProvider"]
-        )
+        self.session = open_session(file, n_cores())
         self.config = backbone.config
         self.names = names(self.config.n_layer)[0]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,12 +15,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from textmill.config import GenerationConfig, TaskConfig
+from textmill.config import GenerationConfig, GenerationPrecision, TaskConfig
 from textmill.corpus.tokens.token_shards import read_shards
 from textmill.corpus.tokens.tokenizer import SPECIAL_TOKENS, load_tokenizer
 from textmill.evaluation.metrics import leading
 from textmill.model import GPT
-from textmill.model.generation import generate
+from textmill.model.generation import generate, prepare
 from textmill.model.layout import read_config
 from textmill.tasks.ensemble.example_rows import predict_examples
 from textmill.tasks.ensemble.predictor import Predictor
@@ -57,10 +58,16 @@ class Generator(Protocol):
 
 
 class TorchGenerator:
-    """A backbone of textmill, on the CPU."""
+    """A backbone of textmill, on the CPU.
 
-    def __init__(self, backbone: GPT) -> None:
+    Args:
+        backbone: that computes logits, with 32 bits.
+        precision: of the weights with which it generates, as `textmill generate` does.
+    """
+
+    def __init__(self, backbone: GPT, precision: GenerationPrecision = "32") -> None:
         self.backbone = backbone
+        self.prepared = prepare(deepcopy(backbone), precision)
 
     @torch.inference_mode()
     def logits(self, ids: Sequence[int]) -> NDArray[np.float32]:
@@ -71,7 +78,7 @@ class TorchGenerator:
     def generate(self, ids: Sequence[int], n_new: int) -> list[int]:
         """Return that many likeliest next tokens, one after another."""
         config = GenerationConfig(max_new_tokens=n_new, temperature=0)
-        return [int(token) for token in generate(self.backbone, torch.tensor([[*ids]]), config)]
+        return [int(token) for token in generate(self.prepared, torch.tensor([[*ids]]), config)]
 
 
 def compare_generators(

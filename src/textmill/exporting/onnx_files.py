@@ -93,18 +93,46 @@ def quantize(file: Path) -> None:
 
     Activations are quantized while it runs, with scales of their own range.
     """
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    model = onnx.load(file)
+    _fold_transposes(model.graph)
     with TemporaryDirectory(dir=file.parent) as folder, quiet():
+        whole = Path(folder, file.name)
+        # In one file, a graph has at most 2 GiB.
+        onnx.save(model, whole, save_as_external_data=True, location=f"{file.name}.data")
         for part in file.parent.glob(f"{file.name}*"):  # a large one has its data beside it
-            part.rename(Path(folder, part.name))
+            part.unlink()
         quantize_dynamic(
-            Path(folder, file.name),
+            whole,
             file,
             op_types_to_quantize=["MatMul", "Gemm"],
             per_channel=True,
+            # Weights of 7 bits: without VNNI, which the processor that runs the graph may lack,
+            # sums of the full range overflow 16 bits.
+            reduce_range=True,
             weight_type=QuantType.QInt8,
         )
+
+
+def _fold_transposes(graph: Any) -> None:
+    """Store transposed copies of weights in a graph (an `onnx.GraphProto`), in place.
+
+    The weight of a tied output layer is transposed while the graph runs, as the embedding reads it
+    as it is, but only stored weights are quantized.
+    """
+    from onnx import numpy_helper
+
+    weights = {weight.name: weight for weight in graph.initializer}
+    for node in [*graph.node]:
+        if node.op_type == "Transpose" and node.input[0] in weights:
+            axes = {one.name: one.ints for one in node.attribute}.get("perm")
+            values = numpy_helper.to_array(weights[node.input[0]]).transpose(axes)
+            graph.initializer.append(
+                numpy_helper.from_array(np.ascontiguousarray(values), node.output[0])
+            )
+            graph.node.remove(node)
 
 
 def _names(axes: Any) -> Iterator[str]:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -91,25 +92,33 @@ def write_ctranslate2(
 ) -> tuple[float, TranslatedBackbone]:
     """Write a backbone for CTranslate2; return its maximum difference from torch, and the model.
 
+    The difference is that before quantization.
+
     Raises:
         InputError: its architecture is none that the library has.
-        RunError: in single precision, the library computes something else.
+        RunError: the library computes something else.
     """
     _require_family(folder, TRANSLATED, "CTranslate2")
+    with TemporaryDirectory(dir=out) as whole:
+        # Also of smaller weights: rounding would hide that a conversion is wrong.
+        model = _translate(folder, "float32", Path(whole))
+        ids = random_ids(backbone.config)
+        with torch.inference_mode():
+            expected = backbone(torch.tensor([ids]))[0]
+        difference = max_difference([expected], [model.logits(ids)])
+        check_difference(difference, "The model in CTranslate2")
+    return difference, _translate(folder, quantization, out)
+
+
+def _translate(folder: Path, quantization: str, out: Path) -> TranslatedBackbone:
+    """Write a backbone for CTranslate2, and return it."""
     from ctranslate2.converters import TransformersConverter
 
     with _quiet_transformers():
         converter = TransformersConverter(str(folder))
         converter.convert(str(out), quantization=TYPES[quantization], force=True)
     _copy(COPIED, folder, out)
-    model = TranslatedBackbone(out)
-    ids = random_ids(backbone.config)
-    with torch.inference_mode():
-        expected = backbone(torch.tensor([ids]))[0]
-    difference = max_difference([expected], [model.logits(ids)])
-    if quantization == "float32":
-        check_difference(difference, "The model in CTranslate2")
-    return difference, model
+    return TranslatedBackbone(out)
 
 
 class TranslatedBackbone:
@@ -196,8 +205,9 @@ def _generation(config: GenerationConfig, folder: Path) -> dict[str, Any]:
         "max_new_tokens": config.max_new_tokens,
         "do_sample": config.temperature > 0,
     }
+    values["repetition_penalty"] = config.repetition_penalty  # of greedy decoding as well
     if config.temperature > 0:
-        names = ("repetition_penalty", "temperature", "top_k", "top_p", "min_p")
+        names = ("temperature", "top_k", "top_p", "min_p")
         values |= {name: getattr(config, name) for name in names}
         values["top_k"] = config.top_k or 0  # 0: from all tokens; null would be the library's 50
     return values

@@ -26,8 +26,8 @@ class Export:
     form: str
     quantization: str
     difference: float
-    """Maximum difference of outputs from torch on random inputs, relative to the largest above 1;
-    of graphs of ONNX, before quantization."""
+    """Maximum difference of outputs from torch on random inputs, relative to the largest above 1,
+    before quantization."""
     measured: Sequence[Measured] = ()
     measured_on: str = ""
 
@@ -38,7 +38,7 @@ class Export:
 
 def summary(export: Export) -> str:
     """Return what was measured, in Markdown."""
-    when = ", before quantization" if (export.form, export.quantization) == ("onnx", "int8") else ""
+    when = "" if export.quantization == "float32" else ", before quantization"
     text = f"Maximum difference from torch on random inputs: {export.difference:.2g}{when}.\n"
     if export.measured:
         on = f"\nMeasured on {export.measured_on}.\n" if export.measured_on else ""

@@ -10,5 +10,6 @@ __all__ = [
     "recorded",
     "reproduction",
     "scored_backbones",
+    "tested_examples",
     "versions",
 ]

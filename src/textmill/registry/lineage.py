@@ -20,6 +20,7 @@ from textmill.files import digest_file
 from textmill.registry.corpus_search import find_documents
 from textmill.steps.graph import CLEAN, GRAPH, TASK_TEXTS
 from textmill.steps.raw_sources import is_in_corpus
+from textmill.steps.step import Step
 from textmill.tracking.artifacts import read_manifest
 from textmill.tracking.environment import recorded_machine
 from textmill.tracking.lookup import find_run
@@ -319,6 +320,16 @@ def _readers(store: Store, words: str) -> dict[str, Run]:
         if seen[read + paths]:
             found[run.info.run_id] = run
     return found
+
+
+def newest_reader(store: Store, run: Run, step: Step) -> Run | None:
+    """Return the newest finished run of a step that read the result of a run."""
+    digest = _digest_of(run)[:DATASET_DIGEST_CHARS]
+    condition = (
+        f"attributes.status='FINISHED' and tags.`{STEP_TAG}`='{step.name}' "
+        f"and dataset.digest='{digest}'"
+    )
+    return next(iter(store.search(condition, 1)), None)
 
 
 def _find_readers(store: Store, digests: list[str]) -> list[Run]:

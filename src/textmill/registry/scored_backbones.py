@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlflow.entities import Run
-
 from textmill.errors import InputError
-from textmill.registry.lineage import DATASET_DIGEST_CHARS, run_of_model
+from textmill.registry.lineage import newest_reader, run_of_model
 from textmill.steps.graph import EVALUATE_LM, LM, PRETRAIN
 from textmill.tracking.artifacts import output_folder, read_manifest
 from textmill.tracking.lookup import find_run
 from textmill.tracking.results import recorded_results
 from textmill.tracking.store import Store
-from textmill.tracking.tags import DIGEST_TAG, KIND_TAG, PARENT_TAG, STEP_TAG
+from textmill.tracking.tags import KIND_TAG, PARENT_TAG, STEP_TAG
 
 
 @dataclass(frozen=True)
@@ -62,17 +60,7 @@ def find_backbone(store: Store, words: str) -> Backbone:
     if EVALUATE_LM.label() in results:
         evaluated = store.client.get_run(results[EVALUATE_LM.label()])
     else:
-        evaluated = _newest_evaluation(store, trained) or trained
+        evaluated = newest_reader(store, trained, EVALUATE_LM) or trained
     parent = parent or evaluated.data.tags.get(PARENT_TAG)
     prefixes = {evaluated.info.run_id: ""} | ({parent: f"{LM}/"} if parent else {})
     return Backbone(output_folder(store, trained), prefixes)
-
-
-def _newest_evaluation(store: Store, trained: Run) -> Run | None:
-    """Return the newest finished evaluation of a backbone, which is an input of its run."""
-    digest = trained.data.tags[DIGEST_TAG][:DATASET_DIGEST_CHARS]
-    condition = (
-        f"attributes.status='FINISHED' and tags.`{STEP_TAG}`='{EVALUATE_LM.name}' "
-        f"and dataset.digest='{digest}'"
-    )
-    return next(iter(store.search(condition, 1)), None)

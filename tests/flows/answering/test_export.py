@@ -17,7 +17,7 @@ import pytest
 from tests.exporting.conftest import *  # noqa: F403  # the fixtures, by its __all__
 from tests.tasks.language_model.harness.conftest import TEXTS
 from tests.tracked import write_manifest
-from textmill.config import Config
+from textmill.config import Config, key_values
 from textmill.errors import InputError
 from textmill.files import digest_file
 from textmill.tracking.artifacts import output_folder, publish
@@ -59,12 +59,24 @@ def trained(config: Config, tmp_path: Path) -> Trained:
 
     def make(step: str, folder: Path, task: str = "", **inputs: str) -> str:
         tags = {"textmill.step": step, "textmill.kind": "step", "textmill.key": "k" * 64}
-        tags |= {"textmill.task": task} if task else {}
+        tags |= {"textmill.task": task, "textmill.digest": "d" * 64} if task else {}
         run_id = store.start_run(store.experiment(config.experiment), step, tags)
         out = tmp_path / run_id
         shutil.copytree(folder, out)
         read = {name: {"run_id": of, "digest": "d"} for name, of in inputs.items()}
-        write_manifest(out, step=step, inputs=read)
+        settings = key_values(config.tasks[0]) if task else {}
+        sources = {
+            f"{task}/{name}": {
+                "place": config.tasks[0].test,
+                "digest": digest_file(Path(config.tasks[0].test)),
+                "context": name,
+                "files": {},
+            }
+            for name in ("train", "test")
+        }
+        write_manifest(
+            out, step=step, inputs=read, config=settings, sources=sources if task else {}
+        )
         publish(store, run_id, out)
         store.end_run(run_id, "FINISHED")
         return run_id
@@ -105,9 +117,14 @@ def test_a_backbone_is_measured_on_the_validation_documents_of_its_tokens(
 ) -> None:
     tokens = trained("tokens", folders["tokens"])
     run_id = trained("pretrain", make_backbone("gpt2"), tokens=tokens)
+    generation = config.generation.model_copy(update={"precision": "auto"})
+    config = config.model_copy(update={"generation": generation})
     text = exported(config, run_id[:12], "ctranslate2", tmp_path / "out", "int8")
     record = record_of(tmp_path / "out")
-    assert record["measured_on"] == f"{len(TEXTS)} beginnings of validation documents"
+    assert record["measured_on"] == (
+        f"{len(TEXTS)} beginnings of validation documents; textmill generated with "
+        "generation.precision=auto"
+    )
     measured = {one["name"]: one for one in record["measured"]}
     bits = measured["bits per byte"]
     assert bits["exported"] == pytest.approx(bits["original"], rel=0.05)
@@ -148,6 +165,26 @@ def test_a_task_model_becomes_a_graph_that_is_measured_on_the_test_examples(
         assert accuracy["name"] == "accuracy"
         assert quantization == "int8" or equal["exported"] == 1.0
         assert {"model.onnx", "predict.py", "requirements.txt", "task.json"} < {*record["files"]}
+
+
+def test_a_task_is_measured_on_its_own_test_examples_only(
+    config: Config, trained: Trained, model_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    run_id = trained("finetune", model_folder("classification"), "mood")
+    store = Store(config.tracking)
+    other = tmp_path / "other.jsonl"
+    other.write_text(json.dumps({"words": "of another task", "label": "x"}))
+    namesake = config.tasks[0].model_copy(update={"test": str(other), "text": "words"})
+    task, examples, measured_on = export._examples(
+        store, run_id, config.model_copy(update={"tasks": (namesake,)})
+    )
+    assert task is not None
+    assert [example.text for example in examples] == [text for text, _ in ROWS]
+    assert measured_on == f"{len(ROWS)} test examples"
+    Path(config.tasks[0].test).unlink()
+    task, examples, measured_on = export._examples(store, run_id, config)
+    assert (task, examples) == (None, [])
+    assert re.match("no test examples: .* are not in .*test.jsonl any more", measured_on)
 
 
 @pytest.mark.slow

@@ -7,10 +7,11 @@ graph and constants for each network, and the classical baseline, if it is a mem
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,9 @@ from textmill.corpus.tokens.tokenizer import load_tokenizer
 from textmill.tasks.ensemble.averaging import average
 from textmill.tasks.kinds import BASELINE, NETWORK, answers_of, baselines_of, examples_of
 from textmill.tasks.portable.protocols import Run, onnx_form_of
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 SETTINGS = "task.json"
 Scorer = Callable[[Sequence[Any]], Iterable[Any]]
@@ -101,12 +105,32 @@ def _score(
 
 def load_graph(file: Path) -> Run:
     """Return the function that a graph computes, on the CPU."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    session = open_session(file, n_usable_cores())
 
     def run(inputs: Any) -> NDArray[np.float32]:
         output: NDArray[np.float32] = session.run(None, dict(inputs))[0]
         return output
 
     return run
+
+
+def open_session(file: Path, n_threads: int) -> onnxruntime.InferenceSession:
+    """Return a session that runs a graph on the CPU.
+
+    Args:
+        file: of the graph.
+        n_threads: of a product. The default of ONNX Runtime is the cores of the machine, also those
+            that this process may not use.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = n_threads
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+
+
+def n_usable_cores() -> int:
+    """Return the number of cores by affinity, without the packages of `textmill.hardware`."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS has no affinity

@@ -19,7 +19,7 @@ from textmill.corpus.tokens.tokenizer import END_ID, TOKENIZER_FILES
 from textmill.errors import InputError
 from textmill.model import GPT
 from textmill.tasks.language_model import continuations
-from textmill.tasks.language_model.harness.adapter import Backbone
+from textmill.tasks.language_model.harness.adapter import Backbone, decoding_of
 
 PAIRS = [
     ("The cat sat on", " the mat"),
@@ -131,6 +131,10 @@ def test_unsupported_decoding_is_named(
 ) -> None:
     with pytest.raises(InputError, match=named):
         backbone.generate_until(instances("generate_until", ("The", settings)), True)
+
+
+def test_a_single_beam_is_greedy_decoding() -> None:
+    assert decoding_of({"num_beams": 1, "max_gen_toks": 3}) == decoding_of({"max_gen_toks": 3})
 
 
 def test_special_tokens_in_a_text_are_text(backbone: Backbone) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from tests.tasks.language_model.harness.conftest import CHOICES, TEXTS
 from textmill import model as models
@@ -90,6 +91,50 @@ def test_several_tasks_and_a_limit(folders: dict[str, Path], tasks: Path) -> Non
     assert {score.n_examples for score in results.scores} == {2}
 
 
+def test_the_report_has_no_credentials_of_a_task(folders: dict[str, Path], tasks: Path) -> None:
+    file = tasks / "choice.yaml"
+    values = yaml.safe_load(file.read_text())
+    values["dataset_kwargs"] |= {"token": "hf_own", "storage_options": {"user": "ann"}}
+    file.write_text(yaml.safe_dump(values | {"description": "See https://ann:pw@host/x. "}))
+    results = evaluate_tasks(folders["backbone"], ["local_choice"], tasks, accelerator="cpu")
+    report = json.loads(results.json)["configs"]["local_choice"]
+    assert report["dataset_kwargs"]["token"] == "***"
+    assert report["dataset_kwargs"]["storage_options"]["user"] == "***"
+    assert report["description"] == "See https://***@host/x. "
+    assert {*report["dataset_kwargs"]} == {"data_files", "token", "storage_options"}
+
+
+@pytest.mark.parametrize(
+    ("own", "asked", "used", "name"),
+    [
+        (0, 2, 0, "harness/local_choice-0-shot/acc"),
+        (1, 2, 2, "harness/local_choice-2-shot/acc"),
+        (None, 2, 2, "harness/local_choice-2-shot/acc"),
+        (1, None, None, "harness/local_choice/acc"),
+    ],
+)
+def test_scores_have_the_number_of_shots_that_was_used(
+    folders: dict[str, Path],
+    tasks: Path,
+    caplog: pytest.LogCaptureFixture,
+    own: int | None,
+    asked: int | None,
+    used: int | None,
+    name: str,
+) -> None:
+    file = tasks / "choice.yaml"
+    values = yaml.safe_load(file.read_text()) | {"fewshot_split": "test"}
+    values |= {} if own is None else {"num_fewshot": own}
+    file.write_text(yaml.safe_dump(values))
+    results = evaluate_tasks(
+        folders["backbone"], ["local_choice"], tasks, shots=asked, accelerator="cpu"
+    )
+    assert [score.shots for score in results.scores] == [used, used]
+    assert results.scores[0].name == name
+    is_named = "--shots 2 is not used by local_choice" in caplog.text
+    assert is_named == (own == 0)
+
+
 def test_a_prompt_that_cannot_be_written_is_named(folders: dict[str, Path], tasks: Path) -> None:
     file = tasks / "choice.yaml"
     file.write_text(file.read_text().replace("{{question}}", "{{missing}}"))
@@ -104,6 +149,7 @@ def test_groups_and_filters_have_scores_of_their_own() -> None:
     group = {"name": "all", "acc,none": 0.5, "acc_stderr,none": "N/A", "sample_count": {}}
     results = {"results": {"a": task}, "groups": {"all": group}}
     results["n-samples"] = {"a": {"original": 9, "effective": 3}}
+    results |= {"n-shot": {"a": 5, "all": 5}, "configs": {"a": {}}}
     assert _scores(results, 5) == [
         Score("a", "exact_match/strict-match", 1.0, None, 3, 5),
         Score("all", "acc", 0.5, None, None, 5),

@@ -11,7 +11,7 @@ import yaml
 from tests.tasks.language_model.harness.conftest import CHOICE_TASK
 from textmill.errors import InputError
 from textmill.tasks.language_model.harness.evaluation import evaluate_tasks
-from textmill.tasks.language_model.harness.task_files import Tasks
+from textmill.tasks.language_model.harness.task_files import PACKAGE, Tasks
 
 MARK = "ran"
 
@@ -58,6 +58,49 @@ def test_data_that_cannot_be_fetched_are_named_with_the_way_out(
 
 
 @pytest.mark.parametrize(
+    ("raised", "named"),
+    [
+        (
+            ModuleNotFoundError("No module named 'langdetect'", name="langdetect"),
+            "langdetect, which",
+        ),
+        (ImportError("Please install ifeval"), r"a package, which is not installed \(Please"),
+    ],
+)
+def test_a_missing_package_is_named_with_the_command_that_installs_it(
+    tasks: Path, monkeypatch: pytest.MonkeyPatch, raised: ImportError, named: str
+) -> None:
+    def fail(**_: Any) -> None:
+        raise raised
+
+    monkeypatch.setattr("datasets.load_dataset", fail)
+    with pytest.raises(
+        InputError, match=rf"local_choice needs .*{named}.*with pip; lm-eval has extras"
+    ):
+        Tasks(tasks, ["local_choice"]).load(["local_choice"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"num_beams": 4}, "num_beams not supported"),
+        ({"temperature": -1.0, "do_sample": True}, "temperature=-1.0: Input should be greater"),
+    ],
+)
+def test_unsupported_decoding_is_named_before_anything_is_computed(
+    tasks: Path, settings: dict[str, Any], named: str
+) -> None:
+    values = yaml.safe_load((tasks / "choice.yaml").read_text())
+    del values["doc_to_choice"], values["metric_list"]
+    kind = {"output_type": "generate_until", "metric_list": [{"metric": "exact_match"}]}
+    write(tasks, yaml.safe_dump(values | kind | {"generation_kwargs": {"num_beams": 1}}))
+    assert Tasks(tasks, ["local_choice"]).load(["local_choice"])["tasks"]
+    write(tasks, yaml.safe_dump(values | kind | {"generation_kwargs": settings}))
+    with pytest.raises(InputError, match=f"generation_kwargs of local_choice: {named}"):
+        Tasks(tasks, ["local_choice"]).load(["local_choice"])
+
+
+@pytest.mark.parametrize(
     ("changed", "named"),
     [
         ({"class": "x.Y"}, "names code"),
@@ -76,6 +119,41 @@ def test_a_file_that_would_run_code_is_refused(
     write(tasks, yaml.safe_dump(CHOICE_TASK | changed))
     with pytest.raises(InputError, match=rf"choice.yaml {named}.*--trust-code"):
         Tasks(tasks, ["local_choice"])
+
+
+@pytest.mark.parametrize("names", [["base_yaml"], ["lib/one", "base_yaml"]], ids=len)
+def test_an_included_file_of_any_name_is_refused_if_it_would_run_code(
+    tasks: Path, names: list[str]
+) -> None:
+    (tasks / "lib").mkdir()
+    for file, includes in zip(["choice.yaml", *names], [*names, ""], strict=True):
+        base = {"include": f"{tasks / includes}"} if includes else {"unsafe_code": True}
+        write(tasks, yaml.safe_dump(base), file)
+    with pytest.raises(InputError, match=r"base_yaml lets code run.*--trust-code"):
+        Tasks(tasks, ["local_choice"])
+
+
+def test_a_link_includes_what_lies_beside_its_file(tasks: Path) -> None:
+    (tasks / "lib").mkdir()
+    write(tasks / "lib", "include: base_yaml", "choice")
+    write(tasks / "lib", "doc_to_text: !function own.ask", "base_yaml")
+    write(tasks, "doc_to_text: ''", "base_yaml")
+    (tasks / "choice.yaml").unlink()
+    (tasks / "choice.yaml").symlink_to(tasks / "lib" / "choice")
+    with pytest.raises(InputError, match="lib/base_yaml calls the function own.ask"):
+        Tasks(tasks, ["local_choice"])
+
+
+def test_included_files_are_read_once_and_those_of_the_package_are_trusted(tasks: Path) -> None:
+    package = next(
+        file
+        for file in sorted((PACKAGE / "tasks").rglob("*.yaml"))
+        if "!function" in file.read_text(encoding="utf-8")
+    )
+    text = (tasks / "choice.yaml").read_text()
+    write(tasks, f"include: [{package}, base_yaml]\n{text}")
+    write(tasks, "include: base_yaml", "base_yaml")  # which lm-eval refuses when it loads the task
+    assert "local_text" in Tasks(tasks, ["local_text"]).all_tasks
 
 
 def test_a_function_runs_only_if_it_is_trusted(

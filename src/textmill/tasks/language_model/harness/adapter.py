@@ -108,7 +108,7 @@ class Backbone(TemplateLM):  # type: ignore[misc]
         numbers: dict[Text, int] = {}
         for number, request in enumerate(requests):
             prompt, settings = request.args
-            config = _decoding(settings)
+            config = decoding_of(settings)
             # The end of the prompt that leaves room for the completion, but half of the context.
             room = max(self.max_length - config.max_new_tokens, self.max_length // 2)
             [text] = batch.add(self.tok_encode(prompt)[-room:], config)
@@ -123,8 +123,12 @@ class Backbone(TemplateLM):  # type: ignore[misc]
         return answers
 
 
-def _decoding(settings: Mapping[str, Any]) -> GenerationConfig:
+def decoding_of(settings: Mapping[str, Any], task: str = "the task") -> GenerationConfig:
     """Return the configuration of a task's generation_kwargs.
+
+    Args:
+        settings: as lm-eval passes them on.
+        task: its name, for messages.
 
     Raises:
         InputError: there is a setting that generation does not have, or a value out of range.
@@ -137,10 +141,12 @@ def _decoding(settings: Mapping[str, Any]) -> GenerationConfig:
     temperature = values.pop("temperature", None)
     is_sampled = bool(values.pop("do_sample", temperature))
     top_k, top_p = values.pop("top_k", None), values.pop("top_p", None)
+    if values.get("num_beams") == 1:  # no beam search
+        del values["num_beams"]
     if values:
         raise InputError(
-            f"generation_kwargs of the task: {', '.join(map(str, values))} not supported; use "
-            "until, max_gen_toks, do_sample, temperature, top_k and top_p."
+            f"generation_kwargs of {task}: {', '.join(map(str, values))} not supported; use until, "
+            "max_gen_toks, do_sample, temperature, top_k and top_p."
         )
     heat = (1.0 if temperature is None else float(temperature)) if is_sampled else GREEDY
     try:
@@ -154,6 +160,6 @@ def _decoding(settings: Mapping[str, Any]) -> GenerationConfig:
     except ValidationError as error:
         problem = error.errors()[0]
         raise InputError(
-            f"generation_kwargs of the task: {problem['loc'][0]}={problem['input']}: "
+            f"generation_kwargs of {task}: {problem['loc'][0]}={problem['input']}: "
             f"{problem['msg']}."
         ) from None

@@ -14,10 +14,13 @@ from lm_eval import evaluator
 from lm_eval.utils import handle_non_serializable
 
 from textmill.config import Accelerator
-from textmill.errors import InputError
+from textmill.errors import InputError, listed
+from textmill.secrets import redact_settings, redact_values
 from textmill.tasks.language_model.harness.adapter import Backbone
 from textmill.tasks.language_model.harness.logged_scores import STDERR, Score
 from textmill.tasks.language_model.harness.task_files import Tasks
+
+log = logging.getLogger(__name__)
 
 NO_FILTER = "none"
 """What lm-eval calls the scores of unfiltered answers."""
@@ -29,7 +32,9 @@ class HarnessResults:
 
     scores: tuple[Score, ...]
     json: str
-    """All that lm-eval reports: scores, the tasks' configurations and versions, and packages."""
+    """All that lm-eval reports: scores, the tasks' configurations and versions, and packages.
+
+    Credentials in configurations are redacted."""
 
 
 def evaluate_tasks(
@@ -49,7 +54,8 @@ def evaluate_tasks(
         names: tasks, groups or tags of lm-eval, or of the folder.
         include: a folder of task files.
         limit: number of examples of each task; None: all.
-        shots: number of examples before each prompt; None: as each task says.
+        shots: number of examples before each prompt, also of tasks that say another one than 0;
+            None: as each task says.
         trusts_code: whether code that is named in the folder may run, and that which a model
             writes for tasks that are marked as unsafe.
         accelerator: see `choose_device`.
@@ -82,13 +88,22 @@ def evaluate_tasks(
             f"--harness {','.join(names)}: lm-eval cannot evaluate this ({reason[:500]}): correct "
             "the task's file or its data."
         ) from None
-    text = json.dumps(results, indent=2, default=handle_non_serializable, ensure_ascii=False)
+    reported = {**redact_values(results), "configs": redact_settings(results["configs"])}
+    text = json.dumps(reported, indent=2, default=handle_non_serializable, ensure_ascii=False)
     return HarnessResults(tuple(_scores(results, shots)), text)
 
 
 def _scores(results: Mapping[str, Any], shots: int | None) -> list[Score]:
-    """Return the metrics in lm-eval's results, whose names are `metric,filter`."""
+    """Return the metrics in lm-eval's results, whose names are `metric,filter`.
+
+    Args:
+        results: of lm-eval.
+        shots: as for `evaluate_tasks`. Tasks that have 0 of their own keep that, with a warning.
+    """
     scores = []
+    used = {} if shots is None else results["n-shot"]
+    if ignoring := [task for task in results["configs"] if used.get(task, shots) != shots]:
+        log.warning("--shots %s is not used by %s, which set 0.", shots, listed(ignoring))
     for task, values in {**results["results"], **results.get("groups", {})}.items():
         counts = results["n-samples"].get(task, {})
         for key, value in values.items():
@@ -103,7 +118,7 @@ def _scores(results: Mapping[str, Any], shots: int | None) -> list[Score]:
                     float(value),
                     float(stderr) if isinstance(stderr, int | float) else None,
                     counts.get("effective"),
-                    shots,
+                    used.get(task, shots),  # lm-eval has none of groups whose tasks differ
                 )
             )
     return scores

@@ -16,6 +16,7 @@ from lm_eval.api.registry import metric_registry
 from lm_eval.tasks import TaskManager
 
 from textmill.errors import InputError, listed
+from textmill.tasks.language_model.harness.adapter import decoding_of
 
 PACKAGE = Path(lm_eval.__file__).parent
 FUNCTION_TAG = "!function"
@@ -64,7 +65,8 @@ class Tasks(TaskManager):  # type: ignore[misc]
         """Return tasks, groups and members of groups, as in the base class.
 
         Raises:
-            InputError: a task is invalid, or its data cannot be read.
+            InputError: a task is invalid, needs a missing package, or has unsupported settings of
+                generation; or its data cannot be read.
         """
         loaded: dict[str, dict[str, Any]] = {}
         for name in task_list:
@@ -72,6 +74,13 @@ class Tasks(TaskManager):  # type: ignore[misc]
                 parts = super().load([name])
             except InputError:
                 raise
+            except ImportError as error:
+                needed = f"the package {error.name}" if error.name else "a package"
+                raise InputError(
+                    f"--harness: the task {name} needs {needed}, which is not installed "
+                    f"({' '.join(str(error).split())[:500]}): install it with pip; lm-eval has "
+                    "extras with the packages of its tasks, such as lm_eval[ifeval]."
+                ) from None
             except Exception as error:  # of any library that reads data
                 is_of_file = isinstance(error, TemplateError | LookupError | TypeError | ValueError)
                 fix = "Correct the task's file or its data." if is_of_file else LOCAL_FILES
@@ -82,6 +91,8 @@ class Tasks(TaskManager):  # type: ignore[misc]
             for part, values in parts.items():
                 loaded.setdefault(part, {}).update(values)
         for name, task in loaded["tasks"].items():
+            if task.get_config("output_type") == "generate_until":
+                decoding_of(task.get_config("generation_kwargs") or {}, name)
             for metric, function in getattr(task, "_metric_fn_list", {}).items():
                 if function is None and task.config.process_results is None:
                     raise InputError(
@@ -102,45 +113,72 @@ def _checked_folder(folder: Path, trusts_code: bool) -> Path:
     if not files:
         what = "has no *.yaml file" if folder.is_dir() else "is not a folder"
         raise InputError(f"--include {folder} {what}: give a folder of task files of lm-eval.")
-    for file in files if not trusts_code else ():
-        for reason in _code_in(file, folder):
+    if not trusts_code:
+        _reject_code(files, folder)
+    return folder
+
+
+def _reject_code(files: Sequence[Path], folder: Path) -> None:
+    """Raise InputError if task files, or files that they include, name code to run.
+
+    Included files may have any name; those of lm-eval's package are trusted.
+    """
+    # Resolved, as in lm-eval: what a link includes lies beside the file that it points to.
+    pending, seen = [file.resolve() for file in files], set[Path]()
+    while pending:
+        file = pending.pop(0)
+        if file in seen or file.is_relative_to(PACKAGE):
+            continue
+        seen.add(file)
+        try:
+            root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+            nodes = [*_nodes(root)]
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+            raise InputError(f"{file} cannot be read: {' '.join(str(error).split())}.") from None
+        for reason in _code_in(nodes, file, folder):
             raise InputError(
                 f"{file} {reason}, and code runs only if it is trusted: read it, and add "
                 "--trust-code."
             )
-    return folder
+        pending += _included(nodes, file)
 
 
-def _code_in(file: Path, folder: Path) -> Iterator[str]:
+def _code_in(nodes: Sequence[yaml.Node], file: Path, folder: Path) -> Iterator[str]:
     """Yield what makes a task file run code."""
-    try:
-        nodes = _nodes(yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader))
-        for node in nodes:
-            if node.tag == FUNCTION_TAG:
-                yield f"calls the function {node.value}"
-            elif isinstance(node, yaml.MappingNode):
-                for key, value in node.value:
-                    yield from _code_in_entry(str(key.value), value, file, folder)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise InputError(f"{file} cannot be read: {' '.join(str(error).split())}.") from None
+    for node in nodes:
+        if node.tag == FUNCTION_TAG:
+            yield f"calls the function {node.value}"
+    for key, scalars in _entries(nodes):
+        yield from _code_in_entry(key, scalars)
+    for place in _included(nodes, file):
+        if not place.is_relative_to(folder) and not place.is_relative_to(PACKAGE):
+            yield f"includes {place}, outside of the folder"
 
 
-def _code_in_entry(key: str, value: Any, file: Path, folder: Path) -> Iterator[str]:
-    # Lists and single values alike.
-    scalars = [node.value for node in _nodes(value) if isinstance(node, yaml.ScalarNode)]
+def _included(nodes: Sequence[yaml.Node], file: Path) -> list[Path]:
+    """Return the files that a task file includes."""
+    names = [name for key, scalars in _entries(nodes) if key == "include" for name in scalars]
+    return [(file.parent / name).resolve() for name in names]
+
+
+def _entries(nodes: Sequence[yaml.Node]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the keys of mappings with the single values below them, in lists or not."""
+    for node in nodes:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                scalars = [one.value for one in _nodes(value) if isinstance(one, yaml.ScalarNode)]
+                yield str(key.value), scalars
+
+
+def _code_in_entry(key: str, scalars: Sequence[str]) -> Iterator[str]:
     if key in CODE_KEYS:
         yield f"names code ({key}: {scalars[0] if scalars else ''})"
-    elif key in CODE_SWITCHES and scalars and str(scalars[0]).lower() not in ("false", "no", "off"):
+    elif key in CODE_SWITCHES and scalars and scalars[0].lower() not in ("false", "no", "off"):
         yield f"lets code run ({key}: {scalars[0]})"
     elif key == "dataset_path" and {*scalars} & {*PICKLED_DATA}:
         yield f"reads pickles (dataset_path: {scalars[0]})"
     elif key == "metric" and not {*scalars} <= metric_registry.keys():
         yield f"loads a metric of the hub ({scalars[0]})"
-    elif key == "include":
-        for name in scalars:
-            place = (file.parent / name).resolve()
-            if not place.is_relative_to(folder) and not place.is_relative_to(PACKAGE):
-                yield f"includes {place}, outside of the folder"
 
 
 def _nodes(root: yaml.Node | None) -> Iterator[yaml.Node]:
