@@ -74,10 +74,15 @@ RESPONSES: Mapping[int | str, dict[str, Any]] = {
         413: "The request is too large.",
         422: "A value of the request is invalid.",
         429: "Too many requests are waiting.",
-        503: "The model is not loaded, or did not answer in time.",
+        503: "The model is not loaded or did not answer in time, or the server stops.",
     }.items()
 }
 """Refusals in the OpenAPI schema, for `responses` of routes."""
+
+
+def stopping() -> Refusal:
+    """Return the refusal of a request that a server ends because it stops."""
+    return Refusal(503, "The server is stopping.")
 
 
 async def respond(request: Request, error: Exception) -> JSONResponse:

@@ -38,7 +38,7 @@ from textmill.serving.openai.api_schemas import (
 from textmill.serving.openai.forms import ChatForm, CompletionForm, Form
 from textmill.serving.openai.written import Written, gather, pieces, submit
 from textmill.serving.predicting import Prediction
-from textmill.serving.refusals import RESPONSES, Refusal, invalid
+from textmill.serving.refusals import RESPONSES, Refusal, invalid, stopping
 from textmill.serving.served_models import Models
 from textmill.serving.text_models import TextModel
 from textmill.tasks.generation.examples import said_before
@@ -263,6 +263,8 @@ class Completing:
             yield _data(self._late().body)
         except Refusal as refusal:
             yield _data(refusal.body)
+        except asyncio.CancelledError:  # or the client has left, and does not read it
+            yield _data(stopping().body)
         finally:
             self.meters.tokens.labels(reply.name).inc(sum(counts))
         yield _data("[DONE]")

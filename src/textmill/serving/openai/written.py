@@ -13,7 +13,7 @@ from textmill.model.continuous_batch import Prompt
 from textmill.safety.filtering.content_filter import ContentFilter, StreamFilter
 from textmill.serving.findings import Filtered, shown
 from textmill.serving.openai.api_schemas import FinishReason
-from textmill.serving.refusals import Refusal
+from textmill.serving.refusals import Refusal, stopping
 from textmill.training.writing.engine import Engine, Stream
 from textmill.training.writing.text_batch import Reason
 
@@ -92,7 +92,7 @@ async def pieces(
                 await event.wait()
                 continue
             except StopIteration:  # must not leave a generator
-                raise Refusal(503, "The server is stopping.") from None
+                raise stopping() from None
             except RunError as error:
                 raise Refusal(503, str(error)) from None
             sample = piece.sample
