@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -41,6 +41,7 @@ from textmill.serving.predicting import Prediction
 from textmill.serving.refusals import RESPONSES, Refusal, invalid, stopping
 from textmill.serving.served_models import Models
 from textmill.serving.text_models import TextModel
+from textmill.serving.workers import Result
 from textmill.tasks.generation.examples import said_before
 from textmill.tasks.shown import page_of
 from textmill.tracking.tags import BACKBONE
@@ -138,7 +139,7 @@ class Completing:
 
         try:
             async with asyncio.timeout_at(deadline_s):
-                text, prompt = await self.workers.on_texts(len(request.text), prepare)
+                text, prompt = await self._on_prompt(len(request.text), prepare)
         except TimeoutError:
             raise self._late() from None
         form = CompletionForm(text if request.echo else "")
@@ -162,7 +163,7 @@ class Completing:
         check = partial(self._checked, request, model.redaction, found)
         try:
             async with asyncio.timeout_at(deadline_s):
-                messages = await self.workers.on_texts(size, check)
+                messages = await self._on_prompt(size, check)
                 prompt = await self.workers.in_thread(size, partial(model.chat_prompt, messages))
         except TimeoutError:
             raise self._late() from None
@@ -170,6 +171,11 @@ class Completing:
             raise Refusal(422, str(error), "messages") from None
         reply = Reply(ChatForm(), request, name, id_, len(prompt.ids), deadline_s, found)
         return await self._write(reply, model, prompt, config)
+
+    async def _on_prompt(self, n_characters: int, check: Callable[[], Result]) -> Result:
+        """Return the result of a check of a prompt; see `Workers.on_texts`."""
+        uses_model = self.content_filter.uses_model("prompt")
+        return await self.workers.on_texts(n_characters, check, uses_model)
 
     def _checked(
         self, request: ChatRequest, redaction: RedactionConfig, found: list[Filtered]
@@ -228,7 +234,8 @@ class Completing:
     ) -> Response | StreamingResponse:
         """Return what a model writes after a prompt."""
         stream, event = submit(model.engine, prompt, config, self.config.serve.max_waiting)
-        written = pieces(stream, event, self.content_filter, model.redaction, reply.filtered)
+        filters, redaction = self.content_filter, model.redaction
+        written = pieces(stream, event, filters, redaction, reply.filtered, self.workers)
         return await self._answer(reply, written)
 
     async def _answer(
