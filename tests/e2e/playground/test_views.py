@@ -244,19 +244,16 @@ def test_a_kind_that_the_page_does_not_know_has_a_form_and_an_answer(visit: Any,
 
 def test_what_a_filter_did_is_shown(visit: Any, page: Any) -> None:
     finding = {"category": "personal_data", "action": "mask", "side": "prompt"}
-    event = {
-        "model": "backbone",
-        "model_run": "r" * 32,
-        "model_version": "2",
-        "filtered": [finding | {"start": 0, "end": 3}],
-        "choices": [{"index": 0, "text": "x", "finish_reason": "content_filter"}],
-    }
-    body = f"data: {json.dumps(event)}\n\ndata: [DONE]\n\n"
+    event = {"model": "backbone", "model_run": "r" * 32, "model_version": "2"}
+    found = ({"start": 0, "end": 3}, {"start": 5, "end": 9})
+    choices = [{"index": 0, "text": "x", "finish_reason": "content_filter"}]
+    events = [event | {"filtered": [finding | span], "choices": choices} for span in found]
+    body = "".join(f"data: {json.dumps(one)}\n\n" for one in events) + "data: [DONE]\n\n"
     page.route("**/v1/completions", lambda route: route.fulfill(body=body))
     visit("write")
     page.get_by_role("button", name="Write").click()
     shown = result(page).inner_text()
-    assert "masked: personal data in the prompt" in shown
+    assert "masked: personal data in the prompt (2 places)" in shown
     assert "A content filter has ended the text." in shown
 
 

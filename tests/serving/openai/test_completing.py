@@ -277,6 +277,15 @@ def test_a_flagged_prompt_is_answered_and_says_so(serve: Serve) -> None:
     assert PROMPT[found["start"] : found["end"]] == "lovely"
 
 
+def test_a_stream_has_each_finding_once(serve: Serve) -> None:
+    with serve(praise_filter("flag", "prompt")) as client:
+        first, second, *rest = events(complete(client, max_tokens=8, n=2, stream=True))
+        whole = complete(client, max_tokens=8, n=2).json()
+    assert len(whole["filtered"]) == 1
+    assert first["filtered"] == whole["filtered"]
+    assert [event["filtered"] for event in (second, *rest)] == [[]] * (1 + len(rest))
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_text_that_the_server_ends_is_a_refusal(
     client: TestClient, models: Models, stream: bool

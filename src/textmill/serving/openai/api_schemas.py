@@ -113,6 +113,7 @@ class Response(BaseModel):
     """Version in the model registry; null if the model is not registered."""
     usage: Usage | None = None
     filtered: list[Filtered] = []
+    """What content filters found; in a stream, since the last event."""
 
 
 class CompletionChoice(BaseModel):

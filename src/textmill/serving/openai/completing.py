@@ -69,9 +69,15 @@ class Reply:
     """What content filters found; findings in its texts are added while these are written."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
+    n_shown: int = 0
+    """Findings of filters that earlier heads have had."""
 
     def head(self, n_tokens: int | None = None) -> dict[str, Any]:
-        """Return the fields that all responses have; with usage if tokens were generated."""
+        """Return the fields that all responses have; with usage if tokens were generated.
+
+        A finding is in one head only: a prompt may have thousands, and a stream an event a token.
+        """
+        new, self.n_shown = self.filtered[self.n_shown :], len(self.filtered)
         usage = None
         if n_tokens is not None and self.n_prompt_tokens is not None:
             usage = Usage(
@@ -86,7 +92,7 @@ class Reply:
             "model_run": self.model.run_id,
             "model_version": self.model.version,
             "usage": usage,
-            "filtered": self.filtered,
+            "filtered": new,
         }
 
 
