@@ -21,7 +21,8 @@ def serve(
 ) -> None:
     """Serve the champions over HTTP, until Ctrl-C.
 
-    Routes are described by /openapi.json. TEXTMILL_TOKEN is required if the host is not loopback.
+    Routes are described by /openapi.json. TEXTMILL_TOKEN is required if other machines
+    reach the server, directly or through a proxy.
     """
     with answering():
         from textmill.compose import compose

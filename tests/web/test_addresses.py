@@ -16,6 +16,7 @@ from textmill.web.addresses import (
     local_address,
     own_hosts,
     portless,
+    public_place,
 )
 
 
@@ -35,6 +36,22 @@ from textmill.web.addresses import (
 )
 def test_what_only_this_machine_reaches(host: str, expected: bool) -> None:
     assert is_loopback(host) == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed_hosts", "expected"),
+    [
+        ("127.0.0.1", [], None),
+        ("::1", ["localhost", "127.0.0.1:90", "[::1]:90"], None),
+        ("0.0.0.0", [], "on 0.0.0.0"),
+        ("localhost", ["localhost:90", "box:90"], "reached as box:90"),
+        ("localhost", ["[2001:db8::1]:90"], "reached as [2001:db8::1]:90"),
+    ],
+)
+def test_a_proxy_on_this_machine_lets_others_reach_a_server(
+    host: str, allowed_hosts: list[str], expected: str | None
+) -> None:
+    assert public_place(host, allowed_hosts) == expected
 
 
 def test_a_server_goes_by_its_names_here_and_by_those_given() -> None:

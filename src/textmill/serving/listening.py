@@ -49,7 +49,7 @@ def serve(
         RunError: the port is in use, or the store cannot be opened.
     """
     limits = config.serve
-    token = required_token(limits.host)
+    token = required_token(limits.host, limits.allowed_hosts)
     store = Store(config.tracking)
     restrict(store.permissions)
     models, log = open_models(config, store), _open_log(config, store)

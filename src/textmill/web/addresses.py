@@ -6,6 +6,7 @@ import ipaddress
 import os
 import socket
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from textmill.errors import RunError
 
@@ -23,6 +24,19 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def public_place(host: str, allowed_hosts: Iterable[str] = ()) -> str | None:
+    """Return where others reach a server, such as "on 0.0.0.0"; None if only this machine does.
+
+    Args:
+        host: what it listens on.
+        allowed_hosts: additional Host headers: those of a proxy that runs on the same machine.
+    """
+    if not is_loopback(host):
+        return f"on {host}"
+    names = ((name, urlsplit(f"//{name}").hostname or name) for name in allowed_hosts)
+    return next((f"reached as {name}" for name, bare in names if not is_loopback(bare)), None)
 
 
 def local_address(host: str, port: int) -> str:
