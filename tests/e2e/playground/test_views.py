@@ -119,6 +119,48 @@ def test_an_empty_answer_is_no_part_of_the_chat(visit: Any, page: Any) -> None:
     assert asked[1]["messages"] == [{"role": "user", "content": "Hello?"}]
 
 
+@pytest.mark.parametrize("has_text", [True, False])
+def test_a_new_chat_forgets_an_answer_that_is_still_written(
+    visit: Any, page: Any, has_text: bool
+) -> None:
+    event = {"model": "chat", "model_run": "r" * 32, "model_version": "2", "filtered": []}
+    choice = {"index": 0, "delta": {"content": "Partial"}, "finish_reason": None}
+    page.add_init_script(f"const first = {json.dumps(event | {'choices': [choice]})};" + OPEN_CHAT)
+    visit("chat")
+    page.get_by_label("Message").fill("An old question")
+    if has_text:
+        page.evaluate("hasText = true")
+    page.keyboard.press("Enter")
+    page.wait_for_function("asked.length === 1")
+    if has_text:
+        page.get_by_text("Partial").wait_for()
+    page.get_by_role("button", name="New chat").click()
+    page.get_by_text("Stopped.", exact=True).wait_for()
+    assert page.get_by_label("Message").input_value() == ""
+    assert page.locator(".message").count() == 0
+    page.get_by_label("Message").fill("A new question")
+    page.keyboard.press("Enter")
+    page.wait_for_function("asked.length === 2")
+    assert page.evaluate("asked[1].messages") == [{"role": "user", "content": "A new question"}]
+
+
+OPEN_CHAT = """
+globalThis.asked = [];
+globalThis.hasText = false;
+const reach = fetch;
+globalThis.fetch = async (path, options) => {
+  if (path !== "/v1/chat/completions") return reach(path, options);
+  asked.push(JSON.parse(options.body));
+  const start = (stream) => {
+    if (hasText) stream.enqueue(new TextEncoder().encode(`data: ${JSON.stringify(first)}\n\n`));
+    options.signal.addEventListener("abort", () => stream.error(options.signal.reason));
+  };
+  return new Response(new ReadableStream({ start }));
+};
+"""
+"""Answers of the chat API that go on until they are stopped."""
+
+
 def test_a_refusal_of_the_chat_keeps_the_message(visit: Any) -> None:
     page = visit("chat")
     page.get_by_label("Model", exact=True).select_option("backbone")  # without a chat template
