@@ -161,6 +161,36 @@ globalThis.fetch = async (path, options) => {
 """Answers of the chat API that go on until they are stopped."""
 
 
+def test_the_settings_that_are_shown_are_those_that_are_used(
+    visit: Any, page: Any, server: Server
+) -> None:
+    overview = requests.get(f"{server.url}/v1/playground", timeout=60).json()
+    assert overview["max_new_tokens"] != overview["most_new_tokens"]
+    asked: list[Any] = []
+
+    def note(route: Any) -> None:
+        asked.append(route.request.post_data_json)
+        route.abort()
+
+    page.route("**/v1/completions", note)
+    visit("chat")
+    page.get_by_text("Settings").click()
+    shown = page.get_by_label("Maximum tokens").input_value()
+    assert shown == str(overview["most_new_tokens"])
+    visit("write")
+    page.get_by_text("Settings").click()
+    assert page.get_by_label("Maximum tokens").input_value() == str(overview["max_new_tokens"])
+    page.get_by_label("Temperature").fill("")
+    page.get_by_role("button", name="Write").click()
+    assert page.get_by_label("Temperature").evaluate("field => field.validity.valueMissing")
+    page.get_by_label("Temperature").fill("0.5")
+    page.get_by_label("Top k").fill("")
+    page.get_by_role("button", name="Write").click()
+    page.get_by_role("alert").wait_for()
+    del asked[0]["prompt"], asked[0]["seed"]
+    assert asked == [{"temperature": 0.5, "top_k": None, "stream": True}]
+
+
 def test_a_refusal_of_the_chat_keeps_the_message(visit: Any) -> None:
     page = visit("chat")
     page.get_by_label("Model", exact=True).select_option("backbone")  # without a chat template

@@ -87,6 +87,14 @@ def test_samples_have_their_seed_and_differ(
     assert len({*texts}) > 1
 
 
+def test_top_k_can_be_switched_off(client: TestClient, expected: Callable[..., list[str]]) -> None:
+    settings = {"temperature": 50.0, "seed": 3, "top_k": None}
+    answer = complete(client, max_tokens=8, **settings).json()
+    assert [choice["text"] for choice in answer["choices"]] == expected(
+        max_new_tokens=8, **settings
+    )
+
+
 @pytest.mark.parametrize("echo", [False, True])
 def test_a_stream_has_the_pieces_of_the_whole_text(client: TestClient, echo: bool) -> None:
     whole = complete(client, max_tokens=8, echo=echo).json()

@@ -211,7 +211,8 @@ class Completing:
     ) -> Response | StreamingResponse:
         """Return the response of a model that samples nothing, such as a classical baseline."""
         for setting, value in request.sampling.items():
-            if value != WITHOUT_SAMPLING.get(setting, value if setting == "seed" else None):
+            only = WITHOUT_SAMPLING.get(setting, value if setting == "seed" else None)
+            if value not in (None, only):
                 raise Refusal(422, f"The model of {name} samples nothing: remove it.", setting)
         for setting in ("max_tokens", "max_completion_tokens"):
             if getattr(request, setting) is not None:

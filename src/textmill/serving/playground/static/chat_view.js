@@ -19,7 +19,7 @@ export async function chatView({ overview }) {
     event.preventDefault();
     if (!event.ctrlKey && !event.metaKey) said.form.requestSubmit();
   });
-  const sampling = new Sampling(overview, ["n"]);
+  const sampling = new Sampling(overview, overview.most_new_tokens, ["n"]);
   const model = select(models.map((name) => [name, name === BACKBONE ? "backbone" : name]), models[0]);
 
   const work = async (signal) => {
