@@ -102,6 +102,21 @@ def test_an_address_of_another_machine_is_named() -> None:
         listen("192.0.2.1", 0, "tracking.x_port")
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="sockets have one family")
+@pytest.mark.parametrize("client", ["127.0.0.1", "::1"])
+def test_all_addresses_of_ipv6_are_those_of_ipv4_too(client: str) -> None:
+    with listen("::", 0, "x") as listening:
+        port = listening.getsockname()[1]
+        assert local_address("::", port) == f"127.0.0.1:{port}"
+        with socket.create_connection((client, port)):
+            pass
+
+
+def test_a_server_of_ipv6_alone_has_an_address_of_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+    assert local_address("::", 80) == "[::1]:80"
+
+
 def test_connections_send_small_packets_at_once() -> None:
     with (
         listen("127.0.0.1", 0, "x") as listening,
