@@ -300,7 +300,8 @@ def test_a_kind_that_the_page_does_not_know_has_a_form_and_an_answer(visit: Any,
         "model": model,
         "problem": None,
     }
-    prediction = {"stars": 4.5, "summary": "bright", "reasons": [], "is_cut": True}
+    known = {"stars": 4.5, "summary": "bright", "labels": ["short", "kind"]}
+    prediction = known | {"reasons": [], "is_cut": True}
     page.route("**/v1/tasks", lambda route: route.fulfill(json=[task]))
     page.route(
         "**/v1/tasks/stars/predict",
@@ -310,7 +311,7 @@ def test_a_kind_that_the_page_does_not_know_has_a_form_and_an_answer(visit: Any,
     page.get_by_label("Product name").fill("chair")
     page.get_by_role("button", name="Predict").click()
     shown = result(page).inner_text()
-    for words in ("4.5", "bright", "longer than the context", "not registered"):
+    for words in ("4.5", "bright", "short, kind", "longer than the context", "not registered"):
         assert words in shown
 
 
@@ -346,6 +347,27 @@ def test_two_versions_are_compared_on_the_same_input(visit: Any, server: Server)
     assert page.get_by_text(re.compile("same answer|answers differ")).is_visible()
     page.get_by_label("Task", exact=True).select_option("ner")
     page.get_by_text("only one registered version").wait_for()
+
+
+def test_a_late_answer_does_not_replace_what_was_chosen_since(visit: Any, page: Any) -> None:
+    held: list[Any] = []
+    page.route("**/v1/tasks/ner/versions", lambda route: held.append(route))
+    page.route("**/v1/models", lambda route: held.append(route))
+    visit("compare")
+    page.get_by_label("Task", exact=True).select_option("ner")
+    page.get_by_label("Task", exact=True).select_option("qa")
+    only = page.get_by_text(re.compile("The model of qa has (only one|no) registered version"))
+    only.wait_for()
+    page.get_by_role("link", name="Chat", exact=True).click()
+    page.get_by_role("link", name="Compare").click()
+    page.get_by_role("heading", name="Compare").wait_for()
+    versions, models = held
+    for route in (versions, models):
+        with page.expect_response(route.request.url):
+            route.fulfill(status=500, json={"error": {"message": "Late."}})
+    page.evaluate("() => new Promise((resolve) => setTimeout(resolve, 100))")
+    assert only.is_visible()
+    assert page.get_by_text("Late.").count() == 0
 
 
 def test_a_run_survives_a_reload_and_can_be_stopped(
