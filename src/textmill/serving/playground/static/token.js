@@ -1,6 +1,9 @@
 // The token of the server, asked for once and kept in this tab alone.
 
 const KEY = "textmill.token";
+// Why a request is given up: the dialog was closed without a token.
+export class NoToken extends Error {}
+
 const VALID = /^[\x21-\x7e]+$/; // fetch sends no request with a header of other characters
 let asking = null;
 
@@ -29,7 +32,7 @@ function ask(problem) {
     dialog.addEventListener("close", () => {
       const token = input.value.trim();
       input.value = "";
-      if (!token) reject(new Error("The server requires a token: reload the page to enter it."));
+      if (!token) reject(new NoToken("The server requires a token: reload the page to enter it."));
       else if (!VALID.test(token)) resolve(ask("A token has no spaces, and only letters, digits and punctuation of ASCII."));
       else {
         sessionStorage.setItem(KEY, token);
