@@ -21,7 +21,8 @@ def serve(
 ) -> None:
     """Serve the champions over HTTP, until Ctrl-C.
 
-    Routes are described by /openapi.json. TEXTMILL_TOKEN is required if the host is not loopback.
+    Routes are described by /openapi.json. TEXTMILL_TOKEN is required if other machines
+    reach the server, directly or through a proxy.
     """
     with answering():
         from textmill.compose import compose
@@ -32,7 +33,8 @@ def serve(
 
         ports = [] if port is None else [f"serve.port={port}"]
         composed = compose(config, [*(overrides or []), *ports])
-        names = ", ".join(composed.serve.tasks or [task.name for task in composed.tasks])
+        tasks, own = composed.serve.tasks, [task.name for task in composed.tasks]
+        names = ", ".join(own if tasks is None else tasks) or "the backbone"
 
         def announce(url: str) -> None:
             typer.echo(f"Serving {names} on {url}. Press Ctrl-C to stop.")

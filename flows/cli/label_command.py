@@ -52,10 +52,12 @@ def label(
     with answering():
         from textmill.compose import compose
         from textmill_flows.answering.row_prediction import BadRows
-        from textmill_flows.labelling.label_session import open_session
+        from textmill_flows.labelling.label_session import check_export, open_session
 
         if export is not None and import_file is not None:
             raise InputError("Both --export and --import were given: remove one of them.")
+        if export is not None:
+            check_export(export)  # not after minutes of reading
         composed = compose(config, overrides or [])
         who = by or _user_name()
         session = open_session(task, composed, renamed_columns(column or []), who, _notify)

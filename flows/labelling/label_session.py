@@ -110,21 +110,14 @@ class LabelSession:
         """Write texts to a new file, to be filled with labels by another tool.
 
         Raises:
-            InputError: the file exists, cannot be written, or has the name of another format.
+            InputError: see `check_export`; or the file cannot be written.
         """
-        check_name(file, "--export")
+        check_export(file)
         rows = [self._row(one.row, None, one.predicted, None, None) for one in candidates]
         try:
-            if file.exists():
-                raise InputError(
-                    f"--export {file} exists, and may have labels: choose another file, or remove "
-                    "it."
-                )
-            if not file.parent.is_dir():
-                raise InputError(f"--export {file}: {file.parent} is no folder: create it.")
             write_atomic(file, "".join(map(json_line, rows)).encode())
         except OSError as error:
-            raise InputError(f"--export {file} cannot be written: {error.strerror}.") from None
+            raise _unwritable(file, error) from None
 
     def import_from(self, file: Path, bad: BadRows) -> tuple[int, int, int]:
         """Save the labels of a file, all or none.
@@ -200,6 +193,27 @@ class LabelSession:
 
     def _key(self, given: Input) -> bytes:
         return key_of(self.model.predictor, given, self.model.predictor.redaction)
+
+
+def check_export(file: Path) -> None:
+    """Raise InputError if an export cannot be written to a file.
+
+    It exists, is in no folder, or has the name of another format.
+    """
+    check_name(file, "--export")
+    try:
+        if file.exists():
+            raise InputError(
+                f"--export {file} exists, and may have labels: choose another file, or remove it."
+            )
+        if not file.parent.is_dir():
+            raise InputError(f"--export {file}: {file.parent} is no folder: create it.")
+    except OSError as error:  # such as a name that is too long
+        raise _unwritable(file, error) from None
+
+
+def _unwritable(file: Path, error: OSError) -> InputError:
+    return InputError(f"--export {file} cannot be written: {error.strerror}.")
 
 
 def _has(values: dict[str, object], column: str, text: str) -> bool:

@@ -166,7 +166,8 @@ def launch(tracking: TrackingConfig, is_full: bool) -> tuple[subprocess.Popen[by
     Raises: see `start_server`.
     """
     host, port = (tracking.host, tracking.prefect_port) if is_full else (LOOPBACK_NAMES[0], 0)
-    login = required_login(host, tracking.auth)
+    extra = tracking.allowed_hosts if is_full else ()  # no proxy knows a temporary one
+    login = required_login(host, tracking.auth, extra)
     url = f"http://{local_address(host, port)}"
     fix = f"tracking.prefect_port; or, if textmill ui runs there, PREFECT_API_URL={url}/api"
     listening = listen(host, port, fix)
@@ -174,7 +175,7 @@ def launch(tracking: TrackingConfig, is_full: bool) -> tuple[subprocess.Popen[by
     server = web.start(
         "textmill_flows.servers.prefect_app",
         listening,
-        own_hosts(host, port, tracking.allowed_hosts),
+        own_hosts(host, port, extra),
         *([] if is_full else ["--temporary"]),
         has_login=login is not None,
         log=Path(os.environ["PREFECT_HOME"]) / "server.log",

@@ -74,7 +74,7 @@ def serve_pages(config: Config) -> None:
 def _launch_mlflow(tracking: TrackingConfig, store: Store) -> tuple[subprocess.Popen[bytes], str]:
     """Start the process of an MLflow server for a store; return it and its URL."""
     host, port = tracking.host, tracking.mlflow_port
-    login = required_login(host, tracking.auth)
+    login = required_login(host, tracking.auth, tracking.allowed_hosts)
     environment = {"MLFLOW_BACKEND_STORE_URI": store.uri}
     if store.artifact_root is not None:  # not into the working folder
         environment["MLFLOW_ARTIFACTS_DESTINATION"] = store.artifact_root

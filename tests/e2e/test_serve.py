@@ -99,6 +99,30 @@ def test_a_stop_finishes_what_has_begun(finished: Product, tmp_path: Path) -> No
     assert all(choice["finish_reason"] for choice in answers[0].json()["choices"])
 
 
+def test_a_stop_ends_what_takes_too_long(finished: Product, tmp_path: Path) -> None:
+    server = Server(finished, tmp_path, "serve.shutdown_s=0")
+    wait_until(server.is_ready, 60)
+    request = {"prompt": "The", "max_tokens": 1000, "n": 8, "temperature": 1.5}
+    answers: dict[bool, requests.Response] = {}
+
+    def ask(stream: bool) -> None:
+        url = f"{server.url}/v1/completions"
+        answers[stream] = requests.post(url, json=request | {"stream": stream}, timeout=60)
+
+    asking = [threading.Thread(target=ask, args=[stream]) for stream in (False, True)]
+    for one in asking:
+        one.start()
+    time.sleep(0.3)
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(60) == 0
+    for one in asking:
+        one.join()
+    assert answers[False].status_code == 503
+    *_, last, done = [line for line in answers[True].text.split("\n\n") if line]
+    assert ("The server is stopping." in last, done) == (True, "data: [DONE]")
+    assert "Traceback" not in (tmp_path / "stderr").read_text()
+
+
 def test_a_killed_server_leaves_nothing_that_stops_the_next(
     finished: Product, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from textmill.serving import predicting
 from textmill.serving.served_models import Models
 
 TOKEN = "0123456789abcdef"
+JSON = "application/json"
 
 
 def test_health_names_the_models(client: TestClient) -> None:
@@ -117,6 +118,33 @@ def test_a_failure_of_the_server_tells_nothing_and_the_server_goes_on(
     assert answer.status_code == 500
     assert answer.json()["error"]["message"] == "The server has failed: its log says why."
     assert client.post("/v1/tasks/mood/predict", json={"inputs": ["a"]}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status", "words"),
+    [
+        (b'{"inputs":["a"]}', None, 422, "send Content-Type: application/json."),
+        (
+            b'{"inputs":["a"]}',
+            "application/x-www-form-urlencoded",
+            422,
+            "send Content-Type: application/json.",
+        ),
+        (b'["a"]', JSON, 422, "The body is not a JSON object: send the fields in {}."),
+        (b"{", JSON, 400, "The body is not valid JSON (at character 2)."),
+        (b"[" * 100_000, JSON, 400, "The body is not valid JSON (nested too deeply)."),
+        (b'{"a":' + b"1" * 5_000 + b"}", JSON, 400, "(a number with too many digits)."),
+        (b'{"inputs":["\xff"]}', JSON, 400, "The body is not valid JSON (not UTF-8 at byte 13)."),
+    ],
+)
+def test_a_body_that_cannot_be_read_says_why(
+    client: TestClient, content: bytes, kind: str | None, status: int, words: str
+) -> None:
+    headers = {} if kind is None else {"content-type": kind}
+    answer = client.post("/v1/tasks/mood/predict", content=content, headers=headers)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["param"]) == (status, None)
+    assert words in error["message"]
 
 
 def test_the_schema_describes_all_routes_and_their_refusals(client: TestClient) -> None:

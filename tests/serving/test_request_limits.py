@@ -149,6 +149,37 @@ def test_what_answers_a_client_that_leaves_is_cancelled() -> None:
     assert (talk.is_cancelled, talk.sent) == (True, [])
 
 
+@pytest.mark.parametrize("stage", ["body", "answer", "begun"])
+def test_a_server_that_stops_refuses_what_it_has_not_begun_to_answer(stage: str) -> None:
+    """Servers cancel the requests that remain after their time to stop."""
+
+    async def stop() -> list[Any]:
+        talk = Conversation()
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            if stage == "begun":
+                await send({"type": "http.response.start", "status": 200})
+            await talk.app(scope, receive, send)
+
+        if stage == "body":
+            talk.messages[0]["more_body"] = True
+            talk.begun.set()
+        scope = {"type": "http", "path": "/", "headers": []}
+        running = asyncio.create_task(Limits(app, 10, 5)(scope, talk.receive, talk.send))
+        await talk.begun.wait()
+        await asyncio.sleep(0)
+        running.cancel()
+        await running
+        return talk.sent
+
+    first, *rest = asyncio.run(stop())
+    if stage == "begun":
+        assert (first["status"], rest) == (200, [])
+    else:
+        assert first["status"] == 503
+        assert b"The server is stopping." in rest[0]["body"]
+
+
 def test_what_follows_a_whole_answer_is_not_cancelled() -> None:
     """A server says that the client has left once the answer is sent, too."""
 

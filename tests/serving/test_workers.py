@@ -13,7 +13,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from tests.serving.conftest import Serve
+from textmill.config import FilterConfig, FilterSide
 from textmill.safety.filtering.content_filter import Checked, ContentFilter
+from textmill.serving import predicting
 from textmill.serving.prediction_log import PredictionLog
 from textmill.serving.refusals import Refusal
 from textmill.serving.workers import MAX_SMALL, Workers
@@ -34,6 +36,32 @@ def test_only_large_texts_are_worked_on_in_a_thread(workers: Workers) -> None:
         return [await workers.on_texts(size, work) for size in (MAX_SMALL, MAX_SMALL + 1)]
 
     assert asyncio.run(names()) == [threading.current_thread().name, "texts"]
+
+
+def test_work_with_a_model_is_done_in_a_thread_however_small(workers: Workers) -> None:
+    here = threading.get_ident()
+    assert asyncio.run(workers.on_texts(1, threading.get_ident, uses_model=True)) != here
+
+
+@pytest.mark.parametrize("side", ["prompt", "output"])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/completions", {"prompt": "a lovely", "max_tokens": 4}),
+        ("/v1/completions", {"prompt": "a lovely", "max_tokens": 4, "stream": True}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "the room"}]}),
+        ("/v1/tasks/chat/predict", {"inputs": ["the room"]}),
+    ],
+)
+def test_requests_are_answered_while_the_model_of_a_filter_checks_a_small_one(
+    serve: Serve, path: str, body: Any, side: FilterSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    responses = lambda asked: [{"response": "the room"} for _ in asked]  # noqa: E731
+    monkeypatch.setattr(predicting, "_compute", responses)  # the tiny model may say nothing
+    rule = FilterConfig(category="toxic", model="toxicity", labels=("toxic",), applies_to=side)
+    held = Held(lambda texts: [0.0] * len(texts))
+    with serve(ContentFilter([rule], {rule: held})) as client:
+        assert held.answer(client, path, body) == 200
 
 
 def test_too_many_large_texts_are_refused_and_those_that_were_given_up_do_not_count(

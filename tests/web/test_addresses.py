@@ -16,6 +16,7 @@ from textmill.web.addresses import (
     local_address,
     own_hosts,
     portless,
+    public_place,
 )
 
 
@@ -35,6 +36,22 @@ from textmill.web.addresses import (
 )
 def test_what_only_this_machine_reaches(host: str, expected: bool) -> None:
     assert is_loopback(host) == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed_hosts", "expected"),
+    [
+        ("127.0.0.1", [], None),
+        ("::1", ["localhost", "127.0.0.1:90", "[::1]:90"], None),
+        ("0.0.0.0", [], "on 0.0.0.0"),
+        ("localhost", ["localhost:90", "box:90"], "reached as box:90"),
+        ("localhost", ["[2001:db8::1]:90"], "reached as [2001:db8::1]:90"),
+    ],
+)
+def test_a_proxy_on_this_machine_lets_others_reach_a_server(
+    host: str, allowed_hosts: list[str], expected: str | None
+) -> None:
+    assert public_place(host, allowed_hosts) == expected
 
 
 def test_a_server_goes_by_its_names_here_and_by_those_given() -> None:
@@ -83,6 +100,21 @@ def test_a_port_that_a_silent_program_holds_is_named(held: str) -> None:
 def test_an_address_of_another_machine_is_named() -> None:
     with pytest.raises(RunError, match="of 192.0.2.1 cannot be used"):
         listen("192.0.2.1", 0, "tracking.x_port")
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="sockets have one family")
+@pytest.mark.parametrize("client", ["127.0.0.1", "::1"])
+def test_all_addresses_of_ipv6_are_those_of_ipv4_too(client: str) -> None:
+    with listen("::", 0, "x") as listening:
+        port = listening.getsockname()[1]
+        assert local_address("::", port) == f"127.0.0.1:{port}"
+        with socket.create_connection((client, port)):
+            pass
+
+
+def test_a_server_of_ipv6_alone_has_an_address_of_ipv6(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+    assert local_address("::", 80) == "[::1]:80"
 
 
 def test_connections_send_small_packets_at_once() -> None:

@@ -53,15 +53,21 @@ def test_a_file_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize(
-    ("host", "is_required"), [("0.0.0.0", False), ("192.168.1.5", False), ("127.0.0.1", True)]
+    ("host", "is_required", "allowed_hosts"),
+    [
+        ("0.0.0.0", False, []),
+        ("192.168.1.5", False, []),
+        ("127.0.0.1", True, []),
+        ("127.0.0.1", False, ["ml.example.org"]),
+    ],
 )
 def test_what_others_reach_needs_one(
-    host: str, is_required: bool, monkeypatch: pytest.MonkeyPatch
+    host: str, is_required: bool, allowed_hosts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(InputError, match="No login is set, and"):
-        required_login(host, is_required)
+        required_login(host, is_required, allowed_hosts)
     monkeypatch.setenv("TEXTMILL_AUTH", GOOD)
-    assert required_login(host, is_required) == ("anna", "a-long:password")
+    assert required_login(host, is_required, allowed_hosts) == ("anna", "a-long:password")
 
 
 def test_on_the_loopback_it_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:

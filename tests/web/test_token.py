@@ -54,6 +54,14 @@ def test_only_loopback_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert required_token("0.0.0.0") == required_token("localhost") == GOOD
 
 
+def test_a_server_behind_a_proxy_needs_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert required_token("127.0.0.1", ["localhost:9000"]) is None
+    with pytest.raises(InputError, match=r"a server reached as models\.example\.org requires one"):
+        required_token("127.0.0.1", ["models.example.org"])
+    monkeypatch.setenv("TEXTMILL_TOKEN", GOOD)
+    assert required_token("127.0.0.1", ["models.example.org"]) == GOOD
+
+
 @pytest.mark.parametrize(
     ("header", "expected"),
     [(f"Bearer {GOOD}", True), (f"Bearer {GOOD[:-1]}", False), (GOOD, False), ("", False)],

@@ -182,7 +182,8 @@ class TrackingConfig(Settings):
     (USER:PASSWORD) or TEXTMILL_AUTH_FILE."""
     allowed_hosts: Annotated[tuple[str, ...], NOT_IN_KEY] = ()
     """Additional host names, NAME or NAME:PORT, by which browsers reach those pages, such as a
-    proxy's. Requests for other names than these and this machine's own are rejected."""
+    proxy's, which require a login too. Requests for other names than these and this machine's own
+    are rejected."""
     auth: Annotated[bool, NOT_IN_KEY] = False
     """Require the login on loopback too, for machines with several users."""
 

@@ -19,7 +19,7 @@ class ServeConfig(Settings):
     """0: any free port."""
     allowed_hosts: tuple[str, ...] = ()
     """Additional host names, NAME or NAME:PORT, by which clients reach the server, such as a
-    proxy's."""
+    proxy's. Other names than those of loopback require a token too."""
     tasks: tuple[str, ...] | None = None
     """Tasks whose models are served; None: all of the configuration."""
     max_body_bytes: int = Field(1 << 20, gt=0)

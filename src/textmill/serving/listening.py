@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 from collections.abc import Callable
-from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
 
 import uvicorn
 
@@ -30,7 +34,7 @@ def serve(
     announce: Callable[[str], None],
     run_command: RunCommand | None = None,
 ) -> None:
-    """Serve the models of a configuration until a signal.
+    """Serve the models of a configuration until a signal, which ends the process.
 
     Requests that have begun are finished first, up to `serve.shutdown_s`.
 
@@ -45,7 +49,7 @@ def serve(
         RunError: the port is in use, or the store cannot be opened.
     """
     limits = config.serve
-    token = required_token(limits.host)
+    token = required_token(limits.host, limits.allowed_hosts)
     store = Store(config.tracking)
     restrict(store.permissions)
     models, log = open_models(config, store), _open_log(config, store)
@@ -65,8 +69,17 @@ def serve(
             server_header=False,
         )
         announce(f"http://{local_address(limits.host, port)}")
-        with suppress(KeyboardInterrupt):  # the normal way to stop
-            uvicorn.Server(settings).run(sockets=[listening])
+        # uvicorn raises the signal again once it has shut down.
+        signal.signal(signal.SIGINT, _exit)
+        uvicorn.Server(settings).run(sockets=[listening])
+
+
+def _exit(number: int, frame: FrameType | None) -> NoReturn:
+    """Leave without the threads that compute for requests which were ended."""
+    # The event loop and the interpreter would wait for them, for as long as a batch takes.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # Ctrl-C is the normal way to stop
 
 
 def _open_log(config: Config, store: Store) -> PredictionLog | None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from textmill.config import ServeConfig
+from textmill.config import FilterSide, ServeConfig
 from textmill.errors import InputError
 from textmill.safety.filtering.content_filter import ContentFilter
 from textmill.serving.findings import check_input
@@ -149,7 +149,7 @@ class Prediction:
                 )
                 size = sum(map(size_of, given))
                 check = partial(_checked_all, given, model.model, filters)
-                checks = await self.workers.on_texts(size, check)
+                checks = await self.workers.on_texts(size, check, _uses_model(filters, "prompt"))
                 asked = [_Asked(model.model, with_details, one.given) for one in checks]
                 predictions = await self.batchers[task].submit(asked)
         except TimeoutError:
@@ -159,8 +159,8 @@ class Prediction:
         finish = partial(self._finished, task, model, filters, checks, predictions)
         if filters is not None:
             size += sum(size_of(prediction[filters.written]) for prediction in predictions)
-        is_small = size <= MAX_SMALL
-        predictions = finish() if is_small else await self.workers.in_thread(size, finish)
+        is_quick = size <= MAX_SMALL and not _uses_model(filters, "output")
+        predictions = finish() if is_quick else await self.workers.in_thread(size, finish)
         return PredictionResponse(predictions=predictions, model=info(task, model))
 
     async def _model(self, task: str, version: str | None) -> Loaded[Predictor]:
@@ -267,6 +267,10 @@ def routes(prediction: Prediction) -> APIRouter:
         return [] if prediction.registered is None else prediction.registered.versions(task)
 
     return router
+
+
+def _uses_model(filters: TaskFilter | None, side: FilterSide) -> bool:
+    return filters is not None and filters.content.uses_model(side)
 
 
 def _checked_all(

@@ -74,16 +74,23 @@ RESPONSES: Mapping[int | str, dict[str, Any]] = {
         413: "The request is too large.",
         422: "A value of the request is invalid.",
         429: "Too many requests are waiting.",
-        503: "The model is not loaded, or did not answer in time.",
+        503: "The model is not loaded or did not answer in time, or the server stops.",
     }.items()
 }
 """Refusals in the OpenAPI schema, for `responses` of routes."""
+
+
+def stopping() -> Refusal:
+    """Return the refusal of a request that a server ends because it stops."""
+    return Refusal(503, "The server is stopping.")
 
 
 async def respond(request: Request, error: Exception) -> JSONResponse:
     """Return the response for a refusal, of ours or of FastAPI: an exception handler."""
     if isinstance(error, RequestValidationError):
         refusal = invalid(error.errors())
+    elif isinstance(error, HTTPException) and error.__cause__ is not None:  # FastAPI read the body
+        refusal = _not_json(_why_unreadable(error.__cause__))
     elif isinstance(error, HTTPException):
         refusal = Refusal(error.status_code, str(error.detail))
         return JSONResponse(refusal.body, error.status_code, headers=error.headers)
@@ -102,8 +109,34 @@ def invalid(errors: Sequence[Mapping[str, Any]]) -> Refusal:
     """
     problems = []
     for problem in errors:
+        if problem["type"] == "json_invalid":
+            return _not_json(f"at character {problem['loc'][-1] + 1}")
+        if problem["type"] == "model_attributes_type" and problem["loc"] == ("body",):
+            return _no_object(problem["input"])
         place = ".".join(str(part) for part in problem["loc"] if part != "body")
         problems.append((place, f"{place or 'The body'}: {problem['msg']}"))
     shown = "; ".join(text for _, text in problems[:MAX_SHOWN])
     more = f"; and {len(problems) - MAX_SHOWN} more" if len(problems) > MAX_SHOWN else ""
     return Refusal(422, f"{shown}{more}.", problems[0][0] or None)
+
+
+def _not_json(why: str) -> Refusal:
+    return Refusal(400, f"The body is not valid JSON ({why}).")
+
+
+def _why_unreadable(error: BaseException) -> str:
+    """Return why a body cannot be parsed, although its syntax may be right."""
+    match error:
+        case RecursionError():
+            return "nested too deeply"
+        case UnicodeDecodeError():
+            return f"not UTF-8 at byte {error.start + 1}"
+        case _:
+            return "a number with too many digits"
+
+
+def _no_object(body: object) -> Refusal:
+    """Return the refusal of a body that is a value, or bytes that were not parsed."""
+    if isinstance(body, bytes):  # FastAPI parses JSON by its type alone
+        return Refusal(422, "The body is not read as JSON: send Content-Type: application/json.")
+    return Refusal(422, "The body is not a JSON object: send the fields in {}.")

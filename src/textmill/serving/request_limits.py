@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 import anyio
 
-from textmill.serving.refusals import Refusal
+from textmill.serving.refusals import Refusal, stopping
 from textmill.web.guard import App, Message, Receive, Scope, Send
 from textmill.web.token import is_authorized
 
@@ -43,6 +43,22 @@ class Limits:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        has_begun = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, send_noted)
+        except asyncio.CancelledError:
+            # The server stops: one of a client that has left ends in `_forward`.
+            if not has_begun:
+                await _refuse(stopping(), send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward a request once its body has arrived, or refuse it."""
         try:
             self._check_token(scope)
             async with asyncio.timeout(self.timeout_s):

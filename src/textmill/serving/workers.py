@@ -34,14 +34,21 @@ class Workers:
         """For models that a request asks for."""
         self._texts = ThreadPoolExecutor(TEXT_THREADS, thread_name_prefix="texts")
 
-    async def on_texts(self, n_characters: int, work: Callable[[], Result]) -> Result:
-        """Return the result of work on the texts of a request: in a thread if they are large.
+    async def on_texts(
+        self, n_characters: int, work: Callable[[], Result], uses_model: bool = False
+    ) -> Result:
+        """Return the result of work on the texts of a request: in a thread if it takes long.
+
+        Args:
+            n_characters: length of the texts.
+            work: what to do.
+            uses_model: whether it runs a model, which takes long for small texts too.
 
         Raises:
             Refusal: too many requests with large texts are waiting.
         """
         if n_characters <= MAX_SMALL:
-            return work()
+            return await self.in_thread(n_characters, work) if uses_model else work()
         if self.n_large >= self.max_waiting:
             raise Refusal(429, f"{self.max_waiting} large texts are waiting: try again later.")
         self.n_large += 1

@@ -6,11 +6,14 @@ import ipaddress
 import os
 import socket
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from textmill.errors import RunError
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 """Names by which this machine reaches itself."""
+ALL_IPV6 = "::"
+"""All IPv6 addresses of this machine and, where sockets can have both, its IPv4 addresses."""
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 """Ports by scheme, which clients leave out of the Host header."""
 NO_PROXY = ("no_proxy", "NO_PROXY")
@@ -25,10 +28,25 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def public_place(host: str, allowed_hosts: Iterable[str] = ()) -> str | None:
+    """Return where others reach a server, such as "on 0.0.0.0"; None if only this machine does.
+
+    Args:
+        host: what it listens on.
+        allowed_hosts: additional Host headers: those of a proxy that runs on the same machine.
+    """
+    if not is_loopback(host):
+        return f"on {host}"
+    names = ((name, urlsplit(f"//{name}").hostname or name) for name in allowed_hosts)
+    return next((f"reached as {name}" for name, bare in names if not is_loopback(bare)), None)
+
+
 def local_address(host: str, port: int) -> str:
     """Return the NAME:PORT at which this machine reaches a server that listens on a host."""
-    if host in ("0.0.0.0", "::"):  # all of this machine's addresses
-        host = LOOPBACK_NAMES[0]
+    if host == "0.0.0.0" or (host == ALL_IPV6 and socket.has_dualstack_ipv6()):
+        host = "127.0.0.1"
+    elif host == ALL_IPV6:
+        host = "::1"
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -73,7 +91,8 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
     """
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listening = socket.create_server((host, port), family=family)
+        is_dual = host == ALL_IPV6 and socket.has_dualstack_ipv6()
+        listening = socket.create_server((host, port), family=family, dualstack_ipv6=is_dual)
     except OSError as error:
         raise RunError(
             f"Port {port} of {host} cannot be used ({error.strerror}): stop the program that uses "

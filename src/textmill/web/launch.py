@@ -86,7 +86,7 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 def set_allowed_hosts(arguments: argparse.Namespace) -> list[str]:
     """Return the allowed Host headers, and pass them to the server's processes."""
-    names = [host for host in arguments.allowed_hosts.split(",") if host]
+    names = _hosts_in(arguments)
     if arguments.fd is None:
         names += own_hosts(arguments.host, arguments.port)
     os.environ[HOSTS_VARIABLE] = ",".join(names)
@@ -99,7 +99,8 @@ def login_from(arguments: argparse.Namespace) -> tuple[str, str] | None:
     With an inherited socket, `--auth` alone decides.
     """
     try:
-        return required_login(arguments.host or "localhost", arguments.auth)
+        hosts = _hosts_in(arguments) if arguments.fd is None else []
+        return required_login(arguments.host or "localhost", arguments.auth, hosts)
     except InputError as error:
         sys.exit(f"textmill: {error}")
 
@@ -133,6 +134,10 @@ def serve(factory: str, arguments: argparse.Namespace, workers: int | None = Non
 def guarded(app: App) -> App:
     """Return an application behind the guard."""
     return Guard(app, os.environ[HOSTS_VARIABLE].split(","))
+
+
+def _hosts_in(arguments: argparse.Namespace) -> list[str]:
+    return [host for host in arguments.allowed_hosts.split(",") if host]
 
 
 def _exit_with_command() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from textmill.errors import InputError
-from textmill.web.addresses import is_loopback
+from textmill.web.addresses import public_place
 
 VARIABLE = "TEXTMILL_AUTH"
 FILE_VARIABLE = "TEXTMILL_AUTH_FILE"
@@ -36,17 +37,25 @@ def login() -> tuple[str, str] | None:
     return user, password
 
 
-def required_login(host: str, is_required: bool) -> tuple[str, str] | None:
-    """Return the login of a server that listens on a host, or None if it needs none.
+def required_login(
+    host: str, is_required: bool, allowed_hosts: Iterable[str] = ()
+) -> tuple[str, str] | None:
+    """Return the login of a server, or None if it needs none.
+
+    Args:
+        host: what it listens on.
+        is_required: whether it needs one even if only this machine reaches it.
+        allowed_hosts: additional Host headers.
 
     Raises:
-        InputError: no login is set, although the host is not loopback or a login is required.
+        InputError: no login is set, although others reach the server or a login is required.
     """
-    if is_loopback(host) and not is_required:
+    place = public_place(host, allowed_hosts)
+    if place is None and not is_required:
         return None
     found = login()
     if found is None:
-        why = "tracking.auth requires one" if is_required else f"a server on {host} requires one"
+        why = "tracking.auth requires one" if is_required else f"a server {place} requires one"
         raise InputError(f"No login is set, and {why}: {HINT}.")
     return found
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hmac
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from textmill.errors import InputError
-from textmill.web.addresses import is_loopback
+from textmill.web.addresses import public_place
 
 VARIABLE = "TEXTMILL_TOKEN"
 FILE_VARIABLE = "TEXTMILL_TOKEN_FILE"
@@ -41,15 +42,20 @@ def token() -> str | None:
     return found
 
 
-def required_token(host: str) -> str | None:
-    """Return the token of a server that listens on a host; None if none is set, on loopback.
+def required_token(host: str, allowed_hosts: Iterable[str] = ()) -> str | None:
+    """Return the token of a server; None if none is set, and only this machine reaches it.
+
+    Args:
+        host: what it listens on.
+        allowed_hosts: additional Host headers.
 
     Raises:
-        InputError: no token is set, although the host is not loopback.
+        InputError: no token is set, although others reach it.
     """
     found = token()
-    if found is None and not is_loopback(host):
-        raise InputError(f"No token is set, and a server on {host} requires one: {HINT}.")
+    place = public_place(host, allowed_hosts)
+    if found is None and place is not None:
+        raise InputError(f"No token is set, and a server {place} requires one: {HINT}.")
     return found
 
 

@@ -35,6 +35,12 @@ def test_the_token_is_asked_for_once(product: Product, tmp_path: Path, page: Any
         page.keyboard.type("wrong-token-wrong-token")
         page.keyboard.press("Enter")
         page.get_by_text("This token is wrong.").wait_for()
+        page.keyboard.insert_text(f"{TOKEN}\N{RIGHT DOUBLE QUOTATION MARK}")
+        page.keyboard.press("Enter")
+        page.get_by_text("A token has no spaces").wait_for()
+        page.evaluate("sessionStorage.setItem('textmill.token', '\\u201d')")
+        page.reload()  # such a token may be there
+        page.get_by_role("dialog").wait_for()
         page.keyboard.type(TOKEN)
         page.keyboard.press("Enter")
         page.get_by_role("heading", name="Write").wait_for()
@@ -48,6 +54,24 @@ def test_the_token_is_asked_for_once(product: Product, tmp_path: Path, page: Any
     finally:
         process.terminate()
         process.wait(60)
+
+
+def test_the_token_is_not_asked_for_again_and_again(visit: Any, page: Any) -> None:
+    asked: list[Any] = []
+
+    def refuse(route: Any) -> None:
+        asked.append(route)
+        route.fulfill(status=401)
+
+    page.route("**/v1/runs/current", refuse)
+    visit("runs")
+    dialog = page.get_by_role("dialog")
+    dialog.wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("alert").get_by_text("The server requires a token").wait_for()
+    page.wait_for_timeout(1500)  # more than between two polls
+    assert not dialog.is_visible()
+    assert len(asked) == 1
 
 
 def test_a_server_that_is_gone_is_reported(visit: Any, page: Any) -> None:

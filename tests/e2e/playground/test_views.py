@@ -119,6 +119,78 @@ def test_an_empty_answer_is_no_part_of_the_chat(visit: Any, page: Any) -> None:
     assert asked[1]["messages"] == [{"role": "user", "content": "Hello?"}]
 
 
+@pytest.mark.parametrize("has_text", [True, False])
+def test_a_new_chat_forgets_an_answer_that_is_still_written(
+    visit: Any, page: Any, has_text: bool
+) -> None:
+    event = {"model": "chat", "model_run": "r" * 32, "model_version": "2", "filtered": []}
+    choice = {"index": 0, "delta": {"content": "Partial"}, "finish_reason": None}
+    page.add_init_script(f"const first = {json.dumps(event | {'choices': [choice]})};" + OPEN_CHAT)
+    visit("chat")
+    page.get_by_label("Message").fill("An old question")
+    if has_text:
+        page.evaluate("hasText = true")
+    page.keyboard.press("Enter")
+    page.wait_for_function("asked.length === 1")
+    if has_text:
+        page.get_by_text("Partial").wait_for()
+    page.get_by_role("button", name="New chat").click()
+    page.get_by_text("Stopped.", exact=True).wait_for()
+    assert page.get_by_label("Message").input_value() == ""
+    assert page.locator(".message").count() == 0
+    page.get_by_label("Message").fill("A new question")
+    page.keyboard.press("Enter")
+    page.wait_for_function("asked.length === 2")
+    assert page.evaluate("asked[1].messages") == [{"role": "user", "content": "A new question"}]
+
+
+OPEN_CHAT = """
+globalThis.asked = [];
+globalThis.hasText = false;
+const reach = fetch;
+globalThis.fetch = async (path, options) => {
+  if (path !== "/v1/chat/completions") return reach(path, options);
+  asked.push(JSON.parse(options.body));
+  const start = (stream) => {
+    if (hasText) stream.enqueue(new TextEncoder().encode(`data: ${JSON.stringify(first)}\n\n`));
+    options.signal.addEventListener("abort", () => stream.error(options.signal.reason));
+  };
+  return new Response(new ReadableStream({ start }));
+};
+"""
+"""Answers of the chat API that go on until they are stopped."""
+
+
+def test_the_settings_that_are_shown_are_those_that_are_used(
+    visit: Any, page: Any, server: Server
+) -> None:
+    overview = requests.get(f"{server.url}/v1/playground", timeout=60).json()
+    assert overview["max_new_tokens"] != overview["most_new_tokens"]
+    asked: list[Any] = []
+
+    def note(route: Any) -> None:
+        asked.append(route.request.post_data_json)
+        route.abort()
+
+    page.route("**/v1/completions", note)
+    visit("chat")
+    page.get_by_text("Settings").click()
+    shown = page.get_by_label("Maximum tokens").input_value()
+    assert shown == str(overview["most_new_tokens"])
+    visit("write")
+    page.get_by_text("Settings").click()
+    assert page.get_by_label("Maximum tokens").input_value() == str(overview["max_new_tokens"])
+    page.get_by_label("Temperature").fill("")
+    page.get_by_role("button", name="Write").click()
+    assert page.get_by_label("Temperature").evaluate("field => field.validity.valueMissing")
+    page.get_by_label("Temperature").fill("0.5")
+    page.get_by_label("Top k").fill("")
+    page.get_by_role("button", name="Write").click()
+    page.get_by_role("alert").wait_for()
+    del asked[0]["prompt"], asked[0]["seed"]
+    assert asked == [{"temperature": 0.5, "top_k": None, "stream": True}]
+
+
 def test_a_refusal_of_the_chat_keeps_the_message(visit: Any) -> None:
     page = visit("chat")
     page.get_by_label("Model", exact=True).select_option("backbone")  # without a chat template
@@ -228,7 +300,8 @@ def test_a_kind_that_the_page_does_not_know_has_a_form_and_an_answer(visit: Any,
         "model": model,
         "problem": None,
     }
-    prediction = {"stars": 4.5, "summary": "bright", "reasons": [], "is_cut": True}
+    known = {"stars": 4.5, "summary": "bright", "labels": ["short", "kind"]}
+    prediction = known | {"reasons": [], "is_cut": True}
     page.route("**/v1/tasks", lambda route: route.fulfill(json=[task]))
     page.route(
         "**/v1/tasks/stars/predict",
@@ -238,25 +311,22 @@ def test_a_kind_that_the_page_does_not_know_has_a_form_and_an_answer(visit: Any,
     page.get_by_label("Product name").fill("chair")
     page.get_by_role("button", name="Predict").click()
     shown = result(page).inner_text()
-    for words in ("4.5", "bright", "longer than the context", "not registered"):
+    for words in ("4.5", "bright", "short, kind", "longer than the context", "not registered"):
         assert words in shown
 
 
 def test_what_a_filter_did_is_shown(visit: Any, page: Any) -> None:
     finding = {"category": "personal_data", "action": "mask", "side": "prompt"}
-    event = {
-        "model": "backbone",
-        "model_run": "r" * 32,
-        "model_version": "2",
-        "filtered": [finding | {"start": 0, "end": 3}],
-        "choices": [{"index": 0, "text": "x", "finish_reason": "content_filter"}],
-    }
-    body = f"data: {json.dumps(event)}\n\ndata: [DONE]\n\n"
+    event = {"model": "backbone", "model_run": "r" * 32, "model_version": "2"}
+    found = ({"start": 0, "end": 3}, {"start": 5, "end": 9})
+    choices = [{"index": 0, "text": "x", "finish_reason": "content_filter"}]
+    events = [event | {"filtered": [finding | span], "choices": choices} for span in found]
+    body = "".join(f"data: {json.dumps(one)}\n\n" for one in events) + "data: [DONE]\n\n"
     page.route("**/v1/completions", lambda route: route.fulfill(body=body))
     visit("write")
     page.get_by_role("button", name="Write").click()
     shown = result(page).inner_text()
-    assert "masked: personal data in the prompt" in shown
+    assert "masked: personal data in the prompt (2 places)" in shown
     assert "A content filter has ended the text." in shown
 
 
@@ -277,6 +347,27 @@ def test_two_versions_are_compared_on_the_same_input(visit: Any, server: Server)
     assert page.get_by_text(re.compile("same answer|answers differ")).is_visible()
     page.get_by_label("Task", exact=True).select_option("ner")
     page.get_by_text("only one registered version").wait_for()
+
+
+def test_a_late_answer_does_not_replace_what_was_chosen_since(visit: Any, page: Any) -> None:
+    held: list[Any] = []
+    page.route("**/v1/tasks/ner/versions", lambda route: held.append(route))
+    page.route("**/v1/models", lambda route: held.append(route))
+    visit("compare")
+    page.get_by_label("Task", exact=True).select_option("ner")
+    page.get_by_label("Task", exact=True).select_option("qa")
+    only = page.get_by_text(re.compile("The model of qa has (only one|no) registered version"))
+    only.wait_for()
+    page.get_by_role("link", name="Chat", exact=True).click()
+    page.get_by_role("link", name="Compare").click()
+    page.get_by_role("heading", name="Compare").wait_for()
+    versions, models = held
+    for route in (versions, models):
+        with page.expect_response(route.request.url):
+            route.fulfill(status=500, json={"error": {"message": "Late."}})
+    page.evaluate("() => new Promise((resolve) => setTimeout(resolve, 100))")
+    assert only.is_visible()
+    assert page.get_by_text("Late.").count() == 0
 
 
 def test_a_run_survives_a_reload_and_can_be_stopped(

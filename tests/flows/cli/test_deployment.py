@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,6 +29,20 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     for name in ("spare_collections", "set_up_streams"):
         monkeypatch.setattr(shared, name, lambda: None)
     return seen
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [("serve.tasks=null", "mood"), ("serve.tasks=[]", "the backbone"), ("serve.port=1", "mood")],
+)
+def test_serve_announces_what_it_serves(
+    asked: list[Any], monkeypatch: pytest.MonkeyPatch, override: str, expected: str
+) -> None:
+    given = SimpleNamespace(serve=lambda config, filters, announce, command: announce("URL"))
+    monkeypatch.setitem(sys.modules, "textmill.serving.listening", given)
+    words = ["serve", "tasks=[{name: mood, kind: classification, train: a.csv, test: a.csv}]"]
+    done = CliRunner().invoke(app, [*words, override])
+    assert f"Serving {expected} on URL." in done.output
 
 
 def run(*words: str) -> tuple[int, str]:

@@ -107,6 +107,19 @@ def test_texts_go_to_another_tool_and_come_back() -> None:
     assert "2 labels are saved in" in said
 
 
+@pytest.mark.parametrize("name", ["old.jsonl", "none/a.jsonl", "a.csv"])
+def test_an_export_that_cannot_be_written_is_said_before_the_source_is_read(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: object) -> None:
+        raise AssertionError("the model was loaded")
+
+    monkeypatch.setattr(row_prediction, "load_row_predictor", load)
+    Path("old.jsonl").touch()
+    status, said = run("", "--export", name)
+    assert (status, f"--export {name}" in said) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -87,6 +87,14 @@ def test_samples_have_their_seed_and_differ(
     assert len({*texts}) > 1
 
 
+def test_top_k_can_be_switched_off(client: TestClient, expected: Callable[..., list[str]]) -> None:
+    settings = {"temperature": 50.0, "seed": 3, "top_k": None}
+    answer = complete(client, max_tokens=8, **settings).json()
+    assert [choice["text"] for choice in answer["choices"]] == expected(
+        max_new_tokens=8, **settings
+    )
+
+
 @pytest.mark.parametrize("echo", [False, True])
 def test_a_stream_has_the_pieces_of_the_whole_text(client: TestClient, echo: bool) -> None:
     whole = complete(client, max_tokens=8, echo=echo).json()
@@ -275,6 +283,15 @@ def test_a_flagged_prompt_is_answered_and_says_so(serve: Serve) -> None:
     [found] = answer["filtered"]
     assert (found["category"], found["action"], found["side"]) == ("praise", "flag", "prompt")
     assert PROMPT[found["start"] : found["end"]] == "lovely"
+
+
+def test_a_stream_has_each_finding_once(serve: Serve) -> None:
+    with serve(praise_filter("flag", "prompt")) as client:
+        first, second, *rest = events(complete(client, max_tokens=8, n=2, stream=True))
+        whole = complete(client, max_tokens=8, n=2).json()
+    assert len(whole["filtered"]) == 1
+    assert first["filtered"] == whole["filtered"]
+    assert [event["filtered"] for event in (second, *rest)] == [[]] * (1 + len(rest))
 
 
 @pytest.mark.parametrize("stream", [False, True])

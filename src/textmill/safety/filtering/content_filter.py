@@ -71,6 +71,9 @@ class ContentFilter:
         scored = [
             (rule, _scorer(rule, scorers or {})) for rule in filters if rule.model is not None
         ]
+        self._model_sides = {
+            side for side in get_args(FilterSide) for rule, _ in scored if rule.checks(side)
+        }
         self._detectors: dict[FilterSide, list[Callable[[], Detector]]] = {
             side: [
                 *_of_lists([entry for entry in lists if entry[0].checks(side)]),
@@ -83,6 +86,10 @@ class ContentFilter:
             ]
             for side in get_args(FilterSide)
         }
+
+    def uses_model(self, side: FilterSide) -> bool:
+        """Return whether checks of a side run a model, so that they take longer."""
+        return side in self._model_sides
 
     def check(
         self, text: str, side: FilterSide, redaction: RedactionConfig = UNREDACTED

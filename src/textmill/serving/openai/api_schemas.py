@@ -30,6 +30,8 @@ class Request(BaseModel):
     temperature: Annotated[float | None, Field(ge=0, le=100)] = None
     top_p: Annotated[float | None, Field(gt=0, le=1)] = None
     top_k: Annotated[int | None, Field(gt=0)] = None
+    """If it is given as null, all tokens may be sampled. Other settings that are null are as
+    configured, as in OpenAI's API."""
     min_p: Annotated[float | None, Field(ge=0, le=1)] = None
     repetition_penalty: Annotated[float | None, Field(ge=0.01, le=100)] = None
     stop: StopStrings | None = None
@@ -45,7 +47,9 @@ class Request(BaseModel):
         """The settings of generation that are given, by their names in the configuration."""
         names = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty", "seed", "stop")
         given = {name: getattr(self, name) for name in names}
-        return {name: value for name, value in given.items() if value is not None}
+        has_no_top_k = "top_k" in self.model_fields_set and self.top_k is None
+        found = {name: value for name, value in given.items() if value is not None}
+        return found | ({"top_k": None} if has_no_top_k else {})
 
 
 class StreamOptions(BaseModel):
@@ -113,6 +117,7 @@ class Response(BaseModel):
     """Version in the model registry; null if the model is not registered."""
     usage: Usage | None = None
     filtered: list[Filtered] = []
+    """What content filters found; in a stream, since the last event."""
 
 
 class CompletionChoice(BaseModel):

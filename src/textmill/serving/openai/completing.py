@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -38,9 +38,10 @@ from textmill.serving.openai.api_schemas import (
 from textmill.serving.openai.forms import ChatForm, CompletionForm, Form
 from textmill.serving.openai.written import Written, gather, pieces, submit
 from textmill.serving.predicting import Prediction
-from textmill.serving.refusals import RESPONSES, Refusal, invalid
+from textmill.serving.refusals import RESPONSES, Refusal, invalid, stopping
 from textmill.serving.served_models import Models
 from textmill.serving.text_models import TextModel
+from textmill.serving.workers import Result
 from textmill.tasks.generation.examples import said_before
 from textmill.tasks.shown import page_of
 from textmill.tracking.tags import BACKBONE
@@ -68,9 +69,15 @@ class Reply:
     """What content filters found; findings in its texts are added while these are written."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
+    n_shown: int = 0
+    """Findings of filters that earlier heads have had."""
 
     def head(self, n_tokens: int | None = None) -> dict[str, Any]:
-        """Return the fields that all responses have; with usage if tokens were generated."""
+        """Return the fields that all responses have; with usage if tokens were generated.
+
+        A finding is in one head only: a prompt may have thousands, and a stream an event a token.
+        """
+        new, self.n_shown = self.filtered[self.n_shown :], len(self.filtered)
         usage = None
         if n_tokens is not None and self.n_prompt_tokens is not None:
             usage = Usage(
@@ -85,7 +92,7 @@ class Reply:
             "model_run": self.model.run_id,
             "model_version": self.model.version,
             "usage": usage,
-            "filtered": self.filtered,
+            "filtered": new,
         }
 
 
@@ -138,7 +145,7 @@ class Completing:
 
         try:
             async with asyncio.timeout_at(deadline_s):
-                text, prompt = await self.workers.on_texts(len(request.text), prepare)
+                text, prompt = await self._on_prompt(len(request.text), prepare)
         except TimeoutError:
             raise self._late() from None
         form = CompletionForm(text if request.echo else "")
@@ -162,7 +169,7 @@ class Completing:
         check = partial(self._checked, request, model.redaction, found)
         try:
             async with asyncio.timeout_at(deadline_s):
-                messages = await self.workers.on_texts(size, check)
+                messages = await self._on_prompt(size, check)
                 prompt = await self.workers.in_thread(size, partial(model.chat_prompt, messages))
         except TimeoutError:
             raise self._late() from None
@@ -170,6 +177,11 @@ class Completing:
             raise Refusal(422, str(error), "messages") from None
         reply = Reply(ChatForm(), request, name, id_, len(prompt.ids), deadline_s, found)
         return await self._write(reply, model, prompt, config)
+
+    async def _on_prompt(self, n_characters: int, check: Callable[[], Result]) -> Result:
+        """Return the result of a check of a prompt; see `Workers.on_texts`."""
+        uses_model = self.content_filter.uses_model("prompt")
+        return await self.workers.on_texts(n_characters, check, uses_model)
 
     def _checked(
         self, request: ChatRequest, redaction: RedactionConfig, found: list[Filtered]
@@ -199,7 +211,8 @@ class Completing:
     ) -> Response | StreamingResponse:
         """Return the response of a model that samples nothing, such as a classical baseline."""
         for setting, value in request.sampling.items():
-            if value != WITHOUT_SAMPLING.get(setting, value if setting == "seed" else None):
+            only = WITHOUT_SAMPLING.get(setting, value if setting == "seed" else None)
+            if value not in (None, only):
                 raise Refusal(422, f"The model of {name} samples nothing: remove it.", setting)
         for setting in ("max_tokens", "max_completion_tokens"):
             if getattr(request, setting) is not None:
@@ -228,7 +241,8 @@ class Completing:
     ) -> Response | StreamingResponse:
         """Return what a model writes after a prompt."""
         stream, event = submit(model.engine, prompt, config, self.config.serve.max_waiting)
-        written = pieces(stream, event, self.content_filter, model.redaction, reply.filtered)
+        filters, redaction = self.content_filter, model.redaction
+        written = pieces(stream, event, filters, redaction, reply.filtered, self.workers)
         return await self._answer(reply, written)
 
     async def _answer(
@@ -263,6 +277,8 @@ class Completing:
             yield _data(self._late().body)
         except Refusal as refusal:
             yield _data(refusal.body)
+        except asyncio.CancelledError:  # or the client has left, and does not read it
+            yield _data(stopping().body)
         finally:
             self.meters.tokens.labels(reply.name).inc(sum(counts))
         yield _data("[DONE]")

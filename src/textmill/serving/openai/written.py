@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from textmill.config import GenerationConfig, RedactionConfig
 from textmill.errors import InputError, RunError
@@ -13,7 +14,8 @@ from textmill.model.continuous_batch import Prompt
 from textmill.safety.filtering.content_filter import ContentFilter, StreamFilter
 from textmill.serving.findings import Filtered, shown
 from textmill.serving.openai.api_schemas import FinishReason
-from textmill.serving.refusals import Refusal
+from textmill.serving.refusals import Refusal, stopping
+from textmill.serving.workers import Workers
 from textmill.training.writing.engine import Engine, Stream
 from textmill.training.writing.text_batch import Reason
 
@@ -68,6 +70,7 @@ async def pieces(
     content_filter: ContentFilter,
     redaction: RedactionConfig,
     found: list[Filtered],
+    workers: Workers,
 ) -> AsyncGenerator[Written]:
     """Yield the filtered pieces of a stream; generation stops if they are not read to the end.
 
@@ -77,11 +80,13 @@ async def pieces(
         content_filter: for the texts.
         redaction: that of the model's training texts.
         found: what the filters find is added to it.
+        workers: where the filters run if they use a model.
 
     Raises:
         Refusal: generation failed, or the server stops.
     """
     filters = [content_filter.stream(redaction) for _ in range(stream.config.samples)]
+    uses_model = content_filter.uses_model("output")
     is_over = [False] * len(filters)
     with stream:  # cancels it if the client leaves
         while not all(is_over):
@@ -92,13 +97,14 @@ async def pieces(
                 await event.wait()
                 continue
             except StopIteration:  # must not leave a generator
-                raise Refusal(503, "The server is stopping.") from None
+                raise stopping() from None
             except RunError as error:
                 raise Refusal(503, str(error)) from None
             sample = piece.sample
             if is_over[sample]:
                 continue  # what follows blocked text
-            text, reason = _filtered(filters[sample], piece.text, piece.reason, found)
+            filtered = partial(_filtered, filters[sample], piece.text, piece.reason, found)
+            text, reason = await workers.on_texts(len(piece.text), filtered, uses_model)
             is_over[sample] = reason is not None
             if text or reason is not None:
                 yield Written(sample, text, reason, piece.n_tokens)

@@ -19,9 +19,9 @@ class Overview(BaseModel):
     sampling: SamplingConfig
     """Defaults of sampling."""
     max_new_tokens: int
-    """Default of completions and chats."""
+    """Default of completions."""
     most_new_tokens: int
-    """Maximum that a request can ask for."""
+    """Maximum that a request can ask for, and the default of chats."""
     run_command: str | None
     """The command that the page can start; null: none."""
 

@@ -10,7 +10,7 @@ const BACKBONE = "backbone";
 
 export async function chatView({ overview }) {
   const models = (await get("/v1/models")).data.map(({ id }) => id).reverse(); // tasks first
-  const messages = []; // in the form of the API
+  let messages = []; // in the form of the API; a new chat has others
   const log = el("div", { class: "messages" });
   const region = results("Chat", log);
   const said = textarea("", 3, { required: true, placeholder: "Your message" });
@@ -19,21 +19,22 @@ export async function chatView({ overview }) {
     event.preventDefault();
     if (!event.ctrlKey && !event.metaKey) said.form.requestSubmit();
   });
-  const sampling = new Sampling(overview, ["n"]);
+  const sampling = new Sampling(overview, overview.most_new_tokens, ["n"]);
   const model = select(models.map((name) => [name, name === BACKBONE ? "backbone" : name]), models[0]);
 
   const work = async (signal) => {
     region.querySelectorAll(".notice.failed").forEach((notice) => notice.remove());
     const content = said.value;
+    const chat = messages;
     const asked = message("user", content);
     const answered = message("assistant", "");
     log.append(asked, answered);
     said.value = "";
-    const request = { model: model.value, messages: [...messages, { role: "user", content }], ...sampling.values };
+    const request = { model: model.value, messages: [...chat, { role: "user", content }], ...sampling.values };
     let text = "";
     const finish = (below) => {
       answered.append(...below);
-      if (text.trim()) messages.push({ role: "user", content }, { role: "assistant", content: text });
+      if (text.trim()) chat.push({ role: "user", content }, { role: "assistant", content: text });
       else answered.append(el("p", { class: "soft" }, "The answer is empty. The model will not see these two messages."));
     };
     try {
@@ -44,7 +45,7 @@ export async function chatView({ overview }) {
       }));
     } catch (error) {
       if (text) finish(error.below);
-      else {
+      else if (chat === messages) {
         asked.remove();
         answered.remove();
         said.value = content; // to change it, and try again
@@ -55,7 +56,7 @@ export async function chatView({ overview }) {
   const action = new Action("Send", region, work);
   const restart = el("button", { type: "button", onclick: () => {
     if (action.controller !== null) action.controller.abort();
-    messages.length = 0;
+    messages = [];
     log.replaceChildren();
     region.replaceChildren(log);
     said.focus();

@@ -10,10 +10,12 @@ export function compareView({ tasks }) {
   const place = el("div");
   const choose = async () => {
     const task = tasks.find(({ name }) => name === chosen.value);
+    const isChosen = () => chosen.value === task.name; // or another was chosen since
     try {
-      place.replaceChildren(...comparison(task, await get(`/v1/tasks/${encodeURIComponent(task.name)}/versions`)));
+      const versions = await get(`/v1/tasks/${encodeURIComponent(task.name)}/versions`);
+      if (isChosen()) place.replaceChildren(...comparison(task, versions));
     } catch (error) {
-      place.replaceChildren(problem(error.message));
+      if (isChosen()) place.replaceChildren(problem(error.message));
     }
   };
   const chosen = select(tasks.map(({ name }) => [name, name]), null, choose);

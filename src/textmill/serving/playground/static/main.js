@@ -58,6 +58,7 @@ async function show() {
     if (path !== currentPath()) return; // another view was chosen while this one was made
     content.replaceChildren(view);
   } catch (error) {
+    if (path !== currentPath()) return;
     content.replaceChildren(problem(error.message));
   }
   if (!isFirst) (content.querySelector("h1") ?? content).focus();

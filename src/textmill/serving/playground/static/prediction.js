@@ -23,18 +23,19 @@ export function showPrediction(prediction, input) {
   return shown.flat().filter(Boolean);
 }
 
-// Labels and their probabilities.
+// Labels and their probabilities; labels that are strings have none.
 function scores(left, take) {
   const { label, score, labels, probabilities } = left;
-  const isList = Array.isArray(labels) && labels.every((one) => "label" in one);
+  const isList = Array.isArray(labels) && labels.every((one) => typeof (one?.label ?? one) === "string");
   if (typeof label !== "string" && !isList) return null;
-  const chosen = isList ? labels.map((one) => one.label) : [label];
-  const known = isList
-    ? Object.fromEntries(labels.map((one) => [one.label, one.score ?? 1]))
-    : { [label]: score ?? 1 };
+  const found = isList ? labels.map((one) => (typeof one === "string" ? { label: one } : one)) : [{ label, score }];
+  const chosen = found.map((one) => one.label);
+  const scored = found.filter((one) => typeof one.score === "number");
+  const known = probabilities ?? Object.fromEntries(scored.map((one) => [one.label, one.score]));
   take("label", "score", "labels", "probabilities");
   const none = chosen.length === 0 && el("p", {}, "No label applies.");
-  return [none, bars(probabilities ?? known, chosen)].flat();
+  const plain = chosen.filter((name) => !Object.hasOwn(known, name));
+  return [none, plain.length > 0 && el("p", {}, el("strong", {}, plain.join(", "))), bars(known, chosen)].flat();
 }
 
 // A string that is a part of one of the texts.

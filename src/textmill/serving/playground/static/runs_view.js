@@ -2,6 +2,7 @@
 
 import { get, post } from "/playground/api.js";
 import { el, facts, problem } from "/playground/elements.js";
+import { NoToken } from "/playground/token.js";
 
 const POLL_MS = 1000;
 const STATES = {
@@ -53,15 +54,19 @@ export function runsView({ overview, refresh }) {
     try {
       show(await ask());
       place.replaceChildren();
+      return null;
     } catch (error) {
       if (place.textContent !== error.message) place.replaceChildren(problem(error.message));
+      return error;
     }
   };
   let timer = null;
   const poll = async () => {
     clearTimeout(timer);
-    if (view.isConnected && !document.hidden) await attempt(outages, () => get("/v1/runs/current"));
+    const isSeen = view.isConnected && !document.hidden;
+    const failure = isSeen ? await attempt(outages, () => get("/v1/runs/current")) : null;
     clearTimeout(timer);
+    if (failure instanceof NoToken) return; // or else each poll would open the dialog
     timer = setTimeout(poll, POLL_MS);
   };
 

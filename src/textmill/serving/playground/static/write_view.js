@@ -7,7 +7,7 @@ import { writeTexts } from "/playground/written.js";
 
 export function writeView({ overview }) {
   const prompt = textarea(overview.prompt, 4, { required: true });
-  const sampling = new Sampling(overview);
+  const sampling = new Sampling(overview, overview.max_new_tokens);
   const region = results("Text");
 
   const work = async (signal) => {
