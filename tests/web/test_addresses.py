@@ -42,10 +42,11 @@ def test_what_only_this_machine_reaches(host: str, expected: bool) -> None:
     ("host", "allowed_hosts", "expected"),
     [
         ("127.0.0.1", [], None),
-        ("::1", ["localhost", "127.0.0.1:90", "[::1]:90"], None),
+        ("::1", ["Localhost", "127.0.0.1:90", "[::1]:90", "[::1]"], None),
         ("0.0.0.0", [], "on 0.0.0.0"),
         ("localhost", ["localhost:90", "box:90"], "reached as box:90"),
         ("localhost", ["[2001:db8::1]:90"], "reached as [2001:db8::1]:90"),
+        ("localhost", ["[wrong"], "reached as [wrong"),
     ],
 )
 def test_a_proxy_on_this_machine_lets_others_reach_a_server(

@@ -130,9 +130,11 @@ def _why_unreadable(error: BaseException) -> str:
         case RecursionError():
             return "nested too deeply"
         case UnicodeDecodeError():
-            return f"not UTF-8 at byte {error.start + 1}"
-        case _:
+            return f"not {error.encoding.upper()} at byte {error.start + 1}"
+        case ValueError():
             return "a number with too many digits"
+        case _:
+            return "it cannot be parsed"
 
 
 def _no_object(body: object) -> Refusal:

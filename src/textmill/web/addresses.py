@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 from textmill.errors import RunError
 
@@ -37,7 +37,7 @@ def public_place(host: str, allowed_hosts: Iterable[str] = ()) -> str | None:
     """
     if not is_loopback(host):
         return f"on {host}"
-    names = ((name, urlsplit(f"//{name}").hostname or name) for name in allowed_hosts)
+    names = ((name, re.sub(r":\d+$", "", name.lower()).strip("[]")) for name in allowed_hosts)
     return next((f"reached as {name}" for name, bare in names if not is_loopback(bare)), None)
 
 

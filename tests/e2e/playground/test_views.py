@@ -119,6 +119,23 @@ def test_an_empty_answer_is_no_part_of_the_chat(visit: Any, page: Any) -> None:
     assert asked[1]["messages"] == [{"role": "user", "content": "Hello?"}]
 
 
+OPEN_CHAT = """
+globalThis.asked = [];
+globalThis.hasText = false;
+const reach = fetch;
+globalThis.fetch = async (path, options) => {
+  if (path !== "/v1/chat/completions") return reach(path, options);
+  asked.push(JSON.parse(options.body));
+  const start = (stream) => {
+    if (hasText) stream.enqueue(new TextEncoder().encode(`data: ${JSON.stringify(first)}\n\n`));
+    options.signal.addEventListener("abort", () => stream.error(options.signal.reason));
+  };
+  return new Response(new ReadableStream({ start }));
+};
+"""
+"""Answers of the chat API that go on until they are stopped."""
+
+
 @pytest.mark.parametrize("has_text", [True, False])
 def test_a_new_chat_forgets_an_answer_that_is_still_written(
     visit: Any, page: Any, has_text: bool
@@ -142,23 +159,6 @@ def test_a_new_chat_forgets_an_answer_that_is_still_written(
     page.keyboard.press("Enter")
     page.wait_for_function("asked.length === 2")
     assert page.evaluate("asked[1].messages") == [{"role": "user", "content": "A new question"}]
-
-
-OPEN_CHAT = """
-globalThis.asked = [];
-globalThis.hasText = false;
-const reach = fetch;
-globalThis.fetch = async (path, options) => {
-  if (path !== "/v1/chat/completions") return reach(path, options);
-  asked.push(JSON.parse(options.body));
-  const start = (stream) => {
-    if (hasText) stream.enqueue(new TextEncoder().encode(`data: ${JSON.stringify(first)}\n\n`));
-    options.signal.addEventListener("abort", () => stream.error(options.signal.reason));
-  };
-  return new Response(new ReadableStream({ start }));
-};
-"""
-"""Answers of the chat API that go on until they are stopped."""
 
 
 def test_the_settings_that_are_shown_are_those_that_are_used(
