@@ -85,7 +85,7 @@ def choose(
         if "average" in names:
             members["average"], scores["average"] = compared.average(scores)
             sole = [name for name, weight in members["average"].items() if weight]
-            if len(sole) == 1:  # it is that candidate, even if that is not one of the configured
+            if len(sole) == 1 and len(names) > 1:  # it is that one, even if that is no candidate
                 names = [*dict.fromkeys(sole[0] if n == "average" else n for n in names)]
         specs = {name: compared.fitted_spec(scores[name]) for name in names}
         rows = {name: compared.rows(specs[name], scores[name]) for name in names}
