@@ -119,7 +119,9 @@ def _challenge(
     if challenger.doubts:
         decision = replace(decision, reason=f"{decision.reason}; but {challenger.doubts}")
     n_earlier = sum(v.tags.get(TEST_TAG) == challenger.test_digest for v in others)
-    if n_earlier:  # a test set that has decided often has itself become a means of selection
+    if (
+        n_earlier and decision.is_final
+    ):  # a test set that has decided often has itself become a means of selection
         reason = f"{decision.reason}; decision {n_earlier + 1} on this test set"
         decision = replace(decision, reason=reason)
     word = PROMOTED if decision.is_promoted else "rejected"

@@ -41,7 +41,7 @@ def evaluated_task(store: Store, run_id: str, config: Config) -> TaskConfig:
     name, kind = str(run.data.tags["textmill.task"]), recorded["kind"]
     places = {
         setting: source | {"place": store.current_path(source["place"])}
-        for setting, source in ((key.partition("/")[2], sources[key]) for key in sources)
+        for setting, source in ((key.partition("/")[2], one) for key, one in sources.items())
         if setting != SAVED_LABELS
     }
     current = next((task for task in config.tasks if (task.name, task.kind) == (name, kind)), None)

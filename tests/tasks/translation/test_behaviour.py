@@ -37,6 +37,10 @@ def test_values_are_found_as_whole_words_the_longest_first() -> None:
     answer = {"translation": "Al sagte Alma das also auch, Spider-Al!"}
     named = "{name} sagte {other} das also auch, spider-al!"
     assert of_translations.decision(answer, given) == named
+    turkish = {"text": fill("{name} left.", {"name": "Mila"})}
+    assert of_translations.decision({"translation": "M\u0131la, Mila"}, turkish) == (
+        "m\u0131la, {name}"
+    )
     empty = {"text": fill("No one.", {})}
     assert of_translations.decision(answer, empty) == answer["translation"].casefold()
 

@@ -133,7 +133,7 @@ def _changed(
         for group, known in enumerate(terms)
         for number, term in enumerate(known)
     }
-    pattern = whole_words(list(where))
+    pattern = whole_words(where)
 
     def replaced(text: str, known: Sequence[str]) -> str:
         def alike(match: re.Match[str]) -> str:

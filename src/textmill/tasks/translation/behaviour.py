@@ -59,7 +59,8 @@ def with_names(text: str, given: Given) -> str:
     if not names:
         return text
     names = {f"{value}s": f"{name}s" for value, name in names.items()} | names  # Annas Haus
-    return whole_words(names).sub(lambda match: names[match[0]], text)
+    # The pattern takes Turkish letters for each other: a dotless i is not found here.
+    return whole_words(names).sub(lambda match: names.get(match[0], match[0]), text)
 
 
 def show(answer: Answer) -> str:
